@@ -27,8 +27,8 @@ from tests.cassandra_node import free_ports
 
 T = TypeVar("T")
 PASSWORD = "correct horse battery"
-# The service speaks plain HTTP. A client of its own would read the certificates of the whole world,
-# which takes 32 ms of each of a thousand clients.
+# The service speaks plain HTTP. Without this, each of a thousand clients would load the system's CA
+# certificates, which takes 32 ms.
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
@@ -44,7 +44,7 @@ def documented() -> list[tuple[str, re.Pattern[str], dict[str, Any]]]:
 
 
 def require_documented(answer: httpx.Response) -> None:
-    """Whatever a test of this room is answered, the document must have said."""
+    """Every response in these tests must be documented in the OpenAPI document."""
     asked, path = answer.request.method, answer.request.url.path
     for method, pattern, responses in documented():
         if method == asked and pattern.fullmatch(path):
@@ -58,7 +58,7 @@ def require_documented(answer: httpx.Response) -> None:
 
 @dataclass(frozen=True)
 class RunningService:
-    """A service that listens."""
+    """A running service."""
 
     url: str
     config: Config
@@ -80,7 +80,7 @@ class RunningService:
         )
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Something in the service's own loop."""
+        """Run a coroutine in the service's event loop."""
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(120)
 
     def register(self) -> "Person":
@@ -93,7 +93,7 @@ class RunningService:
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who registered."""
+    """A registered user."""
 
     username: str
     tokens: dict[str, Any]
@@ -127,8 +127,8 @@ def settings(keyspace: Cassandra, folder: Path, **sections: Any) -> Config:
 
 @contextmanager
 def running(config: Config, app: FastAPI | None = None) -> Iterator[RunningService]:
-    """The service in a thread, until the block ends. A password costs it nothing: hundreds of
-    people register, and a hash that nobody can guess takes 0.2 s."""
+    """Run the service in a thread until the block ends. Password hashing is made cheap: hundreds of
+    users register, and a secure hash takes 0.2 s."""
     app = app or create_app(config)
     app.state.passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
     server = uvicorn.Server(
@@ -169,12 +169,12 @@ def running(config: Config, app: FastAPI | None = None) -> Iterator[RunningServi
 def service(
     keyspace: Cassandra, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningService]:
-    """The service that all tests of this room share."""
+    """The service that all tests of the API share."""
     with running(settings(keyspace, tmp_path_factory.mktemp("service"))) as started:
         yield started
 
 
 @pytest.fixture
 def person(service: RunningService) -> Person:
-    """Somebody new."""
+    """A new user."""
     return service.register()

@@ -1,4 +1,4 @@
-"""A real model of a real person, made as training makes it, for the tests of answers."""
+"""A real model of a real person, made as training makes it, for tests of predictions."""
 
 import hashlib
 import uuid
@@ -37,7 +37,7 @@ def learn(recordings: list[ImportedRecording], level: str = "user") -> ExerciseM
 
 
 def learn_alone(recordings: list[ImportedRecording]) -> ExerciseModel:
-    """The same without their rotation."""
+    """A model of the same recordings without the gyroscope."""
     alone = [
         [replace(signal, gyro_rad_s=None) for signal in wrist_signals(recording.recording)]
         for recording in recordings
@@ -66,7 +66,7 @@ def stored(model: ExerciseModel, owner: str, run_id: uuid.UUID | None = None) ->
 
 
 def promote(service: RunningService, kept: StoredModel) -> None:
-    """Keep a model and let it serve its owner."""
+    """Store a model and make it its owner's champion."""
     models = service.services.models
     key = (kept.owner, kept.model_id, kept.family)
 

@@ -61,7 +61,7 @@ def talk(
 
 
 def hear(connection: ClientConnection, kind: str) -> dict[str, Any]:
-    """The next message of a kind; others are passed over."""
+    """The next message of one type; others are skipped."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         message = json.loads(connection.recv(timeout=20))
@@ -73,7 +73,7 @@ def hear(connection: ClientConnection, kind: str) -> dict[str, Any]:
 def receipts_and_problems(
     connection: ClientConnection, count: int
 ) -> tuple[list[int], list[dict[str, Any]]]:
-    """The next so many messages: numbers that were kept, and problems in their order."""
+    """The sequence numbers of receipts and the problems among the next `count` messages."""
     heard = [json.loads(connection.recv(timeout=20)) for _ in range(count)]
     receipts = [one["seq"] for one in heard if one["type"] == "receipt"]
     return receipts, [one["problem"] for one in heard if one["type"] == "problem"]
@@ -84,7 +84,7 @@ def item(stream: str, seq: int, chunk: bytes) -> bytes:
 
 
 def drain(connection: ClientConnection) -> None:
-    """Hear until the other side hangs up."""
+    """Receive until the server closes the connection."""
     while True:
         connection.recv(timeout=20)
 

@@ -35,7 +35,7 @@ def fresh_id() -> UUID:
 
 @dataclass
 class Phone:
-    """One session over HTTP."""
+    """A client for one session over HTTP."""
 
     http: httpx.Client
     session: UUID = field(default_factory=fresh_id)
@@ -71,7 +71,7 @@ class Phone:
         return self.http.put(path, content=body, headers={**CBOR, **headers})
 
     def send(self, chunks: int) -> dict[str, list[str]]:
-        """So many chunks of both streams; the hashes that `complete` wants."""
+        """Send `chunks` chunks of both streams; return the hashes for `complete`."""
         hashes: dict[str, list[str]] = {name: [] for name in STREAMS}
         for stream, listed in hashes.items():
             for seq in range(chunks):
@@ -102,7 +102,7 @@ def sha(body: bytes) -> str:
 
 
 def problem(answer: httpx.Response, status: int, name: str) -> dict[str, Any]:
-    """The problem that an answer must be."""
+    """The problem in a response that must have this status and name."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     found = answer.json()

@@ -1,4 +1,4 @@
-"""A service of two workers as a process of its own: how it starts, and clients of both workers."""
+"""A service of two workers as a separate process: starting it, and clients of both workers."""
 
 import os
 import subprocess
@@ -35,7 +35,7 @@ def ready(url: str) -> bool:
 
 
 def resident_mb(process: "subprocess.Popen[str]") -> float:
-    """Of the service and its workers."""
+    """Resident memory of the service and its workers."""
     service = psutil.Process(process.pid)
     return (
         sum(one.memory_info().rss for one in (service, *service.children(recursive=True))) / 2**20
@@ -43,7 +43,7 @@ def resident_mb(process: "subprocess.Popen[str]") -> float:
 
 
 def watched(seconds: float) -> Iterator[None]:
-    """Again and again, for so long."""
+    """Yield every 0.1 s for the given time."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         yield
@@ -61,7 +61,7 @@ def workers_reached(process: "subprocess.Popen[str]", port: int) -> int:
 def clients_of_both(
     url: str, process: "subprocess.Popen[str]", headers: dict[str, str], stack: ExitStack
 ) -> list[httpx.Client]:
-    """Clients whose connections, one each, lie with both workers: the kernel deals them."""
+    """Clients with one connection each, until both workers have some: the kernel assigns them."""
     clients: list[httpx.Client] = []
     while workers_reached(process, int(url.rpartition(":")[2])) < 2:
         assert len(clients) < 400
@@ -72,7 +72,7 @@ def clients_of_both(
 
 
 def registered(url: str) -> tuple[str, dict[str, str]]:
-    """Somebody's name and the headers of his requests."""
+    """A new user's name and the headers of their requests."""
     who = {"username": f"u{uuid.uuid4().hex[:12]}", "password": "only for this test"}
     token = httpx.post(f"{url}/v1/auth/register", json=who).raise_for_status().json()
     return who["username"], {"Authorization": f"Bearer {token['access_token']}"}

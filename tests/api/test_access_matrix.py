@@ -1,7 +1,7 @@
-"""Every operation of the OpenAPI document × every token that must not open it.
+"""Every operation of the OpenAPI document × every token that it must reject.
 
-The list of operations is read from the document that the service serves: a new route is in the
-matrix by itself, and one without a lock has to be named in OPEN.
+The list of operations is read from the document that the service serves: a new route is included
+automatically, and one without authentication has to be listed in OPEN.
 """
 
 import base64
@@ -71,7 +71,7 @@ def fresh_ids() -> dict[str, str]:
 
 
 def uuid7() -> uuid.UUID:
-    """RFC 9562, 5.7: 48 bits of milliseconds, then chance."""
+    """RFC 9562, 5.7: 48 bits of milliseconds, then random bits."""
     chance = uuid.uuid4().int & ((1 << 80) - 1)
     value = (int(time.time() * 1000) << 80) | chance
     value = value & ~(0xF << 76) | (7 << 76)
@@ -81,7 +81,7 @@ def uuid7() -> uuid.UUID:
 def send(
     client: httpx.Client, method: str, path: str, operation: Mapping[str, Any], **headers: str
 ) -> httpx.Response:
-    """The operation with the example body of the document."""
+    """Call the operation with the example body of the document."""
     content = operation.get("requestBody", {}).get("content", {})
     media = "application/json" if "application/json" in content else next(iter(content), None)
     body = None if media is None else example_of(content[media])
@@ -124,7 +124,7 @@ def forged(person: Person, kind: str) -> str | None:
             return jwt.encode(claims, None, "none", headers=headers)
         case "foreign-key":
             return jwt.encode(claims, Ed25519PrivateKey.generate(), "EdDSA", headers=headers)
-        case "hs256":  # the public key as a shared secret, the oldest trick
+        case "hs256":  # the public key used as a shared secret
             secret = keys.trusted[keys.kid].public_bytes_raw()
             return jwt.encode(claims, secret + secret, "HS256", headers=headers)
         case "refresh":
@@ -137,13 +137,13 @@ def owner(service: RunningService) -> Person:
     return service.register()
 
 
-def test_every_operation_is_locked_or_named_as_open():
+def test_every_operation_requires_a_scope_or_is_listed_as_open():
     unlocked = {(m, p) for m, p, o in OPERATIONS if not o.get("security")}
     assert unlocked == OPEN
     assert all(scope_of(operation) in SCOPES for _, _, operation in LOCKED)
 
 
-def test_every_operation_says_what_may_go_wrong():
+def test_every_protected_operation_documents_its_error_statuses():
     for method, path, operation in LOCKED:
         missing = {"401", "403", "429", "500", "503"} - set(operation["responses"])
         assert not missing, f"{method} {path} does not document {missing}"
@@ -188,7 +188,7 @@ def revoked(service: RunningService) -> Person:
     return person
 
 
-# --- somebody else's things
+# --- resources of another user
 
 OWNED_OPERATIONS = [(m, p, o) for m, p, o in LOCKED if any(name in p for name in OWNED)]
 OWNED_IDS = [f"{method.upper()} {path}" for method, path, _ in OWNED_OPERATIONS]
@@ -196,7 +196,7 @@ OWNED_IDS = [f"{method.upper()} {path}" for method, path, _ in OWNED_OPERATIONS]
 
 @pytest.fixture(scope="module")
 def things(owner: Person) -> dict[str, str]:
-    """Everything that has an owner, made by sending the document's own examples."""
+    """Ids of every kind of owned resource, created from the document's examples."""
     ids = fresh_ids()
     with owner.client() as client:
         for method, path, operation in sorted(LOCKED, key=lambda found: len(found[1])):
@@ -207,7 +207,7 @@ def things(owner: Person) -> dict[str, str]:
 
 
 def seen_by(person: Person, ids: Mapping[str, str]) -> dict[str, object]:
-    """What a person gets from every GET with somebody's ids in it."""
+    """What a user gets from every GET with these ids in its path."""
     seen: dict[str, object] = {}
     with person.client() as client:
         for method, path, operation in OWNED_OPERATIONS:
@@ -218,7 +218,7 @@ def seen_by(person: Person, ids: Mapping[str, str]) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(("method", "path", "operation"), OWNED_OPERATIONS, ids=OWNED_IDS)
-def test_another_users_things_are_as_if_they_were_not_there(
+def test_another_users_resources_look_nonexistent(
     owner: Person,
     things: dict[str, str],
     service: RunningService,

@@ -1,4 +1,4 @@
-"""Who may come in: registration, passwords, tokens, rotation, revocation."""
+"""Authentication: registration, passwords, tokens, rotation, revocation."""
 
 import asyncio
 import time
@@ -25,7 +25,7 @@ def works(service: RunningService, access_token: str) -> bool:
         return client.get("/v1/me/models").status_code == 200
 
 
-def test_register_answers_tokens_that_work(service: RunningService, person: Person):
+def test_registration_returns_working_tokens(service: RunningService, person: Person):
     assert set(person.tokens) == {
         "access_token",
         "token_type",
@@ -39,14 +39,14 @@ def test_register_answers_tokens_that_work(service: RunningService, person: Pers
     assert works(service, person.tokens["access_token"])
 
 
-def test_a_registration_is_announced_in_the_journal(service: RunningService, person: Person):
+def test_a_registration_is_recorded_in_the_journal(service: RunningService, person: Person):
     now = datetime.now(UTC)
     journal = service.services.records.journal
     changed = service.run(journal.changed(now - timedelta(minutes=5), now))
     assert "registered" in changed[person.user_id]
 
 
-def test_a_name_is_taken_once_even_by_twenty_at_the_same_moment(service: RunningService):
+def test_concurrent_registrations_of_one_name_succeed_once(service: RunningService):
     name = f"twin-{uuid.uuid4().hex[:8]}"
     body = {"username": name, "password": PASSWORD}
 
@@ -58,7 +58,7 @@ def test_a_name_is_taken_once_even_by_twenty_at_the_same_moment(service: Running
     assert sorted(answers) == [201] + [409] * 7
 
 
-def test_a_name_in_other_letters_is_the_same_name(service: RunningService, person: Person):
+def test_usernames_are_case_insensitive(service: RunningService, person: Person):
     with service.client() as client:
         again = client.post(
             "/v1/auth/register", json={"username": person.username.upper(), "password": PASSWORD}
@@ -71,7 +71,7 @@ def test_a_name_in_other_letters_is_the_same_name(service: RunningService, perso
     assert login.status_code == 200
 
 
-def test_a_refused_password_is_not_repeated_in_the_answer(service: RunningService):
+def test_a_rejected_password_is_not_echoed_in_the_response(service: RunningService):
     with service.client() as client:
         answer = client.post("/v1/auth/register", json={"username": "x", "password": "hunter2"})
         without_name = client.post("/v1/auth/register", json={"password": "hunter2secret"})
@@ -80,7 +80,7 @@ def test_a_refused_password_is_not_repeated_in_the_answer(service: RunningServic
     assert answer.json()["field"] == "password"
 
 
-def test_a_kept_password_costs_a_guess_what_rfc_9106_says():
+def test_passwords_are_hashed_with_the_argon2id_parameters_of_rfc_9106():
     passwords = create_app(Config()).state.passwords
     kept = asyncio.run(passwords.hash(PASSWORD))
     assert kept.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
@@ -89,29 +89,29 @@ def test_a_kept_password_costs_a_guess_what_rfc_9106_says():
     assert not asyncio.run(passwords.verify(None, "nobody's password"))
 
 
-def test_the_password_form(service: RunningService, person: Person):
+def test_the_password_grant_checks_credentials_and_scopes(service: RunningService, person: Person):
     with service.client() as client:
         form = {"username": person.username, "password": PASSWORD, "scope": "predict operate"}
         good = client.post("/v1/auth/token", data=form)
         bad = client.post("/v1/auth/token", data={**form, "password": "wrong horse battery"})
         nobody = client.post("/v1/auth/token", data={**form, "username": "nobody-at-all"})
         unknown = client.post("/v1/auth/token", data={**form, "scope": "everything"})
-    assert good.json()["scope"] == "predict"  # operate is not the user's to ask for
+    assert good.json()["scope"] == "predict"  # users cannot request operate
     assert good.headers["cache-control"] == "no-store"
     assert (bad.status_code, nobody.status_code) == (401, 401)
     assert bad.json()["type"] == nobody.json()["type"] == "urn:muvr:problem:wrong-password"
     assert unknown.status_code == 422
 
 
-def test_a_lost_answer_logs_nobody_out(service: RunningService, person: Person):
+def test_a_refresh_can_be_repeated_after_a_lost_response(service: RunningService, person: Person):
     first = person.tokens["refresh_token"]
     lost = refresh(service, first)
-    again = refresh(service, first)  # the answer to the first was lost on the way
+    again = refresh(service, first)  # the response to the first was lost
     assert (lost.status_code, again.status_code) == (200, 200)
     assert refresh(service, again.json()["refresh_token"]).status_code == 200
 
 
-def test_reuse_after_the_successor_was_used_ends_the_whole_login(
+def test_reuse_of_a_rotated_refresh_token_revokes_the_login(
     service: RunningService, person: Person
 ):
     first = person.tokens["refresh_token"]
@@ -125,8 +125,10 @@ def test_reuse_after_the_successor_was_used_ends_the_whole_login(
     assert not works(service, third["access_token"])
 
 
-def test_of_two_successors_of_one_token_only_one_lives(service: RunningService, person: Person):
-    """A thief who refreshes with a copied token is found out, whoever comes first."""
+def test_two_successors_of_one_refresh_token_cannot_both_be_used(
+    service: RunningService, person: Person
+):
+    """Use of a copied refresh token is detected, whoever uses it first."""
     first = person.tokens["refresh_token"]
     thief, owner = refresh(service, first).json(), refresh(service, first).json()
     assert refresh(service, thief["refresh_token"]).status_code == 200
@@ -134,7 +136,9 @@ def test_of_two_successors_of_one_token_only_one_lives(service: RunningService, 
     assert refresh(service, thief["refresh_token"]).status_code == 401
 
 
-def test_the_same_token_twice_at_once_is_no_theft(service: RunningService, person: Person):
+def test_concurrent_refreshes_with_one_token_are_not_treated_as_theft(
+    service: RunningService, person: Person
+):
     token = person.tokens["refresh_token"]
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(lambda _: refresh(service, token), range(6)))
@@ -144,10 +148,10 @@ def test_the_same_token_twice_at_once_is_no_theft(service: RunningService, perso
 
 
 @pytest.mark.parametrize("which", ["access_token", "refresh_token"])
-def test_revoking_either_token_ends_its_login_at_once(
+def test_revoking_either_token_ends_its_login_immediately(
     service: RunningService, person: Person, which: str
 ):
-    assert works(service, person.tokens["access_token"])  # remembered as good
+    assert works(service, person.tokens["access_token"])  # cached as valid
     with service.client() as client:
         assert (
             client.post("/v1/auth/revoke", json={"token": person.tokens[which]}).status_code == 204
@@ -167,10 +171,10 @@ def test_revoking_one_login_leaves_the_users_other_login_valid(
     assert works(service, phone["access_token"])
 
 
-def test_a_revocation_reaches_a_worker_that_remembers_the_token(
+def test_a_revocation_reaches_workers_that_cached_the_token(
     keyspace: Cassandra, tmp_path: Path, service: RunningService, person: Person
 ):
-    """Another worker forgets within `api.pointer_ttl_s`; both believe the same keys."""
+    """Another worker drops it within `api.pointer_ttl_s`; both trust the same keys."""
     config = settings(keyspace, tmp_path)
     config = config.model_copy(update={"paths": service.config.paths})
     with running(config) as other:
@@ -180,7 +184,9 @@ def test_a_revocation_reaches_a_worker_that_remembers_the_token(
         assert not works(other, person.tokens["access_token"])
 
 
-def test_a_granted_scope_comes_with_the_next_refresh(service: RunningService, person: Person):
+def test_a_granted_scope_is_included_after_the_next_refresh(
+    service: RunningService, person: Person
+):
     with person.client() as client:
         assert client.get("/v1/jobs").status_code == 403
     service.run(service.services.users.grant(person.username, ["operate"]))
@@ -190,9 +196,7 @@ def test_a_granted_scope_comes_with_the_next_refresh(service: RunningService, pe
         assert client.get("/v1/jobs").status_code == 200
 
 
-def test_a_refresh_token_is_no_access_token_nor_the_other_way(
-    service: RunningService, person: Person
-):
+def test_access_and_refresh_tokens_are_not_interchangeable(service: RunningService, person: Person):
     assert not works(service, person.tokens["refresh_token"])
     assert refresh(service, person.tokens["access_token"]).status_code == 401
 
@@ -210,7 +214,7 @@ def test_logins_are_limited_per_address(keyspace: Cassandra, tmp_path: Path):
     assert answers[0].headers["ratelimit"].startswith('"default";r=2;')
 
 
-def test_wrong_passwords_are_limited_per_name_and_log_nobody_out(
+def test_wrong_passwords_are_limited_per_name_without_ending_logins(
     keyspace: Cassandra, tmp_path: Path
 ):
     config = settings(keyspace, tmp_path)
@@ -225,16 +229,16 @@ def test_wrong_passwords_are_limited_per_name_and_log_nobody_out(
             forms = [{"username": name, "password": password} for password in passwords]
             return [client.post("/v1/auth/token", data=form) for form in forms]
 
-        right = answers(person.username, *[PASSWORD] * 5)  # do not count
+        right = answers(person.username, *[PASSWORD] * 5)  # correct passwords are not counted
         assert [one.status_code for one in right] == [200] * 5
         guesses = answers(person.username, *["wrong horse"] * 4, PASSWORD)
         assert [guess.status_code for guess in guesses] == [401] * 3 + [429] * 2
         assert guesses[-1].json()["limit"] == "passwords"
         assert 1 <= int(guesses[-1].headers["retry-after"]) <= 20
         (shouted,) = answers(person.username.upper(), "wrong horse")
-        assert shouted.status_code == 429  # the same name in other letters
+        assert shouted.status_code == 429  # the same name in upper case
         nobody = answers("nobody-at-all", *["wrong horse"] * 4)
-        assert [one.status_code for one in nobody] == [401] * 3 + [429]  # tells nothing of names
+        assert [one.status_code for one in nobody] == [401] * 3 + [429]  # reveals no names
         assert answers(other.username, PASSWORD)[0].status_code == 200
         assert refresh(strict, person.tokens["refresh_token"]).status_code == 200
         assert works(strict, person.tokens["access_token"])

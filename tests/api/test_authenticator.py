@@ -1,4 +1,4 @@
-"""What a worker believes of a token: for a while, and never longer than the token runs."""
+"""A worker caches verified tokens for a while, and never beyond their expiry."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ USER, LOGIN = uuid4(), uuid4()
 
 @dataclass
 class World:
-    """One token, good until `expires_at`, and a database that answers when it may."""
+    """One token, valid until `expires_at`, and a database that answers once `answers` is set."""
 
     now: float = 1000.0
     expires_at: float = 1001.5
@@ -38,29 +38,29 @@ class World:
         return Login(user_id, login_id, login_id, frozenset(), datetime.now(UTC))
 
     def authenticator(self) -> Authenticator:
-        """With one clock for tokens and for what is believed."""
+        """An authenticator whose tokens and cache use the same clock."""
         made = Authenticator(self, self, self, BELIEVED_S, clock=lambda: self.now)
         made._verified._clock = lambda: self.now
         return made
 
 
-def test_a_token_that_runs_out_while_it_is_found_out_is_asked_about_anew() -> None:
+def test_a_token_that_expires_during_a_cache_refresh_is_rejected() -> None:
     async def story() -> None:
         world = World()
         authenticator = world.authenticator()
         world.answers.set()
         assert (await authenticator.authenticate_token(TOKEN)).user_id == USER
         world.answers.clear()
-        world.now += 0.6 * BELIEVED_S  # past half of its time: found out again, nobody waits
+        world.now += 0.6 * BELIEVED_S  # past half of its TTL: refreshed in the background
         assert (await authenticator.authenticate_token(TOKEN)).user_id == USER
         await asyncio.sleep(0)
-        world.now = world.expires_at  # and now it is over, though the kept answer is still young
+        world.now = world.expires_at  # expired, though the cached result is still fresh
         late = asyncio.create_task(authenticator.authenticate_token(TOKEN))
         await asyncio.sleep(0)
         world.answers.set()
         with pytest.raises(NotAuthenticated):
             await late
-        assert world.checked == 2, "once when it was new, once when it was over"
+        assert world.checked == 2, "once when it was new, once after it expired"
 
     asyncio.run(story())
 
@@ -71,7 +71,7 @@ def test_a_repeated_check_within_the_ttl_does_not_read_the_database() -> None:
         authenticator = world.authenticator()
         world.answers.set()
         await authenticator.authenticate_token(TOKEN)
-        world.answers.clear()  # who asked the database now would wait for ever
+        world.answers.clear()  # a query to the database would now wait forever
         for _ in range(3):
             assert (await authenticator.authenticate_token(TOKEN)).login_id == LOGIN
         authenticator.forget(LOGIN)

@@ -1,4 +1,4 @@
-"""Chunks over HTTP: receipts, batches, encodings, refusals."""
+"""Chunks over HTTP: receipts, batches, encodings, rejections."""
 
 import asyncio
 import gzip
@@ -27,7 +27,7 @@ def phone(person: Person) -> Iterator[Phone]:
         yield opened
 
 
-def test_a_receipt_is_the_same_however_often(phone: Phone) -> None:
+def test_repeated_uploads_of_a_chunk_return_the_same_receipt(phone: Phone) -> None:
     body = phone.body("acc", 0)
     receipts = [phone.put("acc", 0, body).json() for _ in range(3)]
     assert (
@@ -48,20 +48,18 @@ def test_a_receipt_is_the_same_however_often(phone: Phone) -> None:
 @pytest.mark.parametrize(
     ("encoding", "pack"), [("zstd", zstandard.compress), ("gzip", gzip.compress)]
 )
-def test_the_hash_is_that_of_the_body_without_its_encoding(
-    phone: Phone, encoding: str, pack: Any
-) -> None:
+def test_the_receipt_hash_is_of_the_decoded_body(phone: Phone, encoding: str, pack: Any) -> None:
     body = phone.body("acc", 0)
     answer = phone.put("acc", 0, pack(body), **{"Content-Encoding": encoding})
     assert answer.json()["sha256"] == sha(body)
 
 
-def test_json_is_taken_too_and_says_its_quantum(phone: Phone) -> None:
+def test_json_chunks_are_accepted_and_their_quantum_is_reported(phone: Phone) -> None:
     answer = phone.http.put(f"{phone.path}/streams/acc/chunks/1", json=JSON_CHUNK)
     assert answer.json()["quantum"] == pytest.approx(2 / 32767)
 
 
-def test_two_bodies_under_one_number_are_both_kept(phone: Phone) -> None:
+def test_different_bodies_with_the_same_sequence_number_are_both_stored(phone: Phone) -> None:
     bodies = [phone.body("acc", 0, variant) for variant in range(2)]
     for body in bodies:
         assert phone.put("acc", 0, body).json()["sha256"] == sha(body)
@@ -70,7 +68,7 @@ def test_two_bodies_under_one_number_are_both_kept(phone: Phone) -> None:
     assert set(held["several"]["0"]) == {sha(body) for body in bodies}
 
 
-def test_a_batch_has_a_receipt_or_a_problem_for_each(phone: Phone) -> None:
+def test_a_batch_returns_a_receipt_or_a_problem_per_item(phone: Phone) -> None:
     bodies = [phone.body("acc", seq) for seq in range(3)]
     items = [{"stream": "acc", "seq": n, "chunk": body} for n, body in enumerate(bodies)]
     odd = [
@@ -92,7 +90,7 @@ def test_a_batch_has_a_receipt_or_a_problem_for_each(phone: Phone) -> None:
     assert names == ["not-there", "bad-chunk", "bad-chunk", "bad-chunk", "bad-chunk"]
 
 
-def test_a_batch_that_breaks_off_keeps_what_came_before(phone: Phone) -> None:
+def test_a_truncated_batch_stores_its_complete_items(phone: Phone) -> None:
     body = cbor2.dumps({"stream": "acc", "seq": 0, "chunk": phone.body("acc", 0)})
     answer = phone.http.post(f"{phone.path}/chunks", content=body + body[:-9], headers=CBOR)
     first, second = answer.json()["results"]
@@ -100,7 +98,7 @@ def test_a_batch_that_breaks_off_keeps_what_came_before(phone: Phone) -> None:
     assert second["problem"]["status"] == 422
 
 
-HUGE = 10**5000  # more digits than Python writes
+HUGE = 10**5000  # more digits than Python converts to a string
 
 
 @pytest.mark.parametrize(
@@ -133,7 +131,7 @@ def test_an_invalid_item_of_a_batch_does_not_affect_the_others(
 
 
 @pytest.mark.parametrize("zeros", [MAX_ITEMS, 4_000_000])
-def test_a_body_of_too_many_items_is_refused_as_a_whole(phone: Phone, zeros: int) -> None:
+def test_a_batch_with_too_many_items_is_rejected_as_a_whole(phone: Phone, zeros: int) -> None:
     good = cbor2.dumps({"stream": "acc", "seq": 0, "chunk": phone.body("acc", 0)})
     body = good + bytes(zeros)
     headers = {**CBOR, "Content-Encoding": "gzip"}
@@ -143,7 +141,7 @@ def test_a_body_of_too_many_items_is_refused_as_a_whole(phone: Phone, zeros: int
     assert phone.http.get(f"{phone.path}/chunks").json()["streams"]["acc"]["ranges"] == []
 
 
-def test_a_mebibyte_of_chunks_of_a_second_is_no_more_than_a_body_may_hold(phone: Phone) -> None:
+def test_a_mebibyte_of_one_second_chunks_is_within_the_item_limit(phone: Phone) -> None:
     second = canonical_body(Piece(10**18, 50.0, "g", 1 / 2000, np.zeros((50, 3), dtype=np.int16)))
     item = cbor2.dumps({"stream": "acc", "seq": 0, "chunk": second})
     assert (1 << 20) // len(item) < MAX_ITEMS
@@ -177,27 +175,27 @@ def test_an_empty_batch_has_no_results(phone: Phone) -> None:
         ),
     ],
 )
-def test_bad_bodies_are_problems(
+def test_invalid_bodies_return_problems(
     phone: Phone, status: int, name: str, content: bytes, headers: dict[str, str]
 ) -> None:
     path = f"{phone.path}/streams/acc/chunks/0"
     problem(phone.http.put(path, content=content, headers=headers), status, name)
 
 
-def test_the_unit_must_be_the_streams(phone: Phone) -> None:
+def test_the_chunk_unit_must_match_the_stream(phone: Phone) -> None:
     found = problem(phone.put("gyro", 0, phone.body("acc", 0)), 422, "bad-chunk")
     assert found["field"] == "unit"
 
 
 @pytest.mark.parametrize("seq", ["-1", "1000001", "x", "99999999999999", "٣"])
-def test_numbers_out_of_range_are_problems(phone: Phone, seq: str) -> None:
+def test_invalid_sequence_numbers_are_rejected(phone: Phone, seq: str) -> None:
     path = f"{phone.path}/streams/acc/chunks/{seq}"
     answer = phone.http.put(path, content=phone.body("acc", 0), headers=CBOR)
     assert answer.status_code == 422
     assert answer.json()["field"] == "seq"
 
 
-def test_a_session_that_is_no_uuid_is_a_problem(phone: Phone) -> None:
+def test_a_session_id_that_is_not_a_uuid_is_rejected(phone: Phone) -> None:
     answer = phone.http.put("/v1/sessions/x/streams/acc/chunks/0", content=b"", headers=CBOR)
     assert problem(answer, 422, "bad-event")["field"] == "session"
 
@@ -208,7 +206,9 @@ def test_an_upload_without_a_token_is_refused(phone: Phone, service: RunningServ
         problem(nobody.put(path, content=b"", headers=CBOR), 401, "not-authenticated")
 
 
-def test_many_at_once_are_all_there(phone: Phone, person: Person, service: RunningService) -> None:
+def test_concurrent_uploads_are_all_stored(
+    phone: Phone, person: Person, service: RunningService
+) -> None:
     bodies = {seq: phone.body("acc", seq) for seq in range(200)}
 
     async def send() -> None:

@@ -1,4 +1,4 @@
-"""The service answers what the model predicts, on every rung and for every form of body."""
+"""The service returns the model's prediction, at every model level and for every body format."""
 
 import gzip
 import uuid
@@ -64,7 +64,7 @@ def classify(person: Person, body: bytes, **headers: str) -> httpx.Response:
         return client.post("/v1/classify", content=body, headers={**CBOR, **headers})
 
 
-def test_the_answer_over_http_is_the_models_answer(
+def test_the_http_response_equals_the_models_prediction(
     person: Person,
     kept: StoredModel,
     model: ExerciseModel,
@@ -85,7 +85,7 @@ def test_the_answer_over_http_is_the_models_answer(
         assert online["reason"] is None
 
 
-def test_windows_say_when_they_began(
+def test_windows_report_their_start_times(
     person: Person, kept: StoredModel, recordings: list[ImportedRecording]
 ):
     recording = first_seconds(recordings[0].recording, 6)
@@ -96,7 +96,7 @@ def test_windows_say_when_they_began(
 
 
 @pytest.mark.parametrize("encoding", ["zstd", "gzip", "identity"])
-def test_every_encoding_is_the_same_answer(
+def test_every_content_encoding_gives_the_same_prediction(
     person: Person, kept: StoredModel, recordings: list[ImportedRecording], encoding: str
 ):
     body = body_of(first_seconds(recordings[0].recording, 8))
@@ -105,7 +105,7 @@ def test_every_encoding_is_the_same_answer(
     assert packed.json() == classify(person, body).json()
 
 
-def test_json_and_a_list_of_chunks_say_the_same(
+def test_json_and_lists_of_chunks_give_the_same_prediction(
     person: Person, kept: StoredModel, recordings: list[ImportedRecording]
 ):
     """JSON values are rounded to counts again: close, not equal."""
@@ -147,27 +147,29 @@ def test_twenty_repetitions_are_counted(
     assert 0 <= answer["reps_confidence"] <= 1
 
 
-def test_without_a_model_it_says_so(person: Person, recordings: list[ImportedRecording]):
+def test_classification_without_a_model_reports_no_model(
+    person: Person, recordings: list[ImportedRecording]
+):
     answer = classify(person, body_of(first_seconds(recordings[0].recording, 6))).json()
     assert (answer["exercise"], answer["abstained"]) == (None, True)
     assert (answer["reason"], answer["model"]) == ("no-model", None)
     assert "2 sets of each of 2 exercises" in answer["next_step"]
 
 
-def test_too_short_for_a_window_is_an_answer(
+def test_samples_shorter_than_a_window_abstain_with_too_short(
     person: Person, kept: StoredModel, recordings: list[ImportedRecording]
 ):
     answer = classify(person, body_of(first_seconds(recordings[0].recording, 2))).json()
     assert (answer["abstained"], answer["reason"]) == (True, "too-short")
 
 
-def test_who_learned_without_rotation_answers_where_it_is_missing(
+def test_the_acc3_model_answers_when_the_gyroscope_ends_early(
     service: RunningService,
     person: Person,
     kept: StoredModel,
     recordings: list[ImportedRecording],
 ):
-    """It ends within the first window; what has it all is answered with it, as before."""
+    """The gyroscope ends within the first window; complete samples still use the acc6 model."""
     alone = stored(learn_alone(recordings), owner_of(person.user_id))
     promote(service, alone)
     whole = first_seconds(recordings[0].recording, 12)
@@ -178,7 +180,7 @@ def test_who_learned_without_rotation_answers_where_it_is_missing(
         assert answer["model"]["version"] == version
 
 
-def test_broken_model_bytes_give_way_to_the_next_rung(
+def test_unreadable_model_bytes_fall_back_to_the_next_level(
     service: RunningService, person: Person, kept: StoredModel, recordings: list[ImportedRecording]
 ):
     broken = kept._replace(content=b"junk", version="0" * 16, run_id=uuid.uuid4())
@@ -213,7 +215,7 @@ def chunk(**changes: object) -> dict[str, Any]:
         ({"colour": "red"}, "colour"),
     ],
 )
-def test_a_bad_chunk_names_its_field_alone_and_inside_streams(
+def test_a_bad_chunk_names_its_field_alone_and_within_streams(
     person: Person, changes: dict[str, object], field: str
 ):
     alone = classify(person, cbor2.dumps(chunk(**changes)))
@@ -235,14 +237,14 @@ def test_a_bad_chunk_names_its_field_alone_and_inside_streams(
         cbor2.dumps({"streams": {"g": chunk(unit="rad/s")}}),
     ],
 )
-def test_hostile_bodies_are_problems(person: Person, body: bytes):
+def test_malformed_bodies_return_problems(person: Person, body: bytes):
     answer = classify(person, body)
     assert answer.status_code == 422, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
 
 
 def chunks_over(seconds: int, *, step_s: int = 1, own_times: bool = False) -> dict[str, Any]:
-    """A question that reaches over so many seconds, in a few kilobytes."""
+    """A request spanning so many seconds in a few kilobytes."""
     zeros = np.zeros((seconds // step_s, 3), dtype=np.int16)
     if own_times:
         t_ms = np.arange(len(zeros), dtype=np.int32) * step_s * 1000
@@ -256,7 +258,7 @@ def chunks_over(seconds: int, *, step_s: int = 1, own_times: bool = False) -> di
 
 
 @pytest.mark.parametrize("own_times", [False, True])
-def test_a_question_reaches_over_an_hour_at_most(person: Person, *, own_times: bool):
+def test_samples_spanning_more_than_an_hour_are_rejected(person: Person, *, own_times: bool):
     question = chunks_over(3598, own_times=own_times)
     assert classify(person, cbor2.dumps(question)).status_code == 200
     question = chunks_over(3700, own_times=own_times)
@@ -267,20 +269,20 @@ def test_a_question_reaches_over_an_hour_at_most(person: Person, *, own_times: b
     assert 3690 <= answer.json()["value"] <= 3700
 
 
-def test_rotation_alone_reaches_no_further(person: Person):
+def test_the_span_limit_includes_the_gyroscope_stream(person: Person):
     question = chunks_over(10)
     far = Piece(10**18 + 4000 * 10**9, 50.0, "rad/s", 0.001, np.zeros((9, 3), dtype=np.int16))
     question["streams"]["gyro"] = cbor2.loads(canonical_body(far))
     assert classify(person, cbor2.dumps(question)).json()["value"] == 4000
 
 
-def test_another_media_type_is_415(person: Person):
+def test_an_unsupported_media_type_is_415(person: Person):
     with person.client() as client:
         answer = client.post("/v1/classify", content=b"x", headers={"Content-Type": "text/plain"})
     assert answer.status_code == 415
 
 
-def test_a_zstd_bomb_is_413(person: Person):
+def test_a_zstd_decompression_bomb_is_413(person: Person):
     bomb = zstandard.compress(bytes(64 * 2**20))
     assert len(bomb) < 10_000
     assert classify(person, bomb, **{"Content-Encoding": "zstd"}).status_code == 413

@@ -21,7 +21,7 @@ BEGIN_NS = 1_800_000_000_000_000_000
 
 
 def chunks(number: int, n: int = 1) -> bytes:
-    """A question of so many chunks of n samples at 1 Hz, one after another."""
+    """A body of `number` consecutive chunks of n samples at 1 Hz."""
     fields = [
         cbor2.loads(
             canonical_body(
@@ -33,7 +33,7 @@ def chunks(number: int, n: int = 1) -> bytes:
     return cbor2.dumps({"streams": {"acc": fields}})
 
 
-def test_a_question_holds_as_many_chunks_as_an_hour_of_both_sensors_and_no_more() -> None:
+def test_the_chunk_limit_allows_an_hour_of_both_sensors() -> None:
     most = MAX_CHUNKS
     assert most > 2 * MAX_DURATION_S
     read = read_recording(chunks(most), CBOR["Content-Type"], Limits())
@@ -43,7 +43,9 @@ def test_a_question_holds_as_many_chunks_as_an_hour_of_both_sensors_and_no_more(
     assert (refused.value.field, refused.value.value) == ("streams", most + 1)
 
 
-def test_a_long_body_is_read_in_a_thread(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_bodies_are_decoded_in_a_worker_thread(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
     readers: list[str] = []
     read = classify.read_recording
 

@@ -1,4 +1,4 @@
-"""docs/clients.md is a program that runs, and it names every error there is."""
+"""The code of docs/clients.md runs as a program, and the guide documents every error."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ SHIPPED_URL = "http://127.0.0.1:8080"
 
 
 def program() -> str:
-    """The guide's blocks, one after the other, each on the lines that it has in the guide."""
+    """The guide's code blocks, each at its line numbers in the guide."""
     lines, inside = [], False
     for line in GUIDE.splitlines():
         fence = line.startswith("```")
@@ -20,17 +20,17 @@ def program() -> str:
     return "\n".join(lines)
 
 
-def test_the_conversation_runs_from_beginning_to_end(service: RunningService) -> None:
+def test_the_guide_program_runs_against_the_service(service: RunningService) -> None:
     text = program()
     assert text.count(SHIPPED_URL) == 1
     said: dict[str, object] = {}
-    # the guide's own assertions are what is tested here; its lines are those of the file
+    # the guide's own assertions are the test; line numbers are those of the file
     exec(compile(text.replace(SHIPPED_URL, service.url), "docs/clients.md", "exec"), said)
     assert said["told"]["reason"] == "no-model"
     said["http"].close()
 
 
-def test_every_error_has_its_status_and_an_advice() -> None:
+def test_the_guide_documents_every_error_with_its_status() -> None:
     rows = re.findall(r"^\| ([\d, ]+) \| (`[^|]+`) \| ([^|]+) \|$", GUIDE, flags=re.MULTILINE)
     advised = {
         (int(status), name)

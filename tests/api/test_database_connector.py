@@ -14,7 +14,7 @@ from schemas.errors import BadConfig, DatabaseUnavailable
 
 
 class Base:
-    """A database that remembers whether it was closed."""
+    """A database that records whether it was closed."""
 
     closed = False
 
@@ -23,7 +23,7 @@ class Base:
 
 
 class Late(DatabaseConnector):
-    """A connection whose database is away at first; its work ends where sweeping would begin."""
+    """A connector whose database is unavailable at first; it stops where sweeping would begin."""
 
     def __init__(self) -> None:
         self.app: Any = SimpleNamespace(state=SimpleNamespace(services=None))
@@ -39,7 +39,7 @@ class Late(DatabaseConnector):
         return self.bases[-1]
 
 
-def test_a_setting_that_cannot_be_read_later_is_said_and_tried_again(
+def test_a_bad_setting_found_after_startup_is_reported_and_retried(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     said: list[str] = []
@@ -54,7 +54,7 @@ def test_a_setting_that_cannot_be_read_later_is_said_and_tried_again(
     monkeypatch.setattr(database_connector, "build_services", build)
     monkeypatch.setattr(database_connector, "RETRY_S", 0.0)
 
-    class Enough(Exception):  # the end of the story
+    class Enough(Exception):  # ends the test
         pass
 
     def sweeping(*_: object) -> None:
@@ -77,11 +77,11 @@ def test_a_setting_that_cannot_be_read_later_is_said_and_tried_again(
     assert [base.closed for base in made.bases] == [True, True, False]
 
 
-def test_an_error_that_nobody_foresaw_is_said_and_tried_again(
+def test_an_unexpected_connection_error_is_reported_and_retried(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Odd(Late):
-        """The second try fails as no code of ours does."""
+        """The second attempt fails with an unexpected exception."""
 
         def _connect(self, loop_thread: object) -> Any:
             if self.tried == 1:
@@ -113,7 +113,7 @@ def test_an_error_that_nobody_foresaw_is_said_and_tried_again(
     assert made.app.state.services == "services"
 
 
-def test_a_setting_that_cannot_be_read_at_the_start_ends_it(
+def test_a_bad_setting_at_startup_stops_the_service(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     made = Late()

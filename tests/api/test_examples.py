@@ -1,4 +1,4 @@
-"""What /docs shows as a request is one that the service takes, word for word, in any form."""
+"""The service accepts every request example of /docs verbatim, in every media type."""
 
 import base64
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ BODIES = [
     ).items()
 ]
 IDS = [f"{method.upper()} {path} {media} {name}" for method, path, media, name, _ in BODIES]
-# What no example can say: a token or a hash of what is there. It is understood, and refused.
+# Examples cannot contain a valid token or the hash of a stored chunk: these are parsed and refused.
 NOBODYS = {
     "/v1/auth/refresh": (401, "not-authenticated"),
     "/v1/sessions/{session}/complete": (409, "missing-chunks"),
@@ -33,7 +33,7 @@ NOBODYS = {
 
 
 def body_of(media: str, example: Any) -> bytes:
-    """The bytes that an example stands for: in CBOR, byte strings are there in base64."""
+    """The bytes of an example body; for CBOR, examples show byte strings in base64."""
     if media == FORM:
         return httpx.Request("POST", "http://x", data=example).content
     if media == JSON:
@@ -58,7 +58,7 @@ def ids() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def client(service: RunningService, ids: dict[str, str]) -> Iterator[httpx.Client]:
-    """Somebody who opened a session with the document's own example; its user is there as well."""
+    """A client that opened the example's session; the example's user is registered as well."""
     path = "/v1/sessions/{session}"
     operation = DOCUMENT["paths"][path]["put"]
     body = example_of(operation["requestBody"]["content"][JSON])
@@ -69,7 +69,7 @@ def client(service: RunningService, ids: dict[str, str]) -> Iterator[httpx.Clien
         yield client
 
 
-def test_every_body_has_an_example():
+def test_every_request_body_has_an_example():
     assert [name for name, (*_, example) in zip(IDS, BODIES, strict=True) if not example] == []
     assert set(NOBODYS) <= {path for _, path, *_ in BODIES}
     assert {media for _, _, media, *_ in BODIES} > {
@@ -80,7 +80,7 @@ def test_every_body_has_an_example():
 
 
 @pytest.mark.parametrize(("method", "path", "media", "name", "example"), BODIES, ids=IDS)
-def test_an_example_is_taken(
+def test_documented_examples_are_accepted(
     client: httpx.Client,
     ids: dict[str, str],
     method: str,
@@ -99,7 +99,7 @@ def test_an_example_is_taken(
             f"urn:muvr:problem:{problem}",
         )
     elif path == "/v1/auth/register":
-        assert answer.json()["type"] == "urn:muvr:problem:name-taken"  # the fixture was first
+        assert answer.json()["type"] == "urn:muvr:problem:name-taken"  # the fixture registered it
     else:
         assert answer.is_success, f"{answer.status_code} {answer.text}"
         refused = (

@@ -24,7 +24,7 @@ A_SET = SetRow(
 
 
 class Room:
-    """Remembers whose turn it was, in order; each stays until told to go."""
+    """Records whose turn it was, in order; each visitor stays until `go` is set."""
 
     def __init__(self) -> None:
         self.turns = FairQueue()
@@ -36,17 +36,17 @@ class Room:
         async with self.turns.turn(who):
             self.served.append(who)
             await self.go.wait()
-        while self.called_away:  # before the next one knows that its turn has come
+        while self.called_away:  # before the next one is told of its turn
             self.called_away.pop().cancel()
 
     async def come(self, *who: UUID) -> list[asyncio.Task[None]]:
-        """All of them come, in this order, and wait."""
+        """Queue all of them, in this order."""
         coming = [asyncio.create_task(self.visit(one)) for one in who]
         await asyncio.sleep(0)
         return coming
 
 
-def test_who_comes_later_is_served_after_the_one_that_is_under_way():
+def test_waiting_users_are_served_in_turn():
     async def day() -> list[UUID]:
         room = Room()
         coming = await room.come(ANNA, ANNA, ANNA, BEN, BEN, CLARA)
@@ -72,7 +72,7 @@ def test_a_user_over_the_waiting_limit_is_refused_and_others_are_not():
     asyncio.run(day())
 
 
-def test_who_leaves_the_queue_is_not_waited_for():
+def test_cancelled_requests_leave_the_queue():
     async def day() -> None:
         room = Room()
         first, leaves, chosen, last = await room.come(ANNA, BEN, CLARA, ANNA)
@@ -87,7 +87,7 @@ def test_who_leaves_the_queue_is_not_waited_for():
     asyncio.run(day())
 
 
-def test_a_turn_lasts_until_its_work_has_ended_whoever_gave_up_waiting():
+def test_a_turn_lasts_until_its_work_ends_even_if_the_caller_is_cancelled():
     async def day() -> list[str]:
         turns, told = FairQueue(), list[str]()
         go = asyncio.Event()
@@ -114,10 +114,10 @@ def test_a_turn_lasts_until_its_work_has_ended_whoever_gave_up_waiting():
     assert asyncio.run(day()) == ["1 begins", "1 ends", "3 begins", "3 ends"]
 
 
-def test_a_measurement_that_timed_out_keeps_its_turn_and_is_remembered(
+def test_a_timed_out_measurement_continues_and_its_result_is_cached(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    """Six that give up, one after another, leave one thread that computes, not six."""
+    """Six requests that time out one after another leave one computing thread, not six."""
     go, begun = threading.Event(), list[int]()
 
     def slowly(*_: object) -> dict[UUID, object]:

@@ -1,4 +1,4 @@
-"""The hostile benchmark in short: every operation asked, every decoder attacked."""
+"""A short run of the hostile benchmark: every operation is fuzzed, every decoder attacked."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -18,21 +18,21 @@ from tests.api.conftest import PASSWORD, RunningService
 GREED_MB = 120
 
 
-def test_decoders_refuse_or_understand_whatever_comes() -> None:
+def test_decoders_accept_or_reject_mutated_bodies_without_crashing() -> None:
     hostile = attack_in_subprocess(40_000, seed=7)
     assert hostile.crashes == {}
     assert 0.02 < hostile.accepted / hostile.cases < 0.6, "mutation must reach past the parsers"
     assert hostile.growth_mb < 32
 
 
-def test_a_greedy_decoder_is_noticed_whatever_else_was_large() -> None:
+def test_memory_growth_of_a_decoder_is_measured_after_a_larger_allocation() -> None:
     larger = bytearray(b"x") * (2 * GREED_MB << 20)
     del larger
     assert attack_in_subprocess(20, 7, greedy).growth_mb > 0.9 * GREED_MB
 
 
 def greedy() -> Mapping[str, BodyDecoder]:
-    """All decoders, and one of them takes memory at every call."""
+    """All decoders, one of which allocates a lot of memory at every call."""
     decoders = public_decoders()
 
     def decode(body: bytes) -> object:
@@ -43,7 +43,7 @@ def greedy() -> Mapping[str, BodyDecoder]:
 
 @pytest.fixture
 def operators(service: RunningService) -> Iterator[Callable[[], FuzzUser]]:
-    """Each time somebody new, who may operate, and of whom all is learned; nothing of it stays."""
+    """Makes new operators with a model of every family; live runs are removed afterwards."""
 
     def operator() -> FuzzUser:
         name, other = service.register().username, service.register().username
@@ -56,21 +56,21 @@ def operators(service: RunningService) -> Iterator[Callable[[], FuzzUser]]:
         service.run(service.services.database.run(cql, (family,)))
 
 
-# The generator's own warnings about schemas and health are no business of this test.
+# The generator's warnings about schemas and health checks are irrelevant here.
 @pytest.mark.filterwarnings("ignore")
-def test_every_operation_answers_as_its_document_says(
+def test_fuzzed_operations_respond_as_documented(
     service: RunningService, operators: Callable[[], FuzzUser]
 ) -> None:
     result = ask_everything(service.url, operators, 120, NoProgress())
     assert result.cases >= 120
     assert 0.3 < result.about_known / result.cases < 0.7, (
-        "the rest asks about nothing that is there"
+        "the other requests are about nonexistent resources"
     )
     assert dict(result.problems) == {}
-    assert result.silent == frozenset(), "these were never asked about what is there"
+    assert result.silent == frozenset(), "these operations never succeeded"
 
 
-def test_a_fuzz_that_nobody_answers_does_not_pass() -> None:
+def test_operations_that_never_succeeded_fail_the_fuzz_report() -> None:
     operations = frozenset({"GET /livez", "GET /v1/me/export"})
     result = FuzzResult(operations, cases=10_000, about_known=5_000, answered={"GET /livez"})
     [figure] = [one for one in _asked(result) if one.name == "operations_answered"]

@@ -1,4 +1,4 @@
-"""Keys that sign tokens: files, rotation, theft, and the published keys of an outside issuer."""
+"""Signing keys: files, rotation, revocation, and the published keys of an outside issuer."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ from tests.api.test_auth import works
 from tests.cassandra_node import free_ports
 
 
-def test_keys_are_secret_files_and_two_are_live(tmp_path: Path):
+def test_keys_are_private_files_and_the_newest_two_are_trusted(tmp_path: Path):
     folder = tmp_path / "secrets"
     dev = load_keys(folder, "127.0.0.1")
     assert dev.development
@@ -41,23 +41,23 @@ def test_keys_are_secret_files_and_two_are_live(tmp_path: Path):
     assert set(keys.trusted) == {kids[1], kids[2]}
 
 
-def test_a_development_key_is_refused_for_an_address_that_others_reach(tmp_path: Path):
+def test_a_development_key_is_refused_on_a_non_loopback_address(tmp_path: Path):
     with pytest.raises(BadConfig, match="loopback"):
         load_keys(tmp_path, "0.0.0.0")
     load_keys(tmp_path, "127.0.0.1")
 
 
-def test_a_key_that_others_can_read_is_refused(tmp_path: Path):
+def test_a_key_file_readable_by_others_is_refused(tmp_path: Path):
     load_keys(tmp_path, "127.0.0.1")
     next(tmp_path.glob("token-*.pem")).chmod(0o644)
     with pytest.raises(BadConfig, match="chmod 600"):
         load_keys(tmp_path, "127.0.0.1")
 
 
-def test_a_token_of_the_previous_key_is_good_until_the_key_after_next(tmp_path: Path):
+def test_a_token_of_the_previous_key_is_valid_until_the_second_rotation(tmp_path: Path):
     began = datetime(2026, 1, 1, tzinfo=UTC)
     rotate(tmp_path, began)
-    tokens = Tokens(Auth(), KeyRing(tmp_path, "127.0.0.1"))  # runs on through all rotations
+    tokens = Tokens(Auth(), KeyRing(tmp_path, "127.0.0.1"))  # keeps running through all rotations
     user, login = uuid.uuid4(), uuid.uuid4()
     token = tokens.access(user, login, frozenset({"predict"}))
     second = rotate(tmp_path, began + timedelta(days=1))
@@ -71,10 +71,10 @@ def test_a_token_of_the_previous_key_is_good_until_the_key_after_next(tmp_path: 
     assert len(list(tmp_path.glob("token-*.pem"))) == 2
 
 
-def test_a_stolen_key_is_forgotten_at_once(
+def test_rotation_with_revoke_others_invalidates_older_tokens_immediately(
     keyspace: Cassandra, tmp_path: Path, service: RunningService, person: Person
 ):
-    """Also by a worker that remembers a token which it signed, within `api.pointer_ttl_s`."""
+    """Also in a worker that cached a token signed with it, within `api.pointer_ttl_s`."""
     config = settings(keyspace, tmp_path, api=Api(port=free_ports(1)[0], pointer_ttl_s=0.0))
     with running(config) as other:
         token = other.register().tokens["access_token"]
@@ -87,7 +87,7 @@ def test_a_stolen_key_is_forgotten_at_once(
 
 
 class Issuer:
-    """Somebody else who signs tokens and publishes keys, at a real address."""
+    """An outside issuer that signs tokens and publishes keys at a real address."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -113,7 +113,7 @@ class Issuer:
 
     @contextmanager
     def published(self) -> Iterator[str]:
-        """The address of the key set while the block lasts."""
+        """Serve the key set during the block; its URL."""
         issuer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -145,14 +145,16 @@ def outside(source: str) -> Auth:
     return Auth(outside_jwks=source, outside_issuer="https://id.example", outside_audience="muvr")
 
 
-def test_an_outside_issuer_by_its_published_keys(tmp_path: Path, issuer: Issuer):
+def test_tokens_of_an_outside_issuer_are_verified_with_its_published_keys(
+    tmp_path: Path, issuer: Issuer
+):
     jwks = tmp_path / "jwks.json"
     jwks.write_bytes(issuer.key_set())
     tokens = Tokens(outside(str(jwks)), KeyRing(tmp_path / "secrets", "127.0.0.1"))
     first = tokens.read(issuer.sign("theirs"), "access")
     again = tokens.read(issuer.sign("theirs"), "access")
     assert first.user_id == again.user_id
-    assert first.scopes == {"predict"}  # operating is granted here, not elsewhere
+    assert first.scopes == {"predict"}  # operate is granted only by this service
     assert tokens.read(issuer.sign("theirs", sub="ben"), "access").user_id != first.user_id
     for wrong in ({"aud": "other"}, {"iss": "https://evil"}, {"exp": int(time.time()) - 60}):
         with pytest.raises(NotAuthenticated):
@@ -161,28 +163,28 @@ def test_an_outside_issuer_by_its_published_keys(tmp_path: Path, issuer: Issuer)
         tokens.read(issuer.sign("theirs"), "refresh")
 
 
-def test_a_service_takes_tokens_of_an_issuer_that_rotates(
+def test_the_key_set_is_fetched_once_for_tokens_of_an_outside_issuer(
     keyspace: Cassandra, tmp_path: Path, issuer: Issuer
 ):
     with issuer.published() as address:
         config = settings(keyspace, tmp_path, auth=outside(address))
         with running(config) as service:
             assert works(service, service.register().tokens["access_token"])
-            assert issuer.asked == 0, "our own tokens ask nobody"
+            assert issuer.asked == 0, "our own tokens need no request to the issuer"
             token = issuer.sign("theirs", scope="model:read")
             assert works(service, token)
             assert works(service, token)
             assert issuer.asked == 1
-            for _ in range(5):  # nobody makes us ask again and again
+            for _ in range(5):  # unknown key ids do not cause repeated requests
                 issuer.keys["unknown"] = Ed25519PrivateKey.generate()
                 assert not works(service, issuer.sign("unknown", scope="model:read"))
             assert issuer.asked == 1
 
 
-def test_who_was_erased_comes_back_by_the_issuer_as_somebody_new(
+def test_an_erased_user_of_an_outside_issuer_returns_as_a_new_user(
     keyspace: Cassandra, tmp_path: Path, issuer: Issuer
 ):
-    """What is written under an erased id would be acknowledged and never seen again."""
+    """Data written under an erased id would be acknowledged but never visible."""
     with issuer.published() as address:
         config = settings(keyspace, tmp_path, auth=outside(address))
         with running(config) as service:
@@ -199,26 +201,26 @@ def test_who_was_erased_comes_back_by_the_issuer_as_somebody_new(
                     assert client.get("/v1/sessions").json()["sessions"] == []
 
 
-def test_an_issuers_keys_come_and_go(issuer: Issuer):
+def test_issuer_keys_are_refreshed_and_withdrawn_keys_are_dropped(issuer: Issuer):
     now_s = 1000.0
     with issuer.published() as address:
         keys = IssuerKeys(address, clock=lambda: now_s)
         asyncio.run(keys.refresh("theirs"))
         issuer.keys = {"newer": Ed25519PrivateKey.generate()}
         asyncio.run(keys.refresh("newer"))
-        assert (set(keys.keys), issuer.asked) == ({"theirs"}, 1), "it was asked a moment ago"
+        assert (set(keys.keys), issuer.asked) == ({"theirs"}, 1), "not again within RETRY_S"
         now_s += RETRY_S + 1
         asyncio.run(keys.refresh("newer"))
         assert (set(keys.keys), issuer.asked) == ({"newer"}, 2)
         issuer.keys = {"third": Ed25519PrivateKey.generate()}
         now_s += RETRY_S + 1
         asyncio.run(keys.refresh("newer"))
-        assert issuer.asked == 2, "it is known, and fresh"
+        assert issuer.asked == 2, "a known key of a fresh key set needs no request"
         now_s += MAX_AGE_S
         asyncio.run(keys.refresh("newer"))
-        assert set(keys.keys) == {"third"}, "what the issuer withdrew is not believed"
+        assert set(keys.keys) == {"third"}, "keys that the issuer withdrew are not trusted"
     now_s += MAX_AGE_S + 1
-    asyncio.run(keys.refresh("third"))  # nobody answers any more: no error
+    asyncio.run(keys.refresh("third"))  # the issuer is unreachable: no error
     assert set(keys.keys) == {"third"}
 
 
@@ -226,12 +228,12 @@ def test_an_issuers_keys_come_and_go(issuer: Issuer):
     ("source", "says"),
     [("http://id.example/keys", "https"), ("/nowhere/keys.json", "No such file")],
 )
-def test_an_outside_issuer_that_cannot_be_read_is_named(source: str, says: str):
+def test_an_unreadable_key_set_source_is_rejected(source: str, says: str):
     with pytest.raises(BadConfig, match=says):
         IssuerKeys(source)
 
 
-def test_a_shared_secret_is_no_published_key(tmp_path: Path):
+def test_symmetric_keys_in_a_key_set_are_ignored(tmp_path: Path):
     path = tmp_path / "keys.json"
     path.write_text(json.dumps({"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "x"}]}))
     assert IssuerKeys(str(path)).keys == {}

@@ -1,4 +1,4 @@
-"""Lists come in pages: the same parameters, the same cursor, everything once and in order."""
+"""Pagination: the same parameters for all lists, every item once and in order."""
 
 import asyncio
 import uuid
@@ -28,7 +28,7 @@ DOCUMENT: dict[str, Any] = create_app(Config()).openapi()
 
 
 def walk(client: httpx.Client, path: str, name: str, **params: object) -> list[list[Any]]:
-    """The pages of a list, all of them or those after the one with `cursor`."""
+    """All pages of a list, or those after `cursor`."""
     pages: list[list[Any]] = []
     while True:
         answer = client.get(path, params=params)
@@ -49,7 +49,7 @@ def operator(service: RunningService, person: Person) -> httpx.Client:
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_the_document_says_how_every_list_is_paged(path: str):
+def test_the_document_describes_the_pagination_of_every_list(path: str):
     operation = DOCUMENT["paths"][path]["get"]
     assert {"limit", "cursor"} <= {parameter["name"] for parameter in operation["parameters"]}
     shape = operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
@@ -71,7 +71,7 @@ def test_an_invalid_limit_or_cursor_is_refused(
             assert (answer.status_code, answer.json()["field"]) == (422, "limit")
 
 
-def test_plans_come_in_pages_oldest_first(person: Person):
+def test_plans_are_paginated_oldest_first(person: Person):
     ids = sorted(str(fresh_id()) for _ in range(4))
     with person.client() as client:
         for plan in ids:
@@ -80,7 +80,7 @@ def test_plans_come_in_pages_oldest_first(person: Person):
         pages = walk(client, "/v1/me/plans", "plans", limit=2)
         assert [[one["plan"] for one in page] for page in pages] == [ids[:2], ids[2:]]
         first = client.get("/v1/me/plans", params={"limit": 2}).json()
-        client.delete(f"/v1/me/plans/{ids[0]}")  # what goes before a page does not move it
+        client.delete(f"/v1/me/plans/{ids[0]}")  # deleting earlier items does not shift the page
         rest = client.get("/v1/me/plans", params={"cursor": first["cursor"]}).json()
         assert [plan["plan"] for plan in rest["plans"]] == ids[2:]
     with person.service.register().client() as stranger:
@@ -88,7 +88,7 @@ def test_plans_come_in_pages_oldest_first(person: Person):
     assert theirs == {"plans": [], "cursor": None}
 
 
-def test_follows_come_in_pages(service: RunningService, person: Person):
+def test_follows_are_paginated(service: RunningService, person: Person):
     services = service.services
     others = [uuid.uuid4() for _ in range(5)]
     follows = Follows(services.database)
@@ -101,7 +101,7 @@ def test_follows_come_in_pages(service: RunningService, person: Person):
     assert all(one["since"] for page in pages for one in page)
 
 
-def test_runs_of_all_families_come_in_pages_newest_first(
+def test_runs_of_all_families_are_paginated_newest_first(
     service: RunningService, operator: httpx.Client
 ):
     jobs = JobRuns(service.services.database)
@@ -120,7 +120,7 @@ def test_runs_of_all_families_come_in_pages_newest_first(
     with operator:
         first = operator.get("/v1/jobs", params={"limit": 2}).json()
         assert [job["run"] for job in first["jobs"]] == newest[:2]
-        service.run(jobs.start("rank", later, {}, began))  # what goes before does not move a page
+        service.run(jobs.start("rank", later, {}, began))  # newer items do not shift the page
         rest = walk(operator, "/v1/jobs", "jobs", limit=2, cursor=first["cursor"])
         assert [one["run"] for page in rest for one in page][:3] == newest[2:]
         ranks = walk(operator, "/v1/jobs", "jobs", limit=1, family="rank")

@@ -1,4 +1,4 @@
-"""The live connection: the same numbers and receipts as the upload, a guess, renewal, resuming."""
+"""The live connection: receipts as for uploads, live guesses, token renewal, resuming."""
 
 import hashlib
 import json
@@ -69,14 +69,14 @@ def test_an_invalid_message_gets_a_problem_and_the_connection_stays_open(
         receipt, problems = receipts_and_problems(connection, 1 + MAX_BAD_ITEMS + 1)
         assert receipt == [1]
         assert [problem["field"] for problem in problems] == ["item"] * MAX_BAD_ITEMS + ["items"]
-        assert problems[-1]["value"] == MAX_BAD_ITEMS  # nothing is said of the thousands after it
+        assert problems[-1]["value"] == MAX_BAD_ITEMS  # the thousands after it are not reported
         connection.send("[" * 100_000)
         assert hear(connection, "problem")["problem"]["status"] == 422
         connection.send(item("acc", 0, chunk))
         assert hear(connection, "receipt")["seq"] == 0
 
 
-def test_the_running_guess_names_the_exercise(
+def test_the_live_guess_names_the_exercise(
     service: RunningService, person: Person, recordings: list[ImportedRecording]
 ):
     kept = stored(learn(recordings), owner_of(person.user_id))
@@ -102,7 +102,7 @@ def test_the_running_guess_names_the_exercise(
     assert 0 < guesses[-1]["probability"] <= 1
 
 
-def test_a_cut_connection_resumes_from_what_is_held(
+def test_a_dropped_connection_resumes_after_the_stored_chunks(
     service: RunningService, person: Person, recordings: list[ImportedRecording]
 ):
     recording = recordings[0].recording
@@ -114,7 +114,7 @@ def test_a_cut_connection_resumes_from_what_is_held(
             connection.send(item("acc", seq, chunks[seq]))
         for _ in range(3):
             hear(connection, "receipt")
-        connection.socket.shutdown(2)  # no goodbye
+        connection.socket.shutdown(2)  # without a close frame
     with talk(service, session, token) as connection:
         connection.send(json.dumps({"resume": True}))
         held = hear(connection, "held")["streams"]["acc"]
@@ -127,7 +127,7 @@ def test_a_cut_connection_resumes_from_what_is_held(
         assert hear(connection, "held")["streams"]["acc"]["ranges"] == [[0, 5]]
 
 
-def test_a_bad_item_is_a_problem_and_the_connection_goes_on(
+def test_an_invalid_item_gets_a_problem_and_the_connection_stays_open(
     service: RunningService, person: Person, recordings: list[ImportedRecording]
 ):
     recording = recordings[0].recording
@@ -150,7 +150,7 @@ def test_a_bad_item_is_a_problem_and_the_connection_goes_on(
         assert hear(connection, "receipt")["seq"] == 0
 
 
-def test_the_first_word_may_be_the_token(
+def test_the_first_message_may_carry_the_token(
     service: RunningService, person: Person, recordings: list[ImportedRecording]
 ):
     session = open_session(person, recordings[0].recording)
@@ -162,7 +162,7 @@ def test_the_first_word_may_be_the_token(
         assert close_code(connection) == 4401
 
 
-def test_a_token_is_renewed_inside_and_only_by_its_owner(
+def test_a_token_is_renewed_in_the_connection_only_by_its_owner(
     service: RunningService, person: Person, recordings: list[ImportedRecording]
 ):
     session = open_session(person, recordings[0].recording)
@@ -178,7 +178,7 @@ def test_a_token_is_renewed_inside_and_only_by_its_owner(
         assert close_code(connection) == 4403
 
 
-def test_a_token_that_ends_without_renewal_ends_the_connection(
+def test_an_expired_token_without_renewal_closes_the_connection(
     service: RunningService, person: Person, recordings: list[ImportedRecording]
 ):
     session = open_session(person, recordings[0].recording)
@@ -190,7 +190,7 @@ def test_a_token_that_ends_without_renewal_ends_the_connection(
         assert close_code(connection) == 4401
 
 
-def test_a_revoked_login_ends_the_connection(
+def test_a_revoked_login_closes_the_connection(
     service: RunningService, person: Person, recordings: list[ImportedRecording]
 ):
     recording = recordings[0].recording
@@ -204,7 +204,7 @@ def test_a_revoked_login_ends_the_connection(
         assert close_code(connection) == 4401
 
 
-def test_another_users_session_is_as_if_it_were_not_there(
+def test_another_users_session_looks_nonexistent(
     service: RunningService, person: Person, recordings: list[ImportedRecording]
 ):
     session = open_session(person, recordings[0].recording)

@@ -1,7 +1,7 @@
-"""The live connection × every token that must not open it.
+"""The live connection × every token that it must reject.
 
-OpenAPI has no word for WebSockets, so the matrix of operations does not hold it. Its routes are
-read from the application: a new one fails here until it is asked, too.
+OpenAPI does not describe WebSockets, so the access matrix does not include it. The routes are read
+from the application: a new WebSocket route fails here until it is tested, too.
 """
 
 import pytest
@@ -36,7 +36,9 @@ def test_the_live_route_is_the_only_websocket():
     assert {route.path for route in routes if isinstance(route, WebSocketRoute)} == {LIVE}
 
 
-def test_the_right_token_opens_it(service: RunningService, owner: Person, session):
+def test_a_token_with_the_required_scope_opens_the_connection(
+    service: RunningService, owner: Person, session
+):
     token = service.services.tokens.access(owner.user_id, owner.login_id, frozenset({SCOPE}))
     with talk(service, session, token) as connection:
         assert hear(connection, "ready")["session"] == str(session)
@@ -76,7 +78,7 @@ def test_a_revoked_token_is_denied(service: RunningService, session):
         assert close_code(connection) == 4401
 
 
-def test_another_users_session_is_as_one_that_never_was(service: RunningService, session):
+def test_another_users_session_looks_nonexistent(service: RunningService, session):
     stranger = service.register().tokens["access_token"]
     for which in (session, uuid7()):
         with talk(service, which, stranger) as connection:

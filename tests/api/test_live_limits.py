@@ -18,10 +18,10 @@ def recordings(spar: list[ImportedRecording]) -> list[ImportedRecording]:
     return person_recordings(spar, spar[0].person)
 
 
-def test_every_word_is_a_request_of_the_callers_limit(
+def test_every_live_message_counts_against_the_request_limit(
     keyspace: Cassandra, tmp_path: Path, recordings: list[ImportedRecording]
 ):
-    limits = Limits(requests_per_minute=6)  # another one every ten seconds
+    limits = Limits(requests_per_minute=6)  # one more every ten seconds
     with running(settings(keyspace, tmp_path, limits=limits)) as strict:
         person = strict.register()
         recording = recordings[0].recording
@@ -47,7 +47,7 @@ def test_every_word_is_a_request_of_the_callers_limit(
             assert client.get(f"/v1/sessions/{session}").status_code == 429
 
 
-def test_a_bad_item_is_a_request_as_well(
+def test_invalid_items_count_against_the_request_limit(
     keyspace: Cassandra, tmp_path: Path, recordings: list[ImportedRecording]
 ):
     limits = Limits(requests_per_minute=6)

@@ -19,29 +19,29 @@ def second(number: int) -> Piece:
 
 
 def hear(kept: SampleBuffer, seconds: range) -> None:
-    """A second at a time."""
+    """Add these seconds, one at a time."""
     for number in seconds:
         kept.add("acc", second(number))
 
 
 def held(kept: SampleBuffer) -> range:
-    """The seconds that are kept."""
+    """The seconds in the buffer."""
     first, *_, last = (piece.t0_ns // 10**9 - BEGAN_S for piece in kept.recording().acc)
     return range(first, last + 1)
 
 
-def test_the_newest_seconds_are_kept():
+def test_the_buffer_keeps_the_newest_seconds():
     kept = SampleBuffer(WRIST, 8, 1)
     hear(kept, range(100))
-    assert held(kept) == range(91, 100)  # and the one that ends where they begin
+    assert held(kept) == range(91, 100)  # eight, and the one that ends where they begin
 
 
-def test_minutes_that_come_at_once_are_kept_until_they_are_seen():
+def test_unevaluated_samples_are_kept_until_the_next_evaluation():
     kept = SampleBuffer(WRIST, 20, 5, keep_unevaluated=True)
     hear(kept, range(100))
-    assert held(kept) == range(100)  # nobody has looked before
+    assert held(kept) == range(100)  # not evaluated yet
     hear(kept, range(100, 150))
-    assert held(kept) == range(79, 150)  # back from the last look, and all since
+    assert held(kept) == range(79, 150)  # the window before the last evaluation, and all since
 
 
 def test_the_buffer_drops_samples_older_than_an_hour():
@@ -53,18 +53,20 @@ def test_the_buffer_drops_samples_older_than_an_hour():
 
 
 @pytest.mark.parametrize("keep_unevaluated", [False, True])
-def test_a_look_is_due_once_enough_is_new_and_no_other_goes_on(*, keep_unevaluated: bool):
+def test_an_evaluation_is_due_after_enough_new_samples_if_none_is_running(
+    *, keep_unevaluated: bool
+):
     kept = SampleBuffer(WRIST, 20, 5, keep_unevaluated=keep_unevaluated)
-    assert kept.add("acc", second(0))  # the first of all times
-    assert not kept.add("acc", second(60))  # one goes on
+    assert kept.add("acc", second(0))  # the first is always due
+    assert not kept.add("acc", second(60))  # one is running
     kept.finish()
     assert kept.start_if_due()
     kept.finish()
     assert not kept.start_if_due()
 
 
-def test_nothing_behind_a_piece_that_is_being_kept_counts_as_heard():
-    """Chunks of one moment are kept side by side: a hole would end a set too early."""
+def test_samples_after_a_chunk_still_being_stored_are_not_complete():
+    """Chunks are stored concurrently: a gap would end a set too early."""
     kept = SampleBuffer(WRIST, 20, 5)
     hear(kept, range(10))
     with kept.storing("acc", second(10)):

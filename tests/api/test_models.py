@@ -1,4 +1,4 @@
-"""Models on their way to the phone: ETags, three forms that compute the same, rollback."""
+"""Model downloads: ETags, three formats that compute the same, rollback."""
 
 import hashlib
 import json
@@ -55,7 +55,7 @@ def furthest(mine: np.ndarray, theirs: np.ndarray) -> float:
     return float((np.abs(mine - theirs) / np.maximum(1, np.abs(theirs))).max())
 
 
-def test_nothing_learned_yet_is_a_documented_answer(person: Person):
+def test_a_user_without_models_gets_an_empty_list_and_404(person: Person):
     with person.client() as client:
         assert client.get("/v1/me/models").json() == {"models": []}
         answer = client.get("/v1/me/models/exercise")
@@ -66,7 +66,7 @@ def test_nothing_learned_yet_is_a_documented_answer(person: Person):
     assert unheard_of["detail"].startswith("No family 'dance' has models; there are exercise, ")
 
 
-def test_download_is_the_stored_bytes_with_a_strong_etag(person: Person, kept: StoredModel):
+def test_a_download_returns_the_stored_bytes_with_a_strong_etag(person: Person, kept: StoredModel):
     with person.client() as client:
         answer = client.get("/v1/me/models/exercise")
         (entry,) = client.get("/v1/me/models").json()["models"]
@@ -84,10 +84,10 @@ def test_download_is_the_stored_bytes_with_a_strong_etag(person: Person, kept: S
     assert entry["bytes"] == len(kept.content)
 
 
-def test_models_of_the_journal_are_there_as_well(
+def test_models_over_sets_are_listed_and_downloadable(
     service: RunningService, person: Person, kept: StoredModel
 ):
-    """They read sets, not a sensor."""
+    """Their input is sets, not sensor data."""
     log = SetLog.of(simulate_user(0, 16, 14, 6).sets())
     [learned] = fit_intensity([log], IntensitySettings())
     assert isinstance(learned, IntensityModel)
@@ -113,7 +113,7 @@ def test_models_of_the_journal_are_there_as_well(
     assert wrong.json()["type"] == "urn:muvr:problem:no-model"
 
 
-def test_every_form_has_its_own_etag(person: Person, kept: StoredModel):
+def test_every_format_has_its_own_etag(person: Person, kept: StoredModel):
     with person.client() as client:
         tags = {
             client.get("/v1/me/models/exercise", params={"format": form}).headers["etag"]
@@ -124,7 +124,7 @@ def test_every_form_has_its_own_etag(person: Person, kept: StoredModel):
     assert wrong.status_code == 422
 
 
-def test_onnx_runtime_computes_the_same(kept: StoredModel, model: ExerciseModel):
+def test_the_onnx_export_computes_the_golden_vectors(kept: StoredModel, model: ExerciseModel):
     session = onnxruntime.InferenceSession(content_of(kept, "onnx"))
     golden = golden_vectors(model)
     names = ["scores", "probabilities", "strangeness"]
@@ -136,7 +136,9 @@ def test_onnx_runtime_computes_the_same(kept: StoredModel, model: ExerciseModel)
     assert manifest["version"] == kept.version
 
 
-def test_the_reader_of_the_guide_computes_the_same(kept: StoredModel, model: ExerciseModel):
+def test_the_guides_python_reader_computes_the_golden_vectors(
+    kept: StoredModel, model: ExerciseModel
+):
     blocks = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), flags=re.DOTALL)
     [reader] = [block for block in blocks if "def answers_of" in block]
     said: dict[str, Any] = {}
@@ -147,7 +149,7 @@ def test_the_reader_of_the_guide_computes_the_same(kept: StoredModel, model: Exe
         assert furthest(answer, golden[name]) <= TOLERANCE, name
 
 
-def test_a_reader_in_typescript_computes_the_same(
+def test_the_typescript_reader_computes_the_golden_vectors(
     person: Person, kept: StoredModel, model: ExerciseModel, tmp_path: Path
 ):
     path = tmp_path / "model.json"
@@ -166,7 +168,7 @@ def test_a_reader_in_typescript_computes_the_same(
         assert furthest(np.array(answers[name]), golden[name]) <= TOLERANCE, name
 
 
-def test_the_reader_notices_a_model_that_computes_something_else(kept: StoredModel, tmp_path: Path):
+def test_the_typescript_reader_fails_on_golden_vector_mismatch(kept: StoredModel, tmp_path: Path):
     whole = json.loads(content_of(kept, "raw"))
     whole["manifest"]["typical"] += 0.01
     path = tmp_path / "model.json"
@@ -177,17 +179,17 @@ def test_the_reader_notices_a_model_that_computes_something_else(kept: StoredMod
     assert done.returncode == 1
 
 
-def test_forms_are_the_same_bytes_each_time(kept: StoredModel):
+def test_exports_are_deterministic(kept: StoredModel):
     for form in ("onnx", "raw"):
         assert content_of(kept, form) == content_of(kept, form)
 
 
-def test_a_family_without_a_form_says_so(kept: StoredModel):
+def test_an_unsupported_format_raises_not_acceptable(kept: StoredModel):
     with pytest.raises(NotAcceptable):
         content_of(kept._replace(family="activity"), "onnx")
 
 
-def test_a_withdrawn_run_falls_back_within_the_pointers_time(
+def test_a_withdrawn_run_falls_back_within_the_pointer_ttl(
     service: RunningService, person: Person, kept: StoredModel, spar: list[ImportedRecording]
 ):
     better = stored(learn(person_recordings(spar, spar[0].person)[6:12]), kept.owner)
@@ -208,7 +210,7 @@ def test_a_withdrawn_run_falls_back_within_the_pointers_time(
         assert client.get("/v1/me/models/exercise").status_code == 404
 
 
-def test_everybody_is_served_by_the_global_model_until_they_have_their_own(
+def test_users_without_a_model_are_served_the_global_model(
     service: RunningService, person: Person, model: ExerciseModel
 ):
     run_id = uuid.uuid4()
@@ -224,10 +226,10 @@ def test_everybody_is_served_by_the_global_model_until_they_have_their_own(
         service.services.models.forget("global")
 
 
-def test_a_model_that_cannot_be_read_here_is_passed_over(
+def test_an_unreadable_model_is_not_listed_or_served(
     service: RunningService, person: Person, kept: StoredModel
 ):
-    """Of a release with other features, say: then everybody's is served, as in answers."""
+    """Such as one of a release with other features: the global model is served instead."""
     content = b"of another release"
     sha256 = hashlib.sha256(content).digest()
     promote(service, kept._replace(content=content, sha256=sha256, version=version_of(sha256)))

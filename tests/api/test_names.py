@@ -1,4 +1,4 @@
-"""One exercise, however its name is typed: in sets, corrections, plans and questions."""
+"""Exercise names are normalised in sets, corrections, plans and queries."""
 
 import hashlib
 import unicodedata
@@ -36,7 +36,9 @@ def load_model(owner: str) -> StoredModel:
 
 
 @pytest.mark.parametrize("typed", TYPED)
-def test_a_name_is_the_same_in_sets_plans_and_questions(service: RunningService, typed: str):
+def test_exercise_names_are_normalised_in_sets_plans_and_queries(
+    service: RunningService, typed: str
+):
     person = service.register()
     promote(service, load_model(owner_of(person.user_id)))
     plan, one = fresh_id(), fresh_id()

@@ -1,4 +1,4 @@
-"""A user without labels gets answers of the global model, or the reason why not."""
+"""A user without labels gets predictions of the global model, or a reason for abstaining."""
 
 from collections.abc import Iterator
 
@@ -26,7 +26,7 @@ def people(spar: list[ImportedRecording]) -> list[str]:
 def X1(
     service: RunningService, spar: list[ImportedRecording], people: list[str]
 ) -> Iterator[StoredModel]:
-    """What everybody but the newcomer taught, serving everybody; gone afterwards."""
+    """A global champion learned from everyone but the new user; removed afterwards."""
     done = [one for one in spar if one.person in people[:-1]]
     kept = stored(learn(done, "global"), GLOBAL_OWNER)
     promote(service, kept)
@@ -37,12 +37,12 @@ def X1(
 
 @pytest.fixture
 def unseen(spar: list[ImportedRecording], people: list[str]) -> list[ImportedRecording]:
-    """One recording of each exercise, of a person who taught nothing."""
+    """One recording of each exercise, of a person who is not in the training data."""
     mine = person_recordings(spar, people[-1])
     return list({one.sets[0].exercise: one for one in mine}.values())
 
 
-def test_a_newcomers_set_is_named_by_everybodys_model(
+def test_a_new_users_set_is_named_by_the_global_model(
     person: Person, X1: StoredModel, unseen: list[ImportedRecording]
 ):
     named = 0
@@ -57,7 +57,7 @@ def test_a_newcomers_set_is_named_by_everybodys_model(
     assert named >= len(unseen) - 1
 
 
-def test_a_newcomers_session_is_named_by_everybodys_model(
+def test_a_new_users_session_is_named_by_the_global_model(
     person: Person, X1: StoredModel, unseen: list[ImportedRecording]
 ):
     wanted = unseen[0]
@@ -69,7 +69,7 @@ def test_a_newcomers_session_is_named_by_everybodys_model(
 
 
 def shaken(seconds: float = 30.0) -> Recording:
-    """A wrist that is shaken four times a second: like no exercise that anybody taught."""
+    """A wrist shaken four times a second: unlike every learned exercise."""
     turn = 2 * np.pi * 4 * np.arange(seconds * RATE_HZ) / RATE_HZ
     rng = np.random.default_rng(4)
     acc = np.stack([3 * np.sin(turn), 3 * np.cos(turn), 1 + 0 * turn], axis=1)

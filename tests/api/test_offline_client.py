@@ -1,4 +1,4 @@
-"""A week offline: what a phone kept in its outbox is on the server once, and all of it."""
+"""The offline client: everything in a phone's outbox reaches the server exactly once."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ def body(day: int, seq: int, started_at: datetime, unit: str = "g") -> bytes:
 
 
 def a_week(outbox: Outbox) -> dict[UUID, list[bytes]]:
-    """Seven sessions of three chunks and a set each, kept while there is no network."""
+    """Seven sessions of three chunks and a set each, queued while there is no network."""
     kept: dict[UUID, list[bytes]] = {}
     first = datetime.now(UTC).replace(microsecond=0) - timedelta(days=DAYS)
     for day in range(DAYS):
@@ -61,7 +61,7 @@ def phone(service: RunningService, person: Person) -> Iterator[Client]:
 
 
 def answering(status: int, asked: list[str]) -> Client:
-    """A client whose server always says the same; what it is asked is noted."""
+    """A client whose server always returns this status; requested paths are recorded."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         asked.append(request.url.path)
@@ -71,7 +71,7 @@ def answering(status: int, asked: list[str]) -> Client:
 
 
 def served_by(answer: Callable[[httpx.Request], httpx.Response]) -> Client:
-    """A client of a server that is a function."""
+    """A client whose server is a function."""
     client = Client("http://127.0.0.1:1")
     client.close()
     client._http = httpx.Client(
@@ -89,7 +89,7 @@ def test_a_client_cannot_send_after_logging_out(phone: Client):
     assert refused.value.status == 401
 
 
-def test_a_week_offline_arrives_whole_and_once(tmp_path: Path, phone: Client):
+def test_an_offline_week_is_uploaded_completely_and_once(tmp_path: Path, phone: Client):
     with_network = Outbox(tmp_path / "outbox.db")
     kept = a_week(with_network)
     waiting = len(with_network)
@@ -108,7 +108,7 @@ def test_a_week_offline_arrives_whole_and_once(tmp_path: Path, phone: Client):
     outbox.close()
 
 
-def test_without_a_network_everything_waits(
+def test_the_outbox_keeps_everything_without_a_network(
     tmp_path: Path, person: Person, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("examples.client.TRIES", 1)
@@ -123,7 +123,7 @@ def test_without_a_network_everything_waits(
     outbox.close()
 
 
-def test_a_login_that_is_over_costs_no_recording(tmp_path: Path, phone: Client, person: Person):
+def test_recordings_survive_an_expired_login(tmp_path: Path, phone: Client, person: Person):
     outbox = Outbox(tmp_path / "outbox.db")
     kept = a_week(outbox)
     waiting = len(outbox)
@@ -154,7 +154,7 @@ def test_the_outbox_keeps_its_entries_when_a_login_is_needed(tmp_path: Path, add
     outbox.close()
 
 
-def test_the_outbox_keeps_permanently_refused_entries_apart(tmp_path: Path, phone: Client):
+def test_permanently_refused_entries_are_kept_apart(tmp_path: Path, phone: Client):
     outbox = Outbox(tmp_path / "outbox.db")
     started_at = datetime.now(UTC) - timedelta(hours=1)
     session = new_id(started_at)
@@ -170,7 +170,7 @@ def test_the_outbox_keeps_permanently_refused_entries_apart(tmp_path: Path, phon
     outbox.close()
 
 
-def test_a_call_that_is_never_taken_is_kept_with_what_it_said(tmp_path: Path, phone: Client):
+def test_refused_requests_are_kept_with_their_bodies(tmp_path: Path, phone: Client):
     outbox = Outbox(tmp_path / "outbox.db")
     session, started_at = new_id(), datetime.now(UTC)
     outbox.add_session(session, started_at, {"acc": {**STREAMS["acc"], "unit": "stone"}})
@@ -183,7 +183,7 @@ def test_a_call_that_is_never_taken_is_kept_with_what_it_said(tmp_path: Path, ph
     outbox.close()
 
 
-def test_half_an_emoji_holds_up_nothing(tmp_path: Path):
+def test_a_lone_surrogate_does_not_block_the_outbox(tmp_path: Path):
     outbox = Outbox(tmp_path / "outbox.db")
     session, at = new_id(), datetime.now(UTC)
     times = {"started_at": at, "ended_at": at + timedelta(seconds=10)}
@@ -198,7 +198,7 @@ def test_half_an_emoji_holds_up_nothing(tmp_path: Path):
     outbox.close()
 
 
-def test_a_completion_that_overtook_its_last_chunk_is_sent_again(tmp_path: Path):
+def test_a_completion_sent_before_its_last_chunk_is_retried(tmp_path: Path):
     outbox, recording = Outbox(tmp_path / "outbox.db"), Outbox(tmp_path / "outbox.db")
     session = new_id()
     completed: list[int] = []
@@ -222,7 +222,7 @@ def test_a_completion_that_overtook_its_last_chunk_is_sent_again(tmp_path: Path)
     outbox.close()
 
 
-def test_a_receipt_for_other_bytes_frees_no_chunk(tmp_path: Path):
+def test_a_receipt_with_another_hash_keeps_the_chunk(tmp_path: Path):
     outbox = Outbox(tmp_path / "outbox.db")
     outbox.add_chunk(new_id(), "acc", 0, b"samples")
     receipts = {"results": [{"sha256": _sha256(b"other samples")}]}
@@ -256,7 +256,9 @@ def test_a_chunk_larger_than_a_request_does_not_block_the_outbox(tmp_path: Path)
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_server_that_is_away_is_no_refusal(monkeypatch: pytest.MonkeyPatch, status: int):
+def test_temporary_server_errors_are_retried_and_not_treated_as_refusals(
+    monkeypatch: pytest.MonkeyPatch, status: int
+):
     monkeypatch.setattr("examples.client.TRIES", 2)
     monkeypatch.setattr("examples.client.PAUSE_S", 0.0)
     asked: list[str] = []

@@ -1,4 +1,4 @@
-"""What operators see: readiness, metrics, logs, jobs, the document itself."""
+"""Operations: readiness, metrics, logs, jobs, the OpenAPI document."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ from store.jobs import JobRuns, UserOutcome
 from tests.api.conftest import PASSWORD, Person, RunningService, running, settings
 
 
-def test_ready_says_what_it_stands_on(service: RunningService):
+def test_readyz_reports_cassandra_version_and_commitlog_sync(service: RunningService):
     with service.client() as client:
         ready = client.get("/readyz").json()
         version = client.get("/version").json()
@@ -34,7 +34,7 @@ def test_ready_says_what_it_stands_on(service: RunningService):
     assert version["api"] == "v1"
 
 
-def test_metrics_count_routes_not_paths(service: RunningService, person: Person):
+def test_metrics_are_labelled_by_route_not_by_path(service: RunningService, person: Person):
     with person.client() as client:
         before = client.get("/metrics").text
         for _ in range(3):
@@ -60,16 +60,16 @@ def test_metrics_count_routes_not_paths(service: RunningService, person: Person)
         assert name in after
 
 
-def test_the_lag_of_an_irregular_chunk_counts_from_its_own_last_time():
+def test_the_ingest_lag_of_an_irregular_chunk_uses_its_last_timestamp():
     metrics = Metrics()
     counts = np.zeros((3, 3), dtype=np.int16)
-    t_ms = np.array([0, 60_000, 3_600_000], dtype=np.int32)  # by its rate it took 60 ms
+    t_ms = np.array([0, 60_000, 3_600_000], dtype=np.int32)  # nominally 60 ms
     metrics.count_chunk(Piece(time.time_ns() - 3600 * 10**9, 50.0, "g", 0.001, counts, t_ms))
     text = metrics.text()[0].decode()
     assert 'muvr_ingest_lag_seconds_bucket{le="30.0"} 1.0' in text
 
 
-def test_logs_find_a_request_without_naming_a_person(keyspace: Cassandra, tmp_path: Path):
+def test_logs_identify_requests_without_personal_data(keyspace: Cassandra, tmp_path: Path):
     config = settings(keyspace, tmp_path)
     config = config.model_copy(update={"api": config.api.model_copy(update={"access_log": True})})
     lines: list[str] = []
@@ -88,7 +88,7 @@ def test_logs_find_a_request_without_naming_a_person(keyspace: Cassandra, tmp_pa
         assert personal not in written
 
 
-def test_lines_of_one_turn_leave_in_one_write_and_at_once():
+def test_log_lines_of_one_loop_iteration_are_written_together():
     written: list[str] = []
     log = RequestLog(written.append)
 
@@ -126,7 +126,7 @@ def operator(service: RunningService, person: Person) -> str:
         return client.post("/v1/auth/token", data=form).json()["access_token"]
 
 
-def test_the_document_names_every_status(service: RunningService):
+def test_the_document_lists_every_run_status(service: RunningService):
     shapes = service.app.openapi()["components"]["schemas"]
     for shape, words in (("Run", RunStatus), ("UserRun", UserStatus)):
         says = shapes[shape]["properties"]["status"]["description"]
@@ -134,12 +134,12 @@ def test_the_document_names_every_status(service: RunningService):
         assert "not-learned" in says
 
 
-def test_recommendations_are_said_to_hold_what_the_caller_does_already(service: RunningService):
+def test_the_document_says_recommendations_may_include_known_exercises(service: RunningService):
     says = service.app.openapi()["paths"]["/v1/me/recommendations"]["get"]["description"]
     assert "may do some of them already" in says
 
 
-def test_runs_and_their_users_in_pages(service: RunningService, operator: str):
+def test_runs_and_their_users_are_paginated(service: RunningService, operator: str):
     began = datetime.now(UTC)
     run_id = run_id_at(began)
     jobs = JobRuns(service.services.database)
@@ -187,7 +187,7 @@ def test_runs_and_their_users_in_pages(service: RunningService, operator: str):
     assert forged.json()["type"] == "urn:muvr:problem:bad-cursor"
 
 
-def test_a_page_of_a_large_run_reads_that_page(
+def test_a_page_of_a_large_run_reads_only_its_rows(
     service: RunningService, operator: str, monkeypatch: pytest.MonkeyPatch
 ):
     database = service.services.database
@@ -209,7 +209,7 @@ def test_a_page_of_a_large_run_reads_that_page(
     assert len(rows) <= 20
 
 
-def test_a_cursor_of_one_run_does_not_open_another(service: RunningService, operator: str):
+def test_a_cursor_of_another_run_is_rejected(service: RunningService, operator: str):
     jobs = JobRuns(service.services.database)
     run_id = run_id_at(datetime.now(UTC))
     service.run(jobs.start("exercise", run_id, {}, datetime.now(UTC)))

@@ -1,4 +1,4 @@
-"""Recordings of one's own in CSV, through the service as any client's."""
+"""A user's own CSV recordings are imported through the service."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,7 +28,7 @@ def a_recording(path: Path, started: datetime) -> Path:
     return path
 
 
-def test_a_file_becomes_a_session_of_its_owner(
+def test_a_csv_file_is_imported_as_one_session_of_its_user(
     service: RunningService, person: Person, tmp_path: Path
 ):
     started = datetime.now(UTC).replace(microsecond=0) - timedelta(days=3)
@@ -44,7 +44,7 @@ def test_a_file_becomes_a_session_of_its_owner(
     counts = {"users": 1, "days_moved": 0, "sessions": 1, "chunks": 4, "samples": 2 * n, "sets": 1}
     assert sent == [counts, counts]
     with person.client() as client:
-        (listed,) = client.get("/v1/sessions").json()["sessions"]  # also after the second time
+        (listed,) = client.get("/v1/sessions").json()["sessions"]  # also after the second import
         session = client.get(f"/v1/sessions/{listed['session']}").json()
     assert (session["complete"], session["timezone"]) == (True, "Europe/London")
     assert datetime.fromisoformat(session["started_at"]) == started
@@ -56,10 +56,10 @@ def test_a_file_becomes_a_session_of_its_owner(
     assert datetime.fromisoformat(done["ended_at"]) == started + timedelta(seconds=70)
 
 
-def test_a_refusal_names_the_file(service: RunningService, person: Person, tmp_path: Path):
+def test_a_refused_import_names_the_file(service: RunningService, person: Person, tmp_path: Path):
     now = datetime.now(UTC)
     a_recording(tmp_path / "new.csv", now - timedelta(days=1))
-    a_recording(tmp_path / "old.csv", now - timedelta(days=500))  # they move together or not at all
+    a_recording(tmp_path / "old.csv", now - timedelta(days=500))  # all are shifted or none
     recordings = read_csv(tmp_path, person.username, None, "UTC", NoProgress())
     with pytest.raises(RequestRefused, match=r"422 .*old\.csv: session .* days"):
         import_recordings(

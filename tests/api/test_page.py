@@ -13,7 +13,7 @@ from tests.api.conftest import Person, RunningService, running, settings
 
 
 class Tags(HTMLParser):
-    """Which tags are open, and every address that is named."""
+    """Collects open tags and every linked address."""
 
     VOID = frozenset({"meta", "link", "br", "img", "input"})
 
@@ -33,8 +33,8 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_the_documentation_takes_everything_from_here(service: RunningService):
-    """Passwords are typed on that page, and there may be no internet around the service."""
+def test_the_api_docs_load_only_local_resources(service: RunningService):
+    """Passwords are typed on that page, and the service may have no internet access."""
     tags = Tags()
     with service.client() as client:
         page = client.get("/docs")
@@ -53,14 +53,14 @@ def test_the_documentation_takes_everything_from_here(service: RunningService):
     assert "https:" not in page.text
 
 
-def test_without_scripts_the_documentation_says_where_to_read(service: RunningService):
+def test_the_api_docs_link_the_openapi_document_without_scripts(service: RunningService):
     with service.client() as client:
         text = client.get("/docs").text
     place = text.index('<div id="swagger-ui">')
     assert place < text.index('href="/openapi.json"') < text.index("</div>")
 
 
-def test_the_page_shows_node_counts_and_runs(service: RunningService, person: Person):
+def test_the_status_page_shows_node_counts_and_runs(service: RunningService, person: Person):
     jobs = JobRuns(service.services.database)
     reason = f"<b>too few labels {uuid.uuid4().hex}</b>"
 
@@ -94,7 +94,7 @@ def test_the_page_shows_node_counts_and_runs(service: RunningService, person: Pe
     assert str(person.user_id) not in text
 
 
-def test_the_page_needs_nothing_from_elsewhere(service: RunningService):
+def test_the_status_page_loads_only_local_resources(service: RunningService):
     with service.client() as client:
         answer = client.get("/")
     tags = Tags()
@@ -105,7 +105,7 @@ def test_the_page_needs_nothing_from_elsewhere(service: RunningService):
     assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
-def test_the_page_can_be_switched_off(keyspace: Cassandra, tmp_path):
+def test_the_status_page_can_be_disabled(keyspace: Cassandra, tmp_path):
     config = settings(keyspace, tmp_path)
     config = config.model_copy(update={"api": config.api.model_copy(update={"public_page": False})})
     with running(config) as hidden, hidden.client() as client:

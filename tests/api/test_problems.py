@@ -1,4 +1,4 @@
-"""Every error is a problem, says what is wrong, and gives nothing away."""
+"""Every error is a problem document that says what is wrong and leaks nothing."""
 
 import inspect
 import json
@@ -26,7 +26,7 @@ ALL = [
 
 
 @pytest.mark.parametrize("cls", ALL, ids=lambda cls: cls.__name__)
-def test_every_error_has_a_kind_that_fits_its_branch(cls: type[errors.MuvrError]):
+def test_every_error_has_a_status_matching_its_base_class(cls: type[errors.MuvrError]):
     error = cls.__new__(cls)
     kind = kind_of(error)
     branch = {
@@ -41,13 +41,13 @@ def test_every_error_has_a_kind_that_fits_its_branch(cls: type[errors.MuvrError]
             assert kind.status in statuses
 
 
-def test_kinds_have_names_of_their_own():
+def test_problem_names_are_unique():
     names = [kind.name for kind in KINDS.values()]
     assert len(set(names)) == len(names)
 
 
-def test_a_body_that_is_no_object_is_not_shown(service: RunningService):
-    """Sent without its media type, a registration is one text, with the password in it."""
+def test_a_body_that_is_not_an_object_is_not_echoed(service: RunningService):
+    """Without its media type, a registration is parsed as one string that holds the password."""
     body = b'{"username": "ada", "password": "a long password"}'
     with service.client() as client:
         answer = client.post("/v1/auth/register", content=body)
@@ -56,7 +56,7 @@ def test_a_body_that_is_no_object_is_not_shown(service: RunningService):
     assert "Content-Type: application/json" in answer.json()["detail"]
 
 
-def test_a_database_that_went_away_may_have_kept_it():
+def test_the_database_unavailable_problem_says_the_write_may_be_stored():
     answer = problem_response(
         errors.DatabaseUnavailable("10.0.0.1"), HTTPConnection({"type": "http"})
     )
@@ -72,7 +72,7 @@ def test_a_database_that_went_away_may_have_kept_it():
         ("GET", "/v1/me/models", 401, "not-authenticated"),
     ],
 )
-def test_errors_of_the_framework_are_problems(
+def test_framework_errors_are_returned_as_problems(
     service: RunningService, method: str, path: str, status: int, name: str
 ):
     with service.client() as client:
@@ -85,7 +85,7 @@ def test_errors_of_the_framework_are_problems(
     assert problem["request_id"] == answer.headers["x-request-id"]
 
 
-def test_a_body_that_is_no_json_names_the_body(service: RunningService):
+def test_a_truncated_json_body_is_a_422_problem(service: RunningService):
     with service.client() as client:
         answer = client.post(
             "/v1/auth/register", content=b"{", headers={"Content-Type": "application/json"}
@@ -95,7 +95,7 @@ def test_a_body_that_is_no_json_names_the_body(service: RunningService):
 
 
 @pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"[1", b""])
-def test_a_body_that_does_not_decode_is_422(service: RunningService, person: Person, body: bytes):
+def test_an_undecodable_body_is_422(service: RunningService, person: Person, body: bytes):
     with person.client() as client:
         answer = client.put(
             f"/v1/me/plans/{person.user_id}",
@@ -114,9 +114,7 @@ def test_a_body_that_does_not_decode_is_422(service: RunningService, person: Per
     ],
     ids=["value", "key"],
 )
-def test_half_an_emoji_is_422_also_without_a_token(
-    service: RunningService, field: str, body: bytes
-):
+def test_a_lone_surrogate_is_422_without_a_token(service: RunningService, field: str, body: bytes):
     with service.client() as client:
         answer = client.post(
             "/v1/auth/register", content=body, headers={"Content-Type": "application/json"}
@@ -125,7 +123,7 @@ def test_half_an_emoji_is_422_also_without_a_token(
     assert (answer.json()["field"], answer.json()["value"]) == (field, "?")
 
 
-def test_405_names_every_method_of_the_path(service: RunningService):
+def test_the_allow_header_of_405_lists_every_method_of_the_path(service: RunningService):
     with service.client() as client:
         plan = client.patch("/v1/me/plans/1")
         classify = client.get("/v1/classify")
@@ -133,7 +131,7 @@ def test_405_names_every_method_of_the_path(service: RunningService):
     assert classify.headers["allow"] == "POST"
 
 
-def test_a_request_id_is_kept_if_it_is_one(service: RunningService):
+def test_only_a_valid_request_id_is_kept(service: RunningService):
     with service.client() as client:
         mine = client.get("/livez", headers={"X-Request-Id": "abcd-1234"})
         evil = client.get("/livez", headers={"X-Request-Id": "a b<script>"})
@@ -141,7 +139,9 @@ def test_a_request_id_is_kept_if_it_is_one(service: RunningService):
     assert evil.headers["x-request-id"] != "a b<script>"
 
 
-def test_too_large_a_body_is_413_announced_or_not(service: RunningService, person: Person):
+def test_an_oversized_body_is_413_with_and_without_content_length(
+    service: RunningService, person: Person
+):
     def pieces() -> Iterator[bytes]:
         for _ in range(40):
             yield bytes(64 * 1024)
@@ -155,7 +155,9 @@ def test_too_large_a_body_is_413_announced_or_not(service: RunningService, perso
         assert answer.json()["type"] == "urn:muvr:problem:too-large"
 
 
-def test_the_unexpected_is_a_500_that_tells_only_the_log(keyspace: Cassandra, tmp_path: Path):
+def test_an_unexpected_error_is_a_500_that_does_not_leak_its_message(
+    keyspace: Cassandra, tmp_path: Path
+):
     config = settings(keyspace, tmp_path)
     config = config.model_copy(update={"api": config.api.model_copy(update={"access_log": True})})
     lines: list[str] = []
@@ -177,7 +179,7 @@ def test_the_unexpected_is_a_500_that_tells_only_the_log(keyspace: Cassandra, tm
     assert any("test_problems" in place for place in told[0]["places"])
 
 
-def test_without_cassandra_everything_says_when_to_come_back(tmp_path: Path):
+def test_without_cassandra_requests_are_503_with_retry_after(tmp_path: Path):
     not_found = Cassandra(port=free_ports(1)[0])
     with running(settings(not_found, tmp_path)) as service, service.client() as client:
         assert client.get("/livez").status_code == 200
@@ -187,11 +189,11 @@ def test_without_cassandra_everything_says_when_to_come_back(tmp_path: Path):
             assert answer.status_code == 503, path
             assert int(answer.headers["retry-after"]) >= 1
             assert answer.headers["content-type"] == "application/problem+json"
-            assert str(not_found.port) not in answer.text  # where the database lives is nobody's
+            assert str(not_found.port) not in answer.text  # the address is not disclosed
 
 
 @pytest.mark.parametrize("body", [b'{"username" "a"}', b"\xff\xfe", b"{", b'{"username": "a"'])
-def test_a_body_that_is_no_json_is_what_is_wrong(service: RunningService, body: bytes):
+def test_invalid_json_is_reported_on_the_field_body(service: RunningService, body: bytes):
     with service.client() as client:
         headers = {"Content-Type": "application/json"}
         answer = client.post("/v1/auth/register", content=body, headers=headers)
@@ -200,7 +202,7 @@ def test_a_body_that_is_no_json_is_what_is_wrong(service: RunningService, body: 
     assert answer.json()["detail"].startswith("body: no JSON at character ")
 
 
-def test_a_socket_to_nowhere_is_told_so_as_a_problem(service: RunningService):
+def test_a_websocket_to_an_unknown_route_gets_a_404_problem(service: RunningService):
     url = service.url.replace("http://", "ws://") + "/v1/sessions"
     with pytest.raises(InvalidStatus) as refused:
         connect(url, open_timeout=20)

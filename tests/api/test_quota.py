@@ -1,4 +1,4 @@
-"""A chunk counts the same by every route."""
+"""Every upload route charges the quota equally."""
 
 import json
 import re
@@ -65,7 +65,7 @@ def counted(phone: Phone) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("door", [upload, batch, live, acquisition])
-def test_every_door_counts_what_it_keeps(
+def test_every_upload_route_counts_chunks_samples_and_lag(
     person: Person, door: Callable[[Phone, str], None]
 ) -> None:
     with person.client() as http:
@@ -77,11 +77,11 @@ def test_every_door_counts_what_it_keeps(
     assert {name: after[name] - before[name] for name in COUNTED} == COUNTED
 
 
-def test_sensors_of_one_acquisition_are_allowed_together_or_not_at_all(
+def test_the_quota_admits_all_sensors_of_an_acquisition_or_none(
     keyspace: Cassandra, tmp_path: Path
 ) -> None:
     payload = {"interval_ms": 20, "sensors": SENSORS + TURNING, "values": [[0, 0, 1, 0, 0, 0]] * N}
-    limits = Limits(samples_per_day=N)  # enough for one of both
+    limits = Limits(samples_per_day=N)  # enough for one sensor of the two
     with (
         running(settings(keyspace, tmp_path, limits=limits)) as strict,
         strict.register().client() as http,
@@ -90,7 +90,7 @@ def test_sensors_of_one_acquisition_are_allowed_together_or_not_at_all(
         phone.open()
         path = f"{phone.path}/acquisitions/0?t0=2026-11-21T10:00:00Z"
         problem(http.put(path, json={"payload": payload}), 429, "over-limit")
-        upload(phone)  # the day's samples are all left
+        upload(phone)  # the quota was not touched
 
 
 def one_sample(phone: Phone, seq: int) -> httpx.Response:
@@ -98,9 +98,7 @@ def one_sample(phone: Phone, seq: int) -> httpx.Response:
     return phone.put("acc", seq, canonical_body(piece))
 
 
-def test_a_chunk_of_one_sample_costs_as_much_as_one_of_sixteen(
-    keyspace: Cassandra, tmp_path: Path
-) -> None:
+def test_a_one_sample_chunk_costs_the_minimum_quota(keyspace: Cassandra, tmp_path: Path) -> None:
     limits = Limits(samples_per_day=3 * MIN_CHUNK_QUOTA)
     with (
         running(settings(keyspace, tmp_path, limits=limits)) as strict,
@@ -115,14 +113,14 @@ def test_a_chunk_of_one_sample_costs_as_much_as_one_of_sixteen(
         problem(one_sample(phone, 3), 429, "over-limit")
 
 
-def test_a_day_of_short_chunks_of_both_sensors_fits_into_the_quota() -> None:
+def test_a_day_of_short_chunks_of_both_sensors_fits_the_default_quota() -> None:
     chunk = decode_chunk(
         canonical_body(Piece(0, 50.0, "g", 0.001, CALM)), CBOR["Content-Type"], Limits()
     )
     assert 86_400 * 50 / 20 * 2 * chunk_quota(chunk) < Limits().samples_per_day / 5
 
 
-def test_a_confirmed_set_counts_where_its_samples_are_kept_again(
+def test_a_confirmed_set_is_charged_for_the_samples_copied_with_it(
     keyspace: Cassandra, tmp_path: Path
 ) -> None:
     limits = Limits(samples_per_day=2000)
@@ -133,7 +131,7 @@ def test_a_confirmed_set_counts_where_its_samples_are_kept_again(
         phone, bare = Phone(http), Phone(http)
         phone.open()
         bare.open(streams={})
-        four_seconds = [phone.confirm(fresh_id()) for _ in range(2)]  # of both sensors: 800 each
+        four_seconds = [phone.confirm(fresh_id()) for _ in range(2)]  # 800 samples each
         assert [second.status_code for second in four_seconds] == [200, 200]
         third = fresh_id()
         refused = phone.confirm(third)
@@ -143,7 +141,7 @@ def test_a_confirmed_set_counts_where_its_samples_are_kept_again(
         assert [bare.confirm(fresh_id()).status_code for _ in range(3)] == [200] * 3
 
 
-def test_a_set_counts_as_no_more_than_is_kept_of_it() -> None:
+def test_the_quota_of_a_set_is_capped_at_what_is_stored() -> None:
     start = datetime(2026, 11, 21, tzinfo=UTC)
     streams: dict[str, dict[str, str | None]] = {name: {**one} for name, one in STREAMS.items()}
     session = SessionRow(fresh_id(), start, None, "UTC", None, streams, {}, complete=False)

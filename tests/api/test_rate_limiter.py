@@ -1,4 +1,4 @@
-"""Limits: exact, shared among workers, kept over a restart."""
+"""Rate limits are exact, shared among workers and kept over a restart."""
 
 import subprocess
 import sys
@@ -34,7 +34,7 @@ def takes(limiter: RateLimiter, who: str) -> bool:
     return True
 
 
-def test_a_burst_of_a_minutes_worth_passes_and_then_one_a_second(tmp_path: Path):
+def test_a_burst_of_one_minute_passes_and_then_one_request_per_second(tmp_path: Path):
     clock = Clock()
     limiter = RateLimiter(LIMITS, tmp_path / "table", clock)
     assert sum(takes(limiter, "anna") for _ in range(100)) == 60
@@ -47,7 +47,7 @@ def test_a_burst_of_a_minutes_worth_passes_and_then_one_a_second(tmp_path: Path)
     assert sum(takes(limiter, "anna") for _ in range(100)) == 60
 
 
-def test_headers_say_what_is_left(tmp_path: Path):
+def test_ratelimit_headers_report_the_remaining_requests(tmp_path: Path):
     clock = Clock()
     limiter = RateLimiter(LIMITS, tmp_path / "table", clock)
     left = [limiter.take_request("anna").remaining for _ in range(60)]
@@ -63,7 +63,7 @@ def test_headers_say_what_is_left(tmp_path: Path):
 
 @given(st.lists(st.tuples(st.floats(0, 30), st.integers(1, 40)), min_size=1, max_size=20))
 @settings(max_examples=40, deadline=None)
-def test_no_pattern_gets_more_than_the_rate_and_one_burst(
+def test_no_request_pattern_exceeds_the_rate_plus_one_burst(
     tmp_path_factory: pytest.TempPathFactory, bursts: list[tuple[float, int]]
 ):
     clock = Clock()
@@ -76,7 +76,7 @@ def test_no_pattern_gets_more_than_the_rate_and_one_burst(
     limiter.close()
 
 
-def test_the_quota_of_a_day_ends_at_midnight_utc(tmp_path: Path):
+def test_the_daily_quota_resets_at_midnight_utc(tmp_path: Path):
     clock = Clock(now=20_000 * 86_400 - 10.0)  # ten seconds before midnight
     limiter = RateLimiter(LIMITS, tmp_path / "table", clock)
     limiter.take_samples("anna", 1000)
@@ -96,7 +96,7 @@ def test_a_refused_chunk_costs_nothing(tmp_path: Path):
     limiter.take_samples("anna", 100)
 
 
-def test_a_restart_forgives_nothing(tmp_path: Path):
+def test_quotas_survive_a_restart(tmp_path: Path):
     clock = Clock()
     first = RateLimiter(LIMITS, tmp_path / "table", clock)
     first.take_samples("anna", 1000)
@@ -106,7 +106,7 @@ def test_a_restart_forgives_nothing(tmp_path: Path):
         again.take_samples("anna", 1)
 
 
-def test_a_clock_that_ran_ahead_holds_nobody_up_for_longer_than_a_minute(tmp_path: Path):
+def test_a_clock_set_back_does_not_block_requests_for_longer_than_a_minute(tmp_path: Path):
     clock = Clock()
     limiter = RateLimiter(LIMITS, tmp_path / "table", clock)
     clock.now += 365 * 86_400
@@ -127,7 +127,7 @@ def logs_in(limiter: RateLimiter, address: str) -> bool:
     return True
 
 
-def test_logins_of_one_line_are_counted_together(tmp_path: Path):
+def test_logins_from_one_ipv6_prefix_are_counted_together(tmp_path: Path):
     limiter = RateLimiter(LIMITS, tmp_path / "table", Clock())
     own = [f"2001:db8:0:1:{number:x}::1" for number in range(20)]
     assert sum(logs_in(limiter, address) for address in own) == 6
@@ -155,7 +155,7 @@ print(passed)
 """
 
 
-def test_two_processes_together_pass_exactly_the_limit(tmp_path: Path):
+def test_two_processes_share_the_limit_exactly(tmp_path: Path):
     command = [sys.executable, "-c", WORKER, str(tmp_path / "table")]
     workers = [
         subprocess.Popen(
@@ -175,8 +175,8 @@ def test_two_processes_together_pass_exactly_the_limit(tmp_path: Path):
     assert sum(passed) == 500
 
 
-def test_strangers_crowding_a_bucket_push_out_the_one_that_was_idle_longest(tmp_path: Path):
-    """More keys than the table has places: nothing breaks, and the newest stay counted."""
+def test_a_full_bucket_evicts_the_longest_idle_key(tmp_path: Path):
+    """With more keys than the table has slots nothing breaks, and the newest stay counted."""
     clock = Clock()
     limiter = RateLimiter(LIMITS, tmp_path / "table", clock)
     for number in range(80_000):
@@ -185,7 +185,7 @@ def test_strangers_crowding_a_bucket_push_out_the_one_that_was_idle_longest(tmp_
     assert limiter.take_request("stranger 79999").remaining == 58
 
 
-def test_a_password_that_was_right_does_not_count(tmp_path: Path):
+def test_correct_passwords_are_not_counted(tmp_path: Path):
     clock = Clock()
     limiter = RateLimiter(Limits(passwords_per_minute=3), tmp_path / "table", clock)
     for _ in range(10):
@@ -201,9 +201,9 @@ def test_a_password_that_was_right_does_not_count(tmp_path: Path):
     limiter.take_password("anna")
 
 
-def test_nobody_can_choose_whose_counts_to_push_out(tmp_path: Path):
+def test_the_bucket_of_a_key_is_not_predictable(tmp_path: Path):
     def bucket(name: str) -> int:
-        """Where a key would lie if everybody could tell."""
+        """The bucket of a key if the hash were not keyed with a secret."""
         return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little") % 8192
 
     wanted = bucket("user anna")

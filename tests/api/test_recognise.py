@@ -26,7 +26,7 @@ def seconds_of(piece: Piece) -> float:
     return len(piece.counts) / piece.rate_hz
 
 
-def test_a_set_is_found_named_counted_and_stays_what_was_answered(
+def test_a_recognised_set_is_named_counted_and_kept_until_confirmed(
     service: RunningService, person: Person, spar: list[ImportedRecording]
 ):
     recordings = person_recordings(spar, spar[0].person)
@@ -57,7 +57,7 @@ def test_a_set_is_found_named_counted_and_stays_what_was_answered(
         time.sleep(service.config.api.pointer_ttl_s + 0.1)
         assert client.get(f"/v1/sessions/{session}").json()["sets"] == [found]
 
-        # Somebody who says what it was has the last word.
+        # A confirmation by the user overrides the prediction.
         said = client.put(
             f"/v1/sessions/{session}/sets/{session[:-1]}0",
             json={
@@ -74,7 +74,7 @@ def test_a_set_is_found_named_counted_and_stays_what_was_answered(
         assert client.get(f"/v1/sessions/{session}").status_code == 410
 
 
-def test_a_session_that_is_deleted_while_it_is_looked_at_leaves_no_answer(
+def test_a_session_deleted_during_recognition_leaves_no_predictions(
     service: RunningService,
     person: Person,
     spar: list[ImportedRecording],
@@ -94,13 +94,13 @@ def test_a_session_that_is_deleted_while_it_is_looked_at_leaves_no_answer(
         assert begun.wait(30)
         assert client.delete(f"/v1/sessions/{session}").status_code == 204
         go.set()
-        assert len(asked.result().json()["sets"]) >= 1  # it was there when it was asked for
+        assert len(asked.result().json()["sets"]) >= 1  # it existed when it was requested
         assert client.get(f"/v1/sessions/{session}").status_code == 410
     predictions = service.services.records.predictions
     assert service.run(predictions.of_session(person.user_id, UUID(session))) == []
 
 
-def test_users_take_turns_and_a_look_that_nobody_waits_for_is_dropped(
+def test_users_take_turns_and_abandoned_recognitions_are_dropped(
     service: RunningService, spar: list[ImportedRecording], monkeypatch: pytest.MonkeyPatch
 ):
     recordings = person_recordings(spar, spar[0].person)

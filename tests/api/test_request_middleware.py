@@ -15,11 +15,11 @@ from schemas.config import Api, Config
 
 SCOPE: dict[str, Any] = {"type": "http", "method": "PUT", "path": "/", "query_string": b""}
 LONG_S = 30.0
-LONGEST = 20  # parts of an answer
+LONGEST = 20  # parts of a body or a response
 
 
 class Line:
-    """A client: its body comes or does not, and the answer is kept."""
+    """A client whose body arrives or not; the response is recorded."""
 
     def __init__(self, *, sends: bool = True) -> None:
         self.sends = sends
@@ -45,9 +45,9 @@ class Line:
 def middleware(
     work_s: float, timeout_s: float = 0.05, body_timeout_s: float = 0.1
 ) -> RequestMiddleware:
-    """In front of an application that reads the body, then works for a while."""
+    """The middleware in front of an application that reads the body, then works for a while."""
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:  # its shape
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:  # the ASGI signature
         await receive()
         await asyncio.sleep(work_s)
         await send({"type": "http.response.start", "status": 204, "headers": []})
@@ -66,7 +66,7 @@ async def ask(middleware: RequestMiddleware, line: Line) -> None:
     ("sends", "work_s", "status", "problem"),
     [(False, 0, 408, "too-slow"), (True, LONG_S, 503, "took-too-long")],
 )
-def test_a_late_body_and_a_late_response_are_problems(sends, work_s, status, problem):
+def test_a_late_body_is_408_and_a_late_response_is_503(sends, work_s, status, problem):
     line = Line(sends=sends)
     asyncio.run(ask(middleware(work_s), line))
     assert (line.status, line.problem) == (status, problem)
@@ -88,7 +88,7 @@ def test_without_a_body_only_the_response_timeout_applies():
 
 
 class Long(Line):
-    """A client whose body comes in equal parts, one after the other."""
+    """A client whose body arrives in equal parts."""
 
     def __init__(self, part_bytes: int, after_s: float) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ class Long(Line):
 
 
 def taking(max_body_bytes: int) -> RequestMiddleware:
-    """In front of an application that reads bodies of so many bytes; others may have 1 MiB."""
+    """In front of an application that reads bodies of up to this size; the general cap is 1 MiB."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         scope[MAX_BODY_BYTES] = max_body_bytes
@@ -118,16 +118,16 @@ def taking(max_body_bytes: int) -> RequestMiddleware:
     [(2**19, 2**24, 204), (2**15, 2**24, 408), (2**19, 2**22, 413)],
     ids=["as fast as any", "too slow", "over its own cap"],
 )
-def test_each_part_of_a_long_body_gets_the_whole_body_timeout(
+def test_the_body_timeout_is_extended_while_a_long_body_arrives_fast_enough(
     part_bytes: int, max_body_bytes: int, status: int
 ):
-    line = Long(part_bytes, after_s=0.02)  # 0.4 s of 0.1
+    line = Long(part_bytes, after_s=0.02)  # 0.4 s in all; the timeout is 0.1 s
     asyncio.run(ask(taking(max_body_bytes), line))
     assert line.status == status
 
 
 class Slow(Line):
-    """Takes each part of an answer after a while; `parts` of it, then nothing any more."""
+    """Reads `parts` parts of a response, each after a delay, then stops reading."""
 
     def __init__(self, after_s: float, parts: int) -> None:
         super().__init__()
@@ -139,9 +139,9 @@ class Slow(Line):
 
 
 def streaming(parts: int) -> RequestMiddleware:
-    """In front of an application that answers in parts; 0.15 s at most for body and answer."""
+    """In front of an application that responds in parts; body and response may take 0.15 s."""
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:  # its shape
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:  # the ASGI signature
         await send({"type": "http.response.start", "status": 200, "headers": []})
         for number in range(parts):
             more = number < parts - 1
@@ -151,14 +151,14 @@ def streaming(parts: int) -> RequestMiddleware:
     return RequestMiddleware(app, config=config, metrics=Metrics(), log=None)
 
 
-def test_a_started_response_lasts_while_the_client_reads_it():
+def test_a_started_response_continues_while_the_client_reads_it():
     line = Slow(after_s=0.02, parts=LONGEST)
     asyncio.run(ask(streaming(LONGEST), line))
     assert len(line.answer) == 1 + LONGEST
     assert line.answer[-1]["more_body"] is False
 
 
-def test_a_started_response_that_nobody_reads_is_cancelled():
+def test_a_started_response_that_is_not_read_is_cancelled():
     line = Slow(after_s=0.0, parts=5)
     asyncio.run(asyncio.wait_for(ask(streaming(LONGEST), line), 5))
     assert [one["type"] for one in line.answer] == ["http.response.start"] + 5 * [
@@ -195,10 +195,10 @@ def test_a_cancellation_from_outside_gets_no_response():
 @pytest.mark.parametrize(
     ("peer", "seen"), [("127.0.0.1", "203.0.113.7"), ("192.0.2.1", "192.0.2.1")]
 )
-def test_only_a_proxy_on_loopback_may_forward_the_clients_address(peer: str, seen: str):
+def test_x_forwarded_for_is_trusted_only_from_loopback(peer: str, seen: str):
     found: list[str] = []
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:  # its shape
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:  # the ASGI signature
         found.append(scope["client"][0])
 
     headers = [(b"x-forwarded-for", b"203.0.113.7")]
@@ -209,7 +209,7 @@ def test_only_a_proxy_on_loopback_may_forward_the_clients_address(peer: str, see
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_headers_with_both_framings_count_as_having_a_body(first: int) -> None:
-    """Whatever comes first: else its body would go past the cap and the clock."""
+    """In either order: otherwise the body would bypass the size limit and the timeout."""
     framing = [(b"transfer-encoding", b"chunked"), (b"content-length", b"0")]
     head = _RequestHeaders.of({"headers": [framing[first], framing[1 - first]]})
     assert (head.body_bytes, head.has_body) == (0, True)

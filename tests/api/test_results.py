@@ -1,4 +1,4 @@
-"""Results of the batch jobs as their user sees them."""
+"""Results of the batch jobs as users see them."""
 
 import asyncio
 from contextlib import closing
@@ -19,14 +19,14 @@ RUN = UUID(int=77)
 
 @pytest.fixture
 def store(service: RunningService):
-    """The jobs' database; no run of ranks is live afterwards."""
+    """The jobs' database; rows of the family `rank` are deleted afterwards."""
     with closing(open_as(service.config, "spark")) as database:
         yield database
         for table in ("live_runs", "watermarks", "job_runs"):
             database.execute(f"DELETE FROM {table} WHERE family = 'rank'")
 
 
-def test_a_result_is_stale_when_nobody_has_looked_for_news(
+def test_staleness_is_measured_from_the_last_check_for_changes(
     service: RunningService, store: Database
 ):
     now = datetime.now(UTC)
@@ -44,10 +44,10 @@ def test_a_result_is_stale_when_nobody_has_looked_for_news(
     assert now - datetime.fromisoformat(answer["as_of"]) > timedelta(days=29)
 
 
-def test_where_the_last_run_found_too_few_people_it_says_so(
+def test_the_reason_of_the_last_run_is_reported_when_no_run_is_live(
     service: RunningService, store: Database
 ):
-    """What was live before is not there any more: it was of people who are gone."""
+    """The formerly live run was cleared: it was of users who are gone."""
     now, person = datetime.now(UTC), service.register()
     runs, live = JobRuns(store), LiveRuns(store)
     asyncio.run(runs.start("rank", RUN, {}, now))

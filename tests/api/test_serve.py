@@ -1,4 +1,4 @@
-"""The service as a process: two workers, one rollback, one limit, one sum of metrics, an end."""
+"""The service as a process with two workers: uploads, rollback, limits, metrics, shutdown."""
 
 import asyncio
 import hashlib
@@ -60,7 +60,7 @@ def conf(keyspace: Cassandra, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def served(conf: Path) -> Iterator[tuple[str, "subprocess.Popen[str]", list[str]]]:
-    """Its address, its process, and what it has written so far."""
+    """The URL and process of the service, and its output so far."""
     process = start(conf)
     written: list[str] = []
     assert process.stdout is not None
@@ -83,7 +83,7 @@ def served(conf: Path) -> Iterator[tuple[str, "subprocess.Popen[str]", list[str]
 
 
 def settled(database: Database, former: StoredModel, later: StoredModel) -> None:
-    """Let one model serve, then the other."""
+    """Promote one model, then the other."""
 
     async def promote(kept: StoredModel) -> None:
         await Models(database).put(kept)
@@ -98,7 +98,7 @@ def settled(database: Database, former: StoredModel, later: StoredModel) -> None
 def put_at_once(
     clients: list[httpx.Client], path: str, bodies: dict[tuple[int, int], bytes]
 ) -> dict[tuple[int, int], str]:
-    """Every client puts its bodies, one number at a time and all at the same instant.
+    """Every client uploads its bodies, all clients the same sequence number at the same time.
 
     Args:
         clients: one for each first number of `bodies`.
@@ -126,7 +126,7 @@ def put_at_once(
         return {key: sha256 for hashes in each for key, sha256 in hashes.items()}
 
 
-def test_bodies_under_one_number_at_the_same_instant_are_all_kept_by_two_workers(
+def test_two_workers_store_all_concurrent_bodies_of_one_sequence_number(
     served: tuple[str, "subprocess.Popen[str]", list[str]],
 ):
     url, process, _ = served
@@ -147,7 +147,7 @@ def test_bodies_under_one_number_at_the_same_instant_are_all_kept_by_two_workers
         }
         hashes = put_at_once(clients, path, bodies)
         assert hashes == {key: hashlib.sha256(body).hexdigest() for key, body in bodies.items()}
-        for client in clients:  # whichever worker is asked
+        for client in clients:  # whichever worker answers
             held = client.get(f"{path}/chunks").json()["streams"]["acc"]
             assert held["ranges"] == [[0, len(numbers) - 1]]
             several = {int(seq): set(found) for seq, found in held["several"].items()}
@@ -162,7 +162,7 @@ def test_bodies_under_one_number_at_the_same_instant_are_all_kept_by_two_workers
         assert tables.count("dead_letters") == (len(clients) - 1) * len(numbers)
 
 
-def test_a_rollback_is_seen_by_every_worker_within_the_pointers_time(
+def test_a_rollback_reaches_every_worker_within_the_pointer_ttl(
     conf: Path,
     served: tuple[str, "subprocess.Popen[str]", list[str]],
     database: Database,
@@ -200,14 +200,14 @@ def test_a_rollback_is_seen_by_every_worker_within_the_pointers_time(
     [(400, HALF_A_HEAD, b"", 0.02), (100, HEAD, bytes(900_000), 1.3)],
     ids=["half a head", "most of a body"],
 )
-def test_a_connection_that_goes_no_further_holds_little_memory(
+def test_stalled_connections_hold_bounded_memory(
     served: tuple[str, "subprocess.Popen[str]", list[str]],
     connections: int,
     head: str,
     body: bytes,
     each_mb: float,
 ):
-    """At most a body as long as the cap, and its parts; meanwhile the others are answered."""
+    """At most a body of the maximum size and its parts; other requests are served meanwhile."""
     url, process, _ = served
     signed = "".join(f"{name}: {said}\r\n" for name, said in registered(url)[1].items())
     port = int(url.rpartition(":")[2])
@@ -221,7 +221,7 @@ def test_a_connection_that_goes_no_further_holds_little_memory(
     assert grown_mb <= connections * each_mb + 10
 
 
-def test_two_workers_share_limits_and_metrics_and_end_well(
+def test_two_workers_share_limits_and_metrics_and_stop_on_sigterm(
     conf: Path, served: tuple[str, "subprocess.Popen[str]", list[str]]
 ):
     url, process, written = served
@@ -229,11 +229,11 @@ def test_two_workers_share_limits_and_metrics_and_end_well(
     assert int(pid_file.read_text()) == process.pid
 
     began = time.monotonic()
-    statuses = [  # a new connection each: the kernel deals them to either worker
+    statuses = [  # a new connection each: the kernel assigns it to a worker
         httpx.post(f"{url}/v1/auth/refresh", json={"refresh_token": "x"}).status_code
         for _ in range(40)
     ]
-    back = (time.monotonic() - began) // 2  # one more comes back every two seconds
+    back = (time.monotonic() - began) // 2  # one more is allowed every two seconds
     assert 30 <= statuses.count(401) <= 31 + back
     assert statuses.count(429) == 40 - statuses.count(401)
 

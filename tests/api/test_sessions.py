@@ -1,4 +1,4 @@
-"""Sessions over HTTP: opened, listed, completed, deleted, taken along, erased."""
+"""Sessions over HTTP: opened, listed, completed, deleted, exported, erased."""
 
 import asyncio
 import json
@@ -30,7 +30,9 @@ def phone(person: Person) -> Iterator[Phone]:
         yield Phone(http)
 
 
-def test_the_whole_conversation(phone: Phone, person: Person, service: RunningService) -> None:
+def test_a_session_is_opened_uploaded_confirmed_and_completed(
+    phone: Phone, person: Person, service: RunningService
+) -> None:
     assert phone.open().json()["complete"] is False
     hashes = phone.send(4)
     set_id = fresh_id()
@@ -56,10 +58,10 @@ def test_the_whole_conversation(phone: Phone, person: Person, service: RunningSe
     assert (row.set_id, row.exercise) == (set_id, "bench press")
 
 
-def test_a_last_chunk_with_losses_reaches_as_far_as_its_own_times(
+def test_the_session_end_uses_the_timestamps_of_an_irregular_last_chunk(
     phone: Phone, person: Person, service: RunningService
 ) -> None:
-    """100 samples in 40 s: 20 a second, with two losses."""
+    """100 samples in 40 s: 20 per second, with two gaps."""
     phone.open()
     t_ms = np.arange(N, dtype=np.int32) * 50
     t_ms[40:] += 15_000
@@ -80,7 +82,7 @@ def test_a_last_chunk_with_losses_reaches_as_far_as_its_own_times(
     assert len(unpack_pieces(rows[0].samples).acc[0].counts) == 24
 
 
-def test_opening_is_repeatable_and_adds_streams(phone: Phone) -> None:
+def test_opening_a_session_is_idempotent_and_adds_streams(phone: Phone) -> None:
     first = phone.open(streams={"acc": STREAMS["acc"]}).json()
     again = phone.open(streams={"acc": STREAMS["acc"]}).json()
     assert first["streams"].keys() == again["streams"].keys() == {"acc"}
@@ -91,7 +93,7 @@ def test_opening_is_repeatable_and_adds_streams(phone: Phone) -> None:
     problem(phone.open(streams=other), 409, "event-conflict")
 
 
-def test_ids_and_zones_are_checked(phone: Phone) -> None:
+def test_session_ids_timezones_and_units_are_validated(phone: Phone) -> None:
     assert problem(phone.open(timezone="Mars/Olympus"), 422, "bad-input")["field"] == "timezone"
     assert problem(phone.open(started_at=1_700_000_000), 422, "bad-input")["field"] == "started_at"
     bad_unit = {"acc": {**STREAMS["acc"], "unit": "rad/s"}}
@@ -103,7 +105,7 @@ def test_ids_and_zones_are_checked(phone: Phone) -> None:
         problem(Phone(phone.http, session=wrong).open(), 422, "clock-skew")
 
 
-def test_a_wrong_clock_and_a_wrong_unit_are_noticed(phone: Phone) -> None:
+def test_a_wrong_clock_and_a_wrong_unit_are_noted(phone: Phone) -> None:
     ahead = datetime.now(UTC) + timedelta(minutes=10)
     phone.open(sent_at=ahead.isoformat())
     for seq in range(3):
@@ -113,7 +115,7 @@ def test_a_wrong_clock_and_a_wrong_unit_are_noticed(phone: Phone) -> None:
     assert -601_000 < shown["streams"]["acc"]["clock_offset_ms"] < -590_000
 
 
-def test_complete_names_what_is_missing_and_only_grows(phone: Phone) -> None:
+def test_completion_reports_missing_chunks_and_never_shrinks(phone: Phone) -> None:
     phone.open()
     hashes = phone.send(2)
     later = {name: [*listed, sha(phone.body(name, 2))] for name, listed in hashes.items()}
@@ -132,11 +134,11 @@ def test_complete_names_what_is_missing_and_only_grows(phone: Phone) -> None:
 
 
 def sparse(seq: int, sha256: str) -> dict[str, list[str | None]]:
-    """A list with one hash: 5 bytes for each number before it."""
+    """A list with one hash, and null (5 bytes) for each number before it."""
     return {"acc": [*[None] * seq, sha256]}
 
 
-def test_a_list_may_be_longer_than_any_other_body(phone: Phone) -> None:
+def test_a_completion_list_may_exceed_the_general_body_limit(phone: Phone) -> None:
     phone.open()
     body = phone.body("acc", 0)
     assert phone.put("acc", 400_000, body).status_code == 200
@@ -148,7 +150,7 @@ def test_a_list_may_be_longer_than_any_other_body(phone: Phone) -> None:
     assert done.json()["ended_at"] is not None
 
 
-def test_a_list_longer_than_the_journal_can_hold_is_refused(phone: Phone) -> None:
+def test_a_completion_list_over_the_journal_limit_is_413(phone: Phone) -> None:
     phone.open()
     listed = {"acc": [*["0" * 64] * 119_403], "gyro": []}
     found = problem(phone.complete(listed), 413, "too-large")
@@ -160,7 +162,7 @@ def test_a_list_longer_than_the_journal_can_hold_is_refused(phone: Phone) -> Non
     assert found["field"] == "body"
 
 
-def test_a_long_list_is_read_from_whom_is_known_and_in_turn(
+def test_long_completion_lists_require_authentication_and_are_read_in_turn(
     phone: Phone, service: RunningService
 ) -> None:
     phone.open()
@@ -211,7 +213,9 @@ def test_sessions_are_listed_newest_first(phone: Phone) -> None:
     problem(phone.http.get("/v1/sessions", params={"cursor": "made-up"}), 422, "bad-cursor")
 
 
-def test_deleting_is_for_good(phone: Phone, person: Person, service: RunningService) -> None:
+def test_a_deleted_session_stays_deleted(
+    phone: Phone, person: Person, service: RunningService
+) -> None:
     phone.open()
     hashes = phone.send(3)
     set_id = fresh_id()
@@ -228,7 +232,7 @@ def test_deleting_is_for_good(phone: Phone, person: Person, service: RunningServ
     assert service.run(records.samples.metadata(user, phone.session, "acc", [0])) == []
 
 
-def test_somebody_elses_looks_like_nothing(phone: Phone, service: RunningService) -> None:
+def test_another_users_session_looks_nonexistent(phone: Phone, service: RunningService) -> None:
     phone.open()
     with service.register().client() as http:
         for stranger in (Phone(http, session=phone.session), Phone(http)):
@@ -243,7 +247,7 @@ def test_somebody_elses_looks_like_nothing(phone: Phone, service: RunningService
                 problem(ask(stranger), 404, "not-there")
 
 
-def test_an_export_is_whole_and_an_erasure_leaves_nothing(
+def test_an_export_is_complete_and_an_erasure_removes_all_data(
     phone: Phone, person: Person, service: RunningService
 ) -> None:
     phone.open()
@@ -266,7 +270,7 @@ def test_an_export_is_whole_and_an_erasure_leaves_nothing(
         "sessions": 1,
         "samples": 5,
         "sets": 1,
-        "labelled_sets": 2,  # with rotation, and without
+        "labelled_sets": 2,  # with and without the gyroscope
     }.items():
         assert tables.count(table) == count, table
     assert tables.count("journal") == 6  # opened, two declared, confirmed, two listed

@@ -1,4 +1,4 @@
-"""Confirmed sets over HTTP: said, corrected, deleted."""
+"""Confirmed sets over HTTP: created, corrected, deleted."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -19,7 +19,7 @@ def phone(person: Person) -> Iterator[Phone]:
         yield opened
 
 
-def test_a_correction_needs_the_newest_etag(phone: Phone) -> None:
+def test_a_correction_requires_the_newest_etag(phone: Phone) -> None:
     one = fresh_id()
     first = phone.confirm(one)
     assert first.headers["etag"] == first.json()["revision"]
@@ -32,14 +32,14 @@ def test_a_correction_needs_the_newest_etag(phone: Phone) -> None:
     problem(phone.confirm(one, first.headers["etag"], reps=8), 412, "stale-revision")
     third = phone.confirm(one, "*", reps=7, label_source="corrected")
     assert third.json()["label_source"] == "corrected"
-    told = phone.confirm(one, reps=6)  # of somebody who never read a correction
+    told = phone.confirm(one, reps=6)  # by a client that has not seen the correction
     problem(told, 409, "event-conflict")
     assert f"send If-Match: {third.headers['etag']}" in told.json()["detail"], "of the newest word"
-    late_duplicate = phone.confirm(one)  # of the very first, out of a queue
+    late_duplicate = phone.confirm(one)  # of the first confirmation, from a queue
     assert (late_duplicate.status_code, late_duplicate.json()["reps"]) == (200, 7)
 
 
-def test_deleting_a_set_is_for_good(phone: Phone) -> None:
+def test_a_deleted_set_stays_deleted(phone: Phone) -> None:
     one = fresh_id()
     first = phone.confirm(one)
     path = f"{phone.path}/sets/{one}"
@@ -61,7 +61,9 @@ def test_deleting_a_set_is_for_good(phone: Phone) -> None:
         ("ended_at", {"ended_at": "+172800", "started_at": "+172790"}),
     ],
 )
-def test_a_set_lies_in_its_session(phone: Phone, field: str, changes: dict[str, str]) -> None:
+def test_a_set_outside_its_session_is_refused(
+    phone: Phone, field: str, changes: dict[str, str]
+) -> None:
     moved = {
         name: (phone.started + timedelta(seconds=int(by))).isoformat()
         for name, by in changes.items()
@@ -97,7 +99,7 @@ def test_an_invalid_confirmation_is_refused(phone: Phone, changes: dict[str, Any
     problem(phone.confirm(fresh_id(), **changes), 422, "bad-input")
 
 
-def test_ids_and_etags_are_checked(phone: Phone) -> None:
+def test_set_ids_and_etags_are_validated(phone: Phone) -> None:
     problem(phone.confirm(uuid4()), 422, "bad-event")
     one = fresh_id()
     phone.confirm(one)

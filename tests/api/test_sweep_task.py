@@ -24,7 +24,7 @@ def two(service: RunningService, tmp_path: Path) -> Iterator[tuple[SweepTask, Sw
         worker.close()
 
 
-def test_one_worker_sweeps_and_another_takes_over(
+def test_one_worker_sweeps_and_another_takes_over_when_it_closes(
     service: RunningService, two: tuple[SweepTask, SweepTask]
 ):
     first, second = two
@@ -39,7 +39,7 @@ def test_one_worker_sweeps_and_another_takes_over(
     assert service.run(second.sweep_once())
 
 
-def test_a_failed_sweep_stays_where_it_was(
+def test_a_failed_sweep_does_not_advance_the_watermark(
     service: RunningService, two: tuple[SweepTask, SweepTask], monkeypatch: pytest.MonkeyPatch
 ):
     watermarks = Watermarks(service.services.database)
@@ -55,18 +55,18 @@ def test_a_failed_sweep_stays_where_it_was(
     assert service.run(watermarks.read(NAME, datetime.now(UTC))) == before
 
 
-def test_a_sweep_that_breaks_is_not_the_last(
+def test_sweeping_continues_after_an_unexpected_error(
     service: RunningService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """It holds the lock: if it stopped looking, nobody would."""
+    """The worker holds the lock: if it stopped sweeping, no other would take over."""
     tried: list[str] = []
 
     async def once() -> bool:
         tried.append("again")
         if len(tried) == 1:
             raise RuntimeError("a bug")
-        await asyncio.sleep(0)  # what was logged leaves
-        raise asyncio.CancelledError  # the service ends
+        await asyncio.sleep(0)  # lets the log be written
+        raise asyncio.CancelledError  # the service stops
 
     monkeypatch.setattr("api.sweep_task.EVERY_S", 0.0)
     lines: list[str] = []

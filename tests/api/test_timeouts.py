@@ -1,4 +1,4 @@
-"""Slow, half-open and too many clients do no harm."""
+"""Slow, half-open and too many connections do not harm the service."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from tests.cassandra_node import free_ports
 def hasty(
     keyspace: Cassandra, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningService]:
-    """A service with little patience and few places."""
+    """A service with short timeouts and few connections."""
     api = Api(
         port=free_ports(1)[0],
         access_log=False,
@@ -37,21 +37,21 @@ def dial(service: RunningService) -> socket.socket:
 
 
 def rest(line: socket.socket) -> bytes:
-    """Everything until the other side hangs up."""
+    """Everything until the server closes the connection."""
     found = b""
     while part := line.recv(65536):
         found += part
     return found
 
 
-def test_a_connection_that_says_nothing_is_closed(hasty: RunningService):
+def test_an_idle_connection_is_closed(hasty: RunningService):
     with dial(hasty) as line:
         began = time.monotonic()
         assert rest(line) == b""
         assert 0.5 < time.monotonic() - began < 5
 
 
-def test_a_head_that_drips_is_answered_408(hasty: RunningService):
+def test_incomplete_headers_are_answered_408(hasty: RunningService):
     with dial(hasty) as line:
         line.sendall(b"GET /livez HTTP/1.1\r\nhost: x\r\nx-dri")
         answer = rest(line)
@@ -59,7 +59,7 @@ def test_a_head_that_drips_is_answered_408(hasty: RunningService):
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["type"] == "urn:muvr:problem:too-slow"
 
 
-def test_a_head_without_an_end_is_answered_431(hasty: RunningService):
+def test_oversized_headers_are_answered_431(hasty: RunningService):
     with dial(hasty) as line:
         line.sendall(b"GET /livez HTTP/1.1\r\n")
         answer = b""
@@ -68,7 +68,7 @@ def test_a_head_without_an_end_is_answered_431(hasty: RunningService):
                 line.sendall(b"x-%d: %s\r\n" % (number, b"y" * 60))
             answer = rest(line)
         except (BrokenPipeError, ConnectionResetError):
-            return  # it hung up while we were still talking, which is as good
+            return  # closed while we were still sending, which is acceptable
     assert answer.startswith(b"HTTP/1.1 431")
 
 
@@ -80,7 +80,7 @@ def test_invalid_http_gets_a_problem(hasty: RunningService):
     assert b"application/problem+json" in answer
 
 
-def test_a_body_that_drips_is_answered_408(hasty: RunningService):
+def test_an_incomplete_body_is_answered_408(hasty: RunningService):
     with dial(hasty) as line:
         line.sendall(
             b"POST /v1/auth/register HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
@@ -107,8 +107,8 @@ def test_a_connection_over_the_limit_is_told_to_retry(hasty: RunningService):
         assert client.get("/livez").status_code == 200
 
 
-def test_a_long_conversation_is_not_mistaken_for_a_slow_one(hasty: RunningService):
-    """Each head has the deadline anew: a kept-alive connection may live on."""
+def test_the_header_deadline_restarts_with_each_request(hasty: RunningService):
+    """Each request has its own deadline, so a keep-alive connection may stay open."""
     with hasty.client() as client:
         for _ in range(6):
             assert client.get("/livez").status_code == 200
@@ -116,7 +116,7 @@ def test_a_long_conversation_is_not_mistaken_for_a_slow_one(hasty: RunningServic
 
 
 def exporting(monkeypatch: pytest.MonkeyPatch, lines: int, each_bytes: int, pause_s: float) -> None:
-    """Everybody's export is so many lines of so many bytes, one at a time."""
+    """Replace every export by `lines` lines of `each_bytes` bytes."""
 
     async def export_user(*_: object) -> AsyncIterator[dict[str, Any]]:
         for _ in range(lines):
@@ -126,10 +126,10 @@ def exporting(monkeypatch: pytest.MonkeyPatch, lines: int, each_bytes: int, paus
     monkeypatch.setattr("api.own_data.export_user", export_user)
 
 
-def test_an_export_that_takes_its_time_arrives_whole(
+def test_a_slow_export_is_not_cut_by_the_request_timeout(
     hasty: RunningService, monkeypatch: pytest.MonkeyPatch
 ):
-    exporting(monkeypatch, lines=12, each_bytes=10, pause_s=0.25)  # 3 s, of 1.5 s for an answer
+    exporting(monkeypatch, lines=12, each_bytes=10, pause_s=0.25)  # 3 s; timeouts: 1.5 s
     with hasty.register().client() as client:
         lines = client.get("/v1/me/export").text.splitlines()
     assert json.loads(lines[-1]) == {"complete": True, "lines": 12}
@@ -143,7 +143,9 @@ def ask_for_export(service: RunningService, line: socket.socket) -> None:
     )
 
 
-def test_a_slow_phone_gets_a_long_line_too(hasty: RunningService, monkeypatch: pytest.MonkeyPatch):
+def test_a_slow_client_receives_a_long_export_line(
+    hasty: RunningService, monkeypatch: pytest.MonkeyPatch
+):
     exporting(monkeypatch, lines=1, each_bytes=24 * 2**20, pause_s=0.0)
     answer = b""
     with dial(hasty) as line:
@@ -154,8 +156,8 @@ def test_a_slow_phone_gets_a_long_line_too(hasty: RunningService, monkeypatch: p
     assert b'"complete":true' in answer
 
 
-def test_an_export_that_nobody_takes_is_cut(hasty: RunningService, monkeypatch: pytest.MonkeyPatch):
-    exporting(monkeypatch, lines=40, each_bytes=2**20, pause_s=0.0)  # more than sockets hold
+def test_an_unread_export_is_cancelled(hasty: RunningService, monkeypatch: pytest.MonkeyPatch):
+    exporting(monkeypatch, lines=40, each_bytes=2**20, pause_s=0.0)  # more than sockets buffer
     with dial(hasty) as line:
         ask_for_export(hasty, line)
         time.sleep(3)
@@ -164,7 +166,7 @@ def test_an_export_that_nobody_takes_is_cut(hasty: RunningService, monkeypatch: 
     assert b'"complete":true' not in answer
 
 
-def test_an_erasure_that_takes_its_time_is_finished(
+def test_a_slow_erasure_is_not_cut_by_the_request_timeout(
     hasty: RunningService, monkeypatch: pytest.MonkeyPatch
 ):
     async def erase_slowly(*given: Any) -> Any:

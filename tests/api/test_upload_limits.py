@@ -1,4 +1,4 @@
-"""Uploads are charged by the work and the rows that they cause."""
+"""Uploads are charged by the work and the rows they cause."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ from tests.api.phone import CBOR, N, Phone, fresh_id, problem
 
 @contextmanager
 def strict_phone(keyspace: Cassandra, folder: Path, **limits: Any) -> Generator[Phone]:
-    """A phone with an open session, at a service with limits of its own."""
+    """A phone with an open session, at a service with these limits."""
     with (
         running(settings(keyspace, folder, limits=Limits(**limits))) as strict,
         strict.register().client() as http,
@@ -31,7 +31,7 @@ def strict_phone(keyspace: Cassandra, folder: Path, **limits: Any) -> Generator[
 
 
 @pytest.mark.parametrize(("stream", "status"), [("acc", 422), ("nope", 404)])
-def test_an_item_that_is_refused_is_a_request_of_the_callers_limit(
+def test_each_refused_item_counts_against_the_request_limit(
     keyspace: Cassandra, tmp_path: Path, stream: str, status: int
 ) -> None:
     with strict_phone(keyspace, tmp_path, requests_per_minute=6) as phone:  # opened: the first
@@ -54,10 +54,10 @@ def test_an_item_that_is_refused_is_a_request_of_the_callers_limit(
         assert phone.http.get(f"{phone.path}/chunks").status_code == 429
 
 
-def test_others_are_served_between_items_that_are_refused(
+def test_refusing_many_items_yields_to_other_requests(
     keyspace: Cassandra, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of 4,096 bad items, no more than are worked at together are refused in one step."""
+    """At most as many items as are processed concurrently are refused in one loop step."""
     steps: list[int] = []
     refuse = chunks.problem_response
 
@@ -81,7 +81,9 @@ def test_others_are_served_between_items_that_are_refused(
     assert max(steps) <= 2 * chunks.MAX_CONCURRENT_CHUNKS
 
 
-def test_chunks_that_are_kept_are_one_request_together(keyspace: Cassandra, tmp_path: Path) -> None:
+def test_the_stored_chunks_of_a_batch_count_as_one_request(
+    keyspace: Cassandra, tmp_path: Path
+) -> None:
     with strict_phone(keyspace, tmp_path, requests_per_minute=3) as phone:
         body = b"".join(
             cbor2.dumps({"stream": "acc", "seq": seq, "chunk": phone.body("acc", seq)})
@@ -93,8 +95,10 @@ def test_chunks_that_are_kept_are_one_request_together(keyspace: Cassandra, tmp_
         assert held["ranges"] == [[0, 39]]
 
 
-def test_each_list_that_is_kept_counts_with_its_length(keyspace: Cassandra, tmp_path: Path) -> None:
-    """Hash by hash, 20 hashes are kept 210 times: nobody's journal grows like that for nothing."""
+def test_each_stored_completion_list_is_charged_by_its_length(
+    keyspace: Cassandra, tmp_path: Path
+) -> None:
+    """Sent hash by hash, 20 hashes are stored 210 times: such growth of the journal is charged."""
     number = 20
     sent, hash_as = number * 2 * N, 67 // QUOTA_BYTES_PER_SAMPLE
     with strict_phone(keyspace, tmp_path, samples_per_day=sent + 100 * hash_as) as phone:
@@ -107,10 +111,10 @@ def test_each_list_that_is_kept_counts_with_its_length(keyspace: Cassandra, tmp_
                 refused += 1
         assert 0 < refused < number / 2
         kept = phone.complete({"acc": hashes[: number - refused]})
-        assert kept.status_code == 200, "a repeat keeps nothing, and so costs nothing"
+        assert kept.status_code == 200, "a repeat stores nothing and costs nothing"
 
 
-def test_a_session_that_is_completed_again_and_again_costs_its_lists_once(
+def test_repeated_completion_of_a_session_is_charged_once(
     keyspace: Cassandra, tmp_path: Path
 ) -> None:
     sent = 20 * 2 * N
@@ -119,7 +123,7 @@ def test_a_session_that_is_completed_again_and_again_costs_its_lists_once(
         assert [phone.complete(hashes).status_code for _ in range(30)] == [200] * 30
 
 
-def test_a_plan_counts_each_time_it_changes(keyspace: Cassandra, tmp_path: Path) -> None:
+def test_a_plan_is_charged_each_time_it_changes(keyspace: Cassandra, tmp_path: Path) -> None:
     plan = f"/v1/me/plans/{fresh_id()}"
     sets = [{"exercise": "row", "reps": 8, "weight_kg": 60.5, "intensity": 0.5}] * 100
     limit = len(json.dumps(sets)) * 5 // 2 // QUOTA_BYTES_PER_SAMPLE

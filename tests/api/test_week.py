@@ -13,7 +13,7 @@ def week(person: Person, **query: Any) -> Any:
 
 
 def confirmed(person: Person, days_ago: int, exercise: str, sets: int) -> None:
-    """A session of so many sets, five minutes apart."""
+    """A session with this many sets, five minutes apart."""
     with person.client() as client:
         phone = Phone(client)
         phone.started -= timedelta(days=days_ago)
@@ -29,24 +29,24 @@ def confirmed(person: Person, days_ago: int, exercise: str, sets: int) -> None:
             assert answer.status_code == 200, answer.text
 
 
-def test_nothing_done_and_nothing_planned_is_no_week(person: Person):
+def test_without_history_and_plans_there_is_no_week(person: Person):
     problem(week(person), 404, "not-computed-yet")
 
 
-def test_a_week_at_the_end_of_time_is_refused(person: Person):
+def test_start_dates_out_of_range_are_refused(person: Person):
     for day in ("9999-12-31", "0001-01-01", "1969-12-31", "2200-01-01"):
         told = problem(week(person, starts_on=day), 422, "bad-input")
         assert (told["field"], told["value"]) == ("starts_on", day)
 
 
-def test_the_usual_time_reaches_to_the_end_of_the_last_set(person: Person):
-    """Two sets five minutes apart, of 30 s, and five minutes to warm up; a tenth on top."""
+def test_the_available_time_includes_the_last_set(person: Person):
+    """Two 30 s sets five minutes apart and a five-minute warm-up, plus 10 %."""
     confirmed(person, 2, "bench press", 2)
     days = week(person).json()["days"]
     assert max(day["minutes_available"] for day in days) == round(1.1 * (5 + 0.5 + 5), 1)
 
 
-def test_a_week_follows_habits_and_lets_muscles_rest(person: Person):
+def test_the_week_follows_training_history_and_rests_muscles(person: Person):
     for days_ago, exercise in ((2, "bench press"), (4, "barbell row"), (9, "bench press")):
         confirmed(person, days_ago, exercise, 6)
     answer = week(person, minutes=45).json()
@@ -71,7 +71,7 @@ def test_a_week_follows_habits_and_lets_muscles_rest(person: Person):
     assert week(person, minutes=0).json()["days"][0]["exercises"] == []
 
 
-def test_plans_alone_make_a_week(person: Person):
+def test_the_week_is_built_from_plans_without_history(person: Person):
     with person.client() as client:
         body = {"name": "push", "sets": [{"exercise": "bench press", "reps": 8}] * 3}
         kept = client.put(f"/v1/me/plans/{fresh_id()}", json=body)

@@ -1,4 +1,4 @@
-"""A workout as its owner sees it: found, named, counted, judged, as it goes on and afterwards."""
+"""A workout as its user sees it: sets are found, named, counted and scored, live and afterwards."""
 
 import asyncio
 import time
@@ -41,7 +41,7 @@ def off_s(said: str, truth_ns: int) -> float:
 
 
 def assert_found(found: dict[str, Any], span: tuple[int, int, str]) -> None:
-    """The set, where it was, what it was, with its repetitions."""
+    """The set has the expected times, exercise and repetitions."""
     assert off_s(found["started_at"], span[0]) <= NEAR_S
     assert off_s(found["ended_at"], span[1]) <= NEAR_S
     assert (found["exercise"], found["source"]) == (span[2], "sensor")
@@ -51,15 +51,15 @@ def assert_found(found: dict[str, Any], span: tuple[int, int, str]) -> None:
 
 @pytest.fixture(scope="module")
 def lifter(service: RunningService) -> Person:
-    """Somebody with a model of each family."""
+    """A user with a model of each family."""
     person = service.register()
     for kept in models_of(person).values():
         promote(service, kept)
-    time.sleep(service.config.api.pointer_ttl_s)  # that nobody serves yet was believed until now
+    time.sleep(service.config.api.pointer_ttl_s)  # until then, the absence of models is cached
     return person
 
 
-def test_an_unlabelled_hour_is_told_by_the_champions(lifter: Person):
+def test_unlabelled_sets_are_recognised_by_the_users_models(lifter: Person):
     recording, spans = workout(9, hours_ago(2))
     found = session_of(lifter, send(lifter, recording))["sets"]
     assert len(found) == len(spans)  # walking is as rhythmic: only the champion knows it as idle
@@ -69,7 +69,7 @@ def test_an_unlabelled_hour_is_told_by_the_champions(lifter: Person):
         assert one["form"]["parts"]["likeness"] > 0.5
 
 
-def test_of_a_session_longer_than_a_day_the_sets_of_the_first_are_found_and_it_says_so(
+def test_only_the_first_day_of_a_longer_session_is_recognised_and_noted(
     lifter: Person, monkeypatch: pytest.MonkeyPatch
 ):
     for module in ("models.signal.wrist", "ingest.recordings", "ingest.notes"):
@@ -82,7 +82,7 @@ def test_of_a_session_longer_than_a_day_the_sets_of_the_first_are_found_and_it_s
     assert shown["notes"] == ["acc: longer-than-a-day"]
 
 
-def test_the_same_without_anything_learned_is_found_by_rhythm_and_not_named(person: Person):
+def test_sets_without_a_model_are_found_by_rhythm_and_not_named(person: Person):
     recording, _ = workout(9, hours_ago(3))
     found = session_of(person, send(person, recording))["sets"]
     assert found
@@ -92,13 +92,13 @@ def test_the_same_without_anything_learned_is_found_by_rhythm_and_not_named(pers
 
 
 def all_near(found: list[dict[str, Any]], spans: Any) -> bool:
-    """Whether as many sets are found as there are, each beginning where it did."""
+    """Whether all sets are found, each near its true start."""
     return len(found) == len(spans) and all(
         off_s(one["started_at"], span[0]) <= NEAR_S for one, span in zip(found, spans, strict=True)
     )
 
 
-def test_the_live_session_tells_its_sets_as_it_goes_on(service: RunningService, lifter: Person):
+def test_a_live_session_reports_its_sets_while_it_runs(service: RunningService, lifter: Person):
     recording, spans = workout(9, hours_ago(4))
     session = open_session(lifter, recording)
     seen: list[dict[str, Any]] = []
@@ -107,13 +107,13 @@ def test_the_live_session_tells_its_sets_as_it_goes_on(service: RunningService, 
         for seq, (acc, gyro) in enumerate(pairs):
             connection.send(item("acc", seq, acc))
             connection.send(item("gyro", seq, gyro))
-        while len(seen) == 0 or not all_near(seen[-1]["sets"], spans):  # a set grows while it lasts
+        while len(seen) == 0 or not all_near(seen[-1]["sets"], spans):  # sets grow as they go on
             seen.append(hear(connection, "sets"))
     for one, span in zip(seen[-1]["sets"], spans, strict=True):
         assert_found(one, span)
 
 
-def test_classify_counts_a_set(lifter: Person):
+def test_classify_counts_repetitions(lifter: Person):
     recording, spans = workout(9)
     answer = classify(lifter, body_of(cut(recording, spans[0][0], spans[0][1]))).json()
     assert answer["exercise"] == "curl"
@@ -121,14 +121,14 @@ def test_classify_counts_a_set(lifter: Person):
     assert 0 <= answer["reps_confidence"] <= 1
 
 
-def test_a_confirmed_set_has_its_repetitions_and_its_form(lifter: Person):
+def test_a_confirmed_set_has_repetitions_and_form(lifter: Person):
     recording, spans = workout(9, hours_ago(5))
     session = send(lifter, recording)
     confirm(lifter, session, spans[0], reps=3)
     confirm(lifter, session, spans[1])
     said, unsaid = session_of(lifter, session)["sets"]
     assert {said["source"], unsaid["source"]} == {"confirmed"}
-    assert said["reps"] == 3  # the person's own word
+    assert said["reps"] == 3  # the user's own value
     assert len(said["repetitions"]) >= 10
     assert said["form"]["parts"]["likeness"] > 0.5
     assert unsaid["reps"] == len(unsaid["repetitions"]) >= 10
@@ -138,7 +138,7 @@ def test_a_confirmed_set_has_its_repetitions_and_its_form(lifter: Person):
     assert session_of(lifter, session)["sets"] == [said, unsaid]
 
 
-def test_a_confirmed_set_without_samples_says_only_what_the_person_said(person: Person):
+def test_a_confirmed_set_without_samples_has_only_the_confirmed_values(person: Person):
     recording, spans = workout(9, hours_ago(6))
     session = str(open_session(person, recording))
     confirm(person, session, spans[0], reps=8)
@@ -147,8 +147,10 @@ def test_a_confirmed_set_without_samples_says_only_what_the_person_said(person: 
     assert one["repetitions"] == []
 
 
-def test_a_corrected_label_changes_the_next_answer(service: RunningService, person: Person):
-    """Somebody calls rows deadlifts, trains, corrects it, and trains again: seconds each."""
+def test_retraining_after_corrections_changes_the_prediction(
+    service: RunningService, person: Person
+):
+    """Rows are labelled as deadlifts, learned, corrected and learned again; each takes seconds."""
     rows = []
     for n in range(2):
         recording, (curl, row) = workout(n, hours_ago(20 - n))
@@ -160,7 +162,7 @@ def test_a_corrected_label_changes_the_next_answer(service: RunningService, pers
     body = body_of(cut(recording, row[0], row[1]))
 
     def learn_and_ask() -> tuple[str, str]:
-        """What a watch with both sensors, and one without a gyroscope, are told."""
+        """Train; return the predictions for both sensors and for acceleration only."""
         began = time.monotonic()
         report = train_exercise(service.config, users=[person.user_id], engine="local")
         assert report.counts["promoted"] == len(LAYOUTS), report
@@ -183,7 +185,7 @@ def without_rotation(body: bytes) -> bytes:
     return cbor2.dumps(sent)
 
 
-def test_classify_reads_a_watch_as_it_is_worn(lifter: Person):
+def test_classify_notes_a_mirrored_watch_and_a_low_sampling_rate(lifter: Person):
     recording, ((start, end, _), _) = workout(9)
     answer = classify(
         lifter, body_of(cut(remap_recording(recording, OTHER_WRIST), start, end))
@@ -194,7 +196,7 @@ def test_classify_reads_a_watch_as_it_is_worn(lifter: Person):
 
 
 def as_slow_as(rate_hz: float, recording: Recording) -> Recording:
-    """Every so many samples of a recording."""
+    """A recording at a lower rate, by dropping samples."""
 
     def slower(piece: Piece) -> Piece:
         step = round(piece.rate_hz / rate_hz)
@@ -204,7 +206,7 @@ def as_slow_as(rate_hz: float, recording: Recording) -> Recording:
     return Recording(acc, gyro, recording.side)
 
 
-def test_form_is_not_computed_before_the_first_run_and_told_after_it(
+def test_form_is_available_only_after_the_first_training_run(
     service: RunningService, person: Person
 ):
     with person.client() as client:

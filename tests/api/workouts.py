@@ -1,4 +1,4 @@
-"""Workouts whose sets are known, over HTTP, and the models that a person may have for them."""
+"""Workouts with known sets, sent over HTTP, and a user's models of them."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -34,7 +34,7 @@ NamedSpan = tuple[int, int, str]
 
 
 def hours_ago(hours: float) -> datetime:
-    """A time that every clock check lets through."""
+    """A time that passes every clock check."""
     return (datetime.now(UTC) - timedelta(hours=hours)).replace(microsecond=0)
 
 
@@ -49,7 +49,7 @@ def chunks_of(piece: Piece) -> Iterator[bytes]:
 def send(
     person: Person, recording: Recording, cut: Callable[[Piece], Iterable[bytes]] = chunks_of
 ) -> str:
-    """A recording as a complete session, its streams cut into chunks as asked; its id."""
+    """Send a recording as a complete session, cut into chunks by `cut`; return its id."""
     session = open_session(person, recording)
     lists: dict[str, list[str]] = {}
     with person.client() as client:
@@ -69,14 +69,14 @@ def send(
 
 
 def send_seconds(person: Person, recording: Recording) -> str:
-    """A recording as a complete session in chunks of a second; its id."""
+    """Send a recording as a complete session in one-second chunks; return its id."""
     return send(person, recording, lambda piece: bodies(piece, len(piece.counts) // 50))
 
 
 def confirm(
     person: Person, session: str, span: NamedSpan, etag: str | None = None, **said: Any
 ) -> tuple[str, str]:
-    """Say what a set was; its id and its ETag."""
+    """Confirm a set; return its id and its ETag."""
     start_ns, end_ns, exercise = span
     set_id = said.pop("set_id", None) or str(uuid7())
     body: Mapping[str, Any] = {
@@ -94,7 +94,7 @@ def confirm(
 
 
 def session_of(person: Person, session: str) -> dict[str, Any]:
-    """What the service says of a session."""
+    """A session as the service returns it."""
     with person.client() as client:
         answer = client.get(f"/v1/sessions/{session}")
     assert answer.status_code == 200, answer.text
@@ -106,7 +106,7 @@ def at(ns: int) -> datetime:
 
 
 def models_of(person: Person) -> dict[str, StoredModel]:
-    """What a person's workouts taught: which exercise, where sets are, and the usual form."""
+    """Models of a user's workouts: exercise, activity and form."""
     owner = owner_of(person.user_id)
     done = [workout(seed) for seed in (1, 2, 3)]
     whole = [(wrist_signals(recording), spans) for recording, spans in done]
