@@ -1,4 +1,4 @@
-"""A backup is whole again in an empty node, cell for cell; who was erased stays erased."""
+"""A backup is restored completely into an empty node; erased users stay erased."""
 
 import asyncio
 import json
@@ -48,7 +48,7 @@ def register(database: Database, name: str) -> UUID:
 
 
 def fill(database: Database) -> dict[str, UUID]:
-    """Two people, one of whom is erased before the backup, and rows of every kind."""
+    """Three users, one of whom is erased before the backup, and rows of every kind."""
     people = {name: register(database, name) for name in ("anna", "ben", "cleo")}
     session = uuid4()
     for number in range(300):
@@ -65,7 +65,7 @@ def fill(database: Database) -> dict[str, UUID]:
 
 
 def contents(database: Database) -> dict[str, list[str]]:
-    """All rows of some tables, with the write times where these decide what wins."""
+    """All rows of some tables, and the write times of samples."""
     found = {
         table: sorted(str(row) for row in database.execute(f"SELECT * FROM {table}"))
         for table in TABLES
@@ -85,7 +85,7 @@ def database(fresh_node: EmbeddedNode) -> Iterator[Database]:
     connection.close()
 
 
-def test_a_backup_is_put_back_into_an_empty_node(
+def test_a_backup_is_restored_into_an_empty_node_without_erased_users(
     fresh_node: EmbeddedNode,
     database: Database,
     tmp_path: Path,
@@ -98,31 +98,31 @@ def test_a_backup_is_put_back_into_an_empty_node(
     made = json.loads(capsys.readouterr().out)
     kept, folder = contents(database), Path(made["folder"])
     links = list(fresh_node.folders.root.glob("data/*/*/snapshots/*"))
-    assert not links, "nothing is left of them"
+    assert not links, "no snapshots are left"
     assert json.loads((backups / LEDGER).read_text()).keys() == {str(people["cleo"])}
 
     with pytest.raises(BadBackup, match="not empty"):
         restore(folder, conf=conf, as_json=True)
 
     asyncio.run(erase_user(database, people["ben"], NOW + timedelta(seconds=1)))
-    backup(backups, conf=conf, as_json=True)  # the later one knows of Ben
+    backup(backups, conf=conf, as_json=True)  # the later ledger includes Ben
     capsys.readouterr()
     with own_node(tmp_path / "empty") as empty:
         other = tmp_path / "other"
         other.mkdir()
         empty_conf = conf_of(other, empty, "muvr_backup")
-        with quick_tables():  # it is stopped in order
+        with quick_tables():  # the node is stopped cleanly
             restore(folder, conf=empty_conf, as_json=True)
         told = capsys.readouterr()
-        assert told.err.count("starting Cassandra ...") == 2, "both starts are told of"
+        assert told.err.count("starting Cassandra ...") == 2, "both starts are reported"
         assert told.err.count("starting Cassandra: done") == 2
         said = json.loads(told.out)
         assert (said["rows"]["users"], said["rows"]["samples"]) == (1, 300)
         assert said["erased_again"] == 2
-        assert not empty.status().running, "it did not run before"
+        assert not empty.status().running, "it was not running before"
         with pytest.raises(BadBackup, match=r"not empty \(users, sessions, samples, "):
             restore(folder, conf=empty_conf, as_json=True)
-        assert not capsys.readouterr().err, "its files say so: it is not started"
+        assert not capsys.readouterr().err, "its files show that it is not empty: it is not started"
         empty.start()
         again = connect(empty.config, keyspace="muvr_backup")
         without_ben = {
@@ -135,8 +135,8 @@ def test_a_backup_is_put_back_into_an_empty_node(
     assert found == without_ben
 
 
-def test_rows_are_counted_up_to_a_limit_that_no_size_of_a_table_changes():
-    """Else a large backup would be put back, and fail when its rows are counted."""
+def test_restored_rows_are_counted_only_up_to_a_limit():
+    """Otherwise restoring a large backup would fail when its rows are counted."""
 
     class Large:
         async def run(self, cql: str, values: tuple[int]) -> range:
@@ -146,10 +146,10 @@ def test_rows_are_counted_up_to_a_limit_that_no_size_of_a_table_changes():
     assert set(asyncio.run(_count(Large(), 7)).values()) == {7}  # pyright: ignore[reportArgumentType]
 
 
-def test_a_node_that_was_started_for_nothing_is_stopped(
+def test_a_node_started_for_a_failed_restore_is_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """Else it would keep the port from the next try, in a new folder."""
+    """Otherwise it would occupy the port at the next attempt with a new folder."""
     stopped: list[EmbeddedNode] = []
 
     def is_full(*_: object) -> None:
@@ -166,7 +166,7 @@ def test_a_node_that_was_started_for_nothing_is_stopped(
     assert len(stopped) == 1
 
 
-def test_a_file_that_was_changed_is_named(tmp_path: Path):
+def test_a_missing_or_changed_backup_file_is_named(tmp_path: Path):
     folder = tmp_path / "20261121T031500Z"
     (folder / "tables/users").mkdir(parents=True)
     file = folder / "tables/users/da-1-bti-Data.db"
@@ -188,21 +188,21 @@ def test_a_file_that_was_changed_is_named(tmp_path: Path):
         read_backup(folder)
 
 
-def test_an_outside_cluster_has_its_own_backups(tmp_path: Path):
+def test_backing_up_an_outside_cluster_is_refused(tmp_path: Path):
     conf = tmp_path / "conf.yaml"
     conf.write_text("cassandra: {contact_points: [127.0.0.1]}\n")
     with pytest.raises(BadBackup, match="outside cluster"):
         backup(tmp_path, conf=conf)
 
 
-def test_a_folder_that_cannot_be_is_wrong_use(tmp_path: Path):
-    """Before anything is copied."""
+def test_a_backup_folder_that_cannot_be_created_is_bad_input(tmp_path: Path):
+    """It is refused before anything is copied."""
     (tmp_path / "a file").write_text("")
     with pytest.raises(BadInput, match="a file/backups cannot be made.* Name a folder"):
         make_folder(tmp_path / "a file" / "backups")
 
 
-def test_the_folder_of_all_backups_names_the_newest(tmp_path: Path):
+def test_restoring_from_a_folder_of_backups_suggests_the_newest(tmp_path: Path):
     with pytest.raises(BadInput, match="There is no whole backup in "):
         require_one_backup(tmp_path)
     for name in ("20261120T031500Z", "20261121T031500Z"):

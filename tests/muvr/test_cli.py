@@ -1,4 +1,4 @@
-"""Every command explains itself, and its exit code tells what happened."""
+"""Every command has help, and its exit code tells what happened."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def muvr(*words: str, conf: Path | None = None, **environment: str) -> subproces
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Here:
-    """`muvr` in this process, for what does not depend on being one: a start costs a second."""
+    """`muvr` in this process where a separate one is not needed: starting one takes a second."""
 
     def run(*words: str, conf: Path | None = None) -> subprocess.CompletedProcess:
         monkeypatch.setattr(sys, "argv", ["muvr", *words])
@@ -60,7 +60,7 @@ def commands() -> list[tuple[str, ...]]:
     return found
 
 
-def test_every_command_is_found_in_the_module_that_is_named_for_it():
+def test_every_command_is_registered_by_the_module_mapped_to_it():
     assert {words[0] for words in commands()} == set(COMMANDS)
     for name, module in COMMANDS.items():
         assert name in typer.main.get_command(command_line([module])).commands
@@ -75,11 +75,11 @@ def test_every_command_has_help_with_an_example(words: tuple[str, ...]):
     assert "Example: `" in (command.help or "")
     assert "muvr" in command.help.partition("Example:")[2]
     silent = [param.name for param in command.params if not getattr(param, "help", None)]
-    assert silent == [], "a word that nobody explains"
+    assert silent == [], "every parameter needs help"
 
 
-def test_a_process_that_a_command_starts_does_not_run_the_command_again():
-    """Python gives such a process the command's own file under another name."""
+def test_a_multiprocessing_child_does_not_rerun_the_command():
+    """Python runs the command's file in such a process under another module name."""
     command = runpy.run_path(str(CHECKOUT / "locks" / "link.py"))["COMMAND"]
     compiled = compile(command, "muvr", "exec")
     exec(compiled, {"__name__": "__mp_main__"})  # what multiprocessing does
@@ -87,7 +87,7 @@ def test_a_process_that_a_command_starts_does_not_run_the_command_again():
         exec(compiled, {"__name__": "__main__"})
 
 
-def test_wrong_settings_are_wrong_use(tmp_path: Path):
+def test_invalid_settings_exit_with_a_usage_error(tmp_path: Path):
     conf = tmp_path / "conf.yaml"
     conf.write_text("api: {prot: 1}\n")
     done = muvr("status", conf=conf)
@@ -96,7 +96,7 @@ def test_wrong_settings_are_wrong_use(tmp_path: Path):
     assert "Traceback" not in done.stderr
 
 
-def test_a_word_that_is_no_command_is_wrong_use(here: Here):
+def test_an_unknown_command_exits_with_a_usage_error(here: Here):
     done = here("trian")
     assert done.returncode == 2
     assert "Did you mean 'train'" in done.stderr
@@ -104,7 +104,7 @@ def test_a_word_that_is_no_command_is_wrong_use(here: Here):
 
 @pytest.fixture(scope="module")
 def conf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Settings of a deployment of its own; whatever a test started is stopped afterwards."""
+    """Settings of a separate deployment, which is stopped afterwards."""
     folder = tmp_path_factory.mktemp("deployment")
     port, storage_port, jmx_port, api_port = free_ports(4)
     path = folder / "conf.yaml"
@@ -125,14 +125,14 @@ def conf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     muvr("down", conf=path)
 
 
-def test_where_nothing_ran_nothing_is_said_to_have_been_stopped(conf: Path, here: Here):
+def test_down_reports_when_nothing_was_running(conf: Path, here: Here):
     done = here("down", conf=conf)
     assert done.returncode == 0
     assert done.stdout == "Nothing ran; the data is kept.\n"
     assert done.stderr == ""
 
 
-def test_without_a_node_status_says_the_next_step(conf: Path, here: Here):
+def test_status_without_a_node_shows_the_next_step(conf: Path, here: Here):
     done = here("status", "--json", conf=conf)
     answer = json.loads(done.stdout)
     assert done.returncode == 0
@@ -140,14 +140,14 @@ def test_without_a_node_status_says_the_next_step(conf: Path, here: Here):
     assert "muvr up" in answer["database"]
 
 
-def test_without_a_node_training_fails_in_one_sentence(conf: Path):
+def test_training_without_a_node_fails_without_a_traceback(conf: Path):
     done = muvr("train", "exercise", conf=conf)
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
 
 
-def test_who_talks_to_the_service_hears_what_is_missing(conf: Path, here: Here):
+def test_commands_report_a_missing_service_password_or_table(conf: Path, here: Here):
     nobody = here("token", "ada", "--password", "a long password", conf=conf)
     assert (nobody.returncode, "start it: muvr up" in nobody.stderr) == (1, True)
     unasked = here("token", "ada", conf=conf)  # tests have no terminal
@@ -157,7 +157,7 @@ def test_who_talks_to_the_service_hears_what_is_missing(conf: Path, here: Here):
     assert unknown.stderr.startswith("error: ")
 
 
-def test_what_cannot_be_imported_is_wrong_use(conf: Path, here: Here, tmp_path: Path):
+def test_an_invalid_import_exits_with_a_usage_error(conf: Path, here: Here, tmp_path: Path):
     path = tmp_path / "watch.csv"
     path.write_text("time_s,acc_x_g,acc_y_g,acc_z_g\n1700000000,1,up,1\n")
     for words, says in (
@@ -171,13 +171,13 @@ def test_what_cannot_be_imported_is_wrong_use(conf: Path, here: Here, tmp_path: 
         assert (done.returncode, says in done.stderr) == (2, True), done.stderr
 
 
-def test_a_scope_that_there_is_not_is_wrong_use(conf: Path, here: Here):
+def test_an_unknown_scope_exits_with_a_usage_error(conf: Path, here: Here):
     done = here("user", "grant", "ada", "operate", "fly", conf=conf)
     assert done.returncode == 2
     assert "There is no scope fly; there are sensor:write, predict," in done.stderr
 
 
-def test_up_look_and_down(conf: Path, here: Here):
+def test_up_status_doctor_import_and_down_work_together(conf: Path, here: Here):
     with quick_tables():
         up = muvr("up", conf=conf)
     assert up.returncode == 0, up.stderr
@@ -213,7 +213,7 @@ def test_up_look_and_down(conf: Path, here: Here):
     assert (after["node"]["running"], after["service"]["running"]) == (False, False)
 
 
-def test_an_outside_cluster_is_used_and_nothing_is_started(
+def test_an_outside_cluster_is_used_without_starting_a_node(
     tmp_path: Path, keyspace: Cassandra, here: Here
 ):
     conf = tmp_path / "conf.yaml"

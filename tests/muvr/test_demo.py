@@ -1,4 +1,4 @@
-"""`muvr demo`: what it started is gone afterwards, however it ended."""
+"""`muvr demo` stops everything it started, however it ends."""
 
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ def context(tmp_path: Path) -> CommandContext:
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the demo asks of the node and of the service, none of which is real."""
+    """The recorded calls of the demo to a fake node and a fake service."""
     said: list[str] = []
 
     def note(owner: type, name: str) -> None:
@@ -56,7 +56,7 @@ def test_ctrl_c_while_the_service_starts_stops_the_node(
     assert told == ["start EmbeddedNode", "migrate CommandContext", "stop EmbeddedNode"]
 
 
-def test_ctrl_c_while_the_node_starts_stops_nobody_elses(
+def test_ctrl_c_while_the_node_starts_stops_nothing(
     context: CommandContext, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(_: EmbeddedNode, progress: Progress) -> None:
@@ -68,7 +68,7 @@ def test_ctrl_c_while_the_node_starts_stops_nobody_elses(
     assert told == []
 
 
-def test_ctrl_c_in_the_middle_stops_both(
+def test_ctrl_c_during_the_pipeline_stops_the_service_and_the_node(
     context: CommandContext, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""Other devices record the same movement: what the signals of it must still be."""
+"""Simulated devices: recordings of other devices must keep the signals of the movement."""
 
 from dataclasses import replace
 
@@ -49,7 +49,9 @@ def done() -> ImportedRecording:
         (ms2_labelled_g, 0.002),
     ],
 )
-def test_the_same_movement_comes_out(done: ImportedRecording, change: PieceChange, near_g: float):
+def test_device_changes_preserve_the_movement_signal(
+    done: ImportedRecording, change: PieceChange, near_g: float
+):
     (before,) = wrist_signals(done.recording)
     (after,) = wrist_signals(as_recorded_by(done, change).recording)
     n = min(len(before.acc_g), len(after.acc_g))
@@ -59,7 +61,7 @@ def test_the_same_movement_comes_out(done: ImportedRecording, change: PieceChang
     assert after.gyro_rad_s is not None
 
 
-def test_a_unit_that_is_claimed_is_not_the_one_that_was_measured(done: ImportedRecording):
+def test_ms2_labelled_g_changes_the_unit_but_not_the_values(done: ImportedRecording):
     (honest,), (lies,) = (
         as_recorded_by(done, change).recording.acc for change in (in_ms2, ms2_labelled_g)
     )
@@ -67,15 +69,15 @@ def test_a_unit_that_is_claimed_is_not_the_one_that_was_measured(done: ImportedR
     np.testing.assert_array_equal(honest.counts * honest.scale, lies.counts * lies.scale)
 
 
-def test_a_drifting_device_claims_what_it_does_not_keep(done: ImportedRecording):
+def test_a_drifting_device_claims_its_nominal_rate(done: ImportedRecording):
     sent = as_recorded_by(done, drifting(48.9, 50.0)).recording.acc
     assert {piece.rate_hz for piece in sent} == {50.0}
     took_s = (sent[-1].t0_ns - sent[0].t0_ns) / 1e9
     assert sum(len(piece.counts) for piece in sent[:-1]) / took_s == pytest.approx(48.9)
 
 
-def test_a_set_is_asked_about_as_a_client_would_cut_it(done: ImportedRecording):
-    """A device that writes m/s² under g, with the other sign, sends just that."""
+def test_classified_sets_are_sent_in_the_devices_own_unit_and_scale(done: ImportedRecording):
+    """A device that labels m/s² as g with inverted sign sends exactly that."""
     scale = -STANDARD_GRAVITY * done.recording.acc[0].scale
     counts = -done.recording.acc[0].counts
     lies = replace(done.recording.acc[0], scale=-scale, counts=counts)
@@ -93,7 +95,7 @@ def test_a_set_is_asked_about_as_a_client_would_cut_it(done: ImportedRecording):
     assert lies.scale > 0
 
 
-def test_a_device_with_a_small_range_holds_its_largest_value(done: ImportedRecording):
+def test_clipping_limits_values_to_the_device_range(done: ImportedRecording):
     held = as_recorded_by(done, clipped_at(1.0)).recording
     before, after = done.recording.acc[0], held.acc[0]
     most_g = np.abs(before.counts).max() * before.scale
@@ -104,7 +106,7 @@ def test_a_device_with_a_small_range_holds_its_largest_value(done: ImportedRecor
     assert held.gyro == done.recording.gyro
 
 
-def test_eight_bits_are_steps_of_a_32nd_of_g(done: ImportedRecording):
+def test_eight_bit_samples_have_steps_of_1_32_g(done: ImportedRecording):
     coarse = as_recorded_by(done, in_8_bits(4.0)).recording
     before, after = done.recording.acc[0], coarse.acc[0]
     assert after.scale == 1 / 32
@@ -113,7 +115,7 @@ def test_eight_bits_are_steps_of_a_32nd_of_g(done: ImportedRecording):
     assert coarse.gyro == done.recording.gyro
 
 
-def test_stamps_are_off_by_what_was_said_and_in_order(done: ImportedRecording):
+def test_jittered_timestamps_are_bounded_ordered_and_deterministic(done: ImportedRecording):
     one, again = (as_recorded_by(done, with_jitter(4.0)).recording.acc[0] for _ in range(2))
     assert one.t_ms is not None
     assert again.t_ms is not None
@@ -130,7 +132,7 @@ def test_a_recording_without_a_side_has_the_same_samples(done: ImportedRecording
     assert (unsaid.acc, unsaid.gyro) == (done.recording.acc, done.recording.gyro)
 
 
-def test_the_other_wrist_is_a_mirror_image(done: ImportedRecording):
+def test_the_other_wrist_is_mirrored(done: ImportedRecording):
     once = as_recorded_by(done, other_wrist)
     assert (done.recording.side, once.recording.side) == ("left", "right")
     twice = as_recorded_by(once, other_wrist)
@@ -139,25 +141,25 @@ def test_the_other_wrist_is_a_mirror_image(done: ImportedRecording):
     assert (once.recording.acc[0].counts[:, 0] == -done.recording.acc[0].counts[:, 0]).all()
 
 
-def test_a_watch_turned_round_feels_two_axes_the_other_way(done: ImportedRecording):
+def test_a_watch_turned_round_negates_two_axes(done: ImportedRecording):
     turned = as_recorded_by(done, turned_round).recording
     assert turned.side == done.recording.side
     for before, after in ((done.recording.acc, turned.acc), (done.recording.gyro, turned.gyro)):
         np.testing.assert_array_equal(after[0].counts, before[0].counts * [-1, -1, 1])
 
 
-def test_without_a_gyroscope_there_is_acceleration_only(done: ImportedRecording):
+def test_removing_rotation_leaves_acceleration_only(done: ImportedRecording):
     bare = as_recorded_by(done, without_rotation).recording
     assert (bare.acc, bare.gyro) == (done.recording.acc, ())
 
 
-def test_later_is_the_same_movement_in_another_hour(done: ImportedRecording):
+def test_shifting_moves_samples_and_sets_in_time(done: ImportedRecording):
     moved = shifted(done, 3600 * 10**9)
     assert moved.recording.acc[0].t0_ns - done.recording.acc[0].t0_ns == 3600 * 10**9
     assert moved.sets[0].start_ns - done.sets[0].start_ns == 3600 * 10**9
 
 
-def test_every_device_stands_beside_the_device_itself():
+def test_device_figures_are_compared_with_the_unchanged_device():
     plain = Tally(done=10, found=10, possible=10, named=9)
     totals = {device: plain for device in DEVICES} | {"_25hz": Tally(done=10, found=5, possible=10)}
     figures = {figure.name: figure for figure in figures_of(totals, "1 of 8 days")}
@@ -167,7 +169,7 @@ def test_every_device_stands_beside_the_device_itself():
     assert figures["sessions_named"].value == 0.9
 
 
-def test_an_answer_of_the_service_is_read_as_it_is_written():
+def test_a_set_in_the_service_response_is_parsed():
     said = {
         "started_at": "2026-01-01T00:00:00Z",
         "ended_at": "2026-01-01T00:00:30.500000Z",

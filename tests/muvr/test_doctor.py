@@ -1,4 +1,4 @@
-"""Every finding that is not well says what to do, apart from what was found."""
+"""`muvr doctor`: every failed check has a next step, separate from its finding."""
 
 import os
 import socket
@@ -21,7 +21,7 @@ from tests.cassandra_node import ON_NODE, free_ports
 
 @pytest.fixture
 def nowhere(tmp_path: Path) -> CommandContext:
-    """A deployment whose node does not run."""
+    """A deployment whose node is not running."""
     port, storage_port, jmx_port, http_port = free_ports(4)
     config = Config(
         paths=Paths(data=tmp_path / "node", run=tmp_path / "run"),
@@ -31,7 +31,7 @@ def nowhere(tmp_path: Path) -> CommandContext:
     return CommandContext(config, tmp_path / "conf.yaml", Terminal(as_json=True))
 
 
-def test_without_a_node_each_finding_has_its_own_next_step(nowhere: CommandContext) -> None:
+def test_each_failed_check_without_a_node_has_its_own_next_step(nowhere: CommandContext) -> None:
     found = {check.what: check for check in run_checks(nowhere)}
     asks_it = ("clocks", "durability", "tables")
     assert {what for what, one in found.items() if not one.ok} == {"node", *asks_it}
@@ -42,12 +42,12 @@ def test_without_a_node_each_finding_has_its_own_next_step(nowhere: CommandConte
         assert found[what].next_step not in found[what].says
 
 
-def test_a_service_that_does_not_run_is_no_failure(nowhere: CommandContext) -> None:
+def test_a_stopped_service_is_not_a_failure(nowhere: CommandContext) -> None:
     [found] = [check for check in run_checks(nowhere) if check.what == "service"]
     assert (found.ok, found.says, found.next_step) == (True, "not running", "muvr up")
 
 
-def test_a_service_that_runs_has_to_answer(nowhere: CommandContext) -> None:
+def test_a_running_service_that_does_not_answer_is_a_finding(nowhere: CommandContext) -> None:
     command = [sys.executable, "-c", "import time; time.sleep(60)", "api.serve"]
     nowhere.config.paths.run.mkdir()
     with subprocess.Popen(command) as hanging:
@@ -68,10 +68,10 @@ PORTS = {
 
 
 @pytest.mark.parametrize("what", PORTS)
-def test_a_port_that_a_stranger_has_is_a_finding(
+def test_a_port_in_use_by_another_process_is_a_finding(
     nowhere: CommandContext, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(*_: object) -> None:  # a driver would wait for the stranger's answer
+    def away(*_: object) -> None:  # the driver would wait for the other process to answer
         raise DatabaseUnavailable("No Cassandra answers.")
 
     monkeypatch.setattr(CommandContext, "database", away)
@@ -85,7 +85,7 @@ def test_a_port_that_a_stranger_has_is_a_finding(
     assert found[what].next_step == f"stop who listens there, or set {PORTS[what]}"
 
 
-def test_an_address_of_another_machine_is_a_finding(nowhere: CommandContext) -> None:
+def test_a_host_address_of_another_machine_is_a_finding(nowhere: CommandContext) -> None:
     api = nowhere.config.api.model_copy(update={"host": "192.0.2.1"})  # of no machine (RFC 5737)
     context = CommandContext(
         nowhere.config.model_copy(update={"api": api}), nowhere.conf_path, Terminal()
@@ -95,7 +95,7 @@ def test_an_address_of_another_machine_is_a_finding(nowhere: CommandContext) -> 
     assert "assign" in found.says
 
 
-def test_an_outside_cluster_needs_none_of_the_nodes_ports(nowhere: CommandContext) -> None:
+def test_port_checks_are_skipped_for_an_outside_cluster(nowhere: CommandContext) -> None:
     cassandra = nowhere.config.cassandra.model_copy(update={"contact_points": ("x.invalid",)})
     context = CommandContext(
         nowhere.config.model_copy(update={"cassandra": cassandra}), nowhere.conf_path, Terminal()
@@ -105,7 +105,7 @@ def test_an_outside_cluster_needs_none_of_the_nodes_ports(nowhere: CommandContex
     assert all(found[one].ok for one in PORTS)
 
 
-def test_a_host_whose_name_leads_nowhere_is_a_finding(tmp_path: Path) -> None:
+def test_an_unresolvable_contact_point_is_a_finding(tmp_path: Path) -> None:
     config = Config(
         paths=Paths(data=tmp_path / "node"), cassandra=Cassandra(contact_points=("x.invalid",))
     )
@@ -116,7 +116,7 @@ def test_a_host_whose_name_leads_nowhere_is_a_finding(tmp_path: Path) -> None:
 
 
 @ON_NODE
-def test_a_clock_that_is_not_cassandras_is_a_finding(
+def test_clock_skew_to_cassandra_is_a_finding(
     keyspace: Cassandra, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context = CommandContext(
@@ -130,7 +130,7 @@ def test_a_clock_that_is_not_cassandras_is_a_finding(
     assert "NTP" in ahead.next_step
 
 
-def test_an_examination_that_fails_is_a_finding(
+def test_a_check_that_raises_is_a_finding(
     nowhere: CommandContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nothing_found() -> Path:
@@ -149,7 +149,7 @@ def test_an_examination_that_fails_is_a_finding(
     assert java.next_step.startswith("Set JAVA_HOME")
 
 
-def test_code_that_was_not_compiled_is_a_finding(
+def test_a_missing_compiled_kernel_is_a_finding(
     nowhere: CommandContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing(*_: object) -> None:

@@ -20,7 +20,7 @@ from schemas.errors import BadInput
 from schemas.report import Figure
 
 NOTHING = EvaluationData((), (), (), (), Path("/nowhere/gym"))
-GYM_ALONE = {  # what each protocol would have said of the gym; the rest of it takes minutes
+GYM_ALONE = {  # figures of each protocol over the gym recordings; the others take minutes
     "activity": ["s4_precision", "s4_recall", "s4b_start", "s4b_end", "s4b_both_3s"],
     "exercise": ["s4c_windows", "s4c_sets"],
     "reps": ["s5_gym", "s5_gym_exact"],
@@ -28,7 +28,7 @@ GYM_ALONE = {  # what each protocol would have said of the gym; the rest of it t
 
 
 def protocol(name: str) -> command.ProtocolStep:
-    """A protocol of one figure."""
+    """A protocol with one figure."""
 
     def step(recordings: EvaluationData, results: command.ProtocolResults) -> None:
         results.figures.append(Figure(name, 0.9, floor=0.8))
@@ -51,7 +51,7 @@ def names_in(path: Path) -> list[str]:
     return [figure["name"] for figure in json.loads(path.read_text())["figures"]]
 
 
-def test_one_family_leaves_the_report_of_all_as_it_is(context: CommandContext) -> None:
+def test_evaluating_one_family_does_not_change_the_full_report(context: CommandContext) -> None:
     reports = context.config.paths.reports
     assert command.run(context, "all")
     whole = (reports / "evaluate.json").read_bytes(), (reports / "evaluate.html").read_bytes()
@@ -63,13 +63,13 @@ def test_one_family_leaves_the_report_of_all_as_it_is(context: CommandContext) -
     assert found == whole
 
 
-def test_an_unknown_family_is_named_beside_the_known(context: CommandContext) -> None:
+def test_an_unknown_family_is_rejected_with_the_known_ones(context: CommandContext) -> None:
     with pytest.raises(BadInput, match="squats has no protocol; there are reps, cost, all"):
         command.run(context, "squats")
 
 
 @pytest.mark.parametrize("family", GYM_ALONE)
-def test_without_the_gym_recordings_it_is_said_what_is_not_measured_and_how_to_get_them(
+def test_without_gym_recordings_unmeasured_figures_are_listed_with_instructions(
     context: CommandContext,
     family: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -94,11 +94,11 @@ def test_without_the_gym_recordings_it_is_said_what_is_not_measured_and_how_to_g
     assert all("/nowhere/gym" in one["data"] for one in unasked)
 
 
-def test_every_floor_of_the_gym_is_named_where_the_gym_is_not() -> None:
+def test_every_gym_floor_is_listed_when_gym_recordings_are_missing() -> None:
     assert sorted(sum(GYM_ALONE.values(), [])) == sorted(command.GYM_FLOORS)
 
 
-def test_a_folder_without_the_files_counts_as_not_there(tmp_path: Path) -> None:
+def test_a_gym_folder_without_its_files_counts_as_missing(tmp_path: Path) -> None:
     assert not gym_is_there(tmp_path)
     for name in ("segments.csv", "samples.parquet"):
         (tmp_path / name).touch()

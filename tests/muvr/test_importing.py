@@ -16,7 +16,7 @@ def recorded(at: datetime) -> ImportedRecording:
 
 
 @pytest.mark.parametrize(("age_days", "moved"), [(3, 0), (363, 0), (364, 364), (800, 728)])
-def test_old_recordings_move_by_full_years(age_days: int, moved: int):
+def test_old_recordings_move_by_multiples_of_364_days(age_days: int, moved: int):
     now = datetime(2026, 11, 21, 12, tzinfo=UTC)
     recordings = [recorded(now - timedelta(days=age_days)), recorded(now - timedelta(days=9999))]
     assert days_to_move(recordings, now) == moved

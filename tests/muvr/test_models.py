@@ -47,7 +47,7 @@ def register(database: Database) -> User:
 
 
 def serve(database: Database, kept: StoredModel) -> None:
-    """Keep a model and let it serve its owner."""
+    """Store a model and make it its owner's champion."""
     challenger: Challenger = challenge(kept)
 
     async def work() -> None:
@@ -58,7 +58,7 @@ def serve(database: Database, kept: StoredModel) -> None:
     asyncio.run(work())
 
 
-def test_a_run_is_taken_back_and_what_serves_is_shown(
+def test_the_serving_model_is_shown_after_its_run_is_withdrawn(
     database: Database, conf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     user = register(database)
@@ -75,11 +75,11 @@ def test_a_run_is_taken_back_and_what_serves_is_shown(
 
     assert listed() == (second.version, second.version)
     commands.list_models(str(user.user_id), conf=conf)
-    assert second.version in capsys.readouterr().out, "jobs name people by id"
+    assert second.version in capsys.readouterr().out, "jobs refer to users by id"
     commands.show(user.username, conf=conf)
     said = capsys.readouterr().out
     assert "windows: 0.99" in said
-    assert "0.125" not in said, "golden vectors fill screens"
+    assert "0.125" not in said, "golden vectors are too long to show"
 
     asyncio.run(Champions(database).withdraw(second.run_id, "a test", NOW))
     assert listed() == (second.version, first.version)
@@ -95,7 +95,7 @@ def test_a_run_is_taken_back_and_what_serves_is_shown(
 
 @pytest.fixture
 def live_runs(database: Database) -> Iterator[list[uuid.UUID]]:
-    """Three runs of a family over everybody that were live one after the other."""
+    """Three runs of a family over all users that were live one after the other."""
     family, live, ids = "recommend", LiveRuns(database), []
 
     async def work() -> None:
@@ -114,7 +114,7 @@ def live_runs(database: Database) -> Iterator[list[uuid.UUID]]:
         database.execute(f"DELETE FROM {table} WHERE family = '{family}'")
 
 
-def test_live_runs_are_taken_back_one_by_one_and_it_is_said_which_are_left(
+def test_live_runs_are_rolled_back_one_by_one_and_the_kept_ones_are_listed(
     live_runs: list[uuid.UUID], conf: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first, second, third = live_runs
@@ -123,7 +123,7 @@ def test_live_runs_are_taken_back_one_by_one_and_it_is_said_which_are_left(
         commands.rollback(run=run, conf=conf, as_json=True)
         said = json.loads(capsys.readouterr().out)
         assert (said["live"], said["kept"]) == (live and str(live), [str(one) for one in kept])
-    commands.rollback(run=first, conf=conf)  # once more changes nothing
+    commands.rollback(run=first, conf=conf)  # repeating it changes nothing
     assert "No run of recommend is live" in capsys.readouterr().out
     jobs.list_jobs("recommend", conf=conf, as_json=True)
     assert {run["run_id"] for run in json.loads(capsys.readouterr().out) if run["taken_back"]} == {
@@ -136,7 +136,7 @@ def test_live_runs_are_taken_back_one_by_one_and_it_is_said_which_are_left(
 def test_runs_of_all_families_are_listed_newest_first(
     database: Database, conf: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As over HTTP. By family, a run of last month could stand above the one of a minute ago."""
+    """As over HTTP. By family, a run of last month could be listed above a recent one."""
 
     async def work() -> None:
         for hours, family in ((3, "rank"), (2, "clusters"), (1, "rank")):
@@ -153,7 +153,7 @@ def test_runs_of_all_families_are_listed_newest_first(
     assert listed == sorted(listed, reverse=True)
 
 
-def test_a_user_who_cannot_be_rolled_back_further_hears_which_versions_are_kept(
+def test_a_rollback_past_the_oldest_model_lists_the_kept_versions(
     database: Database, conf: Path
 ) -> None:
     user = register(database)
@@ -167,17 +167,17 @@ def test_a_user_who_cannot_be_rolled_back_further_hears_which_versions_are_kept(
     with pytest.raises(NoModel) as caught:
         commands.rollback(user.username, conf=conf)
     assert f"muvr models promote` lets a kept version serve: {second.version}" in str(caught.value)
-    assert str(caught.value).startswith(user.username)  # not by an id that nobody has typed
+    assert str(caught.value).startswith(user.username)  # by the name that was typed, not by id
     with pytest.raises(NoModel, match=f"for {user.username}, .*{second.version}"):
         commands.promote(user.username, "of yesterday", conf=conf)
-    assert first.version not in str(caught.value), "it serves"
-    assert third.version not in str(caught.value), "it was taken back"
+    assert first.version not in str(caught.value), "it is serving"
+    assert third.version not in str(caught.value), "it was withdrawn"
 
 
-def test_a_rollback_says_for_which_input_and_what_stays(
+def test_a_rollback_reports_its_model_id_and_the_unchanged_ones(
     database: Database, conf: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A run learns one model for each input: who takes one back may think of both."""
+    """A run learns one model per input, and a rollback might be expected to affect both."""
     user = register(database)
     owner = owner_of(user.user_id)
     for model_id in ("wrist-acc6", "wrist-acc3"):
@@ -190,10 +190,10 @@ def test_a_rollback_says_for_which_input_and_what_stays(
     assert "for wrist-acc3 stays: see --model-id" in said
 
 
-def test_a_model_that_reads_sets_is_found_without_saying_what_it_reads(
+def test_models_over_sets_need_no_model_id(
     database: Database, conf: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`load` knows no sensor: nobody would think of its layout."""
+    """`load` has no sensor input, so users do not expect to name its layout."""
     user = register(database)
     owner = owner_of(user.user_id)
     first, second = (
@@ -212,7 +212,7 @@ def test_a_model_that_reads_sets_is_found_without_saying_what_it_reads(
     assert "load" in capsys.readouterr().out
 
 
-def test_a_model_that_cannot_be_written_is_a_sentence(
+def test_an_export_to_an_unwritable_path_is_bad_input(
     database: Database, conf: Path, tmp_path: Path
 ) -> None:
     user = register(database)
@@ -222,7 +222,7 @@ def test_a_model_that_cannot_be_written_is_a_sentence(
             commands.export(user.username, path, conf=conf)
 
 
-def test_who_has_no_model_hears_what_to_ask(
+def test_commands_for_a_missing_model_user_or_run_explain_the_next_step(
     database: Database, conf: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     user = register(database)

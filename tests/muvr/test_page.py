@@ -1,4 +1,4 @@
-"""The page of `muvr evaluate`: every figure is on it, and its pictures say what was found."""
+"""The page of `muvr evaluate` shows every figure, and its charts show the results."""
 
 import math
 import re
@@ -23,7 +23,7 @@ NS = 1_000_000_000
 
 
 def lifts(seconds: float, period_s: float) -> WristSignal:
-    """A wrist that tilts and comes back, again and again."""
+    """A wrist that tilts back and forth periodically."""
     t = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
     tilt = 0.8 * (1 - np.cos(2 * math.pi * t / period_s))
     acc = np.column_stack([np.sin(tilt), np.zeros(len(t)), np.cos(tilt)])
@@ -32,13 +32,13 @@ def lifts(seconds: float, period_s: float) -> WristSignal:
 
 
 def found(error_s: float, day: str = "monday") -> RecordingSegments:
-    """A set from 10 to 30 s whose start is found too late."""
+    """A set from 10 to 30 s whose start is found `error_s` too late."""
     recording = ActivityRecording(day, (lifts(40, 2.5),), ((10 * NS, 30 * NS),))
     return recording, (Segment(round((10 + error_s) * NS), 30 * NS, 0.9),)
 
 
 def outcome(windows: int) -> ProtocolOutcome:
-    """Two exercises, three sets of four right, with so many windows kept."""
+    """Two exercises, three of four sets right, with this many windows."""
     none = np.zeros(windows, dtype=np.int64)
     truth, named = np.array([0, 0, 1, 1]), np.array([0, 0, 1, 0])
     asked = SetPredictions(
@@ -66,7 +66,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     return path.read_text()
 
 
-def test_every_figure_and_every_miss_is_said(page: str) -> None:
+def test_the_page_shows_every_figure_and_every_missed_floor(page: str) -> None:
     for name in ("s1_windows", "s1_windows_acc_only", "s4b_start", "s4c_sets", "s5_spar"):
         assert f"<code>{name}</code>" in page
     assert "2 of 4 floors hold. Missed: <code>s4b_start</code>." in page
@@ -75,32 +75,32 @@ def test_every_figure_and_every_miss_is_said(page: str) -> None:
     assert "not measured" in page
 
 
-def test_the_page_takes_nothing_from_elsewhere_and_escapes_what_it_shows(page: str) -> None:
+def test_the_page_has_no_external_resources_and_escapes_labels(page: str) -> None:
     assert not re.search(r"(?:src|href)=[\"'](?!#|data:)", page)
     assert "curl <left>" not in page
 
 
-def test_the_pictures_take_the_colours_of_the_page(page: str) -> None:
+def test_the_charts_use_the_colours_of_the_page(page: str) -> None:
     assert page.count("<svg") == 8  # two outcomes with two each, two recordings, two sets
     assert "var(--accent)" in page
     assert not any(placeholder in page for placeholder in VARIABLES)
 
 
-def test_captions_say_how_wrong_it_is(page: str) -> None:
+def test_captions_state_the_errors(page: str) -> None:
     right, wrong = page.index("Right ones"), page.index("Wrong ones")
     assert right < page.index("monday: start +0.5 s, end +0.0 s") < wrong
     assert wrong < page.index("tuesday: start +3.5 s, end +0.0 s")
     assert "counted 10, believed 13" in page
 
 
-def test_sets_speak_where_no_windows_were_kept() -> None:
+def test_predictions_fall_back_to_sets_without_windows() -> None:
     said, right = predictions_of(outcome(0))
     assert said.tolist() == [0.75] * 4
     assert right.tolist() == [True, True, True, False]
     assert len(predictions_of(outcome(5))[0]) == 5
 
 
-def test_worst_recordings_come_first_and_judged_ones_only() -> None:
+def test_recordings_to_draw_are_sorted_worst_first_and_exclude_unjudged() -> None:
     whole = (lifts(20, 2.5),)
     unjudged: RecordingSegments = (ActivityRecording("sunday", whole, ((0, 20 * NS),)), ())
     assert worst_error_s(unjudged) is None
@@ -109,7 +109,7 @@ def test_worst_recordings_come_first_and_judged_ones_only() -> None:
     assert [worst_error_s(one) for one in wrong] == pytest.approx([4.0, 2.5])
 
 
-def test_sets_are_told_apart_by_their_count() -> None:
+def test_sets_to_draw_are_split_by_counting_error() -> None:
     sets = [RepsExample("spar", "ann", (lifts(25, 2.5),), reps) for reps in (10, 12, 15)]
     right, wrong = sets_to_draw(sets)
     assert [one.reps for one in right] == [10]

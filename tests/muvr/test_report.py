@@ -1,4 +1,4 @@
-"""Figures and reports: a floor that is missed is never hidden."""
+"""Figures and reports: a missed floor is never hidden."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ from schemas.report import Figure, Report
         (Figure("a", 1.0, floor=1.0, ceiling=True), True),
     ],
 )
-def test_a_floor_holds_or_not(figure: Figure, holds: bool | None):
+def test_figures_are_compared_with_their_floor_or_ceiling(figure: Figure, holds: bool | None):
     assert figure.holds is holds
     assert Report("r", "c", "m", 1.0, (figure,)).holds is (holds is not False)
 
@@ -30,7 +30,7 @@ def test_without_git_the_commit_is_unknown(tmp_path: Path, monkeypatch: pytest.M
     assert write_report("demo", 1.25, [], tmp_path).commit == "unknown"
 
 
-def test_the_file_has_the_shape_that_is_documented(tmp_path: Path):
+def test_the_report_file_has_the_documented_shape(tmp_path: Path):
     figure = Figure("x", 3.0, "ms", peer="other", peer_value=2.0, floor=1.0, data="d")
     write_report("demo", 1.25, [figure], tmp_path)
     report = json.loads((tmp_path / "demo.json").read_text())

@@ -1,4 +1,4 @@
-"""A due job runs once, a missed one is caught up once, and a run can be repeated."""
+"""A due job runs once, missed jobs are caught up once, and a run can be repeated."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 @dataclass
 class Trainer:
-    """Stands for the jobs, which have tests of their own: remembers, and fails when told to."""
+    """A fake for the jobs: records calls and fails when told to."""
 
     now: datetime = MONDAY
     asked: list[tuple[str, Any]] = field(default_factory=list)
@@ -64,7 +64,7 @@ def context(keyspace: Cassandra, database: Database, tmp_path: Path) -> Iterator
         database.execute(cql, (f"schedule:{family}",))
 
 
-def test_what_is_due_runs_once_and_a_downtime_is_caught_up_once(
+def test_due_jobs_run_once_and_missed_ones_are_caught_up_once(
     context: CommandContext, trainer: Trainer
 ):
     first = run_due_jobs(context)
@@ -73,7 +73,7 @@ def test_what_is_due_runs_once_and_a_downtime_is_caught_up_once(
         ("clusters", MONDAY.replace(hour=3)),
     ]
     assert trainer.asked == [("rank", "changed"), ("clusters", "changed")]
-    assert run_due_jobs(context) == [], "again at once there is nothing to do"
+    assert run_due_jobs(context) == [], "a second call has nothing to do"
 
     trainer.now += 5 * DAY
     assert [(job.family, job.due_at) for job in run_due_jobs(context)] == [
@@ -91,7 +91,7 @@ def test_what_is_due_runs_once_and_a_downtime_is_caught_up_once(
 @pytest.mark.parametrize(
     "why", [LeaseHeld("busy"), DatabaseUnavailable("gone"), ValueError("a bug")]
 )
-def test_a_job_that_could_not_run_stays_due_and_stops_no_other(
+def test_a_failed_job_stays_due_and_does_not_stop_others(
     context: CommandContext, trainer: Trainer, why: Exception
 ):
     trainer.fails["rank"] = why
@@ -113,7 +113,7 @@ def test_a_job_that_could_not_run_stays_due_and_stops_no_other(
         (-HOUR, {"users": "all"}, "done", True),
     ],
 )
-def test_a_full_run_by_hand_since_it_was_due_is_not_repeated(
+def test_a_manual_full_run_since_the_due_time_is_not_repeated(
     context: CommandContext,
     database: Database,
     begins: timedelta,
@@ -122,7 +122,7 @@ def test_a_full_run_by_hand_since_it_was_due_is_not_repeated(
     is_due: bool,
 ):
     due_at = MONDAY.replace(hour=2)
-    named = (due_at + 2 * HOUR, {"users": 1}, "done")  # a later one over named users hides nothing
+    named = (due_at + 2 * HOUR, {"users": 1}, "done")  # a later run over named users does not count
     by_hand = [(due_at + begins, inputs, status), named]
 
     async def record_runs() -> None:
@@ -142,7 +142,7 @@ def a_run(status: str, started_at: datetime, family: str = "rank", **inputs: obj
     return JobRun(family, uuid4(), status, started_at, None, None, inputs, {}, {}, {})
 
 
-def test_a_run_that_failed_is_begun_again_after_a_while():
+def test_a_failed_run_is_retried_after_a_delay():
     failed = a_run("failed", MONDAY - 7 * HOUR + timedelta(seconds=5))  # due at two
 
     def state(now: datetime, newest: JobRun) -> str:
@@ -150,10 +150,10 @@ def test_a_run_that_failed_is_begun_again_after_a_while():
 
     assert state(MONDAY - 6 * HOUR, failed) == "failed, waits"
     assert state(MONDAY - 6 * HOUR + timedelta(minutes=1), failed) == "due"
-    assert state(MONDAY + 17 * HOUR, failed) == "due", "a later time is another time"
+    assert state(MONDAY + 17 * HOUR, failed) == "due", "the next due time is not delayed"
     ahead = a_run("failed", MONDAY + 300 * DAY)
-    assert state(MONDAY, ahead) == "due", "a clock that was wrong for a while"
-    assert state(MONDAY, a_run("running", MONDAY)) == "due", "whether it lives, its lease knows"
+    assert state(MONDAY, ahead) == "due", "a run in the future comes from a wrong clock"
+    assert state(MONDAY, a_run("running", MONDAY)) == "due", "its lease tells if it is alive"
 
 
 @pytest.mark.parametrize(
@@ -165,17 +165,17 @@ def test_a_run_that_failed_is_begun_again_after_a_while():
         ("{exercise-search: 0 2 * * *}", "exercise-search"),
     ],
 )
-def test_a_schedule_that_cannot_be_is_refused(tmp_path: Path, text: str, says: str):
+def test_an_invalid_schedule_is_refused(tmp_path: Path, text: str, says: str):
     conf = tmp_path / "conf.yaml"
     conf.write_text(f"schedule: {{jobs: {text}}}\n")
     with pytest.raises(BadConfig, match=says):
         load_config(conf, {})
-    for good in ("rank", "exercise-averaged"):  # which decides what meets newcomers
+    for good in ("rank", "exercise-averaged"):  # which decides the model of new users
         asked = {"MUVR_SCHEDULE__JOBS": f"{{{good}: 1 2 * * *}}"}
         assert load_config(CHECKOUT / "conf.yaml", asked).schedule.jobs.keys() == {good}
 
 
-# --- running a run again
+# --- repeating a run
 
 ANNA, BEN, CLEO = sorted(uuid4() for _ in range(3))
 CUTOFF = MONDAY - 30 * DAY
@@ -183,7 +183,7 @@ CUTOFF = MONDAY - 30 * DAY
 
 @pytest.fixture
 def recorded(database: Database) -> Callable[..., UUID]:
-    """Keep a run of `exercise` for Anna and Ben, of whom Ben failed."""
+    """Stores a run of `exercise` for Anna and Ben, in which Ben failed."""
 
     def keep(**inputs: object) -> UUID:
         run_id = run_id_at(MONDAY)
@@ -223,7 +223,7 @@ def conf(keyspace: Cassandra, tmp_path: Path) -> Path:
         ({"users": "all", "cutoff_at": "None"}, True, ([BEN], TrainingEngine.spark, None)),
     ],
 )
-def test_a_run_again_is_for_the_same_users(
+def test_a_rerun_covers_the_same_users(
     recorded: Callable[..., UUID],
     trainer: Trainer,
     conf: Path,
@@ -240,7 +240,7 @@ def test_rerunning_failed_users_of_a_run_without_any_is_refused():
         jobs.users_to_rerun(a_run("done", MONDAY), [], only_failed=True)
 
 
-def test_of_a_run_that_was_killed_nobody_else_is_learned():
+def test_rerunning_a_killed_run_over_named_users_requires_their_names():
     named = a_run("failed", MONDAY, "exercise", users=3)
     with pytest.raises(BadInput, match="3 named users.*name them: muvr train exercise"):
         jobs.users_to_rerun(named, [], only_failed=False)
@@ -252,10 +252,10 @@ def test_of_a_run_that_was_killed_nobody_else_is_learned():
     "run", [a_run("refused", MONDAY, users="changed"), a_run("failed", MONDAY, "exercise-averaged")]
 )
 def test_a_rerun_of_a_full_run_is_a_full_run(run: JobRun):
-    """Asked for those who changed it would say that there is nothing to do."""
+    """A rerun for changed users would have nothing to do."""
     assert jobs.users_to_rerun(run, [], only_failed=False) == "all"
 
 
-def test_where_nothing_ran_it_is_said(conf: Path, capsys: pytest.CaptureFixture[str]):
+def test_listing_jobs_without_runs_prints_a_message(conf: Path, capsys: pytest.CaptureFixture[str]):
     jobs.list_jobs("week", conf=conf)
     assert capsys.readouterr().out == "No run of week yet.\n"

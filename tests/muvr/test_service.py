@@ -1,4 +1,4 @@
-"""The background service's pid file, when what it names is not what was started."""
+"""The pid file of the background service, also when it names another process."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ def service(tmp_path: Path) -> Service:
 
 @pytest.fixture
 def of_somebody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every process belongs to another user, who lets nobody signal it."""
+    """Every process belongs to another user and cannot be signalled."""
 
     def refuse(pid: int, how: int) -> None:
         raise PermissionError(f"{how} to {pid}: not yours")
@@ -45,7 +45,7 @@ def called_like_the_service() -> Iterator[int]:
         running.kill()
 
 
-def test_the_service_is_found_where_no_other_program_is(
+def test_a_running_service_is_found_with_an_empty_path(
     service: Service, tmp_path: Path, called_like_the_service: int, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -53,7 +53,7 @@ def test_the_service_is_found_where_no_other_program_is(
     assert service.status().running
 
 
-def test_an_interrupted_start_leaves_no_process(
+def test_an_interrupted_start_leaves_no_process_or_pid_file(
     service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     class Interrupting(NoProgress):
@@ -69,15 +69,13 @@ def test_an_interrupted_start_leaves_no_process(
 
 
 @pytest.mark.usefixtures("of_somebody_else")
-def test_a_number_that_is_somebody_elses_process_by_now_is_no_service(
-    service: Service, tmp_path: Path
-):
+def test_a_pid_reused_by_another_process_is_not_the_service(service: Service, tmp_path: Path):
     (tmp_path / "service.pid").write_text("1")  # as after a reboot
     assert not service.status().running
     assert service.stop() is False
 
 
-def test_a_service_of_another_user_is_left_to_them_in_one_sentence(
+def test_a_service_of_another_user_is_not_stopped(
     service: Service, tmp_path: Path, called_like_the_service: int, of_somebody_else: None
 ):
     (tmp_path / "service.pid").write_text(str(called_like_the_service))

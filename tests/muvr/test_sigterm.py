@@ -1,4 +1,4 @@
-"""A command that gets SIGTERM first stops what it has started."""
+"""A command that gets SIGTERM stops what it has started before it exits."""
 
 import signal
 import subprocess
@@ -26,7 +26,7 @@ def register(app):
 COMMAND = "from muvr import cli; cli.COMMANDS['wait'] = 'waiting'; cli.main()"
 
 
-def test_a_command_that_is_told_to_end_stops_what_it_has_started(tmp_path):
+def test_a_command_cleans_up_on_sigterm(tmp_path):
     (tmp_path / "waiting.py").write_text(WAITING)
     command = [sys.executable, "-c", COMMAND, "wait"]
     paths = {"PYTHONPATH": f"{CHECKOUT}:{tmp_path}"}

@@ -1,4 +1,4 @@
-"""`muvr simulate` on the real Cassandra, and the one table of `muvr train all`."""
+"""`muvr simulate` on a real Cassandra, and the score table of `muvr train all`."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ def send(database, people=range(4)):
     return send_portion(database, Config(), WORLD, people)
 
 
-def test_people_are_there_as_if_they_had_sent_it_themselves(database):
+def test_simulated_data_is_stored_completely_and_idempotently(database):
     records = records_in(database, Config().limits)
 
     async def kept(person):
@@ -68,14 +68,14 @@ def test_people_are_there_as_if_they_had_sent_it_themselves(database):
     assert [asyncio.run(kept(person)) for person in people] == before
 
 
-def test_names_of_another_world_are_refused(database):
+def test_usernames_taken_by_another_simulation_are_refused(database):
     later = SimulatedWorld(WORLD.users, WORLD.weeks, WORLD.seed, WORLD.start_s + 86_400)
     asyncio.run(register_all(database, WORLD, ""))
     with pytest.raises(NameTaken, match="--seed"):
         asyncio.run(register_all(database, later, ""))
 
 
-def test_the_truth_is_found_again(tmp_path):
+def test_the_simulation_truth_is_read_back(tmp_path):
     path = keep_truth(tmp_path, WORLD, {"sets": 3}, 1.0)
     assert known_start(tmp_path, WORLD.seed) == WORLD.start_s
     assert known_start(tmp_path, WORLD.seed + 1) is None
@@ -84,8 +84,8 @@ def test_the_truth_is_found_again(tmp_path):
     assert temperaments(tmp_path) == expected
 
 
-def test_live_clusters_are_compared_with_the_truth(database):
-    """Two groups found as they are: 1; by frequency alone, which says nothing here: 0 or less."""
+def test_live_clusters_are_compared_with_the_simulated_truth(database):
+    """True clusters score 1; frequency alone, which is uninformative here, scores 0 or less."""
     run, truth = uuid4(), {uuid4(): name for name in ("athlete", "occasional") for _ in range(8)}
     rows = [
         (run, user, int(name == "athlete"), name, json.dumps({"frequency": float(n % 2)}))
@@ -110,7 +110,7 @@ def report(family, metrics, **counts):
     return RunReport(family, UUID(int=0), "done", counts, metrics, {}, {"learn": 1.5, "write": 1})
 
 
-def test_one_table_says_what_each_family_came_to():
+def test_the_score_table_has_rows_for_each_family():
     shares = {name: {"ndcg": 0.5, "recall": 0.4} for name in ("model", "popularity", "repeat_last")}
     said = {"f1": {"own": 0.9, "rhythm": 0.7}, "outcome": "promoted"}
     rows = score_rows(

@@ -9,10 +9,10 @@ from muvr.sql import SqlEngine, sql
 from store.mart import QueryResult
 
 
-def test_while_spark_starts_it_is_said(
+def test_progress_is_shown_while_spark_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It takes half a minute, and the answer itself less than a second."""
+    """The start takes half a minute, the query itself less than a second."""
     answer = QueryResult(("n",), [(1,)], more=False, as_of=datetime(2026, 11, 21, tzinfo=UTC))
     monkeypatch.setattr("pipelines.mart.query.query_mart", lambda *_: answer)
     conf = tmp_path / "conf.yaml"

@@ -1,4 +1,4 @@
-"""`muvr sql serve` beside a real JDBC client: Beeline, which is among pyspark's jars."""
+"""`muvr sql serve` with a real JDBC client: Beeline, which is among pyspark's jars."""
 
 import os
 import re
@@ -44,13 +44,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> MartFolder:
 
 @pytest.fixture(scope="module")
 def served(folder: MartFolder) -> Iterator[tuple[int, psutil.Process]]:
-    """Its port and its process, started by somebody who knows secrets."""
+    """The server's port and process, started with secrets in its environment."""
     [port] = free_ports(1)
     settings = {
         "MUVR_PATHS__MART": str(folder.path),
         "MUVR_SQL__PORT": str(port),
         "MUVR_SQL__SECONDS": str(SECONDS),
-        "MUVR_SPARK__CORES": "1",  # who keeps a core for himself is noticed
+        "MUVR_SPARK__CORES": "1",  # a query that keeps its core would block the next
     }
     process = subprocess.Popen(
         [MUVR, "sql", "serve"],
@@ -62,16 +62,16 @@ def served(folder: MartFolder) -> Iterator[tuple[int, psutil.Process]]:
     )
     with process:
         assert process.stdout is not None
-        assert f":{port}/" in process.stdout.readline()  # it says so when it answers
+        assert f":{port}/" in process.stdout.readline()  # printed once it accepts connections
         yield port, psutil.Process(process.pid)
         process.terminate()
-        # not for what a stopped query has left: 120 s if Spark waited for it
+        # it must not wait for the rest of a cancelled query, which would take 120 s
         _, complained = process.communicate(timeout=60)
-        assert "Error executing query" not in complained, "the client was told"
+        assert "Error executing query" not in complained, "errors are reported to the client only"
 
 
 def beeline(port: int, statements: list[str]) -> str:
-    """What Beeline says to statements, errors included."""
+    """Beeline's output for these statements, errors included."""
     done = subprocess.run(
         [
             *(find_java().program, "-cp", JARS, "org.apache.hive.beeline.BeeLine"),
@@ -88,7 +88,7 @@ def beeline(port: int, statements: list[str]) -> str:
     return done.stdout
 
 
-def test_a_jdbc_client_reads_the_mart_and_nothing_else(served: tuple[int, psutil.Process]):
+def test_a_jdbc_client_can_read_only_the_mart(served: tuple[int, psutil.Process]):
     port, process = served
     literal = [f"SELECT '{text}' AS it" for text in LITERAL]
     said = beeline(port, [*READ, *literal, *EVIL])
@@ -96,14 +96,14 @@ def test_a_jdbc_client_reads_the_mart_and_nothing_else(served: tuple[int, psutil
     assert len(re.findall(r"^(?:No|\d+) rows? selected", said, re.MULTILINE)) == len(
         [*READ, *literal]
     )
-    assert set(LITERAL) <= set(said.splitlines())  # nothing was put in their place
+    assert set(LITERAL) <= set(said.splitlines())  # nothing was substituted
     assert len(
         re.findall(r"^Error:.* is not for queries over the mart", said, re.MULTILINE)
     ) == len(EVIL)
     assert "Traceback" not in said
-    assert "py4j" not in said, "who refused it is nothing to a client"
+    assert "py4j" not in said, "internals are not shown to the client"
 
-    [java] = process.children()  # Hive asks `id` in a child of its own now and then
+    [java] = process.children()  # Hive sometimes runs `id` in a child process
     listening = {c.laddr.ip for c in java.net_connections("tcp") if c.status == "LISTEN"}
     assert {ip.removeprefix("::ffff:") for ip in listening} == {"127.0.0.1"}
     assert {PASSWORD, KEY} <= process.environ().keys()
@@ -111,7 +111,7 @@ def test_a_jdbc_client_reads_the_mart_and_nothing_else(served: tuple[int, psutil
     assert "cassandra" not in " ".join(java.cmdline()).lower()
 
 
-def test_a_refresh_is_seen_by_a_server_that_runs_and_a_query_without_end_gives_its_core_back(
+def test_a_running_server_sees_a_refresh_and_cancels_queries_on_timeout(
     served: tuple[int, psutil.Process], folder: MartFolder
 ):
     port, _ = served

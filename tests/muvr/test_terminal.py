@@ -9,8 +9,8 @@ import pytest
 from muvr.terminal import Terminal, plural
 
 
-def test_a_cell_is_shown_as_it_was_written(capsys: pytest.CaptureFixture[str]) -> None:
-    """Names of exercises are people's own: none of them is a colour, or the end of one."""
+def test_table_cells_are_not_parsed_as_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    """Exercise names are free text and must not be read as colour tags."""
     rows = [("[red]", "[/x]"), (datetime(2026, 11, 21, 18, 2, 0, 5, tzinfo=UTC), None)]
     Terminal().table("sets", ("exercise", "note"), rows)
     said = capsys.readouterr().out
@@ -19,8 +19,8 @@ def test_a_cell_is_shown_as_it_was_written(capsys: pytest.CaptureFixture[str]) -
     assert "2026-11-21 18:02:00 " in said
 
 
-def test_a_step_of_one_thing_is_done_and_not_counted(capsys: pytest.CaptureFixture[str]) -> None:
-    """It would be asked how many more there are."""
+def test_a_single_item_step_is_reported_without_a_count(capsys: pytest.CaptureFixture[str]) -> None:
+    """A count of 1 of 1 would suggest that there are more."""
     with Terminal() as terminal:
         terminal.step("starting service", 0, 1)
         terminal.step("starting service", 1, 1)
@@ -33,7 +33,7 @@ def test_a_step_of_one_thing_is_done_and_not_counted(capsys: pytest.CaptureFixtu
     )
 
 
-def test_programs_read_everything(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_output_serialises_all_value_types(capsys: pytest.CaptureFixture[str]) -> None:
     at = datetime(2026, 11, 21, 18, 2, tzinfo=UTC)
     values = {"sha256": b"\x00\xff", "run": UUID(int=1), "share": 1 / 3, "at": at}
     Terminal(as_json=True).answer(values)
@@ -50,10 +50,10 @@ RUN_ID = "01a2230e-46d7-702a-9dc6-497a712e7ed3"
 HEAD = ("family", "run_id", "status", "started_at", "counts")
 
 
-def test_an_id_is_whole_where_a_table_has_no_room_for_it(
+def test_ids_are_not_truncated_in_narrow_tables(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is what the next command is given."""
+    """Ids are copied into the next command."""
     monkeypatch.setattr("muvr.terminal.PLAIN_WIDTH", 80)
     narrow = Terminal()
     at = datetime(2026, 11, 28, 16, 47, 47, tzinfo=UTC)
@@ -70,7 +70,7 @@ def test_an_id_is_whole_where_a_table_has_no_room_for_it(
     assert max(map(len, said.splitlines())) <= 80
 
 
-def test_words_begin_on_the_left_and_numbers_end_on_the_right(
+def test_words_are_left_aligned_and_numbers_right_aligned(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     rows = [("a", 5, "short"), ("b", 1234, "a longer one")]
@@ -79,14 +79,14 @@ def test_words_begin_on_the_left_and_numbers_end_on_the_right(
     assert "│    5 │ short        │" in said
 
 
-def test_one_row_is_a_row() -> None:
+def test_plural_uses_the_singular_for_one() -> None:
     assert [plural(n, "row") for n in (0, 1, 2)] == ["0 rows", "1 row", "2 rows"]
 
 
-def test_off_a_terminal_a_long_step_says_how_fast_it_is_of_late_and_what_is_left(
+def test_plain_progress_shows_the_recent_rate_and_the_remaining_time(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A minute for the first ten, as everything is cold; then one each second."""
+    """The first ten take a minute as caches are cold; then one per second."""
     now = iter([0.0, 60.0, 70.0, 90.0, 100.0])
     monkeypatch.setattr("muvr.terminal.time.monotonic", lambda: next(now))
     terminal = Terminal()
@@ -100,10 +100,10 @@ def test_off_a_terminal_a_long_step_says_how_fast_it_is_of_late_and_what_is_left
     ]
 
 
-def test_a_step_of_the_same_name_begins_anew_in_the_next_job(
+def test_a_step_with_the_same_name_restarts_in_the_next_job(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As when a schedule trains every night; its steps need not come in the same order."""
+    """As with nightly scheduled training; the steps may come in another order."""
     terminal = Terminal()
     for steps in (("users learned",), ("users learned", "users")):
         with terminal:

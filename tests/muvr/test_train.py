@@ -1,4 +1,4 @@
-"""What `muvr train` checks before it begins."""
+"""`muvr train`: what it checks and prepares before training, and its output."""
 
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -27,13 +27,13 @@ def context(keyspace: Cassandra, tmp_path: Path) -> CommandContext:
 
 @pytest.fixture
 def users(monkeypatch: pytest.MonkeyPatch) -> list[UUID]:
-    """Those who teach everybody's model."""
+    """The users whose data trains the global model."""
     found = sorted(uuid4() for _ in range(3))
     monkeypatch.setattr(members, "members_of", lambda *_: [(one, "wrist-acc6") for one in found])
     return found
 
 
-def test_a_user_whose_data_cannot_be_read_does_not_keep_the_others_from_training(
+def test_a_user_with_unreadable_data_does_not_stop_the_others(
     context: CommandContext, users: list[UUID], monkeypatch: pytest.MonkeyPatch
 ):
     done: list[UUID] = []
@@ -55,7 +55,7 @@ def test_a_user_whose_data_cannot_be_read_does_not_keep_the_others_from_training
     assert line.endswith("OverflowError: date value out of range")
 
 
-def test_without_the_database_nothing_is_trained(
+def test_a_database_failure_stops_training(
     context: CommandContext, users: list[UUID], monkeypatch: pytest.MonkeyPatch
 ):
     asked: list[UUID] = []
@@ -70,8 +70,10 @@ def test_without_the_database_nothing_is_trained(
     assert asked == users[:1]
 
 
-def test_where_no_database_answers_it_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Ten families that each say the same would hide it."""
+def test_training_all_without_a_database_fails_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The same error from each of ten families would be hard to read."""
     asked: list[str] = []
     monkeypatch.setattr("muvr.train.run_job", lambda _, name, *__: asked.append(name))
     conf = tmp_path / "conf.yaml"
@@ -82,14 +84,14 @@ def test_where_no_database_answers_it_is_said_once(tmp_path: Path, monkeypatch: 
     assert asked == []
 
 
-def test_all_is_what_the_engine_can_run():
-    """Seven families that run on Spark only are no failures of who asked for this process."""
+def test_all_selects_the_families_of_the_engine():
+    """The families that run only on Spark do not fail on the local engine: they are left out."""
     assert list(families_on(TrainingEngine.local)) == ["exercise", "activity", "form"]
     assert list(families_on(TrainingEngine.spark)) == list(ALL_JOBS)
 
 
 def test_a_metric_without_values_is_not_shown(capsys: pytest.CaptureFixture[str]):
-    """Nobody was named who has sets: there are no people to count."""
+    """No user of the run had sets, so there are no values."""
     run = {"family": "exercise", "run_id": UUID(int=1), "status": "nothing-to-do"}
     show_run(Terminal(), {**run, "metrics": {"people": {}}, "reasons": {"no set": 1}})
     said = capsys.readouterr().out
@@ -97,8 +99,8 @@ def test_a_metric_without_values_is_not_shown(capsys: pytest.CaptureFixture[str]
     assert "people" not in said
 
 
-def test_only_words_that_a_command_takes_are_offered():
-    """A replay knows nothing of changes."""
+def test_unsupported_users_options_are_rejected_with_the_valid_ones():
+    """A replay does not support `changed`."""
     assert (read_users("changed"), read_users("all", ["all"])) == ("changed", "all")
     for word in ("changed", "nobody"):
         with pytest.raises(
