@@ -9,6 +9,6 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 def compiler() -> list[str]:
-    """Its command; a test is left out where there is none, as `make` fetched one and removed it."""
+    """The compiler command. Without one the test is skipped: `make` fetches and removes its own."""
     found = runpy.run_path(str(CHECKOUT / "locks" / "kernel.py"))["compiler_here"]()
     return found or pytest.skip("no C compiler on this machine")

@@ -1,4 +1,4 @@
-"""A real Cassandra for the tests: one for the whole run, on free ports, in its own folder."""
+"""A real Cassandra node for the whole test run, on free ports, in its own folder."""
 
 import contextlib
 import os
@@ -31,7 +31,7 @@ _LAST_WILL = 'read -r _; pid=$(sed -n \'s/.*"pid": *\\([0-9]*\\).*/\\1/p\' "$1")
 def payloads_read(patch: pytest.MonkeyPatch, database: Database) -> list[Any]:
     """The payload of each row that this connection's `run` returns from now on, in order.
 
-    Of this one alone: a service of other tests may sweep in the same process.
+    Only of this connection: a service of other tests may sweep in the same process.
     """
     read: list[Any] = []
     run = database.run
@@ -55,7 +55,7 @@ def free_ports(n: int) -> list[int]:
 
 
 def node_settings(data: Path) -> tuple[Cassandra, Paths]:
-    """Settings of a node of its own: a folder, free ports, little memory, the user's jars."""
+    """Settings of a separate node: its folder, free ports, little memory, the user's jars."""
     port, storage_port, jmx_port = free_ports(3)
     settings = Cassandra(port=port, storage_port=storage_port, jmx_port=jmx_port, heap_mb=512)
     paths = load_config(CHECKOUT / "conf.yaml").paths
@@ -64,7 +64,7 @@ def node_settings(data: Path) -> tuple[Cassandra, Paths]:
 
 @contextlib.contextmanager
 def own_node(data: Path) -> Generator[EmbeddedNode]:
-    """A node that is not started yet; nothing of it is left afterwards."""
+    """A node that is not started yet; it is removed completely afterwards."""
     node = EmbeddedNode(*node_settings(data))
     with _heir(node):
         try:
@@ -76,8 +76,8 @@ def own_node(data: Path) -> Generator[EmbeddedNode]:
 
 @contextlib.contextmanager
 def _heir(node: EmbeddedNode) -> Generator[None]:
-    """Somebody who ends the node when this process is killed before it can: a node is nobody's
-    child. The pipe closes with its last holder; by then the record is gone if all went well."""
+    """A watchdog that kills the node if this process is killed: a node is not its child.
+    The pipe closes when this process ends; after a normal end the node's record is gone."""
     command = ["/bin/sh", "-c", _LAST_WILL, "sh", str(node.folders.record)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
@@ -100,7 +100,7 @@ def quick_tables() -> Generator[None]:
 
 @pytest.fixture(scope="session")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNode]:
-    """The running node that all tests share. Who wants to hurt a node takes `fresh_node`."""
+    """The running node that all tests share. Tests that stop or kill a node use `fresh_node`."""
     with own_node(tmp_path_factory.mktemp("cassandra")) as shared:
         with quick_tables():
             shared.start()
@@ -109,14 +109,14 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNode]:
 
 @pytest.fixture
 def fresh_node(tmp_path: Path) -> Iterator[EmbeddedNode]:
-    """A node for one test alone, not started yet."""
+    """A node for a single test, not started yet."""
     with own_node(tmp_path / "node") as own:
         yield own
 
 
 @pytest.fixture(scope="session")
 def keyspace(node: EmbeddedNode) -> Cassandra:
-    """Settings of the shared, migrated keyspace. Tests keep apart by their own random ids."""
+    """Settings of the shared, migrated keyspace. Tests are isolated by random ids."""
     settings = node.config.model_copy(update={"keyspace": "muvr_test"})
     migrate(settings)
     return settings
@@ -131,7 +131,7 @@ def database(keyspace: Cassandra) -> Iterator[Database]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """No Java of a run lives long enough to win back what its second compiler costs.
+    """Use quick Java: its processes are too short-lived for the second compiler to pay off.
 
     A run that is asked to end (`timeout`, a CI that gives up) ends as after Ctrl-C: fixtures stop
     what they started.
@@ -144,7 +144,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Who needs the shared node goes to one worker, so that two workers start it once."""
+    """Run tests that need the shared node on one worker, so that it is started once."""
     for item in items:
         if "node" in getattr(item, "fixturenames", ()):
             item.add_marker(ON_NODE)

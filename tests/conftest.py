@@ -1,4 +1,4 @@
-"""The real parts, each started once per run; names of cases that every worker agrees on."""
+"""Fixtures with real components, each started once per run; stable ids of parametrized tests."""
 
 pytest_plugins = ["tests.recordings", "tests.cassandra_node", "tests.spark_session"]
 

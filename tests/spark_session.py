@@ -17,12 +17,12 @@ from store.migrate import migrate
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 KEPT = ("migrations", "migration_lease", "layout")
-_TRUNCATED_AT: dict[str, int] = {}  # table -> the writes that it had seen
+_TRUNCATED_AT: dict[str, int] = {}  # table -> its write count at the last truncation
 
 
 @pytest.fixture(scope="session")
 def spark_config(keyspace: Cassandra, tmp_path_factory: pytest.TempPathFactory) -> Config:
-    """Settings of Spark and of a keyspace of its own: jobs read whole tables."""
+    """Settings of Spark and of a separate keyspace: jobs read whole tables."""
     config = load_config(CHECKOUT / "conf.yaml")
     paths = config.paths.model_copy(update={"reports": tmp_path_factory.mktemp("spark")})
     settings = keyspace.model_copy(update={"keyspace": "muvr_spark"})
@@ -41,7 +41,7 @@ def spark(spark_config: Config) -> Iterator[SparkSession]:
 
 @contextmanager
 def emptied(settings: Cassandra) -> Generator[Database]:
-    """A connection to Spark's keyspace, every table of it empty."""
+    """A connection to Spark's keyspace after all its tables were emptied."""
     connection = connect(settings, keyspace=settings.keyspace)
     asyncio.run(_empty(connection, settings.keyspace))
     yield connection
@@ -49,7 +49,7 @@ def emptied(settings: Cassandra) -> Generator[Database]:
 
 
 async def _empty(connection: Database, keyspace: str) -> None:
-    """Truncate what was written since it was truncated last: a truncation costs 0.1 s.
+    """Truncate the tables written since their last truncation: each truncation takes 0.1 s.
 
     Cassandra counts all writes, deletions included, which would hide rows that are older.
     """
@@ -73,6 +73,6 @@ def empty(spark_config: Config) -> Iterator[Database]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """What pyspark itself does: drops sockets unclosed, compares versions in an old way."""
+    """Ignore warnings caused by pyspark: unclosed sockets and deprecated version comparison."""
     config.addinivalue_line("filterwarnings", "ignore:unclosed <socket:ResourceWarning")
     config.addinivalue_line("filterwarnings", "ignore:distutils Version:DeprecationWarning")

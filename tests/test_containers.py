@@ -1,4 +1,4 @@
-"""The files of `docker/`, read: there is no container engine here to run them with."""
+"""Static checks of the files of `docker/`: the tests need no container engine."""
 
 import runpy
 import shlex
@@ -45,7 +45,7 @@ def script_of(one: dict[str, Any]) -> str:
     return script
 
 
-def test_an_image_takes_nothing_that_git_leaves_out_nor_the_history():
+def test_the_image_excludes_gitignored_files_and_git_history():
     ignored = lines_of(".dockerignore")
     assert [
         line for line in lines_of(".gitignore") if f"**/{line.rstrip('/')}" not in ignored
@@ -53,7 +53,7 @@ def test_an_image_takes_nothing_that_git_leaves_out_nor_the_history():
     assert ".git" in ignored
 
 
-def test_an_image_has_what_is_compiled_before_it_compiles():
+def test_kernel_sources_are_copied_before_the_image_compiles_them():
     lines = lines_of("docker/Dockerfile")
     before = lines[: lines.index("RUN make .venv/runtime")]
     sources = runpy.run_path(str(CHECKOUT / "locks" / "kernel.py"))["SOURCES"].values()
@@ -61,7 +61,7 @@ def test_an_image_has_what_is_compiled_before_it_compiles():
     assert [folder for folder in sorted(folders) if f"COPY {folder} {folder}" not in before] == []
 
 
-def test_an_image_takes_everything_that_git_keeps():
+def test_the_image_includes_all_tracked_files():
     said = ["git", "ls-files"]
     tracked = subprocess.run(said, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
     names = [line.removeprefix("**/") for line in lines_of(".dockerignore")]
@@ -73,7 +73,7 @@ def test_an_image_takes_everything_that_git_keeps():
     assert left_out == []
 
 
-def test_the_environment_is_made_from_files_that_are_there_before_the_rest_is_copied():
+def test_the_runtime_layer_is_built_before_the_rest_of_the_tree_is_copied():
     lines = lines_of("docker/Dockerfile")
     copied = [line.split()[1:-1] for line in lines if line.startswith("COPY ")]
     assert all((CHECKOUT / source).exists() for sources in copied for source in sources)
@@ -91,16 +91,16 @@ def test_only_the_services_port_is_published_on_the_hosts_loopback(
     assert not any("network_mode" in service for service in compose["services"].values())
 
 
-def test_a_published_port_leads_to_where_the_service_listens(
+def test_the_service_listens_on_an_address_that_can_be_published(
     service: dict[str, Any], config: Config
 ):
     assert config.api.host not in LOOPBACK, "a container's loopback cannot be published"
     script = script_of(service)
     assert 0 <= script.index("muvr token rotate") < script.index("api.serve")
-    assert "exec python -m api.serve" in script, "or it would not hear that it is to stop"
+    assert "exec python -m api.serve" in script, "without exec it would not receive SIGTERM"
 
 
-def test_cassandra_is_reached_by_the_service_alone(
+def test_cassandra_is_reachable_only_from_the_service(
     compose: dict[str, Any], service: dict[str, Any], config: Config
 ):
     assert not config.cassandra.own_node
@@ -113,7 +113,7 @@ def test_cassandra_is_reached_by_the_service_alone(
     )
 
 
-def test_keys_and_data_outlive_a_container(
+def test_keys_and_data_are_kept_in_volumes(
     compose: dict[str, Any], service: dict[str, Any], config: Config
 ):
     mounts = {
@@ -131,15 +131,15 @@ def test_keys_and_data_outlive_a_container(
     assert named == set(compose["volumes"])
 
 
-def test_what_a_container_runs_is_shell(compose: dict[str, Any]):
+def test_container_commands_are_valid_shell(compose: dict[str, Any]):
     for service in compose["services"].values():
         subprocess.run(["sh", "-n", "-c", script_of(service)], check=True)
 
 
-def test_a_first_start_makes_a_key_and_a_later_one_keeps_it(
+def test_the_first_start_creates_a_key_and_later_starts_reuse_it(
     service: dict[str, Any], tmp_path: Path
 ):
-    """The part of the command that is before the database."""
+    """Only the part of the command before `muvr migrate` is run."""
     first = script_of(service).partition("&& muvr migrate")[0]
     made = tmp_path / "made"
     command = tmp_path / "muvr"

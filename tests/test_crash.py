@@ -1,5 +1,5 @@
-"""kill -9 of the node in the middle of an upload, over real HTTP: nothing that was acknowledged is
-lost, nothing is doubled, nothing is altered."""
+"""kill -9 of the node during an upload over real HTTP: no acknowledged chunk is lost, duplicated
+or altered."""
 
 import asyncio
 import contextlib
@@ -53,7 +53,7 @@ class Upload:
             client.login(self.username, PASSWORD)
             for seq in numbers:
                 receipt = None
-                while receipt is None:  # a phone that is told to come back comes back
+                while receipt is None:  # retry as a phone does
                     with contextlib.suppress(TryLater):
                         receipt = client.put_chunk(SESSION, "acc", seq, body(seq))
                 with self._lock:
@@ -74,7 +74,7 @@ class Upload:
 
 
 @pytest.mark.timeout(300)
-def test_a_killed_node_loses_nothing_that_was_acknowledged(
+def test_acknowledged_chunks_survive_a_killed_node(
     fresh_node: EmbeddedNode, tmp_path: Path
 ) -> None:
     fresh_node.start()
@@ -105,7 +105,7 @@ def test_a_killed_node_loses_nothing_that_was_acknowledged(
 
 
 def _refuses_without_the_database(url: str, token: str) -> None:
-    """503 with Retry-After, for as long as the node is away; never 500."""
+    """Without the node the service answers 503 with Retry-After, never 500."""
     path = f"/v1/sessions/{SESSION}/streams/acc/chunks/0"
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/cbor"}
     with httpx.Client(base_url=url, headers=headers, timeout=30) as http:
@@ -117,7 +117,7 @@ def _refuses_without_the_database(url: str, token: str) -> None:
 
 
 def _read_back(node: EmbeddedNode, sha: list[str]) -> None:
-    """Every body out of the store is the one that was hashed; there is no other."""
+    """The store holds exactly the bodies with these hashes."""
     database = connect(node.config, keyspace=node.config.keyspace)
 
     async def read() -> list[str]:

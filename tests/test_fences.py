@@ -1,4 +1,4 @@
-"""The fences between the rooms: kept as they stand, and each one breaks when it is crossed."""
+"""The import contracts between packages hold, and each one fails on a forbidden import."""
 
 import ast
 import shutil
@@ -31,7 +31,7 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_rooms_keep_their_fences(copy: Path):
+def test_the_packages_satisfy_the_import_contracts(copy: Path):
     result = lint_imports(copy)
     assert result.returncode == 0, result.stdout
 
@@ -65,7 +65,7 @@ def test_the_rooms_keep_their_fences(copy: Path):
         ("examples", "import schemas.wire"),
     ],
 )
-def test_a_forbidden_import_breaks_a_fence(copy: Path, room: str, statement: str):
+def test_a_forbidden_import_breaks_its_contract(copy: Path, room: str, statement: str):
     (copy / room / "trespass.py").write_text(f"{statement}\n")
     result = lint_imports(copy)
     assert result.returncode != 0
@@ -73,7 +73,7 @@ def test_a_forbidden_import_breaks_a_fence(copy: Path, room: str, statement: str
 
 
 @pytest.mark.parametrize("statement", ["import pyspark", "import store.models"])
-def test_what_runs_on_executors_stays_without_spark_and_cassandra(copy: Path, statement: str):
+def test_executor_code_must_not_import_spark_or_cassandra(copy: Path, statement: str):
     rows = copy / "pipelines" / "exercise" / "rows.py"
     rows.write_text(f"{rows.read_text()}\n{statement}\n")
     result = lint_imports(copy)
@@ -82,9 +82,9 @@ def test_what_runs_on_executors_stays_without_spark_and_cassandra(copy: Path, st
 
 
 def steps_over(code: str) -> list[str]:
-    """What of some code could import a room by its name, where import-linter does not see it.
+    """Dynamic imports in some code that import-linter does not see.
 
-    A name that is not written out could be any room's.
+    A name that is not a literal could be any package's.
     """
     tree = ast.parse(code)
     called = [one for one in ast.walk(tree) if isinstance(one, ast.Call)]
@@ -112,7 +112,7 @@ def _names_no_room(call: ast.Call) -> bool:
 
 
 @pytest.mark.parametrize("room", [room for room in ROOMS if room not in ("muvr", "bench")])
-def test_no_room_steps_over_a_fence_by_name(room: str):
+def test_no_package_imports_another_dynamically(room: str):
     over = {
         str(path.relative_to(CHECKOUT)): found
         for path in sorted((CHECKOUT / room).rglob("*.py"))
@@ -138,5 +138,5 @@ def test_no_room_steps_over_a_fence_by_name(room: str):
         ("from importlib.resources import files", False),
     ],
 )
-def test_a_step_over_a_fence_is_seen(code: str, steps: bool):
+def test_dynamic_imports_are_detected(code: str, steps: bool):
     assert bool(steps_over(code)) is steps

@@ -1,4 +1,4 @@
-"""The peer that keeps a row per sample: what it packs beforehand is what the driver would bind."""
+"""The benchmark peer with a row per sample prepacks exactly the values the driver would bind."""
 
 from itertools import islice
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ COLUMNS = {
 }  # fmt: skip
 
 
-def test_what_is_packed_beforehand_is_what_the_driver_would_bind() -> None:
+def test_prepacked_batches_equal_batches_bound_by_the_driver() -> None:
     columns = [
         SimpleNamespace(name=name, type=kind, keyspace_name="bench", table_name="samples")
         for name, kind in COLUMNS.items()

@@ -1,4 +1,4 @@
-"""The crash test in short: two kills of the node, one of the service."""
+"""A short soak test: kills of the node and of the service during uploads."""
 
 import asyncio
 import random
@@ -18,7 +18,7 @@ CHECKOUT = Path(__file__).parents[1]
 
 
 def quiet_context(folder: Path) -> CommandContext:
-    """The checkout's settings, with a small node and everything in a folder of the test."""
+    """The checkout's settings, with a small node and reports in the test's folder."""
     config = load_config(CHECKOUT / "conf.yaml")
     paths = config.paths.model_copy(update={"reports": folder})
     cassandra = config.cassandra.model_copy(update={"heap_mb": 512})
@@ -26,9 +26,9 @@ def quiet_context(folder: Path) -> CommandContext:
     return CommandContext(config, CHECKOUT / "conf.yaml", Terminal(as_json=True))
 
 
-# The service outlives the object that started it, on purpose; the benchmark kills it by its id.
+# The service outlives the object that started it on purpose; the benchmark kills it by its pid.
 @pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
-def test_nothing_is_lost_doubled_or_altered_by_kills(tmp_path: Path) -> None:
+def test_no_samples_are_lost_duplicated_or_altered_by_kills(tmp_path: Path) -> None:
     figures = soak.run(quiet_context(tmp_path), kills=3, samples=60_000, phones=4, within_s=180)
     values = {figure.name: figure.value for figure in figures}
     assert values["kills"] == 3
@@ -40,11 +40,11 @@ def test_nothing_is_lost_doubled_or_altered_by_kills(tmp_path: Path) -> None:
         "altered": 0,
         "refused": 0,
     }
-    assert list(tmp_path.iterdir()) == [], "the deployment is gone"
+    assert list(tmp_path.iterdir()) == [], "the deployment is removed"
 
 
 class SilentPhone:
-    """Never gets anything through."""
+    """A phone that never sends anything."""
 
     samples = 0
 
@@ -52,7 +52,7 @@ class SilentPhone:
         await over.wait()
 
 
-def test_out_of_time_is_said_in_one_sentence(tmp_path: Path) -> None:
+def test_a_soak_that_runs_out_of_time_raises_a_one_sentence_error(tmp_path: Path) -> None:
     context, until_s = quiet_context(tmp_path), time.monotonic() - 1
     late = soak._Soak(context, None, [SilentPhone()], random.Random(1), until_s, 1000)
     with pytest.raises(soak.SoakTookTooLong, match="0 samples were acknowledged so far"):
@@ -71,7 +71,7 @@ def test_a_phone_that_never_drains_ends_the_soak_with_an_error(
 
 
 class NothingRuns:
-    """A deployment whose node and service are gone before anybody kills them."""
+    """A deployment whose node and service are already gone when they are killed."""
 
     def __init__(self) -> None:
         self.node = self.service = self
@@ -87,7 +87,7 @@ class NothingRuns:
 
 
 class IdlePhone(SilentPhone):
-    """Has nothing to hand over."""
+    """A phone with nothing to send."""
 
     def __init__(self) -> None:
         self.done = asyncio.Event()
@@ -97,7 +97,7 @@ class IdlePhone(SilentPhone):
         """Nothing."""
 
 
-def test_a_kill_that_ended_nothing_is_none(tmp_path: Path) -> None:
+def test_a_kill_that_ended_no_process_is_not_counted(tmp_path: Path) -> None:
     until_s = time.monotonic() + 60
     idle = soak._Soak(
         quiet_context(tmp_path), NothingRuns(), [IdlePhone()], random.Random(1), until_s, 0
@@ -122,7 +122,7 @@ WHOLE = [(0, A), (0, SECOND), (1, B), (2, C)]
         ([*WHOLE, (1, C)], [A, B, C], ChunkLosses(lost=0, doubled=1, altered=0, refused=0)),
     ],
 )
-def test_what_a_phone_misses_and_what_it_finds_twice(
+def test_lost_and_duplicated_chunks_are_counted(
     found: list[tuple[int, bytes]], listed: list[bytes], verdict: ChunkLosses
 ) -> None:
     phone = Phone("", "", new_id(), [], random.Random(1))

@@ -1,4 +1,4 @@
-"""The tree's own rules: one word finds a family in every room."""
+"""Structure of the repository: each family has the same name in every package."""
 
 import ast
 import re
@@ -21,7 +21,7 @@ EMPTY_WORDS = {"utils", "util", "helpers", "common", "misc", "manager", "base"}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_family_has_its_place_in_every_room(family: str):
+def test_every_family_has_a_model_package_tests_and_a_pipeline(family: str):
     assert (CHECKOUT / "models" / family).is_dir()
     assert (CHECKOUT / "tests" / "models" / f"test_{family}.py").is_file()
     if FAMILIES[family].kind != "kernel":
@@ -30,23 +30,23 @@ def test_a_family_has_its_place_in_every_room(family: str):
 
 
 @pytest.mark.parametrize("family", [f.name for f in FAMILIES.values() if f.kind == "model"])
-def test_a_model_goes_to_bytes_and_back_by_the_same_words(family: str):
+def test_every_model_family_has_to_bytes_and_from_bytes(family: str):
     codec = import_module(f"models.{family}.codec")
     assert callable(codec.to_bytes)
     assert callable(codec.from_bytes)
 
 
-def test_no_module_is_named_for_nothing():
+def test_no_module_has_a_generic_name():
     modules = [p for room in CHECKOUT.iterdir() if room.is_dir() for p in room.rglob("*.py")]
     assert [p for p in modules if p.stem in EMPTY_WORDS and ".venv" not in p.parts] == []
 
 
-def test_the_service_says_the_version_of_the_project():
+def test_the_api_version_equals_the_project_version():
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
     assert project["version"] == VERSION
 
 
-def test_a_row_of_a_set_lives_as_long_as_its_table_says():
+def test_the_label_ttl_equals_the_default_ttl_of_its_tables():
     folder = CHECKOUT / "schemas" / "migrations"
     says = [line for page in sorted(folder.glob("*.cql")) for line in page.read_text().split(";")]
     for table in ("labelled_sets", "labelled_stretches"):
@@ -54,7 +54,7 @@ def test_a_row_of_a_set_lives_as_long_as_its_table_says():
         assert f"default_time_to_live = {LABELLED_TTL_S}" in one
 
 
-def test_a_service_that_nobody_asks_to_count_does_not_hold_what_only_counting_needs():
+def test_importing_the_service_does_not_import_scipy_signal():
     code = "import sys, api.app; sys.exit('scipy.signal' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, check=False).returncode == 0
 
