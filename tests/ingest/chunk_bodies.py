@@ -1,4 +1,4 @@
-"""A small chunk in both forms, CBOR and JSON, and what may become of its bytes."""
+"""A small chunk as CBOR and as JSON, its stored form, and mutations of its bytes."""
 
 import json
 import random
@@ -35,7 +35,7 @@ def json_body(**changes: object) -> bytes:
 
 
 def kept(body: bytes, media: str = CBOR) -> bytes:
-    """The body through its row."""
+    """The body rebuilt from its stored row."""
     return body_of(row_of(decode_chunk(body, media, LIMITS), 3, 0))
 
 

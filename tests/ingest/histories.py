@@ -1,7 +1,7 @@
-"""A phone's histories, driven beside a model of what must come of them.
+"""Histories of a phone, run against the store and a model of the expected result.
 
-An operation is (kind, a, b, fails_after): the first attempt fails after so many calls to
-the store and the client, which has no answer, sends the very same thing again.
+An operation is (kind, a, b, fails_after): the first attempt fails after `fails_after` calls to
+the store, and the client, which got no answer, sends the same request again.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ def new_id() -> UUID:
 
 
 def body(seq: int, variant: int) -> bytes:
-    """A chunk of the world: each (number, variant) has its own samples."""
+    """A chunk; each (number, variant) has its own samples."""
     counts = np.full((N, 3), 10 * seq + variant, dtype=np.int16)
     counts[:, 2] += 4000
     t0_ns = int(START.timestamp()) * 10**9 + seq * 10**9
@@ -69,7 +69,7 @@ def confirmation(a: int, content: int) -> SetConfirmation:
 
 
 def hashes(length: int, variant: int) -> tuple[tuple[int, int], ...]:
-    """A list of the world: the variant says which body number 0 has; the others have the first."""
+    """A stream list; `variant` is the body of chunk 0, all others have the first body."""
     return tuple((seq, variant if seq == 0 else 0) for seq in range(length))
 
 
@@ -103,12 +103,12 @@ class HistoryRunner:
         await self.check()
 
     async def _attempt_that_fails(self, kind: str, a: int, b: int, fails_after: int) -> None:
-        """The first attempt, whose answer is lost or never came."""
+        """The first attempt, whose answer the client does not get."""
         self.failing.calls_left = fails_after - 1
         try:
             await self._send(kind, a, b)
         except MuvrError:
-            pass  # the client hears nothing: it will send the same again
+            pass  # without an answer the client sends the same again
         finally:
             self.failing.calls_left = None
 
@@ -221,7 +221,7 @@ class HistoryRunner:
         self.model.deleted = True
         self.model.labelled.clear()
 
-    async def _sweep(self, a: int, b: int) -> None:  # every operation's shape
+    async def _sweep(self, a: int, b: int) -> None:  # the signature of all operations
         await sweep_user(self.real, self.user, START, self.clock())
         if not self.model.deleted:
             self.model.project_lists()

@@ -1,11 +1,11 @@
-"""What must be true after a history, without any store: it fits on a page."""
+"""The expected state after a history, as a model without a store."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass
 class Model:
-    """What must be true, without any store."""
+    """The expected state of a session."""
 
     held: set[tuple[int, int]] = field(default_factory=set)
     listed: tuple[tuple[int, int], ...] | None = None
@@ -21,12 +21,12 @@ class Model:
         return self.held if self.listed is None else set(self.listed)
 
     def project_lists(self) -> None:
-        """What follows from a list."""
+        """Held bodies that the list leaves out become dead letters."""
         if self.listed is not None:
             self.dead |= self.held - set(self.listed)
 
     def project(self, a: int) -> None:
-        """A set's samples: its two numbers, if they are in and nothing is undecided."""
+        """Label a set with its chunks, if they are in and unambiguous."""
         counted = self.counted()
         if self.listed is None and len({seq for seq, _ in counted}) < len(counted):
             return

@@ -1,4 +1,4 @@
-"""Bodies and their Content-Encoding: removed, capped, refused."""
+"""Content-Encoding of bodies: decompression, size limits and refusals."""
 
 import gzip
 import io
@@ -20,7 +20,7 @@ from tests.ingest.chunk_bodies import (
 )
 
 
-def test_other_media_are_refused() -> None:
+def test_unsupported_media_types_and_encodings_are_refused() -> None:
     with pytest.raises(UnsupportedMedia):
         decode_chunk(b"", "text/plain", LIMITS)
     with pytest.raises(UnsupportedMedia):
@@ -28,7 +28,7 @@ def test_other_media_are_refused() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 1000, 300_000])
-def test_encodings_are_removed(size: int) -> None:
+def test_compressed_bodies_are_decompressed(size: int) -> None:
     raw = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
     assert decode_body(zstandard.compress(raw), "zstd", LIMITS) == raw
     assert decode_body(gzip.compress(raw), "GZIP", LIMITS) == raw
@@ -55,7 +55,9 @@ def _bomb(encoding: str, *, sized: bool = True) -> bytes:
         (None, bytes((1 << 20) + 1)),
     ],
 )
-def test_bombs_are_refused_in_little_memory(encoding: str | None, body: bytes) -> None:
+def test_decompression_bombs_are_refused_in_bounded_memory(
+    encoding: str | None, body: bytes
+) -> None:
     before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(TooLarge):
         decode_body(body, encoding, LIMITS)
@@ -64,7 +66,7 @@ def test_bombs_are_refused_in_little_memory(encoding: str | None, body: bytes) -
 
 @pytest.mark.parametrize("cut", [slice(0, -1), slice(0, 10), slice(0, 0)])
 @pytest.mark.parametrize("encoding", ["zstd", "gzip"])
-def test_cut_and_followed_bodies_are_refused(encoding: str, cut: slice) -> None:
+def test_truncated_bodies_and_trailing_bytes_are_refused(encoding: str, cut: slice) -> None:
     pack = zstandard.compress if encoding == "zstd" else gzip.compress
     whole = pack(bytes(1000))
     for wrong in (whole[cut], whole + b"x"):
@@ -74,7 +76,7 @@ def test_cut_and_followed_bodies_are_refused(encoding: str, cut: slice) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32))
-def test_mutated_encodings_are_understood_or_refused(seed: int) -> None:
+def test_mutated_compressed_bodies_are_decoded_or_refused(seed: int) -> None:
     rng = random.Random(seed)
     for _ in range(30):
         encoding = rng.choice(("zstd", "gzip"))

@@ -1,4 +1,4 @@
-"""Bodies in the usual form are recognised, and only those."""
+"""Canonical CBOR bodies are recognised by the fast path, and only those."""
 
 from dataclasses import replace
 
@@ -20,11 +20,11 @@ PIECE = Piece(1_700_000_000_000_000_000, 50.0, "g", 1 / 4096, np.zeros((256, 3),
 
 @pytest.mark.parametrize("n", [255, 256, 512, 4096, 10_922, 10_923])
 @pytest.mark.parametrize("unit", sorted(MAX_MAGNITUDE))
-def test_usual_bodies_are_recognised_as_what_decoding_them_says(n: int, unit: str) -> None:
+def test_fast_path_of_canonical_bodies_agrees_with_the_cbor_decoder(n: int, unit: str) -> None:
     counts = np.random.default_rng(n).integers(-32768, 32768, (n, 3)).astype(np.int16)
     body = canonical_body(replace(PIECE, unit=unit, counts=counts))
     found = canonical_piece(body)
-    assert (found is not None) == (256 <= n <= 10_922)  # other lengths are written in other widths
+    assert (found is not None) == (256 <= n <= 10_922)  # CBOR uses other widths
     if found is not None:
         said = cbor2.loads(body)
         assert (found.t0_ns, found.rate_hz, found.scale) == (
@@ -36,14 +36,14 @@ def test_usual_bodies_are_recognised_as_what_decoding_them_says(n: int, unit: st
 
 
 @given(st.integers(0, 120), st.binary(min_size=1, max_size=9), st.booleans())
-def test_what_is_recognised_is_canonical(at: int, junk: bytes, cut: bool) -> None:
+def test_fast_path_accepts_only_canonical_bodies(at: int, junk: bytes, cut: bool) -> None:
     body = canonical_body(replace(PIECE, counts=np.zeros((256, 3), np.int16)))
     body = body[:at] + junk + body[at + len(junk) :]
     found = canonical_piece(body[:-1] if cut else body)
     assert found is None or (not cut and canonical_body(found) == body)
 
 
-def test_a_number_that_has_a_shorter_form_is_looked_at_closely() -> None:
+def test_non_minimal_integer_encodings_take_the_slow_path() -> None:
     large = canonical_body(replace(PIECE, counts=np.zeros((256, 3), np.int16)))
     t0 = large.index(b"t0\x1b") + 3
     early = large[:t0] + bytes(4) + b"\xff" * 4 + large[t0 + 8 :]

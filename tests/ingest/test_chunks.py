@@ -1,4 +1,4 @@
-"""Chunk bodies: what is understood, what is refused and why, and that every byte comes back."""
+"""Chunk bodies: decoding, refusals with their field, and byte-exact reconstruction."""
 
 import hashlib
 import random
@@ -37,7 +37,7 @@ pieces = st.builds(
 
 
 @given(pieces)
-def test_canonical_bodies_are_understood_and_come_back_from_their_row(piece: Piece) -> None:
+def test_canonical_bodies_round_trip_through_their_row(piece: Piece) -> None:
     body = canonical_body(piece)
     chunk = decode_chunk(body, CBOR, LIMITS)
     assert chunk.sha256 == hashlib.sha256(body).digest()
@@ -53,12 +53,12 @@ def test_canonical_bodies_are_understood_and_come_back_from_their_row(piece: Pie
         cbor2.dumps(dict(reversed(FIELDS.items()))),
         cbor(rate_hz=50),
         cbor2.dumps(FIELDS, canonical=True),
-        b"\xbf" + canonical_body(PIECE)[1:] + b"\xff",  # a map of unsaid length
+        b"\xbf" + canonical_body(PIECE)[1:] + b"\xff",  # a map of indefinite length
         canonical_body(PIECE)[:-62] + b"\x5f\x41\x00\x58\x3b" + bytes(59) + b"\xff",
     ],
     ids=["other order", "whole rate", "short floats", "open map", "bytes in pieces"],
 )
-def test_unusual_bodies_come_back_too(body: bytes) -> None:
+def test_non_canonical_bodies_round_trip_through_their_envelope(body: bytes) -> None:
     chunk = decode_chunk(body, CBOR, LIMITS)
     assert chunk.envelope
     assert rebuild_body(chunk.piece, chunk.envelope) == body
@@ -86,7 +86,7 @@ ONE = {"x": [0.1], "y": [0.1], "z": [0.1]}
     ],
     ids=["digits", "blanks", "a field again and again", "empty pieces"],
 )
-def test_a_body_that_is_kept_whole_is_no_longer_than_its_samples_need(
+def test_non_canonical_bodies_longer_than_their_samples_need_are_refused(
     media: str, body: bytes
 ) -> None:
     with pytest.raises(TooLarge) as caught:
@@ -134,14 +134,14 @@ def test_a_body_that_is_kept_whole_is_no_longer_than_its_samples_need(
         ("scale", {"scale": ...}),
     ],
 )
-def test_what_a_sensor_cannot_have_is_refused_by_name(field: str, changes: dict) -> None:
+def test_invalid_chunk_is_refused_with_its_field(field: str, changes: dict) -> None:
     with pytest.raises(BadChunk) as caught:
         decode_chunk(cbor(**changes), CBOR, LIMITS)
     assert caught.value.field == field
 
 
 @pytest.mark.parametrize("most_g", [2, 4, 8, 16])
-def test_a_sensor_of_eight_bits_is_understood(most_g: int) -> None:
+def test_eight_bit_sensor_ranges_are_accepted(most_g: int) -> None:
     extremes = np.tile(np.array([-128, 127], dtype="<i2"), 15)
     chunk = decode_chunk(cbor(scale=most_g / 128, xyz=extremes.tobytes()), CBOR, LIMITS)
     assert chunk.piece.counts.min() * chunk.piece.scale == -most_g
@@ -164,14 +164,14 @@ def test_a_sensor_of_eight_bits_is_understood(most_g: int) -> None:
         cbor(t0=2**70),
     ],
 )
-def test_bytes_that_are_no_chunk_are_refused(body: bytes) -> None:
+def test_malformed_cbor_bodies_are_refused(body: bytes) -> None:
     with pytest.raises(BadChunk):
         decode_chunk(body, CBOR, LIMITS)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32))
-def test_mutated_bodies_are_understood_or_refused_never_more(seed: int) -> None:
+def test_mutated_bodies_round_trip_or_are_refused(seed: int) -> None:
     rng = random.Random(seed)
     seeds = [(canonical_body(PIECE), CBOR), (cbor(t_ms=list(range(10))), CBOR), (json_body(), JSON)]
     for _ in range(100):

@@ -1,4 +1,4 @@
-"""A phone's clock is set back in the middle of a session: nothing is mixed, and it is said."""
+"""A clock set back during a session: two recordings, and a note about it."""
 
 import asyncio
 import json
@@ -23,11 +23,11 @@ from tests.ingest.test_recognition import ASKED, RATE_HZ, repeating
 
 NS = 10**9
 CHUNK_S = 10
-WHOLE: Piece = repeating().piece  # 80 s, in their middle a set
+WHOLE: Piece = repeating().piece  # 80 s with a set in the middle
 
 
 def pieces(t0_s: float, faster: int = 1) -> list[Piece]:
-    """The movement, in chunks of 10 s from that second on; a tempo of its own tells it apart."""
+    """The movement in chunks of 10 s from `t0_s` on, at `faster` times its tempo."""
     counts, n = WHOLE.counts[::faster], int(CHUNK_S * RATE_HZ)
     return [
         replace(
@@ -70,7 +70,7 @@ def alone(acc: Sequence[Piece]) -> list[tuple[int, int | None]]:
     return [(one.start_ns // 10**6, one.counted and one.counted.count) for one in found]
 
 
-def test_each_half_is_read_as_if_it_were_alone_and_every_set_says_so() -> None:
+def test_clock_set_back_splits_recognition_and_adds_a_note_to_every_set() -> None:
     async def story() -> None:
         one, session = await sent([*FIRST, *BACK])
         found = await seen(one, session)
@@ -83,7 +83,7 @@ def test_each_half_is_read_as_if_it_were_alone_and_every_set_says_so() -> None:
     asyncio.run(story())
 
 
-def test_no_sample_is_lost() -> None:
+def test_clock_set_back_keeps_all_chunks_in_two_recordings() -> None:
     async def story() -> None:
         one, session = await sent([*FIRST, *BACK])
         recordings, notes = await load_recordings(one.records, one.user, session)
@@ -97,14 +97,14 @@ def test_no_sample_is_lost() -> None:
     ("numbered", "says"),
     [
         (FIRST, False),
-        ([*pieces(0), *pieces(3600)], False),  # an hour's pause, or a clock that was put forward
-        ([*pieces(300), *pieces(0)], True),  # back, to where nothing is
-        (FIRST[::-1], False),  # numbered backwards: by less than a minute each
+        ([*pieces(0), *pieces(3600)], False),  # a pause of an hour, or a clock set forward
+        ([*pieces(300), *pieces(0)], True),  # set back, to a time without samples
+        (FIRST[::-1], False),  # numbered in reverse: each step back is less than a minute
         ([*FIRST, *FIRST], False),  # all of it sent twice, under new numbers
         ([*FIRST, *[replace(p, t0_ns=p.t0_ns - 30 * NS) for p in pieces(160)]], False),
     ],
 )
-def test_what_is_in_order_by_its_times_stays_one_recording(
+def test_chunks_without_clock_conflict_form_one_recording_in_time_order(
     numbered: list[Piece], *, says: bool
 ) -> None:
     async def story() -> None:
@@ -118,8 +118,8 @@ def test_what_is_in_order_by_its_times_stays_one_recording(
     asyncio.run(story())
 
 
-def test_what_was_sent_twice_in_other_pieces_is_one_recording() -> None:
-    """A phone that begins anew, with chunks of another length."""
+def test_samples_resent_in_other_chunk_lengths_form_one_recording() -> None:
+    """A phone that restarts its upload, with chunks of another length."""
 
     async def story() -> None:
         n = 700

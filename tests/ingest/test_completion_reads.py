@@ -1,4 +1,4 @@
-"""What `complete` reads: a day has 675 parts of each stream, and each costs a read."""
+"""Reads of `complete`: a day has 675 parts of each stream, and each costs a read."""
 
 import asyncio
 from collections import Counter
@@ -12,7 +12,7 @@ from tests.ingest.recorded_session import NOW, RecordedSession, both_sensors
 
 
 class Counting:
-    """Chunks of a session that count how often each stream's are looked through."""
+    """Chunks of a session that count the metadata reads of each stream."""
 
     def __init__(self, inner: Any) -> None:
         self._inner, self.asked = inner, Counter[str]()
@@ -26,7 +26,7 @@ class Counting:
 
 
 async def complete(one: RecordedSession, *numbers: int) -> Any:
-    """Both streams have these numbers; how often each was looked through, and the session."""
+    """Complete both streams with these numbers; returns the reads and the session."""
     counting = Counting(one.records.samples)
     recorder = one.on(replace(one.records, samples=counting))
     listed: list[str | None] = [SHA[seq, 0] for seq in numbers]
@@ -36,7 +36,7 @@ async def complete(one: RecordedSession, *numbers: int) -> Any:
     return counting.asked, row
 
 
-def test_each_stream_is_looked_through_once_however_many_are_listed() -> None:
+def test_complete_reads_the_metadata_of_each_stream_once() -> None:
     async def story() -> None:
         one = await both_sensors()
         for numbers in ((0,), (0,), (0, 1)):  # a list, the same again, a longer one
@@ -48,7 +48,7 @@ def test_each_stream_is_looked_through_once_however_many_are_listed() -> None:
     asyncio.run(story())
 
 
-def test_of_every_stream_what_its_list_leaves_over_is_kept() -> None:
+def test_unlisted_chunks_of_every_stream_become_dead_letters() -> None:
     async def story() -> None:
         one = await both_sensors()
         await complete(one, 0)

@@ -1,4 +1,4 @@
-"""`complete`: what the list of one stream says, and what it leaves as it is."""
+"""Clock offsets of streams after `complete`."""
 
 import asyncio
 from datetime import timedelta
@@ -15,8 +15,8 @@ TRAVEL_MS = 500
 
 
 @pytest.mark.parametrize("phone_ms", [HOURS_MS, -HOURS_MS])
-def test_a_phone_that_completes_its_watch_leaves_the_clock_of_each_as_it_is(phone_ms: int) -> None:
-    """The offset of a stream is its own device's; the phone's clock is ahead by `phone_ms`."""
+def test_completion_by_the_phone_keeps_the_clock_offset_of_each_device(phone_ms: int) -> None:
+    """An offset belongs to the device of its stream; the phone is ahead by `phone_ms`."""
 
     async def story() -> None:
         one = RecordedSession()
@@ -44,7 +44,7 @@ def test_a_phone_that_completes_its_watch_leaves_the_clock_of_each_as_it_is(phon
     asyncio.run(story())
 
 
-def test_of_a_stream_whose_opening_says_no_time_the_completion_does() -> None:
+def test_clock_offset_is_taken_from_the_completion_if_the_opening_has_none() -> None:
     async def story() -> None:
         one = RecordedSession()
         await one.open(0)

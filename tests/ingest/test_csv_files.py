@@ -1,4 +1,4 @@
-"""CSV files give what stands in them; what cannot be used is named by file, line, column, value."""
+"""CSV imports: samples and sets, and errors that name file, line, column and value."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def read(path: Path) -> list[ImportedRecording]:
     return read_csv(path, "ada", "left", "Europe/London", NoProgress())
 
 
-def test_samples_come_back_with_their_times_unit_and_wrist(tmp_path: Path):
+def test_samples_are_imported_with_times_unit_and_wrist(tmp_path: Path):
     xyz = [f"{n / 8},{-n / 4},1.0" for n in range(100)]
     path = written(tmp_path, HEAD, *(line(n, xyz=one) for n, one in enumerate(xyz)))
     (one,) = read(path)
@@ -46,7 +46,7 @@ def test_samples_come_back_with_their_times_unit_and_wrist(tmp_path: Path):
 @pytest.mark.parametrize(
     ("column", "unit_ns"), [("time_s", 10**9), ("time_ms", 10**6), ("time_ns", 1)]
 )
-def test_numbers_are_times_since_1970(tmp_path: Path, column: str, unit_ns: int):
+def test_numeric_times_are_unix_times(tmp_path: Path, column: str, unit_ns: int):
     places = len(str(unit_ns)) - 1
     lines = [f"{(T0_NS + n * STEP_NS) / unit_ns:.{places}f},1,2,3" for n in range(3)]
     lines = lines if column != "time_ns" else [f"{T0_NS + n * STEP_NS},1,2,3" for n in range(3)]
@@ -55,7 +55,7 @@ def test_numbers_are_times_since_1970(tmp_path: Path, column: str, unit_ns: int)
     assert one.recording.acc[0].rate_hz == pytest.approx(50, rel=1e-4)
 
 
-def test_an_irregular_device_keeps_its_own_times(tmp_path: Path):
+def test_irregular_sample_times_are_kept(tmp_path: Path):
     times = [0, 20, 43, 60, 200]
     lines = [f"{T0_NS // 10**6 + t},1,2,3" for t in times]
     (one,) = read(written(tmp_path, "time_ms,acc_x_g,acc_y_g,acc_z_g", *lines))
@@ -64,7 +64,7 @@ def test_an_irregular_device_keeps_its_own_times(tmp_path: Path):
     assert (acc.t_ms.tolist(), acc.rate_hz) == (times, pytest.approx(1000 / 21.5))
 
 
-def test_both_sensors_may_have_lines_of_their_own(tmp_path: Path):
+def test_accelerometer_and_gyroscope_may_use_separate_lines(tmp_path: Path):
     head = "gyro_z_deg_s,gyro_y_deg_s,gyro_x_deg_s,time_ms,acc_x_m_s2,acc_y_m_s2,acc_z_m_s2"
     t0_ms = T0_NS // 10**6
     lines = [
@@ -77,7 +77,7 @@ def test_both_sensors_may_have_lines_of_their_own(tmp_path: Path):
     assert (gyro.counts[0] * gyro.scale).tolist() == pytest.approx([1, 2, 3], abs=gyro.scale)
 
 
-def test_lines_that_name_an_exercise_are_its_sets(tmp_path: Path):
+def test_consecutive_lines_with_an_exercise_form_a_set(tmp_path: Path):
     about = [
         *[()] * 2,
         *[("bench press", 1), ("bench press", 1, 10, 62.5), ("bench press", 1)],
@@ -95,7 +95,7 @@ def test_lines_that_name_an_exercise_are_its_sets(tmp_path: Path):
     ]
 
 
-def test_spaces_and_accents_apart_do_not_end_a_set(tmp_path: Path):
+def test_set_continues_over_differences_in_spaces_and_unicode_form(tmp_path: Path):
     typed = ("Knä hebe", " Kna\u0308  hebe", "Knä\u00a0hebe ", "Knä hebe", "knä hebe")
     (one,) = read(written(tmp_path, HEAD, *(line(n, name) for n, name in enumerate(typed))))
     assert [s.exercise for s in one.sets] == ["Knä hebe", "knä hebe"]
@@ -134,7 +134,9 @@ def test_spaces_and_accents_apart_do_not_end_a_set(tmp_path: Path):
          f"{T0_NS // 10**9 + 90_000},1,1,1"], "lies more than 24 h after the first line"),
     ],
 )  # fmt: skip
-def test_an_unusable_value_is_named(tmp_path: Path, head: str, lines: list[str], says: str):
+def test_invalid_values_are_refused_with_their_position(
+    tmp_path: Path, head: str, lines: list[str], says: str
+):
     path = written(tmp_path, head, *lines)
     with pytest.raises(BadInput) as refused:
         read(path)
@@ -143,13 +145,13 @@ def test_an_unusable_value_is_named(tmp_path: Path, head: str, lines: list[str],
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfet\x00", b'time_s,"acc_x_g'])
-def test_a_file_that_is_no_csv_is_named(tmp_path: Path, content: bytes):
+def test_files_that_are_not_csv_are_refused(tmp_path: Path, content: bytes):
     (tmp_path / "watch.csv").write_bytes(content)
     with pytest.raises(BadInput, match=r"watch\.csv is (empty|no CSV in UTF-8)"):
         read(tmp_path / "watch.csv")
 
 
-def test_a_folder_is_its_files_by_name(tmp_path: Path):
+def test_folder_is_read_file_by_file_in_order_of_names(tmp_path: Path):
     with pytest.raises(BadInput, match=r"has no \.csv file"):
         read(tmp_path)
     with pytest.raises(BadInput, match="No such file"):
@@ -163,7 +165,7 @@ def test_a_folder_is_its_files_by_name(tmp_path: Path):
         read(tmp_path)
 
 
-def test_a_spreadsheet_may_have_written_it(tmp_path: Path):
+def test_spreadsheet_exports_with_bom_and_empty_rows_are_accepted(tmp_path: Path):
     path = tmp_path / "watch.csv"
     text = "\r\n".join([HEAD.upper(), line(0), ",,,,,,,", line(1), ""])
     path.write_bytes(text.encode("utf-8-sig"))

@@ -1,4 +1,4 @@
-"""Where sessions leave their plans: live, late, corrected, deleted, and all at once from events."""
+"""Deviations from plans: live, late, corrected, deleted, and rebuilt from events."""
 
 import asyncio
 import itertools
@@ -113,7 +113,7 @@ def test_a_session_is_compared_with_its_plan(gym: Gym) -> None:
     asyncio.run(story())
 
 
-def test_corrections_and_deletions_are_followed(gym: Gym) -> None:
+def test_deviations_follow_corrections_and_deletions(gym: Gym) -> None:
     async def story() -> None:
         await one_of_each(gym)
         await gym.do("second", 5, "bench press", 8)
@@ -131,7 +131,7 @@ def test_corrections_and_deletions_are_followed(gym: Gym) -> None:
     asyncio.run(story())
 
 
-def test_the_plan_counts_as_it_stood_when_the_session_was_opened(gym: Gym) -> None:
+def test_deviations_use_the_plan_version_at_session_opening(gym: Gym) -> None:
     async def story() -> None:
         await one_of_each(gym)
         before = await gym.rows()
@@ -149,21 +149,21 @@ def test_the_plan_counts_as_it_stood_when_the_session_was_opened(gym: Gym) -> No
     asyncio.run(story())
 
 
-def test_a_plan_may_come_after_its_session(gym: Gym) -> None:
+def test_deviations_are_computed_when_the_plan_arrives_after_its_session(gym: Gym) -> None:
     async def story() -> None:
         await gym.open()
         await gym.do("first", 1, "row", 10)
         assert await gym.rows() == []
         await gym.keep(ROW, BENCH)
         assert [kinds for _, _, kinds in await gym.kinds()] == [{"as_planned"}, {"missed"}]
-        await gym.keep(BENCH)  # the first word about it stays the one that counts
+        await gym.keep(BENCH)  # the first version still counts
         assert [kinds for _, _, kinds in await gym.kinds()] == [{"as_planned"}, {"missed"}]
 
     asyncio.run(story())
 
 
-def test_the_month_of_a_session_is_that_of_its_begin_in_utc(database: Database) -> None:
-    """In Helsinki it was December already; the rows lie under November, and go from there."""
+def test_deviations_are_stored_in_the_utc_month_of_the_session_start(database: Database) -> None:
+    """December in Helsinki, November in UTC: rows are stored in and deleted from November."""
     gym = Gym(records_in(database, Limits()))
 
     async def story() -> None:
@@ -182,7 +182,7 @@ def test_the_month_of_a_session_is_that_of_its_begin_in_utc(database: Database) 
     asyncio.run(story())
 
 
-def test_nothing_is_missed_before_anything_is_done_nor_without_a_plan(gym: Gym) -> None:
+def test_no_deviations_exist_before_the_first_set_or_without_a_plan(gym: Gym) -> None:
     async def story(*, plan: bool) -> None:
         await gym.keep(BENCH)
         await gym.open(plan=plan)
@@ -196,7 +196,7 @@ def test_nothing_is_missed_before_anything_is_done_nor_without_a_plan(gym: Gym) 
     asyncio.run(story(plan=False))
 
 
-def test_what_the_sensors_found_counts_until_somebody_says_it(gym: Gym) -> None:
+def test_predicted_sets_count_until_a_set_is_confirmed(gym: Gym) -> None:
     async def story() -> None:
         await gym.keep(BENCH)
         await gym.open()
@@ -221,7 +221,7 @@ def test_what_the_sensors_found_counts_until_somebody_says_it(gym: Gym) -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_any_order_and_any_repeats_of_the_events_end_in_the_same_rows(gym: Gym, seed: int) -> None:
+def test_deviations_are_independent_of_event_order_and_repeats(gym: Gym, seed: int) -> None:
     async def story() -> None:
         await one_of_each(gym)
         await gym.do("second", 6, "row", 10)
@@ -252,7 +252,7 @@ def test_any_order_and_any_repeats_of_the_events_end_in_the_same_rows(gym: Gym, 
     asyncio.run(story())
 
 
-def test_saying_a_plan_again_adds_no_event_and_its_id_must_be_a_uuid7(gym: Gym) -> None:
+def test_repeated_plan_adds_no_event_and_plan_ids_must_be_uuid7(gym: Gym) -> None:
     async def story() -> None:
         for planned in ([BENCH], [BENCH], [ROW], [BENCH]):
             await gym.keep(*planned)

@@ -1,4 +1,4 @@
-"""Acquisitions of Edge Impulse: what becomes a chunk, and what is refused."""
+"""Edge Impulse acquisitions: conversion to chunks, and refusals."""
 
 import json
 from typing import Any
@@ -28,7 +28,7 @@ def read(document: Any, t0_ns: int | None = 5) -> Any:
     return read_acquisition(json.dumps(document).encode(), "application/json", t0_ns, LIMITS)
 
 
-def test_each_sensor_becomes_a_chunk_like_any_other() -> None:
+def test_each_sensor_is_converted_to_a_canonical_chunk() -> None:
     found = read(acquisition())
     assert set(found) == {"acc", "gyro"}
     for kind, columns, unit in (("acc", slice(0, 3), "m/s2"), ("gyro", slice(3, 6), "deg/s")):
@@ -40,7 +40,7 @@ def test_each_sensor_becomes_a_chunk_like_any_other() -> None:
         assert again.sha256 == found[kind].sha256
 
 
-def test_cbor_says_the_same_and_the_time_of_signing_is_the_end() -> None:
+def test_cbor_matches_json_and_the_signing_time_is_the_end_time() -> None:
     body = cbor2.dumps(acquisition())
     found = read_acquisition(body, "application/cbor", None, LIMITS)
     assert found["acc"].piece.t0_ns == IAT * 10**9 - 20_000_000
@@ -71,7 +71,7 @@ def test_an_invalid_acquisition_is_refused_with_its_field(field: str, document: 
     assert caught.value.field == field
 
 
-HUGE = 10**5000  # more digits than Python writes
+HUGE = 10**5000  # more digits than Python converts to text
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ HUGE = 10**5000  # more digits than Python writes
         ("payload.values", {"values": cbor2.CBORTag(28, VALUES)}),
     ],
 )
-def test_numbers_and_tags_that_only_cbor_has_are_refused_by_name(
+def test_huge_integers_and_cbor_tags_are_refused_with_their_field(
     field: str, changes: dict[str, Any]
 ) -> None:
     with pytest.raises(BadChunk) as caught:
@@ -93,28 +93,28 @@ def test_numbers_and_tags_that_only_cbor_has_are_refused_by_name(
     assert caught.value.field == field
 
 
-def test_a_time_of_signing_that_cannot_be_is_refused_by_name() -> None:
+def test_impossible_signing_time_is_refused_with_its_field() -> None:
     document = {**acquisition(), "protected": {"iat": HUGE}}
     with pytest.raises(BadChunk) as caught:
         read_acquisition(cbor2.dumps(document), "application/cbor", None, LIMITS)
     assert caught.value.field == "protected.iat"
 
 
-def test_brackets_in_brackets_are_refused_however_many() -> None:
-    for depth in range(700, 1000):  # those that can just be read cannot be written
+def test_deeply_nested_arrays_are_refused() -> None:
+    for depth in range(700, 1000):  # some can be parsed but not serialised
         body = b'{"payload": %s%s}' % (b"[" * depth, b"]" * depth)
         with pytest.raises(BadChunk):
             read_acquisition(body, "application/json", 5, LIMITS)
 
 
-def test_without_any_time_it_is_refused() -> None:
+def test_acquisition_without_any_time_is_refused() -> None:
     document = acquisition()
     del document["protected"]
     with pytest.raises(BadChunk, match="t0"):
         read(document, None)
 
 
-def test_bytes_that_are_no_document_are_refused() -> None:
+def test_malformed_documents_and_unsupported_media_types_are_refused() -> None:
     for body, media in ((b"{", "application/json"), (b"\xff", "application/cbor")):
         with pytest.raises(BadChunk):
             read_acquisition(body, media, 0, LIMITS)

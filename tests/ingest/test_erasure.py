@@ -1,4 +1,4 @@
-"""A user who was erased stays so, and is not erased again for ever."""
+"""Erased users stay erased, and sweeps do not repeat an erasure for ever."""
 
 import asyncio
 from contextlib import suppress
@@ -25,17 +25,17 @@ pytestmark = ON_NODE
 A_MS, AROUND = timedelta(milliseconds=1), timedelta(minutes=5)
 
 
-def test_a_sweep_erases_again_what_was_under_way_and_then_no_more(
+def test_sweep_erases_late_writes_without_announcing_the_erasure_again(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # the users of other tests take long
+    # leave out the users of other tests, which take long
     monkeypatch.setattr(sweeper, "ANNOUNCED_BEFORE", timedelta(0))
     user, records = uuid4(), records_in(database, LIMITS)
     now = datetime.now(UTC)
 
     async def story() -> None:
         await erase_user(database, user, now)
-        await records.journal.announce(user, "sets", us_of(now))  # a write that was under way
+        await records.journal.announce(user, "sets", us_of(now))  # a write in flight
         for again in range(3):
             at = datetime.now(UTC)
             swept = await sweeper.sweep(records, now - A_MS, at, database=database)
@@ -49,7 +49,7 @@ def test_a_sweep_erases_again_what_was_under_way_and_then_no_more(
     asyncio.run(story())
 
 
-def test_an_erasure_that_was_cut_short_is_finished_by_the_sweep(
+def test_interrupted_erasure_is_finished_by_the_sweep(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user, records = uuid4(), records_in(database, LIMITS)
@@ -79,10 +79,10 @@ def test_an_erasure_that_was_cut_short_is_finished_by_the_sweep(
 
 
 @pytest.mark.parametrize("table", ["sessions", "samples", "stream_parts", "journal"])
-def test_no_chunk_is_left_of_an_upload_beside_the_erasure(
+def test_concurrent_upload_leaves_no_chunk_after_an_erasure(
     database: Database, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
-    """A worker that knows the session begins a new part before the rows of a table go."""
+    """A worker that knows the session begins a new part before a table is erased."""
     one = RecordedSession()
     one.records = records_in(database, LIMITS)
     one.recorder = one.on(one.records)
@@ -105,7 +105,7 @@ def test_no_chunk_is_left_of_an_upload_beside_the_erasure(
     asyncio.run(story())
 
 
-def test_no_chunk_comes_into_a_new_part_of_a_session_that_is_deleted() -> None:
+def test_deleted_session_refuses_chunks_in_a_new_part() -> None:
     async def story() -> None:
         one, other = RecordedSession(), RecordedSession()
         await one.open(0)
@@ -120,7 +120,7 @@ def test_no_chunk_comes_into_a_new_part_of_a_session_that_is_deleted() -> None:
     asyncio.run(story())
 
 
-def test_sessions_are_found_in_the_journal_without_reading_what_lists_say(
+def test_sessions_are_found_in_the_journal_without_reading_list_bodies(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = RecordedSession()

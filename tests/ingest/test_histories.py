@@ -1,4 +1,4 @@
-"""Any history of retries, repeats, reordering, conflicts and cuts ends as a simple model says."""
+"""Any history of retries, repeats, reordering, conflicts and failures matches a simple model."""
 
 import asyncio
 import itertools
@@ -16,8 +16,8 @@ from tests.ingest.histories import LIMITS, NUMBERS, HistoryRunner
 
 KINDS = ("put",) * 5 + ("complete",) * 3 + ("confirm", "correct", "correct", "drop", "sweep")
 CUTS = (0, 0, *range(1, 25))
-# Every operation there is, as often as it shall come, the simplest first: one number draws one
-# where a draw per field made Hypothesis the most expensive part of the test.
+# Every operation, repeated by its weight, the simplest first: one draw selects an operation, as
+# a draw per field made Hypothesis the most expensive part of the test.
 _ANY = [
     (kind, a, b, cut if kind != "sweep" else 0)
     for cut, kind, a, b in itertools.product(CUTS, KINDS, range(NUMBERS), range(4))
@@ -44,10 +44,10 @@ def every_history_ends_as_the_model_says(how_many: int, records: Callable[[], Re
 
 
 @pytest.mark.timeout(900)  # two to four minutes, more on a busy machine
-def test_ten_thousand_histories_end_as_the_model_says() -> None:
+def test_random_histories_in_memory_match_the_model() -> None:
     how_many = int(os.environ.get("MUVR_HISTORIES", "10000"))
     every_history_ends_as_the_model_says(how_many, memory_records)
 
 
-def test_histories_on_cassandra_end_as_the_model_says(database: Database) -> None:
+def test_random_histories_on_cassandra_match_the_model(database: Database) -> None:
     every_history_ends_as_the_model_says(12, lambda: records_in(database, LIMITS))

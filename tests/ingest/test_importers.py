@@ -1,4 +1,4 @@
-"""Importers give back what their sources hold."""
+"""Importers reproduce the content of their sources."""
 
 import csv
 from collections import Counter
@@ -16,14 +16,14 @@ from ingest.importers.wheel import fetch_wheel
 from schemas.errors import BadInput
 
 
-def test_a_wheel_in_the_cache_that_is_not_the_locked_one_is_refused(tmp_path: Path):
+def test_cached_wheel_with_a_wrong_hash_is_refused(tmp_path: Path):
     (tmp_path / "seglearn-1.2.5-py3-none-any.whl").write_bytes(b"of somebody else")
     with pytest.raises(BadInput, match="SHA-256") as refused:
         fetch_wheel("seglearn", tmp_path)
     assert refused.value.next_step.startswith("Delete")
 
 
-def test_spar_is_whole(spar: list[ImportedRecording]):
+def test_spar_is_imported_completely(spar: list[ImportedRecording]):
     assert len(spar) == 140
     assert sum(len(r.recording.acc[0].counts) for r in spar) == 244_102
     assert sorted(Counter(r.person for r in spar).values()) == [14] * 10
@@ -32,7 +32,7 @@ def test_spar_is_whole(spar: list[ImportedRecording]):
     }
 
 
-def test_spar_is_in_g_and_fits_its_counts(spar: list[ImportedRecording]):
+def test_spar_is_converted_to_g_without_clipping(spar: list[ImportedRecording]):
     pieces = [recording.recording.acc[0] for recording in spar]
     assert max(int(np.abs(piece.counts).max()) for piece in pieces) < 32_000
     norms = np.concatenate([np.linalg.norm(p.counts * p.scale, axis=1) for p in pieces])
@@ -67,7 +67,7 @@ def gym_folder(folder: Path) -> Path:
     return folder
 
 
-def test_gym_segments_become_one_recording_again(tmp_path: Path):
+def test_gym_segments_are_joined_into_one_recording(tmp_path: Path):
     (recording,) = read_gym(gym_folder(tmp_path))
     acc = recording.recording.acc[0]
     assert acc.counts[:, 0].tolist() == list(range(0, 3000, 10))
@@ -84,12 +84,12 @@ def test_gym_segments_become_one_recording_again(tmp_path: Path):
     assert done.reps_audited is None
 
 
-def test_audited_counts_stand_beside_the_labels(tmp_path: Path):
+def test_audited_repetitions_are_kept_beside_the_labels(tmp_path: Path):
     folder = gym_folder(tmp_path)
     (folder / "audited_reps.csv").write_text("segment,reps_audited\n7,5\n")
     assert read_gym(folder)[0].sets[0].reps_audited == 5
 
 
-def test_a_folder_without_the_files_is_named(tmp_path: Path):
+def test_folder_without_the_expected_files_is_refused(tmp_path: Path):
     with pytest.raises(BadInput, match=r"segments\.csv"):
         read_gym(tmp_path)

@@ -1,4 +1,4 @@
-"""The JSON form of a chunk: its rounding, and what it is refused for, by field and value."""
+"""JSON chunks: rounding, and refusals with field and value."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ from schemas.errors import BadChunk
 from tests.ingest.chunk_bodies import JSON_CHUNK, LIMITS, json_body, kept
 
 
-def test_json_is_rounded_to_a_step_that_the_chunk_names() -> None:
+def test_json_samples_are_rounded_to_the_quantum_of_the_chunk() -> None:
     chunk = decode_chunk(json_body(), JSON + "; charset=utf-8", LIMITS)
     assert chunk.piece.t0_ns % 10**9 == 123_456_789
     assert chunk.quantum == chunk.piece.scale == 2 / 32767
@@ -21,12 +21,12 @@ def test_json_is_rounded_to_a_step_that_the_chunk_names() -> None:
     assert kept(json_body(), JSON) == json_body()
 
 
-def test_zeros_have_a_step_too() -> None:
+def test_all_zero_samples_are_decoded() -> None:
     chunk = decode_chunk(json_body(x=[0], y=[0], z=[0]), JSON, LIMITS)
     assert chunk.piece.counts.tolist() == [[0, 0, 0]]
 
 
-def test_numbers_with_all_their_digits_on_lines_of_their_own_are_short_enough() -> None:
+def test_full_precision_indented_json_is_within_the_body_limit() -> None:
     n = LIMITS.chunk_samples
     axes = dict.fromkeys("xyz", [-1.2345678901234567e-100] * n)
     times = [2**31 - n + t for t in range(n)]
@@ -54,7 +54,7 @@ def test_numbers_with_all_their_digits_on_lines_of_their_own_are_short_enough() 
         ("body", b"[" * 10_000),
     ],
 )
-def test_json_that_cannot_be_is_refused_by_name(field: str, body: bytes) -> None:
+def test_invalid_json_chunk_is_refused_with_its_field(field: str, body: bytes) -> None:
     with pytest.raises(BadChunk) as caught:
         decode_chunk(body, JSON, LIMITS)
     assert caught.value.field == field
@@ -76,7 +76,7 @@ def test_json_that_cannot_be_is_refused_by_name(field: str, body: bytes) -> None
         ({"z": [float("-inf"), 0]}, "body", "Infinity, 0]}"),
     ],
 )
-def test_the_value_is_named_beside_its_field(
+def test_json_errors_carry_field_and_value(
     changes: dict[str, Any], field: str, value: object
 ) -> None:
     with pytest.raises(BadChunk) as refused:
@@ -87,6 +87,6 @@ def test_the_value_is_named_beside_its_field(
 
 
 @pytest.mark.parametrize("body", [b"", b"[", b"[]", b"5", b"{", b"\xff", b'{"x": 1e999}'])
-def test_what_is_no_chunk_at_all_is_refused_all_the_same(body: bytes) -> None:
+def test_malformed_json_is_refused(body: bytes) -> None:
     with pytest.raises(BadChunk):
         decode_chunk(body, JSON, Limits())

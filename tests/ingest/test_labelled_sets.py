@@ -1,4 +1,4 @@
-"""When a confirmed set teaches: once its samples are in, and under its newest name."""
+"""Confirmed sets are training data once their samples are in, under their newest name."""
 
 import asyncio
 from dataclasses import replace
@@ -27,7 +27,7 @@ from tests.ingest.recorded_session import (
 )
 
 
-def test_a_set_waits_for_its_samples() -> None:
+def test_set_is_labelled_once_its_samples_are_in() -> None:
     async def story() -> None:
         one = RecordedSession()
         await one.open(0)
@@ -40,7 +40,7 @@ def test_a_set_waits_for_its_samples() -> None:
     asyncio.run(story())
 
 
-def test_a_set_waits_for_the_other_sensor_until_its_list_is_in() -> None:
+def test_set_is_not_labelled_before_the_list_of_the_gyroscope() -> None:
     async def story() -> None:
         one = RecordedSession(acc=STREAM, gyro=GYRO)
         await one.open(0, 1)
@@ -57,7 +57,7 @@ def test_a_set_waits_for_the_other_sensor_until_its_list_is_in() -> None:
 
 
 @pytest.mark.parametrize("confirmed_first", [True, False])
-def test_a_sensor_that_was_switched_off_is_not_waited_for(confirmed_first: bool) -> None:
+def test_set_is_labelled_without_a_sensor_that_sent_nothing(confirmed_first: bool) -> None:
     async def story() -> None:
         one = RecordedSession(acc=STREAM, gyro=GYRO)
         await one.open(0, 1)
@@ -73,7 +73,7 @@ def test_a_sensor_that_was_switched_off_is_not_waited_for(confirmed_first: bool)
     asyncio.run(story())
 
 
-def test_rotation_that_comes_after_all_teaches_as_well() -> None:
+def test_late_rotation_adds_the_six_axis_labelled_set() -> None:
     async def story() -> None:
         one = RecordedSession(acc=STREAM, gyro=GYRO)
         await one.open(0, 1)
@@ -90,7 +90,7 @@ def test_rotation_that_comes_after_all_teaches_as_well() -> None:
 
 
 @pytest.mark.parametrize("most", [40, 41, 10**6])
-def test_of_a_set_that_no_row_holds_its_begin_is_kept(
+def test_oversized_set_is_truncated_to_its_beginning(
     monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
     async def samples_of(one: RecordedSession) -> Recording:
@@ -113,7 +113,7 @@ def test_of_a_set_that_no_row_holds_its_begin_is_kept(
 
 
 async def layouts(one: RecordedSession) -> dict[str, tuple[str, int]]:
-    """Exercise and pieces of rotation of the one set that is labelled, by layout."""
+    """Exercise and number of gyroscope pieces of the labelled set, by layout."""
     found = {}
     for layout in LAYOUTS:
         for row in await one.records.sets.labelled(one.user, layout):
@@ -121,7 +121,7 @@ async def layouts(one: RecordedSession) -> dict[str, tuple[str, int]]:
     return found
 
 
-def test_what_has_rotation_teaches_without_it_as_well() -> None:
+def test_set_with_rotation_is_labelled_in_both_layouts() -> None:
     async def story() -> None:
         one = await both_sensors()
         first = await one.confirm(0)
@@ -140,7 +140,7 @@ def test_what_has_rotation_teaches_without_it_as_well() -> None:
 
 @pytest.mark.parametrize("dies_at", [0, 1])
 @pytest.mark.parametrize("corrected", [False, True])
-def test_a_crash_between_both_layouts_is_found(dies_at: int, corrected: bool) -> None:
+def test_crash_between_the_two_layouts_is_repaired(dies_at: int, corrected: bool) -> None:
     async def story() -> None:
         one = await both_sensors()
         etag = (await one.confirm(1)).revision if corrected else None
@@ -157,7 +157,7 @@ def test_a_crash_between_both_layouts_is_found(dies_at: int, corrected: bool) ->
     asyncio.run(story())
 
 
-def test_a_correction_takes_the_old_label_away_although_its_samples_became_undecided() -> None:
+def test_correction_removes_the_old_label_while_its_samples_are_ambiguous() -> None:
     async def story() -> None:
         one = RecordedSession()
         await one.open(0, 1)
@@ -171,21 +171,21 @@ def test_a_correction_takes_the_old_label_away_although_its_samples_became_undec
     asyncio.run(story())
 
 
-def test_a_correction_after_the_list_stands_above_it() -> None:
+def test_correction_after_completion_wins_despite_a_late_clock() -> None:
     async def story() -> None:
         one = RecordedSession()
         await one.open(0, 1)
         first = await one.confirm(0)
         one.now += timedelta(hours=1)
         await one.complete(0, 1)
-        one.now -= timedelta(hours=1)  # another worker, whose clock is late
+        one.now -= timedelta(hours=1)  # another worker, whose clock is behind
         await one.confirm(1, first.revision)
         assert await one.labelled() == ["bench press"]
 
     asyncio.run(story())
 
 
-def test_a_label_without_a_set_is_taken_out() -> None:
+def test_labelled_row_without_a_set_is_removed() -> None:
     async def story() -> None:
         one = RecordedSession()
         await one.open(0, 1)
@@ -198,7 +198,7 @@ def test_a_label_without_a_set_is_taken_out() -> None:
     asyncio.run(story())
 
 
-def test_a_set_that_is_confirmed_during_a_sweep_keeps_its_label() -> None:
+def test_set_confirmed_during_a_sweep_keeps_its_label() -> None:
     async def story() -> None:
         one = RecordedSession()
         await one.open(0, 1)

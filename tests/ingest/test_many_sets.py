@@ -1,4 +1,4 @@
-"""Sessions of many sets: what confirming one more reads."""
+"""Sessions of many sets: reads of a confirmation, and the limit."""
 
 import asyncio
 from dataclasses import replace
@@ -12,7 +12,7 @@ from tests.ingest.histories import confirmation, new_id
 from tests.ingest.recorded_session import FailingRepository, RecordedSession
 
 
-def test_who_confirms_a_set_reads_none_of_the_others() -> None:
+def test_confirming_a_set_does_not_read_the_other_sets() -> None:
     async def story() -> None:
         one = RecordedSession()
         await one.open(0, 1)
@@ -27,7 +27,9 @@ def test_who_confirms_a_set_reads_none_of_the_others() -> None:
     asyncio.run(story())
 
 
-def test_a_full_session_takes_what_it_has_but_no_new_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_session_accepts_repeats_and_corrections_but_no_new_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(sets, "MAX_SETS", 2)
 
     async def story() -> None:

@@ -36,7 +36,7 @@ def records(database) -> Records:
 
 
 async def kept_before(records: Records, user, entity_id, slot_key, kind, body, topic):
-    """An event and its rows, as they were kept by a release that left names alone."""
+    """An event and its rows as stored by a release that did not normalise names."""
     event, _ = await EventWriter(records, clock).write(
         user, entity_id, slot_key, kind, body, topic=topic
     )
@@ -49,7 +49,7 @@ def said(**changes) -> SetConfirmation:
     return SetConfirmation.model_validate({**given, **changes})
 
 
-def test_a_set_that_was_kept_before_is_repeated_and_corrected(database, records):
+def test_set_stored_under_an_old_name_is_repeated_and_corrected(database, records):
     user, session, one = uuid4(), fresh_id(), fresh_id()
     recorder = Recorder(records, LIMITS, clock)
 
@@ -75,7 +75,7 @@ def test_a_set_that_was_kept_before_is_repeated_and_corrected(database, records)
     asyncio.run(story())
 
 
-def test_a_plan_that_was_kept_before_is_followed_and_said_again(records):
+def test_plan_stored_with_old_names_is_repeated_and_compared(records):
     user, session, plan = uuid4(), fresh_id(), fresh_id()
     recorder = Recorder(records, LIMITS, clock)
 

@@ -1,4 +1,4 @@
-"""Two workers, two devices, the same instant: each answer given stays true."""
+"""Two workers at the same instant: every answer given stays true."""
 
 import asyncio
 import random
@@ -31,7 +31,7 @@ from tests.ingest.histories import (
 
 
 class _Jittered:
-    """A repository that lets others go first, now and then."""
+    """A repository that yields to other tasks at random."""
 
     def __init__(self, inner: object, rng: random.Random) -> None:
         self._inner, self._rng = inner, rng
@@ -119,7 +119,7 @@ async def _bodies_race(two: Two) -> None:
 
 
 async def _lists_race(two: Two) -> None:
-    """Of two lists that contradict each other one is the session, whichever was answered so."""
+    """One of two contradicting lists is accepted, and it decides the session."""
     await two.open()
     await two.both(two.put(0, 0, 0), two.put(1, 0, 1))
     results = await two.both(two.complete(0, (0, 0)), two.complete(1, (0, 1)))
@@ -145,7 +145,7 @@ async def _extensions_race(two: Two) -> None:
 
 
 async def _corrections_race(two: Two) -> None:
-    """Of two corrections of one revision one is kept, and nobody is told otherwise."""
+    """One of two corrections of a revision is kept; the other is refused as stale."""
     await two.open()
     await two.both(two.put(0, 0, 0), two.put(1, 1, 0))
     set_id = new_id()
@@ -155,7 +155,7 @@ async def _corrections_race(two: Two) -> None:
         return two.workers[worker].confirm_set(two.user, two.session, set_id, said, etag)
 
     results = await two.both(say(0, 0), say(1, 0), say(1, 1))
-    # Whoever filled the slot first: the others repeat it, or are told that it is taken.
+    # Any of them may fill the slot first: the others repeat it or get a conflict.
     assert set(kinds(results)) == {EventConflict}
     first = next(result for result in results if not isinstance(result, MuvrError))
     results = await two.both(say(0, 0, first.revision), say(1, 1, first.revision))
@@ -168,7 +168,7 @@ async def _corrections_race(two: Two) -> None:
 
 
 async def _declarations_race(two: Two) -> None:
-    """A stream is one thing: of two devices that declare it differently one is told so."""
+    """Of two devices that declare a stream differently one gets a conflict."""
     openings = [
         SessionOpening(started_at=START, streams={"acc": {**STREAM, "unit": unit}})
         for unit in ("g", "m/s2")
@@ -187,7 +187,7 @@ async def _declarations_race(two: Two) -> None:
 
 
 async def _deletion_race(two: Two) -> None:
-    """A deletion beside writes of every kind: nothing of them is left, and nothing comes back."""
+    """A deletion concurrent with writes of every kind: nothing is left or comes back."""
     await two.open()
     await two.both(two.put(0, 0, 0), two.put(0, 1, 0))
     set_id = new_id()
@@ -221,7 +221,7 @@ RACES = [
 
 
 @pytest.mark.parametrize("race", RACES)
-def test_whoever_comes_first_every_answer_stays_true(race: Any) -> None:
+def test_concurrent_writes_keep_every_answer_true_in_memory(race: Any) -> None:
     @settings(max_examples=150, deadline=None, database=None)
     @given(st.integers(0, 2**32))
     def run(seed: int) -> None:
@@ -231,7 +231,9 @@ def test_whoever_comes_first_every_answer_stays_true(race: Any) -> None:
 
 
 @pytest.mark.parametrize("race", RACES)
-def test_on_cassandra_too(race: Any, database: Database) -> None:
+def test_concurrent_writes_keep_every_answer_true_on_cassandra(
+    race: Any, database: Database
+) -> None:
     async def several() -> None:
         for seed in range(3):
             await race(Two(records_in(database, LIMITS), seed))

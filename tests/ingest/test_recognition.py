@@ -1,4 +1,4 @@
-"""What is recognised in a session is kept, announced, and answered from the same rows."""
+"""Recognised sets of a session are stored and published."""
 
 import asyncio
 from datetime import timedelta
@@ -39,7 +39,7 @@ async def recorded() -> RecordedSession:
     return one
 
 
-def test_what_is_seen_is_kept_and_announced():
+def test_predictions_are_stored_and_published():
     asked_for: list[str] = []
 
     async def load_models(layout: str) -> tuple[dict[str, Any], RecognitionModels]:

@@ -64,7 +64,7 @@ async def kept(records, user: UUID):
         await records.sessions.page(user, None, 1000),
         await records.plans.of_user(user),
         [
-            row._replace(revision=0)  # counts the steps, which are fewer here
+            row._replace(revision=0)  # revisions count steps, which are fewer here
             for month in ("2026-09", "2026-10", "2026-11")
             for visit in VISITS
             for row in await records.deviations.of_session(user, month, visit.session_id)
@@ -109,8 +109,8 @@ def test_recording_a_history_equals_recording_each_set_and_is_repeatable(records
     asyncio.run(run())
 
 
-def test_a_slot_that_is_taken_in_between_is_decided_alone(records):
-    """The batch of a month is refused as a whole; what is not taken is kept all the same."""
+def test_slot_taken_concurrently_fails_alone_and_the_other_sets_are_stored(records):
+    """The batch of a month is refused as a whole; sets without a conflict are still stored."""
 
     async def run():
         user, visit = uuid4(), VISITS[0]
@@ -140,7 +140,7 @@ def test_a_slot_that_is_taken_in_between_is_decided_alone(records):
     ],
     ids=["streams", "too long ago", "good", "a set before its session"],
 )
-def test_what_a_client_could_not_send_is_not_kept(visit, problem):
+def test_history_is_refused_as_a_whole_if_a_session_is_invalid(visit, problem):
     async def run():
         records, user = memory_records(), uuid4()
         work = record_history(writer(records), LIMITS, user, [VISITS[0], visit])
@@ -154,7 +154,7 @@ def test_what_a_client_could_not_send_is_not_kept(visit, problem):
     asyncio.run(run())
 
 
-def test_what_was_deleted_or_has_streams_stays_as_it_is():
+def test_deleted_sets_and_sessions_with_streams_are_refused():
     async def run():
         records, user = memory_records(), uuid4()
         recorder = Recorder(records, LIMITS, lambda: NOW)

@@ -1,4 +1,4 @@
-"""Which chunks of which streams make the recording of a wrist."""
+"""Which streams and chunks form the recording of a wrist."""
 
 import asyncio
 from dataclasses import replace
@@ -61,7 +61,9 @@ def stream(kind: str, placement: str = "wrist", side: str | None = "left") -> di
         ),
     ],
 )
-def test_the_wrist_is_the_first_place_with_both_sensors(streams: dict, wrist: WristStreams) -> None:
+def test_wrist_streams_are_the_first_side_with_both_sensors(
+    streams: dict, wrist: WristStreams
+) -> None:
     assert wrist_of(streams) == wrist
 
 
@@ -73,15 +75,15 @@ def both_at(placement: str, names: str, side: str | None = "left") -> dict:
 
 
 @pytest.mark.parametrize("worn", ["wrist", "Left Wrist", "smartwatch", "WATCH"])
-def test_a_watch_comes_before_a_phone_in_a_pocket(worn: str) -> None:
+def test_watch_is_preferred_over_a_phone_in_a_pocket(worn: str) -> None:
     pocket = both_at("pocket", "ab", side=None)
     assert wrist_of(pocket | both_at(worn, "xy")) == WristStreams("x", "y", "left")
     assert wrist_of(pocket | {"x": stream("acc", worn)}) == WristStreams("x", None, "left")
     assert wrist_of(pocket | {"y": stream("gyro", worn)}) == WristStreams("a", "b", None)
 
 
-def test_without_a_wrist_another_place_is_read_as_one() -> None:
-    """As it always was: clients say what they like, and their own models know how it feels."""
+def test_another_placement_is_used_if_there_is_no_wrist() -> None:
+    """Placements are free text; a user's own model learns the placement that is used."""
     streams = both_at("pocket", "ab") | {"c": stream("acc", "arm")}
     assert wrist_of(streams) == WristStreams("a", "b", "left")
 
@@ -89,7 +91,7 @@ def test_without_a_wrist_another_place_is_read_as_one() -> None:
 @pytest.mark.parametrize(
     ("placement", "notes"), [("wrist", []), ("My Watch", []), ("pocket", ["acc: not-on-a-wrist"])]
 )
-def test_a_session_says_that_nothing_was_on_a_wrist(placement: str, notes: list[str]) -> None:
+def test_session_notes_that_no_stream_is_on_a_wrist(placement: str, notes: list[str]) -> None:
     async def story() -> None:
         one = RecordedSession(acc={**STREAM, "placement": placement})
         await one.open(0)
@@ -101,8 +103,8 @@ def test_a_session_says_that_nothing_was_on_a_wrist(placement: str, notes: list[
     asyncio.run(story())
 
 
-def test_a_session_says_that_its_device_is_faster_than_it_claims() -> None:
-    """A second's samples by what they claim, every .9 s."""
+def test_session_notes_a_sampling_rate_above_the_declared_one() -> None:
+    """One second of samples at the declared rate, every 0.9 s."""
 
     async def story() -> None:
         one = RecordedSession()
@@ -125,10 +127,10 @@ def test_a_session_says_that_its_device_is_faster_than_it_claims() -> None:
     ("chunks", "pause_s", "loaded", "says"),
     [(10, 0, 10, False), (12, 0, 11, True), (10, 9000, 10, True), (12, 9000, 11, True)],
 )
-def test_of_a_session_longer_than_a_day_the_first_one_is_loaded_and_it_says_so(
+def test_only_the_first_day_of_a_longer_session_is_loaded_and_noted(
     chunks: int, pause_s: int, loaded: int, *, says: bool
 ) -> None:
-    """Chunks of 2.3 hours, ten of which are less than a day; a pause between them is none of it."""
+    """Chunks of 2.3 hours: ten are less than a day; pauses do not count."""
 
     async def story() -> None:
         one = RecordedSession()
@@ -156,21 +158,21 @@ def chunk(seq: int, t0_s: float, n: int = 50, sha: bytes = b"a") -> ChunkMetadat
     return ChunkMetadata(seq, sha, int(t0_s * NS), 50.0, n)
 
 
-def test_a_day_of_a_device_that_is_faster_than_it_claims_is_a_day_of_its_chunks() -> None:
-    """Two hours by what they claim, every hour."""
+def test_first_day_is_measured_by_chunk_times_if_the_rate_exceeds_the_declared_one() -> None:
+    """Two hours of samples at the declared rate, every hour."""
     hourly = [chunk(n, n * 3600, n=2 * 3600 * 50) for n in range(30)]
     # the first day ends where its last chunk begins
     assert [h.seq for h in first_day_chunks(hourly)] == [*range(25)]
 
 
-def test_chunks_that_touch_a_span() -> None:
+def test_overlapping_chunks_are_those_that_touch_the_span() -> None:
     chunks = [chunk(n, n) for n in range(5)]  # a second each
     assert [h.seq for h in overlapping_chunks(chunks, int(1.5 * NS), int(2.5 * NS))] == [1, 2]
     assert [h.seq for h in overlapping_chunks(chunks, None, 0)] == [0]
     assert [h.seq for h in overlapping_chunks(chunks, int(4.5 * NS), None)] == [4]
 
 
-def test_a_chunk_lasts_until_the_next_number_where_devices_are_slow() -> None:
+def test_chunk_lasts_until_the_next_one_if_the_rate_is_below_the_declared_one() -> None:
     """50 samples that took 1.2 s although the device claims 50 Hz."""
     chunks = [chunk(n, 1.2 * n) for n in range(3)]
     assert [h.seq for h in overlapping_chunks(chunks, int(1.1 * NS), int(1.15 * NS))] == [0]
@@ -186,7 +188,7 @@ def irregular(last_ms: int) -> Chunk:
 
 
 @pytest.mark.parametrize("last_ms", [100, 5_000])
-def test_a_chunk_lasts_as_its_own_times_say(last_ms: int) -> None:
+def test_chunk_end_follows_its_own_sample_times(last_ms: int) -> None:
     row = row_of(irregular(last_ms), 0, 0)
     one = ChunkMetadata(*row[:5], t_ms=row.t_ms)
     assert end_ns_of(one) == piece_of(row).end_ns == row.t0_ns + last_ms * 10**6 + 20_000_000
@@ -194,14 +196,14 @@ def test_a_chunk_lasts_as_its_own_times_say(last_ms: int) -> None:
     assert overlapping_chunks([one], late_ns, late_ns) == ([one] if last_ms > 4_000 else [])
 
 
-def test_times_that_do_not_unpack_are_told_by_whoever_reads_the_samples() -> None:
+def test_corrupt_sample_times_fail_when_the_samples_are_read() -> None:
     row = row_of(irregular(5_000), 0, 0)._replace(t_ms=b"junk")
     assert end_ns_of(ChunkMetadata(*row[:5], t_ms=row.t_ms)) == row.t0_ns + row.n * 20_000_000
     with pytest.raises(BadSamples):
         piece_of(row)
 
 
-def test_the_list_decides() -> None:
+def test_stream_list_decides_which_chunks_count() -> None:
     chunks = [chunk(0, 0, sha=b"a"), chunk(0, 0, sha=b"b"), chunk(1, 1, sha=b"a"), chunk(2, 2)]
     assert counted_chunks(chunks, None) == chunks
     assert counted_chunks(chunks, StreamList((b"b", NO_HASH), 1)) == [chunks[1]]
@@ -220,7 +222,9 @@ def test_the_list_decides() -> None:
         ([], False),
     ],
 )
-def test_half_a_second_is_no_gap(spans: list[tuple[float, float]], covered: bool) -> None:
+def test_gaps_up_to_half_a_second_are_tolerated(
+    spans: list[tuple[float, float]], covered: bool
+) -> None:
     def piece(start_s: float, end_s: float) -> Piece:
         counts = CHUNKS[0, 0].piece.counts[:1].repeat(round((end_s - start_s) * 50), axis=0)
         return Piece(round(start_s * NS), 50.0, "g", 1.0, counts)
@@ -228,12 +232,12 @@ def test_half_a_second_is_no_gap(spans: list[tuple[float, float]], covered: bool
     assert covers([piece(*span) for span in spans], 0, 10 * NS) is covered
 
 
-def test_a_session_that_is_not_there_has_no_recording() -> None:
+def test_unknown_session_has_no_recording() -> None:
     with pytest.raises(NotFound):
         asyncio.run(load_recording(memory_records(), new_id(), new_id()))
 
 
-def test_a_broken_client_keeps_no_more_dead_letters_than_allowed() -> None:
+def test_dead_letters_per_user_and_day_are_limited() -> None:
     async def story() -> None:
         one = RecordedSession()
         one.records = replace(one.records, dead_letters=MemoryDeadLetters(per_day=2))

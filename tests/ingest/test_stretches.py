@@ -1,4 +1,4 @@
-"""Idle time around confirmed sets: what is taken, when, and that doing it again changes nothing."""
+"""Stretches around confirmed sets: their bounds, their timing, and idempotence."""
 
 import asyncio
 from itertools import pairwise
@@ -59,7 +59,7 @@ def recorded() -> RecordedSession:
     ),
     st.integers(0, 500),
 )
-def test_every_set_is_in_rows_that_do_not_overlap_and_are_short_enough(spans, tail_s):
+def test_stretches_cover_every_set_without_overlap_within_the_maximum_length(spans, tail_s):
     last_ns = spans[-1][1] + tail_s * NS_PER_S
     found = stretches_of(spans, 0, last_ns)
     windows = [window for window, _ in found]
@@ -75,20 +75,20 @@ def test_every_set_is_in_rows_that_do_not_overlap_and_are_short_enough(spans, ta
     assert windows[-1][1] == min(last_ns, spans[-1][1] + MARGIN_NS)
 
 
-def test_a_pause_in_which_a_set_may_be_hidden_teaches_its_ends_only():
+def test_only_the_ends_of_a_long_pause_are_kept():
     spans = [(100 * NS_PER_S, 130 * NS_PER_S, "row"), (900 * NS_PER_S, 930 * NS_PER_S, "row")]
     windows = [window for window, _ in stretches_of(spans, 0, 2000 * NS_PER_S)]
     assert windows == [(40 * NS_PER_S, 190 * NS_PER_S), (840 * NS_PER_S, 990 * NS_PER_S)]
 
 
-def test_a_row_is_cut_in_the_middle_of_a_pause():
+def test_stretches_are_split_in_the_middle_of_a_pause():
     spans = [(k * 100 * NS_PER_S, (k * 100 + 40) * NS_PER_S, "row") for k in range(1, 8)]
     for (_, end), sets in stretches_of(spans, 0, 2000 * NS_PER_S)[:-1]:
         assert all(span[0] > end or span[1] < end for span in spans)
         assert end - sets[-1][1] == 30 * NS_PER_S
 
 
-def test_nothing_teaches_before_the_list_and_once_is_enough_after_it():
+def test_stretches_are_stored_once_after_the_stream_is_complete():
     one = RecordedSession()
 
     async def before() -> None:
@@ -110,7 +110,7 @@ def test_nothing_teaches_before_the_list_and_once_is_enough_after_it():
     assert stored(one)[0].metadata.revision == metadata.revision
 
 
-def test_idle_time_with_rotation_teaches_without_it_as_well():
+def test_stretches_with_rotation_are_stored_in_both_layouts():
     one = asyncio.run(both_sensors())
 
     async def story() -> None:
@@ -128,7 +128,7 @@ def test_idle_time_with_rotation_teaches_without_it_as_well():
     assert (sensors("wrist-acc6"), sensors("wrist-acc3")) == ([(True, True)], [(True, False)])
 
 
-def test_a_correction_replaces_and_a_deletion_takes_out():
+def test_correction_replaces_and_deletion_removes_a_stretch():
     one = recorded()
     swept(one)
     first = stored(one)[0].metadata
@@ -148,7 +148,7 @@ def test_a_correction_replaces_and_a_deletion_takes_out():
     assert swept(one) == 0
 
 
-def test_one_of_two_sets_is_deleted_and_the_other_still_teaches():
+def test_deleting_one_of_two_sets_keeps_the_other_in_the_stretch():
     one = recorded()
     other = new_id()
 
@@ -167,12 +167,12 @@ def test_one_of_two_sets_is_deleted_and_the_other_still_teaches():
     swept(one)
     assert [span[2] for span in stored(one)[0].metadata.spans] == ["biceps curl", "row"]
     asyncio.run(one.recorder.delete_set(one.user, one.session, other))
-    assert swept(one) == 1  # although no set or list is newer than what stands there
+    assert swept(one) == 1  # although no set or list is newer than the stored stretch
     assert [span[2] for span in stored(one)[0].metadata.spans] == ["biceps curl"]
     assert swept(one) == 0
 
 
-def test_the_sweeper_and_a_replay_do_it_and_a_deleted_session_stays_deleted():
+def test_sweep_and_replay_agree_and_deleted_sessions_stay_without_stretches():
     one = recorded()
     asyncio.run(sweep(one.records, START, NOW))
     assert len(stored(one)) == 1
@@ -184,9 +184,9 @@ def test_the_sweeper_and_a_replay_do_it_and_a_deleted_session_stays_deleted():
     asyncio.run(
         one.records.stretches.replace(one.user, one.session, before, us_of(NOW), LABELLED_TTL_S)
     )
-    assert stored(one) == []  # a write that was under way
+    assert stored(one) == []  # a write in flight
 
 
-def test_a_stranger_has_none():
+def test_user_without_sessions_has_no_stretches():
     one = recorded()
     assert asyncio.run(project_stretches(one.records, uuid4(), us_of(NOW))) == 0

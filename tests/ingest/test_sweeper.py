@@ -1,4 +1,4 @@
-"""The sweeper finishes what a crash left half done, and changes nothing else."""
+"""The sweeper finishes what a crash interrupted, and changes nothing else."""
 
 import asyncio
 from dataclasses import replace
@@ -17,7 +17,7 @@ from tests.ingest.recorded_session import NOW, FailingRepository, RecordedSessio
 
 
 @pytest.mark.parametrize("repository_and_method", ["sets.put_all", "sets.put_labelled"])
-def test_a_journaled_set_that_was_not_projected_is_found(repository_and_method: str) -> None:
+def test_sweep_projects_a_journaled_set_after_a_crash(repository_and_method: str) -> None:
     async def story() -> None:
         one = RecordedSession()
         await one.open(0, 1)
@@ -34,7 +34,7 @@ def test_a_journaled_set_that_was_not_projected_is_found(repository_and_method: 
     asyncio.run(story())
 
 
-def test_samples_that_come_long_after_their_set_are_found() -> None:
+def test_sweep_labels_a_set_whose_samples_arrive_late() -> None:
     async def story() -> None:
         one = RecordedSession()
         await one.open(0)
@@ -49,7 +49,7 @@ def test_samples_that_come_long_after_their_set_are_found() -> None:
     asyncio.run(story())
 
 
-def test_what_was_under_way_does_not_come_back_after_a_deletion() -> None:
+def test_late_writes_do_not_restore_deleted_sessions_and_sets() -> None:
     async def story() -> None:
         one = RecordedSession()
         await one.open(0, 1)
@@ -71,7 +71,7 @@ def test_what_was_under_way_does_not_come_back_after_a_deletion() -> None:
     asyncio.run(story())
 
 
-def test_a_whole_replay_changes_nothing() -> None:
+def test_full_replay_is_idempotent() -> None:
     async def story() -> None:
         one = RecordedSession()
         await one.open(0, 1, 2)
@@ -85,10 +85,10 @@ def test_a_whole_replay_changes_nothing() -> None:
     asyncio.run(story())
 
 
-def test_what_a_long_sweep_writes_is_announced_when_it_is_written(
+def test_long_sweep_announces_changes_at_their_write_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A training that begins meanwhile looks back one minute, not to the begin of the sweep."""
+    """A training run that starts meanwhile looks back one minute, not to the sweep start."""
     seconds = iter([0.0, 300.0])
     monkeypatch.setattr("ingest.sweeper.time", SimpleNamespace(monotonic=lambda: next(seconds)))
 

@@ -1,4 +1,4 @@
-"""What a sweep neither repeats nor reads."""
+"""Work that a sweep does not repeat, and rows that it does not read."""
 
 import asyncio
 from collections import Counter
@@ -28,7 +28,7 @@ from tests.ingest.histories import LIMITS, START, confirmation, new_id
 from tests.ingest.recorded_session import NOW, FailingRepository, RecordedSession
 
 
-def test_what_a_process_has_projected_is_not_projected_by_it_again() -> None:
+def test_sweep_skips_events_already_projected_by_the_process() -> None:
     async def story() -> None:
         one, projected = RecordedSession(), ProjectedEvents()
         await one.open(0, 1)
@@ -47,7 +47,7 @@ def test_what_a_process_has_projected_is_not_projected_by_it_again() -> None:
     asyncio.run(story())
 
 
-def test_only_so_many_projected_events_are_remembered() -> None:
+def test_projected_events_are_evicted_beyond_the_capacity() -> None:
     user, projected = uuid4(), ProjectedEvents(capacity=2)
     sessions = {uuid4(): uuid4() for _ in range(3)}
     keys = [EventKey(event_id, "2026-11", n) for n, event_id in enumerate(sessions)]
@@ -56,7 +56,7 @@ def test_only_so_many_projected_events_are_remembered() -> None:
     assert projected.known(uuid4(), keys) == {}, "everybody's own"
 
 
-def test_a_session_is_followed_up_once_however_many_events_it_has() -> None:
+def test_session_reads_of_a_sweep_do_not_grow_with_the_number_of_events() -> None:
     async def story() -> None:
         one = RecordedSession()
         await one.open(0, 1)
@@ -87,11 +87,11 @@ class Counting:
         return getattr(self._inner, name)
 
 
-def test_sets_without_samples_cost_no_reading_of_their_sessions() -> None:
+def test_sessions_of_sets_without_samples_are_not_read() -> None:
     async def story() -> None:
         one = RecordedSession()
         await one.open(0, 1)
-        for _ in range(20):  # written down without a watch
+        for _ in range(20):  # confirmed without a watch
             session, opening = new_id(), SessionOpening(started_at=START, streams={})
             await one.recorder.open_session(one.user, session, opening)
             await one.recorder.confirm_set(one.user, session, new_id(), confirmation(0, 0))
@@ -106,10 +106,10 @@ def test_sets_without_samples_cost_no_reading_of_their_sessions() -> None:
 
 
 @ON_NODE
-def test_of_old_events_a_sweep_does_not_read_what_they_say(
+def test_sweep_does_not_read_the_bodies_of_old_events(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A user's lists of 14 months have megabytes, and everybody who sends is swept each minute."""
+    """Lists of 14 months are megabytes, and every active user is swept each minute."""
     one = RecordedSession()
     one.records = records_in(database, LIMITS)
     one.recorder = one.on(one.records)

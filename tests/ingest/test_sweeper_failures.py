@@ -18,7 +18,7 @@ from tests.ingest.recorded_session import NOW, FailingRepository, RecordedSessio
 
 
 @pytest.mark.parametrize("body", [{}, {"started_at": "noon", "timezone": "UTC", "plan": None}])
-def test_one_user_of_whom_the_journal_says_nonsense_does_not_stop_the_others(
+def test_malformed_event_of_one_user_does_not_stop_the_sweep(
     body: dict[str, Any],
 ) -> None:
     async def story() -> None:
@@ -36,7 +36,7 @@ def test_one_user_of_whom_the_journal_says_nonsense_does_not_stop_the_others(
     asyncio.run(story())
 
 
-def test_what_stands_before_an_event_of_a_later_release_is_projected() -> None:
+def test_events_before_an_unknown_event_kind_are_projected() -> None:
     async def story() -> None:
         one, projected = RecordedSession(), ProjectedEvents()
         await one.open(0, 1)
@@ -57,7 +57,7 @@ def test_what_stands_before_an_event_of_a_later_release_is_projected() -> None:
 
 
 class _Late:
-    """Sets that the database does not give of some users; `calls` counts how often it was asked."""
+    """Sets whose reads fail for some users; `calls` counts these reads."""
 
     def __init__(self, inner: object, users: Collection[UUID], *, answers_from: int = 99) -> None:
         self._inner, self._users, self._answers_from = inner, users, answers_from
@@ -86,7 +86,7 @@ async def _five(one: RecordedSession) -> list[UUID]:
 
 
 @pytest.mark.parametrize("position", [0, 4])
-def test_one_user_of_whom_the_database_gives_nothing_does_not_stop_the_others(
+def test_database_failure_for_one_user_is_retried_and_does_not_stop_the_sweep(
     position: int,
 ) -> None:
     async def story() -> None:
@@ -103,7 +103,7 @@ def test_one_user_of_whom_the_database_gives_nothing_does_not_stop_the_others(
     asyncio.run(story())
 
 
-def test_where_the_database_gives_nothing_of_many_the_sweep_is_repeated() -> None:
+def test_database_failure_for_many_users_aborts_the_sweep() -> None:
     async def story() -> None:
         one = RecordedSession()
         users = await _five(one)

@@ -11,7 +11,7 @@ TTL_S = 2.0
 
 
 class Oracle:
-    """A slow source: each question is answered when the test says so."""
+    """A slow source: each load finishes when the test says so."""
 
     def __init__(self) -> None:
         self.now_s = 100.0
@@ -44,12 +44,12 @@ def told(story: Callable[[Oracle], Awaitable[None]]) -> None:
     asyncio.run(run())
 
 
-def test_many_who_ask_at_once_are_one_question():
+def test_concurrent_loads_of_a_key_are_coalesced():
     async def story(oracle: Oracle) -> None:
         tasks = [oracle.wants() for _ in range(5)]
         await settled()
         assert len(oracle.asked) == 1
-        tasks[0].cancel()  # who goes away stops nobody
+        tasks[0].cancel()  # a cancelled caller does not stop the load
         oracle.asked[0].set_result("a")
         assert await asyncio.gather(*tasks[1:]) == ["a"] * 4
         assert oracle.remembered.get("key") == "a"
@@ -57,13 +57,13 @@ def test_many_who_ask_at_once_are_one_question():
     told(story)
 
 
-def test_past_half_of_its_time_a_value_is_found_out_again_and_nobody_waits():
+def test_value_past_half_its_ttl_is_refreshed_in_the_background():
     async def story(oracle: Oracle) -> None:
         await oracle.learns("old")
         oracle.now_s += TTL_S / 2
         assert await oracle.wants() == "old"
         await settled()
-        assert len(oracle.asked) == 1  # at half it is young enough
+        assert len(oracle.asked) == 1  # at exactly half it is fresh enough
         oracle.now_s += 0.1
         assert [await oracle.wants(), await oracle.wants()] == ["old", "old"]
         assert len(oracle.asked) == 2
@@ -74,11 +74,11 @@ def test_past_half_of_its_time_a_value_is_found_out_again_and_nobody_waits():
     told(story)
 
 
-def test_a_value_is_believed_from_before_it_was_asked_for():
+def test_ttl_starts_when_the_load_starts():
     async def story(oracle: Oracle) -> None:
         task = oracle.wants()
         await settled()
-        oracle.now_s += TTL_S - 0.1  # the answer took that long
+        oracle.now_s += TTL_S - 0.1  # the duration of the load
         oracle.asked[0].set_result("a")
         assert await task == "a"
         oracle.now_s += 0.2
@@ -88,7 +88,7 @@ def test_a_value_is_believed_from_before_it_was_asked_for():
     told(story)
 
 
-def test_an_error_is_told_to_who_waits_and_not_kept():
+def test_load_error_is_raised_to_the_caller_and_not_cached():
     async def story(oracle: Oracle) -> None:
         task = oracle.wants()
         await settled()
@@ -100,7 +100,7 @@ def test_an_error_is_told_to_who_waits_and_not_kept():
     told(story)
 
 
-def test_an_error_behind_the_scenes_leaves_what_is_believed_until_its_time_is_over():
+def test_background_refresh_error_keeps_the_value_until_its_ttl():
     async def story(oracle: Oracle) -> None:
         await oracle.learns("a")
         oracle.now_s += TTL_S * 0.75
@@ -116,12 +116,12 @@ def test_an_error_behind_the_scenes_leaves_what_is_believed_until_its_time_is_ov
 
 
 @pytest.mark.parametrize("kind", ["forget", "forget_where"])
-def test_what_was_asked_before_it_was_forgotten_is_not_believed(kind: str):
+def test_load_started_before_forgetting_is_discarded(kind: str):
     async def story(oracle: Oracle) -> None:
         await oracle.learns("before")
         oracle.now_s += TTL_S * 0.75
         assert await oracle.wants() == "before"
-        await settled()  # a question is under way
+        await settled()  # a refresh is in flight
         if kind == "forget":
             oracle.remembered.forget("key")
         else:
@@ -134,7 +134,7 @@ def test_what_was_asked_before_it_was_forgotten_is_not_believed(kind: str):
     told(story)
 
 
-def test_only_so_many_are_kept():
+def test_oldest_entry_is_evicted_beyond_the_capacity():
     async def story(oracle: Oracle) -> None:
         for key in "abc":
             await oracle.learns(key, key)
