@@ -1,4 +1,4 @@
-"""What the tests of the store share: both stores, a loop, a family of a test's own."""
+"""Fixtures of the store's tests: both stores, an event loop, a job family per test."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -28,5 +28,5 @@ def run() -> Iterator[Callable[[Any], Any]]:
 
 @pytest.fixture
 def family() -> str:
-    """A family of this test alone: the keyspace is shared."""
+    """A job family of this test alone, as the keyspace is shared."""
     return f"test-{uuid4()}"

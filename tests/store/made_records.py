@@ -45,7 +45,7 @@ def labelled(row: SetRow, model_id: str = "wrist-acc6", samples: bytes = b"s") -
 
 
 def prediction(user: UUID, session: UUID, at: datetime, **changes: Any) -> Prediction:
-    """A row of 30 s that the user's own model named; answered when it was done."""
+    """A prediction of 30 s by the user's own model, predicted at its start."""
     found = Prediction(
         *(user, session, uuid4(), at, at + timedelta(seconds=30), "row", 0.9),
         abstained=False,

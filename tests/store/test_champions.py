@@ -14,7 +14,7 @@ from store.models import Models
 from tests.store.stored_models import NOW, a_model, an_owner, challenge
 
 
-def test_promotions_keep_what_was_before(database: Database):
+def test_promotion_keeps_the_previous_version_and_refuses_stale_pointers(database: Database):
     champions, owner = Champions(database), an_owner()
     first, second = a_model(owner, b"first"), a_model(owner, b"second")
 
@@ -34,7 +34,7 @@ def test_promotions_keep_what_was_before(database: Database):
     asyncio.run(life())
 
 
-def test_of_many_promotions_at_once_one_wins(database: Database):
+def test_one_of_several_concurrent_promotions_wins(database: Database):
     champions, owner = Champions(database), an_owner()
     rivals = [a_model(owner, b"%d" % number) for number in range(6)]
 
@@ -50,7 +50,7 @@ def test_of_many_promotions_at_once_one_wins(database: Database):
     asyncio.run(race())
 
 
-def test_rollback_goes_one_step_back_and_no_further(database: Database):
+def test_rollback_restores_the_previous_champion_and_stops_at_the_first(database: Database):
     models, champions, owner = Models(database), Champions(database), an_owner()
     first, second = a_model(owner, b"first"), a_model(owner, b"second")
 
@@ -70,7 +70,7 @@ def test_rollback_goes_one_step_back_and_no_further(database: Database):
     asyncio.run(life())
 
 
-def test_a_retired_model_is_the_one_before(database: Database):
+def test_retired_champion_is_restored_by_withdrawal_or_rollback(database: Database):
     models, champions, owner = Models(database), Champions(database), an_owner()
     first, second = a_model(owner, b"first"), a_model(owner, b"second")
     key, runs = first[:3], [uuid.uuid4() for _ in range(3)]
@@ -105,7 +105,7 @@ def test_a_retired_model_is_the_one_before(database: Database):
     asyncio.run(life())
 
 
-def test_there_is_no_way_back_to_what_was_withdrawn(database: Database):
+def test_rollback_to_a_withdrawn_run_is_refused(database: Database):
     models, champions, owner = Models(database), Champions(database), an_owner()
     first, second = a_model(owner, b"first"), a_model(owner, b"second")
 
@@ -124,7 +124,7 @@ def test_there_is_no_way_back_to_what_was_withdrawn(database: Database):
     asyncio.run(life())
 
 
-def test_a_run_withdrawn_falls_back_and_the_next_promotion_skips_it(database: Database):
+def test_withdrawn_run_falls_back_and_is_skipped_by_the_next_promotion(database: Database):
     champions, owner = Champions(database), an_owner()
     good, bad, better = (a_model(owner, word) for word in (b"good", b"bad", b"better"))
 
@@ -147,7 +147,7 @@ def test_a_run_withdrawn_falls_back_and_the_next_promotion_skips_it(database: Da
     asyncio.run(life())
 
 
-def test_two_bad_nights_taken_back_leave_what_was_before_both(database: Database):
+def test_withdrawing_two_runs_restores_the_champion_before_both(database: Database):
     models, champions, owner = Models(database), Champions(database), an_owner()
     nights = [a_model(owner, b"%d" % night) for night in range(4)]
     key = nights[0][:3]
@@ -178,7 +178,7 @@ def test_two_bad_nights_taken_back_leave_what_was_before_both(database: Database
     asyncio.run(life())
 
 
-def test_a_rollback_may_go_back_twice(database: Database):
+def test_two_rollbacks_go_back_two_versions(database: Database):
     models, champions, owner = Models(database), Champions(database), an_owner()
     nights = [a_model(owner, b"%d" % night) for night in range(3)]
     key = nights[0][:3]
@@ -195,7 +195,7 @@ def test_a_rollback_may_go_back_twice(database: Database):
     asyncio.run(life())
 
 
-def test_a_pointer_names_so_many_and_no_more(database: Database):
+def test_earlier_versions_of_a_champion_are_limited(database: Database):
     champions, owner = Champions(database), an_owner()
 
     async def life() -> None:
@@ -212,7 +212,7 @@ def test_a_pointer_names_so_many_and_no_more(database: Database):
 
 @given(st.lists(st.sampled_from(["promote", "withdraw", "same"]), max_size=7))
 @settings(max_examples=15, deadline=None)
-def test_what_serves_is_the_newest_of_a_run_that_stands(database: Database, steps: list[str]):
+def test_serving_model_is_the_newest_of_a_run_not_withdrawn(database: Database, steps: list[str]):
     champions, owner = Champions(database), an_owner()
     key = (owner, "wrist-acc6", "exercise")
 

@@ -1,4 +1,4 @@
-"""CQL files: where statements end, which of them may run twice, and how files are numbered."""
+"""CQL files: splitting into statements, repeatable statements, and file numbers."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ _PARTS = st.sampled_from(["a", "';--'", '"//;"', "$$;/*$$", "'it''s;'", "(1)"])
 
 
 @given(st.lists(st.lists(_PARTS, min_size=1), min_size=1))
-def test_statements_are_split_where_they_end(statements: list[list[str]]) -> None:
+def test_statements_are_split_outside_of_quotes_and_comments(statements: list[list[str]]) -> None:
     text = "".join("-- c;\n" + " /* ; ' */ ".join(parts) + "\n;\n// ;'\n" for parts in statements)
     assert statements_in(text) == [" ".join(parts) for parts in statements]
 
@@ -30,7 +30,7 @@ def test_statements_are_split_where_they_end(statements: list[list[str]]) -> Non
         ("ALTER TABLE t WITH gc_grace_seconds = 1", "ALTER TABLE t WITH gc_grace_seconds = 1"),
     ],
 )
-def test_a_statement_may_run_twice(statement: str, safe: str) -> None:
+def test_statements_are_made_repeatable(statement: str, safe: str) -> None:
     assert repeatable(statement) == safe
     assert repeatable(safe) == safe
 

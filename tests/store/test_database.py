@@ -26,7 +26,7 @@ class _Prepared:
 
 
 class _Response:
-    """An answer that comes in a later turn of the loop."""
+    """A response that arrives in a later iteration of the loop."""
 
     has_more_pages = False
 
@@ -48,7 +48,7 @@ class _Response:
 
 
 class _Session:
-    """Counts what is under way."""
+    """Counts the queries in flight."""
 
     def __init__(self, *, away: bool = False) -> None:
         self.under_way = self.most = self.asked = 0
@@ -84,29 +84,29 @@ def _many(database: Database, ask: Callable[[Database, int], Awaitable[object]])
         lambda database, n: database.run_batch([Statement(READ, (n,))] * 2),
     ],
 )
-def test_what_is_asked_at_once_waits_for_a_place(
+def test_concurrent_queries_are_limited_to_max_in_flight(
     ask: Callable[[Database, int], Awaitable[object]],
 ) -> None:
     session = _Session()
     database = _over(session)
-    for again in (1, 2):  # a command asks from one loop after another
+    for again in (1, 2):  # a command may use several loops in turn
         assert len(_many(database, ask)) == 3 * MAX_IN_FLIGHT
         assert (session.asked, session.most) == (again * 3 * MAX_IN_FLIGHT, MAX_IN_FLIGHT)
 
 
-def test_a_name_that_leads_nowhere_is_a_database_that_is_away() -> None:
+def test_unresolvable_contact_point_raises_database_unavailable() -> None:
     with pytest.raises(DatabaseUnavailable, match=r"x\.invalid"):
         connect(Cassandra(contact_points=("x.invalid",)), keyspace=None)
 
 
-def test_who_gets_no_answer_gives_the_place_back() -> None:
+def test_timed_out_queries_release_their_slot() -> None:
     session = _Session(away=True)
     answers = _many(_over(session), lambda database, n: database.run(READ, (n,)))
     assert {type(answer) for answer in answers} == {DatabaseUnavailable}
     assert session.asked == 3 * MAX_IN_FLIGHT
 
 
-def test_a_stream_of_many_parts_is_read_in_turn() -> None:
+def test_reads_of_many_parts_stay_within_max_in_flight() -> None:
     session = _Session()
 
     async def run() -> None:

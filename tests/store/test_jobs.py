@@ -19,7 +19,7 @@ NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 RUNS = [uuid7(ms, bytes(10)) for ms in (1, 2, 3)]  # in the order of their times
 
 
-def test_a_run_from_its_start_to_its_end(database: Database, family: str):
+def test_run_is_recorded_from_start_to_finish(database: Database, family: str):
     runs = JobRuns(database)
     first, second, _ = RUNS
 
@@ -47,7 +47,7 @@ def test_a_run_from_its_start_to_its_end(database: Database, family: str):
     asyncio.run(life())
 
 
-def test_every_user_of_a_run_is_found_again_in_order(database: Database):
+def test_user_outcomes_of_a_run_are_read_in_order(database: Database):
     runs = JobRuns(database)
     run_id, other = uuid4(), uuid4()
     outcomes = [
@@ -59,7 +59,7 @@ def test_every_user_of_a_run_is_found_again_in_order(database: Database):
 
 
 class Counted:
-    """A database that tells how many rows it gave."""
+    """A database that counts the rows it returns."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -72,7 +72,7 @@ class Counted:
 
 
 @pytest.mark.parametrize(("users", "limit"), [(640, 7), (640, 100), (70, 20), (3, 2), (0, 5)])
-def test_users_of_a_run_come_in_pages_that_read_no_more_than_they_need(
+def test_pages_of_user_outcomes_read_a_bounded_number_of_rows(
     database: Database, users: int, limit: int
 ):
     run_id = uuid4()
@@ -101,7 +101,7 @@ def test_users_of_a_run_come_in_pages_that_read_no_more_than_they_need(
     assert found == sorted(outcomes, key=lambda outcome: (shard_of(outcome.user_id), *outcome))
 
 
-def test_one_lease_at_a_time_and_a_dead_holder_loses_it(database: Database, family: str):
+def test_lease_is_exclusive_and_expires_without_renewal(database: Database, family: str):
     leases = Leases(database)
     first, second, third = RUNS
 
@@ -116,7 +116,7 @@ def test_one_lease_at_a_time_and_a_dead_holder_loses_it(database: Database, fami
         await leases.acquire(family, second, "b", NOW + timedelta(seconds=111), 60)
         with pytest.raises(LeaseHeld):
             await leases.renew(family, first, NOW + timedelta(seconds=112), 60)
-        await leases.release(family, first)  # not its own any more: nothing happens
+        await leases.release(family, first)  # no longer the holder: no effect
         with pytest.raises(LeaseHeld):
             await leases.acquire(family, third, "c", NOW + timedelta(seconds=120), 60)
         await leases.release(family, second)
@@ -125,7 +125,7 @@ def test_one_lease_at_a_time_and_a_dead_holder_loses_it(database: Database, fami
     asyncio.run(life())
 
 
-def test_of_two_that_ask_at_once_one_gets_the_lease(database: Database, family: str):
+def test_one_of_several_concurrent_callers_acquires_the_lease(database: Database, family: str):
     async def both() -> list[object]:
         leases = Leases(database)
         asked = (leases.acquire(family, run, "x", NOW, 60) for run in RUNS)
@@ -149,7 +149,7 @@ def test_a_watermark_only_moves_forward(database: Database, family: str):
     asyncio.run(life())
 
 
-def test_a_clock_that_was_ahead_stops_nobody(database: Database, family: str):
+def test_leases_and_watermarks_from_a_clock_ahead_are_ignored(database: Database, family: str):
     marks, leases, ahead = Watermarks(database), Leases(database), NOW + timedelta(days=300)
 
     async def life() -> None:
@@ -165,7 +165,7 @@ def test_a_clock_that_was_ahead_stops_nobody(database: Database, family: str):
     asyncio.run(life())
 
 
-def test_changed_users_are_those_of_the_topic_since_then(database: Database, family: str):
+def test_changed_users_are_selected_by_topic_and_time(database: Database, family: str):
     def change(number: int, topic: str, at: datetime) -> None:
         user = UUID(int=number)
         database.execute(

@@ -1,4 +1,4 @@
-"""Which run of a batch job is live, and how a run is taken back."""
+"""Live runs of batch jobs, and withdrawal of runs."""
 
 import asyncio
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 RUNS = [uuid7(ms, bytes(10)) for ms in (1, 2, 3)]  # in the order of their times
 
 
-def test_the_live_run_moves_from_what_was_read_only(database: Database, family: str):
+def test_live_run_changes_only_from_the_expected_previous_run(database: Database, family: str):
     live = LiveRuns(database)
     first, second, third = RUNS
 
@@ -41,7 +41,7 @@ def run_at(at: datetime) -> UUID:
 
 
 async def finished(database: Database, family: str, hours: float, status: RunStatus) -> UUID:
-    """A run that began so many hours after `NOW`."""
+    """A run that started `hours` after `NOW`."""
     at, runs = NOW + timedelta(hours=hours), JobRuns(database)
     run = run_at(at)
     await runs.start(family, run, {}, at)
@@ -61,7 +61,7 @@ def withdraw(database: Database, run: UUID):
     return Champions(database).withdraw(run, "a bad night", NOW)
 
 
-def test_live_runs_are_taken_back_one_after_the_other(database: Database, family: str):
+def test_withdrawn_live_runs_fall_back_one_by_one(database: Database, family: str):
     live = LiveRuns(database)
 
     async def life() -> None:
@@ -76,7 +76,7 @@ def test_live_runs_are_taken_back_one_after_the_other(database: Database, family
             seen = (family, before[0], None, at, {"h": before[1]})
             assert await live.fall_back(family, run, NOW) == seen
             assert await live.read(family) == seen
-        assert await live.fall_back(family, first, NOW) is None  # of the oldest no row is left
+        assert await live.fall_back(family, first, NOW) is None  # the oldest run has no rows left
         assert await live.read(family) is None
         assert (await JobRuns(database).find(refused)).family == family
         assert await JobRuns(database).find(uuid4()) is None
@@ -84,7 +84,7 @@ def test_live_runs_are_taken_back_one_after_the_other(database: Database, family
     asyncio.run(life())
 
 
-def test_what_was_taken_back_is_passed_over(database: Database, family: str):
+def test_withdrawn_runs_are_skipped_when_falling_back(database: Database, family: str):
     async def life() -> None:
         first, second, third = await went_live(database, family, 0, 1, 2)
         await withdraw(database, second)
@@ -95,7 +95,7 @@ def test_what_was_taken_back_is_passed_over(database: Database, family: str):
     asyncio.run(life())
 
 
-def test_a_run_that_was_taken_back_before_it_was_live_never_is(database: Database, family: str):
+def test_run_withdrawn_before_going_live_never_goes_live(database: Database, family: str):
     live = LiveRuns(database)
 
     async def life() -> None:
@@ -105,13 +105,13 @@ def test_a_run_that_was_taken_back_before_it_was_live_never_is(database: Databas
         await withdraw(database, third)
         with pytest.raises(RunWithdrawn, match=str(third)):
             await live.go_live(family, third, NOW, {}, second)
-        assert await live.read(family) == seen  # nor was it for a moment
+        assert await live.read(family) == seen  # not live even for a moment
 
     asyncio.run(life())
 
 
 class Meanwhile:
-    """A database in which a run is taken back just before a pointer moves for the first time."""
+    """A database in which a run is withdrawn just before the first update of a pointer."""
 
     def __init__(self, database: Database, run: UUID) -> None:
         self._database, self._runs = database, [run]
@@ -134,7 +134,7 @@ def test_a_concurrent_withdrawal_wins_over_going_live(database: Database, family
             await live.go_live(family, third, NOW, {}, second)
         assert (await live.read(family)).run_id == second
 
-        live = LiveRuns(Meanwhile(database, first))  # where readers are about to be sent
+        live = LiveRuns(Meanwhile(database, first))  # the run that readers fall back to
         assert await live.fall_back(family, second, NOW) is None
         assert await live.read(family) is None
 
@@ -142,7 +142,7 @@ def test_a_concurrent_withdrawal_wins_over_going_live(database: Database, family
 
 
 @pytest.mark.parametrize("table", ["clusters", "recommendations", "ranks"])
-def test_rows_live_as_long_as_a_run_can_be_gone_back_to(database: Database, table: str):
+def test_ttl_of_batch_tables_equals_the_fall_back_period(database: Database, table: str):
     cql = (
         "SELECT default_time_to_live FROM system_schema.tables "
         "WHERE keyspace_name = 'muvr_test' AND table_name = ?"

@@ -1,4 +1,4 @@
-"""DuckDB over a small mart: what it answers, and what it never does."""
+"""DuckDB over a small mart: answers, limits and isolation."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ from store.mart_query import query_duckdb
 
 AS_OF = datetime(2026, 11, 21, 3, tzinfo=UTC)
 LIMITS = Sql(seconds=20, rows=3)
-ONE, TWO = (str(uuid7(n, bytes(10))) for n in (1, 2))  # versions are called as runs
+ONE, TWO = (str(uuid7(n, bytes(10))) for n in (1, 2))  # versions are named like runs
 
 
 def made(path: Path, version: str, rows: int) -> MartFolder:
@@ -46,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> MartFolder:
     return made(tmp_path_factory.mktemp("its mart"), ONE, 2)
 
 
-def test_an_answer_says_how_fresh_it_is_and_whether_there_is_more(folder: MartFolder):
+def test_answer_carries_as_of_and_whether_rows_were_truncated(folder: MartFolder):
     counted = query_duckdb(folder, "SELECT count(*) AS n FROM sets", LIMITS)
     assert (counted.columns, counted.rows, counted.more) == (("n",), [(2,)], False)
     assert counted.as_of == AS_OF
@@ -79,20 +79,20 @@ EVIL = (
 
 
 @pytest.mark.parametrize("query", EVIL)
-def test_only_the_mart_is_read(folder: MartFolder, query: str):
+def test_queries_cannot_read_or_write_outside_the_mart(folder: MartFolder, query: str):
     before = sorted(folder.path.rglob("*"))
     with pytest.raises(BadQuery):
         query_duckdb(folder, query.format(mart=folder.path), LIMITS)
     assert sorted(folder.path.rglob("*")) == before
 
 
-def test_a_query_without_end_is_stopped(folder: MartFolder):
+def test_query_over_the_time_limit_is_stopped(folder: MartFolder):
     endless = "SELECT count(*) FROM range(10000000000) a, range(1000000) b"
     with pytest.raises(QueryTooLong, match=r"sql\.seconds = 0\.2"):
         query_duckdb(folder, endless, Sql(seconds=0.2))
 
 
-def test_no_mart_says_how_to_make_one(tmp_path: Path):
+def test_missing_mart_error_names_the_refresh_command(tmp_path: Path):
     with pytest.raises(NoMart, match="muvr mart refresh"):
         query_duckdb(MartFolder(tmp_path), "SELECT 1", LIMITS)
 
@@ -104,8 +104,8 @@ def test_a_new_version_replaces_the_old_one_and_its_files(tmp_path: Path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [TWO, "manifest.json"]
 
 
-def test_pruning_keeps_files_that_are_no_version(tmp_path: Path):
-    """`paths.mart` may be a folder that was there before."""
+def test_pruning_keeps_files_that_are_not_mart_versions(tmp_path: Path):
+    """`paths.mart` may be an existing folder with other files."""
     files = [tmp_path / "node" / "data.db", tmp_path / TWO[::-1] / "a", tmp_path / ONE / "other"]
     for file in files:
         file.parent.mkdir()
@@ -114,14 +114,14 @@ def test_pruning_keeps_files_that_are_no_version(tmp_path: Path):
     assert all(file.exists() for file in files)
 
 
-def test_a_question_whose_files_a_refresh_took_away_is_asked_again(
+def test_query_is_retried_if_a_refresh_removed_its_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     folder = made(tmp_path, ONE, 2)
     refreshes = iter([TWO])
 
     def refreshed_meanwhile(*_: object) -> None:
-        """Takes the place of the doors: the last thing before the query."""
+        """Replaces `_lock_down`, the last step before the query."""
         for version in refreshes:
             made(tmp_path, version, 5)
 
@@ -129,7 +129,7 @@ def test_a_question_whose_files_a_refresh_took_away_is_asked_again(
     assert query_duckdb(folder, "SELECT count(*) FROM sets", LIMITS).rows == [(5,)]
 
 
-def test_the_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path):
+def test_pseudonym_key_is_created_once_with_owner_only_permissions(tmp_path: Path):
     key = pseudonym_key(tmp_path / "secrets")
     assert pseudonym_key(tmp_path / "secrets") == key
     assert (tmp_path / "secrets" / "mart-key").stat().st_mode & 0o777 == 0o600
@@ -138,7 +138,7 @@ def test_the_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path):
     assert key_id(key) != key_id(other)
 
 
-def test_a_key_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_pseudonym_key_is_written_atomically(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A full disk: nothing is left that the next call would take for a key."""
 
     def full(handle: int) -> None:
@@ -154,7 +154,7 @@ def test_a_key_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("content", ["", "00" * (KEY_BYTES - 1), "no key at all"])
-def test_what_is_no_key_is_refused(tmp_path: Path, content: str):
+def test_invalid_pseudonym_key_file_is_refused(tmp_path: Path, content: str):
     (tmp_path / "mart-key").write_text(content)
     with pytest.raises(BadConfig, match=f"mart-key is no key of {KEY_BYTES} bytes.*delete"):
         pseudonym_key(tmp_path)

@@ -42,7 +42,7 @@ os._exit(9)
 
 @pytest.fixture
 def settings(node: EmbeddedNode) -> Cassandra:
-    """Settings of a keyspace that is not there yet."""
+    """Settings of a keyspace that does not exist yet."""
     name = f"migrate_{uuid.uuid4().hex[:12]}"
     return node.config.model_copy(update={"keyspace": name})
 
@@ -74,7 +74,9 @@ class _Heard:
         self.steps.append((done, total))
 
 
-def test_its_whole_life(settings: Cassandra, folder: Path, anywhere: Database) -> None:
+def test_migrations_are_applied_once_and_recorded(
+    settings: Cassandra, folder: Path, anywhere: Database
+) -> None:
     heard = _Heard()
     assert migrate(settings, folder=folder, progress=heard) == ("0001_one",)
     assert heard.steps == [(1, 2), (2, 2)]
@@ -105,7 +107,9 @@ def test_the_real_schema_is_applied(database: Database, keyspace: Cassandra) -> 
     assert kept == LAYOUT
 
 
-def test_two_processes_at_once(settings: Cassandra, folder: Path, anywhere: Database) -> None:
+def test_concurrent_processes_apply_each_migration_once(
+    settings: Cassandra, folder: Path, anywhere: Database
+) -> None:
     many = ";\n".join(f"CREATE TABLE t{n} (id int PRIMARY KEY)" for n in range(10))
     (folder / "0002_many.cql").write_text(many)
     command = [sys.executable, "-c", MIGRATE, settings.model_dump_json(), str(folder)]
@@ -120,16 +124,16 @@ def test_two_processes_at_once(settings: Cassandra, folder: Path, anywhere: Data
     assert {f"t{n}" for n in range(10)} <= _tables(anywhere, settings.keyspace)
 
 
-def test_a_changed_file_is_refused(settings: Cassandra, folder: Path) -> None:
+def test_changed_migration_file_is_refused(settings: Cassandra, folder: Path) -> None:
     migrate(settings, folder=folder)
     (folder / "0001_one.cql").write_text("// only the comment\n" + ONE.replace("\n", "\n\n"))
-    assert migrate(settings, folder=folder) == ()  # says the same
+    assert migrate(settings, folder=folder) == ()  # the same statements
     (folder / "0001_one.cql").write_text(ONE.replace("id int", "id bigint"))
     with pytest.raises(BadMigration, match=r"0001_one\.cql was changed after it was applied"):
         migrate(settings, folder=folder)
 
 
-def test_a_migration_that_stopped_half_way_is_finished(
+def test_interrupted_migration_is_finished_by_the_next_run(
     settings: Cassandra, folder: Path, anywhere: Database
 ) -> None:
     file = folder / "0001_one.cql"
@@ -140,11 +144,13 @@ def test_a_migration_that_stopped_half_way_is_finished(
     assert anywhere.execute(f"SELECT owner FROM {settings.keyspace}.migration_lease") == []
 
     anywhere.execute(f"CREATE TYPE {settings.keyspace}.later (n int)")
-    assert migrate(settings, folder=folder) == ("0001_one",)  # one and two are no obstacle
+    assert migrate(settings, folder=folder) == ("0001_one",)  # existing tables are no obstacle
     assert "three" in _tables(anywhere, settings.keyspace)
 
 
-def test_a_file_changed_after_it_was_begun_is_refused(settings: Cassandra, folder: Path) -> None:
+def test_file_changed_after_an_interrupted_migration_is_refused(
+    settings: Cassandra, folder: Path
+) -> None:
     broken = ONE + "CREATE TABLE three (id nothing PRIMARY KEY);"
     (folder / "0001_one.cql").write_text(broken)
     with pytest.raises(BadMigration, match="refuses"):
@@ -154,7 +160,7 @@ def test_a_file_changed_after_it_was_begun_is_refused(settings: Cassandra, folde
         migrate(settings, folder=folder)
 
 
-def test_a_lease_left_by_a_dead_process_runs_out(settings: Cassandra, folder: Path) -> None:
+def test_migration_lease_of_a_dead_process_expires(settings: Cassandra, folder: Path) -> None:
     migrate(settings, folder=folder)
     (folder / "0002_more.cql").write_text("CREATE TABLE more (id int PRIMARY KEY);")
     command = [sys.executable, "-c", TAKE_THE_LEASE_AND_DIE, settings.model_dump_json()]
@@ -167,7 +173,7 @@ def test_a_lease_left_by_a_dead_process_runs_out(settings: Cassandra, folder: Pa
     assert time.monotonic() - begin_s < 15
 
 
-def test_a_lease_that_ran_out_is_noticed(settings: Cassandra, folder: Path) -> None:
+def test_renewing_an_expired_lease_is_refused(settings: Cassandra, folder: Path) -> None:
     migrate(settings, folder=folder)
     connection = connect(settings, keyspace=settings.keyspace)
     slow = Lease(connection, "migrate", ttl_s=1)
@@ -184,7 +190,7 @@ def test_a_lease_that_ran_out_is_noticed(settings: Cassandra, folder: Path) -> N
     connection.close()
 
 
-def test_a_renewed_lease_outlives_its_first_term(settings: Cassandra, folder: Path) -> None:
+def test_renewed_lease_outlives_its_first_ttl(settings: Cassandra, folder: Path) -> None:
     migrate(settings, folder=folder)
     connection = connect(settings, keyspace=settings.keyspace)
     lease = Lease(connection, "migrate", ttl_s=2)
@@ -197,26 +203,26 @@ def test_a_renewed_lease_outlives_its_first_term(settings: Cassandra, folder: Pa
     connection.close()
 
 
-def test_another_layout_is_refused(settings: Cassandra, folder: Path) -> None:
+def test_different_layout_is_refused(settings: Cassandra, folder: Path) -> None:
     migrate(settings, folder=folder, layout={"shards": "64"})
     with pytest.raises(SchemaMismatch, match="shaped with shards = 64, this code uses 32"):
         migrate(settings, folder=folder, layout={"shards": "32"})
 
 
-def test_another_replication_is_refused(settings: Cassandra, folder: Path) -> None:
+def test_different_replication_is_refused(settings: Cassandra, folder: Path) -> None:
     migrate(settings, folder=folder)
     three = settings.model_copy(update={"replication": 3})
     with pytest.raises(SchemaMismatch, match=r"conf\.yaml says 3 in datacenter1"):
         migrate(three, folder=folder)
     there = connect(three, keyspace=three.keyspace)
-    try:  # nor does a service start that nobody migrated
+    try:  # a service does not start with it either
         with pytest.raises(SchemaMismatch, match=r"conf\.yaml says 3 in datacenter1"):
             check_schema(there, three, folder=folder)
     finally:
         there.close()
 
 
-def test_start_up_compares_and_changes_nothing(
+def test_schema_check_at_start_up_changes_nothing(
     settings: Cassandra, folder: Path, anywhere: Database
 ) -> None:
     with pytest.raises(SchemaMismatch, match="not set up"):
@@ -233,7 +239,7 @@ def test_start_up_compares_and_changes_nothing(
     connection.close()
 
 
-def test_code_reads_the_next_schema_but_none_after_it(
+def test_code_accepts_a_schema_one_migration_ahead_but_not_two(
     settings: Cassandra, folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     older = tmp_path_factory.mktemp("older")
@@ -247,7 +253,7 @@ def test_code_reads_the_next_schema_but_none_after_it(
         migrate(settings, folder=older)
 
 
-def test_nodes_that_do_not_agree_are_an_error(
+def test_schema_disagreement_between_nodes_is_an_error(
     settings: Cassandra, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subject, "_AGREEMENT_TIMEOUT_S", 0.2)

@@ -1,4 +1,4 @@
-"""Models and champions: bytes never change, pointers move by what was read, bad runs are undone."""
+"""Models and predictions are read back as they were stored."""
 
 import asyncio
 import uuid
@@ -13,7 +13,7 @@ from tests.store.made_records import prediction
 from tests.store.stored_models import NOW, a_model, an_owner
 
 
-def test_a_model_comes_back_as_it_was_kept(database: Database):
+def test_model_is_read_back_as_it_was_stored(database: Database):
     models, model = Models(database), a_model(an_owner(), b"\x00weights\xff")
     other = a_model(model.owner, b"others")
 
@@ -34,7 +34,7 @@ def test_a_model_comes_back_as_it_was_kept(database: Database):
     asyncio.run(life())
 
 
-def test_predictions_of_a_session_are_replaced_whole(database: Database):
+def test_predictions_of_a_session_are_replaced_together(database: Database):
     predictions = Predictions(database)
     user_id = uuid.uuid4()
     session_id = uuid.UUID("019a0000-0000-7000-8000-000000000000")

@@ -1,4 +1,4 @@
-"""The embedded node: its whole life, and everything that may stand in its way."""
+"""The embedded node: start, stop, recovery after a kill, and failures to start."""
 
 import socket
 import subprocess
@@ -58,13 +58,13 @@ def _read(node: EmbeddedNode) -> set[int]:
     return {row.number for row in rows}
 
 
-def test_its_whole_life(fresh_node: EmbeddedNode) -> None:
+def test_node_keeps_written_rows_over_kill_stop_and_restart(fresh_node: EmbeddedNode) -> None:
     before = fresh_node.status()
     assert (before.running, before.ready, before.pid, before.failure) == (False, False, None, None)
 
     started = _start_elsewhere(fresh_node)
     assert started.returncode == 0, started.stderr
-    status = fresh_node.status()  # its starter is gone by now
+    status = fresh_node.status()  # the starting process has ended by now
     assert status.running
     assert status.ready
     assert (status.port, status.version) == (fresh_node.config.port, "5.0.9")
@@ -86,12 +86,12 @@ def test_its_whole_life(fresh_node: EmbeddedNode) -> None:
     fresh_node.start()
     assert _read(fresh_node) == set(range(100))
     _write(fresh_node, range(100, 120))
-    fresh_node.folders.record.unlink()  # as if its starter had been killed before writing it
+    fresh_node.folders.record.unlink()  # as if the starting process had been killed before
     assert fresh_node.stop()
     assert "Cassandra shutdown complete" in fresh_node.folders.log.read_text()
     ended = fresh_node.status()
     assert (ended.running, ended.failure) == (False, None)
-    assert fresh_node.stop()  # nothing to stop is no failure
+    assert fresh_node.stop()  # stopping a stopped node is no failure
 
     fresh_node.start()
     assert _read(fresh_node) == set(range(120))
@@ -106,7 +106,7 @@ def _is_zombie(pid: int) -> bool:
     return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
-def test_a_node_that_was_killed_is_reported_as_such(fresh_node: EmbeddedNode) -> None:
+def test_killed_node_is_reported_as_failed(fresh_node: EmbeddedNode) -> None:
     fresh_node.start()
     pid = fresh_node.status().pid
     assert pid is not None
@@ -121,7 +121,7 @@ def test_a_node_that_was_killed_is_reported_as_such(fresh_node: EmbeddedNode) ->
 
 
 @pytest.mark.parametrize("setting", ["port", "storage_port", "jmx_port"])
-def test_a_busy_port_is_named_with_its_setting(fresh_node: EmbeddedNode, setting: str) -> None:
+def test_busy_port_is_refused_with_its_setting(fresh_node: EmbeddedNode, setting: str) -> None:
     port = getattr(fresh_node.config, setting)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", port))
@@ -131,7 +131,7 @@ def test_a_busy_port_is_named_with_its_setting(fresh_node: EmbeddedNode, setting
     assert not fresh_node.status().running
 
 
-def test_a_port_lost_to_another_after_the_check_is_found_in_the_log(
+def test_port_taken_after_the_check_is_found_in_the_log(
     fresh_node: EmbeddedNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process, "check_ports", lambda config: None)
@@ -144,7 +144,7 @@ def test_a_port_lost_to_another_after_the_check_is_found_in_the_log(
     assert not fresh_node.status().running
 
 
-def test_a_node_without_memory_says_which_setting(fresh_node: EmbeddedNode) -> None:
+def test_node_with_too_large_a_heap_names_the_setting(fresh_node: EmbeddedNode) -> None:
     greedy = fresh_node.config.model_copy(update={"heap_mb": 64_000_000})
     node = EmbeddedNode(greedy, fresh_node.paths)
     with pytest.raises(NodeFailed, match=r"cassandra\.heap_mb = 64000000"):
@@ -152,13 +152,13 @@ def test_a_node_without_memory_says_which_setting(fresh_node: EmbeddedNode) -> N
     assert not node.status().running
 
 
-def test_a_node_that_is_never_ready_is_not_left_behind(fresh_node: EmbeddedNode) -> None:
+def test_node_not_ready_in_time_is_stopped(fresh_node: EmbeddedNode) -> None:
     with pytest.raises(NodeFailed, match="not ready within 0 s"):
         fresh_node.start(within_s=0.2)
     assert not fresh_node.status().running
 
 
-def test_a_start_that_is_interrupted_before_the_node_is_on_record_leaves_none_behind(
+def test_start_interrupted_before_the_record_is_written_leaves_no_process(
     fresh_node: EmbeddedNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     launched: list[int] = []
@@ -175,7 +175,7 @@ def test_a_start_that_is_interrupted_before_the_node_is_on_record_leaves_none_be
     assert not psutil.pid_exists(pid) or _is_zombie(pid)
 
 
-def test_a_start_on_a_folder_that_another_owns_does_not_end_that_one(
+def test_start_on_a_folder_in_use_does_not_kill_its_owner(
     fresh_node: EmbeddedNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fresh_node, "kill", lambda: pytest.fail("it was another's"))
@@ -184,7 +184,7 @@ def test_a_start_on_a_folder_that_another_owns_does_not_end_that_one(
         fresh_node.start()
 
 
-def test_a_folder_that_is_just_being_taken_is_not_stopped(fresh_node: EmbeddedNode) -> None:
+def test_stop_is_refused_while_the_folder_is_being_acquired(fresh_node: EmbeddedNode) -> None:
     with acquire(fresh_node.folders):
         assert fresh_node.status().running
         with pytest.raises(FolderInUse, match="just being taken"):
@@ -198,7 +198,7 @@ def test_too_little_disk_is_refused_before_the_start(tmp_path: Path) -> None:
         preflight.check_disk(tmp_path, needed_mib=10**12)
 
 
-def test_a_disk_that_filled_up_is_found_in_the_log(tmp_path: Path) -> None:
+def test_full_disk_is_found_in_the_log(tmp_path: Path) -> None:
     folders = Folders(tmp_path)
     folders.log.parent.mkdir()
     folders.log.write_text(
@@ -208,7 +208,7 @@ def test_a_disk_that_filled_up_is_found_in_the_log(tmp_path: Path) -> None:
     assert isinstance(explain_failure(folders, Cassandra()), DiskFull)
 
 
-def test_last_words_hold_the_error_and_its_cause(tmp_path: Path) -> None:
+def test_failure_message_holds_the_error_and_its_cause(tmp_path: Path) -> None:
     folders = Folders(tmp_path)
     folders.log.parent.mkdir()
     folders.log.write_text(
@@ -223,7 +223,7 @@ def test_last_words_hold_the_error_and_its_cause(tmp_path: Path) -> None:
     assert "Loading settings" not in sentence
 
 
-def test_yaml_follows_the_configuration(tmp_path: Path) -> None:
+def test_cassandra_yaml_follows_the_configuration(tmp_path: Path) -> None:
     config = Cassandra(port=1234, storage_port=1235, commitlog_window_ms=7, request_timeout_s=5)
     written = yaml.safe_load(cassandra_yaml(config, tmp_path))
     assert written["native_transport_port"] == 1234
@@ -233,19 +233,19 @@ def test_yaml_follows_the_configuration(tmp_path: Path) -> None:
     assert written["data_file_directories"] == [str(tmp_path / "data")]
 
 
-def test_the_commit_log_is_written_directly_where_the_disk_allows_it(
+def test_commit_log_uses_direct_io_where_the_disk_allows_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def way(folder: Path) -> object:
         return yaml.safe_load(cassandra_yaml(Cassandra(), folder))["commitlog_disk_access_mode"]
 
     assert way(tmp_path / "that is not there") == "mmap"
-    monkeypatch.setattr("os.O_DIRECT", 0)  # then any disk takes it
+    monkeypatch.setattr("os.O_DIRECT", 0)  # now any disk accepts it
     assert way(tmp_path) == "direct"
     assert not list(tmp_path.iterdir())
 
 
-def test_its_idle_threads_sleep_longer_and_its_words_are_kept(tmp_path: Path) -> None:
+def test_detached_process_has_timer_slack_and_its_output_is_kept(tmp_path: Path) -> None:
     console = tmp_path / "console"
     started = subprocess.run(
         ["/bin/sh", "-c", process._DETACH, "sh", console, "cat", "/proc/self/timerslack_ns"],
@@ -276,17 +276,17 @@ class _CannedResults:
 
 
 @pytest.mark.parametrize("values", [("periodic",), ()])
-def test_an_acknowledgement_that_could_be_lost_is_refused(values: tuple[str, ...]) -> None:
+def test_commit_log_settings_that_may_lose_writes_are_refused(values: tuple[str, ...]) -> None:
     with pytest.raises(NotDurable, match="would lose acknowledged writes"):
         durability.require_durability(_CannedResults(*values), Cassandra())
 
 
-def test_three_copies_may_sync_periodically() -> None:
+def test_periodic_sync_is_accepted_with_three_replicas() -> None:
     found = durability.require_durability(_CannedResults("periodic"), Cassandra(replication=3))
     assert found.holds
 
 
-def test_answers_is_not_fooled_by_another_server() -> None:
+def test_responds_is_false_for_another_server() -> None:
     (port,) = free_ports(1)
     assert not process.responds(port)
     with socket.socket() as listener:

@@ -9,7 +9,7 @@ from store.overview import read_overview
 from tests.store.stored_models import NOW, a_model, an_owner, challenge
 
 
-def test_a_pointer_that_names_nothing_is_no_model_that_serves(database: Database) -> None:
+def test_overview_does_not_count_retired_champions(database: Database) -> None:
     champions, model = Champions(database), a_model(an_owner(), b"first")
 
     async def serving() -> int:

@@ -21,14 +21,16 @@ def row(session: UUID, position: int, revision: int, **changes: Any) -> Deviatio
     return made._replace(**changes)
 
 
-def test_the_newest_word_is_the_plan_and_every_word_is_kept(records: Records, run: Any) -> None:
+def test_newest_plan_version_is_current_and_all_versions_are_kept(
+    records: Records, run: Any
+) -> None:
     user, plan_id = uuid4(), uuid4()
     first = Plan(plan_id, "Monday", [{"exercise": "row", "reps": None}], 10)
     second = first._replace(name="Tuesday", revision=20)
 
     async def story() -> None:
         plans = records.plans
-        for plan in (second, first, second):  # in any order, as often as one likes
+        for plan in (second, first, second):  # in any order, with repeats
             await plans.put(user, plan)
         assert await plans.of_user(user) == [second]
         assert await plans.page(user, None, 1) == [second]
@@ -47,7 +49,7 @@ def test_the_newest_word_is_the_plan_and_every_word_is_kept(records: Records, ru
     run(story())
 
 
-def test_a_sessions_rows_are_replaced_together(records: Records, run: Any) -> None:
+def test_deviations_of_a_session_are_replaced_together(records: Records, run: Any) -> None:
     user, session, other = uuid4(), UUID(int=2), UUID(int=1)
 
     async def story() -> None:

@@ -1,4 +1,4 @@
-"""Sessions, sets and what follows from them: the same in memory and in Cassandra, in any order."""
+"""Sessions, sets and predictions: the same in memory and in Cassandra, in any order."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -29,7 +29,7 @@ def test_projections_of_a_session_converge_in_any_order(records: Records, run: A
         await put.open(user, session, NOW - timedelta(1), "Asia/Tokyo", None, NOW_US - 1)
         await put.offset(user, session, "acc", -7, NOW_US)
         await put.close(user, session, NOW, NOW_US + 1, complete=True)
-        await put.close(user, session, None, NOW_US + 1, complete=False)  # saw less: loses
+        await put.close(user, session, None, NOW_US + 1, complete=False)  # an incomplete one loses
         row = await put.read(user, session)
         assert row is not None
         assert (row.started_at, row.timezone, row.ended_at) == (NOW, "UTC", NOW)
@@ -50,7 +50,7 @@ def test_projections_of_a_session_converge_in_any_order(records: Records, run: A
     run(story())
 
 
-def test_sessions_come_newest_first_page_by_page(records: Records, run: Any) -> None:
+def test_sessions_are_paged_newest_first(records: Records, run: Any) -> None:
     user = uuid4()
     ids = [uuid7(1_700_000_000_000 + n * 1000, bytes(10)) for n in range(5)]
 
@@ -64,13 +64,13 @@ def test_sessions_come_newest_first_page_by_page(records: Records, run: Any) -> 
     run(story())
 
 
-def test_a_row_that_is_no_session_yet_does_not_end_a_page_early(records: Records, run: Any) -> None:
+def test_unopened_sessions_do_not_shorten_a_page(records: Records, run: Any) -> None:
     user = uuid4()
     ids = [uuid7(1_700_000_000_000 + n * 1000, bytes(10)) for n in range(6)]
 
     async def story() -> None:
         for n, one in enumerate(ids):
-            if n % 3:  # of a third only a later step is written so far
+            if n % 3:  # a third has only a later step so far
                 await records.sessions.open(user, one, NOW, "UTC", None, NOW_US)
             else:
                 await records.sessions.close(user, one, NOW, NOW_US, complete=True)
@@ -82,7 +82,7 @@ def test_a_row_that_is_no_session_yet_does_not_end_a_page_early(records: Records
     run(story())
 
 
-def test_sets_follow_their_newest_event(records: Records, run: Any) -> None:
+def test_newest_revision_of_a_set_wins(records: Records, run: Any) -> None:
     user, row = uuid4(), set_row()
     newer = row._replace(exercise="press", reps=None, weight_kg=60.0, revision=NOW_US + 1000)
 
@@ -114,7 +114,7 @@ def test_sets_follow_their_newest_event(records: Records, run: Any) -> None:
 
 
 @ON_NODE
-def test_half_a_set_is_named_by_whoever_reads_it(database: Database, run: Any) -> None:
+def test_incomplete_set_row_is_named_in_the_error(database: Database, run: Any) -> None:
     user, session, half = uuid4(), new_id(), new_id()
     sets = records_in(database, Limits()).sets
 
@@ -147,9 +147,7 @@ def test_labelled_sets_are_read_by_layout(records: Records, run: Any) -> None:
     run(story())
 
 
-def test_what_was_answered_for_a_deleted_session_does_not_come_back(
-    records: Records, run: Any
-) -> None:
+def test_late_predictions_do_not_restore_a_deleted_session(records: Records, run: Any) -> None:
     user, session = uuid4(), new_id()
     at = datetime.now(UTC).replace(microsecond=0)
     found = prediction(user, session, NOW, predicted_at=at)

@@ -1,4 +1,4 @@
-"""The driver inside the loop that asks: every answer is its own, whatever the sizes and threads."""
+"""The driver on the caller's event loop: large writes, pages, errors and timers."""
 
 import asyncio
 import gc
@@ -24,7 +24,7 @@ MOMENT_US = 1_772_438_400 * 10**6
 
 
 def with_database(settings: Cassandra, ask: Callable[[Database], Awaitable[None]]) -> None:
-    """Ask over a connection that lives in the loop which asks."""
+    """Call `ask` with a connection on the running event loop."""
 
     async def run() -> None:
         loop_thread = LoopThread.current()
@@ -43,9 +43,9 @@ def chunk(seq: int, content: bytes) -> SampleRow:
     return SampleRow(seq, bytes(32), 0, 50.0, 1, "g", 0.001, 1, content, b"", b"", MOMENT_US)
 
 
-def test_many_writes_at_once_fill_the_socket_and_all_come_back(keyspace: Cassandra):
+def test_concurrent_writes_beyond_the_socket_buffer_are_all_stored(keyspace: Cassandra):
     user, session = uuid4(), uuid7(MOMENT_US // 1000, os.urandom(10))
-    contents = [os.urandom(60_000) for _ in range(128)]  # 7.7 MB leave in one turn of the loop
+    contents = [os.urandom(60_000) for _ in range(128)]  # 7.7 MB in one iteration of the loop
 
     async def ask(database: Database) -> None:
         samples = Samples(database)
@@ -60,7 +60,7 @@ def test_many_writes_at_once_fill_the_socket_and_all_come_back(keyspace: Cassand
     with_database(keyspace, ask)
 
 
-def test_waiting_in_the_loop_is_refused_instead_of_lasting_for_ever(keyspace: Cassandra):
+def test_blocking_execute_on_its_own_loop_is_refused(keyspace: Cassandra):
     question = "SELECT key FROM system.local WHERE key = ?"
 
     async def ask(database: Database) -> None:
@@ -73,7 +73,7 @@ def test_waiting_in_the_loop_is_refused_instead_of_lasting_for_ever(keyspace: Ca
     with_database(keyspace, ask)
 
 
-def test_several_pages_come_whole(keyspace: Cassandra):
+def test_results_of_several_pages_are_complete(keyspace: Cassandra):
     user, session = uuid4(), uuid7(MOMENT_US // 1000, os.urandom(10))
 
     async def ask(database: Database) -> None:
@@ -87,8 +87,8 @@ def test_several_pages_come_whole(keyspace: Cassandra):
     with_database(keyspace, ask)
 
 
-def test_what_was_answered_is_gone_without_the_collector(keyspace: Cassandra):
-    """Thousands of answers a second in cycles would stop the service for a fifth of a second."""
+def test_finished_responses_are_freed_without_garbage_collection(keyspace: Cassandra):
+    """Thousands of responses a second in reference cycles would pause the service for 0.2 s."""
     user, session = uuid4(), uuid7(MOMENT_US // 1000, os.urandom(10))
 
     async def ask(database: Database) -> None:
@@ -106,12 +106,12 @@ def test_what_was_answered_is_gone_without_the_collector(keyspace: Cassandra):
             left = sum(isinstance(one, ResponseFuture) for one in gc.get_objects())
         finally:
             gc.enable()
-        assert left <= 1  # the driver's own beat may be under way
+        assert left <= 1  # the driver's heartbeat may be in flight
 
     with_database(keyspace, ask)
 
 
-def test_a_line_that_breaks_leaves_nobody_waiting(keyspace: Cassandra):
+def test_broken_connection_leaves_no_query_waiting(keyspace: Cassandra):
     async def ask(database: Database) -> None:
         question = "SELECT key FROM system.local WHERE key = ?"
         await database.run(question, ("local",))
@@ -128,7 +128,7 @@ def test_a_line_that_breaks_leaves_nobody_waiting(keyspace: Cassandra):
 
 @contextmanager
 def hangs_up() -> Generator[int]:
-    """A port where whoever calls is cut off at once."""
+    """A port that closes every connection at once."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer() -> None:
@@ -157,7 +157,7 @@ def test_a_server_that_closes_the_connection_is_unavailable():
         asyncio.run(run(port))
 
 
-def test_a_timer_rings_unless_it_was_cancelled_from_whichever_thread():
+def test_timers_fire_unless_cancelled_from_any_thread():
     async def run() -> None:
         loop_thread, rung = LoopThread.current(), list[str]()
         Timer(loop_thread, 0.0, lambda: rung.append("here"))

@@ -1,4 +1,4 @@
-"""One suite over every store of recording: Cassandra, and the small one in memory."""
+"""Samples, journal and dead letters: one suite over Cassandra and the store in memory."""
 
 import asyncio
 from datetime import timedelta
@@ -16,7 +16,7 @@ from store.samples import PARTS_AT_ONCE, Samples
 from tests.store.made_records import NOW, NOW_US, event, new_id, sample
 
 
-def test_chunks_are_kept_beside_each_other_and_come_back(records: Records, run: Any) -> None:
+def test_chunks_of_the_same_number_are_kept_side_by_side(records: Records, run: Any) -> None:
     user, session = uuid4(), new_id()
     last = CHUNKS_PER_PART
     wanted = [sample(0, 1), sample(0, 2), sample(last), sample(3)]
@@ -37,8 +37,8 @@ def test_chunks_are_kept_beside_each_other_and_come_back(records: Records, run: 
     run(story())
 
 
-def test_of_a_long_stream_only_so_many_parts_are_asked_for_at_once() -> None:
-    """Their answers would stop the loop of a service for a second."""
+def test_concurrent_part_reads_of_a_long_stream_are_limited() -> None:
+    """All responses at once would block the event loop for a second."""
     waiting: list[asyncio.Future[list[object]]] = []
 
     class Slow:
@@ -64,20 +64,20 @@ def test_of_a_long_stream_only_so_many_parts_are_asked_for_at_once() -> None:
     asyncio.run(story())
 
 
-def test_a_deleted_session_takes_no_late_chunk(records: Records, run: Any) -> None:
+def test_deleted_session_accepts_no_late_chunk(records: Records, run: Any) -> None:
     user, session = uuid4(), new_id()
 
     async def story() -> None:
         await records.samples.register_part(user, session, "acc", 0)
         await records.samples.put(user, session, "acc", sample(0))
         await records.samples.delete_session(user, session, time_us_of(session) + 1)
-        await records.samples.put(user, session, "acc", sample(1))  # was under way
+        await records.samples.put(user, session, "acc", sample(1))  # was in flight
         assert await records.samples.metadata(user, session, "acc", [0]) == []
 
     run(story())
 
 
-def test_the_first_event_in_a_slot_stays(records: Records, run: Any) -> None:
+def test_first_event_of_a_slot_wins(records: Records, run: Any) -> None:
     user, entity_id = uuid4(), new_id()
 
     async def story() -> None:
@@ -104,7 +104,7 @@ def test_the_first_event_in_a_slot_stays(records: Records, run: Any) -> None:
     run(story())
 
 
-def test_of_many_who_race_for_a_slot_one_wins(records: Records, run: Any) -> None:
+def test_one_of_several_concurrent_events_wins_a_slot(records: Records, run: Any) -> None:
     user, entity_id = uuid4(), new_id()
 
     async def story() -> None:
@@ -132,7 +132,7 @@ def test_dead_letters_are_counted_by_user_and_day(records: Records, run: Any) ->
     run(story())
 
 
-def test_the_store_in_memory_replaces_every_method() -> None:
+def test_memory_store_overrides_every_public_method() -> None:
     for repository in (getattr(memory_records(), name) for name in Records.__slots__):
         real = type(repository).__mro__[1]
         public = {name for name, value in vars(real).items() if callable(value)} - {"__init__"}

@@ -1,4 +1,4 @@
-"""Cassandra's roles on a node that asks who one is: each may do its work, and nothing else."""
+"""Cassandra's roles on a node with authentication: each may do its work, and nothing else."""
 
 import asyncio
 import uuid
@@ -39,12 +39,12 @@ NAMES = {
 }
 
 
-def test_every_table_is_somebodys() -> None:
+def test_every_table_has_role_permissions() -> None:
     made = {table for migration in read_migrations(FOLDER) for table in tables_in(migration)}
     assert made | {"migrations", "layout", "migration_lease"} == TABLES.keys()
 
 
-def test_rights_are_the_least() -> None:
+def test_grants_are_minimal() -> None:
     rights = {
         (grant.role, grant.permission, grant.resource) for grant in grants(Cassandra(**NAMES))
     }
@@ -56,7 +56,7 @@ def test_rights_are_the_least() -> None:
     assert ("MODIFY", "TABLE muvr.job_runs") not in of_service
 
 
-def test_a_password_is_found_in_the_environment_then_in_its_file(tmp_path: Path) -> None:
+def test_password_from_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     config = Config(cassandra=Cassandra(**NAMES))
     config = config.model_copy(
         update={"paths": config.paths.model_copy(update={"secrets": tmp_path})}
@@ -72,7 +72,7 @@ def test_a_password_is_found_in_the_environment_then_in_its_file(tmp_path: Path)
 
 @dataclass
 class Guarded:
-    """A node that asks for passwords, with its three roles."""
+    """A node with password authentication and its three roles."""
 
     context: CommandContext
 
@@ -107,14 +107,14 @@ def refused(database: Database, cql: str) -> bool:
     return False
 
 
-def test_nobody_comes_in_without_a_password_nor_with_the_known_one(guarded: Guarded) -> None:
+def test_missing_default_and_wrong_passwords_are_refused(guarded: Guarded) -> None:
     config = guarded.context.config
     for credentials in (None, ("cassandra", "cassandra"), ("muvr_service", "guessed")):
         with pytest.raises(NotAllowed, match="password"):
             connect(config.cassandra, keyspace=None, credentials=credentials)
 
 
-def test_only_migrations_change_tables(guarded: Guarded, role: str) -> None:
+def test_only_the_migrations_role_may_change_tables(guarded: Guarded, role: str) -> None:
     database = guarded.opened(role)
     statements = [
         "ALTER TABLE users ADD pet text",
@@ -140,7 +140,7 @@ def test_only_migrations_change_tables(guarded: Guarded, role: str) -> None:
         assert denied[3] == (role == "spark")
 
 
-def test_the_service_does_its_work(guarded: Guarded) -> None:
+def test_service_role_can_do_its_work_and_read_only_its_tables(guarded: Guarded) -> None:
     database = guarded.opened("service")
     settings = guarded.context.config.cassandra
     check_schema(database, settings)
@@ -163,7 +163,7 @@ def test_the_service_does_its_work(guarded: Guarded) -> None:
     database.close()
 
 
-def test_jobs_do_their_work(guarded: Guarded) -> None:
+def test_spark_role_can_do_its_work_and_read_only_its_tables(guarded: Guarded) -> None:
     database = guarded.opened("spark")
     run_id, owner = uuid.uuid4(), f"u:{uuid.uuid4()}"
     model = StoredModel(owner, "wrist-acc6", "exercise", "0" * 16, b"x", {}, b"y", run_id, NOW)
@@ -187,7 +187,7 @@ def test_jobs_do_their_work(guarded: Guarded) -> None:
     database.close()
 
 
-def test_rights_that_are_too_much_are_taken_back_and_missing_ones_given(guarded: Guarded) -> None:
+def test_sync_grants_revokes_excess_rights_and_grants_missing_ones(guarded: Guarded) -> None:
     settings = guarded.context.config.cassandra
     with guarded.context.database("admin") as admin:
         assert sync_grants(admin, settings) == 0, "everything is as it must be"

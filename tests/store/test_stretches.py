@@ -33,7 +33,7 @@ def stretch(minute: int, revision: int = AT, model_id: str = "wrist-acc6") -> St
     return StoredStretch(metadata, bytes([minute]) * 9)
 
 
-def test_rows_come_back_and_newer_ones_replace_all(stretches: Stretches) -> None:
+def test_newer_stretches_replace_all_stretches_of_a_session(stretches: Stretches) -> None:
     user = uuid4()
 
     async def story() -> None:
@@ -47,13 +47,15 @@ def test_rows_come_back_and_newer_ones_replace_all(stretches: Stretches) -> None
         await stretches.replace(user, SESSION, second, AT + 1, LABELLED_TTL_S)
         assert await stretches.of_user(user, "wrist-acc6") == []
         assert await stretches.of_user(user, "wrist-acc3") == second
-        await stretches.replace(user, SESSION, first, AT, LABELLED_TTL_S)  # late, and out of date
+        await stretches.replace(
+            user, SESSION, first, AT, LABELLED_TTL_S
+        )  # a late write of an older revision
         assert await stretches.of_session(user, SESSION) == [one.metadata for one in second]
 
     asyncio.run(story())
 
 
-def test_what_is_deleted_stays_deleted(stretches: Stretches) -> None:
+def test_late_writes_do_not_restore_deleted_stretches(stretches: Stretches) -> None:
     user = uuid4()
 
     async def story() -> None:

@@ -1,4 +1,4 @@
-"""No table with data of a user is forgotten by export and erasure."""
+"""Export and erasure include every table with user data."""
 
 import asyncio
 import re
@@ -18,7 +18,7 @@ PERSONAL = {"user_id", "owner", "username", "followee"}
 NOT_OF_USERS = {"job_leases"}  # its owner is a process
 
 
-def test_every_table_that_names_a_user_is_a_holder() -> None:
+def test_every_table_with_a_user_column_is_registered() -> None:
     found = set()
     for migration in read_migrations(FOLDER):
         for statement in migration.statements:
@@ -29,7 +29,7 @@ def test_every_table_that_names_a_user_is_a_holder() -> None:
 
 
 @ON_NODE
-def test_runs_whose_rows_are_gone_are_not_looked_at(database: Database) -> None:
+def test_user_keys_leave_out_runs_whose_rows_have_expired(database: Database) -> None:
     now, family = datetime.now(UTC), f"test-{uuid4()}"
 
     def run(days: int) -> UUID:

@@ -30,13 +30,13 @@ def test_a_registered_user_is_found_by_name_and_id(database: Database):
         assert await users.by_name(user.username) is None
         assert await users.by_id(user.user_id) is None
         await users.register(somebody(user.username))  # the name is free again
-        await users.erase(user.user_id)  # and erasing once more does not take it away
+        await users.erase(user.user_id)  # erasing again does not remove the new owner
         assert await users.by_name(user.username) is not None
 
     asyncio.run(life())
 
 
-def test_of_many_who_want_a_name_at_once_one_has_it(database: Database):
+def test_one_of_several_concurrent_registrations_gets_the_name(database: Database):
     users, name = Users(database), f"user-{uuid.uuid4().hex}"
     rivals = [somebody(name) for _ in range(8)]
 
@@ -53,7 +53,7 @@ def test_of_many_who_want_a_name_at_once_one_has_it(database: Database):
     assert len(asyncio.run(race())) == 1
 
 
-def test_granting_adds_and_keeps(database: Database):
+def test_granting_a_scope_keeps_the_others(database: Database):
     users, user = Users(database), somebody()
 
     async def grant() -> None:
@@ -67,7 +67,7 @@ def test_granting_adds_and_keeps(database: Database):
     asyncio.run(grant())
 
 
-def test_a_login_moves_from_token_to_token_and_ends(database: Database):
+def test_login_advances_by_one_token_at_a_time_until_revoked(database: Database):
     logins = Logins(database)
     login_id = uuid.uuid4()
     login = Login(uuid.uuid4(), login_id, login_id, frozenset(), NOW + timedelta(days=90))
@@ -85,16 +85,16 @@ def test_a_login_moves_from_token_to_token_and_ends(database: Database):
         assert moved is not None
         assert moved.current_token == (first if won[0] else second)
         assert moved.expires_at == later
-        assert not await logins.advance(login, uuid.uuid4(), later, NOW)  # of a stale reading
+        assert not await logins.advance(login, uuid.uuid4(), later, NOW)  # from a stale read
         await logins.revoke(login.user_id, login_id)
         assert await logins.read(login.user_id, login_id) is None
         assert not await logins.advance(moved, uuid.uuid4(), later, NOW)
-        assert await logins.read(login.user_id, login_id) is None  # an update brings nothing back
+        assert await logins.read(login.user_id, login_id) is None  # an update does not restore it
 
     asyncio.run(life())
 
 
-def test_revoking_all_ends_all_of_one_user(database: Database):
+def test_revoke_all_ends_every_login_of_one_user(database: Database):
     logins, user_id, other = Logins(database), uuid.uuid4(), uuid.uuid4()
 
     async def life() -> None:
@@ -110,13 +110,13 @@ def test_revoking_all_ends_all_of_one_user(database: Database):
     asyncio.run(life())
 
 
-def test_a_login_ends_by_itself(database: Database):
+def test_login_expires_by_its_ttl(database: Database):
     logins, login_id = Logins(database), uuid.uuid4()
     login = Login(uuid.uuid4(), login_id, login_id, frozenset(), NOW + timedelta(seconds=1))
 
     async def life() -> None:
         await logins.open(login, NOW)
-        await asyncio.sleep(2.2)  # a time to live counts whole seconds
+        await asyncio.sleep(2.2)  # a TTL counts whole seconds
         assert await logins.read(login.user_id, login_id) is None
 
     asyncio.run(life())

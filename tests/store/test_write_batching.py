@@ -12,7 +12,7 @@ from store.write_batching import WriteBatcher
 
 
 class Away(Exception):
-    """What a database says that is not there."""
+    """The error of an unavailable database."""
 
 
 class Slow:
@@ -35,12 +35,12 @@ class Slow:
 
 
 async def settled() -> None:
-    """Everything that can go on without the database has gone on."""
+    """Let everything run that does not wait for the database."""
     for _ in range(5):
         await asyncio.sleep(0)
 
 
-def test_a_write_that_is_alone_leaves_at_once_and_alone():
+def test_single_write_is_sent_at_once():
     async def run() -> None:
         slow = Slow()
         gathering = WriteBatcher[int](slow.send)
@@ -54,14 +54,14 @@ def test_a_write_that_is_alone_leaves_at_once_and_alone():
     asyncio.run(run())
 
 
-def test_what_is_put_in_one_turn_leaves_in_one_batch_within_its_bounds():
+def test_writes_of_one_loop_iteration_are_batched_within_the_limits():
     async def run() -> None:
         slow = Slow()
         gathering = WriteBatcher[int](slow.send, max_writes=3, max_bytes=100)
         sizes = [10, 10, 10, 60, 50, 500, 10]
         asked = [asyncio.create_task(gathering.put(i, size)) for i, size in enumerate(sizes)]
         await settled()
-        assert slow.batches == [[0, 1, 2], [3], [4], [5], [6]]  # 60 + 50 and 500 are too much
+        assert slow.batches == [[0, 1, 2], [3], [4], [5], [6]]  # 60 + 50 and 500 exceed max_bytes
         for batch in range(len(slow.batches)):
             slow.answer(batch)
         await asyncio.gather(*asked)
@@ -69,7 +69,7 @@ def test_what_is_put_in_one_turn_leaves_in_one_batch_within_its_bounds():
     asyncio.run(run())
 
 
-def test_while_enough_is_under_way_the_rest_gathers():
+def test_writes_accumulate_while_max_in_flight_is_reached():
     async def run() -> None:
         slow = Slow()
         gathering = WriteBatcher[int](slow.send, max_in_flight=1)
@@ -88,7 +88,7 @@ def test_while_enough_is_under_way_the_rest_gathers():
     asyncio.run(run())
 
 
-def test_an_error_is_told_to_everybody_in_the_batch_and_to_nobody_else():
+def test_batch_error_is_raised_to_all_of_its_writers_and_no_others():
     async def run() -> None:
         slow = Slow()
         gathering = WriteBatcher[int](slow.send, max_writes=2)
@@ -107,7 +107,7 @@ def test_an_error_is_told_to_everybody_in_the_batch_and_to_nobody_else():
     asyncio.run(run())
 
 
-def test_who_goes_away_leaves_the_others_their_answer():
+def test_cancelled_writer_does_not_affect_the_others():
     async def run() -> None:
         slow = Slow()
         gathering = WriteBatcher[int](slow.send)
@@ -129,7 +129,7 @@ def test_who_goes_away_leaves_the_others_their_answer():
     st.integers(1, 4),
     st.randoms(use_true_random=False),
 )
-def test_each_write_is_sent_once_and_answered_whatever_the_order(
+def test_every_write_is_sent_once_and_answered_in_any_completion_order(
     sizes: list[int], max_writes: int, max_in_flight: int, random: Random
 ):
     async def run() -> None:
