@@ -1,4 +1,4 @@
-"""conf.yaml: one frozen value; what is wrong stops the start and names the next step."""
+"""conf.yaml: frozen settings, overrides, and errors that name field and next step."""
 
 import re
 from pathlib import Path
@@ -55,7 +55,7 @@ def test_the_environment_overrides_the_file(tmp_path: Path):
         ("api: [1]", {}, "", "sections of keys"),
     ],
 )
-def test_a_wrong_file_stops_the_start(
+def test_invalid_settings_are_refused_with_their_field(
     tmp_path: Path, text: str, environment: dict[str, str], field: str, says: str
 ):
     with pytest.raises(BadConfig, match=re.escape(says)) as caught:
@@ -63,11 +63,11 @@ def test_a_wrong_file_stops_the_start(
     assert caught.value.field == field
 
 
-def test_a_missing_file_is_named(tmp_path: Path):
+def test_missing_file_is_named_in_the_error(tmp_path: Path):
     with pytest.raises(BadConfig, match=re.escape(str(tmp_path / "none.yaml"))):
         load_config(tmp_path / "none.yaml", {})
 
 
-def test_relative_folders_lie_beside_the_file(tmp_path: Path):
+def test_relative_paths_are_resolved_from_the_folder_of_the_file(tmp_path: Path):
     config = load_config(written(tmp_path, "paths: {data: here}"), {})
     assert config.paths.data == tmp_path / "here"

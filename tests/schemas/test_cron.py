@@ -1,4 +1,4 @@
-"""When something is due, against a reference that asks every minute."""
+"""Cron schedules, against a reference that checks every minute."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -52,7 +52,7 @@ def test_nothing_is_due_between_last_and_next(text: str, at: datetime):
         ("0 12 1 * 0", "2026-11-15T12:00"),  # the first, or a Sunday
     ],
 )
-def test_the_last_due_time(text: str, expected: str):
+def test_last_is_the_latest_due_time(text: str, expected: str):
     found = read_cron(text).last(datetime(2026, 11, 21, 11, 59, tzinfo=UTC))
     assert found.isoformat()[:16] == expected
 
@@ -68,6 +68,6 @@ def test_the_last_due_time(text: str, expected: str):
         ("0 0 30 2 *", "never due"),
     ],
 )
-def test_what_is_no_time_is_refused(text: str, says: str):
+def test_invalid_cron_expressions_are_refused(text: str, says: str):
     with pytest.raises(ValueError, match=says):
         read_cron(text)

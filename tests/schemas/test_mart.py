@@ -1,4 +1,4 @@
-"""The mart's tables are documented as they are."""
+"""The documentation of the mart's tables matches the registry."""
 
 from pathlib import Path
 from typing import get_args
@@ -15,19 +15,19 @@ PROMISED = (
 )
 
 
-def test_the_tables_are_those_that_were_promised():
+def test_mart_tables_are_the_promised_ones():
     assert tuple(MART) == PROMISED
 
 
 @pytest.mark.parametrize("name", PROMISED)
-def test_the_guide_says_what_the_registry_says(name: str):
+def test_analyst_guide_matches_the_registry(name: str):
     table = MART[name]
     assert described(table) in GUIDE.read_text()
     assert len({column.name for column in table.columns}) == len(table.columns)
     assert all(column.description and column.example for column in table.columns)
 
 
-def test_every_status_of_a_run_is_named():
+def test_status_column_lists_every_run_status():
     (status,) = [column for column in MART["job_runs"].columns if column.name == "status"]
     assert status.description.split(", ") == list(get_args(RunStatus))
     assert "not-learned" in status.description

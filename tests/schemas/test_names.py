@@ -19,7 +19,7 @@ spaces = st.text(st.sampled_from(SPACES), min_size=1, max_size=4)
 
 
 @given(words)
-def test_a_name_has_one_spelling(name):
+def test_name_normalisation_is_idempotent_and_composes_to_nfc(name):
     found = normalised_name(name)
     assert normalised_name(found) == found
     assert unicodedata.is_normalized("NFC", found)
@@ -30,13 +30,13 @@ def test_a_name_has_one_spelling(name):
 @given(
     st.lists(st.text(st.sampled_from(LETTERS), min_size=1, max_size=6), min_size=1), spaces, spaces
 )
-def test_white_space_says_nothing_but_that_a_word_ends(parts, some, others):
+def test_white_space_only_separates_words(parts, some, others):
     expected = normalised_name(" ".join(parts))
     assert normalised_name(others + some.join(parts) + others) == expected
     assert expected.split(" ") == [unicodedata.normalize("NFC", part) for part in parts]
 
 
-def test_case_counts():
+def test_case_is_preserved():
     assert [normalised_name(name) for name in ("Bench Press", "bench press ")] == [
         "Bench Press",
         "bench press",
@@ -44,12 +44,12 @@ def test_case_counts():
 
 
 @pytest.mark.parametrize("name", ["", " ", "\u00a0\u3000\t", 5, None, ["curl"]])
-def test_nothing_is_no_name(name):
+def test_blank_and_non_string_names_are_refused(name):
     with pytest.raises(ValidationError):
         NAME.validate_python(name)
 
 
-def test_a_name_is_as_long_as_it_is_composed():
+def test_name_length_is_counted_after_composition():
     apart = unicodedata.normalize("NFD", "\u1f82") * LONGEST
     assert (len(apart), NAME.validate_python(apart)) == (4 * LONGEST, "\u1f82" * LONGEST)
     for much in (apart + "a", "a" * (LONGEST + 1), "\u0958" * LONGEST):
@@ -57,15 +57,15 @@ def test_a_name_is_as_long_as_it_is_composed():
             NAME.validate_python(much)
 
 
-def test_no_text_takes_long_to_refuse():
-    """Composing sorts marks in quadratic time: this one would take minutes."""
+def test_too_long_names_are_refused_quickly():
+    """Composition sorts combining marks in quadratic time: this text would take minutes."""
     began = time.perf_counter()
     with pytest.raises(ValidationError, match="at most 100 characters"):
         NAME.validate_python("a" + "\u0301\u0327" * 200_000)
     assert time.perf_counter() - began < 2
 
 
-def test_what_was_said_before_is_spelled_as_it_would_be_now():
+def test_names_in_stored_events_are_normalised():
     old, new = "bulga\u0308rian  squat", "bulgärian squat"
     confirmed = {"exercise": old, "reps": 3, "session": "a  b"}
     assert with_normalised_names(confirmed) == {**confirmed, "exercise": new}
