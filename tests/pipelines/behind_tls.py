@@ -1,6 +1,6 @@
-"""Spark and Cassandra with TLS between them: a process that `test_tls.py` starts.
+"""Connect Spark to Cassandra by TLS: a process that `test_tls.py` starts.
 
-What answers is the run's own node, behind a port that speaks TLS and nothing else.
+Behind the TLS port is the Cassandra node of the test run.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from schemas.config_file import load_config
 
 
 def encrypted(node_port: int, certificate: Path) -> int:
-    """A port before the node's; it lasts as long as this process."""
+    """The port of a TLS proxy to the node, in a thread of this process."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
     port: list[int] = []

@@ -1,4 +1,4 @@
-"""Simulated people as the store holds them: their confirmed sets and whom they follow."""
+"""Simulated people as the store holds them: their confirmed sets and follows."""
 
 import asyncio
 from collections.abc import Sequence

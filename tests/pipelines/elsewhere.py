@@ -1,4 +1,4 @@
-"""Train where a file of settings says: a process of its own, as Spark has one session in each."""
+"""Train with a given conf.yaml, in a process with a Spark session of its own."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Recipes that are made up for tests, and which run of them is live."""
+"""Fake model families for tests, and their live runs."""
 
 import asyncio
 from dataclasses import replace
@@ -29,7 +29,7 @@ def fail_to_learn():
 
 
 def wins(logs, cutoff_s):
-    """A recipe that makes the same model of everybody, as long as nobody adds a set."""
+    """A recipe whose model depends only on the number of sets of a user."""
     return [
         PersonalModel(
             b"a model of %d sets" % len(log), later_sets=10, error=4.0, baseline_error=5.0

@@ -1,4 +1,4 @@
-"""The activity job's whole life: stretches in the real Cassandra, the real Spark, what is found."""
+"""The activity job end to end: labelled stretches in Cassandra, training on Spark, found sets."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -34,7 +34,7 @@ def serving(database):
     return asyncio.run(Champions(database).read(GLOBAL_OWNER, LAYOUT, "activity"))
 
 
-def test_the_model_that_serves_finds_sets_that_walking_hides_from_a_rule(world):
+def test_promoted_model_finds_sets_that_the_rhythm_baseline_confuses_with_walking(world):
     database, report = world
     assert (report.status, report.counts) == (
         "done",
@@ -51,7 +51,7 @@ def test_the_model_that_serves_finds_sets_that_walking_hides_from_a_rule(world):
     model = from_bytes(stored.content)
     assert model.start is not None
     assert model.end is not None
-    recording, spans = workout(77)  # nobody's
+    recording, spans = workout(77)  # of a person who is not in the training data
     found = model.segments(wrist_signals(recording))
     assert len(found) == len(spans)
     for segment, (start_ns, end_ns, _) in zip(found, spans, strict=True):
@@ -61,7 +61,7 @@ def test_the_model_that_serves_finds_sets_that_walking_hides_from_a_rule(world):
     assert run.status == "done"
 
 
-def test_this_process_makes_the_same_bytes(world, spark_config):
+def test_local_engine_makes_the_same_bytes_as_spark(world, spark_config):
     database, _ = world
     before = serving(database)
     report = train_activity(spark_config, engine="local")
@@ -69,7 +69,7 @@ def test_this_process_makes_the_same_bytes(world, spark_config):
     assert serving(database) == before
 
 
-def test_nothing_changed_is_nothing_to_do_and_a_new_day_is_a_new_model(world, spark_config):
+def test_unchanged_data_is_skipped_and_a_new_day_promotes_a_new_model(world, spark_config):
     database, _ = world
     before = serving(database)
     train_activity(spark_config, engine="local")
@@ -80,7 +80,7 @@ def test_nothing_changed_is_nothing_to_do_and_a_new_day_is_a_new_model(world, sp
     report = train_activity(spark_config, users="changed", engine="local")
     said = report.metrics[LAYOUT]
     assert said["outcome"] == "promoted"
-    assert said["f1"]["incumbent"] > 0.9  # asked about the new day only
+    assert said["f1"]["incumbent"] > 0.9  # evaluated on the new day only
     assert serving(database).version != before.version
     once_more = train_activity(spark_config, users="changed", engine="local")  # the same minute
     assert (once_more.status, once_more.metrics[LAYOUT]["outcome"]) == (
@@ -89,7 +89,7 @@ def test_nothing_changed_is_nothing_to_do_and_a_new_day_is_a_new_model(world, sp
     )
 
 
-def test_a_single_day_is_not_enough_to_let_anything_serve(empty, spark_config):
+def test_model_is_refused_when_learned_from_one_day_of_one_user(empty, spark_config):
     keep(empty, walker(0), [stretch_of(1)])
     report = train_activity(spark_config, engine="local")
     assert report.status == "refused"
@@ -97,7 +97,7 @@ def test_a_single_day_is_not_enough_to_let_anything_serve(empty, spark_config):
     assert serving(empty) is None
 
 
-def test_without_idle_time_nothing_is_learned(empty, spark_config):
+def test_model_is_not_learned_without_idle_time(empty, spark_config):
     one = stretch_of(1)
     whole = (one.metadata.spans[0][0] - 10**12, one.metadata.spans[-1][1] + 10**12, "curl")
     keep(empty, walker(0), [one._replace(metadata=one.metadata._replace(spans=(whole,)))])
@@ -107,7 +107,7 @@ def test_without_idle_time_nothing_is_learned(empty, spark_config):
     assert "20 s each of exercise and idle are needed" in reason
 
 
-def test_a_model_that_was_taken_back_does_not_count_as_serving(empty, spark_config):
+def test_withdrawn_model_is_promoted_again_only_if_no_other_version_serves(empty, spark_config):
     for person in range(2):
         days = [stretch_of(10 * person + n, NOW + timedelta(days=n)) for n in range(2)]
         keep(empty, walker(person), days)
@@ -122,7 +122,7 @@ def test_a_model_that_was_taken_back_does_not_count_as_serving(empty, spark_conf
 
     assert train()[:3] == ("done", "promoted", [])
     reason = take_back(serving(empty).run_id)
-    assert train()[:3] == ("done", "promoted", [reason])  # nothing else would find sets
+    assert train()[:3] == ("done", "promoted", [reason])  # no other version could serve
     first = serving(empty).version
 
     keep(empty, walker(0), [stretch_of(5, NOW + timedelta(days=3))])
@@ -134,8 +134,8 @@ def test_a_model_that_was_taken_back_does_not_count_as_serving(empty, spark_conf
     assert serves.version == first
 
 
-def test_what_serves_and_cannot_be_read_gives_way(empty, spark_config):
-    """As after a release whose features are others."""
+def test_unreadable_serving_model_is_replaced(empty, spark_config):
+    """For example after a release that changed the features."""
     for person in range(PEOPLE):
         keep(empty, walker(person), [stretch_of(10 * person, NOW)])
     train_activity(spark_config, engine="local")

@@ -1,4 +1,4 @@
-"""What stretches teach, without Spark: sums, blind guesses, and what travels between them."""
+"""Training examples from labelled stretches, without Spark: sums, held-out evaluation, codec."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -45,11 +45,11 @@ def two_days(stretches):
 
 @pytest.fixture(scope="module")
 def whole(two_days):
-    """Learned from all of it, borders included."""
+    """The model of all days, borders included."""
     return fit_activity([e for day in two_days.values() for e in day], LAYOUT)
 
 
-def test_stretches_come_in_order_and_the_newest_are_kept():
+def test_stretches_are_sorted_by_time_and_capped_to_the_newest():
     several = [stretch_of(n, NOW + timedelta(hours=n)) for n in range(3)]
     table = partition(0, *reversed(several))
     assert [stretch.started_at for stretch in labelled_stretches(table)] == [
@@ -59,7 +59,7 @@ def test_stretches_come_in_order_and_the_newest_are_kept():
     assert kept.started_at == several[-1].metadata.started_at
 
 
-def test_what_is_in_a_set_is_exercise_and_the_rest_is_idle(two_days):
+def test_windows_inside_sets_are_labelled_exercise_and_the_rest_idle(two_days):
     seconds = sums_of(two_days).label_seconds()
     lost = 4  # half a window at either end of a recording has no window of its own
     assert seconds["exercise"] == pytest.approx(2 * SET_S, abs=1)
@@ -68,12 +68,12 @@ def test_what_is_in_a_set_is_exercise_and_the_rest_is_idle(two_days):
 
 
 def blind(days, **more):
-    """An only user's seconds, without borders unless some are given."""
+    """The seconds of a single user, without borders unless some are given."""
     more = {"borders": lambda _: NO_BORDERS} | more
     return evaluate_user(days, sums_of(days), LAYOUT, single_user=True, **more)
 
 
-def test_a_day_is_judged_by_the_other_day(two_days):
+def test_each_day_of_a_single_user_is_evaluated_by_a_model_of_the_other_days(two_days):
     found = blind(two_days)
     assert sum(found.own) - found.own[1] == 2 * SET_S  # right and missed: all seconds of sets
     assert f1(found.own) > 0.95 > f1(found.rhythm)
@@ -81,14 +81,14 @@ def test_a_day_is_judged_by_the_other_day(two_days):
     assert sum(blind(dict(list(two_days.items())[:1])).own) == 0
 
 
-def test_what_serves_now_is_asked_about_later_days_only(two_days):
+def test_incumbent_is_evaluated_only_on_days_after_its_training(two_days):
     model = fit_discriminant(sums_of(two_days), LAYOUT)
     found = blind(two_days, incumbent=(model, NOW))
     assert sum(found.own_later) - found.own_later[1] == SET_S
     assert sum(found.incumbent) - found.incumbent[1] == SET_S
 
 
-def test_seconds_are_those_of_the_segments_that_the_service_answers_with(
+def test_evaluated_seconds_equal_those_of_the_segments_served_by_the_model(
     stretches, two_days, whole
 ):
     model = replace(whole, start=far_off(len(whole.start.mean)))
@@ -108,7 +108,7 @@ def test_seconds_are_those_of_the_segments_that_the_service_answers_with(
     assert f1(seconds_by(whole, examples)) > 0.98 > 0.9 > f1(tuple(total))
 
 
-def test_borders_that_are_off_count_against_a_candidate_and_against_what_serves(two_days, whole):
+def test_wrong_borders_lower_f1_of_candidate_and_incumbent(two_days, whole):
     bad = far_off(len(whole.start.mean)), None
     good = blind(two_days, borders=lambda _: (whole.start, whole.end))
     assert f1(good.own) > 0.98
@@ -118,7 +118,7 @@ def test_borders_that_are_off_count_against_a_candidate_and_against_what_serves(
     assert f1(blind(two_days, incumbent=(whole, NOW)).incumbent) > 0.98
 
 
-def test_border_examples_come_from_the_newest_days_until_there_are_enough(stretches, two_days):
+def test_border_examples_are_taken_from_the_newest_days_up_to_count(stretches, two_days):
     total = sums_of(two_days)
     found = newest_border_examples(stretches, total, LAYOUT, count=100)
     assert list(found) == list(two_days)
@@ -135,7 +135,7 @@ def test_border_examples_come_from_the_newest_days_until_there_are_enough(stretc
     assert cut[min(cut)].ends[0][2] == older.ends[1][2]
 
 
-def test_border_examples_travel_unchanged(stretches, two_days):
+def test_border_examples_round_trip_through_bytes(stretches, two_days):
     found = newest_border_examples(stretches, sums_of(two_days), LAYOUT, count=100)
     for context in found.values():
         back = border_examples_from_bytes(border_examples_to_bytes(context))

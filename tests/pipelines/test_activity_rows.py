@@ -1,4 +1,4 @@
-"""What runs on executors in three passes, without Spark: rows, and borders by halves of people."""
+"""The three passes that run on executors, without Spark: their rows, and cross-fitted borders."""
 
 import json
 from dataclasses import replace
@@ -47,11 +47,11 @@ def two_days():
 
 @pytest.fixture(scope="module")
 def whole(two_days):
-    """Learned from all of it, borders included."""
+    """The model of all days, borders included."""
     return fit_activity([e for day in two_days.values() for e in day], LAYOUT)
 
 
-def test_the_passes_make_the_very_model_that_one_process_makes(two_days, whole):
+def test_model_from_pass_rows_equals_model_fitted_in_one_process(two_days, whole):
     """Bit for bit: rows of the first two passes against `fit_activity` on all examples at once."""
     table = partition(0, stretch_of(1), stretch_of(2, NOW + timedelta(days=1)))
     key = (str(walker(0)), LAYOUT)
@@ -65,7 +65,7 @@ def test_the_passes_make_the_very_model_that_one_process_makes(two_days, whole):
 
 @pytest.fixture(scope="module")
 def three():
-    """Tables of three people, with what they give and teach."""
+    """Tables of three people, with their sums and their border examples."""
     keys = [(str(walker(n)), LAYOUT) for n in range(3)]
     tables = [partition(n, stretch_of(10 + n)) for n in range(3)]
     sums_rows = [
@@ -81,7 +81,7 @@ def same_borders(one, other) -> bool:
     return all(np.array_equal(a.weights, b.weights) for a, b in zip(one, other, strict=True))
 
 
-def test_nobody_is_judged_by_borders_that_he_taught(three):
+def test_users_are_excluded_from_the_evaluation_of_their_own_borders(three):
     keys, _, context, border_rows = three
     lessons = [one for _, one in border_examples_of(border_rows, LAYOUT)]
     halves = halves_of(border_rows, LAYOUT, context)
@@ -93,7 +93,7 @@ def test_nobody_is_judged_by_borders_that_he_taught(three):
     assert not same_borders(first, second)
 
 
-def test_an_only_users_days_are_judged_by_the_borders_of_other_days(three):
+def test_days_of_a_single_user_are_evaluated_with_borders_of_the_other_days(three):
     keys, _, context, border_rows = three
     days = ["2026-11-01", "2026-11-02", "2026-11-03"]
     one = {**border_rows[0], "days": days, "borders": [row["borders"][0] for row in border_rows]}
@@ -110,7 +110,7 @@ def seconds_in(key, table, context):
     return json.loads(row["seconds"])["own"]
 
 
-def test_each_half_is_judged_by_what_the_other_taught(three, whole):
+def test_each_half_of_the_users_is_evaluated_with_borders_of_the_other_half(three, whole):
     keys, tables, context, border_rows = three
     good, bad = (whole.start, whole.end), (far_off(len(whole.start.mean)), None)
     context = replace(
@@ -121,7 +121,7 @@ def test_each_half_is_judged_by_what_the_other_taught(three, whole):
     assert f1(seconds_in(keys[1], tables[1], context)) < 0.9
 
 
-def test_an_only_users_halves_are_days(whole):
+def test_single_user_is_split_into_halves_by_day(whole):
     table = partition(0, stretch_of(1), stretch_of(2, NOW + timedelta(days=1)))
     key = (str(walker(0)), LAYOUT)
     context = border_context(sums_row(key, table))
@@ -140,7 +140,7 @@ def test_an_only_users_halves_are_days(whole):
     assert worst < own(bad, good) < best
 
 
-def test_broken_rows_are_reasons():
+def test_broken_rows_fail_with_a_reason():
     table = partition(0, stretch_of(1), stretch_of(2, samples=b"\x93 no samples"))
     (row,) = sums_row((str(walker(0)), LAYOUT), table)
     assert (row["status"], row.get("sums")) == ("failed", None)
@@ -150,7 +150,7 @@ def test_broken_rows_are_reasons():
         labelled_stretches(spans)
 
 
-def test_a_layout_that_nobody_knows_is_a_reason_and_not_another_layout():
+def test_unknown_layout_fails_with_a_reason():
     (row,) = sums_row((str(walker(0)), "ankle-acc3"), partition(0, stretch_of(1)))
     assert (row["model_id"], row["status"]) == ("ankle-acc3", "failed")
     assert "'ankle-acc3' is no layout of wrist data: wrist-acc6, wrist-acc3" in row["reason"]
@@ -172,7 +172,7 @@ def test_a_layout_that_nobody_knows_is_a_reason_and_not_another_layout():
         ),
     ],
 )
-def test_the_gate(judged, says):
+def test_refusal_reason_for_baseline_incumbent_and_missing_evaluation(judged, says):
     rungs = dict.fromkeys(("own", "rhythm", "own_later", "incumbent"), (0, 0, 0)) | judged
     reason = refusal_reason(rungs, 0.01)
     assert (says in reason) if says else reason == ""

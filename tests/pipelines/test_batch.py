@@ -1,4 +1,4 @@
-"""The families of the journal on the real Spark, over simulated people with a known truth."""
+"""The model families learned from the journal, on Spark, over simulated people."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -53,7 +53,7 @@ def database(spark, spark_config, people):
 
 @pytest.fixture(scope="module")
 def trained(database, spark_config):
-    """The first report of a family over these people: who only needs its models asks here."""
+    """Train a family over these people once, and return the report of that run."""
     reports = {}
 
     def report_of(family):
@@ -65,7 +65,7 @@ def trained(database, spark_config):
     return report_of
 
 
-def test_clusters_find_ways_to_train(database, trained, people):
+def test_clusters_recover_the_simulated_temperaments(database, trained, people):
     report = trained(CLUSTERS)
     assert (report.status, report.counts["rows"]) == ("done", PEOPLE)
     assert report.counts["sets"] == sum(len(person.sets()) for person in people)
@@ -80,7 +80,7 @@ def test_clusters_find_ways_to_train(database, trained, people):
     assert {"frequency", "performance", "improvement"} == found[0].features.keys()
 
 
-def test_ranks_are_those_of_the_reference(database, trained, people):
+def test_ranks_equal_the_exact_pagerank(database, trained, people):
     report = trained(RANK)
     assert report.status == "done"
     edges = [(str(p.user_id), str(people[n].user_id)) for p in people for n in p.follows]
@@ -96,7 +96,7 @@ def test_ranks_are_those_of_the_reference(database, trained, people):
     assert sum(one.rank for one in stored.values()) == pytest.approx(1, abs=1e-3)
 
 
-def test_recommendations_beat_popularity_or_stay_away(database, spark_config, people):
+def test_recommendations_go_live_only_if_they_beat_the_baselines(database, spark_config, people):
     report = train_batch(RECOMMEND, spark_config)
     scores = {name: report.metrics[name]["ndcg"] for name in ("model", "popularity", "repeat_last")}
     wins = scores["model"] > max(scores["popularity"], scores["repeat_last"])
@@ -105,7 +105,7 @@ def test_recommendations_beat_popularity_or_stay_away(database, spark_config, pe
 
 
 @pytest.mark.parametrize("family", [INTENSITY, LOAD, NEXT], ids=lambda family: family.name)
-def test_a_model_per_user_that_beats_the_same_as_last_time(database, spark_config, trained, family):
+def test_personal_models_beat_the_last_value_baseline(database, spark_config, trained, family):
     report = trained(family)
     assert report.status == "done"
     assert report.metrics["error"] < report.metrics["last_error"]
@@ -125,7 +125,9 @@ def loses(logs, cutoff_s):
     return [PersonalModel(b"a model", later_sets=10, error=6.0, baseline_error=5.0) for _ in logs]
 
 
-def test_a_recipe_that_loses_to_its_baseline_serves_nobody(database, spark_config, people):
+def test_recipe_that_loses_to_its_baseline_is_refused_for_every_user(
+    database, spark_config, people
+):
     report = train_personal(PersonalFamily("loser", loses), spark_config)
     assert (report.metrics["error"], report.metrics["last_error"]) == (0.6, 0.5)
     assert (report.status, report.counts["refused"]) == ("refused", PEOPLE)
@@ -146,10 +148,10 @@ def poisoned(database, people):
     database.execute("DELETE FROM sets WHERE user_id = ? AND session_id = ? AND set_id = ?", key)
 
 
-def test_one_poisoned_user_is_reported_and_all_others_go_on(
+def test_user_with_broken_rows_is_reported_and_the_others_are_trained(
     database, spark_config, people, poisoned
 ):
-    """Users are learned many at once: the one that fails takes nobody along."""
+    """Users are trained in batches: one failure must not fail the others."""
     for report in (train_personal(LOAD, spark_config), train_batch(CLUSTERS, spark_config)):
         assert (report.status, report.counts["failed"]) == ("done", 1)
         outcomes = asyncio.run(JobRuns(database).users(report.run_id))
@@ -158,7 +160,7 @@ def test_one_poisoned_user_is_reported_and_all_others_go_on(
         assert others == PEOPLE - 1
 
 
-def test_the_stored_intensity_model_is_the_pure_functions(database, trained, people):
+def test_stored_intensity_model_equals_the_one_fitted_without_spark(database, trained, people):
     trained(INTENSITY)
     log = SetLog.of(people[0].sets())
     [alone] = fit_intensity([log], IntensitySettings())
@@ -169,7 +171,7 @@ def test_the_stored_intensity_model_is_the_pure_functions(database, trained, peo
     np.testing.assert_allclose(kept.weights, alone.weights, rtol=1e-9, atol=1e-12)
 
 
-def test_nothing_changed_is_nothing_to_do(database, spark_config):
+def test_unchanged_data_is_skipped(database, spark_config):
     train_batch(RANK, spark_config)
     before = live(database, "rank")
     assert train_batch(RANK, spark_config, only_changed=True).status == "nothing-to-do"
@@ -178,8 +180,8 @@ def test_nothing_changed_is_nothing_to_do(database, spark_config):
     assert train_personal(NEXT, spark_config, users="changed").status == "nothing-to-do"
 
 
-def test_who_registers_is_news_to_ranks(database, spark_config):
-    """Nobody follows the newcomer, who follows nobody, and has a rank all the same."""
+def test_new_user_is_ranked_by_the_next_run(database, spark_config):
+    """A user without any follow has a rank, too."""
     first = train_batch(RANK, spark_config)
     newcomer = User(uuid4(), f"new-{uuid4().hex[:8]}", "", frozenset(), datetime.now(UTC))
     asyncio.run(register(Journal(database), Users(database), newcomer))
@@ -190,22 +192,22 @@ def test_who_registers_is_news_to_ranks(database, spark_config):
     assert train_batch(RANK, spark_config).counts["rows"] == first.counts["rows"]
 
 
-def test_what_the_last_run_had_read_already_is_nothing_to_do(database, spark_config, people):
-    """Changes of the last minute before a run are read again by the next one: no row is new."""
+def test_changes_that_the_last_run_had_read_are_skipped(database, spark_config, people):
+    """Changes of the minute before a run are read again by the next one, with the same rows."""
     first = train_batch(CLUSTERS, spark_config)
     train_personal(LOAD, spark_config)
     journal = Journal(database)
     asyncio.run(journal.announce(people[0].user_id, "sets", us_of(datetime.now(UTC))))
     assert train_batch(CLUSTERS, spark_config, only_changed=True).status == "nothing-to-do"
     assert live(database, "clusters").run_id == first.run_id
-    for _ in range(2):  # it was learned; it was found to be the same
+    for _ in range(2):  # first it is trained, then found unchanged
         again = train_personal(LOAD, spark_config, users="changed")
         assert (again.status, again.seconds) == ("nothing-to-do", {})
         assert again.counts == {"unchanged": 1}
     served = next(person for person in people[1:] if load_of(database, person))
-    for user in (served.user_id, uuid4()):  # one who is served, and one who only came to look
+    for user in (served.user_id, uuid4()):  # with and without a model
         asyncio.run(journal.announce(user, "sets", us_of(datetime.now(UTC))))
-    again = train_personal(LOAD, spark_config, users="changed")  # another one than before
+    again = train_personal(LOAD, spark_config, users="changed")  # for other users than before
     assert (again.status, again.seconds) == ("nothing-to-do", {})
     assert again.counts == {"unchanged": 2}
 
@@ -214,7 +216,7 @@ def load_of(database, person):
     return asyncio.run(Champions(database).read(owner_of(person.user_id), "sets", "load"))
 
 
-def test_who_corrected_a_set_is_learned_again(database, spark_config, people):
+def test_user_with_a_corrected_set_is_trained_again(database, spark_config, people):
     train_personal(LOAD, spark_config)
     person = people[1]
     one = person.sets()[0]
@@ -230,7 +232,7 @@ def test_who_corrected_a_set_is_learned_again(database, spark_config, people):
     assert again.counts["sets"] == len(person.sets())
 
 
-def test_a_run_over_some_is_as_of_everybodys_newest_set_and_reads_theirs_alone(
+def test_run_of_changed_users_reads_only_their_sets_and_keeps_the_newest_set_of_all(
     database, spark_config, people, monkeypatch
 ):
     first = train_personal(LOAD, spark_config)
@@ -256,8 +258,8 @@ def test_a_run_over_some_is_as_of_everybodys_newest_set_and_reads_theirs_alone(
     assert again.metrics["newest_set"] == first.metrics["newest_set"]
 
 
-def test_a_refusal_is_said_once_while_nothing_changes(database, spark_config, people):
-    """The same rows would be refused for the same reason."""
+def test_unchanged_refused_rows_are_skipped_by_the_next_run(database, spark_config, people):
+    """The same rows would be refused again for the same reason."""
     loser = fake(lambda: BatchResult([(USER, 2.0, 1)], {}, "it loses"))
     assert train_batch(loser, spark_config).status == "refused"
     journal = Journal(database)
@@ -267,7 +269,7 @@ def test_a_refusal_is_said_once_while_nothing_changes(database, spark_config, pe
     assert train_batch(better, spark_config, only_changed=True).status == "refused"
 
 
-def test_who_lost_a_model_that_was_taken_back_is_learned_again(database, spark_config, people):
+def test_user_whose_model_was_withdrawn_is_trained_again(database, spark_config, people):
     family, user = PersonalFamily("winner", wins), people[3].user_id
     first = train_personal(family, spark_config)
     assert first.counts["promoted"] == PEOPLE

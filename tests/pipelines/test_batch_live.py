@@ -1,4 +1,4 @@
-"""Which rows of a batch job go live: not those of refused, incomplete, withdrawn or old runs."""
+"""Which rows of a batch job go live: none of refused, incomplete, withdrawn or expired runs."""
 
 import asyncio
 from dataclasses import replace
@@ -35,7 +35,7 @@ def test_refused_and_incomplete_runs_do_not_go_live(database, spark_config):
     empty = train_batch(fake(fail_to_learn), spark_config)
     assert (empty.status, empty.reasons) == ("not-learned", {"nobody is there": 1})
     assert empty.metrics == {"withdrawn": str(first.run_id)}
-    assert live(database, "rank") is None  # of people who are not there any more
+    assert live(database, "rank") is None  # its people are gone
 
     first = train_batch(fake(lambda: BatchResult([(USER, 1.0, 1)], {})), spark_config)
     second = train_batch(fake(lambda: BatchResult([(USER, 3.0, 1)], {})), spark_config)
@@ -43,8 +43,8 @@ def test_refused_and_incomplete_runs_do_not_go_live(database, spark_config):
     assert live(database, "rank").previous_run_id == first.run_id
 
 
-def test_rows_that_were_taken_back_stay_away_while_others_are_live(database, spark_config):
-    """They come back where nothing else is there to see."""
+def test_withdrawn_rows_are_refused_while_other_rows_are_live(database, spark_config):
+    """They go live again if no other rows are live."""
 
     def train(rank, **asked):
         family = replace(fake(lambda: BatchResult([(USER, rank, 1)], {})), name="fleeting")
@@ -70,7 +70,7 @@ def test_rows_that_were_taken_back_stay_away_while_others_are_live(database, spa
     assert train(1.0).status == "done"  # what is live may be written again
 
 
-def test_a_run_that_is_taken_back_while_it_is_under_way_never_appears(database, spark_config):
+def test_run_withdrawn_while_it_is_running_does_not_go_live(database, spark_config):
     def learn_while_it_is_taken_back():
         [running] = asyncio.run(JobRuns(database).newest("halted", 1))
         take_back(database, running.run_id)
@@ -86,8 +86,8 @@ def test_a_run_that_is_taken_back_while_it_is_under_way_never_appears(database, 
     assert live(database, "halted").run_id == first.run_id
 
 
-def test_rows_are_written_anew_before_they_are_gone(database, spark_config):
-    """Cassandra keeps the rows of a run for 90 days, and readers go on being sent there."""
+def test_unchanged_rows_are_written_again_before_they_expire(database, spark_config):
+    """Cassandra keeps the rows of a run for 90 days; the live run must not lose them."""
     family = replace(fake(lambda: BatchResult([(USER, 1.0, 1)], {})), name="lasting")
 
     def train(days):

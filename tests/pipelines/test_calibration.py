@@ -1,4 +1,4 @@
-"""How far models are trusted, learned on users: what travels, and what becomes of it."""
+"""Calibration of exercise models, learned from users' held-out scores."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ from pipelines.exercise.calibration import (
 
 
 def user(seed: int, temperature: float) -> HeldOutScores:
-    """Twelve sets of ten windows whose probabilities come true at this temperature."""
+    """Twelve sets of ten windows that are calibrated at this temperature."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(0, 2, (120, 3))
     truth = np.array([rng.choice(3, p=p) for p in softmax(logits)])
@@ -28,26 +28,26 @@ def user(seed: int, temperature: float) -> HeldOutScores:
 
 @pytest.fixture(scope="module")
 def blobs() -> list[bytes]:
-    """Own models that are too sure of themselves, and a global model that was asked of few."""
+    """Overconfident own models of all users, and a global model evaluated on three of them."""
     return [
         held_out_to_bytes(user(k, 0.5) if k < 3 else None, user(k, 0.05)) for k in range(MIN_USERS)
     ]
 
 
-def test_users_teach_how_far_their_models_are_trusted(blobs) -> None:
+def test_calibration_is_learned_from_users_held_out_scores(blobs) -> None:
     found = learn_calibrations(blobs, Calibrations())
     assert found.own.window == pytest.approx(0.05, rel=0.15)
     assert found.everybody == Calibrations().everybody
     assert found.learned_on == f"{MIN_USERS} users"
-    assert learn_calibrations(blobs, found) == found  # the same users again say nothing new
+    assert learn_calibrations(blobs, found) == found  # the same users change nothing
 
 
-def test_too_few_users_leave_what_ships(blobs) -> None:
+def test_too_few_users_leave_the_shipped_calibration(blobs) -> None:
     assert learn_calibrations(blobs[:-1], Calibrations()) == Calibrations()
     assert learn_calibrations([], Calibrations()).learned_on == SHIPPED
 
 
-def test_calibrations_survive_the_manifest() -> None:
+def test_calibrations_round_trip_through_the_manifest() -> None:
     own = replace(Calibrations().own, window=0.7)
     found = Calibrations(own=own, learned_on="31 users")
     assert calibrations_from_manifest(found.as_manifest()) == found
@@ -57,5 +57,5 @@ def test_calibrations_survive_the_manifest() -> None:
     assert calibrations_from_manifest(older) == Calibrations()
 
 
-def test_no_model_says_nothing() -> None:
+def test_scores_of_sets_without_a_model_are_none() -> None:
     assert scores_of_sets(None, []) is None

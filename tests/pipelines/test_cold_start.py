@@ -1,4 +1,4 @@
-"""Which recipe serves people without a model of their own: strangers say it, all runs obey."""
+"""The recipe of the global model for new users, chosen by evaluation on held-out users."""
 
 import asyncio
 from dataclasses import asdict, replace
@@ -38,14 +38,14 @@ AT = datetime(2026, 11, 2, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def statistics(spar):
-    """What three people give to everybody."""
+    """The statistics of three people."""
     people = {str(user_id(person)): sets_of(spar, person) for person in range(3)}
     return {user: member_statistics(sets, LAYOUT, RECIPE)[0] for user, sets in people.items()}
 
 
 @pytest.fixture(scope="module")
 def sums(statistics):
-    """The discriminant of the first two."""
+    """The summed model of the first two people."""
     members = sorted(user for user in statistics if user != STRANGER)
     known = total([statistics[user] for user in members])
     row = {"model_id": LAYOUT, "members": members, "sums": statistics_to_bytes(known)}
@@ -53,19 +53,19 @@ def sums(statistics):
 
 
 def each(statistics):
-    """Everybody a portion of his own."""
+    """One portion per user."""
     return [PortionSums((user,), one) for user, one in statistics.items()]
 
 
-def test_held_out_users_are_in_no_sum(statistics, sums):
+def test_held_out_users_are_excluded_from_the_sums(statistics, sums):
     known = {user: one for user, one in statistics.items() if user != STRANGER}
     expected = fit_from_sums(each(known), LAYOUT, Calibrations()).learned.model
     assert to_bytes(sums) == to_bytes(expected)
 
 
-def test_the_recipe_that_names_more_sets_of_strangers_serves(spar, sums):
+def test_recipe_with_more_right_sets_of_held_out_users_takes_over(spar, sums):
     people = [held_out_user(STRANGER, sets_of(spar, 2), RECIPE)]
-    wrong = replace(sums, labels=(*sums.labels[1:], sums.labels[0]))  # every name is another's
+    wrong = replace(sums, labels=(*sums.labels[1:], sums.labels[0]))  # every name is wrong
     better = compare_models(sums, wrong, people)
     assert (better.people, better.sets) == (1, 16)
     assert better.challenger > 0.5 > better.serving
@@ -79,19 +79,21 @@ def test_the_recipe_that_names_more_sets_of_strangers_serves(spar, sums):
     ("won", "lost", "majority_right", "takes_over"),
     [(5, 0, False, True), (4, 0, False, False), (9, 5, False, False), (5, 0, True, False)],
 )
-def test_luck_and_a_constant_answer_are_no_reason(won, lost, majority_right, takes_over):
+def test_recipe_takes_over_only_if_it_wins_significantly_and_beats_the_majority(
+    won, lost, majority_right, takes_over
+):
     hits = {f"w{n}": True for n in range(won)} | {f"l{n}": False for n in range(lost)}
     other = {name: not hit for name, hit in hits.items()}
     trial = UserTrial("a", len(hits), hits, other, dict.fromkeys(hits, majority_right))
     assert compare([trial]).takes_over == takes_over
 
 
-def test_a_comparison_without_held_out_users_changes_nothing():
+def test_comparison_without_held_out_users_does_not_take_over():
     assert not compare([]).takes_over
 
 
 def serving(database, family="exercise"):
-    """By which recipe the model was made that serves, and its version."""
+    """The recipe and the version of the serving model."""
     pointer = asyncio.run(Champions(database).serving(GLOBAL_OWNER, LAYOUT, family))
     stored = asyncio.run(Models(database).get(GLOBAL_OWNER, LAYOUT, family, pointer.version))
     return stored.manifest["recipe"], pointer.version
@@ -99,20 +101,22 @@ def serving(database, family="exercise"):
 
 @pytest.fixture
 def store(database):
-    """The store, without global models afterwards: other tests ask what is said before them."""
+    """The store; its global models are removed afterwards, for other tests."""
     yield database
     for family in ("exercise", STATISTICS):
         asyncio.run(Champions(database).remove(GLOBAL_OWNER, LAYOUT, family))
 
 
 def passing_members(statistics):
-    """Everybody with a late set that the global model named right, and a constant would not."""
+    """Members with one late set each that the global model names right and a constant does not."""
     rungs = {"own": {}, "everybody": {"s": True}, "incumbent": {}, "majority": {"s": False}}
     asked = dict.fromkeys(rungs, (1, 1))
     return [ModelCandidate(UUID(user), LAYOUT, "v", b"", 16, rungs, asked) for user in statistics]
 
 
-def test_a_global_model_that_was_taken_back_does_not_count_as_serving(store, statistics):
+def test_withdrawn_global_model_is_promoted_again_only_if_no_other_version_serves(
+    store, statistics
+):
     members, everybody = (
         passing_members(statistics),
         fit_from_sums(each(statistics), LAYOUT, Calibrations()),
@@ -152,10 +156,10 @@ def test_a_global_model_that_was_taken_back_does_not_count_as_serving(store, sta
 
 
 @pytest.mark.parametrize(("right", "said"), [(4, "of people in neither"), (5, "promoted")])
-def test_a_global_model_that_is_worse_for_people_in_neither_does_not_serve(
+def test_global_model_that_is_worse_for_users_outside_both_models_is_refused(
     store, statistics, right: int, said: str
 ):
-    """Nine later sets that what serves now names right: five lost are no chance, four may be."""
+    """Of nine sets that the incumbent names right, five lost are significant, four are not."""
     hits = {str(n): n < right for n in range(9)}
     rungs = {"own": {}, "everybody": hits, "incumbent": {}, "majority": dict.fromkeys(hits, False)}
     rungs["former"] = dict.fromkeys(hits, True)
@@ -170,8 +174,10 @@ def test_a_global_model_that_is_worse_for_people_in_neither_does_not_serve(
     assert (LAYOUT in read_global_models(store)) == (said == "promoted")
 
 
-def test_what_is_averaged_serves_beside_the_sums_that_it_was_judged_with(store, statistics, sums):
-    """What held-out people decided stands as long as what they were asked about."""
+def test_averaged_model_serves_until_the_summed_model_it_was_compared_with_is_replaced(
+    store, statistics, sums
+):
+    """A comparison is valid only for the summed model that took part in it."""
     members = passing_members(statistics)
     averaged = to_bytes(replace(sums, bias=sums.bias + 1))
     everybody = fit_from_sums(each(statistics), LAYOUT, Calibrations())
@@ -196,7 +202,7 @@ def test_what_is_averaged_serves_beside_the_sums_that_it_was_judged_with(store, 
     fewer = {user: one for user, one in statistics.items() if user != STRANGER}
     later = fit_from_sums(each(fewer), LAYOUT, Calibrations())
     before = serving(store, STATISTICS)
-    assert train(later, 4) == "promoted"  # of other people: whoever is gone is in neither
+    assert train(later, 4) == "promoted"  # of fewer people: the one left out is in neither
     assert serving(store)[0] == SUMS
     assert serving(store, STATISTICS) != before
 
@@ -207,7 +213,7 @@ def test_what_is_averaged_serves_beside_the_sums_that_it_was_judged_with(store, 
     assert serving(store)[0] == REDUCED
 
 
-def test_what_is_averaged_and_cannot_be_read_gives_way_to_the_sums(store, statistics, sums):
+def test_unreadable_averaged_model_falls_back_to_the_summed_model(store, statistics, sums):
     members, everybody = (
         passing_members(statistics),
         fit_from_sums(each(statistics), LAYOUT, Calibrations()),

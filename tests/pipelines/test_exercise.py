@@ -1,4 +1,4 @@
-"""The exercise job's whole life: real recordings, real Cassandra, real Spark."""
+"""The exercise job end to end: real recordings, Cassandra and Spark."""
 
 import asyncio
 from collections import Counter
@@ -69,7 +69,7 @@ def stored(database, person: int):
     return asyncio.run(Models(database).get(*pointer[:4]))
 
 
-def test_a_poisoned_user_is_a_row_with_a_reason_and_the_others_are_promoted(world):
+def test_user_with_broken_samples_fails_with_a_reason_and_the_others_are_promoted(world):
     database, report = world
     assert report.status == "done"
     assert report.counts == {"sets": 16 * (PEOPLE + 1) - HELD_BACK, "promoted": 5, "failed": 1}
@@ -82,7 +82,7 @@ def test_a_poisoned_user_is_a_row_with_a_reason_and_the_others_are_promoted(worl
     assert champion(database, POISONED) is None
 
 
-def test_the_run_is_on_record(world):
+def test_run_is_recorded_with_its_metrics_and_watermark(world):
     database, report = world
     run = asyncio.run(JobRuns(database).read("exercise", report.run_id))
     assert (run.status, run.counts) == ("done", report.counts)
@@ -93,8 +93,8 @@ def test_the_run_is_on_record(world):
     assert timedelta(0) < run.started_at - mark < timedelta(minutes=5)
 
 
-def test_what_is_stored_is_what_the_pure_function_makes(world, spark_config, people):
-    """The same bytes without Spark: same sets, same seed, same global model."""
+def test_stored_model_equals_the_one_learned_without_spark(world, spark_config, people):
+    """The same sets, seed and global model give the same bytes."""
     database, _ = world
     everybody = read_global_models(database)
     recipe = named_recipe(recipe_of(spark_config), everybody)
@@ -107,8 +107,8 @@ def test_what_is_stored_is_what_the_pure_function_makes(world, spark_config, peo
     assert model.manifest["golden"].keys() == {"x", "scores", "probabilities", "strangeness"}
 
 
-def test_the_protocols_learn_what_spark_learns(world, spark_config, people):
-    """A fold of `muvr evaluate` in one process: the others' model is Spark's, bit for bit."""
+def test_evaluation_protocol_learns_the_same_global_model_as_spark(world, spark_config, people):
+    """The global model of a fold of `muvr evaluate` equals Spark's, bit for bit."""
     database, _ = world
     recipe = recipe_of(spark_config).windows
     used = [people[0][:-HELD_BACK], *people[1:PEOPLE]]
@@ -122,19 +122,19 @@ def test_the_protocols_learn_what_spark_learns(world, spark_config, people):
 
 
 def fold_model(people: list[list[Movement]], settings: ExampleSettings) -> GlobalModel:
-    """The model of a fold's training people, as the protocols make it."""
+    """The global model of a fold's training people, as the protocols fit it."""
     return fit_global(
         total([training_statistics(person, settings) for person in people]), model_id=LAYOUT
     )
 
 
 def movement(one: LabelledRow, seed: int) -> Movement:
-    """A stored set as the protocols take it; its copies are turned as in training."""
+    """A stored set as the protocols read it, with the seed that training augments it with."""
     signals = tuple(wrist_signals(unpack_pieces(one.samples)))
     return Movement("somebody", "", one.exercise, "", signals, UUID(one.set_id).int ^ seed)
 
 
-def test_the_global_model_serves_and_its_statistics_are_kept_apart(world):
+def test_global_model_and_its_statistics_are_stored_separately(world):
     database, report = world
     assert report.metrics["global"] == {LAYOUT: "promoted"}
     for family, limit in (("exercise", 30_000), (STATISTICS, 2_000_000)):
@@ -146,7 +146,7 @@ def test_the_global_model_serves_and_its_statistics_are_kept_apart(world):
     assert read_calibrations(database) == {LAYOUT: Calibrations()}
 
 
-def test_nothing_changed_is_nothing_to_do_and_a_new_set_is_one_user(world, spark_config, people):
+def test_unchanged_data_is_skipped_and_a_new_set_trains_one_user(world, spark_config, people):
     database, first = world
     before = {person: champion(database, person) for person in range(PEOPLE)}
     again = train_exercise(spark_config, users="changed")
@@ -169,7 +169,7 @@ def test_nothing_changed_is_nothing_to_do_and_a_new_set_is_one_user(world, spark
     assert (serving.version, serving.run_id) == (before[0].version, first.run_id)
 
 
-def test_the_local_engine_makes_the_same_bytes(world, spark_config):
+def test_local_engine_makes_the_same_bytes_as_spark(world, spark_config):
     database, _ = world
     versions = {person: champion(database, person).version for person in range(1, PEOPLE)}
     ids = [user_id(person) for person in versions]
@@ -178,8 +178,10 @@ def test_the_local_engine_makes_the_same_bytes(world, spark_config):
     assert {person: champion(database, person).version for person in versions} == versions
 
 
-def test_what_everybody_gives_is_the_same_whoever_reads_it(world, spark, spark_config, monkeypatch):
-    """Three portions of two, one of them with the poisoned person: the same sums in any batches."""
+def test_global_sums_are_the_same_on_both_engines_and_for_every_batch_size(
+    world, spark, spark_config, monkeypatch
+):
+    """Three portions of two people, one of them with broken samples."""
     database, _ = world
     keys = [(user_id(person), LAYOUT) for person in (3, 1, POISONED, 0, 4, 2)]
     recipe = recipe_of(spark_config)
@@ -202,8 +204,8 @@ def test_what_everybody_gives_is_the_same_whoever_reads_it(world, spark, spark_c
     np.testing.assert_allclose(moments, expected, rtol=1e-9, atol=1e-6)
 
 
-def test_the_first_user_of_all_is_learned(spark, spark_config, people):
-    """A portion of one member is a portion, too."""
+def test_only_user_gets_an_own_model_but_no_global_model(spark, spark_config, people):
+    """Its only portion has one member."""
     with emptied(spark_config.cassandra) as database:
         put(database, user_id(0), people[0])
         report = train_exercise(spark_config)
@@ -213,8 +215,8 @@ def test_the_first_user_of_all_is_learned(spark, spark_config, people):
         assert champion(database, 0) is not None
 
 
-def test_a_poisoned_recipe_is_refused(spark, spark_config, people):
-    """Labels that say nothing about the movement: the gate must not let one model through."""
+def test_models_learned_from_wrong_labels_are_refused(spark, spark_config, people):
+    """The labels are unrelated to the movement: the gate must refuse every model."""
     with emptied(spark_config.cassandra) as database:
         for person in range(PEOPLE):
             put(database, user_id(person), mislabelled(people[person], person))
@@ -226,7 +228,7 @@ def test_a_poisoned_recipe_is_refused(spark, spark_config, people):
         assert report.metrics["global"][LAYOUT] != "promoted"
 
 
-def test_two_runs_at_once_are_one(spark_config, empty):
+def test_run_is_refused_while_another_host_holds_the_lease(spark_config, empty):
     other = UUID(int=1)
     now = datetime.now(UTC)
     asyncio.run(Leases(empty).acquire("exercise", other, "another host", now, 60))

@@ -1,4 +1,4 @@
-"""Models beside the exercise family's own, on the real Spark over the real Cassandra."""
+"""Experimental models of the exercise family, on Spark over Cassandra."""
 
 import asyncio
 
@@ -31,14 +31,16 @@ def kept(database, family):
 
 
 def serving_recipe(database):
-    """How the model was made that serves people without one of their own."""
+    """The recipe of the global model that serves."""
     pointer = asyncio.run(Champions(database).serving(GLOBAL_OWNER, LAYOUT, "exercise"))
     stored = asyncio.run(Models(database).get(GLOBAL_OWNER, LAYOUT, "exercise", pointer.version))
     return stored.manifest["recipe"]
 
 
 @pytest.mark.parametrize("family", ["exercise-averaged", "exercise-search", "exercise-perceptron"])
-def test_each_learns_from_some_people_and_asks_the_others(settled, spark_config, family):
+def test_experiment_learns_from_some_people_and_evaluates_on_the_others(
+    settled, spark_config, family
+):
     report = train(family, spark_config)
     assert report.status == "done", report.reasons
     said = [report.counts[name] for name in ("people", "choosing", "judging")]

@@ -1,4 +1,4 @@
-"""The form job: templates of real people from the real Cassandra, on Spark and here alike."""
+"""The form job: templates from real recordings in Cassandra, on Spark and in one process."""
 
 import asyncio
 from dataclasses import replace
@@ -37,7 +37,7 @@ def book_of(database, person: int):
     return from_bytes(asyncio.run(Models(database).get(*serving(database, person)[:4])).content)
 
 
-def test_who_has_enough_sets_gets_templates_and_the_others_a_reason(world):
+def test_users_with_enough_sets_get_templates_and_broken_samples_a_reason(world):
     database, report, whole = world
     assert (report.status, report.counts) == (
         "done",
@@ -58,7 +58,7 @@ def test_who_has_enough_sets_gets_templates_and_the_others_a_reason(world):
     assert all(template.sets == 4 for template in book.templates.values())
 
 
-def test_this_process_makes_the_same_bytes(world, spark_config):
+def test_local_engine_makes_the_same_bytes_as_spark(world, spark_config):
     database, _, _ = world
     before = serving(database, 0)
     report = train_form(spark_config, users=[user_id(0)], engine="local")
@@ -67,7 +67,7 @@ def test_this_process_makes_the_same_bytes(world, spark_config):
     assert train_form(spark_config, users="changed", engine="local").status == "nothing-to-do"
 
 
-def test_on_spark_no_model_passes_through_this_process(world, spark_config, monkeypatch):
+def test_models_are_written_by_executors_and_not_by_the_driver(world, spark_config, monkeypatch):
     async def refuse(*_: object) -> None:
         raise AssertionError("the driver was handed a model")
 
@@ -82,7 +82,7 @@ def test_on_spark_no_model_passes_through_this_process(world, spark_config, monk
 
 
 @pytest.mark.parametrize(("seconds", "counts"), [(5, False), (30, True), (301, False)])
-def test_what_serving_would_not_count_teaches_no_form(seconds: int, counts: bool):
+def test_sets_too_short_or_too_long_to_be_counted_are_left_out(seconds: int, counts: bool):
     turns = np.sin(np.arange(seconds * 50) * (2 * np.pi / 100))  # a repetition in two seconds
     samples = np.column_stack([turns * 1500, turns * 500, 4096 + turns * 800]).astype(np.int16)
     row = {
@@ -95,7 +95,7 @@ def test_what_serving_would_not_count_teaches_no_form(seconds: int, counts: bool
     assert (counted_set(row) is not None) == counts
 
 
-def test_sets_that_contradict_the_count_are_left_out(spar):
+def test_sets_whose_reps_contradict_the_counted_repetitions_are_left_out(spar):
     one = sets_of(spar, 0, exercises=1)[0]
     row = {
         "set_id": one.set_id,
@@ -111,7 +111,7 @@ def test_sets_that_contradict_the_count_are_left_out(spar):
     assert counted_set({**row, "reps": said + 3}) is None
 
 
-def test_a_name_that_was_kept_before_has_the_same_template(spar):
+def test_spellings_of_one_exercise_name_share_a_template(spar):
     spelled = ("Kn\u00e4 hebe", "Kna\u0308  hebe")
     rows = [
         {
@@ -124,7 +124,7 @@ def test_a_name_that_was_kept_before_has_the_same_template(spar):
     assert list(book.templates) == [(spelled[0], "left")]
 
 
-def test_the_newest_sets_of_each_exercise_are_read_in_order():
+def test_newest_rows_keeps_the_newest_sets_of_each_exercise_in_order():
     rows = [
         {"exercise": name, "started_at": k, "set_id": k}
         for k in range(NEWEST + 2)

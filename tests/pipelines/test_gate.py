@@ -1,4 +1,4 @@
-"""The gate on populations whose truth is known."""
+"""The promotion gate on populations with known accuracy."""
 
 import numpy as np
 import pytest
@@ -21,13 +21,13 @@ def trial(owner, challenger, serving=(), majority=None, labelled_sets=30):
     )
 
 
-def test_a_better_recipe_passes_and_its_shares_are_those_of_the_sets():
+def test_better_recipe_passes_and_the_verdict_has_its_shares_of_right_sets():
     [verdict] = judge([trial("a", [1, 1, 1, 0], [1, 0, 0, 0])], margin=MARGIN).values()
     assert verdict.passes
     assert (verdict.challenger, verdict.serving, verdict.majority) == (0.75, 0.25, 0.0)
 
 
-def test_a_worse_recipe_is_refused_in_its_stratum_only():
+def test_worse_recipe_is_refused_only_in_its_stratum():
     rng = np.random.default_rng(1)
     good = [trial(f"g{n}", rng.random(10) < 0.95, rng.random(10) < 0.7) for n in range(30)]
     bad = [
@@ -40,18 +40,18 @@ def test_a_worse_recipe_is_refused_in_its_stratum_only():
     assert "what serves now" in verdicts["5-9"].reason
 
 
-def test_within_the_margin_a_challenger_passes():
-    hits = [True] * 1990 + [False] * 10  # ten lost and none won: chance 2 ** -10
+def test_significant_loss_within_the_margin_passes():
+    hits = [True] * 1990 + [False] * 10  # ten lost and none won: p = 2 ** -10
     assert judge([trial("a", hits, [True] * 2000)], margin=0.01)["20-49"].passes
     assert not judge([trial("a", hits, [True] * 2000)], margin=0.001)["20-49"].passes
 
 
-def test_a_loss_that_a_few_coins_explain_stops_nobody():
-    hits = [True] * 16 + [False] * 4  # four lost and none won: chance 1 in 16
+def test_insignificant_loss_beyond_the_margin_passes():
+    hits = [True] * 16 + [False] * 4  # four lost and none won: p = 1/16
     assert judge([trial("a", hits, [True] * 20)], margin=0.01)["20-49"].passes
 
 
-def test_a_recipe_that_guesses_is_refused_without_any_incumbent():
+def test_recipe_no_better_than_the_majority_is_refused_without_an_incumbent():
     """Seven exercises, labels shuffled: one in seven is right, and so is the most frequent."""
     rng = np.random.default_rng(2)
     trials = [trial(f"u{n}", rng.random(20) < 1 / 8, (), rng.random(20) < 1 / 6) for n in range(50)]
@@ -60,13 +60,13 @@ def test_a_recipe_that_guesses_is_refused_without_any_incumbent():
     assert "most frequent" in verdict.reason
 
 
-def test_without_later_sets_nothing_is_known_and_nobody_passes():
+def test_verdict_does_not_pass_without_later_sets():
     [verdict] = judge([trial("a", [])], margin=MARGIN).values()
     assert not verdict.passes
     assert verdict.reason == "no later set to judge by"
 
 
-def test_only_sets_that_both_rungs_may_be_scored_on_are_compared():
+def test_only_sets_that_are_new_to_both_models_are_compared():
     """The incumbent learned from s0 to s7: only s8 and s9 lie after its cut-off."""
     one = UserTrial(
         "a",
@@ -80,19 +80,19 @@ def test_only_sets_that_both_rungs_may_be_scored_on_are_compared():
     assert verdict.passes
 
 
-def test_the_veto_needs_more_than_chance():
-    assert veto(trial("a", [0] * 4 + [1] * 6, [1] * 10)) == ""  # 4 of 4: chance 1/16
-    assert veto(trial("a", [0] * 5 + [1] * 5, [1] * 10))  # 5 of 5: chance 1/32
+def test_veto_needs_a_significant_loss():
+    assert veto(trial("a", [0] * 4 + [1] * 6, [1] * 10)) == ""  # 4 of 4: p = 1/16
+    assert veto(trial("a", [0] * 5 + [1] * 5, [1] * 10))  # 5 of 5: p = 1/32
     assert veto(trial("a", [1] * 10, [0] * 10)) == ""
 
 
 @pytest.mark.parametrize(("n", "chance"), [(1, 0.5), (4, 1 / 16), (10, 2**-10)])
-def test_the_sign_test_of_losses_only_is_a_row_of_coins(n, chance):
+def test_sign_test_without_wins_is_a_power_of_one_half(n, chance):
     assert sign_test(n, 0) == chance
 
 
 @given(st.integers(0, 30), st.integers(0, 30))
-def test_the_sign_test_and_its_mirror_share_the_middle(lost, won):
+def test_opposite_sign_tests_sum_to_one_plus_the_observed_outcome(lost, won):
     n = lost + won
     if n:
         both = sign_test(lost, won) + sign_test(won, lost)
@@ -101,7 +101,7 @@ def test_the_sign_test_and_its_mirror_share_the_middle(lost, won):
 
 
 @given(st.integers(1, 10_000))
-def test_every_count_lies_in_exactly_one_stratum(n):
+def test_stratum_name_contains_the_count(n):
     name = stratum_of(n)
     low, _, high = name.removesuffix("+").partition("-")
     assert int(low) <= n

@@ -36,7 +36,7 @@ def people(spar):
 
 
 def group(key, sets: list[LabelledRow]):
-    """A partition as a task gets it."""
+    """A partition as a Spark task receives it."""
     stored = [
         TrainingSet(
             UUID(set_.set_id),
@@ -53,7 +53,7 @@ def group(key, sets: list[LabelledRow]):
 
 
 @given(st.permutations(KEYS))
-def test_portions_are_of_the_keys_and_not_of_their_order(keys):
+def test_portions_do_not_depend_on_the_order_of_the_keys(keys):
     portions = portions_of(keys)
     assert portions == portions_of(KEYS)
     assert sorted(map(len, portions)) == [3, 3, *[PORTION] * 4]
@@ -61,7 +61,7 @@ def test_portions_are_of_the_keys_and_not_of_their_order(keys):
     assert sorted(key for portion in portions for key in portion) == sorted(KEYS)
 
 
-def test_a_portion_gives_the_sum_of_its_members_in_whatever_order_they_arrive(people):
+def test_portion_sum_does_not_depend_on_the_order_of_its_members(people):
     portion = [group(*one) for one in people.items()]
     rows = portion_rows(portion, recipe=RECIPE)
     assert rows == portion_rows(portion[::-1], recipe=RECIPE)
@@ -74,8 +74,8 @@ def test_a_portion_gives_the_sum_of_its_members_in_whatever_order_they_arrive(pe
     assert kept == [[one.features for one in fresh] for _, fresh in each]
 
 
-@pytest.mark.parametrize("broken", [0, 2])  # the last one's row is where the sum is
-def test_one_whose_data_is_broken_gives_nothing_and_the_others_do(people, broken):
+@pytest.mark.parametrize("broken", [0, 2])  # the last member's row holds the sum
+def test_user_with_broken_samples_is_left_out_of_the_portion_sum(people, broken):
     sets = dict(people)
     key = sorted(sets)[broken]
     junk = replace(sets[key][0], samples=b"\x93 no samples")
@@ -86,14 +86,14 @@ def test_one_whose_data_is_broken_gives_nothing_and_the_others_do(people, broken
     assert portion_rows([group(key, [junk])], recipe=RECIPE) == []
 
 
-def test_the_order_in_which_portions_come_does_not_show(people):
+def test_global_model_does_not_depend_on_the_order_of_the_portions(people):
     rows = [row for one in people.items() for row in portion_rows([group(*one)], recipe=RECIPE)]
     found, again = (fit_global_models(several, {})[LAYOUT] for several in (rows, rows[::-1]))
     assert found.version == again.version
     assert found.members == {str(user) for user, _ in people}
 
 
-def test_sums_of_anything_but_portions_are_refused():
+def test_sums_that_split_or_mix_portions_are_refused():
     portions = [[(UUID(int=1), LAYOUT), (UUID(int=2), LAYOUT)], [(UUID(int=3), LAYOUT)]]
 
     def row(*numbers):
@@ -101,7 +101,7 @@ def test_sums_of_anything_but_portions_are_refused():
 
     member = {"model_id": LAYOUT, "members": None}
     require_whole_portions([row(1, 2), member, row(3)], portions)
-    require_whole_portions([row(2)], portions)  # one is gone, or broken
+    require_whole_portions([row(2)], portions)  # the other members are gone or broken
     for split in ([row(1), row(2)], [row(1, 2, 3)], [row(2, 3)]):
         with pytest.raises(SpanBroken, match="one by one"):
             require_whole_portions(split, portions)

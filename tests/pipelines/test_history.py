@@ -51,7 +51,7 @@ AS_SPARK_HANDS_OVER = pa.schema(
 
 @settings(deadline=None)
 @given(ROWS)
-def test_what_spark_reads_is_what_an_answer_reads(rows: list[SetRow]) -> None:
+def test_training_and_serving_read_the_same_log(rows: list[SetRow]) -> None:
     assert set(AS_SPARK_HANDS_OVER.names) == set(COLUMNS)
     spark = [{"user_id": "u", **row._asdict(), "session_id": str(row.session_id)} for row in rows]
     trained = log_of(pa.Table.from_pylist(spark, AS_SPARK_HANDS_OVER))
@@ -60,8 +60,8 @@ def test_what_spark_reads_is_what_an_answer_reads(rows: list[SetRow]) -> None:
         np.testing.assert_array_equal(getattr(trained, field.name), getattr(served, field.name))
 
 
-def test_a_history_of_unreadable_users_only_fails_the_run() -> None:
-    """Too few people take the rows of before away; a release that reads nobody must not."""
+def test_run_fails_if_no_user_can_be_read() -> None:
+    """A release that cannot read any user must not withdraw the rows of the run before."""
     assert split_failed([]) == ([], {})
     good, bad = ({"user_id": name, "problem": why} for name, why in (("a", None), ("b", "no time")))
     assert split_failed([good, bad]) == ([good], {"b": "no time"})
@@ -69,8 +69,8 @@ def test_a_history_of_unreadable_users_only_fails_the_run() -> None:
         split_failed([bad])
 
 
-def test_half_a_set_is_said_to_be_one() -> None:
-    """The reason of a user who failed is read by an operator, who knows sets and no Python."""
+def test_incomplete_set_is_named_in_the_reason() -> None:
+    """The reason is read by operators: it speaks of sets, not of Python."""
     half = dict.fromkeys(AS_SPARK_HANDS_OVER.names) | {"user_id": "u", "session_id": "of Monday"}
     table = pa.Table.from_pylist([half], schema=AS_SPARK_HANDS_OVER)
     with pytest.raises(BadSets, match="half a set in session of Monday"):

@@ -1,4 +1,4 @@
-"""The batched grid of intensity beside Spark ML's own `TrainValidationSplit`, on one user."""
+"""The batched grid search of intensity against Spark ML's `TrainValidationSplit`, on one user."""
 
 import numpy as np
 import pytest
@@ -23,8 +23,8 @@ RATIO, SEED = 0.75, 11
     "ignore:Exception ignored in. <function Pool:pytest.PytestUnraisableExceptionWarning"
 )
 @pytest.mark.parametrize("person", [0, 3])
-def test_it_is_what_spark_ml_finds_on_the_same_split(spark, person):
-    """Spark ML splits at random, ours in time: here ours is given Spark's split."""
+def test_grid_search_equals_spark_ml_on_the_same_split(spark, person):
+    """Spark ML splits at random, Muvr by time: here both use Spark's split."""
     log = SetLog.of(simulate_user(person, 16, 14, 6).sets())
     rows = training_rows(log, SETTINGS)
     table = [(Vectors.dense(x), float(y)) for x, y in zip(rows.x, rows.y, strict=True)]

@@ -1,4 +1,4 @@
-"""Jobs by name: what the command line may ask for."""
+"""Jobs by name, as the command line starts them."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -18,13 +18,13 @@ from schemas.families import FAMILIES
 from schemas.progress import NoProgress
 
 
-def test_every_family_that_is_trained_has_a_job_and_a_time():
+def test_every_trained_family_has_a_job_and_a_schedule():
     trained = {name for name, family in FAMILIES.items() if family.kind != "kernel"}
     assert set(JOBS) == trained
     assert set(Config().schedule.jobs) == trained
 
 
-def test_an_unknown_family_is_named_with_those_that_exist():
+def test_unknown_family_is_refused_with_the_list_of_families():
     with pytest.raises(BadInput, match="'exercises'.*exercise, activity, form, intensity"):
         train("exercises", Config())
 
@@ -37,7 +37,7 @@ def test_an_unknown_family_is_named_with_those_that_exist():
         ("form", {"cutoff_at": datetime(2026, 1, 1, tzinfo=UTC)}, "form finds its cut-off itself"),
     ],
 )
-def test_an_option_that_a_family_does_not_know_is_refused(
+def test_option_that_a_family_does_not_support_is_refused(
     family: str, options: dict[str, Any], says: str
 ):
     with pytest.raises(BadInput, match=says):
@@ -45,8 +45,8 @@ def test_an_option_that_a_family_does_not_know_is_refused(
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_an_experiment_says_how_far_it_is(name: str, monkeypatch: pytest.MonkeyPatch):
-    """It takes minutes, in which `muvr train all` would stand still."""
+def test_experiment_reports_its_progress(name: str, monkeypatch: pytest.MonkeyPatch):
+    """It takes minutes, in which `muvr train all` would show nothing."""
     told: list[object] = []
 
     def opened(*_: object, progress: object = None) -> None:
@@ -60,14 +60,16 @@ def test_an_experiment_says_how_far_it_is(name: str, monkeypatch: pytest.MonkeyP
     assert told == [progress]
 
 
-def test_who_is_erased_is_news_to_what_is_learned_from_everybody():
+def test_jobs_over_all_users_listen_to_erasures():
     over_everybody = [one for one in FROM_ROWS.values() if isinstance(one, BatchFamily)]
     assert len(over_everybody) == 3
     assert all("erased" in topics for topics in [TOPICS, *(one.topics for one in over_everybody)])
 
 
-def test_without_early_sets_recommend_says_that_time_must_pass(monkeypatch: pytest.MonkeyPatch):
-    """All of a deployment's first four weeks are for judging: there are sets, and none to learn."""
+def test_recommend_without_sets_before_the_cutoff_says_how_old_they_must_be(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """In the first four weeks of a deployment all sets are evaluation data."""
     row = {"user_id": "u", "exercise": "curl", "early": 0.0, "late": 3.0}
     monkeypatch.setattr(recommend, "newest_set_at", lambda *_: datetime.now(UTC))
     monkeypatch.setattr(recommend, "map_logs", lambda *_: ([row], {}))
@@ -76,7 +78,7 @@ def test_without_early_sets_recommend_says_that_time_must_pass(monkeypatch: pyte
 
 
 class Rows:
-    """A table of Spark's as far as ranks read it."""
+    """A Spark table, as far as ranks read it."""
 
     def __init__(self, *rows: tuple[str, ...]) -> None:
         self.frame = self
@@ -92,8 +94,8 @@ class Rows:
         return not self.rows
 
 
-def test_where_nobody_follows_any_more_all_ranks_are_alike(monkeypatch: pytest.MonkeyPatch):
-    """The only follow ended: whoever was second would stay so for as long as rows are kept."""
+def test_ranks_become_equal_when_the_last_follow_ends(monkeypatch: pytest.MonkeyPatch):
+    """Without this the old ranks would stay live for as long as rows are kept."""
     tables = {"follows": Rows(), "usernames": Rows(("ben",), ("anna",)), "ranks": Rows()}
     monkeypatch.setattr(rank, "read_table", lambda *asked: tables[asked[-1]])
     with pytest.raises(NotEnoughLabels, match="nobody follows anybody yet"):

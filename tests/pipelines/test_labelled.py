@@ -39,31 +39,31 @@ many = st.lists(
 
 
 @given(many)
-def test_a_share_splits_every_exercise_in_time_and_loses_nothing(sets):
+def test_split_share_splits_every_exercise_by_time_and_keeps_all_sets(sets):
     early, late = split_share(sets, 0.7)
     assert sorted(one.set_id for one in (*early, *late)) == sorted(set_.set_id for set_ in sets)
     for exercise in {set_.exercise for set_ in sets}:
         before = [one.started_at for one in early if one.exercise == exercise]
         after = [one.started_at for one in late if one.exercise == exercise]
-        assert before  # nothing is judged that could not be learned
+        assert before  # every evaluated exercise is in the training part
         assert bool(after) == (len(before) + len(after) >= 2)
         assert not after or max(before) <= min(after)
 
 
 @given(many, st.integers(-1, 501))
-def test_a_date_splits_at_the_date(sets, minute):
+def test_split_at_separates_sets_before_and_after_the_date(sets, minute):
     early, late = split_at(sets, NOW + timedelta(minutes=minute))
     assert all(one.started_at < NOW + timedelta(minutes=minute) for one in early)
     assert len(early) + len(late) == len(sets)
     assert not set(early) & set(late)
 
 
-def test_the_newest_of_each_exercise_oldest_first():
+def test_newest_keeps_the_newest_sets_of_each_exercise_oldest_first():
     sets = [a_set(n, "curl" if n % 2 else "press") for n in range(10)]
     assert [one.set_id for one in newest(sets, 2)] == ["s6", "s7", "s8", "s9"]
 
 
-def test_the_digest_knows_sets_revisions_labels_and_recipe_but_no_order():
+def test_digest_depends_on_sets_revisions_labels_and_recipe_but_not_on_order():
     sets = [a_set(1), a_set(2), a_set(3)]
     expected = digest(sets, "recipe 1")
     assert {digest(order, "recipe 1") for order in permutations(sets)} == {expected}
@@ -77,10 +77,10 @@ def test_the_digest_knows_sets_revisions_labels_and_recipe_but_no_order():
 
 
 SPELLINGS = ("Knä hebe", "Kna\u0308  hebe")
-"""As a name is kept now, and as it may have been kept before."""
+"""An exercise name as it is stored now, and as earlier releases may have stored it."""
 
 
-def test_a_name_that_was_kept_before_is_the_same_exercise():
+def test_earlier_spelling_of_a_name_is_the_same_exercise():
     rows = [asdict(a_set(n, name)) for n, name in enumerate(SPELLINGS)]
     table = pa.Table.from_pylist([{"user_id": "u", "model_id": LAYOUT, **row} for row in rows])
     assert [set_.exercise for set_ in labelled_sets(table)] == [SPELLINGS[0]] * 2
@@ -89,8 +89,8 @@ def test_a_name_that_was_kept_before_is_the_same_exercise():
     assert log_of(table).exercise.tolist() == [SPELLINGS[0]] * 2
 
 
-def test_what_is_read_of_a_set_without_its_samples_has_the_same_digest(database):
-    """Else a run of changed users would learn whoever has an old name again and again."""
+def test_digest_from_revisions_equals_digest_from_sets_with_samples(database):
+    """Otherwise users with an earlier spelling would be trained again by every run."""
     user = uuid4()
     sets = [
         LabelledRow(str(UUID(int=n)), n + 1, name, NOW + timedelta(minutes=n), "typed", b"x")

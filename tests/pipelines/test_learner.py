@@ -1,4 +1,4 @@
-"""One user's model without Spark: what is shipped, what it is evaluated on, what it never saw."""
+"""One user's model without Spark: its training, evaluation and held-out sets."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -35,11 +35,11 @@ def everybody(people):
     return fit_global(sum(others, first), model_id="wrist-acc6")
 
 
-def test_a_model_answers_for_the_sets_that_it_was_not_judged_by(people):
+def test_model_is_evaluated_on_late_sets_and_then_trained_on_all(people):
     learned = learn_user(people[0], "wrist-acc6", RECIPE)
     model = from_bytes(learned.content)
     assert model.labels == learned.labels == tuple(sorted({one.exercise for one in people[0]}))
-    # .7 of four sets is three: the last of each exercise is asked about
+    # 0.7 of four sets is three: the last set of each exercise is evaluated
     assert set(learned.own.sets) == {one.set_id for one in people[0][-EXERCISES:]}
     assert sum(learned.own.sets.values()) == EXERCISES
     assert sum(learned.majority.sets.values()) == 1
@@ -47,7 +47,7 @@ def test_a_model_answers_for_the_sets_that_it_was_not_judged_by(people):
     assert learned.trained_until == people[0][-1].started_at
 
 
-def test_the_same_sets_give_the_same_bytes_however_they_are_judged(people, everybody):
+def test_model_bytes_do_not_depend_on_the_evaluation_cutoff(people, everybody):
     once = learn_user(people[0], "wrist-acc6", RECIPE, everybody, is_member=True)
     again = learn_user(
         people[0],
@@ -60,20 +60,20 @@ def test_the_same_sets_give_the_same_bytes_however_they_are_judged(people, every
     assert once.own.sets.keys() < again.own.sets.keys()
 
 
-def test_what_a_member_gives_is_so_much_of_each_exercise_at_most(people):
-    """Long sets of one person, under whatever names, must not outweigh what all others say."""
+def test_member_statistics_are_capped_per_exercise(people):
+    """Long sets of one person must not outweigh those of all others."""
     seconds = give(people[0]).label_seconds()
     most_s = min(seconds.values())
     given = give(people[0], replace(RECIPE, member_s=most_s))
-    assert max(seconds.values()) > most_s  # or there is nothing to hold down
+    assert max(seconds.values()) > most_s  # otherwise nothing is capped
     assert given.label_seconds() == pytest.approx(dict.fromkeys(seconds, most_s))
     means = give(people[0]).sums / give(people[0]).seconds[:, None]
     assert given.sums / given.seconds[:, None] == pytest.approx(means)
 
 
 @pytest.mark.parametrize("member_s", [RECIPE.member_s, 3.0])
-def test_the_judged_model_and_everybody_else_have_not_seen_the_late_sets(people, member_s):
-    """Late sets of another exercise's label: who had learned them would answer with that label."""
+def test_evaluated_own_and_global_models_have_not_seen_the_late_sets(people, member_s):
+    """Late sets have wrong labels: a model that had learned them would answer with these."""
     recipe = replace(RECIPE, member_s=member_s)
     wrong = {one.set_id: one for one in people[0][-EXERCISES:]}
     names = [one.exercise for one in wrong.values()]
@@ -93,17 +93,15 @@ def test_the_judged_model_and_everybody_else_have_not_seen_the_late_sets(people,
     assert not any(learned.own.sets.values())
 
 
-def test_an_incumbent_is_asked_only_about_sets_after_it_had_learned(people):
+def test_incumbent_is_evaluated_only_on_sets_after_its_training(people):
     until = people[0][-3].started_at
     model = from_bytes(learn_user(people[0], "wrist-acc6", RECIPE).content)
     learned = learn_user(people[0], "wrist-acc6", RECIPE, incumbent=Incumbent(model, until))
     assert set(learned.incumbent.sets) == {one.set_id for one in people[0][-2:]}
 
 
-def test_the_global_model_before_is_asked_about_people_whom_the_new_one_does_not_know(
-    people, everybody
-):
-    until = people[0][-3].started_at  # of a set that is late already
+def test_former_global_model_is_evaluated_only_on_users_outside_the_new_one(people, everybody):
+    until = people[0][-3].started_at  # of a set that is in the late part
     former = Incumbent(everybody.model, until)
     stranger, member = (
         learn_user(people[0], "wrist-acc6", RECIPE, everybody, is_member=within, former=former)
@@ -114,12 +112,12 @@ def test_the_global_model_before_is_asked_about_people_whom_the_new_one_does_not
     assert stranger.content == member.content
 
 
-def test_a_guess_that_was_merely_accepted_judges_nobody(people):
+def test_accepted_guesses_are_not_used_for_evaluation(people):
     accepted = [replace(one, label_source="accepted_guess") for one in people[0]]
     assert learn_user(accepted, "wrist-acc6", RECIPE).own.sets == {}
 
 
-def test_what_training_says_about_a_set_is_what_the_service_says(people):
+def test_training_and_serving_predict_the_same_for_a_set(people):
     learned = learn_user(people[0], "wrist-acc6", replace(RECIPE, cutoff_at=NOW))
     assert learned.own.sets == {}  # nothing lies before the cut-off
     late = people[0][-1]
@@ -129,7 +127,7 @@ def test_what_training_says_about_a_set_is_what_the_service_says(people):
     assert model.predict_windows(windows.t0_ns, windows.x) == model.predict(signals)
 
 
-def test_what_does_not_carry_a_model_says_why(people):
+def test_too_few_exercises_and_broken_samples_raise_a_reason(people):
     one_exercise = [row for row in people[0] if row.exercise == people[0][0].exercise]
     with pytest.raises(NotEnoughLabels, match="2 exercises"):
         learn_user(one_exercise, "wrist-acc6", RECIPE)
@@ -138,7 +136,7 @@ def test_what_does_not_carry_a_model_says_why(people):
         learn_user(broken, "wrist-acc6", RECIPE)
 
 
-def test_kept_windows_give_the_same_model_without_the_samples(people, everybody):
+def test_stored_windows_give_the_same_model_without_the_samples(people, everybody):
     first = learn_user(people[0], "wrist-acc6", RECIPE, everybody)
     kept = {one.set_id: one.features for one in first.fresh}
     assert kept.keys() == {one.set_id for one in people[0]}
@@ -149,7 +147,7 @@ def test_kept_windows_give_the_same_model_without_the_samples(people, everybody)
     assert again.fresh == ()
 
 
-def test_kept_windows_of_another_revision_or_recipe_are_not_found(people):
+def test_stored_windows_of_another_revision_or_recipe_are_not_used(people):
     first = learn_user(people[0], "wrist-acc6", RECIPE)
     kept = {one.set_id: one.features for one in first.fresh}
     sets = [replace(one, features=kept[one.set_id]) for one in people[0]]
@@ -160,7 +158,7 @@ def test_kept_windows_of_another_revision_or_recipe_are_not_found(people):
     assert len(learn_user(sets, "wrist-acc6", other).fresh) == len(sets)
 
 
-def test_windows_that_were_kept_before_sets_had_a_most_are_taken_anew(people, monkeypatch):
+def test_stored_windows_over_max_rows_are_computed_again(people, monkeypatch):
     first = learn_user(people[0], "wrist-acc6", RECIPE)
     kept = {one.set_id: one.features for one in first.fresh}
     sets = [replace(one, features=kept[one.set_id]) for one in people[0]]

@@ -1,4 +1,4 @@
-"""The mart on the real Spark over the real Cassandra: whole, by what changed, and after erasure."""
+"""The mart on Spark over Cassandra: full refresh, refresh of changed users, and erasure."""
 
 import asyncio
 import re
@@ -37,7 +37,7 @@ LIMITS = Sql(seconds=120, rows=1000)
 
 
 async def people(database: Database) -> list[Gym]:
-    """Three people with sessions, and everything that jobs say of them."""
+    """Three people with sessions, and the results of jobs for them."""
     gyms = [Gym(records_in(database, Limits())) for _ in range(3)]
     for gym in gyms:
         await one_of_each(gym)
@@ -95,7 +95,7 @@ def _learned(gym: Gym) -> list[Statement]:
 
 
 def later(minutes: int) -> Callable[[], datetime]:
-    """A clock that stands still, so many minutes after the people's own."""
+    """A fixed clock, so many minutes after NOW."""
     return lambda: NOW + timedelta(minutes=minutes)
 
 
@@ -109,14 +109,14 @@ def world(spark_config, spark, tmp_path_factory):  # the session is started
     config = spark_config.model_copy(update={"paths": paths})
     with emptied(config.cassandra) as database:
         gyms = asyncio.run(people(database))
-        # A refresh reads the last minutes again: this one is so late that they hold nobody.
+        # A refresh reads the last minutes again: this one is so late that no user changed in them.
         report = refresh_mart(config, clock=later(10))
         assert (report.status, report.metrics["read"]) == ("done", "all")
         yield config, database, gyms
 
 
 def tables(config: Config) -> dict[str, list[dict[str, object]]]:
-    """Every row of the mart, in an order of their own."""
+    """Every row of the mart, sorted."""
     folder = MartFolder(config.paths.mart)
     manifest = folder.manifest()
     found = {name: pq.read_table(folder.table(manifest, name)).to_pylist() for name in MART}
@@ -124,7 +124,7 @@ def tables(config: Config) -> dict[str, list[dict[str, object]]]:
     return {name: sorted(rows, key=repr) for name, rows in found.items()}
 
 
-def test_the_mart_says_what_the_tables_say_and_of_nobody_who(world):
+def test_mart_holds_the_rows_of_the_tables_without_personal_ids(world):
     config, _, gyms = world
     found = tables(config)
     text = repr(found)
@@ -165,7 +165,7 @@ def test_the_mart_says_what_the_tables_say_and_of_nobody_who(world):
     assert letter["reason"] == "of session (id)"
 
 
-def test_columns_are_those_that_the_registry_documents(world):
+def test_mart_columns_and_types_equal_the_documented_ones(world):
     config, _, _ = world
     folder = MartFolder(config.paths.mart)
     for name, table in MART.items():
@@ -178,7 +178,7 @@ def questions() -> list[str]:
     return re.findall(r"```sql\n(.*?)```", GUIDE.read_text(), re.DOTALL)
 
 
-def test_the_guides_questions_have_one_answer_on_both_engines(world, spark):
+def test_queries_of_the_guide_give_the_same_rows_on_duckdb_and_spark(world, spark):
     config, _, _ = world
     folder = MartFolder(config.paths.mart)
     assert len(questions()) == 10
@@ -190,7 +190,7 @@ def test_the_guides_questions_have_one_answer_on_both_engines(world, spark):
         assert duck.rows, question
 
 
-def test_a_recognised_set_is_compared_with_the_set_that_it_is_and_not_with_its_neighbour():
+def test_prediction_is_compared_with_the_set_it_overlaps_most():
     (question,) = [question for question in questions() if "right_share" in question]
     at = datetime(2026, 1, 1, tzinfo=UTC)
     off = timedelta(seconds=0.5)
@@ -215,7 +215,7 @@ def test_a_recognised_set_is_compared_with_the_set_that_it_is_and_not_with_its_n
         assert mart.execute(question).fetchall() == [("user", 2, 0.5, 1.0)]
 
 
-def test_the_talks_question_has_one_answer_in_three_forms(world, spark):
+def test_deviations_by_hour_are_the_same_in_sql_dataframe_and_rows(world, spark):
     config, _, _ = world
     folder = MartFolder(config.paths.mart)
     make_views(spark, folder, folder.manifest())
@@ -232,7 +232,7 @@ def test_the_talks_question_has_one_answer_in_three_forms(world, spark):
     assert as_sql(spark, "it's") == as_rows(deviations, "it's") == []
 
 
-def test_a_refresh_reads_who_changed_and_forgets_who_was_erased(world):
+def test_refresh_reads_changed_users_and_removes_erased_ones(world):
     config, database, gyms = world
     before = {path.name for path in config.paths.mart.iterdir()}
 
@@ -257,13 +257,13 @@ def test_a_refresh_reads_who_changed_and_forgets_who_was_erased(world):
     assert gone not in repr(whole)
     assert len(whole["sessions"]) == 2
     kinds = [row["kinds"] for row in whole["deviations"] if row["kinds"] == ["reps"]]
-    assert len(kinds) == 1  # the third person's; the first one's was corrected
+    assert len(kinds) == 1  # of the third person; that of the first was corrected
     after = {path.name for path in config.paths.mart.iterdir()}
     assert len(after) == len(before) == 2
     assert after & before == {"manifest.json"}
 
 
-def test_rows_that_another_machine_keeps_replace_no_mart(world, monkeypatch):
+def test_mart_is_not_replaced_by_rows_written_to_another_machine(world, monkeypatch):
     """Past one machine an executor that does not share `paths.mart` writes to its own disk."""
     config, _, _ = world
     before = tables(config)
@@ -273,7 +273,7 @@ def test_rows_that_another_machine_keeps_replace_no_mart(world, monkeypatch):
     assert tables(config) == before
 
 
-def test_executors_say_whether_they_see_the_folder(spark, tmp_path, monkeypatch):
+def test_mart_folder_that_executors_do_not_share_is_refused(spark, tmp_path, monkeypatch):
     mart._require_shared(spark, tmp_path)
     assert not mart._seen_by_executors(spark, str(tmp_path / "absent"))
     monkeypatch.setattr(mart, "_seen_by_executors", lambda *_: False)
@@ -283,8 +283,8 @@ def test_executors_say_whether_they_see_the_folder(spark, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("zone", ["Factory", "nowhere"])
-def test_a_zone_that_java_does_not_know_leaves_local_times_empty(world, zone):
-    """Python's list of zones is its own: it may be newer."""
+def test_time_zone_unknown_to_java_leaves_local_times_empty(world, zone):
+    """Python's list of time zones may be newer than Java's."""
     config, database, gyms = world
     one = gyms[2]
     database.execute(

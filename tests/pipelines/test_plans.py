@@ -1,4 +1,4 @@
-"""Reading plans: the names of steps, whatever they are drawn with."""
+"""Names of the nodes in Spark's physical plans."""
 
 from pipelines.spark.plans import nodes
 
@@ -15,10 +15,10 @@ SHUFFLED = """AdaptiveSparkPlan isFinalPlan=false
    +- *(2) Sort [user_id#9 ASC NULLS FIRST], false, 0"""
 
 
-def test_the_steps_of_a_plan():
+def test_nodes_of_a_physical_plan():
     assert nodes(SCANNED) == {"MapInArrow", "Project", "BatchScan"}
     assert {"Sort", "Exchange", "SortMergeJoin", "BatchScan"} <= nodes(SHUFFLED)
 
 
-def test_a_column_named_like_a_step_is_not_a_step():
+def test_column_named_like_a_node_is_not_a_node():
     assert "Exchange" not in nodes("*(1) Project [Exchange#1, Sort#2]\n+- Scan ExistingRDD[Sort#2]")

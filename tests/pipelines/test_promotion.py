@@ -1,4 +1,4 @@
-"""Moving pointers: the version in effect counts, not the one that a pointer names."""
+"""Promotion of models: pointers move relative to the version in effect."""
 
 import asyncio
 import hashlib
@@ -35,9 +35,9 @@ class Learner:
     def train(
         self, content: bytes, expected_version: bytes | str | None = None
     ) -> tuple[str, str, UUID]:
-        """A run that keeps a model and lets it serve if it may; its status, reason and id.
+        """A run that stores a model and promotes it if it may; its status, reason and id.
 
-        The model was judged against the bytes `expected_version`, "" for none.
+        The model was evaluated against the bytes `expected_version`, "" for none.
         """
         sha256, run_id = hashlib.sha256(content).digest(), uuid4()
         kept = StoredModel(*self.key, version_of(sha256), content, {}, sha256, run_id, NOW)
@@ -49,7 +49,7 @@ class Learner:
         return *said[0], run_id
 
     def move(self, content: bytes) -> tuple[str, str]:
-        """Let bytes serve that nobody has kept."""
+        """Promote bytes that were not stored."""
         sha256 = hashlib.sha256(content).digest()
         pointer = Move(self.user, LAYOUT, version_of(sha256), sha256)
         return move_pointers(self.database, [pointer], family=FAMILY, run_id=uuid4(), at=NOW)[0]
@@ -64,7 +64,7 @@ class Learner:
         return found[self.user, LAYOUT].content if found else None
 
 
-def test_the_same_bytes_again_are_unchanged(database: Database) -> None:
+def test_promotion_of_the_same_bytes_is_unchanged(database: Database) -> None:
     one = Learner(database)
     assert one.serves() is None
     assert one.train(b"first")[:2] == ("promoted", "")
@@ -72,7 +72,7 @@ def test_the_same_bytes_again_are_unchanged(database: Database) -> None:
     assert one.serves() == b"first"
 
 
-def test_what_was_taken_back_stays_away_while_another_version_serves(database: Database) -> None:
+def test_withdrawn_version_is_not_promoted_while_another_version_serves(database: Database) -> None:
     one = Learner(database)
     one.train(b"good")
     _, _, bad = one.train(b"bad")
@@ -86,7 +86,9 @@ def test_what_was_taken_back_stays_away_while_another_version_serves(database: D
     assert one.serves() == b"better"
 
 
-def test_who_is_served_by_nothing_is_served_again_and_told_so(database: Database) -> None:
+def test_withdrawn_version_is_promoted_with_a_reason_if_no_version_serves(
+    database: Database,
+) -> None:
     one = Learner(database)
     _, _, first = one.train(b"first")
     one.take_back(first)
@@ -101,7 +103,9 @@ def test_who_is_served_by_nothing_is_served_again_and_told_so(database: Database
     assert one.serves() is None
 
 
-def test_what_was_taken_back_later_is_remembered_too(database: Database) -> None:
+def test_earlier_version_withdrawn_after_it_was_replaced_is_not_promoted(
+    database: Database,
+) -> None:
     one = Learner(database)
     _, _, first = one.train(b"first")
     one.train(b"second")
@@ -110,7 +114,7 @@ def test_what_was_taken_back_later_is_remembered_too(database: Database) -> None
     assert one.serves() == b"second"
 
 
-def test_what_somebody_let_serve_while_a_model_was_judged_stays(database: Database) -> None:
+def test_version_promoted_during_an_evaluation_is_not_overwritten(database: Database) -> None:
     one = Learner(database)
     one.train(b"first")
     one.train(b"an operator's")
@@ -121,8 +125,8 @@ def test_what_somebody_let_serve_while_a_model_was_judged_stays(database: Databa
     assert one.serves() == b"of the next"
 
 
-def test_a_model_that_beat_a_bad_one_does_not_replace_the_good_one(database: Database) -> None:
-    """The run that had promoted the bad one is taken back after the challenger was judged."""
+def test_model_evaluated_against_a_withdrawn_version_is_not_promoted(database: Database) -> None:
+    """The bad version is withdrawn after the challenger was evaluated against it."""
     one = Learner(database)
     one.train(b"good")
     _, _, bad = one.train(b"bad")
@@ -132,8 +136,8 @@ def test_a_model_that_beat_a_bad_one_does_not_replace_the_good_one(database: Dat
     assert one.train(b"better", expected_version=b"good")[0] == "promoted"
 
 
-def test_no_pointer_leads_to_a_model_that_was_not_kept(database: Database) -> None:
-    """Spark lost what it had told of, and learned something else."""
+def test_model_that_was_not_stored_is_not_promoted(database: Database) -> None:
+    """As after a Spark task that was lost and learned something else when it was retried."""
     one = Learner(database)
     assert one.move(b"lost") == ("overtaken", NOT_KEPT)
     assert pointers_in_effect(database, [(one.user, LAYOUT)], FAMILY) == {}
@@ -143,7 +147,7 @@ def test_no_pointer_leads_to_a_model_that_was_not_kept(database: Database) -> No
 
 
 def candidate(database: Database, own: dict[str, bool], sets: int = 3) -> ModelCandidate:
-    """A model of somebody new that named these later sets; the most frequent is never right."""
+    """A new user's model with these results on later sets; the majority label is never right."""
     rungs = {"own": own, "everybody": {}, "incumbent": {}, "majority": dict.fromkeys(own, False)}
     sha256, user = hashlib.sha256(b"a model").digest(), uuid4()
     windows = dict.fromkeys(rungs, (len(own), len(own)))
@@ -153,8 +157,10 @@ def candidate(database: Database, own: dict[str, bool], sets: int = 3) -> ModelC
     return ModelCandidate(user, LAYOUT, version_of(sha256), sha256, sets, rungs, windows)
 
 
-def test_a_few_sets_of_one_user_promote_nobody_who_was_never_judged(database: Database) -> None:
-    """Small deployments have models still: who has later sets of his own is judged by them."""
+def test_unevaluated_users_are_promoted_only_with_enough_evaluated_sets_of_others(
+    database: Database,
+) -> None:
+    """In small deployments users with later sets are still promoted by these."""
 
     def statuses(*candidates: ModelCandidate) -> list[tuple[str, str]]:
         verdicts = verdicts_of(candidates, 0.01)

@@ -1,4 +1,4 @@
-"""The journal again, on the real Spark over the real Cassandra: every row of every projection."""
+"""Replay of the journal on Spark over Cassandra: every row of every projection."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -34,7 +34,7 @@ DAY_S = 86_400
 
 
 def soon() -> datetime:
-    """When what happens here has just happened."""
+    """A clock shortly after the events of these tests."""
     return START + timedelta(days=1)
 
 
@@ -48,7 +48,7 @@ def snapshot(database: Database) -> dict[str, list[str]]:
 
 
 async def happen(database: Database) -> UUID:
-    """What clients did: samples late and twice, corrections, deletions, plans; whose plan it is."""
+    """Send late and repeated samples, corrections, deletions and plans; return a plan's user."""
     records = records_in(database, Limits())
     for history in (LATE, LATE + CORRECTED, LATE + CORRECTED + DROPPED, LATE + ERASED):
         await HistoryRunner(records).run(history)
@@ -64,7 +64,7 @@ async def happen(database: Database) -> UUID:
     return gym.user
 
 
-def test_every_row_comes_back_and_over_live_rows_nothing_changes(spark_config, spark, empty):
+def test_replay_restores_every_row_and_leaves_live_rows_unchanged(spark_config, spark, empty):
     gym_user = asyncio.run(happen(empty))
     before = snapshot(empty)
     assert {name for name, rows in before.items() if not rows} == set()
@@ -85,8 +85,8 @@ def test_every_row_comes_back_and_over_live_rows_nothing_changes(spark_config, s
     assert snapshot(empty) == before
 
 
-def test_a_replay_gives_samples_no_second_life(empty):
-    """They are written for what is left of their 400 days, and not at all when nothing is."""
+def test_replay_does_not_extend_the_ttl_of_samples(empty):
+    """They are written with the rest of their 400 days, and not at all after these."""
     records = records_in(empty, Limits())
     world = HistoryRunner(records)
 
@@ -113,7 +113,7 @@ def test_a_replay_gives_samples_no_second_life(empty):
         assert 0.9 * DAY_S < min(left_s(table)) <= max(left_s(table)) <= 1.01 * DAY_S
 
 
-def test_an_event_of_a_later_release_is_one_users_reason(spark_config, spark, empty):
+def test_unknown_event_fails_only_its_user(spark_config, spark, empty):
     gym, stranger = Gym(records_in(empty, Limits())), uuid4()
     about = new_id()
     unknown = Event(slot(about, "q"), about, "dance-confirmed", {}, 1_795_000_000_000_000)
@@ -129,8 +129,8 @@ def test_an_event_of_a_later_release_is_one_users_reason(spark_config, spark, em
     assert "dance-confirmed" in reason
 
 
-def test_a_small_journal_is_not_the_work_of_one_core(spark_config, spark, empty):
-    """A thousand people's events are a few megabytes, and minutes of work."""
+def test_small_journal_is_replayed_on_all_cores(spark_config, spark, empty):
+    """The events of a thousand people are a few megabytes, but minutes of work."""
     asyncio.run(happen(empty))
     events = _events(spark, spark_config.cassandra.keyspace, None, None)
     cores = spark.sparkContext.defaultParallelism

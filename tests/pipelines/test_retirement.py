@@ -1,4 +1,4 @@
-"""People who deleted their sets: at the next training their own model stops serving."""
+"""Retirement: models of users who deleted their sets stop serving at the next training."""
 
 import asyncio
 from dataclasses import replace
@@ -38,7 +38,7 @@ def people(spar):
 
 @pytest.fixture
 def trained(spark_config, people):
-    """Four people with a model of their own; the report of their run."""
+    """Four people with an own model each; the report of their run."""
     with emptied(spark_config.cassandra) as database:
         for person in range(PEOPLE):
             put(database, user_id(person), people[person])
@@ -71,7 +71,7 @@ def outcome(database, report, user: UUID) -> tuple[str, str, str]:
     return one.status, one.reason, one.version
 
 
-def test_who_has_no_set_left_loses_the_model_and_the_others_keep_theirs(
+def test_model_is_retired_when_its_user_has_no_sets_and_others_keep_theirs(
     trained, spark_config, people
 ):
     database, first = trained
@@ -87,14 +87,14 @@ def test_who_has_no_set_left_loses_the_model_and_the_others_keep_theirs(
 
     again = train_exercise(spark_config, users="changed", engine="local")
     assert (again.status, again.counts) == ("nothing-to-do", {})
-    now = datetime.now(UTC)  # and who begins anew is served anew
+    now = datetime.now(UTC)  # new sets give a new model
     put(database, user_id(0), [replace(one, revision=us_of(now)) for one in people[0]], now)
     third = train_exercise(spark_config, users="changed", engine="local")
     assert third.counts["promoted"] == 1
     assert serving(database, user_id(0)) is not None
 
 
-def test_a_retirement_is_undone_as_every_run_is(trained, spark_config, people):
+def test_retirement_is_undone_by_withdrawal_and_by_rollback(trained, spark_config, people):
     database, _ = trained
     champions, key = Champions(database), (owner_of(user_id(0)), LAYOUT, "exercise")
     before = serving(database, user_id(0))
@@ -116,7 +116,9 @@ def test_a_retirement_is_undone_as_every_run_is(trained, spark_config, people):
     assert serving(database, user_id(0)) == before
 
 
-def test_too_few_sets_are_as_none_and_broken_ones_are_not(trained, spark_config, people):
+def test_model_is_retired_with_too_short_sets_but_not_with_broken_samples(
+    trained, spark_config, people
+):
     database, _ = trained
     before = serving(database, user_id(1))
     for person, samples in ((0, short(people[0][0].samples)), (1, b"\x93 no samples")):
@@ -142,9 +144,7 @@ def second_of(piece: Piece) -> Piece:
     return replace(piece, counts=piece.counts[:50])
 
 
-def test_a_run_of_everybody_finds_those_whose_samples_went_after_their_time(
-    trained, spark_config, people
-):
+def test_full_run_retires_models_whose_samples_have_expired(trained, spark_config, people):
     database, _ = trained
     for person in range(PEOPLE):
         for one in people[person]:
@@ -158,7 +158,7 @@ def test_a_run_of_everybody_finds_those_whose_samples_went_after_their_time(
     assert train_exercise(spark_config, engine="local").status == "nothing-to-do"
 
 
-def test_a_book_of_form_goes_with_its_sets(spark_config, empty, spar):
+def test_form_model_is_retired_with_its_sets(spark_config, empty, spar):
     sets = sets_of(spar, 0, exercises=1)
     put(empty, user_id(0), sets)
     assert train_form(spark_config, engine="local").counts["promoted"] == 1
@@ -173,7 +173,7 @@ LEAST = 5
 
 
 def wins(logs, cutoff_s):
-    """A model of everybody with enough sets."""
+    """A model for every user with enough sets."""
     return [
         PersonalModel(b"a model", later_sets=10, error=4.0, baseline_error=5.0)
         if len(log) >= LEAST
@@ -182,7 +182,7 @@ def wins(logs, cutoff_s):
     ]
 
 
-def test_a_model_from_the_journal_goes_with_its_sets(spark, spark_config, empty):
+def test_personal_model_is_retired_when_too_few_sets_are_left(spark, spark_config, empty):
     family, crowd = PersonalFamily("winner", wins), list(simulate(3, 3, 3))
     none, few, enough = (person.user_id for person in crowd)
     settle(empty, crowd)
@@ -203,14 +203,14 @@ def test_a_model_from_the_journal_goes_with_its_sets(spark, spark_config, empty)
 
     keep(empty, enough, 0)
     keep(empty, few, 0)
-    whole = train_personal(family, spark_config)  # nobody has a set any more
+    whole = train_personal(family, spark_config)  # no user has any set now
     assert whole.counts == {"retired": 1}
     assert serving(empty, enough, SETS, "winner") is None
 
 
 @pytest.mark.parametrize("family", [LOAD, NEXT], ids=lambda family: family.name)
-def test_what_is_broken_is_no_lack_of_sets(family, monkeypatch):
-    """Else a mistake in our code would retire everybody's model."""
+def test_unexpected_error_is_raised_and_does_not_retire_models(family, monkeypatch):
+    """Otherwise a bug would retire the models of all users."""
 
     def breaks(*given):
         raise ValueError("a mistake")
@@ -222,7 +222,7 @@ def test_what_is_broken_is_no_lack_of_sets(family, monkeypatch):
 
 
 def keep(database, user: UUID, most: int) -> None:
-    """Leave a person so many sets."""
+    """Delete all but so many sets of a user."""
     rows = database.execute("SELECT session_id, set_id FROM sets WHERE user_id = ?", (user,))
     for row in list(rows)[most:]:
         database.execute(
@@ -230,7 +230,7 @@ def keep(database, user: UUID, most: int) -> None:
         )
 
 
-def test_who_is_erased_while_a_run_learns_gets_no_pointer_again(spark_config, people):
+def test_user_erased_during_a_run_gets_no_pointer_and_no_outcome(spark_config, people):
     with emptied(spark_config.cassandra) as database:
         for person in range(PEOPLE):
             put(database, user_id(person), people[person])

@@ -1,4 +1,4 @@
-"""The packed rooms are whole: a Python that sees nothing else of the checkout imports every job."""
+"""The packed rooms are complete: every job is imported from them without the checkout."""
 
 import subprocess
 import sys
@@ -21,8 +21,8 @@ sys.path[:] = [packed, *(path for path in sys.path if "lib/python" in path), lib
 for task in tasks:
     print(importlib.import_module(task).__file__)
 """
-# A job's functions go to the executors by the names of their modules. All modules of jobs are
-# asked, those that stay on the driver as well: so none can be forgotten.
+# Executors import a job's functions by module name. All modules of jobs are imported here, also
+# those that run only on the driver, so that none can be forgotten.
 OF_JOBS = sorted(
     ".".join(file.relative_to(CHECKOUT).with_suffix("").parts)
     for file in Path(pipelines.__path__[0]).rglob("*.py")
@@ -31,7 +31,7 @@ OF_JOBS = sorted(
 TASKS = [*OF_JOBS, rebuild_user.__module__]
 
 
-def test_a_python_elsewhere_imports_what_jobs_run_from_the_packed_rooms(tmp_path: Path):
+def test_packed_rooms_import_every_job_without_the_checkout(tmp_path: Path):
     packed = pack_rooms(tmp_path / "reports")
     libraries = sysconfig.get_paths()["purelib"]
     command = [sys.executable, "-I", "-S", "-c", IMPORT, str(packed), libraries, *TASKS]
@@ -40,12 +40,12 @@ def test_a_python_elsewhere_imports_what_jobs_run_from_the_packed_rooms(tmp_path
     assert said.stdout.split() == [f"{packed}/{task.replace('.', '/')}.py" for task in TASKS]
 
 
-def test_the_same_code_is_the_same_file(tmp_path: Path):
+def test_packing_the_same_code_gives_the_same_bytes(tmp_path: Path):
     first, second = (pack_rooms(tmp_path / name).read_bytes() for name in ("a", "b"))
     assert first == second
 
 
-def test_only_a_session_past_this_machine_takes_the_rooms_along(tmp_path: Path):
+def test_rooms_are_shipped_only_to_a_remote_master(tmp_path: Path):
     known = load_config(CHECKOUT / "conf.yaml")
     paths = known.paths.model_copy(update={"reports": tmp_path})
     here = options(Config(paths=paths))
@@ -59,7 +59,7 @@ def test_only_a_session_past_this_machine_takes_the_rooms_along(tmp_path: Path):
 @pytest.mark.parametrize(
     ("executors", "cores", "each", "all_of_them"), [(4, 2, "1", "4"), (2, 7, "4", "8")]
 )
-def test_a_standalone_master_gives_as_many_executors_as_are_asked_for(
+def test_standalone_cores_are_set_to_give_the_configured_number_of_executors(
     tmp_path: Path, executors: int, cores: int, each: str, all_of_them: str
 ):
     known = load_config(CHECKOUT / "conf.yaml")

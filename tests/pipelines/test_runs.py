@@ -1,4 +1,4 @@
-"""A run is leased, recorded and released however it ends."""
+"""A run holds a lease and is recorded, however it ends."""
 
 import asyncio
 import threading
@@ -21,7 +21,7 @@ def family() -> str:
     return f"test-{uuid4()}"
 
 
-def test_a_run_that_ends_well_moves_the_watermark(database, family):
+def test_successful_run_moves_the_watermark(database, family):
     user = uuid4()
     with leased_run(database, family, {"users": "all"}, clock=lambda: NOW) as run:
         run.add_outcomes([UserOutcome(user, "wrist-acc6", "failed", "no samples", "", "{}")])
@@ -36,7 +36,7 @@ def test_a_run_that_ends_well_moves_the_watermark(database, family):
     assert outcome.user_id == user
 
 
-def test_a_run_that_fails_says_why_gives_the_lease_back_and_keeps_the_watermark(database, family):
+def test_failed_run_records_a_reason_frees_the_lease_and_keeps_the_watermark(database, family):
     def fail() -> None:
         with leased_run(database, family, {}, clock=lambda: NOW) as run:
             run.read_until = NOW
@@ -51,8 +51,8 @@ def test_a_run_that_fails_says_why_gives_the_lease_back_and_keeps_the_watermark(
         pass  # the lease is free
 
 
-def test_the_watermark_waits_for_the_outcomes(database, family, monkeypatch):
-    """Who failed is tried again by the next run, which reads it in them."""
+def test_watermark_is_written_after_the_outcomes(database, family, monkeypatch):
+    """The next run reads the failed users, which it tries again, from the outcomes."""
 
     async def away(*_: object) -> None:
         raise DatabaseUnavailable("gone while the outcomes were written")
@@ -73,16 +73,16 @@ def test_the_watermark_waits_for_the_outcomes(database, family, monkeypatch):
     assert asyncio.run(Watermarks(database).newest(family)) is not None
 
 
-def test_after_a_clock_that_was_ahead_everybody_is_read_once(database, family):
+def test_all_users_are_read_once_after_a_clock_that_was_ahead(database, family):
     for now in (NOW + timedelta(days=300), NOW):
         assert changed_or_unfinished(database, family, now) is None
         with leased_run(database, family, {}, clock=lambda now=now: now) as run:
             run.mark_read()
-    # Users of other tests may have changed since; it is no longer everybody.
+    # Users of other tests may have changed since; it is a selection, no longer all users.
     assert changed_or_unfinished(database, family, NOW) is not None
 
 
-def test_a_second_run_is_refused_while_the_first_is_alive(database, family):
+def test_second_run_is_refused_while_the_first_holds_the_lease(database, family):
     with (
         leased_run(database, family, {}, clock=lambda: NOW),
         pytest.raises(LeaseHeld),
@@ -91,7 +91,7 @@ def test_a_second_run_is_refused_while_the_first_is_alive(database, family):
         pytest.fail("two runs at once")
 
 
-def test_a_run_that_was_killed_is_recorded_as_failed_by_the_next_one(database, family):
+def test_killed_run_is_recorded_as_failed_by_the_next_one(database, family):
     runs, killed, alive = JobRuns(database), run_id_at(NOW), uuid4()
     asyncio.run(runs.start(family, killed, {"users": "all"}, NOW))
     asyncio.run(runs.start(f"{family}-other", alive, {}, NOW))
@@ -104,8 +104,8 @@ def test_a_run_that_was_killed_is_recorded_as_failed_by_the_next_one(database, f
     assert asyncio.run(runs.read(f"{family}-other", alive)).status == "running"
 
 
-def test_a_step_that_is_taken_again_adds_to_its_seconds(monkeypatch):
-    """Who asks for the engine a second time finds it running: its start stays on record."""
+def test_seconds_of_a_repeated_step_are_added(monkeypatch):
+    """The second use of the engine finds it running; the seconds of its start are kept."""
     times = iter(NOW + timedelta(seconds=s) for s in (0, 5, 7, 7.25))
     monkeypatch.setattr("pipelines.lifecycle.runs.server_time", lambda: next(times))
     run = Run("rank", uuid4(), NOW, threading.Event())
@@ -115,7 +115,7 @@ def test_a_step_that_is_taken_again_adds_to_its_seconds(monkeypatch):
     assert run.seconds == {"engine": 5.25}
 
 
-def test_a_run_without_its_lease_makes_nothing_visible():
+def test_require_lease_raises_after_the_lease_is_lost():
     run = Run("rank", uuid4(), NOW, threading.Event())
     run.require_lease()
     run.lease_lost.set()

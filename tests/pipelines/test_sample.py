@@ -1,4 +1,4 @@
-"""The sample's three splits: training, validation and test."""
+"""The three splits of the experiments' sample: training, validation and test."""
 
 from collections import Counter
 
@@ -26,7 +26,7 @@ SEEDS = {"train": 5, "validation": 6, "test": 5}
     ("people", "train", "validation", "test"),
     [(3, 1, 1, 1), (4, 2, 1, 1), (6, 3, 1, 2), (10, 7, 1, 2), (12, 7, 2, 3), (128, 89, 13, 26)],
 )
-def test_the_sizes_of_the_splits(people, train, validation, test):
+def test_split_sizes_for_numbers_of_people(people, train, validation, test):
     found = Counter(split_people([(user_id(n), LAYOUT) for n in range(people)]).values())
     assert found == {"train": train, "validation": validation, "test": test}
 
@@ -38,7 +38,7 @@ def test_fewer_than_three_people_cannot_be_split(people):
 
 
 @given(st.sets(st.integers(0, 10**6), min_size=3, max_size=140), st.integers(0, 9))
-def test_a_split_does_not_depend_on_the_order_in_which_people_come(people, seed):
+def test_split_does_not_depend_on_the_order_of_the_people(people, seed):
     keys = [(user_id(person), LAYOUT) for person in people]
     assert split_people(sample(keys, LAYOUT, seed)) == split_people(
         sample(reversed(keys), LAYOUT, seed)
@@ -46,7 +46,7 @@ def test_a_split_does_not_depend_on_the_order_in_which_people_come(people, seed)
 
 
 def rows_of(split: str, people: int, *, turned: bool = False):
-    """Sets that are easy to tell apart; turned: under each other's names."""
+    """Sets that are easy to tell apart; if turned, with the names of other exercises."""
     rng = np.random.default_rng(SEEDS[split])
     rows = []
     for person in range(people):
@@ -76,8 +76,8 @@ def world(spark):
     return data
 
 
-def test_the_validation_split_ends_the_rounds_and_the_test_split_decides_nothing(world):
-    """Whom everything confuses never sees an error fall; who is right would go on for long."""
+def test_early_stopping_uses_the_validation_split_and_not_the_test_split(world):
+    """With wrong validation labels the loss never falls; with right ones training would go on."""
     right, wrong = averaged(world("validation")), averaged(world("validation", "test"))
     assert right.metrics["rounds"] == 1 + PATIENCE
     assert right.metrics["loss"] == sorted(right.metrics["loss"])
@@ -85,22 +85,22 @@ def test_the_validation_split_ends_the_rounds_and_the_test_split_decides_nothing
     assert right.metrics["windows_right"] > 0.6 > 0.4 > wrong.metrics["windows_right"]
 
 
-def test_averages_of_four_splits_end_within_a_point_of_one_process(world):
+def test_averaging_over_four_partitions_is_within_a_point_of_one_process(world):
     data = world(people=(16, 4, 12))
 
     def right(frame) -> float:
         return averaged(ExperimentData(data.spark, frame, data.reference)).metrics["windows_right"]
 
     alone, four = right(data.frame.coalesce(1)), right(data.frame.repartition(4, "user_id"))
-    assert alone > 0.6  # of three
+    assert alone > 0.6  # of three labels
     assert abs(four - alone) <= 0.01
 
 
-def test_the_test_split_does_not_choose_the_best_candidate(world):
+def test_best_candidate_does_not_depend_on_the_test_split(world):
     assert search(world()) == search(world("test"))
 
 
-def test_a_split_without_a_window_is_named(world):
+def test_split_without_windows_is_named_in_the_error(world):
     data = world()
     nobody = ExperimentData(data.spark, data.frame.where("split != 'validation'"), data.reference)
     with pytest.raises(NotEnoughLabels, match="no set of the people who choose"):

@@ -1,4 +1,4 @@
-"""Which users a run of the exercise job learns, over nights, failures and long pauses."""
+"""Which users a run of the exercise job trains, over nights, failures and long pauses."""
 
 import asyncio
 from dataclasses import replace
@@ -36,7 +36,7 @@ def database(spark_config):
 
 @pytest.fixture
 def train(database, spark_config):
-    """A run in this process, so many days from now."""
+    """Train in this process, so many days from now."""
     begun = datetime.now(UTC)
 
     def run(users="changed", days=0.0):
@@ -62,7 +62,7 @@ def global_run(database):
     return found.run_id if found else None
 
 
-def test_everybody_is_learned_though_the_first_night_had_no_sets(database, people, train):
+def test_all_users_are_trained_after_a_first_run_without_sets(database, people, train):
     assert train().status == "nothing-to-do"
     put_all(database, people)
     first = train(days=0.001)
@@ -71,8 +71,8 @@ def test_everybody_is_learned_though_the_first_night_had_no_sets(database, peopl
     assert train(days=1).status == "nothing-to-do"
 
 
-def test_while_nothing_of_everybody_serves_each_new_set_is_a_reason_to_try(database, people, train):
-    """One person is nobody to judge a global model by; when others come, it is learned at once."""
+def test_new_sets_trigger_global_training_while_no_global_model_serves(database, people, train):
+    """One person cannot evaluate a global model; it is trained as soon as others have sets."""
     put(database, EVERYBODY[0], people[0], datetime.now(UTC) - timedelta(hours=1))
     assert train().counts["promoted"] == 1
     assert global_run(database) is None
@@ -83,7 +83,7 @@ def test_while_nothing_of_everybody_serves_each_new_set_is_a_reason_to_try(datab
     assert global_run(database) == second.run_id
 
 
-def test_who_is_named_and_has_no_set_is_a_reason(database, people, train):
+def test_named_user_without_sets_is_reported(database, people, train):
     report = train([EVERYBODY[0]])
     assert report.status == "nothing-to-do"
     assert report.reasons == {"who was named has no set that training can read": 1}
@@ -97,10 +97,10 @@ def own_versions(database):
     }
 
 
-def test_while_nothing_of_everybody_serves_a_run_of_some_and_one_of_all_give_the_same_bytes(
+def test_full_and_partial_runs_give_the_same_bytes_while_no_global_model_serves(
     database, people, train
 ):
-    """Whose sets they are says nothing of everybody's model, which stays away: nobody to judge."""
+    """With one user there is no global model, as nobody else could evaluate it."""
     put(database, EVERYBODY[0], people[0], datetime.now(UTC) - timedelta(hours=1))
     train([EVERYBODY[0]])
     alone = own_versions(database)
@@ -114,10 +114,10 @@ def test_while_nothing_of_everybody_serves_a_run_of_some_and_one_of_all_give_the
 @pytest.mark.parametrize(
     ("chosen", "ready"), [((0, 1, 2), "0 exercises"), ((0, 1, 4), "1 exercise")]
 )
-def test_a_first_user_with_three_sets_is_told_how_many_are_missing(
+def test_first_user_with_too_few_sets_is_refused_with_the_number_needed(
     database, people, train, chosen, ready: str
 ):
-    """Three exercises once, or one of two exercises twice; four sets of two are enough."""
+    """Three exercises once, or one of two exercises twice; two sets of each of two are enough."""
     put(database, EVERYBODY[0], [people[0][n] for n in chosen], datetime.now(UTC))
     report = train("all")
     assert report.status == "refused"
@@ -129,10 +129,10 @@ def test_a_first_user_with_three_sets_is_told_how_many_are_missing(
 
 
 @pytest.mark.parametrize("refusal", ["", "worse"])
-def test_a_run_of_some_gives_the_bytes_of_the_run_over_all_before_it(
+def test_partial_run_gives_the_same_bytes_as_the_full_run_before_it(
     database, people, train, monkeypatch, refusal: str
 ):
-    """Mixed with the new model of everybody where that serves, else with the one before it."""
+    """Own models are mixed with the new global model if it serves, else with the former one."""
     put_all(database, [sets[:-2] for sets in people])
     train("all")
     put_all(database, people)
@@ -146,13 +146,13 @@ def test_a_run_of_some_gives_the_bytes_of_the_run_over_all_before_it(
     assert own_versions(database) == before
 
 
-def test_everybody_is_learned_again_when_it_has_had_its_days(database, people, train):
+def test_global_model_is_retrained_after_global_model_days(database, people, train):
     put_all(database, [sets[:-1] for sets in people], datetime.now(UTC) - timedelta(hours=1))
     first = train("all")
     assert train().status == "nothing-to-do"
     put(database, EVERYBODY[0], people[0], datetime.now(UTC))
     before = read_global_models(database)[LAYOUT].version
-    assert train(days=1).counts["sets"] == len(people[0])  # alone
+    assert train(days=1).counts["sets"] == len(people[0])  # only this user
     assert global_run(database) == first.run_id
     assert train(days=2).status == "nothing-to-do"
     again = train(days=8)
@@ -161,8 +161,8 @@ def test_everybody_is_learned_again_when_it_has_had_its_days(database, people, t
     assert train(days=16).status == "nothing-to-do"  # no set has changed since
 
 
-def test_who_was_erased_is_a_reason_to_learn_everybody_again(database, people, train):
-    """Nobody else confirms a set: what was learned from who is gone would stay for good."""
+def test_erasure_causes_the_next_retraining_of_the_global_model(database, people, train):
+    """Without new sets of others the erased user's statistics would stay in it forever."""
     put_all(database, people, datetime.now(UTC) - timedelta(hours=1))
     first = train("all")
     asyncio.run(erase_user(database, EVERYBODY[0], datetime.now(UTC)))
@@ -171,7 +171,9 @@ def test_who_was_erased_is_a_reason_to_learn_everybody_again(database, people, t
     assert again.counts["sets"] == first.counts["sets"] - len(people[0])
 
 
-def test_whose_changes_are_not_kept_any_more_is_not_lost(database, people, train):
+def test_all_users_are_trained_when_the_changes_since_the_last_run_have_expired(
+    database, people, train
+):
     put_all(database, [sets[:-1] for sets in people], datetime.now(UTC) - timedelta(hours=1))
     train("all")
     put_all(database, people)
@@ -186,7 +188,7 @@ def test_a_failed_user_is_trained_once_its_data_is_fixed(database, people, train
     broken = [people[0], people[1], [replace(people[2][0], samples=b"none"), *people[2][1:]]]
     put_all(database, broken, datetime.now(UTC) - timedelta(hours=1))
     assert train("all").counts["failed"] == 1
-    for day in (1, 2):  # the same again is nothing new, and hides nobody who is
+    for day in (1, 2):  # it is tried again by every run
         again = train(days=day)
         assert (again.status, again.counts) == ("nothing-to-do", {"sets": 16, "failed": 1})
     database.execute(
@@ -198,7 +200,7 @@ def test_a_failed_user_is_trained_once_its_data_is_fixed(database, people, train
     assert train(days=4).counts == {}
 
 
-def test_a_run_of_named_users_hides_nobody_else_who_changed(database, people, train):
+def test_run_of_named_users_does_not_move_the_watermark(database, people, train):
     put_all(database, [sets[:-1] for sets in people], datetime.now(UTC) - timedelta(hours=1))
     train("all")
     mark = asyncio.run(Watermarks(database).newest("exercise"))
@@ -208,8 +210,8 @@ def test_a_run_of_named_users_hides_nobody_else_who_changed(database, people, tr
     assert train(days=0.2).counts["promoted"] == PEOPLE - 1
 
 
-def test_a_pointer_to_a_model_that_is_gone_is_no_incumbent(database, people, train):
-    """An erasure deletes models first, and may be under way."""
+def test_pointer_to_a_deleted_model_is_not_an_incumbent(database, people, train):
+    """An erasure in progress deletes models before pointers."""
     put_all(database, people)
     train("all")
     database.execute(
@@ -222,7 +224,7 @@ def test_a_pointer_to_a_model_that_is_gone_is_no_incumbent(database, people, tra
 
 
 def spoil(database, owner, family="exercise"):
-    """What serves an owner becomes what no release reads."""
+    """Overwrite the serving model of an owner with junk."""
     serving = asyncio.run(Champions(database).serving(owner, LAYOUT, family))
     database.execute(
         "UPDATE models SET bytes = ? "
@@ -231,7 +233,7 @@ def spoil(database, owner, family="exercise"):
     )
 
 
-def test_what_serves_and_cannot_be_read_gives_way(database, people, train):
+def test_unreadable_serving_model_is_replaced(database, people, train):
     put_all(database, [people[0][:-1], *people[1:]], datetime.now(UTC) - timedelta(hours=1))
     train("all")
     spoil(database, owner_of(EVERYBODY[0]))
@@ -242,9 +244,7 @@ def test_what_serves_and_cannot_be_read_gives_way(database, people, train):
     assert "which cannot be read" in reason
 
 
-def test_what_was_learned_from_everybody_and_cannot_be_read_is_learned_again(
-    database, people, train
-):
+def test_unreadable_global_statistics_are_learned_again(database, people, train):
     put_all(database, [people[0][:-1], *people[1:]], datetime.now(UTC) - timedelta(hours=1))
     train("all")
     spoil(database, GLOBAL_OWNER, STATISTICS)

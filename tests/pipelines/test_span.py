@@ -1,4 +1,4 @@
-"""The grouper without Spark: cut anywhere, it gives the same groups."""
+"""Grouping of sorted rows by key, without Spark."""
 
 from itertools import groupby
 
@@ -23,7 +23,7 @@ def batch(rows: list[tuple[str, str, int]]) -> pa.RecordBatch:
 
 @st.composite
 def partitions_and_cuts(draw):
-    """Partitions in a reader's order, and places where the reader cuts them into batches."""
+    """Rows of partitions, and the positions at which the reader cuts them into batches."""
     keys = draw(
         st.lists(
             st.tuples(st.sampled_from("abcd"), st.sampled_from("xyz")), unique=True, max_size=8
@@ -36,7 +36,7 @@ def partitions_and_cuts(draw):
 
 @settings(deadline=None)  # the first call loads pyarrow's kernels
 @given(partitions_and_cuts())
-def test_groups_do_not_depend_on_where_batches_are_cut(case):
+def test_groups_do_not_depend_on_batch_boundaries(case):
     rows, cuts = case
     edges = [0, *cuts, len(rows)]
     batches = [batch(rows[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
@@ -47,20 +47,20 @@ def test_groups_do_not_depend_on_where_batches_are_cut(case):
     assert found == expected
 
 
-def test_one_key_column_that_stays_while_the_other_changes_is_another_group():
+def test_change_of_one_key_column_starts_a_new_group():
     rows = batch([("a", "x", 1), ("a", "y", 2), ("b", "y", 3)])
     assert [key for key, _ in spans([rows], KEYS)] == [("a", "x"), ("a", "y"), ("b", "y")]
 
 
-def test_a_key_that_comes_back_is_refused_in_one_batch_and_over_batches():
+def test_key_in_two_separate_groups_is_refused_within_and_across_batches():
     with pytest.raises(SpanBroken, match="came back"):
         list(spans([batch([("a", "x", 1), ("b", "x", 2), ("a", "x", 3)])], KEYS))
     with pytest.raises(SpanBroken, match="came back"):
         list(spans([batch([("a", "x", 1), ("b", "x", 2)]), batch([("a", "x", 3)])], KEYS))
 
 
-def test_a_group_is_handed_on_before_the_next_is_read():
-    """Memory holds one open group: 10,000 users do not fit at once."""
+def test_group_is_yielded_before_the_next_but_one_is_read():
+    """Memory holds one open group, as 10,000 users do not fit."""
     read = []
 
     def reader():
@@ -73,7 +73,7 @@ def test_a_group_is_handed_on_before_the_next_is_read():
     assert read == ["a", "b"]
 
 
-def test_a_task_hands_rows_back_with_the_schema():
+def test_span_task_returns_batches_of_rows_with_the_schema():
     def count(key, group):
         return [{"user_id": key[0], "rows": group.num_rows}]
 
@@ -83,14 +83,14 @@ def test_a_task_hands_rows_back_with_the_schema():
     assert pa.Table.from_batches(out)["rows"].to_pylist() == [2] * 150
 
 
-def test_two_tasks_that_answer_for_one_key_are_refused():
+def test_duplicate_keys_from_two_tasks_are_refused():
     rows = [{"user_id": "a", "model_id": "x"}, {"user_id": "a", "model_id": "y"}]
     require_unique_keys(rows, KEYS)
     with pytest.raises(SpanBroken, match="two tasks"):
         require_unique_keys([*rows, rows[0]], KEYS)
 
 
-def test_a_task_may_look_at_many_groups_at_once():
+def test_span_task_passes_groups_per_call_groups_to_the_function():
     seen = []
 
     def count_all(portion):

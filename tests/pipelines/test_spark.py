@@ -1,4 +1,4 @@
-"""Spans, keys and plans on the real Spark over the real Cassandra."""
+"""Reads by partition and by key, and their physical plans, on Spark over Cassandra."""
 
 import asyncio
 from collections import Counter
@@ -27,7 +27,7 @@ SETS = {(str(user), layout): 3 + user.int % 5 for user in USERS for layout in LA
 
 
 def count(key, group):
-    """What a learner is: a key and its rows in, rows out."""
+    """Like a learner: takes a key and its rows, returns rows."""
     return [{"user_id": key[0], "model_id": key[1], "sets": group.num_rows}]
 
 
@@ -46,19 +46,19 @@ def filled(empty: Database, spark_config: Config) -> Config:
     return spark_config
 
 
-def test_a_span_per_partition_without_exchange_and_sort(spark: SparkSession, filled: Config):
+def test_span_by_groups_partitions_without_exchange_or_sort(spark: SparkSession, filled: Config):
     table = read_table(spark, filled.cassandra.keyspace, "labelled_sets")
     spanned = span_by(table.columns(*KEY, "set_id", "samples"), KEY, count, COUNTED)
 
     require_no_shuffle(spanned)
     assert nodes(physical_plan(spanned)) == {"PythonMapInArrow", "Project", "BatchScan"}
-    assert spanned.rdd.getNumPartitions() > 1  # several splits, or the test shows nothing
+    assert spanned.rdd.getNumPartitions() > 1  # the test needs several splits
     found = spanned.collect()
     require_unique_keys([row.asDict() for row in found], KEY)
     assert {(row.user_id, row.model_id): row.sets for row in found} == SETS
 
 
-def test_the_open_span_is_carried_from_batch_to_batch(spark: SparkSession, filled: Config):
+def test_groups_continue_across_arrow_batches(spark: SparkSession, filled: Config):
     spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "2")
     try:
         table = read_table(spark, filled.cassandra.keyspace, "labelled_sets")
@@ -68,7 +68,7 @@ def test_the_open_span_is_carried_from_batch_to_batch(spark: SparkSession, fille
     assert {(row.user_id, row.model_id): row.sets for row in found} == SETS
 
 
-def test_part_of_the_partition_key_is_refused(spark: SparkSession, filled: Config):
+def test_keys_other_than_the_partition_key_are_refused(spark: SparkSession, filled: Config):
     table = read_table(spark, filled.cassandra.keyspace, "labelled_sets")
     assert table.partition_key == KEY
     for wrong in (("user_id",), (*KEY, "set_id")):
@@ -76,8 +76,8 @@ def test_part_of_the_partition_key_is_refused(spark: SparkSession, filled: Confi
             span_by(table, wrong, count, COUNTED)
 
 
-def test_only_the_asked_keys_are_read_each_once(spark: SparkSession, filled: Config):
-    asked = [(user, layout) for user in USERS[:7] for layout in LAYOUTS] * 2  # asked twice
+def test_read_keys_reads_only_the_given_keys_once(spark: SparkSession, filled: Config):
+    asked = [(user, layout) for user in USERS[:7] for layout in LAYOUTS] * 2  # each key twice
     nobody = (UUID(int=12345), "wrist-acc6")
     table = read_keys(spark, filled.cassandra.keyspace, "labelled_sets", [*asked, nobody])
     spanned = span_by(table, KEY, count, COUNTED)
@@ -90,7 +90,7 @@ def test_only_the_asked_keys_are_read_each_once(spark: SparkSession, filled: Con
     assert {(row.user_id, row.model_id): row.sets for row in found} == expected
 
 
-def test_a_portion_is_a_task_and_its_keys_arrive_in_their_order(
+def test_read_portions_makes_one_task_per_portion_with_keys_in_order(
     spark: SparkSession, filled: Config
 ):
     keys = [(user, layout) for user in USERS[:11] for layout in LAYOUTS][::-1]
@@ -106,7 +106,7 @@ def test_a_portion_is_a_task_and_its_keys_arrive_in_their_order(
     assert all(SETS[row.user_id, row.model_id] == row.sets for task in tasks for row in task)
 
 
-def test_a_plan_that_shuffles_or_scans_is_refused(spark: SparkSession, filled: Config):
+def test_plan_with_shuffle_or_full_scan_is_refused(spark: SparkSession, filled: Config):
     frame = read_table(spark, filled.cassandra.keyspace, "labelled_sets").frame
     with pytest.raises(PlanViolated, match="Exchange"):
         require_no_shuffle(frame.groupBy("exercise").count())
@@ -114,7 +114,7 @@ def test_a_plan_that_shuffles_or_scans_is_refused(spark: SparkSession, filled: C
         require_direct_join(frame)
 
 
-def test_rows_written_are_rows_read(spark: SparkSession, empty: Database, spark_config: Config):
+def test_appended_rows_are_read_back(spark: SparkSession, empty: Database, spark_config: Config):
     run = UUID(int=7)
     rows = [(str(run), str(user), n / 7, n) for n, user in enumerate(USERS)]
     frame = spark.createDataFrame(rows, "run_id string, user_id string, rank double, position int")
@@ -125,7 +125,7 @@ def test_rows_written_are_rows_read(spark: SparkSession, empty: Database, spark_
     }
 
 
-def test_spark_keeps_windows_as_long_as_one_process_does(spark: SparkSession):
+def test_ttl_of_stored_windows_is_the_same_on_spark_and_in_one_process(spark: SparkSession):
     now = datetime(2026, 11, 20, 3, 4, 5, 900_000, tzinfo=UTC)
     ages_s = (
         0,

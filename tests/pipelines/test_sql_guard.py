@@ -1,4 +1,4 @@
-"""What Spark SQL may do over the mart: nothing that is not on the list."""
+"""The allow-list of Spark SQL over the mart."""
 
 import pytest
 
@@ -61,7 +61,7 @@ def test_reading_the_mart_is_allowed(spark, query: str):
     require_readable(parsed(spark, query))
 
 
-def test_nothing_else_is(spark):
+def test_queries_outside_the_allow_list_are_refused(spark):
     passed = []
     for query in EVIL:
         try:
@@ -74,14 +74,14 @@ def test_nothing_else_is(spark):
 
 @pytest.fixture
 def guarded(spark):
-    """A guarded session; afterwards the run's own one is again what others get."""
+    """A guarded session; afterwards the usual session is the default again."""
     yield guarded_session(spark)
     sessions = spark.sparkContext._gateway.jvm.org.apache.spark.sql.SparkSession
     sessions.setDefaultSession(spark._jsparkSession)
     sessions.setActiveSession(spark._jsparkSession)
 
 
-def test_a_guarded_session_refuses_before_anything_runs(spark, guarded):
+def test_guarded_session_refuses_queries_before_they_run(spark, guarded):
     guarded.createDataFrame([(1,)], "reps int").createOrReplaceTempView("sets")
     assert [row[0] for row in guarded.sql("SELECT sum(reps) FROM sets").collect()] == [1]
     for query in ("SELECT java_method('java.lang.System', 'lineSeparator')", "DROP VIEW sets"):
@@ -90,4 +90,4 @@ def test_a_guarded_session_refuses_before_anything_runs(spark, guarded):
     guarded.sql("use default")
     assert guarded.table("sets").count() == 1
     [row] = spark.sql("SELECT java_method('java.lang.Math', 'abs', -1)").collect()
-    assert row[0] == "1"  # the others' session is as it was
+    assert row[0] == "1"  # the unguarded session is unchanged

@@ -1,4 +1,4 @@
-"""Past one machine: the same job on a standalone master, whose executors see no checkout."""
+"""The exercise job on a standalone Spark master, whose executors have no checkout."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ DEPLOY = "org.apache.spark.deploy"
 
 @contextmanager
 def started(folder: Path, kind: str, *arguments: str) -> Generator[None]:
-    """A daemon of Spark's on loopback, until the end of the block."""
+    """A Spark daemon on loopback, until the end of the block."""
     here = {key: said for key, said in os.environ.items() if key != "PYTHONPATH"}
     at = {"JAVA_HOME": str(find_java().home), "SPARK_HOME": str(SPARK_HOME)}
     command = [str(SPARK_HOME / "bin" / "spark-class"), f"{DEPLOY}.{kind}", *arguments]
@@ -84,8 +84,8 @@ def versions(database: Database) -> list[str]:
     return [one.version for one in serving if one is not None]
 
 
-@pytest.mark.timeout(900)  # another Spark beside the run's own
-def test_executors_elsewhere_learn_the_same_models(
+@pytest.mark.timeout(900)  # starts a second Spark
+def test_executors_of_a_standalone_master_learn_the_same_models(
     master: str, spark_config: Config, spar, tmp_path: Path
 ):
     known = spark_config.model_dump(mode="json")

@@ -1,4 +1,4 @@
-"""A run of the exercise job that somebody took back: what serves, is judged by, and is learned."""
+"""Withdrawn runs of the exercise job: what serves, what is the incumbent, what is trained."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -41,7 +41,7 @@ def serving(database) -> dict:
     return {k: one.version for k, one in pointers_in_effect(database, KEYS, "exercise").items()}
 
 
-def test_a_first_run_that_was_taken_back_may_be_learned_again(database, spark_config):
+def test_models_of_a_withdrawn_first_run_are_promoted_again(database, spark_config):
     first = train_exercise(spark_config, engine="local")
     served = serving(database)
     assert (len(served), first.counts["promoted"]) == (PEOPLE, PEOPLE)
@@ -50,13 +50,15 @@ def test_a_first_run_that_was_taken_back_may_be_learned_again(database, spark_co
 
     again = train_exercise(spark_config, engine="local")
     assert again.counts["promoted"] == PEOPLE
-    assert again.reasons == {reason: PEOPLE}  # not silently
+    assert again.reasons == {reason: PEOPLE}  # the reason is reported
     assert serving(database) == served
     everybody = asyncio.run(Champions(database).serving(GLOBAL_OWNER, LAYOUT, "exercise"))
     assert everybody.run_id == again.run_id
 
 
-def test_what_serves_is_what_a_challenger_must_beat(database, spark_config, people):
+def test_challenger_is_evaluated_against_the_version_in_effect_after_a_withdrawal(
+    database, spark_config, people
+):
     first = train_exercise(spark_config, engine="local")
     before = serving(database)
     put(database, user_id(0), people[0][-1:], datetime.now(UTC))
@@ -67,18 +69,20 @@ def test_what_serves_is_what_a_challenger_must_beat(database, spark_config, peop
     reason = take_back(database, second)
     assert serving(database) == before
 
-    third = train_exercise(spark_config, users="changed", engine="local")  # not what was skipped
+    third = train_exercise(
+        spark_config, users="changed", engine="local"
+    )  # the withdrawn version is not promoted
     assert (third.counts["taken-back"], third.reasons) == (1, {reason: 1})
     assert serving(database) == before
     kept = asyncio.run(
         Models(database).manifest(owner_of(user_id(0)), LAYOUT, "exercise", after[KEYS[0]])
     )
-    # The first model had not seen the newest set; the one that was taken back had seen them all.
+    # The first model had not seen the newest set; the withdrawn one had seen all sets.
     assert kept["metrics"]["incumbent"]["sets"] == 1
     assert asyncio.run(JobRuns(database).read("exercise", first.run_id)).status == "done"
 
 
-def test_a_run_taken_back_while_another_is_judged_by_it_is_tried_again(
+def test_challenger_is_trained_again_if_its_incumbent_was_withdrawn_meanwhile(
     database, spark_config, people
 ):
     first = train_exercise(spark_config, engine="local")

@@ -1,4 +1,4 @@
-"""A job that waits for Spark reports its progress."""
+"""A job reports the progress of Spark's tasks."""
 
 import threading
 import time
@@ -15,13 +15,13 @@ TASKS = 6
 
 
 class Heard:
-    """Progress, as it was told."""
+    """Records the reported progress."""
 
     def __init__(self) -> None:
         self.said: dict[str, list[tuple[int, int | None]]] = defaultdict(list)
 
     def step(self, what: str, done: int, total: int | None = None) -> None:
-        """Keep it."""
+        """Record it."""
         self.said[what].append((done, total))
 
 
@@ -31,7 +31,7 @@ def a_while(number: int) -> int:
     return number
 
 
-def test_who_waits_for_spark_hears_how_many_tasks_are_done(
+def test_progress_reports_the_number_of_finished_spark_tasks(
     spark: SparkSession,
     spark_config: Config,
     monkeypatch: pytest.MonkeyPatch,
@@ -49,7 +49,7 @@ def test_who_waits_for_spark_hears_how_many_tasks_are_done(
     assert said[-1] == (TASKS, TASKS)
 
 
-def test_a_job_without_spark_says_nothing_of_it(
+def test_job_without_spark_reports_no_spark_progress(
     spark: SparkSession, spark_config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks, "EVERY_S", 0.01)
@@ -59,11 +59,13 @@ def test_a_job_without_spark_says_nothing_of_it(
     assert heard.said == {}
 
 
-def test_a_spark_that_is_being_started_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its context is known before it can be asked anything."""
+def test_task_progress_tolerates_a_spark_context_that_is_starting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The context is visible before it is usable."""
 
     class Starting:
-        """As pyspark's own is for seconds."""
+        """Like pyspark's context in its first seconds."""
 
         def statusTracker(self) -> None:
             raise AttributeError("_jsc")

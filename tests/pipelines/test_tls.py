@@ -1,4 +1,4 @@
-"""With `cassandra.tls_ca` Spark reaches Cassandra by TLS, and only one whose CA that is."""
+"""With `cassandra.tls_ca` Spark connects to Cassandra by TLS and checks the CA."""
 
 import json
 import subprocess
@@ -63,14 +63,14 @@ def asked(config: Config, tls_ca: Path, certificate: Path) -> "subprocess.Comple
     )
 
 
-@pytest.mark.timeout(900)  # another Spark beside the run's own
-def test_spark_and_its_workers_speak_tls(spark_config: Config, tmp_path: Path):
+@pytest.mark.timeout(900)  # starts a second Spark
+def test_spark_driver_and_workers_connect_by_tls(spark_config: Config, tmp_path: Path):
     done = asked(spark_config, *written(tmp_path))
     assert done.stdout, done.stderr[-2000:]
     assert json.loads(done.stdout) == [len(read_migrations(FOLDER))] * 2
 
 
-def test_a_file_without_certificates_is_named(spark_config: Config, tmp_path: Path):
+def test_ca_file_without_certificates_is_named_in_the_error(spark_config: Config, tmp_path: Path):
     empty = tmp_path / "ca.pem"
     for says in ("No such file", "ca.pem holds no certificate"):
         there = {"tls_ca": str(empty)}
