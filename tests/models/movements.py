@@ -1,4 +1,4 @@
-"""Forearms that swing, every move with its own tempo, axis and posture; what is learned of them."""
+"""Synthetic movements of a forearm, each with a tempo, axis and posture of its own."""
 
 from dataclasses import replace
 
@@ -37,7 +37,7 @@ def mirror(signal: WristSignal) -> WristSignal:
 
 
 def alike(a: Statistics, b: Statistics) -> bool:
-    """Whether statistics say the same, but for the last digits of sums."""
+    """Whether statistics are equal up to rounding."""
     return (
         a.groups == b.groups
         and np.allclose(a.seconds, b.seconds)

@@ -1,4 +1,4 @@
-"""Rungs of the ladder whose answers are known before, and a signal to ask them about."""
+"""Fake rungs of the ladder with fixed predictions, and a signal."""
 
 from dataclasses import dataclass
 
@@ -13,11 +13,11 @@ REST = WristSignal(0, np.zeros((500, 3), np.float32), None, "left", ())
 
 @dataclass(frozen=True)
 class Says:
-    """A model that always says the same."""
+    """A model with a fixed prediction."""
 
     exercise: str | None
     reason: str | None = None
-    model_id: str = "none"  # reads no signal: nothing is ever strange to it
+    model_id: str = "none"  # reads no signal, so strangeness is never computed
 
     def predict_movement(self, reading):
         assert reading.signals

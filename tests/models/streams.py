@@ -1,4 +1,4 @@
-"""Streams of made-up wrist devices, and how far a signal is from what the wrist did."""
+"""Synthetic streams of wrist devices, and the error of a signal against the true movement."""
 
 from dataclasses import replace
 
@@ -21,12 +21,12 @@ def piece(t_s, *, t0_ns=0, rate_hz=50.0, values=sines, **changes) -> Piece:
 
 
 def quickening(t_s: np.ndarray) -> np.ndarray:
-    """A swing that never comes back to where it was: no sample stands twice."""
+    """A swing of rising tempo, so that no sample is repeated."""
     return sines(t_s + 0.002 * t_s**2)
 
 
 def pieces(rate_hz: float, claimed_hz: float, n: int, size: int, values=sines) -> tuple[Piece, ...]:
-    """A stream of a device that runs at one rate and claims another."""
+    """A stream of a device that runs at one rate and declares another."""
     t_s = np.arange(n) / rate_hz
     return tuple(
         piece(t_s[i : i + size], t0_ns=round(t_s[i] * 1e9), rate_hz=claimed_hz, values=values)
@@ -40,6 +40,6 @@ def error_g(signal, values=sines) -> float:
 
 
 def low_hand(t_s):
-    """A left hand that hangs: gravity along +x, a little along +y."""
+    """A hanging left hand: gravity along +x, and a little along +y."""
     sway = 0.05 * np.sin(2 * np.pi * t_s)
     return np.stack([0.95 + sway, 0.3 + 0 * t_s, 0 * t_s], axis=1)

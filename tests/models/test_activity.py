@@ -1,4 +1,4 @@
-"""Exercise or idle: recordings whose sets are where we put them."""
+"""Activity models (exercise or idle) on synthetic recordings with known sets."""
 
 import math
 from dataclasses import replace
@@ -34,7 +34,7 @@ NS = 1_000_000_000
 
 
 def idle_rows(seconds: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Posture that drifts, now and then a quick reach; (n, 6)."""
+    """A drifting posture; (n, 6)."""
     n = round(seconds * RATE_HZ)
     knots = max(3, int(seconds / 3) + 2)
     tilt = np.interp(np.arange(n), np.linspace(0, n, knots), rng.uniform(-0.8, 0.8, knots))
@@ -52,7 +52,7 @@ def set_rows(seconds: float, period_s: float, rng: np.random.Generator) -> NDArr
 def felt(
     tilt: NDArray[np.float64], roll: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """What a wrist in this posture feels: gravity turned, rotation its derivative, and noise."""
+    """Sensor values in this posture: turned gravity, its derivative as rotation, and noise."""
     acc = [np.sin(tilt), np.cos(tilt) * np.sin(roll), np.cos(tilt) * np.cos(roll)]
     gyro = [np.gradient(roll) * RATE_HZ, np.gradient(tilt) * RATE_HZ, np.zeros(len(tilt))]
     return np.column_stack(acc + gyro) + rng.normal(0, 0.02, (len(tilt), 6))
@@ -90,8 +90,10 @@ def trained() -> ActivityModel:
     return fit_activity(examples_of([session(k, day=f"day-{k}") for k in range(5)]), ACC6)
 
 
-def test_the_whole_life_of_a_model(trained: ActivityModel) -> None:
-    """Learned, stored, read back, asked about a session that it never saw."""
+def test_model_round_trips_through_bytes_and_finds_sets_of_an_unseen_session(
+    trained: ActivityModel,
+) -> None:
+    """Fit, encode, decode, and segment a session that is not in the training data."""
     model = from_bytes(to_bytes(trained))
     unseen = session(99, t0_ns=5 * NS)
     found = model.segments(unseen.signals)
@@ -103,7 +105,7 @@ def test_the_whole_life_of_a_model(trained: ActivityModel) -> None:
     assert found == trained.segments(unseen.signals)
 
 
-def test_the_second_look_is_nearer_than_the_first(trained: ActivityModel) -> None:
+def test_border_models_reduce_the_border_errors(trained: ActivityModel) -> None:
     blunt = replace(trained, start=None, end=None)
     unseen = [session(k) for k in range(50, 58)]
     sharp_errors, blunt_errors = (
@@ -113,20 +115,22 @@ def test_the_second_look_is_nearer_than_the_first(trained: ActivityModel) -> Non
     assert np.abs(sharp_errors).mean() < np.abs(blunt_errors).mean()
 
 
-def test_acceleration_alone_is_enough() -> None:
+def test_model_from_acceleration_alone_finds_the_sets() -> None:
     sessions = [session(k, day=f"day-{k}") for k in range(5)]
     model = fit_activity(examples_of(sessions, ACC3), ACC3)
     unseen = session(99)
     assert len(model.segments(unseen.signals)) == 2
 
 
-def test_a_model_that_needs_rotation_falls_back_to_rhythm(trained: ActivityModel) -> None:
+def test_model_with_rotation_falls_back_to_rhythm_if_rotation_is_missing(
+    trained: ActivityModel,
+) -> None:
     (signal,) = session(99).signals
     bare = replace(signal, gyro_rad_s=None)
     assert trained.segments([bare]) == untrained_segments([bare])
 
 
-def test_rhythm_alone_finds_sets_and_invents_none() -> None:
+def test_untrained_rhythm_finds_sets_and_no_false_ones() -> None:
     recording = session(7)
     found = untrained_segments(recording.signals)
     precision, recall = precision_recall([(recording, found)], 0.0)
@@ -137,8 +141,8 @@ def test_rhythm_alone_finds_sets_and_invents_none() -> None:
     assert untrained_segments([WristSignal(0, x[:, :3], x[:, 3:], "left")]) == ()
 
 
-def test_rhythm_grows_to_where_a_set_stops_being_like_itself() -> None:
-    """Periodicity looks twelve seconds far; grown borders are nearer than half of that."""
+def test_untrained_borders_are_extended_to_where_self_similarity_ends() -> None:
+    """The periodicity window is twelve seconds; extended borders are off by less than three."""
     recording = session(7)
     starts, ends = border_errors([(recording, untrained_segments(recording.signals))])
     assert np.abs(np.concatenate([starts, ends])).max() < 3.0
@@ -146,7 +150,7 @@ def test_rhythm_grows_to_where_a_set_stops_being_like_itself() -> None:
     assert run_length(np.ones(3, dtype=bool)) == 3
 
 
-def test_too_short_a_signal_holds_no_set(trained: ActivityModel) -> None:
+def test_too_short_signal_has_no_segments(trained: ActivityModel) -> None:
     (signal,) = session(1).signals
     stub = replace(signal, acc_g=signal.acc_g[:150], gyro_rad_s=None)
     assert trained.segments([stub]) == ()
@@ -154,7 +158,7 @@ def test_too_short_a_signal_holds_no_set(trained: ActivityModel) -> None:
     assert untrained_segments([stub]) == ()
 
 
-def test_a_sensor_that_hangs_does_not_exercise(trained: ActivityModel) -> None:
+def test_frozen_sensor_has_no_segments_and_no_examples(trained: ActivityModel) -> None:
     rows = np.tile(np.array([-0.85, -0.39, 0.16, 0.1, 0.2, 0.3], np.float32), (2000, 1))
     frozen = WristSignal(0, rows[:, :3], rows[:, 3:], "left")
     assert activity_features(frozen, 0.5).still.all()
@@ -162,7 +166,7 @@ def test_a_sensor_that_hangs_does_not_exercise(trained: ActivityModel) -> None:
     assert activity_examples([frozen], [], "monday", ACC6) == []
 
 
-def test_lost_samples_do_not_part_a_set(trained: ActivityModel) -> None:
+def test_gap_of_one_second_does_not_split_a_set(trained: ActivityModel) -> None:
     recording = session(99)
     (signal,) = recording.signals
     (start_ns, end_ns), _ = recording.sets_ns
@@ -184,7 +188,7 @@ def test_lost_samples_do_not_part_a_set(trained: ActivityModel) -> None:
     [(5.0, 2.4, 1), (20.0, 2.4, 2), (5.0, 0.9, 2)],
     ids=["a breath", "a rest", "another movement"],
 )
-def test_a_breath_does_not_part_a_set(
+def test_short_pause_in_the_same_movement_does_not_split_a_set(
     trained: ActivityModel, rest_s: float, period_s: float, sets: int
 ) -> None:
     rng = np.random.default_rng(5)
@@ -196,8 +200,8 @@ def test_a_breath_does_not_part_a_set(
     assert len(trained.spans(scored)) == sets
 
 
-def test_statistics_forget_a_session_exactly() -> None:
-    """A model of a + b - b is a model of a."""
+def test_subtracted_statistics_give_the_model_without_the_session() -> None:
+    """The model of a + b - b equals the model of a."""
     first, second = (examples_of([session(k, day=str(k))]) for k in (1, 2))
     alone = total([e.statistics for e in first])
     both = total([e.statistics for e in first + second])
@@ -208,20 +212,20 @@ def test_statistics_forget_a_session_exactly() -> None:
     assert a.bias == pytest.approx(b.bias, rel=1e-3)
 
 
-def test_the_order_of_sessions_does_not_matter() -> None:
+def test_model_does_not_depend_on_the_order_of_sessions() -> None:
     examples = examples_of([session(k, day=f"day-{k}") for k in range(3)])
     one, other = (fit_activity(e, ACC6) for e in (examples, examples[::-1]))
     np.testing.assert_allclose(one.weights, other.weights, rtol=1e-4, atol=1e-5)
 
 
-def test_only_idle_teaches_nothing() -> None:
+def test_model_is_not_learned_from_idle_time_alone() -> None:
     recording = session(1)
     with pytest.raises(NotEnoughLabels, match="exercise"):
         fit_activity(activity_examples(recording.signals, [], "monday", ACC6), ACC6)
 
 
 @pytest.mark.parametrize("period_s", [1.0, 2.0, 4.0])
-def test_periodicity_names_the_period(period_s: float) -> None:
+def test_periodicity_lag_is_a_multiple_of_the_period(period_s: float) -> None:
     rng = np.random.default_rng(0)
     x = set_rows(30, period_s, rng).astype(np.float32)
     signal = WristSignal(0, x[:, :3], x[:, 3:], "left")
@@ -238,7 +242,7 @@ def test_periodicity_of_noise_is_low() -> None:
     assert periodicity(signal, np.arange(6.0, 24.0))[:, 0].mean() < SETTINGS.untrained_threshold
 
 
-def test_seconds_are_counted_by_hand() -> None:
+def test_precision_recall_and_border_errors_of_a_known_case() -> None:
     """Ten seconds, a set from 2 to 6, found from 3 to 8: three right, two wrong, one missed."""
     signal = WristSignal(0, np.zeros((500, 3), np.float32), None, None)
     recording = ActivityRecording("d", (signal,), ((2 * NS, 6 * NS),))
@@ -248,7 +252,7 @@ def test_seconds_are_counted_by_hand() -> None:
     assert (starts.tolist(), ends.tolist()) == ([1.0], [2.0])
 
 
-def test_the_figures_of_easy_days_are_good() -> None:
+def test_activity_figures_of_easy_sessions_are_high() -> None:
     sessions = [session(k, day=f"day-{k % 4}", t0_ns=k * 1000 * NS) for k in range(8)]
     figures = activity_figures(sessions)
     assert figures["s4_precision"] > 0.98
@@ -258,12 +262,12 @@ def test_the_figures_of_easy_days_are_good() -> None:
 
 
 @pytest.mark.parametrize("junk", [b"", b"junk", b"PK\x03\x04"])
-def test_junk_is_no_model(junk: bytes) -> None:
+def test_junk_bytes_are_refused(junk: bytes) -> None:
     with pytest.raises(BadModelBytes):
         from_bytes(junk)
 
 
-def test_a_model_of_the_wrong_shape_is_refused(trained: ActivityModel) -> None:
+def test_model_with_arrays_of_a_wrong_shape_is_refused(trained: ActivityModel) -> None:
     torn = replace(trained, weights=trained.weights[:-1])
     with pytest.raises(BadModelBytes):
         from_bytes(to_bytes(torn))
@@ -272,8 +276,8 @@ def test_a_model_of_the_wrong_shape_is_refused(trained: ActivityModel) -> None:
         from_bytes(to_bytes(bent))
 
 
-def test_a_model_stored_before_is_read_without_its_second_look(trained: ActivityModel) -> None:
-    """Borders had other names and read other features."""
+def test_earlier_format_is_read_without_its_border_models(trained: ActivityModel) -> None:
+    """Earlier border models used other features."""
     meta, arrays = codec.unpack(to_bytes(replace(trained, start=None, end=None)), MODEL_TAG)
     for name in ("start", "end"):
         arrays |= {f"{name}_{part}": np.ones(41) for part in ("mean", "scale", "weights")}
@@ -282,5 +286,5 @@ def test_a_model_stored_before_is_read_without_its_second_look(trained: Activity
     assert len(model.segments(session(99).signals)) == 2
 
 
-def test_the_same_model_is_the_same_bytes(trained: ActivityModel) -> None:
+def test_same_model_gives_the_same_bytes(trained: ActivityModel) -> None:
     assert to_bytes(trained) == to_bytes(trained)

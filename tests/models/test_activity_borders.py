@@ -1,4 +1,4 @@
-"""Borders of sets: marks, labels and postures that are where we put them."""
+"""Border models of sets, on synthetic marks, labels and postures."""
 
 from dataclasses import replace
 
@@ -41,7 +41,7 @@ def marked(
 
     Args:
         rng: the seed.
-        off_s: (e,) by how much each label misses its border.
+        off_s: (e,) the error of each label.
         duration_s: how far borders lie from the first guess.
     """
     found: list[BorderExample] = []
@@ -70,14 +70,14 @@ def learned(mine: list[BorderExample], others: list[BorderExample]) -> BorderMod
     return model
 
 
-def test_borders_learn_what_marks_them() -> None:
+def test_border_model_finds_the_feature_that_marks_borders() -> None:
     rng = np.random.default_rng(0)
     model = learned(marked(rng, np.zeros(40)), [])
     assert np.abs(errors_of(model, marked(rng, np.zeros(20)))).max() < 1.0
 
 
-def test_labels_need_not_be_exact() -> None:
-    """Labels a second off on average, a fifth of them anywhere: the mark is found all the same."""
+def test_border_model_is_robust_to_inexact_labels() -> None:
+    """The labels are a second off on average, a fifth of them are random."""
     rng = np.random.default_rng(0)
     off_s = np.where(np.arange(60) % 5 == 0, rng.uniform(-4, 4, 60), rng.laplace(0, 1, 60))
     model = learned(marked(rng, off_s), [])
@@ -86,16 +86,16 @@ def test_labels_need_not_be_exact() -> None:
     assert errors.mean() < 0.2 * np.abs(off_s).mean()
 
 
-def test_a_few_ends_are_learned_with_the_help_of_starts() -> None:
-    """Two ends alone do not tell the mark from noise; forty starts with the same mark do."""
+def test_few_ends_borrow_strength_from_many_starts() -> None:
+    """Two ends alone cannot separate the mark from noise; with forty starts they can."""
     rng = np.random.default_rng(3)
     few, many, unseen = (marked(rng, np.zeros(n)) for n in (2, 40, 40))
     alone, helped = (np.abs(errors_of(learned(few, o), unseen)).mean() for o in ([], many))
     assert helped < 0.5 * alone
 
 
-def test_a_kind_that_differs_departs_from_what_both_have_in_common() -> None:
-    """Starts lie where the feature peaks, ends where it dips; each has many examples."""
+def test_starts_and_ends_with_opposite_marks_are_both_learned() -> None:
+    """The feature peaks at starts and dips at ends; both have many examples."""
     rng = np.random.default_rng(4)
     starts, ends = (marked(rng, np.zeros(60)) for _ in range(2))
     dips = [(at_s, x * [-1.0, 1.0], label_s) for at_s, x, label_s in ends]
@@ -103,13 +103,13 @@ def test_a_kind_that_differs_departs_from_what_both_have_in_common() -> None:
         assert np.median(np.abs(errors_of(learned(mine, others), mine))) < 0.5
 
 
-def test_borders_out_of_reach_teach_nothing() -> None:
+def test_border_model_is_none_without_borders_in_reach() -> None:
     far = [(AT_S, np.zeros((len(AT_S), 1)), 50.0)]
     assert fit_borders(far, [], RIDGE, SETTINGS) is None
     assert fit_borders([], marked(np.random.default_rng(0), np.zeros(3)), RIDGE, SETTINGS) is None
 
 
-def test_a_start_is_learned_without_the_posture_of_its_end() -> None:
+def test_posture_features_are_used_for_ends_only() -> None:
     rng = np.random.default_rng(0)
     wide = [
         (at_s, np.hstack([x, rng.normal(size=(len(at_s), POSTURE_FEATURES))]), label_s)
@@ -121,7 +121,7 @@ def test_a_start_is_learned_without_the_posture_of_its_end() -> None:
     assert (len(start.weights), len(end.weights)) == (2, 2 + POSTURE_FEATURES)
 
 
-def test_no_small_step_leads_higher_than_the_weights_that_were_learned() -> None:
+def test_newton_fit_is_a_maximum_of_the_penalised_likelihood() -> None:
     rng = np.random.default_rng(1)
     design = design_of(marked(rng, rng.laplace(0, 1, 20)), np.zeros(2), np.ones(2), SETTINGS)
     away = np.array([0.5, -0.5])
@@ -132,8 +132,8 @@ def test_no_small_step_leads_higher_than_the_weights_that_were_learned() -> None
         assert penalised_log_likelihood(design, nudged, away, RIDGE) < top
 
 
-def test_the_probabilities_of_a_set_sum_to_one() -> None:
-    """Also of sets with few candidates, next to the end of a signal."""
+def test_border_probabilities_of_each_set_sum_to_one() -> None:
+    """Also for sets with few candidates, next to the end of a signal."""
     rng = np.random.default_rng(1)
     sets = [(AT_S[:k], rng.normal(size=(k, 2)), 0.0) for k in (161, 9, 40)]
     design = design_of(sets, np.zeros(2), np.ones(2), SETTINGS)
@@ -141,7 +141,7 @@ def test_the_probabilities_of_a_set_sum_to_one() -> None:
     np.testing.assert_allclose(design.sums(p), 1.0)
 
 
-def test_an_end_looks_like_the_start_of_the_recording_played_backwards() -> None:
+def test_end_features_equal_start_features_of_the_reversed_recording() -> None:
     rng = np.random.default_rng(2)
     trace, at_s = rng.normal(size=(600, 3)), np.arange(3.0, 57.0, 0.1)
     starts = part_means(trace, at_s, end=False)
@@ -158,8 +158,8 @@ def test_an_end_looks_like_the_start_of_the_recording_played_backwards() -> None
     np.testing.assert_allclose(start, end[::-1], atol=1e-9)
 
 
-def test_posture_is_alike_where_the_set_began() -> None:
-    """The arm hangs to 10 s, is up to 20 s, hangs again: a set that began hanging ends at 20 s."""
+def test_posture_features_compare_with_the_posture_at_the_start() -> None:
+    """The arm hangs until 10 s, is up until 20 s, and hangs again, as at the start."""
     rows = np.arange(400) / 10
     up = (rows >= 10) & (rows < 20)
     gravity = np.where(up[:, None], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0])
@@ -175,17 +175,17 @@ def test_posture_is_alike_where_the_set_began() -> None:
     np.testing.assert_allclose(unsure[:, 0], np.sqrt(2) * np.array([0.75, 0.25]))
 
 
-def test_the_slowest_of_a_set_has_rank_zero_and_what_is_faster_than_all_of_it_one() -> None:
+def test_speed_rank_is_zero_for_the_slowest_and_one_for_the_fastest_samples() -> None:
     x = np.zeros((90, 6))
     x[:, 3] = np.repeat([0.0, 1.0, 2.0], 30)
     rank = speed_rank(x, np.arange(35, 55))
     assert rank[10] == 0.0
-    assert rank[45] == 0.0  # nothing of the middle is slower
+    assert rank[45] == 0.0  # no sample of the middle is slower
     assert rank[80] == 1.0
 
 
 @pytest.mark.parametrize("columns", [3, 6])
-def test_rank_needs_no_rotation(columns: int) -> None:
+def test_speed_rank_works_without_rotation(columns: int) -> None:
     t = np.arange(200) / 10
     x = np.repeat(np.where(t < 10, 0.0, np.sin(t))[:, None], columns, axis=1)
     rank = speed_rank(x, np.arange(110, 190))
@@ -193,8 +193,8 @@ def test_rank_needs_no_rotation(columns: int) -> None:
     assert 0.3 < np.median(rank[110:190]) < 0.7
 
 
-def test_a_narrower_label_is_trusted_more() -> None:
-    """With exact labels and a small `label_s` the chance at the border is larger."""
+def test_smaller_label_s_concentrates_probability_at_the_border() -> None:
+    """With exact labels a small `label_s` gives more probability at the border."""
     rng = np.random.default_rng(6)
     examples = marked(rng, np.zeros(40))
     at_border = [

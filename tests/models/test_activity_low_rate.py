@@ -1,4 +1,4 @@
-"""Exercise or idle at ten samples a second: sets that buzz, and a device that cannot hear it."""
+"""Activity models at 10 Hz: sets with a tremor that such a device cannot record."""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ SCALE = 1 / 1000
 
 
 def buzzing(seed: int) -> ActivityRecording:
-    """A session in whose sets, and only there, a machine makes the wrist tremble."""
+    """A session with a tremor of the wrist in its sets, and only there."""
     recording = session(seed, day=f"day-{seed}")
     (signal,) = recording.signals
     at_s = np.arange(len(signal.acc_g)) / RATE_HZ
@@ -38,7 +38,7 @@ def buzzing(seed: int) -> ActivityRecording:
 
 
 def at_10_hz(signal: WristSignal) -> list[WristSignal]:
-    """What a device makes of it that sends the mean of every tenth of a second."""
+    """The signal as recorded by a device that sends the mean of every tenth of a second."""
     assert signal.gyro_rad_s is not None
 
     def piece(x: Floats32, unit: str) -> Piece:
@@ -55,7 +55,7 @@ def trained() -> ActivityModel:
     return fit_activity(examples_of([buzzing(k) for k in range(5)]), ACC6)
 
 
-def test_sets_are_found_by_what_a_low_rate_still_shows(trained: ActivityModel) -> None:
+def test_sets_are_found_at_a_low_rate_without_the_tremor(trained: ActivityModel) -> None:
     unseen = buzzing(99)
     signals = at_10_hz(unseen.signals[0])
     assert signals[0].notes == (LOW_RATE,)
@@ -66,7 +66,9 @@ def test_sets_are_found_by_what_a_low_rate_still_shows(trained: ActivityModel) -
         assert abs(segment.end_ns - end_ns) < 2 * NS
 
 
-def test_a_model_of_before_is_read_and_looks_for_the_tremor(trained: ActivityModel) -> None:
+def test_earlier_model_without_low_rate_weights_finds_no_sets_at_a_low_rate(
+    trained: ActivityModel,
+) -> None:
     meta, arrays = codec.unpack(to_bytes(trained), MODEL_TAG)
     kept = {name: one for name, one in arrays.items() if name != SLOW}
     before = from_bytes(codec.pack(MODEL_TAG, meta, kept))
@@ -74,7 +76,7 @@ def test_a_model_of_before_is_read_and_looks_for_the_tremor(trained: ActivityMod
     assert before.segments(at_10_hz(buzzing(99).signals[0])) == ()
 
 
-def test_at_a_full_rate_nothing_is_asked_of_it(trained: ActivityModel) -> None:
+def test_low_rate_weights_are_not_used_at_full_rate(trained: ActivityModel) -> None:
     signals = buzzing(99).signals
     assert trained.segments(signals) == replace(trained, low_rate=None).segments(signals)
 
@@ -87,7 +89,7 @@ def test_low_rate_odds_ignore_features_of_high_frequencies(trained: ActivityMode
     assert odds[0] == odds[1]
 
 
-def test_a_line_of_another_shape_is_refused(trained: ActivityModel) -> None:
+def test_low_rate_weights_of_a_wrong_shape_are_refused(trained: ActivityModel) -> None:
     torn = replace(trained, low_rate=LowRateDiscriminant(np.ones(3, np.float32), 0.0))
     with pytest.raises(BadModelBytes):
         from_bytes(to_bytes(torn))

@@ -1,4 +1,4 @@
-"""One suite for the bytes of every model that is learned from the journal."""
+"""Codecs of all models that are learned from the journal."""
 
 import pytest
 
@@ -31,7 +31,7 @@ CODECS = {
 
 @pytest.fixture(scope="module")
 def made():
-    """Family → how its model is learned; learned again it must be the same."""
+    """A function per family that learns its model."""
     logs = [SetLog.of(person.sets()) for person in simulate(12, 8, 2)]
 
     def make_recommender():
@@ -52,7 +52,7 @@ def made():
 
 
 @pytest.mark.parametrize("family", CODECS)
-def test_the_same_data_gives_the_same_bytes_and_the_bytes_give_the_model_back(family, made):
+def test_models_are_deterministic_and_round_trip_through_bytes(family, made):
     codec = CODECS[family]
     blob = codec.to_bytes(made[family]())
     assert codec.to_bytes(made[family]()) == blob
@@ -62,7 +62,7 @@ def test_the_same_data_gives_the_same_bytes_and_the_bytes_give_the_model_back(fa
 
 
 @pytest.mark.parametrize("family", CODECS)
-def test_junk_cut_bytes_other_tags_and_missing_parts_are_refused(family, made):
+def test_junk_truncated_mistagged_and_incomplete_bytes_are_refused(family, made):
     codec = CODECS[family]
     blob = codec.to_bytes(made[family]())
     meta, arrays = unpack(blob, codec.TAG)

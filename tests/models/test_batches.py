@@ -1,4 +1,4 @@
-"""Samples that were stamped when a batch of them arrived: where they were taken is known here."""
+"""Samples stamped at the arrival of their batch: their true times are reconstructed."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ N = 3000  # a minute
 
 
 def stamped(size: int, apart_ms: int, rate_hz: float = 50.0) -> Piece:
-    """A minute in batches: stamped when the last sample of each was taken, and so many ms later."""
+    """A minute in batches, stamped from the last sample of each batch on, `apart_ms` apart."""
     t_s = np.arange(N) / rate_hz
     in_batch = np.arange(N) % size
     recorded_s = t_s[np.minimum(np.arange(N) - in_batch + size - 1, N - 1)]
@@ -24,7 +24,7 @@ def stamped(size: int, apart_ms: int, rate_hz: float = 50.0) -> Piece:
 
 
 def chunks(sent: Piece, size: int) -> tuple[Piece, ...]:
-    """A piece as chunks, each counted from its own first sample, as the wire wants them."""
+    """A piece as chunks with times relative to their first sample, as in the wire format."""
     assert sent.t_ms is not None
     found: list[Piece] = []
     for first in range(0, len(sent.counts), size):
@@ -42,31 +42,31 @@ def only_signal(pieces: tuple[Piece, ...]):
 @pytest.mark.parametrize("chunk", [50, 512, N])
 @pytest.mark.parametrize("apart_ms", [0, 1])
 @pytest.mark.parametrize("size", [2, 5, 25])
-def test_times_in_batches_become_those_at_which_samples_were_taken(size, apart_ms, chunk):
+def test_batch_timestamps_are_replaced_by_sampling_times(size, apart_ms, chunk):
     signal = only_signal(chunks(stamped(size, apart_ms), chunk))
     assert signal.notes == (BATCHED,)
-    late_s = apart_ms * (size - 1) / 1000  # no stamp of a batch is as early as its last sample
+    late_s = apart_ms * (size - 1) / 1000  # the last stamp of a batch is late by this
     assert len(signal.acc_g) == N
     assert error_g(signal, lambda t_s: sines(t_s - late_s)) < 0.01
 
 
 @pytest.mark.parametrize("chunk", [50, 512, N])
-def test_the_batches_of_a_slow_clock_tell_its_rate(chunk):
+def test_true_rate_is_estimated_from_the_batches(chunk):
     signal = only_signal(chunks(stamped(10, 0, rate_hz=48.9), chunk))
     assert signal.duration_s == pytest.approx(N / 48.9, abs=0.05)
     assert error_g(signal, sines) < 0.02
 
 
-def test_samples_that_all_have_one_time_are_as_far_apart_as_they_claim():
+def test_samples_with_one_timestamp_are_spaced_by_the_declared_rate():
     at_once = piece(np.arange(512) / 50, t_ms=np.zeros(512, dtype=np.int32))
     signal = only_signal((at_once,))
     assert (len(signal.acc_g), signal.notes) == (512, (BATCHED,))
-    assert signal.t0_ns == -round(511 / 50 * 1e9)  # the last one was taken when it was heard
+    assert signal.t0_ns == -round(511 / 50 * 1e9)  # the last one was taken when it arrived
     assert error_g(signal, lambda t_s: sines(t_s + 511 / 50)) < 0.001
 
 
-def test_a_lost_batch_leaves_a_hole_where_it_was():
-    """Half a second inside of a chunk."""
+def test_lost_batch_leaves_a_gap_at_its_time():
+    """The batch is half a second inside a chunk."""
     sent = stamped(25, 0)
     assert sent.t_ms is not None
     kept = np.r_[0:1000, 1025:N]
@@ -77,8 +77,8 @@ def test_a_lost_batch_leaves_a_hole_where_it_was():
     assert np.abs(signal.acc_g - sines(signal.t0_ns / 1e9 + np.arange(N) / 50))[heard].max() < 0.01
 
 
-def test_late_batches_do_not_move_what_is_in_them():
-    """A tenth of them arrives 40 ms late."""
+def test_late_batches_do_not_shift_their_samples():
+    """A tenth of the batches arrives 40 ms late."""
     sent = stamped(10, 0)
     assert sent.t_ms is not None
     late_ms = 40 * (np.arange(N) // 10 % 10 == 3)
@@ -86,7 +86,7 @@ def test_late_batches_do_not_move_what_is_in_them():
     assert error_g(signal) < 0.01
 
 
-def test_a_part_of_it_is_at_the_same_times():
+def test_cut_recording_keeps_the_sampling_times():
     sent = Recording(chunks(stamped(25, 0), 500), (), "left")
     (signal,) = wrist_signals(cut(sent, 20 * 10**9, 30 * 10**9))
     assert len(signal.acc_g) == 500
@@ -94,13 +94,13 @@ def test_a_part_of_it_is_at_the_same_times():
     assert error_g(signal) < 0.01
 
 
-def test_bursts_with_silence_between_them_keep_their_times():
+def test_bursts_with_gaps_between_them_are_not_taken_for_batches():
     t_ms = (np.arange(100)[:, None] * 200 + np.arange(3)).ravel().astype(np.int32)
     assert BATCHED not in only_signal((piece(t_ms / 1000, t_ms=t_ms),)).notes
 
 
-def test_samples_that_were_sent_twice_under_one_time_count_once():
-    """25 Hz, each sample twice: as many as 50 Hz would have."""
+def test_samples_sent_twice_with_one_timestamp_count_once():
+    """25 Hz with each sample twice looks like 50 Hz."""
     twice = np.repeat(np.arange(250), 2)
     t_ms = (twice * 40).astype(np.int32)
     signal = only_signal((piece(twice / 25, t_ms=t_ms),))
@@ -108,7 +108,7 @@ def test_samples_that_were_sent_twice_under_one_time_count_once():
     assert error_g(signal) < 0.02
 
 
-def test_of_samples_of_one_time_only_the_first_counts_for_the_rate():
-    """Three at once, 33 a second; eleven of them have a time of their own."""
+def test_rate_counts_samples_with_one_timestamp_once():
+    """Three samples per timestamp: 33 a second, but only eleven timestamps."""
     t_ms = np.repeat(np.arange(60) * 90, 3).astype(np.int32)
     assert LOW_RATE in only_signal((piece(np.arange(180) / 33, t_ms=t_ms),)).notes

@@ -1,4 +1,4 @@
-"""Clusters: from simulated people to named centres."""
+"""Clusters of users: summaries, k-means and names."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def summaries(people):
     return [summarise(SetLog.of(person.sets()), until) for person in people]
 
 
-def test_the_simulated_temperaments_are_found(people, summaries):
+def test_clusters_recover_the_simulated_temperaments(people, summaries):
     truth = [person.truth.temperament for person in people]
     score = evaluate_clusters(summaries, SETTINGS, truth, seeds=3)
     assert score.truth > 0.55
@@ -56,7 +56,7 @@ def test_summary_of_a_known_history():
 
 
 def test_improvement_compares_within_exercises():
-    """A light exercise later is no loss of strength."""
+    """Changing to a light exercise is no loss of strength."""
     rows = [squats("a", 0, 100.0), squats("b", 7, 100.0)]
     rows += [
         SimulatedSet(s, d * 86_400.0, "curl", 30, 10.0, None) for s, d in (("c", 14), ("d", 21))
@@ -64,7 +64,7 @@ def test_improvement_compares_within_exercises():
     assert summarise(SetLog.of(rows), 28 * 86_400.0).improvement == pytest.approx(0.0, abs=1e-12)
 
 
-def test_the_stretch_ends_before_until_and_nothing_gives_zeros():
+def test_summary_ignores_sets_after_until_and_is_zero_without_sets():
     late = summarise(SetLog.of([squats("a", 30, 100.0)]), 28 * 86_400.0)
     assert (late.sessions_per_week, late.improvement, late.log_capacity) == (0.0, 0.0, {})
     assert summarise(SetLog.of([]), 0.0).sets == 0
@@ -87,14 +87,14 @@ def test_kmeans_finds_corners_of_a_grid():
     assert found.centres[order] == pytest.approx(expected[np.lexsort(corners.T)])
 
 
-def test_kmeans_is_no_worse_than_the_library():
+def test_kmeans_inertia_is_not_worse_than_scikit_learn():
     points = np.random.default_rng(1).normal(size=(200, 3))
     ours = kmeans(points, ClusterSettings(starts=20)).inertia
     peer = SklearnKMeans(5, n_init=20, random_state=0).fit(points).inertia_
     assert ours <= peer * 1.01
 
 
-def test_names_follow_the_centres_not_their_order():
+def test_cluster_names_do_not_depend_on_the_order_of_the_centres():
     centres = np.random.default_rng(3).normal(size=(5, 3))
     names = names_of(centres)
     assert len(set(names)) == 5
@@ -102,7 +102,7 @@ def test_names_follow_the_centres_not_their_order():
         assert names_of(centres[order]) == tuple(names[number] for number in order)
 
 
-def test_one_absurd_person_does_not_become_the_scale(summaries):
+def test_outlier_does_not_change_the_feature_scale(summaries):
     model = fit_clusters(summaries, SETTINGS)
     absurd = Summary(500.0, {}, 0.0, 1)
     other = fit_clusters([*summaries, absurd], SETTINGS)
@@ -110,7 +110,7 @@ def test_one_absurd_person_does_not_become_the_scale(summaries):
     assert adjusted_rand(model.assign(rows), other.assign(rows)) > 0.8
 
 
-def test_too_few_people_and_too_many_clusters():
+def test_too_few_people_and_too_many_clusters_are_refused():
     with pytest.raises(NotEnoughLabels, match="2 of 2 people train differently; 5 who"):
         fit_clusters([Summary(1.0, {}, 0.0, 1), Summary(2.0, {}, 0.0, 1)], SETTINGS)
     with pytest.raises(BadInput, match="28"):
@@ -122,6 +122,6 @@ labels = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=2, m
 
 @settings(deadline=None)
 @given(labels)
-def test_adjusted_rand_equals_the_library(pairs):
+def test_adjusted_rand_equals_scikit_learn(pairs):
     left, right = zip(*pairs, strict=True)
     assert adjusted_rand(left, right) == pytest.approx(adjusted_rand_score(left, right))

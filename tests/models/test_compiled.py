@@ -1,4 +1,4 @@
-"""Compiled code is found where `make` puts it, and nothing else is taken for it."""
+"""Loading of compiled code: its version is checked, and a missing library is explained."""
 
 import ctypes
 
@@ -19,14 +19,14 @@ from schemas.errors import NoKernel
         ("cover", 1, ctypes.CDLL),
     ],
 )
-def test_what_this_environment_holds_is_of_this_release(name, version, kind):
+def test_compiled_libraries_have_the_version_of_this_release(name, version, kind):
     assert isinstance(compiled(name, version, kind), kind)
     with pytest.raises(NoKernel, match=f"another release: {version}"):
         compiled(name, 99, kind)
 
 
 @pytest.mark.parametrize("there", [False, True])
-def test_where_it_is_not_compiled_the_error_says_what_to_do(monkeypatch, tmp_path, there):
+def test_missing_or_broken_library_error_names_make(monkeypatch, tmp_path, there):
     monkeypatch.setattr(code, "FOLDER", tmp_path)
     if there:
         (tmp_path / "muvr_features.so").write_bytes(b"no library")

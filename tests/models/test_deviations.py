@@ -1,4 +1,4 @@
-"""Deviation: the alignment of plan and done, with answers that can be proved."""
+"""Deviations: the alignment of planned and performed sets."""
 
 import time
 
@@ -23,7 +23,7 @@ def kinds(planned, done, tolerances=DEFAULT_TOLERANCES):
     return [set(row.kinds) for row in align(planned, done, tolerances)]
 
 
-def test_a_session_with_one_of_everything():
+def test_session_with_one_deviation_of_each_kind():
     plan = [
         Target("squat", 5, 100.0, 0.8),
         Target("squat", 5, 110.0, 0.9),
@@ -52,18 +52,18 @@ def test_a_skipped_first_set_is_the_missed_one():
     assert kinds(pyramid, pyramid[1:]) == [{"missed"}, {"as_planned"}, {"as_planned"}]
 
 
-def test_two_sets_in_the_other_order_move_one():
+def test_swapped_sets_are_one_order_deviation():
     plan = [Target("squat"), Target("lunge")]
     assert sum("order" in kind for kind in kinds(plan, plan[::-1])) == 1
 
 
-def test_equal_sets_are_paired_in_order_even_with_one_too_many():
+def test_equal_sets_are_paired_in_order_with_the_last_as_extra():
     plan = [Target("squat", 5, 100.0)] * 3
     rows = align(plan, [*plan, plan[0]])
     assert [(row.planned, row.done) for row in rows] == [(0, 0), (1, 1), (2, 2), (None, 3)]
 
 
-def test_another_exercise_is_one_missed_and_one_extra():
+def test_different_exercise_is_one_missed_and_one_extra():
     assert kinds([Target("squat")], [Target("lunge")]) == [{"missed"}, {"extra"}]
 
 
@@ -75,14 +75,14 @@ def test_tolerances_are_inclusive_and_settable():
     assert kinds(plan, done, strict) == [{"weight", "intensity"}]
 
 
-def test_what_was_not_asked_or_not_recorded_is_no_deviation():
+def test_unplanned_and_unrecorded_values_are_not_deviations():
     assert kinds([Target("squat")], [Target("squat", 5, 80.0, 0.7)]) == [{"as_planned"}]
     assert kinds([Target("squat", 5, 80.0, 0.7)], [Target("squat")]) == [{"as_planned"}]
 
 
 @settings(deadline=None)
 @given(sessions, sessions)
-def test_every_set_appears_exactly_once(planned, done):
+def test_every_set_appears_in_exactly_one_row(planned, done):
     rows = align(planned, done)
     assert sorted(r.planned for r in rows if r.planned is not None) == list(range(len(planned)))
     assert sorted(r.done for r in rows if r.done is not None) == list(range(len(done)))
@@ -91,14 +91,14 @@ def test_every_set_appears_exactly_once(planned, done):
 
 @settings(deadline=None)
 @given(sessions)
-def test_a_plan_done_as_it_stands_is_all_as_planned(plan):
+def test_session_equal_to_its_plan_has_no_deviations(plan):
     rows = align(plan, plan)
     assert all(row.kinds == {"as_planned"} and row.planned == row.done for row in rows)
 
 
 @settings(deadline=None)
 @given(sessions, sessions)
-def test_each_exercise_has_as_many_pairs_as_it_can(planned, done):
+def test_each_exercise_has_the_maximum_number_of_pairs(planned, done):
     paired = [row for row in align(planned, done) if None not in (row.planned, row.done)]
     for exercise in ("squat", "lunge", "plank"):
         p = sum(target.exercise == exercise for target in planned)
@@ -109,7 +109,7 @@ def test_each_exercise_has_as_many_pairs_as_it_can(planned, done):
 
 @settings(deadline=None)
 @given(sessions, sessions)
-def test_kinds_say_what_the_row_holds(planned, done):
+def test_kinds_are_consistent_with_the_row(planned, done):
     for row in align(planned, done):
         assert (row.kinds == {"missed"}) == (row.done is None)
         assert (row.kinds == {"extra"}) == (row.planned is None)
@@ -119,7 +119,7 @@ def test_kinds_say_what_the_row_holds(planned, done):
 
 @settings(deadline=None)
 @given(sessions, sessions)
-def test_what_is_not_moved_stands_in_the_planned_order(planned, done):
+def test_sets_without_order_deviation_are_in_the_planned_order(planned, done):
     rows = [row for row in align(planned, done) if None not in (row.planned, row.done)]
     kept = [row.done for row in rows if "order" not in row.kinds]
     assert kept == sorted(kept)
@@ -127,7 +127,7 @@ def test_what_is_not_moved_stands_in_the_planned_order(planned, done):
 
 @settings(deadline=None)
 @given(st.permutations(list(range(6))))
-def test_order_names_the_fewest_sets_that_must_move(permutation):
+def test_order_deviations_are_the_minimum_number_of_moved_sets(permutation):
     plan = [Target(str(n)) for n in range(6)]
     moved = sum("order" in kind for kind in kinds(plan, [plan[n] for n in permutation]))
     subsets = [[n for k, n in enumerate(permutation) if bits >> k & 1] for bits in range(64)]
@@ -135,18 +135,18 @@ def test_order_names_the_fewest_sets_that_must_move(permutation):
     assert moved == 6 - longest
 
 
-def test_place_by_place_loses_everything_behind_one_skipped_set():
+def test_alignment_beats_pairing_by_position_after_a_skipped_set():
     plan = [Target("squat"), Target("lunge"), Target("plank")]
     true = [(0, None), (1, 0), (2, 1)]
     aligned, baseline = score([(plan, plan[1:], true)])
     assert (aligned.precision, aligned.recall) == (1.0, 1.0)
-    assert (baseline.both, baseline.found) == (1, 5)  # only that the first one has no answer
+    assert (baseline.both, baseline.found) == (1, 5)  # only that the first set was skipped
     assert pair_by_position(plan, plan) == [(0, 0), (1, 1), (2, 2)]
     assert agreement(rows_of(align(plan, plan)), [(0, 0)]).recall == 1.0
 
 
-def test_hundreds_of_sets_against_hundreds_hold_nobody_up():
-    """The service aligns where it answers everybody; pair by pair this took 2 s."""
+def test_alignment_of_hundreds_of_sets_takes_less_than_a_second():
+    """The service aligns in its event loop; with one comparison per pair this took 2 s."""
     planned = [Target("row", 5 + n % 7, 60.0 + n % 5, 0.5) for n in range(500)]
     done = [Target("row", 5 + n % 9, 60.0 + n % 6, 0.6) for n in range(1500)]
     began_s = time.process_time()

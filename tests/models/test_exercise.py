@@ -1,4 +1,4 @@
-"""The exercise family: its whole life first, then what each part promises."""
+"""Exercise models: fitting, prediction, abstention and codec."""
 
 from dataclasses import replace
 
@@ -47,8 +47,8 @@ def asked(names, seed: int):
     return [labelled_windows([movement(n, seed + k)], n) for k, n in enumerate(names)]
 
 
-def test_the_life_of_a_model(people):
-    """Two others make a global model; it names a stranger's moves; the own model knows its own."""
+def test_global_and_own_model_name_unseen_sets_and_round_trip_through_bytes(people):
+    """The global model of two people names the sets of a third, and so does the own model."""
     everybody = fit_global(total(people[1:]))
     later = asked(MOVES, 5000)
     assert score(everybody.model, later).window_accuracy == 1.0
@@ -63,7 +63,7 @@ def test_the_life_of_a_model(people):
     assert 0.5 < answer.probability <= 1
 
 
-def test_a_move_that_was_never_learned_is_abstained_from(people):
+def test_unknown_movement_causes_abstention(people):
     own = fit_user(learned(["swing", "turn", "press"], 0))
     answer = own.predict([movement("shake", 3)])
     assert answer.exercise is None
@@ -72,7 +72,7 @@ def test_a_move_that_was_never_learned_is_abstained_from(people):
     assert answer.known < 0.5 < own.predict([movement("press", 3)]).known
 
 
-def test_scores_are_the_same_alone_and_in_a_batch(people):
+def test_scores_of_a_window_are_the_same_alone_and_in_a_batch(people):
     model = fit_user(people[0])
     x = window_features(movement("press", 1, 100)).x
     for k in range(len(x)):
@@ -81,7 +81,7 @@ def test_scores_are_the_same_alone_and_in_a_batch(people):
         assert alone.tobytes() == model.strangeness(x)[k : k + 1].tobytes()
 
 
-def test_strangeness_by_itself_is_that_of_an_answer(people):
+def test_set_strangeness_equals_the_strangeness_of_the_prediction(people):
     model = fit_user(people[0])
     readings = [window_movement([movement(name, 6)]) for name in ("press", "shake")] + [
         window_movement([])
@@ -92,13 +92,13 @@ def test_strangeness_by_itself_is_that_of_an_answer(people):
     assert said[2] is None
 
 
-def test_an_unknown_wrist_is_tried_on_both_sides(people):
+def test_signal_of_unknown_side_is_read_on_both_sides(people):
     model = fit_user(people[0])
     right = replace(movement("turn", 4, side="right"), side=None)
     assert model.predict([right]).windows == model.predict([movement("turn", 4)]).windows
 
 
-def test_a_signal_that_is_too_short_or_of_another_layout_says_so(people):
+def test_too_short_signal_and_other_layout_give_a_reason(people):
     model = fit_user(people[0])
     assert model.predict([movement("turn", 1, 3.0)]).reason == "too-short"
     assert model.predict([]).reason == "too-short"
@@ -106,7 +106,7 @@ def test_a_signal_that_is_too_short_or_of_another_layout_says_so(people):
     assert model.predict([bare]).reason == "other-layout"
 
 
-def test_acceleration_alone_carries_a_model():
+def test_model_from_acceleration_alone_names_exercises():
     def bare(name, seed):
         return replace(movement(name, seed), gyro_rad_s=None)
 
@@ -116,7 +116,7 @@ def test_acceleration_alone_carries_a_model():
     assert answers == list(MOVES)
 
 
-def test_forgetting_a_user_leaves_no_trace(people):
+def test_subtracted_user_leaves_no_trace_in_the_global_model(people):
     with_user = fit_global(total(people) - people[0])
     without = fit_global(total(people[1:]))
     x = window_features(movement("turn", 9)).x
@@ -133,7 +133,7 @@ def test_the_same_set_and_seed_give_the_same_bytes():
     assert statistics_to_bytes(other) != statistics_to_bytes(another)
 
 
-def test_a_model_needs_more_than_one_exercise():
+def test_model_needs_two_exercises_and_sets_as_long_as_a_window():
     with pytest.raises(NotEnoughLabels, match="'turn'"):
         fit_user(learned(["turn"], 0))
     with pytest.raises(NotEnoughLabels, match="longest stretch is 3.0 s"):
@@ -142,7 +142,7 @@ def test_a_model_needs_more_than_one_exercise():
         total([])
 
 
-def test_a_user_is_asked_only_for_the_users_own_exercises(people):
+def test_own_model_has_only_labels_of_its_user(people):
     own = fit_user(learned(["swing", "turn"], 0), fit_global(total(people)))
     assert own.labels == ("swing", "turn")
 
@@ -158,7 +158,7 @@ def test_labels_may_be_any_text():
     assert model.predict([movement("turn", 2)]).exercise == names["turn"]
 
 
-def test_everything_comes_back_from_its_bytes(people):
+def test_models_and_statistics_round_trip_through_bytes(people):
     everybody = fit_global(total(people))
     again = global_from_bytes(global_to_bytes(everybody))
     assert alike(again.statistics, everybody.statistics)
@@ -169,14 +169,14 @@ def test_everything_comes_back_from_its_bytes(people):
 
 
 @given(st.binary(max_size=300))
-def test_junk_is_no_model(blob):
+def test_junk_bytes_are_refused(blob):
     with pytest.raises(BadModelBytes):
         from_bytes(blob)
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.data())
-def test_a_damaged_model_is_refused_or_equal(people, data):
+def test_model_with_a_flipped_byte_is_refused_or_readable(people, data):
     blob = bytearray(to_bytes(fit_user(people[0])))
     at = data.draw(st.integers(0, len(blob) - 1))
     blob[at] ^= data.draw(st.integers(1, 255))
@@ -196,8 +196,8 @@ def test_models_of_another_recipe_are_refused(people):
         from_bytes(cut_short)
 
 
-def test_more_own_data_has_more_say(people):
-    """The own mean moves from everybody's to the user's as the user's seconds grow."""
+def test_more_own_data_moves_the_model_towards_the_user(people):
+    """The means move from the global ones to the user's as the user's seconds grow."""
     others = fit_global(total(people[1:]))
     x = window_features(movement("press", 77)).x
     alone = fit_user(people[0]).scores(x)
@@ -208,7 +208,7 @@ def test_more_own_data_has_more_say(people):
     assert near < far
 
 
-def test_a_model_of_features_that_differ_by_rounding_is_still_read(people, monkeypatch):
+def test_model_of_a_compatible_features_version_is_read(people, monkeypatch):
     model = fit_user(people[0])
     for version, readable in (("exercise-features-1", True), ("exercise-features-0", False)):
         monkeypatch.setattr("models.exercise.codec.FEATURES_VERSION", version)

@@ -1,4 +1,4 @@
-"""Calibration, abstention and scores, on numbers whose answer is known beforehand."""
+"""Calibration, abstention and scores, on synthetic scores and real recordings."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ ENOUGH = ExampleSettings(step_s=0.5)
 
 
 def held(seed: int, temperature: float) -> HeldOutScores:
-    """Scores whose softmax, times the temperature, is exactly how often each class is true."""
+    """Scores that are calibrated at this temperature."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(0, 2, (4000, 3))
     truth = np.array([rng.choice(3, p=p) for p in softmax(logits)])
@@ -38,13 +38,13 @@ def held(seed: int, temperature: float) -> HeldOutScores:
 
 
 @pytest.mark.parametrize("temperature", [0.1, 0.5])
-def test_the_temperature_that_made_the_scores_is_found(temperature):
+def test_calibration_recovers_the_temperature_of_the_scores(temperature):
     sample = held(0, temperature)
     assert calibrate([sample]).window == pytest.approx(temperature, rel=0.1)
     assert log_loss([sample], temperature) < log_loss([sample], 3 * temperature)
 
 
-def test_the_border_lets_nearly_all_known_sets_through():
+def test_abstention_threshold_accepts_99_percent_of_known_sets():
     sample = held(1, 0.3)
     strange = np.random.default_rng(2).normal(2, 0.2, 500)
     one_set = np.zeros(500, dtype=np.int64)
@@ -55,8 +55,8 @@ def test_the_border_lets_nearly_all_known_sets_through():
     assert found.known_slope > 3
 
 
-def test_what_is_known_is_learned_of_what_is_asked():
-    """P(known) is asked about novelty: here strangeness tells nothing, hesitation everything."""
+def test_p_known_is_calibrated_on_novelty_including_hesitation():
+    """Here only hesitation separates known from unknown sets; strangeness does not."""
     n = 400
     one_set, likeliest = np.arange(n) // 4, np.zeros(n, dtype=np.int64)
     sure, torn = np.tile([9.0, 0.0], (n, 1)), np.zeros((n, 2))
@@ -74,25 +74,25 @@ def test_what_is_known_is_learned_of_what_is_asked():
         assert p_known == pytest.approx(np.full(n, expected), abs=0.2)
 
 
-def test_nothing_held_out_changes_nothing():
+def test_calibration_without_held_out_sets_is_the_initial_one():
     initial = Calibration(window=0.7)
     assert calibrate([], initial=initial) == initial
 
 
-def test_a_set_outweighs_its_odd_window():
-    """Nine windows 9 : 1 for the first, one says never: by plain logs the odd one would win."""
+def test_pooled_windows_outweigh_one_outlier():
+    """Nine windows are 9 : 1 for the first label; by the sum of logs one outlier would win."""
     windows = np.array([[0.9, 0.1]] * 9 + [[1e-12, 1.0]])
     assert np.log(windows).sum(axis=0).argmax() == 1
     assert pool_windows(windows, 3.0).argmax() == 0
 
 
-def test_calibration_error_is_the_gap_between_promise_and_truth():
+def test_calibration_error_is_the_gap_between_confidence_and_accuracy():
     right = np.array([True] * 6 + [False] * 4)
     assert calibration_error(right, np.full(10, 0.95)) == pytest.approx(0.35)
     assert calibration_error(right, np.full(10, 0.6)) == pytest.approx(0)
 
 
-def test_auroc_of_separated_mixed_and_reversed():
+def test_auroc_of_separated_equal_and_reversed_scores():
     low, high = np.zeros(5), np.ones(5)
     assert (auroc(low, high), auroc(low, low), auroc(high, low)) == (1.0, 0.5, 0.0)
 
@@ -118,8 +118,8 @@ def statistics(halves) -> dict[str, Statistics]:
     }
 
 
-def test_real_people_and_strangers_are_recognised(halves, statistics):
-    """The floors of the main job: own models 98 %, unseen people 87 % of windows, 91 % of sets."""
+def test_accuracy_on_real_recordings_of_own_and_unseen_people(halves, statistics):
+    """The required minimum: own models 98 %, unseen people 87 % of windows, 91 % of sets."""
     everybody = total(list(statistics.values()))
     own, unseen, unseen_sets = [], [], []
     for person, (_, late) in halves.items():
@@ -133,8 +133,8 @@ def test_real_people_and_strangers_are_recognised(halves, statistics):
     assert np.mean(unseen_sets) >= 0.91
 
 
-def test_shuffled_labels_are_seen_through(halves, statistics):
-    """What a gate must refuse: names that belong to other movements score no better than chance."""
+def test_shuffled_labels_score_no_better_than_chance(halves, statistics):
+    """The promotion gate relies on this."""
     person = statistics["01"]
     exercises = sorted({e for e, _ in person.groups})
     turned = dict(zip(exercises, exercises[1:] + exercises[:1], strict=True))
@@ -146,7 +146,7 @@ def test_shuffled_labels_are_seen_through(halves, statistics):
     assert score(fit_user(poisoned), evaluation_windows(halves["01"][1])).window_accuracy < 0.1
 
 
-def test_calibration_is_learned_on_people(halves):
+def test_calibrations_are_fitted_on_held_out_sets_of_people(halves):
     some = dict(list(halves.items())[:4])
     people = [
         UserSplit(
@@ -156,13 +156,13 @@ def test_calibration_is_learned_on_people(halves):
         for early, late in some.values()
     ]
     for_global, for_own = fit_calibrations(people)
-    assert for_own.window > for_global.window  # own scores deserve more trust
+    assert for_own.window > for_global.window  # own scores are more reliable
     assert for_own.known_slope > 1
     model = fit_user(total([s.statistics for s in people[0].train]), calibration=for_own)
     assert score(model, people[0].test).window_ece < 0.05
 
 
-def test_scores_need_a_set():
+def test_score_needs_at_least_one_set():
     with pytest.raises(NotEnoughLabels):
         score(None, [])
     assert labelled_windows([], "row") is None

@@ -1,4 +1,4 @@
-"""Features of a window, and of a watch that is worn otherwise."""
+"""Features of a window, and of a window with remapped axes."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from models.exercise.names import feature_names
 from tests.models.movements import mirror, movement
 
 
-def test_a_window_is_the_same_alone_and_in_a_batch():
+def test_features_of_a_window_are_the_same_alone_and_in_a_batch():
     signal = movement("press", 1, 100)
     batch = window_features(signal).x
     assert len(batch) > 64
@@ -24,7 +24,7 @@ def test_a_window_is_the_same_alone_and_in_a_batch():
 
 
 @pytest.mark.parametrize("with_gyro", [True, False])
-def test_every_feature_has_a_name_and_a_number(with_gyro):
+def test_every_feature_has_a_unique_name_and_a_finite_value(with_gyro):
     signal = movement("swing", 2)
     x = window_features(signal if with_gyro else replace(signal, gyro_rad_s=None)).x
     names = feature_names(with_gyro)
@@ -33,7 +33,7 @@ def test_every_feature_has_a_name_and_a_number(with_gyro):
     assert np.isfinite(x).all()
 
 
-def test_features_that_can_be_worked_out_by_hand():
+def test_features_of_a_sine_have_the_expected_values():
     """A pure 1 Hz sine of amplitude 1 on ωx, gravity along +z."""
     t_s = np.arange(200) / 50
     acc = np.tile(np.float32([0, 0, 1]), (200, 1))
@@ -53,12 +53,12 @@ def test_features_that_can_be_worked_out_by_hand():
     assert found["acc_norm.q50"] == pytest.approx(1, abs=1e-6)
 
 
-def test_a_still_wrist_has_finite_features():
+def test_features_of_a_still_wrist_are_finite():
     still = np.zeros((2, 3, 200), np.float32)
     assert np.isfinite(features(still, still)).all()
 
 
-def test_a_right_wrist_moves_like_a_left_one():
+def test_features_of_a_right_wrist_equal_those_of_the_mirrored_left_one():
     left = movement("turn", 4)
     assert np.array_equal(window_features(left).x, window_features(mirror(left)).x)
 
@@ -68,7 +68,7 @@ WORN = (MIRROR, AxisMap((-1, -1, 1), (-1, -1, 1)), AxisMap((-1, -1, -1), (1, 1, 
 
 @pytest.mark.parametrize("with_gyro", [True, False])
 @pytest.mark.parametrize("axis_map", WORN)
-def test_features_under_other_signs_are_those_of_samples_with_other_signs(axis_map, with_gyro):
+def test_features_with_remapped_signs_equal_features_of_remapped_samples(axis_map, with_gyro):
     cut = cut_signal(movement("turn", 3))
     gyro = cut.gyro if with_gyro else None
     x = features(cut.acc, gyro)
@@ -82,7 +82,7 @@ def test_features_under_other_signs_are_those_of_samples_with_other_signs(axis_m
 
 
 @pytest.mark.parametrize("with_gyro", [True, False])
-def test_features_in_the_frame_of_another_device_are_those_of_its_samples(with_gyro):
+def test_features_with_remapped_axes_equal_features_of_remapped_samples(with_gyro):
     cut = cut_signal(movement("turn", 3))
     gyro = cut.gyro if with_gyro else None
     x = features(cut.acc, gyro)
@@ -94,7 +94,7 @@ def test_features_in_the_frame_of_another_device_are_those_of_its_samples(with_g
         assert remap_features(x, frame) == pytest.approx(want, rel=1e-4, abs=1e-5)
 
 
-def test_a_mirrored_turn_is_what_the_mirror_image_sees():
+def test_mirrored_axis_map_commutes_with_mirroring():
     x = window_features(movement("turn", 3)).x
     for frame in right_handed_maps():
         sent_mirrored = remap_features(remap_features(x, frame), MIRROR)
@@ -103,12 +103,12 @@ def test_a_mirrored_turn_is_what_the_mirror_image_sees():
         )
 
 
-def test_signs_that_would_change_gravity_along_rotation_are_refused():
+def test_axis_map_with_inconsistent_signs_is_refused():
     with pytest.raises(ValueError, match="differ by more than one sign"):
         AxisMap((-1, 1, 1), (1, 1, 1))
 
 
-def test_rotations_keep_lengths():
+def test_rotations_are_orthogonal_matrices():
     turns = rotations(np.random.default_rng(0).normal(0, 40, (50, 3))).astype(np.float64)
     assert turns @ turns.swapaxes(1, 2) == pytest.approx(np.tile(np.eye(3), (50, 1, 1)), abs=1e-5)
     assert np.linalg.det(turns) == pytest.approx(np.ones(50), abs=1e-5)

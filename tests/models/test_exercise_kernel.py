@@ -1,4 +1,4 @@
-"""The compiled features against numpy's, and the same bytes whatever compiled them."""
+"""The compiled feature kernel: equal to the numpy reference, with the same bytes everywhere."""
 
 import ctypes
 import hashlib
@@ -22,13 +22,13 @@ COMPILED = Path(kernel.__file__).parent / "compiled"
 
 
 def wandering(seed: int, m: int = 20) -> np.ndarray:
-    """Windows (m, 3, 200) of a wrist that wanders about, in whole 1024ths: exact in any format."""
+    """Random walks (m, 3, 200) in multiples of 1/1024, which are exact in float32."""
     steps = np.random.default_rng(seed).integers(-64, 65, (m, 3, 200))
     return (np.cumsum(steps, axis=2) / 1024).astype(np.float32)
 
 
 @pytest.mark.parametrize("with_gyro", [True, False])
-def test_the_kernel_says_what_the_reference_spells_out(with_gyro):
+def test_kernel_equals_the_numpy_reference(with_gyro):
     acc, gyro = wandering(1), wandering(2) if with_gyro else None
     acc[:, 2] += 1
     out, want = features(acc, gyro), reference.features(acc, gyro)
@@ -37,15 +37,17 @@ def test_the_kernel_says_what_the_reference_spells_out(with_gyro):
     assert off.max() < 1e-3, worst
 
 
-def test_every_machine_and_compiler_gives_these_bytes():
-    """The arithmetic has a fixed order and no library function but the square root."""
+def test_kernel_output_has_the_expected_hash():
+    """Every machine gives the same bytes: the order of operations is fixed."""
     out = features(wandering(3), wandering(4))
     assert hashlib.sha256(out.tobytes()).hexdigest() == SAME_BYTES
 
 
 @pytest.mark.parametrize("width", [4, 8, 16])
-def test_every_width_gives_these_bytes_and_reads_nothing_unwritten(width, tmp_path, monkeypatch):
-    """Variables that the code does not set are filled with rubbish by the compiler."""
+def test_every_vector_width_gives_the_same_bytes_without_uninitialised_reads(
+    width, tmp_path, monkeypatch
+):
+    """The compiler fills uninitialised variables with a pattern."""
     one_width = tmp_path / "one_width.c"
     lines = '#include "processors.h"', "#undef EACH_PROCESSOR", f"#define WIDTH {width}"
     one_width.write_text("\n".join([*lines, '#include "kernel.c"\n']))
@@ -71,11 +73,13 @@ SAME_BYTES = "db2bfc51714d45d4f3da0c2458acb03965ff09dff6f53ff33355e716c2c5c1f0"
     st.lists(st.sampled_from([-8.0, -1.0, 0.0, 1e-3, 1.0, 8.0]), min_size=1, max_size=12),
     st.booleans(),
 )
-def test_few_different_values_are_no_trouble(values: list[float], with_gyro: bool):
-    """Quantiles deal numbers into buckets: all in one, or none between two, must come out too."""
+def test_quantiles_of_few_distinct_values_equal_the_reference(values: list[float], with_gyro: bool):
+    """Quantiles use buckets: all values may lie in one of them, or none between two."""
     window = np.resize(np.float32(values), (1, 3, 200))
     slow = np.convolve(window[0, 0], np.ones(25) / 25, "valid")
-    assume(np.abs(np.convolve(slow, np.ones(25) / 25, "valid")).min() > 1e-3)  # gravity points
+    assume(
+        np.abs(np.convolve(slow, np.ones(25) / 25, "valid")).min() > 1e-3
+    )  # gravity has a direction
     gyro = window[:, ::-1].copy() if with_gyro else None
     out, want = features(window, gyro), reference.features(window, gyro)
     assert np.isfinite(out).all()
@@ -84,7 +88,7 @@ def test_few_different_values_are_no_trouble(values: list[float], with_gyro: boo
 
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
-def test_a_number_that_is_none_spoils_its_own_window_only(broken):
+def test_non_finite_sample_affects_only_its_own_window(broken):
     acc = wandering(5, 3)
     acc[1, 0, 77] = broken
     out = features(acc, None)
@@ -93,7 +97,7 @@ def test_a_number_that_is_none_spoils_its_own_window_only(broken):
 
 
 @pytest.mark.parametrize("with_gyro", [True, False])
-def test_a_turned_copy_is_what_the_turned_sensors_would_have_said(with_gyro):
+def test_features_of_rotated_copies_equal_those_of_rotated_samples(with_gyro):
     acc, gyro = wandering(7), wandering(8) if with_gyro else None
     turns = rotations(np.random.default_rng(0).normal(0, 20, (len(acc), 3)))
     own = features(acc, gyro)
@@ -105,7 +109,7 @@ def test_a_turned_copy_is_what_the_turned_sensors_would_have_said(with_gyro):
     assert (copy[:, scalars] == own[:, scalars]).all(), "what no turn changes is the window's own"
 
 
-def test_no_window_has_no_features():
+def test_empty_input_gives_empty_features():
     assert features(np.empty((0, 3, 200), np.float32), None).shape == (0, 214)
 
 
@@ -118,13 +122,13 @@ def test_arrays_of_another_shape_are_refused():
         features(np.zeros((2, 3, 200), np.float32), None, np.zeros((2, 515), np.float32))
 
 
-def test_any_layout_in_memory_will_do():
+def test_any_memory_layout_is_accepted():
     acc = wandering(6)
     assert (features(np.asfortranarray(acc), None) == features(acc, None)).all()
     assert (features(acc.astype(np.float64), None) == features(acc, None)).all()
 
 
-def test_a_kernel_of_another_release_is_not_used(monkeypatch):
+def test_kernel_of_another_version_is_refused(monkeypatch):
     monkeypatch.setattr(kernel, "VERSION", 99)
     kernel._compiled.cache_clear()
     with pytest.raises(NoKernel, match="another release"):

@@ -1,4 +1,4 @@
-"""Names at ten samples a second: moves under a buzz that such a device cannot hear."""
+"""Exercise models at 10 Hz: movements with a tremor that such a device cannot record."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ NAMES = [name for name in MOVES if name != "shake"]  # its two swings a second a
 
 
 def buzzing(name: str, seed: int) -> WristSignal:
-    """A move whose machine makes the wrist tremble, as every machine of this gym does."""
+    """A movement with a tremor of the wrist, which all movements here have."""
     signal = wandering(movement(name, seed), np.random.default_rng(seed))
     at_s = np.arange(len(signal.acc_g)) / RATE_HZ
     tremor = (BUZZ_G * np.sin(2 * np.pi * BUZZ_HZ * at_s)).astype(np.float32)
@@ -36,7 +36,7 @@ def buzzing(name: str, seed: int) -> WristSignal:
 
 
 def wandering(signal: WristSignal, rng: np.random.Generator) -> WristSignal:
-    """The same by somebody who does not keep still: slowly, so that any device feels it."""
+    """The same signal with slow random sway, which any device records."""
     at_s = np.arange(len(signal.acc_g)) / RATE_HZ
     hz, phase = rng.uniform(0.1, 1, (8, 6)), rng.uniform(0, 2 * np.pi, (8, 6))
     waves = np.sin(2 * np.pi * hz * at_s[:, None, None] + phase).sum(axis=1).astype(np.float32)
@@ -55,7 +55,7 @@ def learned(signals: dict[str, list[list[WristSignal]]]) -> Statistics:
 
 @pytest.fixture(scope="module")
 def statistics() -> Statistics:
-    """What a device of 50 Hz recorded."""
+    """The statistics of recordings at 50 Hz."""
     return learned({name: [[buzzing(name, k)] for k in range(12)] for name in NAMES})
 
 
@@ -68,13 +68,15 @@ def named(model: ExerciseModel, signals: list[WristSignal]) -> str | None:
     return name_as_worn(signals, (Rung("user", "v", model),)).prediction.exercise
 
 
-def test_moves_are_named_by_what_a_low_rate_still_shows(trained: ExerciseModel) -> None:
+def test_movements_are_named_at_a_low_rate_without_the_tremor(trained: ExerciseModel) -> None:
     read = from_bytes(to_bytes(trained))
     for name in NAMES:
         assert named(read, at_10_hz(buzzing(name, 99))) == name
 
 
-def test_a_model_of_before_is_read_and_misses_the_buzz(trained: ExerciseModel) -> None:
+def test_earlier_model_without_low_rate_weights_abstains_at_a_low_rate(
+    trained: ExerciseModel,
+) -> None:
     meta, arrays = codec.unpack(to_bytes(trained), MODEL_TAG)
     kept = {name: one for name, one in arrays.items() if name != SLOW}
     before = from_bytes(codec.pack(MODEL_TAG, meta, kept))
@@ -83,13 +85,13 @@ def test_a_model_of_before_is_read_and_misses_the_buzz(trained: ExerciseModel) -
         assert named(before, at_10_hz(buzzing(name, 99))) is None
 
 
-def test_at_a_full_rate_nothing_is_asked_of_it(trained: ExerciseModel) -> None:
+def test_low_rate_weights_are_not_used_at_full_rate(trained: ExerciseModel) -> None:
     before = replace(trained, low_rate=None)
     for signal in (buzzing("swing", 99), movement("swing", 99), movement("shake", 99)):
         assert trained.predict([signal]) == before.predict([signal])
 
 
-def test_who_has_taught_at_a_low_rate_is_answered_as_before() -> None:
+def test_model_trained_at_a_low_rate_does_not_use_low_rate_weights() -> None:
     at_low = {name: [at_10_hz(buzzing(name, k)) for k in range(8)] for name in NAMES}
     model = fit_user(learned(at_low))
     asked = at_10_hz(buzzing("turn", 99))
@@ -110,7 +112,7 @@ def test_low_rate_scores_ignore_features_of_high_frequencies(trained: ExerciseMo
     assert (trained.score_set(x, []).strangeness > one.strangeness).all()
 
 
-def test_the_low_rate_model_is_the_discriminant_of_its_own_features(
+def test_low_rate_weights_are_the_discriminant_of_the_low_rate_features(
     trained: ExerciseModel, statistics: Statistics
 ) -> None:
     kept, frame = low_rate_features(True), frame_of(statistics)
@@ -128,7 +130,7 @@ def test_the_low_rate_model_is_the_discriminant_of_its_own_features(
     assert off.max() < 0.02 * np.abs(expected).max()
 
 
-def test_without_a_second_line_the_first_one_is_the_same(
+def test_full_rate_model_is_the_same_without_low_rate_weights(
     trained: ExerciseModel, statistics: Statistics
 ) -> None:
     without = fit_user(statistics, settings=FitSettings(low_rate=False))
@@ -137,7 +139,7 @@ def test_without_a_second_line_the_first_one_is_the_same(
 
 
 @pytest.mark.parametrize("labels", [2, 3])
-def test_a_line_of_another_shape_is_refused(trained: ExerciseModel, labels: int) -> None:
+def test_low_rate_weights_of_a_wrong_shape_are_refused(trained: ExerciseModel, labels: int) -> None:
     size = len(low_rate_features(True)) - (labels == 3)
     torn = LowRateDiscriminant(
         np.ones((labels, size), np.int8), 1.0, np.ones(labels, np.float32), 0.0

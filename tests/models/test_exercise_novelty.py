@@ -1,4 +1,4 @@
-"""Movement that was never learned: far from all exercises, or between several of them."""
+"""Abstention for unknown movement: far from all exercises, or between several of them."""
 
 from dataclasses import asdict, replace
 
@@ -16,7 +16,7 @@ from models.exercise.statistics import statistics_of, total
 from models.exercise.user_calibration import calibrate_for_user
 
 TIMES = np.arange(40, dtype=np.int64)
-DEAF = Calibration(abstain_above=1.3)  # hears strangeness alone
+DEAF = Calibration(abstain_above=1.3)  # uses strangeness alone
 OPEN = replace(DEAF, hesitation=4.0)
 
 
@@ -28,7 +28,7 @@ def windows(at: tuple[float, float], seed: int) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def model() -> ExerciseModel:
-    """Two exercises, at -1 and at 1 of the first feature; the second one says nothing."""
+    """Two exercises, at -1 and at 1 of the first feature; the second feature is noise."""
     parts = [
         statistics_of(windows((-1, 0), 0), "curl", "left", 1.0),
         statistics_of(windows((1, 0), 1), "row", "left", 1.0),
@@ -36,8 +36,8 @@ def model() -> ExerciseModel:
     return fit_user(total(parts), model_id="wrist-acc3", calibration=OPEN)
 
 
-def test_what_lies_between_two_exercises_has_no_name(model):
-    """It is hardly stranger than what was learned: only the hesitation tells."""
+def test_movement_between_two_exercises_causes_abstention(model):
+    """Its strangeness is low: only the hesitation shows it."""
     between = windows((0, 0.4), 2)
     assert 0 < model.strangeness(between).mean() < 1.3
     heard = model.predict_windows(TIMES, between)
@@ -47,15 +47,15 @@ def test_what_lies_between_two_exercises_has_no_name(model):
     assert heard.known < deaf.known
 
 
-def test_what_was_learned_keeps_its_name_on_a_stranger_day(model):
-    """Stranger than what lies between, but on the side that no other exercise is on."""
+def test_stranger_set_away_from_other_exercises_keeps_its_name(model):
+    """It is stranger than a set between the exercises, but without hesitation."""
     between = model.predict_windows(TIMES, windows((0, 0.4), 2))
     other_day = model.predict_windows(TIMES, windows((2, 0.4), 3))
     assert other_day.strangeness > between.strangeness
     assert other_day.exercise == "row"
 
 
-def test_novelty_is_strangeness_and_the_weighted_hesitation(model):
+def test_novelty_is_strangeness_plus_weighted_hesitation(model):
     """Two windows at 1 : 1 and at 3 : 1 hesitate by log 2 and by log 4/3."""
     each = np.array([[0.5, 0.5], [0.25, 0.75]])
     hesitates = hesitation(each)
@@ -63,7 +63,7 @@ def test_novelty_is_strangeness_and_the_weighted_hesitation(model):
     assert replace(model, calibration=DEAF).novelty(0.2, hesitates) == 0.2
 
 
-def test_held_out_sets_are_as_new_as_the_model_says(model):
+def test_novelty_of_held_out_sets_equals_that_of_the_model(model):
     sets = [
         LabelledWindows("row", TIMES, windows((x, 0), k)) for k, x in enumerate((1.0, 0.1, 0.5))
     ]
@@ -77,16 +77,16 @@ def test_held_out_sets_are_as_new_as_the_model_says(model):
 
 
 def hesitant(n: int, seed: int) -> HeldOutScores:
-    """Sets of four windows that are not strange at all; odds of each between 3 : 1 and 9 : 1."""
+    """Sets of four windows with zero strangeness and odds between 3 : 1 and 9 : 1."""
     rng = np.random.default_rng(seed)
     odds = rng.uniform(3, 9, n)
-    truth = (rng.uniform(size=n) > odds / (1 + odds)).astype(np.int64)  # as often as they say
+    truth = (rng.uniform(size=n) > odds / (1 + odds)).astype(np.int64)  # calibrated
     scores = np.stack([np.log(odds), np.zeros(n)], axis=1).repeat(4, axis=0)
     return HeldOutScores(scores, truth.repeat(4), np.arange(n).repeat(4), np.zeros(4 * n))
 
 
-def test_who_hesitates_at_what_is_known_is_not_refused_for_it():
-    """Both borders, everybody's and one user's, are of the same sum that answers are held to."""
+def test_hesitation_alone_does_not_cause_abstention():
+    """The shared and the user's threshold both apply to the sum of strangeness and hesitation."""
     calibration = replace(OPEN, window=1.0)
     held = hesitant(400, 0)
     novelty = set_novelty(held, calibration)
@@ -98,7 +98,7 @@ def test_who_hesitates_at_what_is_known_is_not_refused_for_it():
     assert refused.mean() <= 0.01
 
 
-def test_a_model_that_is_older_than_hesitation_answers_as_it_did(model):
+def test_earlier_model_without_hesitation_predicts_as_before(model):
     meta, arrays = unpack(to_bytes(model), MODEL_TAG)
     old = {name: value for name, value in asdict(OPEN).items() if name != "hesitation"}
     read = from_bytes(pack(MODEL_TAG, {**meta, "calibration": old}, arrays))
@@ -106,6 +106,6 @@ def test_a_model_that_is_older_than_hesitation_answers_as_it_did(model):
     assert read.predict_windows(TIMES, windows((0, 0.4), 2)).exercise is not None
 
 
-def test_the_shipped_calibration_weighs_hesitation():
+def test_shipped_calibration_has_a_hesitation_weight():
     assert USER_CALIBRATION.hesitation > 0
     assert calibrate([], initial=USER_CALIBRATION) == USER_CALIBRATION

@@ -1,4 +1,4 @@
-"""Statistics of kept windows: those of the windows themselves."""
+"""Statistics from quantised windows equal those of the windows themselves."""
 
 import numpy as np
 import pytest
@@ -42,11 +42,11 @@ def apart():
     return total([statistics_of(one.x, name, one.side, one.window_s) for name, one in MANY])
 
 
-def test_all_sets_at_once_are_the_sum_of_each():
+def test_statistics_of_all_sets_equal_the_sum_of_each_set():
     assert alike(statistics_of_sets(MANY), apart())
 
 
-def test_measured_from_a_frame_is_the_same_as_put_into_it():
+def test_framed_statistics_equal_statistics_moved_into_the_frame():
     frame = frame_of(apart())
     found, want = framed_statistics(MANY, frame), apart().framed(frame)
     assert found.moments.dtype == np.float32
@@ -59,7 +59,7 @@ def test_measured_from_a_frame_is_the_same_as_put_into_it():
     )
 
 
-def test_a_set_without_windows_adds_nothing_and_alone_is_refused():
+def test_empty_set_adds_nothing_and_is_refused_alone():
     empty = quantise(SetWindows("left", 1.0, 0, np.empty((0, 7), np.float32)))
     assert alike(statistics_of_sets([("none", empty), *MANY]), statistics_of_sets(MANY))
     with pytest.raises(NotEnoughLabels, match="none of 1 labelled sets"):

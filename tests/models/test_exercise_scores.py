@@ -33,14 +33,14 @@ def model_of(size: int, labels: int = 5, prototypes: int = 9) -> ExerciseModel:
 
 
 def windows_for(model: ExerciseModel, m: int) -> np.ndarray:
-    """Windows of which some features lie beyond the clip on either side."""
+    """Windows with some features beyond the clipping range."""
     z = np.random.default_rng(m).standard_t(2, (m, len(model.mean)))
     return (model.mean + model.scale * z).astype(np.float32)
 
 
 @pytest.mark.parametrize("size", [1, 16, 214, 515])
 @pytest.mark.parametrize("m", [1, 2, 17])
-def test_the_compiled_answer_is_what_the_reference_spells_out(size, m):
+def test_compiled_scores_equal_the_numpy_reference(size, m):
     model = model_of(size)
     x = windows_for(model, m)
     found, want = model._scorer.score_set(x), score_set(model, x)
@@ -51,8 +51,8 @@ def test_the_compiled_answer_is_what_the_reference_spells_out(size, m):
     assert model.scores(x) == pytest.approx(scores, rel=1e-4, abs=1e-4)
 
 
-def test_one_label_wins_where_its_prototype_is_met():
-    """Two unit vectors: the first one's window lies on its prototype and scores 1 against 0."""
+def test_window_at_a_prototype_gets_its_label():
+    """The window lies on the first of two unit vectors and scores 1 against 0."""
     ones, rows = np.ones(2, np.float32), np.eye(2, dtype=np.float32)
     scorer = Scorer(0 * ones, ones, rows, 0 * ones, rows, ones, 0.0, Calibration(window=1, whole=1))
     seen = scorer.score_set(rows[:1])
@@ -63,7 +63,7 @@ def test_one_label_wins_where_its_prototype_is_met():
     assert seen.hesitation == pytest.approx(-np.log(surest))
 
 
-def test_a_window_is_seen_the_same_alone_and_among_others():
+def test_scores_of_a_window_are_the_same_alone_and_in_a_batch():
     model = model_of(515)
     x = windows_for(model, 9)
     seen = model._scorer.score_set(x)
@@ -75,7 +75,7 @@ def test_a_window_is_seen_the_same_alone_and_among_others():
         assert alone.strangeness.tobytes() == seen.strangeness[k : k + 1].tobytes()
 
 
-def test_a_number_that_is_none_is_not_taken_for_a_large_one():
+def test_nan_feature_gives_nan_scores_of_its_window_only():
     model = model_of(16)
     x = windows_for(model, 3)
     x[1, 5] = np.nan
@@ -85,8 +85,8 @@ def test_a_number_that_is_none_is_not_taken_for_a_large_one():
     assert np.isfinite(seen.window_probabilities[[0, 2]]).all()
 
 
-def test_every_machine_and_compiler_gives_these_scores():
-    """Whole numbers of eighths, so that nothing but the compiled code rounds."""
+def test_compiled_scores_have_the_expected_hash():
+    """The inputs are multiples of 1/8, so that only the compiled code rounds."""
     set_probabilities = np.random.default_rng(1).integers(1, 64, (9, 515)).astype(np.float32) / 8
     model = replace(
         model_of(515),
@@ -102,7 +102,7 @@ def test_every_machine_and_compiler_gives_these_scores():
 SAME_SCORES = "782f32d349e3015a60e264f20d8550c3e751ba821c041630fdb18fa928128693"
 
 
-def test_a_copy_in_another_process_sees_the_same():
+def test_copied_model_gives_the_same_scores():
     model = model_of(16)
     x = windows_for(model, 3)
     there = copy.deepcopy(model)
@@ -113,14 +113,14 @@ def test_a_copy_in_another_process_sees_the_same():
     )
 
 
-def test_no_window_is_no_trouble():
+def test_empty_input_gives_empty_scores():
     model = model_of(16)
     assert model.scores(np.empty((0, 16), np.float32)).shape == (0, 5)
     assert model.strangeness(np.empty((0, 16), np.float32)).shape == (0,)
 
 
 @pytest.mark.parametrize("shape", [(3, 15), (3, 17), (16,), (1, 1, 16)])
-def test_windows_of_another_shape_never_reach_the_compiled_code(shape):
+def test_windows_of_a_wrong_shape_are_refused(shape):
     with pytest.raises(ValueError, match="windows are"):
         model_of(16).scores(np.zeros(shape, np.float32))
 
@@ -137,6 +137,6 @@ def test_windows_of_another_shape_never_reach_the_compiled_code(shape):
     ],
     ids=lambda other: next(iter(other)),
 )
-def test_arrays_that_do_not_fit_together_are_no_model(other):
+def test_model_with_inconsistent_arrays_is_refused(other):
     with pytest.raises(ValueError, match=r"is expected|prototypes|broadcast"):
         replace(model_of(16), **other)

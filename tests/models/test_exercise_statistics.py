@@ -1,4 +1,4 @@
-"""Sufficient statistics: added, taken out again, and what they say."""
+"""Sufficient statistics: addition, subtraction, means and covariance."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from tests.models.movements import alike
 
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 3), min_size=2, max_size=6), st.integers(0, 2**31))
-def test_what_was_added_can_be_taken_out_again(which, seed):
+def test_added_statistics_can_be_subtracted_again(which, seed):
     rng = np.random.default_rng(seed)
     parts = [
         statistics_of(rng.normal(size=(5, 7)).astype(np.float32), f"move {k}", "left", 0.5)
@@ -37,7 +37,7 @@ def test_statistics_give_means_and_covariance_of_the_windows():
     assert np.triu(covariance) == pytest.approx(np.triu(want), abs=1e-5)
 
 
-def test_windows_that_are_not_numbers_are_left_out():
+def test_windows_with_nan_are_left_out():
     x = np.ones((3, 4), np.float32)
     x[1, 2] = np.nan
     assert statistics_of(x, "a", None, 1.0).total_s == 2

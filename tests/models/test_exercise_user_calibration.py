@@ -1,4 +1,4 @@
-"""Calibration from users: only from enough of them, and only where it helps those left out."""
+"""Calibration on users: only with enough users, and only if it helps the users left out."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ SHIPPED = Calibration(window=0.1, abstain_above=1.5)
 
 
 def user(seed: int, temperature: float, sets: int = 30) -> HeldOutScores:
-    """Ten windows a set whose probabilities come true exactly at this temperature."""
+    """Sets of ten windows that are calibrated at this temperature."""
     rng = np.random.default_rng(seed)
     n = 10 * sets
     logits = rng.normal(0, 2, (n, 3))
@@ -33,34 +33,34 @@ def user(seed: int, temperature: float, sets: int = 30) -> HeldOutScores:
     return HeldOutScores(logits / temperature, truth, np.arange(n) // 10, rng.normal(0, 0.2, n))
 
 
-def test_users_correct_what_was_shipped() -> None:
+def test_users_replace_the_shipped_calibration() -> None:
     found = calibrate_on_users([user(k, 0.5, sets=12) for k in range(MIN_USERS)], SHIPPED)
     assert found is not None
     assert found.window == pytest.approx(0.5, rel=0.1)
-    assert found.abstain_above < 1.0  # 240 sets around 0 say where the known ends
+    assert found.abstain_above < 1.0  # learned from 240 sets around 0
     assert (found.known_slope, found.known_centre) == (SHIPPED.known_slope, SHIPPED.known_centre)
 
 
-def test_few_users_change_nothing() -> None:
+def test_too_few_users_give_no_calibration() -> None:
     assert (
         calibrate_on_users([user(k, 0.5, sets=12) for k in range(MIN_USERS - 1)], SHIPPED) is None
     )
 
 
-def test_users_who_contradict_each_other_change_nothing() -> None:
-    """Each fold's users are least sure where the others are surest: what ships lies between."""
+def test_contradictory_users_give_no_calibration() -> None:
+    """Users disagree on the temperature, and the shipped one is best for those left out."""
     between = replace(SHIPPED, window=0.3)
     several = [user(k, 2.0 if k == 0 else 0.3, sets=600 if k == 0 else 2) for k in range(20)]
     assert calibrate_on_users(several, between) is None
 
 
-def test_few_sets_do_not_move_the_border_of_the_known() -> None:
+def test_too_few_sets_leave_the_shipped_abstention_threshold() -> None:
     found = calibrate_on_users([user(k, 0.5, sets=8) for k in range(MIN_USERS)], SHIPPED)
     assert found is not None
     assert found.abstain_above == SHIPPED.abstain_above
 
 
-def test_a_busy_user_is_thinned_and_sets_stay_apart() -> None:
+def test_windows_of_users_with_many_sets_are_subsampled_within_sets() -> None:
     busy = user(0, 0.5, sets=100)
     few = subsampled(busy, 250)
     assert len(few.truth) == len(few.scores) == len(few.strangeness) == 250
@@ -72,7 +72,7 @@ def test_a_busy_user_is_thinned_and_sets_stay_apart() -> None:
 
 
 def asked_sets(seed: int, wrong: int, right: int, strange: float = 0.0) -> HeldOutScores:
-    """Sets of five windows whose scores are sure, and name so many of them wrong."""
+    """Sets of five windows with confident scores, so many of them wrong."""
     n = wrong + right
     truth = np.array([1] * wrong + [0] * right)
     scores = np.tile([30.0, 0.0, 0.0], (5 * n, 1))
@@ -80,7 +80,7 @@ def asked_sets(seed: int, wrong: int, right: int, strange: float = 0.0) -> HeldO
     return HeldOutScores(scores, truth.repeat(5), np.arange(n).repeat(5), spread.repeat(5))
 
 
-def test_a_sure_model_is_doubted_from_the_first_day_on() -> None:
+def test_doubt_starts_at_its_prior_and_follows_the_users_error_rate() -> None:
     prior = replace(SHIPPED, doubt=PRIOR_DOUBT, abstain_above=MAX_THRESHOLD)
     assert calibrate_for_user(SHIPPED, None) == prior
     half = calibrate_for_user(SHIPPED, asked_sets(0, wrong=20, right=20))
@@ -89,7 +89,7 @@ def test_a_sure_model_is_doubted_from_the_first_day_on() -> None:
     assert many.doubt < 0.01 < 0.07 < few.doubt < PRIOR_DOUBT
 
 
-def test_the_border_of_the_known_comes_nearer_with_sets_that_lie_together() -> None:
+def test_abstention_threshold_gets_stricter_with_many_similar_sets() -> None:
     one, few, many = (
         calibrate_for_user(SHIPPED, asked_sets(0, wrong=0, right=n)).abstain_above
         for n in (1, 4, 400)
@@ -98,8 +98,8 @@ def test_the_border_of_the_known_comes_nearer_with_sets_that_lie_together() -> N
     assert many == pytest.approx(0.165, abs=0.05)  # 1.65 deviations of 0.1 above 0
 
 
-def test_the_known_reaches_far_only_for_whom_enough_sets_say_so() -> None:
-    """Whoever has a few sets of a day knows little: what is far from them is something else."""
+def test_abstention_threshold_exceeds_max_threshold_only_with_enough_sets() -> None:
+    """A model from few sets must abstain on sets that are far from them."""
     few, enough = (
         calibrate_for_user(SHIPPED, asked_sets(0, wrong=0, right=n, strange=3.0)).abstain_above
         for n in (PRIOR_THRESHOLD_SETS - 1, PRIOR_THRESHOLD_SETS)
@@ -109,7 +109,7 @@ def test_the_known_reaches_far_only_for_whom_enough_sets_say_so() -> None:
     assert near.abstain_above == 0.7
 
 
-def test_a_doubted_model_names_the_same_and_is_less_sure() -> None:
+def test_doubt_lowers_the_probability_but_keeps_the_label() -> None:
     rng = np.random.default_rng(0)
     x = {name: rng.normal(n, 0.5, (40, 3)).astype(np.float32) for n, name in enumerate("abc")}
     statistics = total([statistics_of(rows, name, "left", 1.0) for name, rows in x.items()])

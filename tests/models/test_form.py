@@ -1,4 +1,4 @@
-"""Form: sets that are known to be usual, tired, or done another way."""
+"""Form: templates and scores of synthetic sets that are usual, tired or different."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def template() -> FormTemplate:
     return fit_template("curl", [usual(k) for k in range(5)])
 
 
-def test_a_template_is_the_usual(template: FormTemplate) -> None:
+def test_template_has_the_typical_quantities_of_the_sets(template: FormTemplate) -> None:
     np.testing.assert_allclose(template.typical, [2.0, 1.2, 3.0, 0.5], atol=0.05)
     assert template.sets == 5
     assert (template.spread > 0).all()
@@ -67,7 +67,7 @@ def test_a_usual_set_scores_high(template: FormTemplate) -> None:
     assert judged.says == "As usual for you."
 
 
-def test_another_way_of_doing_it_is_seen_and_named(template: FormTemplate) -> None:
+def test_different_range_and_duration_lower_the_score_and_are_named(template: FormTemplate) -> None:
     short = form(usual(77, range_rad=0.5), template)
     slow = form(usual(77, duration_s=4.0), template)
     assert short.parts["likeness_range_rad"] == 0.0
@@ -90,18 +90,18 @@ def test_fatigue_is_the_loss_of_peak_speed() -> None:
     assert "range" not in tired.says
 
 
-def test_a_set_that_gets_faster_is_not_rewarded_beyond_even() -> None:
+def test_speed_kept_is_capped_at_one() -> None:
     assert form(usual(1, end_share=1.5)).parts["speed_kept"] == 1.0
 
 
-def test_little_known_gives_little_said() -> None:
+def test_too_few_repetitions_give_no_score() -> None:
     assert form(()) == Form(None, {}, "Too few repetitions to say anything about form.")
     assert form(usual(count=2)).score is None
     four = form(usual(count=4))
     assert (four.score, four.parts) == (None, {})
 
 
-def test_without_a_course_or_a_template_nothing_is_called_even() -> None:
+def test_five_repetitions_without_template_give_no_score() -> None:
     tiring = tuple(
         repetition(3.0 * k, range_rad=1.6 - 0.3 * k, peak_speed=3.0 - 0.55 * k) for k in range(5)
     )
@@ -109,7 +109,7 @@ def test_without_a_course_or_a_template_nothing_is_called_even() -> None:
     assert judged == Form(None, {}, "Too few repetitions to say how it went on.")
 
 
-def test_with_a_template_four_repetitions_are_compared(template: FormTemplate) -> None:
+def test_four_repetitions_are_compared_with_the_template(template: FormTemplate) -> None:
     four = form(usual(3, count=4), template)
     assert four.score == pytest.approx(four.parts["likeness"])
     assert "speed_kept" not in four.parts
@@ -121,7 +121,9 @@ def test_with_a_template_four_repetitions_are_compared(template: FormTemplate) -
     end_share=st.floats(0.0, 2.0),
     with_template=st.booleans(),
 )
-def test_scores_are_shares(count: int, scale: float, end_share: float, with_template: bool) -> None:
+def test_scores_and_parts_are_between_zero_and_one(
+    count: int, scale: float, end_share: float, with_template: bool
+) -> None:
     known = fit_template("curl", [usual(k) for k in range(3)]) if with_template else None
     judged = form(usual(2, count, speed=3 * scale, end_share=end_share), known)
     assert judged.score is None or 0.0 <= judged.score <= 1.0
@@ -141,12 +143,12 @@ def test_drift_needs_six_repetitions_and_movement() -> None:
     assert end_over_start(np.ones(6)) == 1.0
 
 
-def test_one_odd_set_does_not_move_a_template(template: FormTemplate) -> None:
+def test_template_is_robust_to_one_outlier(template: FormTemplate) -> None:
     odd = fit_template("curl", [*(usual(k) for k in range(5)), usual(9, range_rad=3.0)])
     np.testing.assert_allclose(odd.typical, template.typical, atol=0.1)
 
 
-def test_three_sets_make_a_template() -> None:
+def test_template_needs_three_sets_with_repetitions() -> None:
     with pytest.raises(NotEnoughLabels, match="curl"):
         fit_template("curl", [usual(0), usual(1), ()])
 
@@ -159,7 +161,7 @@ def test_symmetry_is_left_over_right() -> None:
     assert ratios["duration_s"] == pytest.approx(1.0, abs=0.05)
 
 
-def test_quantities_that_are_not_there_have_no_symmetry() -> None:
+def test_zero_quantities_have_no_symmetry() -> None:
     still = fit_template("hold", [[repetition(k, pause_s=0.0) for k in range(4)]] * 3)
     assert "pause_s" not in symmetry(still, still)
 
@@ -174,7 +176,7 @@ def counted(
     ]
 
 
-def test_a_book_keeps_arms_apart_and_comes_back_from_its_bytes() -> None:
+def test_form_model_keeps_sides_apart_and_round_trips_through_bytes() -> None:
     sets = [*counted(3, "left"), *counted(4, "right", duration_s=3.0), *counted(1, None, "row")]
     model = fit_form(sets)
     assert sorted(model.templates) == [("curl", "left"), ("curl", "right")]
@@ -199,7 +201,7 @@ def test_a_book_keeps_arms_apart_and_comes_back_from_its_bytes() -> None:
         )
 
 
-def test_no_book_from_nothing_and_none_from_junk(template: FormTemplate) -> None:
+def test_empty_sets_and_junk_bytes_are_refused(template: FormTemplate) -> None:
     with pytest.raises(NotEnoughLabels):
         fit_form([CountedSet("a", "curl", "left", 0, ())])
     blob = to_bytes(fit_form(counted(3)))
@@ -211,8 +213,8 @@ def test_no_book_from_nothing_and_none_from_junk(template: FormTemplate) -> None
         from_bytes(to_bytes(FormModel({("curl", "left"): flat})))
 
 
-def test_the_book_is_told_exercise_by_exercise() -> None:
-    """Ten even sets, then three that reach half as far; each set loses half of its speed."""
+def test_exercise_forms_report_trend_and_latest_sets_per_exercise() -> None:
+    """Ten usual sets, then three with half the range; every set loses half of its speed."""
     even = counted(10, end_share=0.5)
     short = [
         CountedSet(f"short-{k}", "curl", "left", (20 + k) * 86_400_000, usual(k, range_rad=0.6))
@@ -231,14 +233,14 @@ def test_the_book_is_told_exercise_by_exercise() -> None:
     assert curl.latest[-1].form.score is not None
 
 
-def test_before_three_sets_the_book_says_how_many_are_missing() -> None:
+def test_exercise_forms_report_missing_sets_before_there_is_a_template() -> None:
     (curl,) = exercise_forms(fit_form(counted(2)))
     assert (curl.template, curl.trend) == (None, {})
     assert curl.says == "1 more confirmed set makes your usual way."
     assert curl.latest[0].form.parts["speed_kept"] == pytest.approx(1.0, abs=0.1)
 
 
-def test_arms_are_compared_where_both_were_recorded() -> None:
+def test_symmetry_is_reported_only_if_both_sides_were_recorded() -> None:
     model = fit_form([*counted(3, "left", range_rad=0.6), *counted(3, "right", range_rad=1.2)])
     (found,) = symmetries_of(model)
     assert found.ratios["range_rad"] == pytest.approx(0.5, abs=0.03)
@@ -246,12 +248,12 @@ def test_arms_are_compared_where_both_were_recorded() -> None:
     assert symmetries_of(fit_form(counted(3))) == ()
 
 
-def test_quantities_of_nothing() -> None:
+def test_quantities_without_repetitions_are_none() -> None:
     assert quantities(()) is None
 
 
-def test_arms_that_agree_correlate_and_tired_sets_are_counted() -> None:
-    """Duration is the person's, on both arms; range is noise of either arm."""
+def test_form_figures_are_side_correlations_and_the_share_of_tired_sets() -> None:
+    """Duration depends on the person, range is random on either side."""
     rng = np.random.default_rng(0)
     sets = [
         FormSet(

@@ -1,4 +1,4 @@
-"""Intensity: from simulated sets to a regressor per user that beats "the same as last time"."""
+"""Intensity: features, ridge regression and grid search per user."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ def logs():
     return [SetLog.of(person.sets()) for person in simulate(16, 14, 6)]
 
 
-def test_regressors_beat_the_same_as_last_time_on_simulated_people(logs):
+def test_regressors_beat_the_last_value_baseline_on_simulated_people(logs):
     score = evaluate_intensity(logs, START_S + 11 * WEEK_S, SETTINGS)
     assert score.users > 10
     assert score.mae < 0.75 * score.last_mae
@@ -52,7 +52,7 @@ def test_features_of_a_known_history():
     assert x["weight_z"] == pytest.approx((100 - middle) / spread)
     assert x["reps_z"] == pytest.approx((8 - 6) / np.std([5, 5, 8]))
     assert x["last_intensity"] == x["mean_intensity"] == 0.6
-    assert x["session_intensity"] == pytest.approx(np.mean([0.6, 0.8, 0.7]))  # none told: usual
+    assert x["session_intensity"] == pytest.approx(np.mean([0.6, 0.8, 0.7]))  # not given: the usual
     assert x["weight_step"] == pytest.approx(np.log(100 / 110))
     assert x["reps_step"] == 3
     assert (x["place"], x["repeat"]) == (0, 0)
@@ -61,7 +61,7 @@ def test_features_of_a_known_history():
     assert (second["place"], second["repeat"], second["session_intensity"]) == (1, 1, 0.6)
 
 
-def test_a_row_never_sees_its_own_answer_nor_what_comes_after(logs):
+def test_features_of_a_row_use_only_earlier_intensities(logs):
     log = logs[0]
     scale = fit_scale(log)
     x = intensity_rows(log, scale).x
@@ -74,7 +74,7 @@ def test_a_row_never_sees_its_own_answer_nor_what_comes_after(logs):
     assert np.isfinite(x).all()
 
 
-def test_predicting_a_set_equals_its_row_once_it_is_done(logs):
+def test_prediction_before_a_set_equals_that_of_its_training_row(logs):
     log = logs[0]
     model = next(m for m in fit_intensity([log], SETTINGS) if isinstance(m, IntensityModel))
     before = log.where(np.arange(len(log)) < len(log) - 1)
@@ -96,7 +96,7 @@ def some_rows(seed, n=60, d=4):
 
 
 @pytest.mark.parametrize("reg", [0.1, 0.01, 3.0])
-def test_with_intercept_it_is_ridge_on_standardised_columns(reg):
+def test_linear_fit_with_intercept_equals_ridge_on_standardised_columns(reg):
     """1/(2n) Σe² + λ/(2σ_y) Σ(σ w)² is scikit-learn's Σe² + α|v|² with α = n λ / σ_y on x / σ."""
     x, y = some_rows(0)
     spread = x.std(axis=0)
@@ -106,7 +106,7 @@ def test_with_intercept_it_is_ridge_on_standardised_columns(reg):
     assert ours.intercepts[0] == pytest.approx(peer.intercept_, rel=1e-9)
 
 
-def test_without_intercept_it_is_ridge_through_the_origin():
+def test_linear_fit_without_intercept_equals_ridge_through_the_origin():
     x, y = some_rows(1)
     spread = x.std(axis=0)
     peer = Ridge(alpha=len(y) * 0.1 / y.std(), fit_intercept=False).fit(x / spread, y)
@@ -119,7 +119,7 @@ FLAT_X = np.array([[1.0, 2.0, 7.0], [2.0, 1.0, 7.0], [3.0, 5.0, 7.0], [4.0, 3.0,
 FLAT_Y = np.array([1.0, 2.0, 2.5, 4.0])
 
 
-def test_constant_columns_and_labels():
+def test_linear_fit_with_constant_columns_and_labels():
     sums = moments(FLAT_X, FLAT_Y)[None]
     for intercept in (True, False):
         assert fit_linear(sums, reg_param=0.1, fit_intercept=intercept).weights[0, 2] == 0
@@ -132,7 +132,7 @@ def test_constant_columns_and_labels():
 
 @settings(deadline=None)
 @given(st.integers(0, 1000), st.floats(0.001, 10), st.booleans())
-def test_error_from_moments_is_the_error_of_the_rows(seed, reg, intercept):
+def test_rmse_from_moments_equals_rmse_of_the_rows(seed, reg, intercept):
     x, y = some_rows(seed)
     sums = moments(x, y)[None]
     linear = fit_linear(sums, reg_param=reg, fit_intercept=intercept)
@@ -140,7 +140,7 @@ def test_error_from_moments_is_the_error_of_the_rows(seed, reg, intercept):
     assert rmse(sums, linear)[0] == pytest.approx(np.sqrt((error**2).mean()), rel=1e-6)
 
 
-def test_grid_keeps_what_validates_best_and_fits_it_again_on_all_rows():
+def test_grid_chooses_the_lowest_validation_error_and_refits_on_all_rows():
     x, y = some_rows(2)
     train, validation = moments(x[:40], y[:40]), moments(x[40:], y[40:])
     found = fit_grid(train[None], validation[None], SETTINGS.grid)
@@ -156,7 +156,7 @@ def test_grid_keeps_what_validates_best_and_fits_it_again_on_all_rows():
     assert found.linear.weights[0] == pytest.approx(again.weights[0])
 
 
-def test_users_in_a_batch_do_not_know_of_each_other(logs):
+def test_users_fitted_in_a_batch_equal_users_fitted_alone(logs):
     together = fit_intensity(logs, SETTINGS)
     for log, model in zip(logs, together, strict=True):
         (alone,) = fit_intensity([log], SETTINGS)
@@ -167,7 +167,7 @@ def test_users_in_a_batch_do_not_know_of_each_other(logs):
             assert (alone.reg_param, alone.fit_intercept) == (model.reg_param, model.fit_intercept)
 
 
-def test_the_validation_part_is_later_and_does_not_shape_the_scale(logs):
+def test_validation_rows_are_the_latest_and_do_not_affect_the_scale(logs):
     log = logs[0]
     rows = training_rows(log, SETTINGS)
     assert rows.cut == len(rows.y) - round(0.25 * len(rows.y))
@@ -178,5 +178,5 @@ def test_the_validation_part_is_later_and_does_not_shape_the_scale(logs):
     assert np.array_equal(again.mean, rows.scale.mean, equal_nan=True)
 
 
-def test_too_few_sets_are_a_reason():
+def test_too_few_sets_give_a_reason():
     assert fit_intensity([LOG], SETTINGS) == ["3 sets with an intensity, 40 are needed"]

@@ -1,4 +1,4 @@
-"""Load: weight, repetitions and intensity of the next set."""
+"""Load: forecasts of weight, repetitions and intensity of the next set."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ def log_of(*sessions, exercise="squat", reps=5, intensity=0.8):
     )
 
 
-def test_on_simulated_people_it_beats_the_same_as_last_time():
+def test_forecasts_beat_the_last_value_baseline_on_simulated_people():
     logs = [SetLog.of(person.sets()) for person in simulate(16, 16, 8)]
     scores = evaluate_load(logs, START_S + 13 * WEEK_S, SETTINGS)
     for target in TARGETS:
@@ -37,8 +37,8 @@ def test_on_simulated_people_it_beats_the_same_as_last_time():
     assert scores["weight_kg"].covered == pytest.approx(SETTINGS.coverage, abs=0.1)
 
 
-def test_one_mistyped_weight_counts_as_one_set():
-    """A tenth of a kilogram instead of a hundred: a thousandfold error, whoever forecast it."""
+def test_error_of_one_mistyped_weight_is_bounded():
+    """0.1 kg instead of 100 kg is a thousandfold error of any forecast."""
     weights = [100.0, 105.0] * 40
     log = log_of(*[[weight] for weight in weights], [0.1], [100.0])
     cutoff_s = log.started_s[60]
@@ -65,7 +65,7 @@ def test_simple_forecasts_of_a_known_history():
     assert later_sets(log).tolist() == [False, True, True] * 2
 
 
-def test_a_set_does_not_see_itself_and_exercises_do_not_see_each_other():
+def test_forecasts_use_only_earlier_sets_of_the_same_exercise():
     log = log_of([60, 70, 80], [70, 80, 90])
     other = replace(log, weight_kg=log.weight_kg.copy())
     other.weight_kg[4] = 500
@@ -78,13 +78,13 @@ def test_a_set_does_not_see_itself_and_exercises_do_not_see_each_other():
     assert forecasts(mixed, "weight_kg")[2:, LAST].tolist() == [1.0, 50.0]
 
 
-def test_a_missing_number_keeps_its_place():
+def test_set_without_a_weight_keeps_its_place():
     log = log_of([60, 70, 80], [62, None, 82])
     assert forecasts(log, "weight_kg")[5, FORECASTS.index("same")] == 80
     assert forecasts(log, "weight_kg")[5, LAST] == 62
 
 
-def test_a_pyramid_is_forecast_by_its_place():
+def test_pyramid_is_forecast_by_the_place_in_the_session():
     log = log_of(*[[60, 70, 80]] * 40)
     model = fit_load(log, SETTINGS)
     found = model.predict(log, "squat")["weight_kg"]
@@ -97,14 +97,14 @@ def test_a_pyramid_is_forecast_by_its_place():
     assert model.predict(log, "unknown") == {}
 
 
-def test_nothing_better_leaves_the_same_as_last_time():
-    """A random walk in logarithms: the last value is the best forecast there is."""
+def test_random_walk_is_forecast_by_its_last_value():
+    """For a random walk in logarithms the last value is the best forecast."""
     weights = np.exp(np.cumsum(np.random.default_rng(0).normal(0, 0.05, 200))) * 60
     model = fit_load(log_of(*weights.reshape(-1, 1).tolist()), SETTINGS)
     assert model.weights[0, 0].tolist() == np.eye(len(FORECASTS))[LAST].tolist()
 
 
-def test_blend_finds_the_forecast_that_is_right_and_stays_at_last_when_told():
+def test_ridge_blend_finds_the_right_forecast_or_keeps_last_with_a_large_penalty():
     random = np.random.default_rng(1)
     table = 60 + random.normal(0, 5, (300, len(FORECASTS)))
     right = FORECASTS.index("usual")
@@ -116,8 +116,8 @@ def test_blend_finds_the_forecast_that_is_right_and_stays_at_last_when_told():
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(10, 60), st.sampled_from([0.5, 0.8, 0.9]), st.integers(0, 99))
-def test_margins_hold_what_they_promise(n, coverage, seed):
-    """Conformal: the coverage is at least the asked one, and at most 1 / (n + 1) more."""
+def test_conformal_margins_have_the_requested_coverage(n, coverage, seed):
+    """The coverage is at least the requested one, and at most 1 / (n + 1) more."""
     errors = np.random.default_rng(seed).exponential(size=(4000, n + 1))
     margins = np.array([margin_of(row[:n], coverage) for row in errors])
     covered = np.mean(errors[:, n] <= margins)
@@ -126,7 +126,7 @@ def test_margins_hold_what_they_promise(n, coverage, seed):
         assert covered < coverage + 1 / (n + 1) + 0.03
 
 
-def test_too_few_sets_are_a_reason_and_few_errors_give_no_interval():
+def test_too_few_sets_are_refused_and_too_few_errors_give_no_interval():
     with pytest.raises(NotEnoughLabels, match="2 sets, 40 are needed"):
         fit_load(log_of([60, 70]), SETTINGS)
     log = log_of([60, 70])

@@ -1,4 +1,4 @@
-"""Recordings with lost packets are counted as if they were whole, with a note."""
+"""Recognition of recordings with lost packets."""
 
 import tracemalloc
 from functools import reduce
@@ -29,7 +29,7 @@ BORDER_NS = 3 * S_NS
 
 @pytest.fixture(scope="module")
 def learned() -> RecognitionModels:
-    """What three workouts taught."""
+    """Models of three workouts."""
     done = [workout(seed) for seed in (1, 2, 3)]
     examples = [
         example
@@ -49,7 +49,7 @@ def learned() -> RecognitionModels:
 
 @pytest.fixture(scope="module")
 def whole(learned: RecognitionModels) -> tuple[RecognisedSet, ...]:
-    """What is told of the recording with nothing lost."""
+    """The recognised sets of the recording without losses."""
     return recognise(workout(9)[0], learned)
 
 
@@ -62,7 +62,7 @@ def with_losses(recording: Recording, packet_s: float, share: float) -> Recordin
     ("packet_s", "share", "miscounted"),
     [(0.2, 0.2, 1), (0.5, 0.2, 1), (1.0, 0.2, 1), (2.0, 0.15, 1)],
 )
-def test_sets_are_found_named_and_counted_all_the_same(
+def test_sets_with_lost_packets_are_found_named_and_counted(
     learned: RecognitionModels,
     whole: tuple[RecognisedSet, ...],
     packet_s: float,
@@ -72,7 +72,7 @@ def test_sets_are_found_named_and_counted_all_the_same(
     recording, spans = workout(9)
     sent = with_losses(recording, packet_s, share)
     heard = len(sent.acc[0].counts) / len(recording.acc[0].counts)
-    assert abs(1 - share - heard) < 0.1  # something was lost
+    assert abs(1 - share - heard) < 0.1  # packets were lost
     found = recognise(sent, learned)
     assert [one.named.prediction.exercise for one in found] == [name for _, _, name in spans]
     for one, as_it_was, (start_ns, end_ns, _) in zip(found, whole, spans, strict=True):
@@ -86,7 +86,7 @@ def test_sets_are_found_named_and_counted_all_the_same(
     assert any(FILLED in one.named.prediction.notes for one in found)
 
 
-def test_without_a_model_rhythm_finds_them_too() -> None:
+def test_untrained_rhythm_finds_sets_with_lost_packets() -> None:
     recording, spans = workout(9)
     found = recognise(with_losses(recording, 1.0, 0.1), RecognitionModels())
     for start_ns, end_ns, _ in spans:
@@ -94,7 +94,7 @@ def test_without_a_model_rhythm_finds_them_too() -> None:
         assert max(shared) > 0.8 * (end_ns - start_ns)
 
 
-def test_a_confirmed_set_of_which_much_was_lost_is_not_measured() -> None:
+def test_form_is_not_measured_for_a_confirmed_set_with_many_losses() -> None:
     recording, ((start_ns, end_ns, name), _) = workout(9)
     book = FormModel({})
     assert measure_set(timeline(recording), start_ns, end_ns, name, book) is not None
@@ -102,7 +102,7 @@ def test_a_confirmed_set_of_which_much_was_lost_is_not_measured() -> None:
     assert measure_set(timeline(lossy), start_ns, end_ns, name, book) is None
 
 
-def test_what_was_lost_does_not_look_like_rest() -> None:
+def test_filled_gaps_do_not_look_like_rest() -> None:
     recording, ((start_ns, end_ns, _), _) = workout(9)
     (plain,) = wrist_signals(recording)
     (signal,) = wrist_signals(with_losses(recording, 1.0, 0.2))
@@ -120,7 +120,7 @@ def swings(n: int) -> np.ndarray:
     return np.stack([np.cos(turn), np.sin(turn), 0.3 * np.sin(2 * turn)], axis=1)
 
 
-def test_a_lost_repetition_is_filled_from_another_one() -> None:
+def test_lost_repetition_is_filled_from_another_repetition() -> None:
     whole = swings(1500)
     lost = np.zeros(1500, bool)
     lost[500:620] = lost[900:950] = True
@@ -130,14 +130,14 @@ def test_a_lost_repetition_is_filled_from_another_one() -> None:
     assert np.abs(continued(on_lines, lost) - whole).max() < 0.05
 
 
-def test_noise_is_not_filled_from_other_repetitions() -> None:
+def test_aperiodic_noise_is_not_filled() -> None:
     noise = np.random.default_rng(1).normal(0, 1, (600, 6))
     lost = np.zeros(600, bool)
     lost[:20] = lost[250:320] = lost[590:] = True
     assert np.array_equal(continued(noise, lost), noise)
 
 
-def test_only_the_surroundings_of_a_set_are_looked_at() -> None:
+def test_traces_use_only_the_surroundings_of_a_set() -> None:
     recording, ((start_ns, end_ns, _), _) = workout(9)
     (signal,) = wrist_signals(recording)
     core_s = (start_ns - signal.t0_ns) / S_NS + 2, (end_ns - signal.t0_ns) / S_NS - 2
@@ -149,11 +149,11 @@ def test_only_the_surroundings_of_a_set_are_looked_at() -> None:
     assert not (every[-300:] == every[-1]).all()
 
 
-def test_half_an_hour_of_one_movement_takes_no_more_memory_than_it_must() -> None:
+def test_traces_of_half_an_hour_use_bounded_memory() -> None:
     signal = WristSignal(0, np.tile(swings(100), (900, 1)).astype(np.float32), None, "left")
     tracemalloc.start()
     trace = traces(signal, (2.0, signal.duration_s - 2.0))
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert np.isfinite(trace).all()
-    assert most < 400e6  # all by all of 18,000 rows would be 2.6 GB
+    assert most < 400e6  # a full distance matrix of 18,000 rows would take 2.6 GB

@@ -1,4 +1,4 @@
-"""Next: the order of a user's exercises."""
+"""Next: predictions of a user's next exercise."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def log_of(*sessions):
     )
 
 
-def test_on_simulated_people_it_beats_every_baseline():
+def test_predictions_beat_every_baseline_on_simulated_people():
     logs = [SetLog.of(person.sets()) for person in simulate(24, 8, 3)]
     score = evaluate_next(logs, START_S + 6 * WEEK_S, SETTINGS)
     assert score.users > 15
@@ -35,14 +35,14 @@ def test_on_simulated_people_it_beats_every_baseline():
     assert score.changes > 0.3  # "again" is never right there
 
 
-def test_three_sets_of_each_are_counted():
-    """One token of context cannot tell the first a from the third; three can."""
+def test_context_of_three_sets_predicts_the_change_of_exercise():
+    """One token of context cannot distinguish the first a from the third; three can."""
     model = fit_next(log_of(*["aaabbb"] * 8), SETTINGS)
     assert model.predict("")[0][0] == "a"
     assert [model.predict("aaabbb"[:done])[0][0] for done in range(6)] == list("aaabbb")
 
 
-def test_days_that_alternate_are_told_by_the_session_before():
+def test_alternating_sessions_are_predicted_from_the_session_before():
     model = fit_next(log_of(*["aaaa", "bbbb"] * 6), SETTINGS)
     assert model.predict("", before="aaaa")[0][0] == "b"
     assert model.predict("", before="bbbb")[0][0] == "a"
@@ -61,13 +61,13 @@ def test_probability_of_a_known_history():
     assert found == pytest.approx([3 / 28, 25 / 56, 25 / 56])
 
 
-def test_what_was_never_done_before_leaves_the_word_to_shorter_contexts():
+def test_unknown_exercises_fall_back_to_shorter_contexts():
     model = fit_next(log_of(*["ab"] * 12), SETTINGS)
     assert model.predict(["unknown", "a"])[0][0] == "b"
     assert model.predict(["unknown"], n=9) == model.predict(["other"], n=9)
 
 
-def test_newer_sessions_count_more():
+def test_newer_sessions_have_more_weight():
     model = fit_next(log_of(*["ab"] * 20, *["ac"] * 8), NextSettings(half_life_sessions=3))
     assert model.predict("a")[0][0] == "c"
     old = fit_next(log_of(*["ab"] * 20, *["ac"] * 8), NextSettings(half_life_sessions=1e9))
@@ -80,8 +80,8 @@ def test_newer_sessions_count_more():
     st.integers(20, 60),
     st.text("abcde", max_size=5),
 )
-def test_a_model_that_goes_on_is_the_model_of_the_whole_history(history, learned, session):
-    """Also where it was learned in the middle of a session, and with an exercise new to it."""
+def test_continued_model_equals_the_model_of_the_whole_history(history, learned, session):
+    """Also if it was learned in the middle of a session, and with a new exercise."""
     log = log_of(*history, "ea")
     early = log.where(np.arange(len(log)) < learned)
     going_on = fit_next(early, SETTINGS).continued(log)
@@ -90,7 +90,7 @@ def test_a_model_that_goes_on_is_the_model_of_the_whole_history(history, learned
     assert going_on.continued(log) is going_on
 
 
-def test_a_new_plan_is_known_after_its_first_visits():
+def test_continued_model_predicts_a_new_plan_after_two_sessions():
     model = fit_next(log_of(*["aaabbb"] * 8), SETTINGS)
     later = log_of(*["aaabbb"] * 8, *["cccddd"] * 2)
     assert model.predict("ccc")[0][0] != "d"
@@ -111,12 +111,12 @@ def test_probabilities_are_positive_and_sum_to_one(history, session):
     assert answer == tuple(sorted(answer, key=lambda pair: -pair[1]))
 
 
-def test_tokens_leave_out_what_is_not_known():
+def test_tokens_leave_out_unknown_exercises():
     tokens, session = tokens_of(log_of("ab", "b", "c"), ["b"])
     assert tokens.tolist() == [START, 1, START, 1]
     assert session.tolist() == [0, 0, 1, 1]
 
 
-def test_too_few_sets_are_a_reason():
+def test_too_few_sets_are_refused():
     with pytest.raises(NotEnoughLabels, match="2 sets, 20 are needed"):
         fit_next(log_of("ab"), SETTINGS)

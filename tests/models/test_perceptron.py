@@ -1,4 +1,4 @@
-"""Perceptrons, alone and averaged, on movement with a provable answer."""
+"""Perceptrons on synthetic classes, trained in one process and averaged over workers."""
 
 from dataclasses import replace
 from functools import partial
@@ -24,7 +24,7 @@ SETTINGS = PerceptronSettings()
 
 
 def crowd(people: int, seed: int):
-    """Overlapping classes; every person is a little off in a direction of his own."""
+    """Overlapping classes; every person has a random offset."""
     rng = np.random.default_rng(seed)
     centres = np.random.default_rng(0).normal(0, 0.9, (LABELS, SIZE))
     x, y = [], []
@@ -44,7 +44,7 @@ def joined(splits):
 
 
 @pytest.mark.parametrize("hidden", [(), (16,)])
-def test_averaged_on_four_workers_is_within_a_point_of_one_process(hidden):
+def test_averaging_over_four_workers_is_within_a_point_of_one_process(hidden):
     settings = replace(SETTINGS, hidden=hidden, learning_rate=0.1)
     people, held = crowd(16, 1), joined(crowd(12, 2))
     first = start(SIZE, LABELS, settings)
@@ -61,7 +61,7 @@ def test_averaged_on_four_workers_is_within_a_point_of_one_process(hidden):
     assert len(rounds) < 60  # it ended because the error stopped falling
 
 
-def test_it_ends_after_the_best_round_and_gives_that_one():
+def test_training_stops_after_patience_and_returns_the_best_round():
     answers = iter([5.0, 3.0, 4.0, 3.5, 3.2, 1.0])
     seen = []
     first = start(2, 2, SETTINGS)
@@ -77,8 +77,8 @@ def test_it_ends_after_the_best_round_and_gives_that_one():
 
 
 @pytest.mark.parametrize("hidden", [(), (5,), (6, 3)])
-def test_gradients_are_those_of_the_loss(hidden):
-    """A step along a gradient changes the loss by the gradient's square, whatever the layers."""
+def test_gradient_step_reduces_the_loss_by_the_squared_gradient(hidden):
+    """For any number of layers."""
     settings = PerceptronSettings(
         hidden=hidden, learning_rate=1e-3, momentum=0.0, l2=0.0, batch=10**6
     )
@@ -91,7 +91,7 @@ def test_gradients_are_those_of_the_loss(hidden):
     assert loss(model, x, y) - loss(moved, x, y) == pytest.approx(expected, rel=0.05)
 
 
-def test_the_same_seed_gives_the_same_bytes_and_they_come_back():
+def test_same_seed_gives_the_same_bytes_which_round_trip():
     x, y = joined(crowd(2, 4))
     settings = PerceptronSettings(hidden=(8,))
     one, two = (epoch(start(SIZE, LABELS, settings), x, y, settings, 0) for _ in range(2))

@@ -1,4 +1,4 @@
-"""Population: the simulator does what its written model says."""
+"""Population: the simulator follows its documented model."""
 
 from collections import Counter
 
@@ -22,14 +22,14 @@ def people():
     return list(simulate(USERS, WEEKS, SEED))
 
 
-def test_a_person_is_the_same_alone_and_in_the_crowd(people):
+def test_user_simulated_alone_equals_the_user_in_the_population(people):
     assert simulate_user(7, USERS, WEEKS, SEED) == people[7]
     assert simulate_user(7, USERS, WEEKS, SEED + 1) != people[7]
     with pytest.raises(BadInput, match="36"):
         simulate_user(USERS, USERS, WEEKS, SEED)
 
 
-def test_ids_are_uuid7_in_the_order_of_time_and_unique(people):
+def test_ids_are_unique_uuid7_in_time_order(people):
     ids = [session.session_id for person in people for session in person.sessions]
     assert {id_.version for id_ in ids} == {7}
     assert len(set(ids)) == len(ids)
@@ -41,7 +41,7 @@ def test_ids_are_uuid7_in_the_order_of_time_and_unique(people):
     assert len(set(sets)) == len(sets)
 
 
-def test_what_is_sent_is_possible(people):
+def test_simulated_sets_have_possible_times_and_values(people):
     for person in people:
         for session in person.sessions:
             ends = [done.started_s + done.duration_s for done in session.sets]
@@ -54,7 +54,7 @@ def test_what_is_sent_is_possible(people):
             assert done.intensity is None or 0.1 <= done.intensity <= 1
 
 
-def test_answers_name_planned_sets_of_the_same_exercise_at_most_once(people):
+def test_answers_refer_to_planned_sets_of_the_same_exercise_at_most_once(people):
     for session in (session for person in people for session in person.sessions):
         numbers = [answer for answer in session.answers if answer is not None]
         assert len(set(numbers)) == len(numbers)
@@ -63,7 +63,7 @@ def test_answers_name_planned_sets_of_the_same_exercise_at_most_once(people):
             assert answer is None or session.plan[answer].exercise == done.exercise
 
 
-def test_visits_a_week_are_those_of_the_truth(people):
+def test_sessions_per_week_follow_the_simulated_rate(people):
     """Poisson, at most one a day: mean within four standard errors for people below 3 a week."""
     some = [person for person in people if person.truth.sessions_per_week < 3]
     expected = sum(person.truth.sessions_per_week * WEEKS for person in some)
@@ -71,7 +71,7 @@ def test_visits_a_week_are_those_of_the_truth(people):
     assert abs(seen - expected) < 4 * expected**0.5 + 0.05 * expected
 
 
-def test_strength_grows_as_written():
+def test_strength_follows_the_documented_growth():
     person = simulate_user(0, 1, 1, 0)
     body = Body(80.0, person.truth, 1.0, 0.0, 0.0)
     squat = BY_NAME["squat"]
@@ -83,7 +83,7 @@ def test_strength_grows_as_written():
     assert body.maximum_kg(squat, 500) / start == pytest.approx(limit)
 
 
-def test_friends_are_followed_more_than_strangers(people):
+def test_sixty_percent_of_the_own_circle_is_followed(people):
     inside = sum(f // CIRCLE_SIZE == p.truth.circle for p in people for f in p.follows)
     assert inside / (USERS * (CIRCLE_SIZE - 1)) == pytest.approx(0.6, abs=0.12)
     assert all(person.index not in person.follows for person in people)
@@ -99,7 +99,7 @@ def test_circles_share_a_taste():
     assert alike[same & off].mean() > alike[~same].mean() + 0.2
 
 
-def test_temperaments_come_in_their_shares():
+def test_temperaments_have_their_shares():
     people = simulate(400, 0, 2)
     counts = Counter(person.truth.temperament for person in people)
     for name, style in STYLES.items():
@@ -107,8 +107,8 @@ def test_temperaments_come_in_their_shares():
         assert abs(counts[name] - 400 * style.share) < 4 * spread
 
 
-def test_alignment_finds_the_simulated_deviations_better_than_place_by_place(people):
-    """The truth is not fully observable: a skipped set among equal sets looks like any of them."""
+def test_alignment_finds_simulated_deviations_better_than_pairing_by_position(people):
+    """The truth is not fully observable: which of several equal sets was skipped is unknown."""
 
     def targets(rows):
         return [Target(row.exercise, row.reps, row.weight_kg) for row in rows]
@@ -124,7 +124,7 @@ def test_alignment_finds_the_simulated_deviations_better_than_place_by_place(peo
     assert aligned.recall > baseline.recall + 0.1
 
 
-def test_a_log_is_ordered_and_counts_its_sessions(people):
+def test_set_log_is_sorted_and_numbers_its_sessions(people):
     person = people[0]
     log = SetLog.of(reversed(person.sets()))
     assert len(log) == len(person.sets())
@@ -134,7 +134,7 @@ def test_a_log_is_ordered_and_counts_its_sessions(people):
     assert len(log.before(middle)) + len(log.since(middle)) == len(log)
 
 
-def test_the_catalogue_is_sound():
+def test_catalogue_has_unique_names_and_all_muscles():
     assert len(BY_NAME) == len(EXERCISES)
     assert {muscle for exercise in EXERCISES for muscle in exercise.muscles} == set(MUSCLES)
     assert plates(20) == 20.0

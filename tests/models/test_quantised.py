@@ -1,4 +1,4 @@
-"""Quantised windows, and products of them."""
+"""Quantised windows and their products."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ def windows_of(rows: int, size: int, seed: int, power: float = 0.0) -> SetWindow
 
 
 @given(st.integers(0, 9), st.integers(1, 30), st.integers(0, 2**31), st.floats(-3, 3))
-def test_windows_come_back_within_a_step_and_stay_as_they_came(rows, size, seed, power):
+def test_quantised_windows_round_trip_within_half_a_step(rows, size, seed, power):
     windows = windows_of(rows, size, seed, power)
     x = windows.x
     found = windows_from_bytes(windows_to_bytes(quantise(windows), "this"), "this")
@@ -37,7 +37,7 @@ def test_windows_come_back_within_a_step_and_stay_as_they_came(rows, size, seed,
 
 
 @given(st.integers(1, 40), st.integers(1, 70), st.integers(0, 2**31), st.floats(-3, 6))
-def test_compiled_code_counts_as_the_reference_does(rows, size, seed, power):
+def test_compiled_counts_equal_the_reference(rows, size, seed, power):
     windows = windows_of(rows, size, seed, power)
     found = quantise(windows)
     minimum, step = found.minimum.astype(np.float32), found.step.astype(np.float32)
@@ -45,7 +45,7 @@ def test_compiled_code_counts_as_the_reference_does(rows, size, seed, power):
     assert (reference.counts_of(found) == want).all()
 
 
-def test_a_feature_that_does_not_change_is_kept_as_it_is():
+def test_constant_feature_is_quantised_exactly():
     found = quantise(SetWindows("left", 1.0, 2, np.full((2, 3), 5.0, np.float32)))
     assert found.x.tolist() == [[5.0] * 3] * 2
 
@@ -65,7 +65,7 @@ def test_values_beyond_float16_are_clipped(largest):
     st.sampled_from([1, 15, 32, 33, 214, 515]),
     st.integers(0, 2**31),
 )
-def test_every_way_of_multiplying_gives_the_bytes_of_the_reference(rows, size, seed):
+def test_every_product_variant_gives_the_bytes_of_the_reference(rows, size, seed):
     rng = np.random.default_rng(seed)
     windows = [quantise(windows_of(m, size, seed + k)) for k, m in enumerate(rows)]
     steps = rng.lognormal(0, 2, (len(rows), size)).astype(np.float32)
@@ -76,8 +76,8 @@ def test_every_way_of_multiplying_gives_the_bytes_of_the_reference(rows, size, s
         assert found.moments.tobytes() == want.moments.tobytes(), variant
 
 
-def test_the_largest_counts_of_the_longest_portion_do_not_overflow():
-    """256 windows of which every feature is the largest count: 15 * 15 * 256, in every way."""
+def test_products_of_the_largest_counts_do_not_overflow():
+    """256 windows with only the largest counts: 15 * 15 * 256, in every variant."""
     x = np.full((512, 40), 1.0, np.float32)
     x[0] = 0
     windows = quantise(SetWindows("left", 1.0, 0, x))
@@ -88,14 +88,14 @@ def test_the_largest_counts_of_the_longest_portion_do_not_overflow():
         assert (found.moments[np.triu_indices(40)] == MAX_COUNT**2 * 511).all(), variant
 
 
-def test_products_of_sets_that_do_not_fit_together_are_refused():
+def test_products_with_steps_of_a_wrong_shape_are_refused():
     windows = [quantise(windows_of(3, 5, 1))]
     for steps in (np.ones((1, 4), np.float32), np.ones((2, 5), np.float32)):
         with pytest.raises(ValueError, match="steps"):
             products(windows, steps)
 
 
-def test_windows_of_something_else_and_junk_are_refused():
+def test_windows_of_another_recipe_and_junk_are_refused():
     windows = quantise(SetWindows("left", 1.0, 1, np.ones((1, 4), np.float32)))
     blob = windows_to_bytes(windows, "this")
     with pytest.raises(BadSamples, match="'this', not 'that'"):
@@ -109,7 +109,7 @@ def test_windows_of_something_else_and_junk_are_refused():
     "change",
     [{"evaluation_rows": 3}, {"evaluation_rows": -1}, {"rows": 5}, {"step": np.ones(3, "<f2")}],
 )
-def test_windows_whose_parts_do_not_fit_together_are_refused(change):
+def test_windows_with_inconsistent_fields_are_refused(change):
     windows = quantise(windows_of(2, 4, 7))
     with pytest.raises(BadSamples):
         windows_from_bytes(windows_to_bytes(replace(windows, **change), "this"), "this")
@@ -119,8 +119,8 @@ def part_of(signal, samples: slice):
     return replace(signal, acc_g=signal.acc_g[samples], gyro_rad_s=signal.gyro_rad_s[samples])
 
 
-def test_the_longest_set_gives_no_more_than_the_most_from_its_begin_to_its_end(monkeypatch):
-    """Six hours would be eleven megabytes, and Cassandra takes no more than eight in one write."""
+def test_windows_of_a_long_set_are_capped_and_spread_over_the_whole_set(monkeypatch):
+    """Six hours would take eleven megabytes; Cassandra accepts eight in one write."""
     day = movement("turn", 3, 6 * 3600.0)
     given = set_windows([day], seed=7)
     assert (len(given.x), given.evaluation_rows) == (MAX_ROWS, MAX_ROWS // 2)

@@ -1,4 +1,4 @@
-"""Rank: the fast kernel against fixed points that can be written down."""
+"""Rank: the fast kernel against exact solutions."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def ranks_of(edges, vertices, settings=TIGHT):
     return pagerank(make_graph(sources, targets, vertices), settings).values
 
 
-def test_graphx_followers():
+def test_ranks_of_the_graphx_followers_example():
     ids, sources, targets = index_edges(*zip(*FOLLOWERS, strict=True))
     graph = make_graph(sources, targets, len(ids))
     ranks = pagerank(graph, RankSettings(convention="graphx"))
@@ -37,7 +37,7 @@ def test_graphx_followers():
         assert found[name] == pytest.approx(value, rel=1e-4)
 
 
-def test_a_ring_shares_equally_and_a_star_as_its_equation_says():
+def test_ranks_of_a_ring_and_of_a_star_are_exact():
     ring = [(n, (n + 1) % 5) for n in range(5)]
     assert ranks_of(ring, 5) == pytest.approx(np.full(5, 0.2))
     # Four follow vertex 0, which is dangling: x0 = b + 4 · .85 · x1, x1 = b, b = .03 + .17 · x0.
@@ -47,7 +47,7 @@ def test_a_ring_shares_equally_and_a_star_as_its_equation_says():
     assert star.sum() == pytest.approx(1)
 
 
-def test_isolated_people_are_ranked_and_nobody_is_nothing():
+def test_isolated_vertices_are_ranked_and_an_empty_graph_has_no_ranks():
     assert ranks_of([], 4) == pytest.approx(np.full(4, 0.25))
     alone = ranks_of([(0, 1), (1, 0)], 3)
     assert alone[2] == pytest.approx(0.05 / (1 - 0.85 / 3))
@@ -64,7 +64,7 @@ edge_lists = st.integers(1, 12).flatmap(
 
 @settings(deadline=None)  # the first example compiles
 @given(edge_lists, st.sampled_from(["sum-one", "graphx"]))
-def test_every_rank_is_within_its_tolerance_of_the_exact_one(graph, convention):
+def test_ranks_are_within_tolerance_of_the_exact_ones(graph, convention):
     vertices, edges = graph
     sources, targets = np.array(edges, np.int32).reshape(-1, 2).T
     exact = pagerank_exact(sources, targets, vertices, convention=convention)
@@ -73,7 +73,7 @@ def test_every_rank_is_within_its_tolerance_of_the_exact_one(graph, convention):
         assert np.all(np.abs(found - exact) <= tolerance * exact)
 
 
-def test_a_graph_with_hubs_within_1e_4_of_double_precision_and_threads_change_no_bit():
+def test_ranks_of_a_graph_with_hubs_are_accurate_and_independent_of_threads():
     sources, targets = rmat_edges(10, 8, seed=3)
     graph = make_graph(sources, targets, 1024)
     exact = pagerank_exact(sources, targets, 1024)
@@ -86,7 +86,7 @@ def test_a_graph_with_hubs_within_1e_4_of_double_precision_and_threads_change_no
     assert np.array_equal(one.values, two.values)
 
 
-def test_a_number_of_iterations_is_kept():
+def test_given_number_of_iterations_is_done():
     """One step from the uniform start: x = .15 / n + .85 · Σ (1 / n) / degree."""
     graph = make_graph(np.array([0, 1], np.int32), np.array([1, 0], np.int32), 2)
     assert pagerank(graph, iterations=7).iterations == 7
@@ -96,7 +96,7 @@ def test_a_number_of_iterations_is_kept():
     assert step == pytest.approx([0.05 + dangling] + [0.05 + dangling + 0.85 / 6] * 2)
 
 
-def test_a_rank_reports_that_it_did_not_converge():
+def test_pagerank_reports_missing_convergence():
     sources, targets = rmat_edges(6, 4, seed=1)
     graph = make_graph(sources, targets, 64)
     assert not pagerank(graph, RankSettings(tolerance=1e-12, max_iterations=3)).converged
@@ -104,7 +104,7 @@ def test_a_rank_reports_that_it_did_not_converge():
 
 @settings(deadline=None)  # the first example compiles
 @given(edge_lists)
-def test_the_graph_holds_every_edge(graph):
+def test_graph_has_every_edge(graph):
     vertices, edges = graph
     sources, targets = np.array(edges, np.int32).reshape(-1, 2).T
     built = make_graph(sources, targets, vertices)
@@ -117,7 +117,7 @@ def test_the_graph_holds_every_edge(graph):
     assert built.out_degree.tolist() == [sum(s == v for s, _ in edges) for v in range(vertices)]
 
 
-def test_edges_to_nobody_are_refused():
+def test_edges_to_unknown_vertices_are_refused():
     one = np.array([0], np.int32)
     with pytest.raises(BadInput, match="0 to 2"):
         make_graph(one, one + 3, 3)
@@ -125,7 +125,7 @@ def test_edges_to_nobody_are_refused():
         index_edges(["a"], ["b", "c"])
 
 
-def test_rmat_is_skewed_and_seeded():
+def test_rmat_edges_are_skewed_and_seeded():
     first, again, other = (rmat_edges(8, 8, seed=seed) for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first[0][:100], other[0][:100])
@@ -135,7 +135,7 @@ def test_rmat_is_skewed_and_seeded():
     assert np.mean((sources < 2048) & (targets >= 2048)) == pytest.approx(0.19, abs=0.01)
 
 
-def test_positions_and_top():
+def test_positions_share_ties_and_top_keeps_order():
     ranks = np.array([0.1, 0.3, 0.3, 0.2])
     assert positions(ranks).tolist() == [4, 1, 1, 3]
     assert top(ranks, 2).tolist() == [1, 2]

@@ -1,4 +1,4 @@
-"""The composition: where, what, how often, how."""
+"""Recognition: segments, names, repetitions and form of a recording."""
 
 from dataclasses import dataclass, replace
 
@@ -18,13 +18,13 @@ from tests.models.rungs import REST, rung
 from tests.pipelines.workouts import S_NS, workout
 
 
-def test_where_rotation_is_missing_sets_are_found_by_who_needs_none():
+def test_signals_without_rotation_are_segmented_by_the_acceleration_model():
     turning = replace(REST, gyro_rad_s=np.zeros((500, 3), np.float32))
     signals = [turning, replace(REST, t0_ns=60 * S_NS)]
 
     @dataclass(frozen=True)
     class SeesAll:
-        """Every stretch that it is asked about is a set."""
+        """Finds one set at the start of every signal."""
 
         probability: float
 
@@ -35,7 +35,7 @@ def test_where_rotation_is_missing_sets_are_found_by_who_needs_none():
     assert [segment.probability for segment in segments_of(signals, learned)] == [0.6, 0.7]
 
 
-def test_a_crumb_between_two_gaps_is_no_set():
+def test_signal_of_three_samples_between_gaps_has_no_segment():
     crumb = replace(REST, acc_g=REST.acc_g[:3])
     assert segments_of([crumb, REST], RecognitionModels()) == ()
 
@@ -50,7 +50,7 @@ class Finds:
         return tuple(Segment(a, b, 1.0) for a, b in self.spans)
 
 
-def test_every_found_set_is_named_counted_and_judged():
+def test_every_found_set_is_named_counted_and_scored():
     recording, spans = workout(3)
     finds = Finds(tuple((a, b) for a, b, _ in spans))
     learned = RecognitionModels((rung("user", "curl"),), finds)  # type: ignore[arg-type]
@@ -65,8 +65,8 @@ def test_every_found_set_is_named_counted_and_judged():
         assert one == recognise_span(timeline(recording), one.start_ns, one.end_ns, learned)
 
 
-def test_a_set_costs_what_is_in_it_not_what_is_in_its_session(monkeypatch):
-    """Clocks of a whole session are read as often for one set as for twelve."""
+def test_pieces_of_a_session_are_ordered_once_for_all_its_sets(monkeypatch):
+    """The cost of a set must not depend on the length of its session."""
     recording, _ = workout(3)
     whole = tuple(
         tuple(
@@ -94,8 +94,8 @@ def test_a_set_costs_what_is_in_it_not_what_is_in_its_session(monkeypatch):
     assert read[0] == read[1]
 
 
-def test_a_part_of_a_timeline_is_the_part_that_a_cut_finds():
-    """Of chunks that overlap, lie far apart, and are of several lengths."""
+def test_timeline_cut_equals_cut_pieces():
+    """With chunks that overlap, lie far apart, and have several lengths."""
     rng = np.random.default_rng(5)
     starts_s = np.sort(rng.uniform(0, 300, 60))
     acc = tuple(
@@ -111,7 +111,7 @@ def test_a_part_of_a_timeline_is_the_part_that_a_cut_finds():
             assert np.array_equal(one.counts, other.counts)
 
 
-def test_the_users_own_template_is_used_for_his_exercise_on_this_wrist():
+def test_form_uses_the_users_template_of_the_exercise_and_side():
     recording, spans = workout(3)
     start, end, _ = spans[0]
     done = recognise_span(
@@ -131,19 +131,19 @@ def test_the_users_own_template_is_used_for_his_exercise_on_this_wrist():
     assert "likeness" not in other.form.parts
 
 
-def test_too_short_for_a_set_is_not_counted():
+def test_too_short_span_is_not_counted():
     recording, spans = workout(3)
     start = spans[0][0]
     one = recognise_span(timeline(recording), start, start + 5 * S_NS, RecognitionModels())
     assert (one.counted, one.form, one.named.prediction.reason) == (None, None, "no-model")
 
 
-def test_nothing_recorded_holds_no_sets():
+def test_empty_recording_has_no_sets():
     assert recognise(Recording((), (), None), RecognitionModels()) == ()
     assert wrist_signals(Recording((), (), None)) == []
 
 
-def test_a_short_stretch_in_which_nothing_repeats_is_no_set():
+def test_short_segment_without_repetitions_is_dropped():
     rest = np.tile(np.array([0, 0, 1000], dtype=np.int16), (2000, 1))
     still = Recording((Piece(0, 50.0, "g", 1e-3, rest),), (), "left")
     short, long = (S_NS, 9 * S_NS), (15 * S_NS, 30 * S_NS)
@@ -151,7 +151,7 @@ def test_a_short_stretch_in_which_nothing_repeats_is_no_set():
     assert [(one.start_ns, one.end_ns) for one in found] == [long]
 
 
-def test_a_set_is_told_once_it_is_over_and_never_twice():
+def test_live_recognition_reports_a_set_once_after_its_end():
     recording, spans = workout(3)
     (first, second) = [(a, b) for a, b, _ in spans]
     learned = RecognitionModels(activity=Finds((first, second)))  # type: ignore[arg-type]
@@ -170,7 +170,7 @@ def test_a_set_is_told_once_it_is_over_and_never_twice():
     )
 
 
-def test_an_answer_is_held_against_the_truth_set_by_set():
+def test_tally_compares_recognised_sets_with_the_true_ones():
     def timed(start_s, end_s, exercise, reps):
         return TimedSet(start_s * S_NS, end_s * S_NS, exercise, reps)
 
@@ -178,7 +178,10 @@ def test_an_answer_is_held_against_the_truth_set_by_set():
     told = [timed(1, 36, "curl", 11), timed(118, 150, "row", 8), timed(200, 210, None, None)]
     found = tally(done, told, {"curl", "row"})
     assert (found.done, found.found, found.invented) == (3, 2, 1)
-    assert (found.possible, found.named) == (2, 1)  # the row was missed, the new one unknown
+    assert (found.possible, found.named) == (
+        2,
+        1,
+    )  # the row was missed, the new exercise is unknown
     assert (found.reps_near, found.reps_exact) == (2, 1)
     assert (found.start, found.end, found.both) == (2, 1, 1)
     assert (found + Tally()).figures()["named"] == 0.5

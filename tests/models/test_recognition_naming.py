@@ -1,4 +1,4 @@
-"""Which rung of the ladder names a set, and what it needs to read for that."""
+"""Which model of the ladder names a set, and which data it needs for that."""
 
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -29,21 +29,23 @@ from tests.pipelines.workouts import workout
         ((None, "too-short"), ("curl",), "user", None),
     ],
 )
-def test_the_ladder(own, everybody, level, exercise):
+def test_global_model_names_movement_that_is_unknown_to_the_own_model(
+    own, everybody, level, exercise
+):
     named = name_exercise([REST], [rung("user", *own), rung("global", *everybody)])
     assert named.rung is not None
     assert (named.rung.level, named.prediction.exercise) == (level, exercise)
     assert named.prediction.abstained == (exercise is None)
 
 
-def test_without_a_model_nothing_is_named_and_it_says_so():
+def test_set_without_a_model_has_no_name_and_a_reason():
     named = name_exercise([REST], [])
     assert (named.prediction, named.rung) == (NO_MODEL, None)
 
 
 @dataclass(frozen=True)
 class FindsItStrange:
-    """A model that names everything, and says how strange it is."""
+    """A model with a fixed name and strangeness."""
 
     strangeness: float
     model_id: str = "none"
@@ -63,9 +65,7 @@ class FindsItStrange:
     ],
 )
 @pytest.mark.parametrize("more", [-0.1, 0.1])
-def test_samples_that_lack_something_are_named_where_they_are_familiar(
-    note, layout, familiar, more
-):
+def test_degraded_samples_are_named_only_if_familiar(note, layout, familiar, more):
     reason = DEGRADED[note][0]
     judge = Rung("user", "v", FindsItStrange(familiar + more, layout))  # type: ignore[arg-type]
     named = name_exercise([replace(REST, notes=(note,))], [judge])
@@ -74,7 +74,7 @@ def test_samples_that_lack_something_are_named_where_they_are_familiar(
     assert name_exercise([REST], [judge]).prediction.exercise == "row"
 
 
-def test_who_learned_without_rotation_answers_for_a_device_that_has_it():
+def test_model_without_rotation_names_sets_of_a_device_with_rotation():
     sets = [(workout(seed)[0], span) for seed in range(3) for span in workout(seed)[1]]
     bare = [
         ([replace(s, gyro_rad_s=None) for s in wrist_signals(cut(recording, a, b))], name)
@@ -90,7 +90,7 @@ def test_who_learned_without_rotation_answers_for_a_device_that_has_it():
 
 
 def learned_from(signals_of, model_id) -> Rung:
-    """Three workouts as a rung of the user's."""
+    """The user's model of three workouts, as a rung."""
     sets = [(workout(seed)[0], span) for seed in range(3) for span in workout(seed)[1]]
     parts = [
         set_statistics(signals_of(recording, a, b), name, seed=n)
@@ -113,8 +113,8 @@ def until(piece: Piece, end_ns: int) -> Piece:
 
 
 @pytest.mark.parametrize("after_s", [-10, 1.5, None])
-def test_a_set_whose_rotation_ends_early_is_named_without_it(after_s):
-    """Before it begins, within its first window, and as all zeros."""
+def test_set_with_incomplete_rotation_is_named_by_the_acceleration_model(after_s):
+    """Rotation ends before the set or in its first window, or is all zeros."""
     ladder = [learned_from(with_rotation, ACC6), learned_from(without, ACC3)]
     recording, spans = workout(9)
     for start, end, name in spans:
@@ -131,7 +131,7 @@ def test_a_set_whose_rotation_ends_early_is_named_without_it(after_s):
         assert whole.named.rung is ladder[0]
 
 
-def test_what_reads_rotation_gets_no_second_opinion_without_it():
+def test_acceleration_model_names_sets_only_without_rotation():
     recording, [(start, end, _), _] = workout(3)
     said = Says(None, "unknown-movement", ACC6), Says("curl", None, ACC3)
     ladder = [Rung("user", "v", one) for one in said]  # type: ignore[arg-type]
@@ -139,4 +139,4 @@ def test_what_reads_rotation_gets_no_second_opinion_without_it():
     assert name_exercise(without(recording, start, end), ladder).prediction.exercise == "curl"
     everybody = Rung("global", "v", Says("row", None, ACC6))  # type: ignore[arg-type]
     found = name_exercise(without(recording, start, end), [ladder[0], everybody])
-    assert found.rung is ladder[0]  # says that it cannot read this
+    assert found.rung is ladder[0]  # with the reason that it cannot read this

@@ -1,4 +1,4 @@
-"""Recommend: from what users did to what to try, and why."""
+"""Recommendations: matrix factorisation, reasons and metrics."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ SETTINGS = AlsSettings(factors=6, ridge=0.5, alpha=4.0)
 
 
 def table(values, last_s=None):
-    """Counts of a dense table."""
+    """Counts from a dense table."""
     values = np.array(values, float)
     rows, columns = np.nonzero(values)
     at_s = np.zeros(len(rows)) if last_s is None else np.array(last_s)[rows, columns]
@@ -38,7 +38,7 @@ def names(counts):
 
 
 def checkerboard(size=20):
-    """Even users do even exercises, odd users odd ones; each leaves one of its own out."""
+    """Even users do even exercises, odd users odd ones; one is held out per user."""
     full = (np.add.outer(np.arange(size), np.arange(size)) % 2 == 0).astype(float)
     held = np.array([(user + 2 * (user // 2)) % size for user in range(size)])
     seen = full.copy()
@@ -46,14 +46,14 @@ def checkerboard(size=20):
     return table(seen), held
 
 
-def test_on_a_checkerboard_everybody_gets_the_one_that_was_left_out():
+def test_held_out_exercise_is_recommended_on_a_checkerboard():
     counts, held = checkerboard()
     model = fit_recommender(counts, names(counts), AlsSettings(factors=2, ridge=0.1, alpha=2.0))
     best = top_columns(model.scores(), 1, without=done_matrix(counts))[:, 0]
     assert best.tolist() == held.tolist()
 
 
-def test_simulated_people_are_predicted_better_than_by_the_baselines():
+def test_recommender_beats_the_baselines_on_simulated_people():
     cutoff = START_S + 8 * WEEK_S  # when plans change
     logs = [SetLog.of(person.sets()) for person in simulate(96, 16, 9)]
     exercises, train = counts_of_logs([log.before(cutoff) for log in logs])
@@ -69,7 +69,7 @@ def some_counts(seed, users=30, items=12):
     return table(random.poisson(0.7, (users, items)))
 
 
-def test_the_fast_rows_are_the_readable_ones_and_threads_change_no_bit():
+def test_fast_solver_equals_the_reference_and_is_independent_of_threads():
     counts = some_counts(0)
     fast = fit_recommender(counts, names(counts), SETTINGS)
     slow = fit_recommender(counts, names(counts), SETTINGS, half_sweep=solve_rows)
@@ -79,7 +79,7 @@ def test_the_fast_rows_are_the_readable_ones_and_threads_change_no_bit():
     assert np.array_equal(two.users, fast.users)
 
 
-def test_every_half_sweep_lowers_the_loss_to_its_least():
+def test_every_half_sweep_minimises_the_loss():
     counts = some_counts(1)
     transposed = counts.transposed()
     items = np.random.default_rng(0).normal(size=(counts.width, SETTINGS.factors))
@@ -96,13 +96,13 @@ def test_every_half_sweep_lowers_the_loss_to_its_least():
         before = after
 
 
-def test_counts_alone_give_a_user_the_factors_of_training():
+def test_user_factors_are_recomputed_from_counts():
     counts = some_counts(2)
     model = fit_recommender(counts, names(counts), SETTINGS)
     assert fast_rows(counts, model.items, model.settings) == pytest.approx(model.users)
 
 
-def test_reasons_add_up_to_the_score():
+def test_contributions_sum_to_the_score():
     counts = some_counts(3)
     model = fit_recommender(counts, names(counts), SETTINGS)
     for user in range(counts.height):
@@ -111,8 +111,8 @@ def test_reasons_add_up_to_the_score():
         assert own.tolist() == np.flatnonzero(done_matrix(counts)[user]).tolist()
 
 
-def test_the_reason_is_the_exercise_that_goes_with_it():
-    """Whoever does e0 does e1; whoever does e2 does e3. The last user did e0 and once e2."""
+def test_reason_is_the_co_occurring_exercise():
+    """Users of e0 also do e1, users of e2 also e3. The last user did e0, and e2 once."""
     counts = table([[5, 5, 0, 0]] * 6 + [[0, 0, 5, 5]] * 6 + [[5, 0, 1, 0]])
     model = fit_recommender(counts, names(counts), AlsSettings(factors=2, ridge=0.1, power=1.0))
     first, second = recommend_user(counts, 12, model, n=5, new_only=True)
@@ -122,7 +122,7 @@ def test_the_reason_is_the_exercise_that_goes_with_it():
     assert recommend_user(table([[0, 0, 0, 0]]), 0, model, new_only=True) == ()
 
 
-def test_settings_are_chosen_by_the_validation_part():
+def test_settings_are_chosen_by_the_validation_score():
     counts = some_counts(4)
     wanted = candidates(AlsSettings(sweeps=1))[7]
     best, tried = choose(
@@ -145,13 +145,13 @@ def test_ndcg_and_recall_of_a_known_list():
     assert np.isnan(rank_metrics(np.array([[3]]), wanted[1:]).ndcg)
 
 
-def test_baselines():
+def test_popularity_and_repeat_last_baselines():
     counts = table([[1, 1, 0], [1, 0, 0], [0, 0, 1]], [[5, 9, 0], [1, 0, 0], [0, 0, 7]])
     assert popularity(counts)[0].tolist() == [2, 1, 1]
     assert top_columns(repeat_last(counts), 3).tolist() == [[1, 0, 2], [0, 1, 2], [2, 0, 1]]
 
 
-def test_places_leave_out_what_is_not_wanted_and_fill_up():
+def test_top_columns_leave_out_excluded_ones_and_pad_with_minus_one():
     scores = np.array([[0.1, 0.9, 0.5]])
     without = np.array([[False, True, False]])
     assert top_columns(scores, 4, without=without).tolist() == [[2, 0, -1, -1]]
@@ -165,7 +165,7 @@ triples = st.lists(
 
 @settings(deadline=None)
 @given(triples)
-def test_counts_add_up_and_turn_over(rows):
+def test_counts_are_summed_and_transposed(rows):
     user, item, value, at = (np.array(part) for part in np.array(rows).reshape(-1, 4).T)
     counts = counts_of(user.astype(int), item.astype(int), value.astype(float), at * 1.0, 5, 6)
     dense, last = np.zeros((5, 6)), np.full((5, 6), -np.inf)
@@ -183,7 +183,7 @@ def test_counts_add_up_and_turn_over(rows):
     assert np.array_equal(spread(counts, counts.last_s), np.where(dense > 0, last, 0))
 
 
-def test_a_split_keeps_every_entry_once():
+def test_split_keeps_every_entry_once():
     counts = some_counts(5)
     rest, part = split_entries(counts, 0.25, 1)
     assert len(part.values) == round(0.25 * len(counts.values))
@@ -191,7 +191,7 @@ def test_a_split_keeps_every_entry_once():
     assert not (done_matrix(rest) & done_matrix(part)).any()
 
 
-def test_what_cannot_be_learned_or_counted_is_refused():
+def test_empty_and_invalid_counts_are_refused():
     with pytest.raises(NotEnoughLabels):
         fit_recommender(table([[0, 0]]), ("a", "b"), SETTINGS)
     one = np.zeros(1, int)

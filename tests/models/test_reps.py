@@ -1,4 +1,4 @@
-"""Repetitions: signals whose number of repetitions is known because we made them."""
+"""Counting of repetitions, on synthetic signals with known counts."""
 
 import math
 from dataclasses import replace
@@ -79,7 +79,7 @@ def without_rotation(signal: WristSignal) -> WristSignal:
 
 @pytest.mark.parametrize("count", [3, 5, 8, 12, 20, 30])
 @pytest.mark.parametrize("period_s", [1.2, 2.0, 4.5])
-def test_counts_what_was_done(count: int, period_s: float) -> None:
+def test_count_equals_the_number_of_repetitions(count: int, period_s: float) -> None:
     signal = curl(count, period_s=period_s)
     assert count_repetitions(signal).count == count
     assert count_repetitions(without_rotation(signal)).count == count
@@ -94,7 +94,7 @@ def test_counts_what_was_done(count: int, period_s: float) -> None:
     noise=st.floats(0.0, 0.03),
     about=st.tuples(*[st.floats(-3, 3)] * 3).map(np.array),
 )
-def test_any_tempo_size_pause_noise_and_strap(
+def test_count_is_right_for_any_tempo_size_pause_noise_and_orientation(
     count: int,
     period_s: float,
     swing_rad: float,
@@ -109,16 +109,16 @@ def test_any_tempo_size_pause_noise_and_strap(
 
 
 @pytest.mark.parametrize(("count", "period_s", "pause_share"), [(4, 2.0, 0.5), (6, 2.9, 0.45)])
-def test_two_repetitions_with_their_pauses_are_not_one(
+def test_repetitions_with_pauses_are_not_counted_in_pairs(
     count: int, period_s: float, pause_share: float
 ) -> None:
-    """Two such repetitions are as alike as one and the next: each pair explains the set as well."""
+    """Pairs of such repetitions are as similar to each other as single ones."""
     signal = curl(count, period_s=period_s, swing_rad=1.8, pause_s=pause_share * period_s, noise=0)
     assert count_repetitions(signal).count == count
 
 
-def test_copies_that_hold_two_movements_are_told_by_their_likeness() -> None:
-    """A sine repeats at its period; copies of two periods hold it twice, copies of one do not."""
+def test_inner_likeness_detects_copies_that_hold_two_periods() -> None:
+    """Copies of two periods of a sine hold it twice, copies of one period do not."""
     y = np.sin(2 * np.pi * np.arange(240) / 12)[:, None]
     pairs = Tiling(np.arange(0, 240, 24), np.full(10, 24), np.ones(10), np.zeros(10))
     single = Tiling(np.arange(0, 240, 12), np.full(20, 12), np.ones(20), np.zeros(20))
@@ -126,7 +126,7 @@ def test_copies_that_hold_two_movements_are_told_by_their_likeness() -> None:
     assert inner_likeness(y, single) < 0.0
 
 
-def test_each_repetition_lies_where_it_was_done() -> None:
+def test_repetitions_have_the_true_start_and_duration() -> None:
     period_s, rest_s, count = 2.5, 3.0, 8
     found = count_repetitions(curl(count, period_s=period_s, rest_s=rest_s)).repetitions
     assert len(found) == count
@@ -135,7 +135,7 @@ def test_each_repetition_lies_where_it_was_done() -> None:
         assert repetition.duration_s == pytest.approx(period_s, rel=0.25)
 
 
-def test_range_and_peak_speed_are_those_of_the_swing() -> None:
+def test_range_and_peak_speed_equal_those_of_the_swing() -> None:
     """The arm goes up by 1.5 rad; the steepest point of a raised cosine is pi·swing/period."""
     swing_rad, period_s = 1.5, 4.0
     done = count_repetitions(curl(8, swing_rad=swing_rad, period_s=period_s, noise=0.0))
@@ -145,14 +145,14 @@ def test_range_and_peak_speed_are_those_of_the_swing() -> None:
     assert np.median([r.peak_speed for r in middle]) == pytest.approx(fastest, rel=0.15)
 
 
-def test_pauses_are_seen() -> None:
+def test_pauses_between_repetitions_are_measured() -> None:
     steady = count_repetitions(curl(8, period_s=2.0, pause_s=0.0)).repetitions
     paused = count_repetitions(curl(8, period_s=2.0, pause_s=1.5)).repetitions
     longer = np.median([r.pause_s for r in paused]) - np.median([r.pause_s for r in steady])
     assert longer == pytest.approx(1.5, abs=0.4)
 
 
-def test_repetitions_are_in_order_within_the_signal() -> None:
+def test_repetitions_are_sorted_and_within_the_signal() -> None:
     signal = curl(10)
     found = count_repetitions(signal).repetitions
     assert all(r.end_s > r.start_s >= 0 for r in found)
@@ -160,7 +160,7 @@ def test_repetitions_are_in_order_within_the_signal() -> None:
     assert found[-1].end_s <= signal.duration_s
 
 
-def test_nothing_repeats_in_a_wrist_at_rest() -> None:
+def test_wrist_at_rest_has_no_repetitions() -> None:
     rng = np.random.default_rng(1)
     acc = np.array([0.0, 0.0, 1.0]) + rng.normal(0, 0.003, (1500, 3))
     gyro = rng.normal(0, 0.01, (1500, 3))
@@ -168,7 +168,7 @@ def test_nothing_repeats_in_a_wrist_at_rest() -> None:
     assert count_in_arrays(acc, None, RATE_HZ).count == 0
 
 
-def test_too_little_signal_holds_no_repetition() -> None:
+def test_too_short_signal_has_no_repetitions() -> None:
     signal = curl(1)
     short = replace(signal, acc_g=signal.acc_g[:60], gyro_rad_s=None)
     assert count_repetitions(short) == Repetitions(0, 0.0, ())
@@ -180,7 +180,7 @@ def test_lost_packets_are_bridged() -> None:
     assert count_repetitions(pieces_of(whole, [(400, 440), (900, 935)])).count == 12
 
 
-def test_a_long_gap_splits_the_set() -> None:
+def test_repetitions_on_both_sides_of_a_long_gap_are_counted() -> None:
     first = curl(6)
     gap_s = 10
     start_ns = round((first.duration_s + gap_s) * SECOND_NS)
@@ -202,7 +202,7 @@ def pieces_of(signal: WristSignal, holes: list[tuple[int, int]]) -> list[WristSi
     ]
 
 
-def test_pieces_come_back_on_one_clock() -> None:
+def test_joined_pieces_share_one_clock_and_gaps_are_interpolated() -> None:
     whole = curl(3, noise=0.0)
     (stretch,) = joined(pieces_of(whole, [(100, 110)])[::-1], 3.0)
     assert stretch.acc_g.shape == whole.acc_g.shape
@@ -228,7 +228,7 @@ def test_the_true_period_is_a_candidate() -> None:
     assert len(periods) <= SETTINGS.most_candidates
 
 
-def test_a_steady_set_is_surer_than_aimless_movement() -> None:
+def test_confidence_of_a_steady_set_exceeds_that_of_aimless_movement() -> None:
     steady = count_repetitions(curl(12, period_s=2.5))
     rng = np.random.default_rng(4)
     walk = np.cumsum(rng.normal(0, 1, (1600, 3)), axis=0)
@@ -237,8 +237,8 @@ def test_a_steady_set_is_surer_than_aimless_movement() -> None:
     assert 0.0 <= count_in_arrays(aimless, None, RATE_HZ).confidence < steady.confidence <= 1.0
 
 
-def test_confidence_learns_the_odds() -> None:
-    """One trait decides, with log odds 2·trait; the others are noise."""
+def test_fit_confidence_recovers_the_log_odds() -> None:
+    """The first trait has the log odds 2·trait; the others are noise."""
     rng = np.random.default_rng(0)
     traits = rng.normal(size=(4000, 5))
     exact = (rng.random(4000) < 1 / (1 + np.exp(-2 * traits[:, 0]))).astype(np.float64)

@@ -1,4 +1,4 @@
-"""The cheapest cover of a set: compiled, in numpy, and found by trying, it is the same."""
+"""The cheapest cover of a set: compiled code against numpy and dynamic programming."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,7 @@ def cheapest_by_trying(cost: Floats32, idle: Floats64, lengths: Sequence[int]) -
 
 
 def prices(seed: int, n: int, lengths: Sequence[int]) -> tuple[Floats32, Floats64]:
-    """Of copies and of idle samples; of odd seeds few different ones: many covers cost the same."""
+    """Costs of copies and of idle samples; odd seeds give few distinct costs, and many ties."""
     rng = np.random.default_rng(seed)
     few = seed % 2
     cost = np.where(
@@ -39,7 +39,7 @@ def prices(seed: int, n: int, lengths: Sequence[int]) -> tuple[Floats32, Floats6
 
 @settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 10_000), n=st.integers(1, 60))
-def test_no_cover_is_cheaper(seed: int, n: int) -> None:
+def test_compiled_cover_has_the_minimum_cost(seed: int, n: int) -> None:
     cost, idle = prices(seed, n, LENGTHS)
     outside = np.ones(n, dtype=bool)
     spent = 0.0
@@ -56,9 +56,7 @@ def test_no_cover_is_cheaper(seed: int, n: int) -> None:
     n=st.integers(1, 400),
     lengths=st.sets(st.integers(2, 70), min_size=1, max_size=33),
 )
-def test_the_compiled_code_finds_the_very_copies_of_the_reference(
-    seed: int, n: int, lengths: set[int]
-) -> None:
+def test_compiled_cover_equals_the_reference(seed: int, n: int, lengths: set[int]) -> None:
     allowed = np.array(sorted(lengths))
     cost, idle = prices(seed, n, allowed.tolist())
     starts, which = cheapest_cover(cost, idle, allowed)
@@ -66,7 +64,7 @@ def test_the_compiled_code_finds_the_very_copies_of_the_reference(
     assert found == reference.cheapest_cover(cost, idle, allowed)
 
 
-def test_arrays_that_do_not_fit_together_are_refused() -> None:
+def test_arrays_of_inconsistent_shapes_are_refused() -> None:
     cost, idle = prices(1, 20, LENGTHS)
     for wrong in ((idle[:-1], LENGTHS), (idle, LENGTHS[:-1])):
         with pytest.raises(ValueError, match="idle"):

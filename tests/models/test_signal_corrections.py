@@ -1,4 +1,4 @@
-"""Units, axes and scales that a device states wrongly, and what models count on."""
+"""Corrections of wrong units, axes and scales, and notes on missing data."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from tests.models.streams import SCALE, error_g, low_hand, piece, pieces, sines
 
 
 @pytest.mark.parametrize(("sign", "notes"), [(1, 1), (-1, 2)])
-def test_a_wrong_unit_and_turned_axes_are_noticed(sign, notes):
+def test_wrong_unit_and_turned_axes_are_corrected_and_noted(sign, notes):
     t_s = np.arange(500) / 50
     honest = piece(t_s, values=low_hand)
     counts = np.rint(honest.counts * SCALE * STANDARD_GRAVITY * sign / 0.002).astype(np.int16)
@@ -27,8 +27,8 @@ def test_a_wrong_unit_and_turned_axes_are_noticed(sign, notes):
     assert np.abs(short.acc_g - low_hand(t_s)[100:200]).max() < 0.002
 
 
-def test_a_wrong_device_is_judged_by_its_own_samples_not_by_its_neighbours():
-    """A minute of an honest sensor, then twenty seconds of one in m/s² with all axes turned."""
+def test_wrong_unit_of_a_second_device_is_detected_from_its_own_samples():
+    """A minute of a correct sensor, then twenty seconds in m/s² with all axes turned."""
     honest = piece(np.arange(3000) / 50, values=low_hand)
     at_s = np.arange(1000) / 50
     later = piece(at_s, t0_ns=100 * 10**9, values=low_hand)
@@ -42,7 +42,7 @@ def test_a_wrong_device_is_judged_by_its_own_samples_not_by_its_neighbours():
 
 
 def jumping_jacks(t_s):
-    """A wrist that rests for 40 s, is thrown about at 3 g for 20 s, and rests again."""
+    """A wrist that rests for 40 s, moves at 3 g for 20 s, and rests again."""
     thrown = 3.0 * np.sign(np.sin(2 * np.pi * t_s)) * ((t_s >= 40) & (t_s < 60))
     return low_hand(t_s) + thrown[:, None] * np.array([0.0, 0.3, 1.0])
 
@@ -50,8 +50,8 @@ def jumping_jacks(t_s):
 @pytest.mark.parametrize("own_scale", [False, True])
 @pytest.mark.parametrize("size", [50, 128, 256, 512, 5000])
 @pytest.mark.parametrize("sign", [1, -1])
-def test_a_wrong_unit_is_wrong_in_every_chunk(size, own_scale, sign):
-    """By themselves those of the jacks say more than any m/s² at rest; chunks may be scaled."""
+def test_wrong_unit_is_corrected_in_every_chunk(size, own_scale, sign):
+    """Chunks of the jacks alone exceed m/s² at rest; chunks may have scales of their own."""
     whole = jumping_jacks(np.arange(5000) / 50) * STANDARD_GRAVITY * sign
     chunks = []
     for first in range(0, 5000, size):
@@ -67,7 +67,7 @@ def test_a_wrong_unit_is_wrong_in_every_chunk(size, own_scale, sign):
     assert np.abs(signal.acc_g).max() < 6
 
 
-def test_an_honest_unit_is_believed():
+def test_correct_unit_is_not_changed():
     t_s = np.arange(300) / 50
     acc = piece(t_s)
     counts = np.rint(acc.counts * SCALE * STANDARD_GRAVITY / 0.002).astype(np.int16)
@@ -79,7 +79,7 @@ def test_an_honest_unit_is_believed():
 
 
 @pytest.mark.parametrize("seconds", [100, 8])
-def test_g_under_another_name_is_noticed_where_there_is_enough_of_it(seconds):
+def test_values_in_g_declared_as_ms2_are_corrected_in_long_recordings(seconds):
     sent = tuple(
         replace(piece, unit="m/s2") for piece in pieces(50.0, 50.0, 50 * seconds, 128, low_hand)
     )
@@ -95,7 +95,7 @@ def test_g_under_another_name_is_noticed_where_there_is_enough_of_it(seconds):
 
 
 def test_linear_acceleration_keeps_its_declared_unit():
-    """About .1 g in the middle, as g under m/s² is, and far from it every other second."""
+    """The median is near 0.1 g, like g declared as m/s², but the spread is large."""
 
     def linear(t_s):
         size_ms2 = 1.0 + 0.9 * np.sin(2 * np.pi * t_s / 9)
@@ -106,7 +106,7 @@ def test_linear_acceleration_keeps_its_declared_unit():
     assert signal.notes == (NO_GRAVITY,)
 
 
-def test_a_cut_slices_and_never_resamples():
+def test_cut_slices_without_resampling():
     stream = pieces(50.0, 50.0, 1000, 128)
     found = cut(Recording(stream, (), None), 3 * 10**9, 7 * 10**9)
     counts = np.concatenate([p.counts for p in found.acc])
@@ -135,7 +135,7 @@ def test_missing_gravity_and_low_rates_are_noted() -> None:
         assert signal.notes == notes
 
 
-def test_rotation_that_never_changes_is_left_out_and_said_so() -> None:
+def test_constant_rotation_is_left_out_and_noted() -> None:
     t_s = np.arange(500) / 50
     turning = piece(t_s, unit="rad/s")
     off = replace(turning, counts=np.tile(turning.counts[:1], (500, 1)))
@@ -146,7 +146,7 @@ def test_rotation_that_never_changes_is_left_out_and_said_so() -> None:
         assert (signal.gyro_rad_s is None) == bool(notes)
 
 
-def test_rotation_in_degrees_is_noticed_whatever_it_says() -> None:
+def test_rotation_in_degrees_is_converted_whatever_unit_is_declared() -> None:
     t_s = np.arange(500) / 50
     turning = piece(t_s, unit="rad/s", scale=1 / 1024)  # up to 4 rad/s
     lies = replace(turning, scale=turning.scale * 180 / np.pi)

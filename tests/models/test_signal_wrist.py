@@ -1,4 +1,4 @@
-"""One signal of a wrist: gaps filled, rotation beside acceleration, long recordings bounded."""
+"""Signals of a wrist: filled gaps, rotation aligned with acceleration, bounded memory."""
 
 import tracemalloc
 from dataclasses import replace
@@ -23,7 +23,7 @@ def with_hole(n: int, lost: int, **changes) -> Piece:
 
 
 @pytest.mark.parametrize(("lost", "filled"), [(3, 0), (20, 20), (100, 100), (298, 298)])
-def test_lost_samples_are_filled_on_a_line_and_said_so(lost, filled):
+def test_lost_samples_are_interpolated_and_noted(lost, filled):
     (signal,) = wrist_signals(Recording((with_hole(1000, lost),), (), None))
     assert len(signal.acc_g) == 1000
     assert signal.recorded_s == pytest.approx((1000 - filled) / 50)
@@ -37,14 +37,14 @@ def test_lost_samples_are_filled_on_a_line_and_said_so(lost, filled):
     assert np.abs(signal.acc_g - sines(np.arange(1000) / 50))[heard].max() < 0.001
 
 
-def test_a_gap_over_six_seconds_parts_a_recording():
+def test_gap_over_six_seconds_splits_a_recording():
     before, after = wrist_signals(Recording((with_hole(1000, 310),), (), None))
     assert (len(before.acc_g), len(after.acc_g)) == (400, 290)
     assert after.t0_ns == 710 * 20_000_000
     assert before.filled is after.filled is None
 
 
-def test_rotation_that_is_lost_alone_is_filled_alone():
+def test_gap_in_rotation_alone_is_filled_and_acceleration_kept():
     acc = piece(np.arange(1000) / 50)
     gyro = with_hole(1000, 100, unit="rad/s")
     (signal,) = wrist_signals(Recording((acc,), (gyro,), "left"))
@@ -53,7 +53,7 @@ def test_rotation_that_is_lost_alone_is_filled_alone():
     assert np.abs(np.diff(signal.gyro_rad_s[400:500], 2, axis=0)).max() < 1e-5
 
 
-def test_a_lost_chunk_of_a_fast_device_is_filled():
+def test_lost_chunks_of_a_100_hz_device_are_filled():
     sent = pieces(100.0, 100.0, 4000, 100)
     held = tuple(one for n, one in enumerate(sent) if n % 8 != 5)
     (signal,) = wrist_signals(Recording(held, (), None))
@@ -63,13 +63,13 @@ def test_a_lost_chunk_of_a_fast_device_is_filled():
     assert np.abs(signal.acc_g - sines(np.arange(len(signal.acc_g)) / 50))[far].max() < 0.01
 
 
-def test_a_slow_device_has_lost_nothing():
+def test_slow_device_has_no_filled_samples():
     sent = piece(np.arange(125) / 12.5, t_ms=np.arange(125, dtype=np.int32) * 80)
     (signal,) = wrist_signals(Recording((sent,), (), None))
     assert signal.filled is None
 
 
-def test_windows_with_much_filled_are_left_out():
+def test_windows_with_many_filled_samples_are_left_out():
     filled = np.zeros(500, bool)
     filled[200:251] = True
     assert window_starts(500, 1.0).tolist() == [0, 50, 100, 150, 200, 250, 300]
@@ -82,8 +82,8 @@ def at_times(t_ms: np.ndarray, **changes) -> Piece:
     return piece(t_ms / 1000, t_ms=t_ms.astype(np.int32), **changes)
 
 
-def test_samples_in_bursts_cost_what_samples_cost():
-    """Three samples 1 ms apart, again and again after 5.9 s: as it seems, ten minutes of 1 kHz."""
+def test_bursts_of_samples_use_memory_of_the_resampled_signal_only():
+    """Three samples 1 ms apart every 5.9 s look like ten minutes at 1 kHz."""
     t_ms = (np.arange(100)[:, None] * 5900 + np.arange(3)).ravel()
     tracemalloc.start()
     (signal,) = wrist_signals(Recording((at_times(t_ms),), (), None))
@@ -93,8 +93,8 @@ def test_samples_in_bursts_cost_what_samples_cost():
     assert most_bytes < 200 * len(signal.acc_g)  # 584,000 even rows took 80 MB
 
 
-def test_rotation_is_looked_for_only_beside_acceleration():
-    """Every sample is a stretch of its own: all of rotation for each would be a million looks."""
+def test_overlapping_runs_of_rotation_are_found():
+    """Among many short runs; comparing all pairs would take a million steps."""
     still = np.zeros((2, 3), dtype=np.float32)
     alone = [GaplessRun(k * 7 * 10**9, np.array([0.0, 0.02]), still) for k in range(1000)]
     assert _overlapping_runs(alone[500], alone) == [alone[500]]
@@ -103,7 +103,7 @@ def test_rotation_is_looked_for_only_beside_acceleration():
     assert _overlapping_runs(alone[3], [long]) == [long]
 
 
-def test_stretches_far_apart_each_keep_their_rotation():
+def test_distant_runs_each_keep_their_rotation():
     t_ms = np.concatenate([np.arange(250) * 20 + k * 20_000 for k in range(3)])
     acc, gyro = at_times(t_ms), at_times(t_ms, unit="rad/s")
     found = wrist_signals(Recording((acc,), (gyro,), None))
@@ -113,7 +113,7 @@ def test_stretches_far_apart_each_keep_their_rotation():
         assert np.array_equal(one.gyro_rad_s, one.acc_g)
 
 
-def test_rotation_is_laid_on_the_grid_of_acceleration():
+def test_rotation_is_resampled_to_the_times_of_acceleration():
     acc = piece(np.arange(500) / 50)
     gyro_t = np.arange(1000) / 100 + 0.004
     gyro = piece(gyro_t, t0_ns=4_000_000, rate_hz=100.0, unit="rad/s")
@@ -123,7 +123,7 @@ def test_rotation_is_laid_on_the_grid_of_acceleration():
 
 
 @pytest.mark.parametrize("rate_hz", [25.0, 50.0, 100.0])
-def test_sensors_in_step_give_what_they_give_in_two_pieces_each(rate_hz):
+def test_signal_does_not_depend_on_how_samples_are_split_into_pieces(rate_hz):
     rng = np.random.default_rng(3)
     acc, gyro = (rng.integers(-2000, 2000, (400, 3)).astype(np.int16) for _ in range(2))
 
@@ -143,7 +143,7 @@ def test_sensors_in_step_give_what_they_give_in_two_pieces_each(rate_hz):
     assert np.array_equal(once.gyro_rad_s, twice.gyro_rad_s)
 
 
-def test_where_rotation_stops_the_signal_is_split():
+def test_signal_is_split_where_rotation_ends():
     acc = piece(np.arange(1000) / 50)
     gyro = piece(np.arange(500) / 50, unit="rad/s")
     both, bare = wrist_signals(Recording((acc,), (gyro,), None))
@@ -153,21 +153,21 @@ def test_where_rotation_stops_the_signal_is_split():
 
 
 @pytest.mark.parametrize("change", [{"unit": "furlong"}, {"rate_hz": float("nan")}, {"scale": 0.0}])
-def test_what_no_device_means_is_refused(change):
+def test_invalid_unit_rate_and_scale_are_refused(change):
     sent = replace(piece(np.arange(300) / 50), **change)
     with pytest.raises(BadSamples):
         wrist_signals(Recording((sent,), (), None))
 
 
 def weeks_in_kilobytes(chunks: int, apart_s: int) -> tuple[Piece, ...]:
-    """Chunks of 1 Hz, each 2.3 hours long, zeros that take no room."""
+    """Chunks of zeros at 1 Hz, each 2.3 hours long."""
     zeros = np.zeros((8192, 3), dtype=np.int16)
     return tuple(Piece(n * apart_s * 10**9, 1.0, "g", SCALE, zeros) for n in range(chunks))
 
 
 @pytest.mark.parametrize("apart_s", [8192, 10_000])
-def test_of_more_than_a_day_the_first_one_is_looked_at(apart_s):
-    """In one stretch, or in several."""
+def test_recordings_are_limited_to_their_first_day(apart_s):
+    """In one run, or in several."""
     whole = wrist_signals(Recording(weeks_in_kilobytes(10, apart_s), (), None))
     assert sum(signal.duration_s for signal in whole) > 80_000
     long = weeks_in_kilobytes(12, apart_s)
@@ -176,7 +176,7 @@ def test_of_more_than_a_day_the_first_one_is_looked_at(apart_s):
     assert [signal.t0_ns for signal in found][: len(whole)] == [signal.t0_ns for signal in whole]
 
 
-def test_rotation_of_more_than_a_day_is_looked_at_as_long():
+def test_rotation_is_limited_to_the_first_day():
     long = weeks_in_kilobytes(11, 8192)
     back_and_forth = long[0].counts.copy()
     back_and_forth[::2] += 1  # one that does not change is left out
@@ -188,8 +188,8 @@ def test_rotation_of_more_than_a_day_is_looked_at_as_long():
     assert len(first.acc_g) + len(second.acc_g) == 500
 
 
-def test_a_few_samples_of_a_fast_device_are_no_gigabyte():
-    """Pairs a millisecond apart, 5.9 s between them: the usual step says 1,000 Hz."""
+def test_sparse_samples_of_a_1_khz_device_use_bounded_memory():
+    """Samples a millisecond apart with gaps of 5.9 s: the median step is that of 1,000 Hz."""
     t_ms = np.cumsum(np.tile([1, 1, 5898], 2400)).astype(np.int32)
     sparse = piece(t_ms / 1e3, rate_hz=1000.0, t_ms=t_ms)
     tracemalloc.start()
@@ -202,7 +202,7 @@ def test_a_few_samples_of_a_fast_device_are_no_gigabyte():
     assert peak_bytes < 300e6
 
 
-def test_times_of_long_recordings_are_not_kept():
+def test_times_of_long_recordings_are_not_cached():
     for n in (8192, 8193, 100_000):
         wrist_signals(Recording((piece(np.arange(n) / 50),), (), None))
     kept = [_grid_s.cache_info(), _regular_times_s.cache_info()]

@@ -1,4 +1,4 @@
-"""Rotation that is stuck while the wrist moves is left out from there on, and only then."""
+"""Stuck rotation: left out while the wrist moves, and only then."""
 
 from dataclasses import replace
 
@@ -30,7 +30,7 @@ def recording(acc: Ints16, gyro: Ints16) -> Recording:
     return Recording((one,), (replace(one, unit="rad/s", counts=gyro),), "left")
 
 
-def test_what_hangs_is_left_out_and_the_rest_keeps_its_rotation() -> None:
+def test_stuck_rotation_is_left_out_and_the_rest_keeps_its_rotation() -> None:
     before, stuck, after = wrist_signals(recording(MOVING, hanging(8, 22)))
     assert all(one.notes == (STUCK_ROTATION,) for one in (before, stuck, after))
     assert stuck.gyro_rad_s is None
@@ -43,7 +43,7 @@ def test_what_hangs_is_left_out_and_the_rest_keeps_its_rotation() -> None:
     assert sum(len(one.acc_g) for one in (before, stuck, after)) == N
 
 
-def test_to_the_end() -> None:
+def test_rotation_stuck_until_the_end_is_left_out() -> None:
     before, stuck = wrist_signals(recording(MOVING, hanging(12, 30)))
     assert before.gyro_rad_s is not None
     assert stuck.gyro_rad_s is None
@@ -58,7 +58,7 @@ def test_to_the_end() -> None:
         (np.where(np.arange(N)[:, None] < 500, MOVING, MOVING[500]), hanging(10, 30)),  # both hang
     ],
 )
-def test_what_may_be_so_stays(acc: Ints16, gyro: Ints16) -> None:
+def test_plausible_constant_rotation_is_kept(acc: Ints16, gyro: Ints16) -> None:
     (signal,) = wrist_signals(recording(acc, gyro))
     assert signal.notes == ()
     assert signal.gyro_rad_s is not None

@@ -1,4 +1,4 @@
-"""How a watch is worn: found by the person's own model, and never where nothing is wrong."""
+"""How a watch is worn: detected by the exercise model, and corrected."""
 
 from dataclasses import replace
 from functools import cache, reduce
@@ -38,7 +38,7 @@ WEARINGS = (ROUND, OTHER_WRIST, OTHER_SIGN)
 
 @cache
 def own_model() -> ExerciseModel:
-    """Of the sets of three workouts."""
+    """The model of the sets of three workouts."""
     sets = [(workout(seed)[0], span) for seed in range(3) for span in workout(seed)[1]]
     parts = [
         set_statistics(wrist_signals(cut(recording, start, end)), exercise, seed=n)
@@ -62,7 +62,7 @@ class Finds:
 
 
 @pytest.mark.parametrize("way", WEARINGS, ids=lambda way: way.note)
-def test_a_watch_that_is_worn_otherwise_is_noticed_and_its_sets_are_named(way: Wearing) -> None:
+def test_differently_worn_watch_is_noted_and_its_sets_are_named(way: Wearing) -> None:
     recording, spans = workout(9)
     learned = RecognitionModels(ladder(), Finds(9))  # type: ignore[arg-type]
     found = recognise(remap_recording(recording, way), learned)
@@ -72,10 +72,8 @@ def test_a_watch_that_is_worn_otherwise_is_noticed_and_its_sets_are_named(way: W
 
 @pytest.mark.parametrize("which", [0, 1])
 @pytest.mark.parametrize("way", [ROUND, OTHER_WRIST], ids=lambda way: way.note)
-def test_a_watch_that_is_worn_otherwise_for_one_set_is_read_otherwise_for_it(
-    way: Wearing, which: int
-) -> None:
-    """Put on anew in the pause: whatever the session as a whole looks like."""
+def test_change_of_wearing_between_sets_is_corrected_per_set(way: Wearing, which: int) -> None:
+    """The watch is put on again in the pause."""
     recording, spans = workout(9)
     pause = (spans[0][1] + spans[1][0]) // 2
     parts = [cut(recording, 0, pause), cut(recording, pause, 2**62)]
@@ -87,14 +85,14 @@ def test_a_watch_that_is_worn_otherwise_for_one_set_is_read_otherwise_for_it(
     assert notes == [(way.note,) if n == which else () for n in range(2)]
 
 
-def test_a_watch_that_is_worn_as_it_says_is_left_alone() -> None:
+def test_correctly_worn_watch_is_not_changed() -> None:
     recording, _ = workout(9)
     segments = Finds(9).segments(())
     line = timeline(recording)
     assert as_worn(line, segments, ladder()) == (line, ())
 
 
-def test_everybodys_model_judges_for_those_who_have_none_of_their_own() -> None:
+def test_wearing_is_detected_by_the_global_model_without_an_own_model() -> None:
     recording = remap_recording(workout(9)[0], ROUND)
     segments = Finds(9).segments(())
     line = timeline(recording)
@@ -104,7 +102,7 @@ def test_everybodys_model_judges_for_those_who_have_none_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("way", WEARINGS, ids=lambda way: way.note)
-def test_one_stretch_is_read_as_it_was_worn(way: Wearing) -> None:
+def test_single_set_is_named_as_it_was_worn(way: Wearing) -> None:
     recording, spans = workout(9)
     stretches = [
         wrist_signals(cut(remap_recording(recording, way), start, end)) for start, end, _ in spans
@@ -116,8 +114,8 @@ def test_one_stretch_is_read_as_it_was_worn(way: Wearing) -> None:
     assert {name_as_worn(signals, ladder()).prediction.notes for signals in plain} == {()}
 
 
-def test_where_the_own_model_does_not_know_a_movement_everybodys_judges() -> None:
-    """What is strange whatever way it is worn says nothing of the wearing."""
+def test_wearing_is_detected_by_the_global_model_if_the_own_one_abstains() -> None:
+    """A movement that is unknown in every orientation gives no evidence of the wearing."""
     stranger = Rung("user", "v", replace(own_model(), typical=own_model().typical - 9.0))
     rungs = (stranger, *ladder("global"))
     recording, ((start, end, name), _) = workout(9)
@@ -130,7 +128,7 @@ def test_where_the_own_model_does_not_know_a_movement_everybodys_judges() -> Non
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_after_a_wrong_unit_the_sign_is_believed_in_which_movement_is_less_strange(
+def test_sign_after_a_wrong_unit_is_chosen_by_the_lower_strangeness(
     sign: int,
 ) -> None:
     """Some phones write m/s² under g, with or without the opposite sign."""
@@ -144,17 +142,15 @@ def test_after_a_wrong_unit_the_sign_is_believed_in_which_movement_is_less_stran
 
 
 def cut_raw(recording: Recording, start_ns: int, end_ns: int) -> Recording:
-    """As a client cuts: nothing is known of what lies around."""
+    """Cut as a client does, without the context of the recording."""
     acc, gyro = (cut_pieces(pieces, start_ns, end_ns) for pieces in (recording.acc, recording.gyro))
     return Recording(acc, gyro, recording.side)
 
 
 @pytest.mark.parametrize("side", ["left", "right", None])
 @pytest.mark.parametrize("way", OTHER_FRAMES[2::5], ids=lambda way: str(way.axis_map.axes))
-def test_a_device_of_other_axes_is_read_along_those_that_were_learned(
-    way: Wearing, side: Side | None
-) -> None:
-    """On either wrist: `workout` is a left one, whose mirror image is a right one."""
+def test_device_with_swapped_axes_is_remapped_and_noted(way: Wearing, side: Side | None) -> None:
+    """On either wrist: `workout` is on the left one; mirrored, it is on the right one."""
     recording, spans = workout(9)
     worn = remap_recording(recording, OTHER_WRIST) if side == "right" else recording
     sent = replace(remap_recording(worn, way), side=side)
@@ -166,8 +162,8 @@ def test_a_device_of_other_axes_is_read_along_those_that_were_learned(
     assert (alone.exercise, alone.notes) == (name, ("axes-were-swapped",))
 
 
-def test_another_frame_is_believed_only_where_it_makes_movement_familiar() -> None:
-    """Known in some frame is much that is unknown: there are 24 of them."""
+def test_axes_are_swapped_only_if_the_movement_becomes_familiar() -> None:
+    """With 24 frames, an unknown movement often looks known in one of them."""
     stranger = replace(own_model(), typical=own_model().typical - 1.2)
     recording, ((start, end, name), _) = workout(9)
     signals = wrist_signals(cut(recording, start, end))
@@ -180,8 +176,8 @@ def test_another_frame_is_believed_only_where_it_makes_movement_familiar() -> No
     assert name_as_worn(sent, ladder()).prediction.notes == ("axes-were-swapped",)
 
 
-def test_a_single_window_is_not_looked_at_in_frames_of_other_devices() -> None:
-    """One of so many may fit it by chance; a few windows more and it is found."""
+def test_axes_are_not_swapped_for_a_single_window() -> None:
+    """One of the 24 frames may fit it by chance; with more windows the frame is found."""
     recording, ((start, _, name), _) = workout(9)
     sent = remap_recording(recording, OTHER_FRAMES[0])
     seconds = {n: wrist_signals(cut(sent, start, start + n * NS_PER_S)) for n in (4, 10)}
@@ -191,7 +187,7 @@ def test_a_single_window_is_not_looked_at_in_frames_of_other_devices() -> None:
     assert (found[10].exercise, found[10].notes) == (name, ("axes-were-swapped",))
 
 
-def test_turning_twice_is_not_turning() -> None:
+def test_remapping_twice_restores_the_recording() -> None:
     recording, _ = workout(9)
     for way in WEARINGS:
         again = remap_recording(remap_recording(recording, way), way)
@@ -199,7 +195,7 @@ def test_turning_twice_is_not_turning() -> None:
         assert (again.gyro[0].counts == recording.gyro[0].counts).all()
 
 
-def test_the_protocol_of_wearing_counts_right_and_wrong_names() -> None:
+def test_wearing_protocol_counts_right_and_wrong_names() -> None:
     movements = [
         Movement("me", f"day {seed}", name, "", tuple(wrist_signals(cut(recording, start, end))), n)
         for seed in range(4)

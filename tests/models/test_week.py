@@ -1,4 +1,4 @@
-"""Week: plans against their limits and against trying everything."""
+"""Weekly plans: limits, optimality and explanations."""
 
 from itertools import product
 
@@ -32,7 +32,7 @@ def days(**exercises):
     return tuple(tuple(exercises.get(f"day{n}", "").split()) for n in range(7))
 
 
-def test_a_simulated_history_becomes_an_allowed_week_that_beats_the_greedy_one():
+def test_plan_of_a_simulated_history_is_allowed_and_not_worse_than_greedy():
     end = START_S + 10 * WEEK_S
     person = next(p for p in simulate(9, 10, 3) if p.truth.sessions_per_week > 2.5)
     log = SetLog.of(person.sets())
@@ -45,7 +45,7 @@ def test_a_simulated_history_becomes_an_allowed_week_that_beats_the_greedy_one()
     assert 0 <= plan.gap <= 0.06 * abs(plan.value)
 
 
-def test_recovery_leaves_a_day_between_and_yesterday_counts():
+def test_recovery_days_are_kept_between_days_and_after_the_last_session():
     limits = WeekLimits((60.0,) * 7, {"quads": 99.0}, {"quads": 1}, most_times=7, most_days=7)
     plan = plan_week([SQUAT], limits, gap=0)
     assert sum(bool(day) for day in plan.days) == 3  # as many as days 1 to 6 can hold
@@ -55,7 +55,7 @@ def test_recovery_leaves_a_day_between_and_yesterday_counts():
     assert found == days(day0="squat", day3="squat", day6="squat")
 
 
-def test_what_there_is_no_time_for_is_said():
+def test_missing_sets_are_reported_if_time_is_short():
     """Fifteen minutes: three sets of squats; seven are missing, core has 1.5 of 1."""
     limits = WeekLimits((15.0, *[0.0] * 6), {"quads": 10.0, "core": 1.0})
     plan = plan_week([SQUAT, PRESS], limits, gap=0)
@@ -64,13 +64,13 @@ def test_what_there_is_no_time_for_is_said():
     assert plan.value == pytest.approx(0.5 * 1.0 - 0.002 * 15 - 7)
 
 
-def test_a_wanted_muscle_goes_before_a_liked_exercise():
+def test_wanted_muscle_has_priority_over_a_liked_exercise():
     dull = AvailableExercise("dull", ("calves",), 5.0, 0.0)
     plan = plan_week([SQUAT, dull], WeekLimits((15.0, *[0.0] * 6), {"calves": 3.0}), gap=0)
     assert plan.days == days(day0="dull")
 
 
-def test_no_time_and_no_exercises_give_an_empty_week():
+def test_week_without_time_or_exercises_is_empty():
     assert plan_week([], WeekLimits((60.0,) * 7, {"back": 3.0})).missing == {"back": 3.0}
     assert plan_week([SQUAT], WeekLimits((0.0,) * 7, {})).days == days()
 
@@ -91,7 +91,7 @@ limits_drawn = st.builds(
 
 @settings(deadline=None, max_examples=40)
 @given(limits_drawn)
-def test_no_allowed_week_is_worth_more(limits):
+def test_plan_has_the_maximum_value_of_all_allowed_weeks(limits):
     candidates = [SQUAT, PRESS, ROW]
     plan = plan_week(candidates, limits, gap=0)
     assert violations(plan.days, candidates, limits) == ()
@@ -120,7 +120,7 @@ def test_every_kind_of_violation_is_named():
     assert twice == ("day 0 holds an exercise twice",)
 
 
-def test_habits_of_a_known_history():
+def test_limits_and_candidates_of_a_known_history():
     """Mondays, three squats in 40 minutes; the last one two days before the plan's Wednesday."""
     rows = [
         SimulatedSet(str(week), week * WEEK_S + 3600 * 18 + minutes * 60, "squat", 10, 80.0, None)
@@ -138,7 +138,7 @@ def test_habits_of_a_known_history():
     assert squat == AvailableExercise("squat", muscles_of("squat"), (25 + 180) / 60, 1.0)
 
 
-def test_a_visit_lasts_to_the_end_of_its_last_set():
+def test_minutes_of_a_session_include_its_last_set():
     """A plank of ten minutes at the end: 30 and 10 minutes, warm-up, and a tenth on top."""
     rows = [
         SimulatedSet("a", 3600.0 + 60 * at, name, 10, None, None, duration_s=60.0 * minutes)
@@ -148,7 +148,7 @@ def test_a_visit_lasts_to_the_end_of_its_last_set():
     assert limits.minutes[6] == pytest.approx(1.1 * (30 + 10 + 5))
 
 
-def test_worth_is_a_setting_and_wrong_limits_are_refused():
+def test_objective_is_configurable_and_invalid_limits_are_refused():
     limits = WeekLimits((60.0,) * 7, {})
     assert plan_week([SQUAT], limits, Objective(liking=0.0)).days == days()
     with pytest.raises(BadInput, match="2 days"):
@@ -160,7 +160,7 @@ def test_worth_is_a_setting_and_wrong_limits_are_refused():
     assert muscles_of("something new") == ("something new",)
 
 
-def test_every_exercise_says_how_rested_its_muscle_is():
+def test_reasons_name_rest_and_wanted_sets_of_each_exercise():
     limits = WeekLimits((60.0,) * 7, {"quads": 99.0}, {"quads": 1}, most_times=7, most_days=7)
     plan = plan_week([SQUAT], limits, gap=0)
     said = [why for day in reasons(plan, [SQUAT], limits) for why in day]
@@ -173,8 +173,8 @@ def test_every_exercise_says_how_rested_its_muscle_is():
     assert "no room for 90 more sets of quads" in summary(plan, [SQUAT], limits)
 
 
-def test_an_empty_week_says_what_is_in_its_way():
-    """One set in the first visit ever: the time that it took is less than three sets take."""
+def test_summary_of_an_empty_week_explains_why():
+    """For example too few minutes for three sets, as after a first session with one set."""
 
     def said(limits: WeekLimits) -> str:
         return summary(plan_week([SQUAT, PRESS], limits), [SQUAT, PRESS], limits)
@@ -187,7 +187,7 @@ def test_an_empty_week_says_what_is_in_its_way():
     assert said(WeekLimits((0.0, *none), {})).startswith("There is no time for training")
 
 
-def test_plans_alone_make_a_week_that_holds_each_of_them():
+def test_week_from_plans_alone_holds_each_plan():
     plans = [["bench press"] * 3, ["barbell row"] * 3]
     candidates, limits = candidates_of_plans(plans), limits_of_plans(plans)
     assert limits.wanted_sets["chest"] == limits.wanted_sets["back"] == 3.0

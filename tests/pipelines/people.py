@@ -19,7 +19,7 @@ LAYOUT = "wrist-acc6"
 
 
 def user_id(person: int) -> UUID:
-    """The id under which a person trains."""
+    """The user id of a person."""
     return UUID(int=(person + 1) << 96 | 7 << 76 | 2 << 62)
 
 
@@ -49,7 +49,7 @@ def sets_of(recordings, person: int, exercises: int = 4) -> list[LabelledRow]:
 
 
 def mislabelled(sets: Sequence[LabelledRow], turn: int) -> list[LabelledRow]:
-    """Labels that say nothing: each exercise's sets get different names, turned by `turn`."""
+    """Wrong labels: each exercise's sets get different names, turned by `turn`."""
     names = sorted({set_.exercise for set_ in sets})
     seen: dict[str, int] = {}
     found = []
@@ -77,13 +77,13 @@ def put(database: Database, user: UUID, sets: Sequence[LabelledRow], at: datetim
 
 
 class Meanwhile:
-    """Does something when a run has learned its user models and no pointer has moved yet."""
+    """Runs `work` after a run has learned its user models and before it moves pointers."""
 
     def __init__(self, work: Callable[[], object]) -> None:
         self.work = work
 
     def step(self, what: str, done: int, total: int | None = None) -> None:
-        """As a run reports."""
+        """Called by the run to report its progress."""
         if what == "user models learned":
             self.work()
 

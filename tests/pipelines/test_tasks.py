@@ -26,7 +26,7 @@ class Heard:
 
 
 def a_while(number: int) -> int:
-    """What one task does."""
+    """The work of one task."""
     time.sleep(0.3)
     return number
 

@@ -1,6 +1,6 @@
 """Workouts whose sets are known: curls of two seconds, and walking in between.
 
-Walking is as rhythmic as curls are: without learning it is taken for exercise.
+Walking is as rhythmic as curls: untrained rhythm takes it for exercise.
 """
 
 import asyncio
@@ -89,7 +89,7 @@ def partition(person: int, *stretches: StoredStretch) -> pa.Table:
 
 
 def far_off(size: int) -> BorderModel:
-    """Sets every border as far before the first guess as it may look."""
+    """A border model that places every border as early as it may."""
     weights = np.zeros(size)
     weights[-6 + 2] = -99  # seconds after the guess: before the scores around it
     return BorderModel(np.zeros(size), np.ones(size), weights)
