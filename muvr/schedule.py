@@ -130,9 +130,9 @@ async def _scheduled_jobs(
     scheduled: list[ScheduledJob] = []
     for family, cron in jobs.items():
         if cron:
-            newest = await runs.newest(family)
+            recent = await runs.newest(family)
             done_until = await marks.read(_mark(family), now)
-            scheduled.append(scheduled_job(family, cron, now, done_until, newest, retry))
+            scheduled.append(scheduled_job(family, cron, now, done_until, recent, retry))
     return scheduled
 
 
@@ -157,7 +157,7 @@ def scheduled_job(
     times = read_cron(cron)
     due_at = times.last(now)
     newest = runs[0] if runs else None
-    if any(_is_full(run) and due_at <= run.started_at <= now for run in runs):
+    if any(_counts_as_scheduled(run) and due_at <= run.started_at <= now for run in runs):
         done_until = due_at
     state: State = "due" if done_until is None or done_until < due_at else "waiting"
     if state == "due" and _failed_since(newest, max(due_at, now - retry), now):
@@ -166,8 +166,11 @@ def scheduled_job(
     return ScheduledJob(family, cron, state, due_at, done_until, times.next(now), status)
 
 
-def _is_full(run: JobRun) -> bool:
-    """Whether a run ended well that was not over named users, whose number it has."""
+def _counts_as_scheduled(run: JobRun) -> bool:
+    """Whether a run stands for a scheduled one: it ended well and was not over named users.
+
+    A run over named users has their number as its input, any other a word.
+    """
     return run.status not in ("running", "failed") and not isinstance(run.inputs.get("users"), int)
 
 
