@@ -25,7 +25,7 @@ class Run(BaseModel):
     family: str
     run: UUID
     status: str = Field(description=RUN_STATUSES)
-    taken_back: bool = Field(description="whether an operator took it back since")
+    withdrawn: bool = Field(description="whether an operator has withdrawn it since")
     started_at: datetime
     heartbeat_at: datetime | None
     finished_at: datetime | None
@@ -134,7 +134,7 @@ def _run(run: JobRun, withdrawn: Collection[UUID]) -> Run:
         family=run.family,
         run=run.run_id,
         status=run.status,
-        taken_back=run.run_id in withdrawn,
+        withdrawn=run.run_id in withdrawn,
         started_at=run.started_at,
         heartbeat_at=run.heartbeat_at,
         finished_at=run.finished_at,

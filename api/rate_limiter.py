@@ -125,7 +125,7 @@ class RateLimiter:
         self._take(_key(self._salt, "name", name), per_minute, "passwords")
 
     def refund_password(self, name: str) -> None:
-        """Take back the attempt of `take_password`: the password was right."""
+        """Return the attempt of `take_password`: the password was right."""
         key = _key(self._salt, "name", name)
         with self._exclusive(key):
             offset, (_, tat_s, day, used) = self._lookup(key)

@@ -58,7 +58,7 @@ async def promote_version(
 
     Raises:
         NoModel: the version is not stored; the message lists those that are.
-        Conflict: the run that learned it was taken back.
+        Conflict: the run that learned it was withdrawn.
     """
     owner, model_id = await resolve_pointer(database, user, family, model_id)
     try:
@@ -69,7 +69,7 @@ async def promote_version(
     champions = Champions(database)
     if await champions.is_withdrawn(stored.run_id):
         raise Conflict(
-            f"Run {stored.run_id}, which learned {version}, was taken back: nothing of it "
+            f"Run {stored.run_id}, which learned {version}, was withdrawn: nothing of it "
             f"serves. Learn anew with `muvr train {family} --users all`."
         )
     read = await champions.read(owner, model_id, family)

@@ -127,12 +127,12 @@ def cutoff_of(earlier: JobRun) -> datetime | None:
 
 
 def display_row(run: Mapping[str, Any]) -> dict[str, Any]:
-    """A run's row for display: its status says whether it was taken back since.
+    """A run's row for display: its status says whether it was withdrawn since.
 
-    >>> display_row({"status": "done", "taken_back": True})["status"]
-    'done, taken back'
+    >>> display_row({"status": "done", "withdrawn": True})["status"]
+    'done, withdrawn'
     """
-    return {**run, "status": run["status"] + (", taken back" if run["taken_back"] else "")}
+    return {**run, "status": run["status"] + (", withdrawn" if run["withdrawn"] else "")}
 
 
 async def _newest(database: Database, family: str) -> list[dict[str, Any]]:
@@ -156,14 +156,14 @@ async def _newest(database: Database, family: str) -> list[dict[str, Any]]:
 
 
 def _run_row(run: JobRun, withdrawn: Collection[UUID]) -> dict[str, Any]:
-    """A run, and whether an operator took it back."""
-    return {**run._asdict(), "taken_back": run.run_id in withdrawn}
+    """A run, and whether an operator has withdrawn it."""
+    return {**run._asdict(), "withdrawn": run.run_id in withdrawn}
 
 
 async def _run_and_outcomes(
     database: Database, family: str, run_id: UUID
 ) -> tuple[dict[str, Any], list[UserOutcome]]:
-    """A run, with whether it was taken back, and the outcomes of its users."""
+    """A run, with whether it was withdrawn, and the outcomes of its users."""
     run, outcomes = await _read(database, family, run_id)
     return _run_row(run, await Champions(database).withdrawn()), outcomes
 

@@ -42,7 +42,7 @@ def list_models(
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
-    """List an owner's champions, and which version serves: another one once a run was taken back.
+    """List an owner's champions, and which version serves: another one once a run was withdrawn.
 
     Without a version the run found too few sets left to learn from: nothing of the owner's serves.
 
@@ -105,7 +105,7 @@ def promote(
 
 def rollback(
     user: Annotated[str | None, typer.Argument(help=OWNER_HELP)] = None,
-    run: Annotated[UUID | None, typer.Option(help="take back everything of this run")] = None,
+    run: Annotated[UUID | None, typer.Option(help="withdraw everything of this run")] = None,
     family: ModelFamily = "exercise",
     model_id: ModelId = None,
     reason: Annotated[str, typer.Option(help="kept beside the run")] = "rolled back by an operator",

@@ -10,7 +10,7 @@ SCORES_TITLE = "trained; live and not count models or rows: a user may have seve
 HEAD = ("family", "status", "live", "not", "measured", "value", "beside", "s")
 WHY_HEAD = ("family", "why", "times")
 LIVE = ("promoted", "unchanged", "rows")
-REPORTED = ("failed", "not-learned", "refused", "vetoed", "overtaken", "taken-back", "retired")
+REPORTED = ("failed", "not-learned", "refused", "vetoed", "overtaken", "withdrawn", "retired")
 REASONS = 5  # shown per family
 TableRow = tuple[object, ...]
 

@@ -197,7 +197,7 @@ def digest_of(rows: Sequence[tuple[object, ...]]) -> str:
 def _known_digests(database: Database, family: str) -> set[object]:
     """Digests of the live rows, and of those of the last run, which may have been refused.
 
-    The digest of a last run that was taken back is left out: such rows are judged again.
+    The digest of a last run that was withdrawn is left out: such rows are judged again.
     """
     live = asyncio.run(LiveRuns(database).read(family))
     mark = asyncio.run(Watermarks(database).newest(family))
@@ -208,7 +208,7 @@ def _known_digests(database: Database, family: str) -> set[object]:
 
 
 def _refusal_reason(database: Database, family: str, digest: str) -> str:
-    """Why rows must not go live because an operator took them back, "" when they may.
+    """Why rows must not go live because an operator has withdrawn them, "" when they may.
 
     As with models, this holds while another run's rows are live; where none are, the recipe
     decides.
@@ -219,7 +219,7 @@ def _refusal_reason(database: Database, family: str, digest: str) -> str:
     for run_id in asyncio.run(Champions(database).withdrawn()):
         run = asyncio.run(JobRuns(database).read(family, run_id))
         if run is not None and run.metrics.get("digest") == digest:
-            return f"the same rows as those of run {run_id}, which was taken back"
+            return f"the same rows as those of run {run_id}, which was withdrawn"
     return ""
 
 
@@ -227,7 +227,7 @@ def go_live(database: Database, family: str, run: Run) -> None:
     """Point readers at a finished run.
 
     Raises:
-        RunWithdrawn: an operator took the run back while it was under way.
+        RunWithdrawn: an operator withdrew the run while it was under way.
         LostChampionRace: the pointer moved meanwhile.
     """
     live = LiveRuns(database)

@@ -201,7 +201,7 @@ MART: dict[str, MartTable] = {
             RUN,
             MartColumn("previous_version", TEXT, "the one before; null: none", "2c26b46b68ffc68f"),
             MartColumn("promoted_at", TIME, "since when", "2026-11-21 03:01:30"),
-            MartColumn("withdrawn", "BOOLEAN", "whether its run was taken back", "false"),
+            MartColumn("withdrawn", "BOOLEAN", "whether its run was withdrawn", "false"),
             of_user=False,
         ),
         _table(

@@ -10,7 +10,7 @@ UserStatus = Literal[
     "promoted",
     "unchanged",
     "overtaken",
-    "taken-back",
+    "withdrawn",
     "retired",
     "refused",
     "vetoed",
@@ -19,7 +19,7 @@ UserStatus = Literal[
     "replayed",
 ]
 """Of a user in a run. `unchanged`: the same model as before; `overtaken`: another run moved the
-pointer meanwhile; `taken-back`: the same bytes as those of a withdrawn run; `retired`: too few
+pointer meanwhile; `withdrawn`: the same bytes as those of a withdrawn run; `retired`: too few
 labelled sets are left for a model; `refused`: the recipe did not pass the gate; `vetoed`: this
 user's model was worse; `failed`: an error in the data or in the code."""
 

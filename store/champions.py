@@ -54,7 +54,7 @@ class Champion(NamedTuple):
 
     Attributes:
         previous_version, previous_run_id: what served before; None where nothing did.
-        earlier: the versions that served before those, newest first, including any taken back.
+        earlier: the versions that served before those, newest first, including any withdrawn.
     """
 
     owner: str
@@ -177,7 +177,7 @@ class Champions:
         promotion = await self._first_not_withdrawn(models)
         if promotion is None:
             version, run_id = models[0]
-            raise NoModel(f"Version {version} was taken back with run {run_id}.")
+            raise NoModel(f"Version {version} was withdrawn with run {run_id}.")
         version, run_id = promotion
         rows = await self._database.run(
             f"SELECT sha256 FROM models WHERE {_KEY} AND version = ?",

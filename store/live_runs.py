@@ -140,7 +140,7 @@ class LiveRuns:
 
     async def _require_not_withdrawn(self, family: str, run_id: UUID) -> None:
         if await self._is_withdrawn(run_id):
-            raise RunWithdrawn(f"run {run_id} of {family} was taken back before it was live")
+            raise RunWithdrawn(f"run {run_id} of {family} was withdrawn before it was live")
 
     async def _is_withdrawn(self, run_id: UUID) -> bool:
         return await Champions(self._database).is_withdrawn(run_id)

@@ -45,7 +45,7 @@ from pipelines.lifecycle.environment import environment
 from pipelines.lifecycle.job import EngineName, Job, open_job, recorded_users
 from pipelines.lifecycle.members import members_of
 from pipelines.lifecycle.pointers import (
-    TAKEN_BACK,
+    WITHDRAWN,
     move_pointer,
     read_global_incumbents,
 )
@@ -265,7 +265,7 @@ def _status(outcomes: set[str]) -> RunStatus:
     """The status of a run, from the best outcome of the layouts."""
     if outcomes & {"promoted", "unchanged"}:
         return "done"
-    return "refused" if outcomes & {"refused", TAKEN_BACK} else "not-learned"
+    return "refused" if outcomes & {"refused", WITHDRAWN} else "not-learned"
 
 
 async def _store_and_promote(

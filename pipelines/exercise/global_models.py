@@ -26,7 +26,7 @@ from pipelines.exercise.global_fit import VersionedGlobalModel, statistics_versi
 from pipelines.exercise.manifest import golden
 from pipelines.exercise.promotion import ModelCandidate, rung_shares
 from pipelines.lifecycle.environment import environment
-from pipelines.lifecycle.pointers import TAKEN_BACK, global_pointers, move_pointer
+from pipelines.lifecycle.pointers import WITHDRAWN, global_pointers, move_pointer
 from schemas.errors import BadModelBytes, NoModel
 from schemas.ids import version_of
 from schemas.inputs import InputLayout
@@ -117,10 +117,10 @@ def store_global_models(
         serve = () if reason else (FAMILY, STATISTICS)
         if not reason and asyncio.run(_averaged_beside(database, layout, model)):
             serve, reason = (STATISTICS,), WAITS  # they were compared on held-out users
-        taken_back = asyncio.run(
+        withdrawn_reason = asyncio.run(
             _store(database, layout, model, shares, next_calibrations, run_id, at, serve)
         )
-        outcomes[layout] = taken_back or reason or "promoted"
+        outcomes[layout] = withdrawn_reason or reason or "promoted"
     return outcomes
 
 
@@ -144,7 +144,7 @@ def promote_global(
         at: now.
 
     Returns:
-        why it does not serve, because it was taken back (see `move_pointer`); "" where it does.
+        why it does not serve, because it was withdrawn (see `move_pointer`); "" where it does.
     """
     labels = list(from_bytes(content).labels)
     manifest = {
@@ -197,12 +197,12 @@ async def _store(
         FAMILY: to_bytes(model.learned.model),
         STATISTICS: global_to_bytes(model.learned),
     }
-    taken_back = ""
+    withdrawn_reason = ""
     for family, content in contents.items():
         promoted = family in serve
         reason = await _put(database, layout, family, content, manifest, run_id, at, serve=promoted)
-        taken_back = taken_back or reason
-    return taken_back
+        withdrawn_reason = withdrawn_reason or reason
+    return withdrawn_reason
 
 
 async def _put(
@@ -234,7 +234,7 @@ async def _point(
     version = version_of(sha256)
     challenger = Challenger(GLOBAL_OWNER, layout, family, version, sha256, run_id)
     status, reason = await move_pointer(Champions(database), challenger, at)
-    return reason if status == TAKEN_BACK else ""
+    return reason if status == WITHDRAWN else ""
 
 
 async def serving_recipe(database: Database, layout: InputLayout) -> object:

@@ -65,7 +65,7 @@ def promote(
 
     Their stratum must pass, with enough evidence for them, and they must not be vetoed. Candidates
     whose user is served by another model than during the evaluation, because the pointer moved or a
-    run was taken back, are overtaken: the next run judges again.
+    run was withdrawn, are overtaken: the next run judges again.
     """
     outcomes: dict[int, UserOutcome] = {}
     passed: list[int] = []

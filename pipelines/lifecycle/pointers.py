@@ -16,7 +16,7 @@ from store.database import Database
 from store.jobs import UserOutcome
 from store.models import Models, StoredModel
 
-TAKEN_BACK = "taken-back"
+WITHDRAWN = "withdrawn"
 
 RETIRED = "retired"
 
@@ -24,7 +24,7 @@ NO_SETS = "no labelled set is left"
 
 NOT_KEPT = "the model is not in the store: learned again from other sets, or its owner erased"
 
-OVERTAKEN = "the pointer moved, or a run was taken back, since the model was judged"
+OVERTAKEN = "the pointer moved, or a run was withdrawn, since the model was judged"
 
 
 class Move(NamedTuple):
@@ -148,11 +148,11 @@ async def move_pointer(
     *,
     expected_version: str | None = None,
 ) -> tuple[str, str]:
-    """Point an owner to a model, unless it serves already or was taken back.
+    """Point an owner to a model, unless it serves already or was withdrawn.
 
     The same data gives the same bytes, so a run could undo a rollback. Bytes that an operator took
     back are therefore not promoted while another version of the owner serves. Where none does they
-    are, and the reason names the run that was taken back.
+    are, and the reason names the run that was withdrawn.
 
     Args:
         champions: where the pointers are.
@@ -162,7 +162,7 @@ async def move_pointer(
             pointer meanwhile.
 
     Returns:
-        (promoted | unchanged | taken-back, reason).
+        (promoted | unchanged | withdrawn, reason).
 
     Raises:
         LostChampionRace: another version serves than the one that was expected, or the pointer
@@ -179,9 +179,9 @@ async def move_pointer(
         if incumbent is None
         else await champions.withdrawn_run_of(incumbent, challenger.version)
     )
-    reason = f"the same bytes as those of run {run}, which was taken back" if run else ""
+    reason = f"the same bytes as those of run {run}, which was withdrawn" if run else ""
     if reason and serving is not None:
-        return TAKEN_BACK, reason
+        return WITHDRAWN, reason
     await champions.promote(challenger, incumbent, at)
     return "promoted", reason
 

@@ -39,7 +39,7 @@ class RunReport:
         status: done, nothing-to-do, not-learned (too little data), refused (by the gate) or failed.
         counts: user models by outcome (a user may have one for each input layout), and sets read.
         metrics: of the recipe: challenger, incumbent, baselines.
-        reasons: why users have no new model, or one that was taken back before: sentence to number
+        reasons: why users have no new model, or one that was withdrawn before: sentence to number
             of users.
         seconds: by step.
     """

@@ -133,7 +133,7 @@ def _reusable_version(folder: MartFolder, key: bytes, now: datetime) -> Manifest
 
 
 def _run_ids(database: Database) -> dict[str, str]:
-    """Which runs are served, and which were taken back."""
+    """Which runs are served, and which were withdrawn."""
     live = [asyncio.run(LiveRuns(database).read(family)) for family in BATCH]
     withdrawn = asyncio.run(Champions(database).withdrawn())
     return {

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from pipelines.lifecycle.gather import gather
-from pipelines.lifecycle.pointers import TAKEN_BACK
+from pipelines.lifecycle.pointers import WITHDRAWN
 from pipelines.lifecycle.scope import UNFINISHED
 from pipelines.personal.history import log_digest
 from schemas.layout import owner_of
@@ -65,7 +65,7 @@ async def _unchanged_outcome(
 def carried_over(before: UserOutcome, serving: str | None) -> UserOutcome | None:
     """The outcome of sets that the last run has read; None where they are to be learned again.
 
-    A model that the run promoted and that was taken back since is no longer in effect. "unchanged"
+    A model that the run promoted and that was withdrawn since is no longer in effect. "unchanged"
     without a version says that, as before, no model of these sets serves.
 
     Args:
@@ -78,7 +78,7 @@ def carried_over(before: UserOutcome, serving: str | None) -> UserOutcome | None
     """
     if before.status in UNFINISHED:
         return None
-    if before.status == TAKEN_BACK:
+    if before.status == WITHDRAWN:
         return before if serving else None
     if before.status not in ("promoted", "unchanged"):
         return before._replace(status="unchanged", reason="", version="")

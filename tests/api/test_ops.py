@@ -164,11 +164,11 @@ def test_runs_and_their_users_are_paginated(service: RunningService, operator: s
         assert str(run_id) in [run["run"] for run in runs]
         one = client.get(f"/v1/jobs/exercise/{run_id}").json()
         assert one["counts"] == {"promoted": 5}
-        assert not one["taken_back"]
+        assert not one["withdrawn"]
         service.run(Champions(service.services.database).withdraw(run_id, "too early", began))
-        assert client.get(f"/v1/jobs/exercise/{run_id}").json()["taken_back"]
+        assert client.get(f"/v1/jobs/exercise/{run_id}").json()["withdrawn"]
         listed = client.get("/v1/jobs", params={"family": "exercise"}).json()["jobs"]
-        assert [run["run"] for run in listed if run["taken_back"]] == [str(run_id)]
+        assert [run["run"] for run in listed if run["withdrawn"]] == [str(run_id)]
         seen, cursor, pages = [], None, 0
         while pages == 0 or cursor:
             params = {"limit": 2, **({"cursor": cursor} if cursor else {})}

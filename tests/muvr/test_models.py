@@ -85,7 +85,7 @@ def test_the_serving_model_is_shown_after_its_run_is_withdrawn(
     assert listed() == (second.version, first.version)
     commands.export(user.username, tmp_path / "model.npz", conf=conf)
     assert (tmp_path / "model.npz").read_bytes() == b"first"
-    with pytest.raises(Conflict, match="was taken back.*--users all"):
+    with pytest.raises(Conflict, match="was withdrawn.*--users all"):
         commands.promote(user.username, second.version, conf=conf)
     capsys.readouterr()
     commands.promote(user.username, first.version, conf=conf)
@@ -126,11 +126,11 @@ def test_live_runs_are_rolled_back_one_by_one_and_the_kept_ones_are_listed(
     commands.rollback(run=first, conf=conf)  # repeating it changes nothing
     assert "No run of recommend is live" in capsys.readouterr().out
     jobs.list_jobs("recommend", conf=conf, as_json=True)
-    assert {run["run_id"] for run in json.loads(capsys.readouterr().out) if run["taken_back"]} == {
+    assert {run["run_id"] for run in json.loads(capsys.readouterr().out) if run["withdrawn"]} == {
         str(run) for run in live_runs
     }
     jobs.show_job("recommend", first, conf=conf)
-    assert "done, taken back" in capsys.readouterr().out
+    assert "done, withdrawn" in capsys.readouterr().out
 
 
 def test_runs_of_all_families_are_listed_newest_first(

@@ -38,5 +38,5 @@ def wins(logs, cutoff_s):
     ]
 
 
-def take_back(database, run_id):
+def withdraw(database, run_id):
     asyncio.run(Champions(database).withdraw(run_id, "a test", datetime.now(UTC)))

@@ -116,20 +116,20 @@ def test_withdrawn_model_is_promoted_again_only_if_no_other_version_serves(empty
         report = train_activity(spark_config, engine="local")
         return report.status, report.metrics[LAYOUT]["outcome"], list(report.reasons), report.run_id
 
-    def take_back(run_id):
+    def withdraw(run_id):
         asyncio.run(Champions(empty).withdraw(run_id, "a test", NOW))
-        return f"{LAYOUT}: the same bytes as those of run {run_id}, which was taken back"
+        return f"{LAYOUT}: the same bytes as those of run {run_id}, which was withdrawn"
 
     assert train()[:3] == ("done", "promoted", [])
-    reason = take_back(serving(empty).run_id)
+    reason = withdraw(serving(empty).run_id)
     assert train()[:3] == ("done", "promoted", [reason])  # no other version could serve
     first = serving(empty).version
 
     keep(empty, walker(0), [stretch_of(5, NOW + timedelta(days=3))])
     *said, second = train()
     assert said[:2] == ["done", "promoted"]
-    reason = take_back(second)
-    assert train()[:3] == ("refused", "taken-back", [reason])
+    reason = withdraw(second)
+    assert train()[:3] == ("refused", "withdrawn", [reason])
     serves = asyncio.run(Champions(empty).serving(GLOBAL_OWNER, LAYOUT, "activity"))
     assert serves.version == first
 

@@ -33,7 +33,7 @@ from store.models import Models
 from store.results import Results
 from store.users import User, Users
 from tests.pipelines.crowd import settle
-from tests.pipelines.made_families import USER, fake, live, take_back, wins
+from tests.pipelines.made_families import USER, fake, live, wins, withdraw
 from tests.spark_session import emptied
 
 PEOPLE, WEEKS = 60, 12
@@ -273,7 +273,7 @@ def test_user_whose_model_was_withdrawn_is_trained_again(database, spark_config,
     family, user = PersonalFamily("winner", wins), people[3].user_id
     first = train_personal(family, spark_config)
     assert first.counts["promoted"] == PEOPLE
-    take_back(database, first.run_id)
+    withdraw(database, first.run_id)
 
     def changed():
         asyncio.run(Journal(database).announce(user, "sets", us_of(datetime.now(UTC))))
@@ -281,6 +281,6 @@ def test_user_whose_model_was_withdrawn_is_trained_again(database, spark_config,
         [said] = asyncio.run(JobRuns(database).of_user(report.run_id, user))
         return report.status, said.status, said.reason
 
-    reason = f"the same bytes as those of run {first.run_id}, which was taken back"
+    reason = f"the same bytes as those of run {first.run_id}, which was withdrawn"
     assert changed() == ("done", "promoted", reason)
     assert changed() == ("nothing-to-do", "unchanged", "")

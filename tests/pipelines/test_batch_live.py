@@ -13,7 +13,7 @@ from schemas.times import us_of
 from store.jobs import JobRuns
 from store.journal import Journal
 from store.live_runs import LiveRuns
-from tests.pipelines.made_families import USER, fail_to_learn, fake, live, take_back
+from tests.pipelines.made_families import USER, fail_to_learn, fake, live, withdraw
 from tests.spark_session import emptied
 
 
@@ -51,7 +51,7 @@ def test_withdrawn_rows_are_refused_while_other_rows_are_live(database, spark_co
         return train_batch(family, spark_config, **asked)
 
     def rollback(run_id):
-        take_back(database, run_id)
+        withdraw(database, run_id)
         asyncio.run(LiveRuns(database).fall_back("fleeting", run_id, datetime.now(UTC)))
 
     rollback(train(1.0).run_id)
@@ -64,24 +64,24 @@ def test_withdrawn_rows_are_refused_while_other_rows_are_live(database, spark_co
     rollback(bad.run_id)
     assert live(database, "fleeting").run_id == good.run_id
     again = train(2.0)
-    reason = f"the same rows as those of run {bad.run_id}, which was taken back"
+    reason = f"the same rows as those of run {bad.run_id}, which was withdrawn"
     assert (again.status, again.reasons) == ("refused", {reason: 1})
     assert live(database, "fleeting").run_id == good.run_id
     assert train(1.0).status == "done"  # what is live may be written again
 
 
 def test_run_withdrawn_while_it_is_running_does_not_go_live(database, spark_config):
-    def learn_while_it_is_taken_back():
+    def learn_while_it_is_withdrawn():
         [running] = asyncio.run(JobRuns(database).newest("halted", 1))
-        take_back(database, running.run_id)
+        withdraw(database, running.run_id)
         return BatchResult([(USER, 2.0, 1)], {})
 
     def train(learn):
         return train_batch(replace(fake(learn), name="halted"), spark_config)
 
     first = train(lambda: BatchResult([(USER, 1.0, 1)], {}))
-    second = train(learn_while_it_is_taken_back)
-    reason = f"run {second.run_id} of halted was taken back before it was live"
+    second = train(learn_while_it_is_withdrawn)
+    reason = f"run {second.run_id} of halted was withdrawn before it was live"
     assert (second.status, second.reasons) == ("refused", {reason: 1})
     assert live(database, "halted").run_id == first.run_id
 

@@ -130,28 +130,28 @@ def test_withdrawn_global_model_is_promoted_again_only_if_no_other_version_serve
             store, {LAYOUT: one}, members, margin=0.01, run_id=run_id, at=AT
         )[LAYOUT], run_id
 
-    def take_back(run_id):
+    def withdraw(run_id):
         asyncio.run(Champions(store).withdraw(run_id, "a test", AT))
 
     said, first = train(before)
     assert said == "promoted"
-    take_back(first)
+    withdraw(first)
     assert read_global_models(store) == {}
     assert train(before)[0] == "promoted"
     assert read_global_models(store)[LAYOUT].version == before.version
 
     said, second = train(everybody)
     assert said == "promoted"
-    take_back(second)
-    assert "was taken back" in train(everybody)[0]
+    withdraw(second)
+    assert "was withdrawn" in train(everybody)[0]
     assert read_global_models(store)[LAYOUT].version == before.version
 
     averaged = to_bytes(replace(before.learned.model, bias=before.learned.model.bias + 1))
     judging = {"run_id": uuid4(), "at": AT}
     assert promote_global(store, LAYOUT, averaged, {"recipe": REDUCED}, **judging) == ""
-    take_back(judging["run_id"])
+    withdraw(judging["run_id"])
     again = promote_global(store, LAYOUT, averaged, {"recipe": REDUCED}, run_id=uuid4(), at=AT)
-    assert "was taken back" in again
+    assert "was withdrawn" in again
     assert serving(store)[0] == SUMS
 
 

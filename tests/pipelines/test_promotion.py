@@ -54,7 +54,7 @@ class Learner:
         pointer = Move(self.user, LAYOUT, version_of(sha256), sha256)
         return move_pointers(self.database, [pointer], family=FAMILY, run_id=uuid4(), at=NOW)[0]
 
-    def take_back(self, run_id: UUID) -> None:
+    def withdraw(self, run_id: UUID) -> None:
         asyncio.run(Champions(self.database).withdraw(run_id, "a test", NOW))
 
     def serves(self) -> bytes | None:
@@ -76,10 +76,10 @@ def test_withdrawn_version_is_not_promoted_while_another_version_serves(database
     one = Learner(database)
     one.train(b"good")
     _, _, bad = one.train(b"bad")
-    one.take_back(bad)
+    one.withdraw(bad)
     assert one.serves() == b"good"
-    reason = f"the same bytes as those of run {bad}, which was taken back"
-    assert one.train(b"bad")[:2] == ("taken-back", reason)
+    reason = f"the same bytes as those of run {bad}, which was withdrawn"
+    assert one.train(b"bad")[:2] == ("withdrawn", reason)
     assert one.train(b"good")[:2] == ("unchanged", "")
     assert one.serves() == b"good"
     assert one.train(b"better")[:2] == ("promoted", "")
@@ -91,15 +91,15 @@ def test_withdrawn_version_is_promoted_with_a_reason_if_no_version_serves(
 ) -> None:
     one = Learner(database)
     _, _, first = one.train(b"first")
-    one.take_back(first)
+    one.withdraw(first)
     assert one.serves() is None
     status, reason, again = one.train(b"first")
     assert (status, reason) == (
         "promoted",
-        f"the same bytes as those of run {first}, which was taken back",
+        f"the same bytes as those of run {first}, which was withdrawn",
     )
     assert one.serves() == b"first"
-    one.take_back(again)
+    one.withdraw(again)
     assert one.serves() is None
 
 
@@ -109,8 +109,8 @@ def test_earlier_version_withdrawn_after_it_was_replaced_is_not_promoted(
     one = Learner(database)
     _, _, first = one.train(b"first")
     one.train(b"second")
-    one.take_back(first)
-    assert one.train(b"first")[0] == "taken-back"
+    one.withdraw(first)
+    assert one.train(b"first")[0] == "withdrawn"
     assert one.serves() == b"second"
 
 
@@ -130,7 +130,7 @@ def test_model_evaluated_against_a_withdrawn_version_is_not_promoted(database: D
     one = Learner(database)
     one.train(b"good")
     _, _, bad = one.train(b"bad")
-    one.take_back(bad)
+    one.withdraw(bad)
     assert one.train(b"beats the bad one", expected_version=b"bad")[:2] == ("overtaken", OVERTAKEN)
     assert one.serves() == b"good"
     assert one.train(b"better", expected_version=b"good")[0] == "promoted"

@@ -115,7 +115,7 @@ def test_rollback_to_a_withdrawn_run_is_refused(database: Database):
         one = await champions.promote(challenge(first), None, NOW)
         await champions.promote(challenge(second), one, NOW)
         await champions.withdraw(first.run_id, "a bad night", NOW)
-        with pytest.raises(NoModel, match="was taken back"):
+        with pytest.raises(NoModel, match="was withdrawn"):
             await champions.rollback(*first[:3], NOW)
         serving = await champions.serving(*first[:3])
         assert serving is not None

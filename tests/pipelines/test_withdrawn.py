@@ -32,9 +32,9 @@ def database(spark_config, people):
         yield connection
 
 
-def take_back(database, report) -> str:
+def withdraw(database, report) -> str:
     asyncio.run(Champions(database).withdraw(report.run_id, "a test", NOW))
-    return f"the same bytes as those of run {report.run_id}, which was taken back"
+    return f"the same bytes as those of run {report.run_id}, which was withdrawn"
 
 
 def serving(database) -> dict:
@@ -45,7 +45,7 @@ def test_models_of_a_withdrawn_first_run_are_promoted_again(database, spark_conf
     first = train_exercise(spark_config, engine="local")
     served = serving(database)
     assert (len(served), first.counts["promoted"]) == (PEOPLE, PEOPLE)
-    reason = take_back(database, first)
+    reason = withdraw(database, first)
     assert serving(database) == {}
 
     again = train_exercise(spark_config, engine="local")
@@ -66,13 +66,13 @@ def test_challenger_is_evaluated_against_the_version_in_effect_after_a_withdrawa
     assert second.counts["promoted"] == 1
     after = serving(database)
     assert [key for key in KEYS if after[key] != before[key]] == KEYS[:1]
-    reason = take_back(database, second)
+    reason = withdraw(database, second)
     assert serving(database) == before
 
     third = train_exercise(
         spark_config, users="changed", engine="local"
     )  # the withdrawn version is not promoted
-    assert (third.counts["taken-back"], third.reasons) == (1, {reason: 1})
+    assert (third.counts["withdrawn"], third.reasons) == (1, {reason: 1})
     assert serving(database) == before
     kept = asyncio.run(
         Models(database).manifest(owner_of(user_id(0)), LAYOUT, "exercise", after[KEYS[0]])
@@ -87,7 +87,7 @@ def test_challenger_is_trained_again_if_its_incumbent_was_withdrawn_meanwhile(
 ):
     first = train_exercise(spark_config, engine="local")
     put(database, user_id(0), people[0][-1:], datetime.now(UTC))
-    meanwhile = Meanwhile(lambda: take_back(database, first))
+    meanwhile = Meanwhile(lambda: withdraw(database, first))
     second = train_exercise(spark_config, users="changed", engine="local", progress=meanwhile)
     assert (second.counts["overtaken"], second.reasons) == (1, {OVERTAKEN: 1})
     assert serving(database) == {}
