@@ -43,7 +43,7 @@ class AcquisitionResponse(BaseModel):
 
 @router.put(
     "/acquisitions/{seq}",
-    summary="Keep an Edge Impulse acquisition",
+    summary="Upload an Edge Impulse acquisition",
     responses={200: {"model": AcquisitionResponse}, **problem_responses(410, 415)},
     openapi_extra={
         "security": security(SCOPE),

@@ -100,6 +100,7 @@ def create_app(config: Config, log: RequestLog | None = None) -> Muvr:
         version=health.VERSION,
         lifespan=_lifespan,
         separate_input_output_schemas=False,
+        generate_unique_id_function=lambda route: route.name,
         docs_url=None,
         redoc_url=None,
     )

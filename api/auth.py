@@ -18,7 +18,7 @@ from ingest import registration
 from schemas.errors import BadInput, MissingScope, NotAuthenticated, TokenReused, WrongPassword
 from store.users import Login, User
 
-router = APIRouter(prefix="/v1/auth", tags=["who"])
+router = APIRouter(prefix="/v1/auth", tags=["accounts"])
 _PASSWORD = Field(min_length=8, max_length=256)
 _NO_STORE = {"Cache-Control": "no-store"}
 _EXAMPLE_TOKEN = "eyJhbGciOiJFZERTQSIsImtpZCI6ImRldjAwMDAwMDAwIn0"  # noqa: S105 (an example)
@@ -68,11 +68,11 @@ class TokenResponse(BaseModel):
     scope: str = Field(description="scopes with a blank between them")
 
 
-@router.post("/register", status_code=201, responses=problem_responses(409))
+@router.post("/register", summary="Register", status_code=201, responses=problem_responses(409))
 async def register(
     body: Registration, request: Request, response: Response, services: ServicesDep
 ) -> TokenResponse:
-    """Make a user and log in."""
+    """Create an account, and log in."""
     _limit_login(request, services)
     user = User(
         uuid4(),
@@ -92,7 +92,7 @@ async def register(
     responses=problem_responses(401, 403),
     openapi_extra={"requestBody": {"content": {_FORM: {"example": _PASSWORD_FORM}}}},
 )
-async def token(
+async def log_in(
     form: Annotated[OAuth2PasswordRequestForm, Depends()],
     request: Request,
     response: Response,
@@ -118,8 +118,8 @@ async def token(
     return await _log_in(services, user, _granted_scopes(form.scopes, user))
 
 
-@router.post("/refresh", summary="Exchange a refresh token", responses=problem_responses(401))
-async def refresh(
+@router.post("/refresh", summary="Refresh the tokens", responses=problem_responses(401))
+async def refresh_tokens(
     body: TokenText, request: Request, response: Response, services: ServicesDep
 ) -> TokenResponse:
     """Exchange a refresh token for a new pair.
@@ -138,7 +138,7 @@ async def refresh(
 
 
 @router.post("/revoke", status_code=204, summary="Log out")
-async def revoke(body: Revocation, request: Request, services: ServicesDep) -> Response:
+async def log_out(body: Revocation, request: Request, services: ServicesDep) -> Response:
     """End the login that a token belongs to; a token that is not good is no error (RFC 7009)."""
     _limit_login(request, services)
     for use in ("refresh", "access"):

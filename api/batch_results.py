@@ -15,7 +15,7 @@ from store.live_runs import LiveRun, LiveRuns
 from store.results import Results
 from store.watermarks import Watermarks
 
-router = APIRouter(prefix="/v1/me", tags=["asking"])
+router = APIRouter(prefix="/v1/me", tags=["predictions"])
 STALE_AFTER = timedelta(days=8)  # jobs run weekly at the latest
 
 
@@ -63,8 +63,8 @@ class RankResponse(LiveRunResponse):
     position: int = Field(description="1 is the highest")
 
 
-@router.get("/cluster", responses=problem_responses(404))
-async def cluster(caller: Predict, services: ServicesDep) -> ClusterResponse:
+@router.get("/cluster", summary="Get the training cluster", responses=problem_responses(404))
+async def get_cluster(caller: Predict, services: ServicesDep) -> ClusterResponse:
     """The group of people that the caller trains like."""
     live, about = await _live(services, "clusters")
     result = await Results(services.database).cluster(live.run_id, caller.user_id)
@@ -75,8 +75,10 @@ async def cluster(caller: Predict, services: ServicesDep) -> ClusterResponse:
     )
 
 
-@router.get("/recommendations", responses=problem_responses(404))
-async def recommendations(caller: Predict, services: ServicesDep) -> RecommendationResponse:
+@router.get(
+    "/recommendations", summary="List recommended exercises", responses=problem_responses(404)
+)
+async def list_recommendations(caller: Predict, services: ServicesDep) -> RecommendationResponse:
     """Exercises that people with the same taste do; the caller may do some of them already."""
     live, about = await _live(services, "recommend")
     result = await Results(services.database).recommendations(live.run_id, caller.user_id)
@@ -86,9 +88,9 @@ async def recommendations(caller: Predict, services: ServicesDep) -> Recommendat
     return RecommendationResponse(**about, recommendations=schemas)
 
 
-@router.get("/rank", responses=problem_responses(404))
-async def rank(caller: Predict, services: ServicesDep) -> RankResponse:
-    """The caller's place among all."""
+@router.get("/rank", summary="Get the rank among all users", responses=problem_responses(404))
+async def get_rank(caller: Predict, services: ServicesDep) -> RankResponse:
+    """The caller's place among all users, by who follows whom."""
     live, about = await _live(services, "rank")
     result = await Results(services.database).rank(live.run_id, caller.user_id)
     if result is None:

@@ -68,7 +68,7 @@ _CHUNK = {"schema": {"$ref": "#/components/schemas/ChunkSchema"}}
 
 @router.put(
     "/streams/{stream}/chunks/{seq}",
-    summary="Keep a chunk",
+    summary="Upload a chunk",
     responses={200: {"model": ReceiptSchema}, **problem_responses(410, 415)},
     openapi_extra={
         "security": security(SCOPE),
@@ -100,7 +100,7 @@ async def put_chunk(request: Request) -> Response:
 
 @router.post(
     "/chunks",
-    summary="Keep many chunks",
+    summary="Upload several chunks",
     responses={200: {"model": BatchResponse}, **problem_responses(410, 415)},
     openapi_extra={
         "security": security(SCOPE),
@@ -115,8 +115,8 @@ async def put_chunk(request: Request) -> Response:
         },
     },
 )
-async def put_chunks(request: Request) -> Response:
-    """Keep many chunks: a CBOR sequence of `{stream, seq, chunk}`, `chunk` being a chunk's bytes.
+async def post_chunks(request: Request) -> Response:
+    """Store the chunks of a CBOR sequence of `{stream, seq, chunk}`, `chunk` being its bytes.
 
     Each item has its own receipt or problem; one that is refused does not hold up the others. Each
     that is refused counts as one more request; over the limit the rest is not looked at (429 each).

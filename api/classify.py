@@ -29,7 +29,7 @@ from models.reps.count import Repetitions
 from models.signal.pieces import Recording, Side
 from models.signal.wrist import wrist_signals
 
-router = APIRouter(prefix="/v1", tags=["asking"], route_class=RawRoute)
+router = APIRouter(prefix="/v1", tags=["predictions"], route_class=RawRoute)
 FAMILY = "exercise"
 INLINE_S = 20.0  # a longer recording is classified in a thread, so that others do not wait for it
 INLINE_BYTES = 1 << 17  # likewise: 300 bytes of zstd may be 30,000 chunks, which take a second
@@ -112,6 +112,7 @@ _PARAMETERS = [
 
 @router.post(
     "/classify",
+    summary="Classify samples",
     response_model=ClassifyResponse,
     responses=problem_responses(413, 415, 422),
     openapi_extra={

@@ -56,7 +56,7 @@ router = APIRouter(prefix="/v1/sessions", tags=["recording"], route_class=LongBo
 
 @router.post(
     "/{session}/complete",
-    summary="List what belongs to a session",
+    summary="Complete a session",
     responses=problem_responses(409, 410),
     openapi_extra={
         "requestBody": {
@@ -65,7 +65,7 @@ router = APIRouter(prefix="/v1/sessions", tags=["recording"], route_class=LongBo
         }
     },
 )
-async def complete(
+async def complete_session(
     session: UUID, completion: Completion, caller: Sensor, services: ServicesDep
 ) -> SessionSummary:
     """List the hashes of all chunks, by stream and number: they define the session.

@@ -12,7 +12,7 @@ from api.dependencies import Predict, ServicesDep
 from schemas.layout import month_of
 from store.deviations import DeviationRow
 
-router = APIRouter(prefix="/v1/me", tags=["asking"])
+router = APIRouter(prefix="/v1/me", tags=["predictions"])
 MONTH = r"^\d{4}-(0[1-9]|1[0-2])$"
 
 
@@ -55,15 +55,15 @@ class DeviationResponse(BaseModel):
     deviations: list[DeviationEntry]
 
 
-@router.get("/deviations")
-async def deviations(
+@router.get("/deviations", summary="List deviations from the plan")
+async def list_deviations(
     caller: Predict,
     services: ServicesDep,
     month: Annotated[str | None, Query(pattern=MONTH, description="UTC; this one if left out")] = (
         None
     ),
 ) -> DeviationResponse:
-    """Where the caller left the plan, in one month."""
+    """Where the caller did not do as planned, in one month."""
     now = services.clock()
     month = month or month_of(now.date())
     rows = await services.records.deviations.of_month(caller.user_id, month)

@@ -12,7 +12,7 @@ from ingest import follows as follows_of
 from schemas.errors import BadEvent, NotFound
 from store.social import Follows
 
-router = APIRouter(prefix="/v1/me", tags=["plans"])
+router = APIRouter(prefix="/v1/me", tags=["follows"])
 CURSOR = "follows:"
 
 
@@ -30,7 +30,7 @@ class FollowList(BaseModel):
     cursor: NextPage
 
 
-@router.get("/follows", summary="Whom I follow")
+@router.get("/follows", summary="List followed users")
 async def list_follows(
     caller: Social, services: ServicesDep, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> FollowList:
@@ -42,7 +42,7 @@ async def list_follows(
     return FollowList(follows=follows, cursor=next_cursor)
 
 
-@router.put("/follows/{user}")
+@router.put("/follows/{user}", summary="Follow a user")
 async def follow(user: UUID, caller: Social, services: ServicesDep) -> FollowSchema:
     """Follow a user; repeatable."""
     if user == caller.user_id:
@@ -57,7 +57,7 @@ async def follow(user: UUID, caller: Social, services: ServicesDep) -> FollowSch
     return FollowSchema(user=user, since=stored.since if stored else services.clock())
 
 
-@router.delete("/follows/{user}", status_code=204)
+@router.delete("/follows/{user}", summary="Unfollow a user", status_code=204)
 async def unfollow(user: UUID, caller: Social, services: ServicesDep) -> Response:
     """Unfollow a user; repeatable."""
     follows = Follows(services.database)

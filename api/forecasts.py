@@ -20,7 +20,7 @@ from schemas.inputs import SETS
 from schemas.names import ExerciseName
 from store.sets import SetRow
 
-router = APIRouter(prefix="/v1/me", tags=["asking"])
+router = APIRouter(prefix="/v1/me", tags=["predictions"])
 ExerciseParameter = Annotated[ExerciseName, Query()]
 NEEDED = {
     "next": f"{NextSettings().least_sets} confirmed sets",
@@ -71,8 +71,8 @@ class IntensityResponse(BaseModel):
     model: ModelName
 
 
-@router.get("/next-exercise", responses=problem_responses(404))
-async def next_exercise(
+@router.get("/next-exercise", summary="Predict the next exercise", responses=problem_responses(404))
+async def get_next_exercise(
     caller: Predict,
     services: ServicesDep,
     session: Annotated[UUID | None, Query(description="the session that goes on")] = None,
@@ -93,8 +93,10 @@ async def next_exercise(
     )
 
 
-@router.get("/load", responses=problem_responses(404))
-async def load(exercise: ExerciseParameter, caller: Predict, services: ServicesDep) -> LoadResponse:
+@router.get("/load", summary="Predict weight and repetitions", responses=problem_responses(404))
+async def get_load(
+    exercise: ExerciseParameter, caller: Predict, services: ServicesDep
+) -> LoadResponse:
     """Weight, repetitions and intensity of the caller's next set of an exercise."""
     loaded = await _model(services, caller.user_id, "load")
     predictions = loaded.model.predict(await log_of(services, caller.user_id), exercise)
@@ -113,8 +115,8 @@ async def load(exercise: ExerciseParameter, caller: Predict, services: ServicesD
     )
 
 
-@router.get("/intensity", responses=problem_responses(404))
-async def intensity(
+@router.get("/intensity", summary="Predict the intensity", responses=problem_responses(404))
+async def get_intensity(
     exercise: ExerciseParameter,
     caller: Predict,
     services: ServicesDep,

@@ -18,7 +18,7 @@ from models.form.template import FormTemplate
 from schemas.errors import NotComputedYet
 from schemas.inputs import ACC3, ACC6
 
-router = APIRouter(prefix="/v1/me", tags=["asking"])
+router = APIRouter(prefix="/v1/me", tags=["predictions"])
 FAMILY = "form"
 
 
@@ -78,8 +78,8 @@ class FormResponse(BaseModel):
     symmetry: list[SymmetrySchema]
 
 
-@router.get("/form", responses=problem_responses(404))
-async def form(caller: Predict, services: ServicesDep) -> FormResponse:
+@router.get("/form", summary="Get the form of each exercise", responses=problem_responses(404))
+async def get_form(caller: Predict, services: ServicesDep) -> FormResponse:
     """How the caller's sets compare with the caller's own way of doing each exercise."""
     loaded = await _form_model(services, caller.user_id)
     stored = loaded.stored

@@ -14,7 +14,7 @@ from api.problems import problem_responses
 from schemas.errors import NotReady
 from store.node.durability import durability
 
-router = APIRouter(tags=["operating"])
+router = APIRouter(tags=["operations"])
 VERSION = "0.1.0"
 
 
@@ -42,13 +42,13 @@ class Version(BaseModel):
     python: str
 
 
-@router.get("/livez")
+@router.get("/livez", summary="Liveness")
 async def livez() -> Alive:
     """Whether the process answers; does not ask the database."""
     return Alive()
 
 
-@router.get("/readyz", responses=problem_responses(503))
+@router.get("/readyz", summary="Readiness", responses=problem_responses(503))
 async def readyz(request: Request) -> Ready:
     """Whether requests can be served: Cassandra answers, is migrated, and writes durably."""
     services: Services | None = request.app.state.services
@@ -67,7 +67,7 @@ async def readyz(request: Request) -> Ready:
     )
 
 
-@router.get("/version")
+@router.get("/version", summary="Version")
 async def version(request: Request) -> Version:
     """What runs here."""
     return Version(
@@ -77,6 +77,7 @@ async def version(request: Request) -> Version:
 
 @router.get(
     "/metrics",
+    summary="Prometheus metrics",
     response_class=Response,
     responses={200: {"description": "Prometheus text", "content": {"text/plain": {}}}},
 )

@@ -16,7 +16,7 @@ from schemas.statuses import RUN_STATUSES, USER_STATUSES
 from store.champions import Champions
 from store.jobs import JobRun, JobRuns, UserOutcome
 
-router = APIRouter(tags=["operating"])
+router = APIRouter(tags=["operations"])
 
 
 class Run(BaseModel):
@@ -60,8 +60,8 @@ class UserRuns(BaseModel):
     next: str | None = Field(description="the same as `cursor`, under its first name")
 
 
-@router.get("/v1/jobs")
-async def jobs(
+@router.get("/v1/jobs", summary="List job runs")
+async def list_job_runs(
     caller: Operate,  # named for its scope only
     services: ServicesDep,
     family: str | None = Query(None, description="one family only"),
@@ -78,22 +78,22 @@ async def jobs(
     return Runs(jobs=[_run(run, withdrawn) for run in page], cursor=next_cursor)
 
 
-@router.get("/v1/jobs/{family}/{run}")
-async def job(
+@router.get("/v1/jobs/{family}/{run}", summary="Get a job run")
+async def get_job_run(
     family: str,
     run: UUID,
     caller: Operate,
     services: ServicesDep,
 ) -> Run:
-    """One run."""
+    """One run of a family's job."""
     stored = await JobRuns(services.database).read(family, run)
     if stored is None:
         raise NotFound(f"There is no run {run} of {family}.")
     return _run(stored, await Champions(services.database).withdrawn())
 
 
-@router.get("/v1/jobs/{family}/{run}/users")
-async def job_users(
+@router.get("/v1/jobs/{family}/{run}/users", summary="List the users of a job run")
+async def list_job_run_users(
     family: str,
     run: UUID,
     caller: Operate,

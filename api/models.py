@@ -44,7 +44,7 @@ class ModelList(BaseModel):
     models: list[ModelEntry]
 
 
-@router.get("", summary="Models that serve me")
+@router.get("", summary="List models")
 async def list_models(caller: ModelRead, services: ServicesDep) -> ModelList:
     """The models that serve the caller, one per family and input."""
     entries = [
@@ -82,7 +82,7 @@ async def list_models(caller: ModelRead, services: ServicesDep) -> ModelList:
         **problem_responses(406),
     },
 )
-async def download(
+async def download_model(
     family: str,
     request: Request,
     caller: ModelRead,

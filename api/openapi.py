@@ -14,9 +14,9 @@ from ingest.chunks import CBOR, JSON
 _ABOUT = """Recordings in, one model per user, answers out.
 
 Register with `POST /v1/auth/register`, then use **Authorize** with the same name and password.
-Every error is a problem (RFC 9457) with a stable `type`. After a 503 a request may have been kept
-or not: send the same again after `Retry-After` seconds. A registration that was kept then finds its
-name taken: log in.
+Every error is a problem (RFC 9457) with a stable `type`. After a 503 a request may have been
+stored or not: send the same again after `Retry-After` seconds. If a registration then says that the
+name is taken, it was stored: log in.
 
 Lists come in pages of `limit` rows: send the `cursor` of an answer to get the page after it; on
 the last page it is null.
@@ -83,13 +83,21 @@ def document(app: FastAPI) -> dict[str, Any]:
     for path, item in whole["paths"].items():
         for method, operation in item.items():
             if method in METHODS:
-                _complete(path, operation)
+                _describe_parameters(operation)
+                _add_shared_responses(path, operation)
                 _complete_cbor(path, operation)
     app.openapi_schema = whole
     return whole
 
 
-def _complete(path: str, operation: dict[str, Any]) -> None:
+def _describe_parameters(operation: dict[str, Any]) -> None:
+    """Describe the parameters whose route does not."""
+    for parameter in operation.get("parameters", ()):
+        if parameter["name"] in _PARAMETERS:
+            parameter.setdefault("description", _PARAMETERS[parameter["name"]])
+
+
+def _add_shared_responses(path: str, operation: dict[str, Any]) -> None:
     """Add the responses that every operation of this kind can have."""
     statuses = [500]
     if path.startswith("/v1"):
@@ -140,14 +148,32 @@ _IN_CBOR: Mapping[str, dict[str, Any]] = {
 }
 """Where a body in CBOR has another schema than in JSON, or needs an example: path to media type."""
 
+_PARAMETERS = {
+    "session": "id of the session: a UUIDv7 that the client made",
+    "stream": "name of a stream that the session declares",
+    "seq": "number of the chunk in its stream, from 0",
+    "set": "id of the set: a UUIDv7 that the client made",
+    "plan": "id of the plan: a UUIDv7 that the client made",
+    "user": "id of the user to follow",
+    "family": "family of models, such as `exercise`",
+    "run": "id of the run",
+    "limit": "rows of a page at most",
+    "reps": "repetitions to be done; as usual if left out",
+    "weight_kg": "weight to be used; as usual if left out",
+    "Content-Encoding": "how the body is compressed; not at all if left out",
+    "if-none-match": "ETags of the models that the client has",
+}
+"""Descriptions of the parameters whose routes give none."""
+
 _RETRY_AFTER = {
     "Retry-After": {"schema": {"type": "integer"}, "description": "seconds to wait at least"}
 }
 _TAGS = [
-    {"name": "who", "description": "users and tokens"},
+    {"name": "accounts", "description": "registration, tokens, export and erasure"},
     {"name": "recording", "description": "sessions, chunks, confirmed sets"},
-    {"name": "asking", "description": "answers"},
+    {"name": "predictions", "description": "classification, forecasts, results of batch jobs"},
     {"name": "models", "description": "models for the phone"},
-    {"name": "plans", "description": "what is to be done, and whom one follows"},
-    {"name": "operating", "description": "for operators"},
+    {"name": "plans", "description": "what a user intends to do"},
+    {"name": "follows", "description": "which users a user follows"},
+    {"name": "operations", "description": "health, metrics and job runs"},
 ]

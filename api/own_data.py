@@ -12,7 +12,7 @@ from api.request_middleware import NO_TIMEOUT
 from ingest.erasure import erase_user
 from ingest.export import export_user
 
-router = APIRouter(prefix="/v1/me", tags=["who"])
+router = APIRouter(prefix="/v1/me", tags=["accounts"])
 NDJSON = "application/x-ndjson"
 PART_BYTES = 2**16  # a set of hours is a line of megabytes: sent at once it would look like a pause
 
@@ -26,7 +26,7 @@ class ErasureResponse(BaseModel):
 
 @router.get(
     "/export",
-    summary="Everything of mine",
+    summary="Export my data",
     response_class=StreamingResponse,
     responses={
         200: {
@@ -37,7 +37,7 @@ class ErasureResponse(BaseModel):
         }
     },
 )
-async def export(caller: Sensor, services: ServicesDep) -> StreamingResponse:
+async def export_data(caller: Sensor, services: ServicesDep) -> StreamingResponse:
     """Every row of the caller, chunks as they were sent and models included."""
 
     async def lines() -> AsyncIterator[bytes]:
@@ -53,8 +53,8 @@ async def export(caller: Sensor, services: ServicesDep) -> StreamingResponse:
     return StreamingResponse(lines(), media_type=NDJSON)
 
 
-@router.delete("", summary="Erase me")
-async def erase(caller: Sensor, services: ServicesDep, request: Request) -> ErasureResponse:
+@router.delete("", summary="Erase my account")
+async def erase_account(caller: Sensor, services: ServicesDep, request: Request) -> ErasureResponse:
     """Delete the caller and everything of them, for good. Repeatable while a token lives.
 
     Finished once begun, also when the client leaves before it is answered.

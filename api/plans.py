@@ -30,7 +30,7 @@ class PlanList(BaseModel):
     cursor: NextPage
 
 
-@router.get("/plans", summary="Plans, oldest first")
+@router.get("/plans", summary="List plans")
 async def list_plans(
     caller: Sensor, services: ServicesDep, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> PlanList:
@@ -41,7 +41,7 @@ async def list_plans(
     return PlanList(plans=[_schema(plan) for plan in page], cursor=next_cursor)
 
 
-@router.put("/plans/{plan}", summary="Keep a plan", responses=problem_responses(409))
+@router.put("/plans/{plan}", summary="Store a plan", responses=problem_responses(409))
 async def put_plan(plan: UUID, body: PlanBody, caller: Sensor, services: ServicesDep) -> PlanSchema:
     """Store a plan; the newest version counts.
 
@@ -54,9 +54,9 @@ async def put_plan(plan: UUID, body: PlanBody, caller: Sensor, services: Service
     return _schema(plan_row)
 
 
-@router.get("/plans/{plan}", summary="One plan")
+@router.get("/plans/{plan}", summary="Get a plan")
 async def get_plan(plan: UUID, caller: Sensor, services: ServicesDep) -> PlanSchema:
-    """One plan."""
+    """The newest version of a plan."""
     plan_row = await services.records.plans.read(caller.user_id, plan)
     if plan_row is None:
         raise NotFound(f"There is no plan {plan}.")

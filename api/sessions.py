@@ -98,27 +98,25 @@ async def open_session(
     return summary(row)
 
 
-@router.get("", summary="Sessions, newest first")
+@router.get("", summary="List sessions")
 async def list_sessions(
     caller: Sensor,
     services: ServicesDep,
     limit: PageLimit = 50,
     cursor: PageCursor = None,
 ) -> SessionPage:
-    """The caller's sessions."""
+    """The caller's sessions, newest first."""
     before = services.cursors.unseal_id(CURSOR, cursor)
     rows = await services.records.sessions.page(caller.user_id, before, limit + 1)
     page, next_cursor = services.cursors.page(CURSOR, rows, limit, lambda row: row.session_id)
     return SessionPage(sessions=[summary(row) for row in page], cursor=next_cursor)
 
 
-@router.get(
-    "/{session}", summary="A session and what was done in it", responses=problem_responses(410)
-)
-async def read_session(
+@router.get("/{session}", summary="Get a session", responses=problem_responses(410))
+async def get_session(
     session: UUID, caller: Sensor, services: ServicesDep, request: Request
 ) -> SessionResponse:
-    """The session, its sets, where it left the plan, and what was noticed about its data."""
+    """The session with its sets, deviations from the plan, and notes about its data."""
     row = await services.recorder.session(caller.user_id, session)
     sets = await services.records.sets.of_session(caller.user_id, session)
     recognition = services.recogniser.recognised_sets(caller.user_id, row, services.clock())
@@ -137,10 +135,8 @@ async def read_session(
     )
 
 
-@router.get("/{session}/chunks", summary="Stored chunks", responses=problem_responses(410))
-async def stored_chunks(
-    session: UUID, caller: Sensor, services: ServicesDep
-) -> StoredChunksResponse:
+@router.get("/{session}/chunks", summary="List stored chunks", responses=problem_responses(410))
+async def list_chunks(session: UUID, caller: Sensor, services: ServicesDep) -> StoredChunksResponse:
     """Ranges of chunk numbers per stream, and the numbers that hold more than one body."""
     streams = await services.recorder.stored_chunk_numbers(caller.user_id, session)
     return StoredChunksResponse.model_validate(

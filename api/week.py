@@ -29,7 +29,7 @@ from models.week.model import DAYS, AvailableExercise, WeekLimits, WeekPlan
 from schemas.errors import NotComputedYet
 from schemas.times import EARLIEST, LATEST
 
-router = APIRouter(prefix="/v1/me", tags=["asking"])
+router = APIRouter(prefix="/v1/me", tags=["predictions"])
 FAMILY = "week"
 LOOKBACK_WEEKS = 8
 WeekRequest = tuple[tuple[AvailableExercise, ...], WeekLimits]
@@ -74,8 +74,8 @@ class WeekResponse(BaseModel):
     model: ModelName = Field(description="its version names what the week was made from")
 
 
-@router.get("/week", responses=problem_responses(404))
-async def week(
+@router.get("/week", summary="Plan a week", responses=problem_responses(404))
+async def get_week(
     caller: Predict,
     services: ServicesDep,
     starts_on: Annotated[

@@ -1,0 +1,44 @@
+"""The OpenAPI document as a reader and a code generator see it."""
+
+import re
+from typing import Any
+
+import pytest
+
+from api.app import create_app
+from api.problems import METHODS
+from schemas.config import Config
+
+DOCUMENT: dict[str, Any] = create_app(Config()).openapi()
+OPERATIONS = {
+    f"{method} {path}": operation
+    for path, item in DOCUMENT["paths"].items()
+    for method, operation in item.items()
+    if method in METHODS
+}
+each_operation = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+
+
+def test_operation_ids_are_unique_names_without_the_path() -> None:
+    """Generated clients name their functions after them."""
+    ids = [operation["operationId"] for operation in OPERATIONS.values()]
+    assert len(set(ids)) == len(ids)
+    assert [name for name in ids if not re.fullmatch("[a-z_]+", name) or "v1" in name] == []
+
+
+@each_operation
+def test_operation_has_a_summary_a_description_and_a_described_tag(
+    operation: dict[str, Any],
+) -> None:
+    """The page at /docs shows all three."""
+    described = {tag["name"] for tag in DOCUMENT["tags"] if tag["description"]}
+    assert operation["summary"]
+    assert operation["description"]
+    assert set(operation["tags"]) <= described
+
+
+@each_operation
+def test_every_parameter_of_an_operation_has_a_description(operation: dict[str, Any]) -> None:
+    """Those of paths get theirs from one table."""
+    parameters = operation.get("parameters", [])
+    assert [p["name"] for p in parameters if not p.get("description")] == []
