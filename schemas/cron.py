@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 _FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 7))
-_LONGEST = timedelta(days=366 * 8 + 1)  # 29 February comes back after eight years at most
+_LONGEST = timedelta(days=366 * 40)  # 29 February is the same weekday after 40 years at most
 
 
 @dataclass(frozen=True, slots=True)

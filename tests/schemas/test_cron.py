@@ -50,11 +50,35 @@ def test_nothing_is_due_between_last_and_next(text: str, at: datetime):
         ("15 10 * * 1-5", "2026-11-20T10:15"),  # the 21st is a Saturday
         ("5,35 */8 21 * *", "2026-11-21T08:35"),
         ("0 12 1 * 0", "2026-11-15T12:00"),  # the first, or a Sunday
+        ("0 0 */2 * 1", "2026-11-09T00:00"),  # a Monday that is odd: a star restricts nothing
+        ("0 0 29 2 */7", "2004-02-29T00:00"),  # a Sunday, 28 years before the next
+        ("0 0 31 4 1", "2026-04-27T00:00"),  # April has no 31st, but Mondays
+        ("59 11 * * *", "2026-11-21T11:59"),  # due now
     ],
 )
 def test_last_is_the_latest_due_time(text: str, expected: str):
-    found = read_cron(text).last(datetime(2026, 11, 21, 11, 59, tzinfo=UTC))
-    assert found.isoformat()[:16] == expected
+    last = read_cron(text).last(datetime(2026, 11, 21, 11, 59, tzinfo=UTC))
+    assert last.isoformat()[:16] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "expected"),
+    [
+        ("0 0 29 2 *", "2096-02-29T00:00", "2104-02-29T00:00"),  # 2100 is no leap year
+        ("0 0 29 2 */7", "2088-02-29T00:00", "2128-02-29T00:00"),
+    ],
+)
+def test_next_is_found_after_decades(text: str, at: str, expected: str):
+    after = read_cron(text).next(datetime.fromisoformat(at).replace(tzinfo=UTC))
+    assert after.isoformat()[:16] == expected
+
+
+@pytest.mark.parametrize(
+    ("word", "minutes"),
+    [("5/20", (5, 25, 45)), ("10-20/5", (10, 15, 20)), ("59,0,7-8", (0, 7, 8, 59))],
+)
+def test_lists_ranges_and_steps_are_read(word: str, minutes: tuple[int, ...]):
+    assert read_cron(f"{word} * * * *").minutes == minutes
 
 
 @pytest.mark.parametrize(
@@ -62,10 +86,17 @@ def test_last_is_the_latest_due_time(text: str, expected: str):
     [
         ("* * * *", "five"),
         ("60 * * * *", "between 0 and 59"),
+        ("0 24 * * *", "between 0 and 23"),
+        ("0 0 0 * *", "between 1 and 31"),
+        ("0 0 32 * *", "between 1 and 31"),
+        ("0 0 * 0 *", "between 1 and 12"),
+        ("0 0 * 13 *", "between 1 and 12"),
+        ("0 0 * * 8", "between 0 and 7"),
         ("5-1 * * * *", "between"),
         ("x * * * *", "no number"),
         ("*/0 * * * *", "no number"),
         ("0 0 30 2 *", "never due"),
+        ("0 0 31 4,6,9,11 *", "never due"),
     ],
 )
 def test_invalid_cron_expressions_are_refused(text: str, says: str):
