@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.chunks import CBOR, JSON, canonical_body, decode_chunk, rebuild_body
+from ingest.chunks import (
+    BYTES_A_SAMPLE,
+    BYTES_AROUND,
+    CBOR,
+    JSON,
+    canonical_body,
+    decode_chunk,
+    rebuild_body,
+)
 from models.signal.pieces import Piece
 from schemas.errors import BadChunk, BadInput, TooLarge
 from schemas.wire import MAX_MAGNITUDE
@@ -65,15 +73,22 @@ def test_non_canonical_bodies_round_trip_through_their_envelope(body: bytes) -> 
     assert kept(body) == body
 
 
-ONE = {"x": [0.1], "y": [0.1], "z": [0.1]}
+ONE_SAMPLE = {"x": [0.1], "y": [0.1], "z": [0.1]}
+
+
+def test_json_body_may_be_exactly_as_long_as_its_samples_allow() -> None:
+    body = json_body(**ONE_SAMPLE).ljust(BYTES_AROUND + BYTES_A_SAMPLE)
+    assert kept(body, JSON) == body
+    with pytest.raises(TooLarge):
+        decode_chunk(body + b" ", JSON, LIMITS)
 
 
 @pytest.mark.parametrize(
     ("media", "body"),
     [
-        (JSON, json_body(**ONE).replace(b"[0.1]", b"[0." + b"1" * 9000 + b"]", 1)),
-        (JSON, json_body(**ONE) + b" " * 9000),
-        (JSON, json_body(**ONE).replace(b"{", b"{" + b'"v": 1,' * 1300)),
+        (JSON, json_body(**ONE_SAMPLE).replace(b"[0.1]", b"[0." + b"1" * 9000 + b"]", 1)),
+        (JSON, json_body(**ONE_SAMPLE) + b" " * 9000),
+        (JSON, json_body(**ONE_SAMPLE).replace(b"{", b"{" + b'"v": 1,' * 1300)),
         (
             CBOR,
             canonical_body(PIECE)[:-62]
@@ -129,6 +144,8 @@ def test_non_canonical_bodies_longer_than_their_samples_need_are_refused(
         ("t_ms", {"t_ms": [0] * 9 + [2**31]}),
         ("t_ms", {"t_ms": [0] * 9 + [0.5]}),
         ("t_ms", {"t_ms": None}),
+        ("t_ms", {"t_ms": 5}),
+        ("t_ms", {"t_ms": bytes(10)}),
         ("t_ms[9]", {"t_ms": [0, 1, 2, 3, 4, 5, 6, 7, 8, 7]}),
         ("colour", {"colour": "red"}),
         ("scale", {"scale": ...}),
@@ -138,6 +155,44 @@ def test_invalid_chunk_is_refused_with_its_field(field: str, changes: dict) -> N
     with pytest.raises(BadChunk) as caught:
         decode_chunk(cbor(**changes), CBOR, LIMITS)
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("changes", "value"),
+    [
+        ({"xyz": bytes(59)}, 59),
+        ({"xyz": [1, 2, 3]}, "list"),
+        ({"unit": "furlong"}, "furlong"),
+        ({"rate_hz": 0.5}, 0.5),
+    ],
+)
+def test_refused_chunk_carries_the_value_or_its_size(changes: dict, value: object) -> None:
+    with pytest.raises(BadChunk) as caught:
+        decode_chunk(cbor(**changes), CBOR, LIMITS)
+    assert caught.value.value == value
+
+
+MOST = LIMITS.chunk_samples
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"n": 1, "xyz": bytes(6)},
+        {"n": 1, "xyz": bytes(6), "t_ms": [0]},
+        {"n": MOST, "xyz": bytes(6 * MOST)},
+        {"n": MOST, "xyz": bytes(6 * MOST), "t_ms": [0] * MOST},
+        {"t0": 0},
+        {"t0": 2**62 - 1},
+        {"rate_hz": 1.0},
+        {"rate_hz": 1000.0},
+        {"scale": 1.0, "xyz": np.tile(np.array([-1000, 1000], dtype="<i2"), 15).tobytes()},
+        {"t_ms": [0] * 9 + [2**31 - 1]},
+    ],
+    ids=lambda changes: ", ".join(changes),
+)
+def test_numbers_exactly_at_their_limits_are_accepted(changes: dict) -> None:
+    assert kept(cbor(**changes)) == cbor(**changes)
 
 
 @pytest.mark.parametrize("most_g", [2, 4, 8, 16])
