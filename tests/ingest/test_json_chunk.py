@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ingest.chunks import JSON, decode_chunk
+from ingest.json_chunk import nanoseconds
 from schemas.config import Limits
 from schemas.errors import BadChunk
 from tests.ingest.chunk_bodies import JSON_CHUNK, LIMITS, json_body, kept
@@ -26,6 +27,26 @@ def test_all_zero_samples_are_decoded() -> None:
     assert chunk.piece.counts.tolist() == [[0, 0, 0]]
 
 
+@pytest.mark.parametrize(
+    ("text", "ns"),
+    [
+        ("1970-01-01T00:00:01Z", 10**9),
+        ("1970-01-01T00:00:00.5Z", 500_000_000),
+        ("1970-01-01T01:00:00.25+01:00", 250_000_000),
+        ("1969-12-31T23:30:00.000000001-00:30", 1),
+        ("1969-12-31T23:59:59.75Z", -250_000_000),
+    ],
+)
+def test_times_are_read_to_the_nanosecond(text: str, ns: int) -> None:
+    assert nanoseconds(text) == ns
+
+
+@pytest.mark.parametrize("most", [1000.0, -1000.0])
+def test_the_largest_magnitude_is_accepted_and_all_counts_are_used(most: float) -> None:
+    chunk = decode_chunk(json_body(x=[most], y=[0], z=[0]), JSON, LIMITS)
+    assert chunk.piece.counts.tolist() == [[np.sign(most) * 32767, 0, 0]]
+
+
 def test_full_precision_indented_json_is_within_the_body_limit() -> None:
     n = LIMITS.chunk_samples
     axes = dict.fromkeys("xyz", [-1.2345678901234567e-100] * n)
@@ -38,6 +59,8 @@ def test_full_precision_indented_json_is_within_the_body_limit() -> None:
     ("field", "body"),
     [
         ("x", json_body(x=[])),
+        ("x", json_body(**dict.fromkeys("xyz", [0] * (LIMITS.chunk_samples + 1)))),
+        ("x[0]", json_body(x=[1000.1, 0, 0])),
         ("y", json_body(y=[1, 2])),
         ("x[1]", json_body(x=[1, 1e6, 1])),
         ("unit", json_body(unit="lb")),
@@ -47,6 +70,7 @@ def test_full_precision_indented_json_is_within_the_body_limit() -> None:
         ("x[0]", json_body().replace(b"0.5", b"1e999")),
         ("t0", json_body(t0="2026-11-21T10:00:00")),
         ("t0", json_body(t0="yesterday")),
+        ("t0", json_body(t0="2026-11-21T10:00:00.Z")),
         ("t0", json_body(t0="2026-11-21T10:00:00.1234567890Z")),
         ("rate_hz", json_body(rate_hz=1e9)),
         ("body", b"[1]"),
@@ -82,8 +106,8 @@ def test_json_errors_carry_field_and_value(
     with pytest.raises(BadChunk) as refused:
         decode_chunk(json_body(**changes), JSON, Limits())
     assert refused.value.field == field
-    said = refused.value.value
-    assert said == value or (field == "body" and str(said).startswith(str(value)))
+    refused_value = refused.value.value
+    assert refused_value == value or (field == "body" and str(refused_value).startswith(str(value)))
 
 
 @pytest.mark.parametrize("body", [b"", b"[", b"[]", b"5", b"{", b"\xff", b'{"x": 1e999}'])
