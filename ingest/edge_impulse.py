@@ -118,10 +118,9 @@ def _values(values: Any, sensors: Any, limits: Limits) -> np.ndarray[Any, np.dty
         raise bad("payload.values", size, f"must hold 1 to {limits.chunk_samples} samples")
     width = len(sensors)
     for at, row in enumerate(values):
-        row = row if isinstance(row, list) else [row]  # one sensor may be sent without brackets
+        row = row if isinstance(row, list) else [row]  # too short: there are three axes or more
         if len(row) != width or not all(_is_number(value) for value in row):
             raise bad(f"payload.values[{at}]", row, f"must be {width} finite numbers")
-        values[at] = row
     return np.array(values, dtype=np.float64)
 
 

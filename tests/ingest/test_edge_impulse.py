@@ -29,22 +29,70 @@ def read(document: Any, t0_ns: int | None = 5) -> Any:
 
 
 def test_each_sensor_is_converted_to_a_canonical_chunk() -> None:
-    found = read(acquisition())
-    assert set(found) == {"acc", "gyro"}
+    chunks = read(acquisition())
+    assert set(chunks) == {"acc", "gyro"}
     for kind, columns, unit in (("acc", slice(0, 3), "m/s2"), ("gyro", slice(3, 6), "deg/s")):
-        piece = found[kind].piece
+        piece = chunks[kind].piece
         assert (piece.unit, piece.rate_hz, piece.t0_ns) == (unit, 100.0, 5)
         sent = np.array(VALUES)[:, columns]
         assert np.abs(piece.counts * piece.scale - sent).max() <= piece.scale / 2
         again = decode_chunk(canonical_body(piece), "application/cbor", LIMITS)
-        assert again.sha256 == found[kind].sha256
+        assert again.sha256 == chunks[kind].sha256
+
+
+def axes(name: str, units: str) -> list[dict[str, str]]:
+    return [{"name": f"{name}{axis}", "units": units} for axis in "XYZ"]
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "kind", "unit"),
+    [
+        ("accel", "m/s^2", "acc", "m/s2"),
+        ("Accelerometer", "m/s²", "acc", "m/s2"),
+        ("acc", "G", "acc", "g"),
+        ("gyro", "°/s", "gyro", "deg/s"),
+        ("Gyroscope", "rad/s", "gyro", "rad/s"),
+    ],
+)
+def test_usual_names_and_spellings_of_units_are_understood(
+    name: str, written: str, kind: str, unit: str
+) -> None:
+    chunks = read(acquisition(sensors=axes(name, written), values=[[0.5, 1, 2]]))
+    assert {kind: chunk.piece.unit for kind, chunk in chunks.items()} == {kind: unit}
+
+
+def test_other_sensors_are_left_out_and_the_first_triple_of_a_kind_is_used() -> None:
+    sensors = [{"name": "light", "units": "lux"}, *axes("accel", "g"), *axes("acc", "m/s2")]
+    chunks = read(acquisition(sensors=sensors, values=[[9, 1, 1, 1, 2, 2, 2]]))
+    assert chunks.keys() == {"acc"}  # `acc` is the first of the usual names
+    assert chunks["acc"].piece.unit == "m/s2"
+    assert chunks["acc"].piece.counts.tolist() == [[32767] * 3]
+    assert chunks["acc"].piece.scale == 2 / 32767
+
+
+MOST = LIMITS.chunk_samples
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"interval_ms": 1},
+        {"interval_ms": 1000},
+        {"sensors": ACC, "values": [[1, 2, 3]] * MOST},
+        {"sensors": ACC, "values": [[10_000, 0, 0]]},
+        {"sensors": [*ACC, *[{"name": "light"}] * 61], "values": [[1] * 64]},
+    ],
+    ids=lambda changes: ", ".join(changes),
+)
+def test_acquisitions_exactly_at_their_limits_are_accepted(changes: dict[str, Any]) -> None:
+    read(acquisition(**changes))
 
 
 def test_cbor_matches_json_and_the_signing_time_is_the_end_time() -> None:
     body = cbor2.dumps(acquisition())
-    found = read_acquisition(body, "application/cbor", None, LIMITS)
-    assert found["acc"].piece.t0_ns == IAT * 10**9 - 20_000_000
-    assert found["acc"].sha256 == read(acquisition(), IAT * 10**9 - 20_000_000)["acc"].sha256
+    chunks = read_acquisition(body, "application/cbor", None, LIMITS)
+    assert chunks["acc"].piece.t0_ns == IAT * 10**9 - 20_000_000
+    assert chunks["acc"].sha256 == read(acquisition(), IAT * 10**9 - 20_000_000)["acc"].sha256
 
 
 @pytest.mark.parametrize(
@@ -54,11 +102,16 @@ def test_cbor_matches_json_and_the_signing_time_is_the_end_time() -> None:
         ("payload", {"payload": 1}),
         ("payload.interval_ms", acquisition(interval_ms=0)),
         ("payload.interval_ms", acquisition(interval_ms=True)),
+        ("payload.interval_ms", acquisition(interval_ms=1000.5)),
         ("payload.sensors", acquisition(sensors=[])),
         ("payload.sensors", acquisition(sensors=ACC[:2], values=[[1, 2]])),
         ("payload.sensors.units", acquisition(sensors=[*ACC[:2], {**ACC[2], "units": "g"}, *GYR])),
         ("payload.sensors[0]", acquisition(sensors=[1])),
+        ("payload.sensors", acquisition(sensors=[*ACC, *[{"name": "light"}] * 62])),
+        ("payload.sensors.units", acquisition(sensors=[{**axis, "units": "dps"} for axis in ACC])),
         ("payload.values", acquisition(values=[])),
+        ("payload.values", acquisition(values=[VALUES[0]] * (LIMITS.chunk_samples + 1))),
+        ("payload.values[0]", acquisition(values=[5])),
         ("payload.values", acquisition(values=[[0, 0, 1e5, 0, 0, 0]])),
         ("payload.values[0]", acquisition(values=[[1, 2, 3]])),
         ("payload.values[1]", acquisition(values=[VALUES[0], ["1"] * 6])),
@@ -93,8 +146,11 @@ def test_huge_integers_and_cbor_tags_are_refused_with_their_field(
     assert caught.value.field == field
 
 
-def test_impossible_signing_time_is_refused_with_its_field() -> None:
-    document = {**acquisition(), "protected": {"iat": HUGE}}
+@pytest.mark.parametrize(
+    "issued", [0, -1, 2**32, 1.5, True, None, HUGE], ids=lambda issued: type(issued).__name__
+)
+def test_impossible_signing_time_is_refused_with_its_field(issued: object) -> None:
+    document = {**acquisition(), "protected": {"iat": issued}}
     with pytest.raises(BadChunk) as caught:
         read_acquisition(cbor2.dumps(document), "application/cbor", None, LIMITS)
     assert caught.value.field == "protected.iat"
