@@ -91,8 +91,8 @@ class Comparison:
     @property
     def takes_over(self) -> bool:
         """Whether the challenger is significantly better, and better than a constant answer."""
-        better = self.won > self.lost and self.luck < SIGNIFICANCE
-        return better and (self.challenger or 0) > (self.majority or 0)
+        better = (self.challenger or 0) > (self.majority or 0)
+        return better and self.luck < SIGNIFICANCE
 
 
 def compare(trials: Sequence[UserTrial]) -> Comparison:
@@ -149,7 +149,7 @@ def veto(trial: UserTrial) -> str:
     'worse than what serves now on 5 of 10 later sets'
     """
     lost, won = _disagreements(trial)
-    if lost > won and sign_test(lost, won) < SIGNIFICANCE:
+    if sign_test(lost, won) < SIGNIFICANCE:
         common = trial.challenger.keys() & trial.serving.keys()
         return f"worse than what serves now on {lost} of {len(common)} later sets"
     return ""
@@ -191,6 +191,8 @@ def regression_reason(trials: Sequence[UserTrial], margin: float) -> str:
 
 def sign_test(lost: int, won: int) -> float:
     """One-sided sign test: chance of at least `lost` losses of `lost + won` between equals.
+
+    It is at least a half where there are no more losses than wins.
 
     >>> sign_test(5, 0)
     0.03125

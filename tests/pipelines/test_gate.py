@@ -5,7 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.exercise.gate import STRATA, UserTrial, judge, sign_test, stratum_of, veto
+from pipelines.exercise.gate import (
+    MIN_SETS,
+    STRATA,
+    UserTrial,
+    Verdict,
+    insufficient_evidence,
+    judge,
+    sign_test,
+    stratum_of,
+    veto,
+)
 
 MARGIN = 0.01
 
@@ -51,6 +61,24 @@ def test_insignificant_loss_beyond_the_margin_passes():
     assert judge([trial("a", hits, [True] * 20)], margin=0.01)["20-49"].passes
 
 
+@pytest.mark.parametrize(("margin", "passes"), [(0.5, True), (0.25, False)])
+def test_loss_of_exactly_the_margin_passes(margin, passes):
+    hits = [True] * 8 + [False] * 8  # eight lost and none won: p = 2 ** -8
+    assert judge([trial("a", hits, [True] * 16)], margin=margin)["20-49"].passes == passes
+
+
+def test_recipe_exactly_as_good_as_the_majority_is_refused():
+    [verdict] = judge([trial("a", [1, 0], (), [0, 1])], margin=MARGIN).values()
+    assert not verdict.passes
+
+
+@pytest.mark.parametrize(("sets", "decides"), [(MIN_SETS - 1, False), (MIN_SETS, True)])
+def test_stratum_decides_for_users_without_later_sets_only_if_it_has_enough(sets, decides):
+    passing = Verdict("5-9", True, "", 1, sets, 1.0, None, 0.0)
+    assert (insufficient_evidence(trial("a", []), passing) == "") == decides
+    assert insufficient_evidence(trial("b", [1]), passing) == ""
+
+
 def test_recipe_no_better_than_the_majority_is_refused_without_an_incumbent():
     """Seven exercises, labels shuffled: one in seven is right, and so is the most frequent."""
     rng = np.random.default_rng(2)
@@ -68,14 +96,14 @@ def test_verdict_does_not_pass_without_later_sets():
 
 def test_only_sets_that_are_new_to_both_models_are_compared():
     """The incumbent learned from s0 to s7: only s8 and s9 lie after its cut-off."""
-    one = UserTrial(
+    partly_new = UserTrial(
         "a",
         30,
         {f"s{n}": n >= 8 for n in range(10)},
         {"s8": True, "s9": False},
         {f"s{n}": False for n in range(10)},
     )
-    [verdict] = judge([one], margin=MARGIN).values()
+    [verdict] = judge([partly_new], margin=MARGIN).values()
     assert verdict.serving == 0.5
     assert verdict.passes
 
@@ -98,6 +126,7 @@ def test_opposite_sign_tests_sum_to_one_plus_the_observed_outcome(lost, won):
         both = sign_test(lost, won) + sign_test(won, lost)
         middle = sign_test(lost, won) - (sign_test(lost + 1, won - 1) if won else 0.0)
         assert both == pytest.approx(1 + middle)
+    assert lost > won or sign_test(lost, won) >= 0.5
 
 
 @given(st.integers(1, 10_000))
