@@ -68,7 +68,7 @@ def test_due_jobs_run_once_and_missed_ones_are_caught_up_once(
     context: CommandContext, trainer: Trainer
 ):
     first = run_due_jobs(context)
-    assert [(one.family, one.due_at) for one in first] == [
+    assert [(job.family, job.due_at) for job in first] == [
         ("rank", MONDAY.replace(hour=2)),
         ("clusters", MONDAY.replace(hour=3)),
     ]
@@ -150,10 +150,31 @@ def test_a_failed_run_is_retried_after_a_delay():
 
     assert state(MONDAY - 6 * HOUR, failed) == "failed, waits"
     assert state(MONDAY - 6 * HOUR + timedelta(minutes=1), failed) == "due"
-    assert state(MONDAY + 17 * HOUR, failed) == "due", "the next due time is not delayed"
+    before = a_run("failed", MONDAY - 7.5 * HOUR)
+    assert state(MONDAY - 7 * HOUR, before) == "due", "it failed before the time that is due now"
     ahead = a_run("failed", MONDAY + 300 * DAY)
     assert state(MONDAY, ahead) == "due", "a run in the future comes from a wrong clock"
     assert state(MONDAY, a_run("running", MONDAY)) == "due", "its lease tells if it is alive"
+
+
+@pytest.mark.parametrize(
+    ("after_due", "is_done"),
+    [(-timedelta(seconds=1), False), (timedelta(), True), (7 * HOUR, True), (8 * HOUR, False)],
+)
+def test_a_run_counts_from_its_due_time_until_now(after_due: timedelta, *, is_done: bool):
+    due_at = MONDAY.replace(hour=2)  # seven hours ago; what begins later had a wrong clock
+    job = scheduled_job("rank", NIGHTLY, MONDAY, None, [a_run("done", due_at + after_due)], HOUR)
+    assert (job.state, job.done_until) == (("waiting", due_at) if is_done else ("due", None))
+
+
+@pytest.mark.parametrize(
+    ("done_until", "state"),
+    [(timedelta(), "waiting"), (DAY, "waiting"), (-DAY, "due"), (-timedelta(seconds=1), "due")],
+)
+def test_a_job_is_due_unless_its_due_time_is_done(done_until: timedelta, state: str):
+    due_at = MONDAY.replace(hour=2)
+    job = scheduled_job("rank", NIGHTLY, MONDAY, due_at + done_until, [], HOUR)
+    assert (job.state, job.due_at, job.last_run) == (state, due_at, None)
 
 
 @pytest.mark.parametrize(
