@@ -81,9 +81,11 @@ def test_ttl_starts_when_the_load_starts():
         oracle.now_s += TTL_S - 0.1  # the duration of the load
         oracle.asked[0].set_result("a")
         assert await task == "a"
-        oracle.now_s += 0.2
-        assert oracle.remembered.get("key") is None
+        assert oracle.remembered.get("key") == "a"
+        oracle.now_s = 100.0 + TTL_S
+        assert oracle.remembered.get("key") is None, "at exactly its TTL it has expired"
         assert oracle.remembered.last("key") == "a"
+        await oracle.learns("b")
 
     told(story)
 
@@ -139,5 +141,27 @@ def test_oldest_entry_is_evicted_beyond_the_capacity():
         for key in "abc":
             await oracle.learns(key, key)
         assert [oracle.remembered.last(key) for key in "abc"] == [None, "b", "c"]
+
+    told(story)
+
+
+def test_a_refreshed_entry_is_the_newest_one():
+    async def story(oracle: Oracle) -> None:
+        await oracle.learns("a", "a")
+        await oracle.learns("b", "b")
+        oracle.now_s += TTL_S
+        await oracle.learns("a again", "a")
+        await oracle.learns("c", "c")
+        assert [oracle.remembered.last(key) for key in "abc"] == ["a again", None, "c"]
+
+    told(story)
+
+
+def test_forgetting_by_value_keeps_all_others():
+    async def story(oracle: Oracle) -> None:
+        await oracle.learns("1", "a")
+        await oracle.learns("2", "b")
+        oracle.remembered.forget_where(lambda key, value: (key, value) == ("a", "1"))
+        assert [oracle.remembered.get(key) for key in "ab"] == [None, "2"]
 
     told(story)
