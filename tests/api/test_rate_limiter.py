@@ -182,7 +182,15 @@ def test_a_full_bucket_evicts_the_longest_idle_key(tmp_path: Path):
     for number in range(80_000):
         clock.now += 0.001
         limiter.take_request(f"stranger {number}")
-    assert limiter.take_request("stranger 79999").remaining == 58
+    newest = [f"stranger {number}" for number in range(79_500, 80_000)]  # of the last half second
+    assert {limiter.take_request(who).remaining for who in newest} == {58}
+
+
+def test_users_addresses_and_names_are_counted_apart(tmp_path: Path):
+    limiter = RateLimiter(Limits(passwords_per_minute=1), tmp_path / "table", Clock())
+    limiter.take_password("anna")
+    assert limiter.take_login("anna").remaining == Limits().logins_per_minute - 1
+    assert limiter.take_request("anna").remaining == Limits().requests_per_minute - 1
 
 
 def test_correct_passwords_are_not_counted(tmp_path: Path):
