@@ -24,6 +24,8 @@ class World:
     now: float = 1000.0
     expires_at: float = 1001.5
     checked: int = 0
+    asked: int = 0
+    login_exists: bool = True
     answers: asyncio.Event = field(default_factory=asyncio.Event)
     trusted: tuple[object, ...] = ("the key",)
 
@@ -33,8 +35,11 @@ class World:
             raise NotAuthenticated("It has expired.")
         return Claims(USER, LOGIN, frozenset({"predict"}), self.expires_at)
 
-    async def read(self, user_id: UUID, login_id: UUID) -> Login:
+    async def read(self, user_id: UUID, login_id: UUID) -> Login | None:
+        self.asked += 1
         await self.answers.wait()
+        if not self.login_exists:
+            return None
         return Login(user_id, login_id, login_id, frozenset(), datetime.now(UTC))
 
     def authenticator(self) -> Authenticator:
@@ -77,5 +82,81 @@ def test_a_repeated_check_within_the_ttl_does_not_read_the_database() -> None:
         authenticator.forget(LOGIN)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(authenticator.authenticate_token(TOKEN), 0.01)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("forget", ["login", "user"])
+def test_forgetting_a_login_or_a_user_keeps_the_tokens_of_others(forget: str) -> None:
+    async def story() -> None:
+        world = World(expires_at=2000.0)
+        authenticator = world.authenticator()
+        world.answers.set()
+        await authenticator.authenticate_token(TOKEN)
+        others = (authenticator.forget, uuid4()), (authenticator.forget_user, uuid4())
+        for call, other in others:
+            call(other)
+            await authenticator.authenticate_token(TOKEN)
+        assert world.asked == 1
+        if forget == "login":
+            authenticator.forget(LOGIN)
+        else:
+            authenticator.forget_user(USER)
+        await authenticator.authenticate_token(TOKEN)
+        assert world.asked == 2
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("header", "is_valid"),
+    [
+        (f"Bearer {TOKEN}", True),
+        (f"bearer   {TOKEN} ", True),
+        ("", False),
+        ("Bearer", False),
+        ("Bearer ", False),
+        (f"Basic {TOKEN}", False),
+        (TOKEN, False),
+    ],
+)
+def test_only_a_bearer_token_is_accepted(header: str, *, is_valid: bool) -> None:
+    async def story() -> None:
+        world = World()
+        world.answers.set()
+        if is_valid:
+            assert (await world.authenticator().authenticate(header)).user_id == USER
+        else:
+            with pytest.raises(NotAuthenticated):
+                await world.authenticator().authenticate(header)
+        assert world.checked == is_valid
+
+    asyncio.run(story())
+
+
+def test_a_signature_is_verified_again_once_the_trusted_keys_change() -> None:
+    async def story() -> None:
+        world = World(expires_at=2000.0)
+        authenticator = world.authenticator()
+        world.answers.set()
+        for trusted, checked in ((("the key",), 1), (("the key", "a new one"), 2)):
+            world.trusted = trusted
+            for _ in range(2):
+                world.now += BELIEVED_S  # the login is read again, the signature is still valid
+                await authenticator.authenticate_token(TOKEN)
+                assert world.checked == checked
+
+    asyncio.run(story())
+
+
+def test_a_login_that_has_ended_is_refused_and_not_cached() -> None:
+    async def story() -> None:
+        world = World(expires_at=2000.0, login_exists=False)
+        authenticator = world.authenticator()
+        world.answers.set()
+        for checked in (1, 2):
+            with pytest.raises(NotAuthenticated, match="its login has ended"):
+                await authenticator.authenticate_token(TOKEN)
+            assert world.checked == checked
 
     asyncio.run(story())
