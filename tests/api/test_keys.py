@@ -15,9 +15,11 @@ from pathlib import Path
 import httpx
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from api.jwks import MAX_AGE_S, RETRY_S, IssuerKeys
+from api.jwks import MAX_AGE_S, MAX_BYTES, RETRY_S, IssuerKeys
 from api.keys import KeyRing, load_keys, rotate
 from api.tokens import Tokens
 from schemas.config import Api, Auth, Cassandra
@@ -52,6 +54,45 @@ def test_a_key_file_readable_by_others_is_refused(tmp_path: Path):
     next(tmp_path.glob("token-*.pem")).chmod(0o644)
     with pytest.raises(BadConfig, match="chmod 600"):
         load_keys(tmp_path, "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"junk", "is no signing key"),
+        (
+            ec.generate_private_key(ec.SECP256R1()).private_bytes(
+                Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+            ),
+            "is no Ed25519 key",
+        ),
+    ],
+    ids=["no key", "another kind"],
+)
+def test_a_file_that_is_no_ed25519_key_is_refused(tmp_path: Path, content: bytes, says: str):
+    load_keys(tmp_path, "127.0.0.1")
+    next(tmp_path.glob("token-*.pem")).write_bytes(content)
+    with pytest.raises(BadConfig, match=says):
+        load_keys(tmp_path, "127.0.0.1")
+
+
+def test_the_secret_of_cursors_is_kept(tmp_path: Path):
+    first, again = (load_keys(tmp_path, "127.0.0.1").cursor for _ in range(2))
+    assert first == again
+    assert len(first) == 32
+
+
+def test_a_running_service_keeps_its_keys_while_the_files_cannot_be_read(tmp_path: Path):
+    folder = tmp_path / "secrets"
+    ring = KeyRing(folder, "127.0.0.1")
+    kid = ring.keys.kid
+    newer = folder / f"token-{rotate(folder, datetime.now(UTC))}.pem"
+    newer.chmod(0o644)  # not accepted, but no reason to stop
+    assert ring.keys.kid == kid
+    newer.chmod(0o600)
+    assert ring.keys.kid != kid
+    folder.rename(tmp_path / "elsewhere")
+    assert ring.keys.kid == newer.stem.removeprefix("token-")
 
 
 def test_a_token_of_the_previous_key_is_valid_until_the_second_rotation(tmp_path: Path):
@@ -91,6 +132,8 @@ class Issuer:
 
     def __init__(self) -> None:
         self.asked = 0
+        self.moved = False
+        self.padding = b""
         self.keys: dict[str, Ed25519PrivateKey] = {}
 
     def key_set(self) -> bytes:
@@ -99,7 +142,7 @@ class Issuer:
             {**to_jwk(key.public_key(), as_dict=True), "kid": kid, "alg": "EdDSA"}
             for kid, key in self.keys.items()
         ]
-        return json.dumps({"keys": keys}).encode()
+        return json.dumps({"keys": keys}).encode() + self.padding
 
     def sign(self, kid: str, **changes: object) -> str:
         claims = {
@@ -119,7 +162,9 @@ class Issuer:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 issuer.asked += 1
-                self.send_response(200)
+                moved = issuer.moved and self.path == "/keys"
+                self.send_response(302 if moved else 200)
+                self.send_header("Location", "/elsewhere")
                 self.end_headers()
                 self.wfile.write(issuer.key_set())
 
@@ -209,7 +254,10 @@ def test_issuer_keys_are_refreshed_and_withdrawn_keys_are_dropped(issuer: Issuer
         issuer.keys = {"newer": Ed25519PrivateKey.generate()}
         asyncio.run(keys.refresh("newer"))
         assert (set(keys.keys), issuer.asked) == ({"theirs"}, 1), "not again within RETRY_S"
-        now_s += RETRY_S + 1
+        now_s += RETRY_S
+        asyncio.run(keys.refresh("newer"))
+        assert (set(keys.keys), issuer.asked) == ({"theirs"}, 1), "not after exactly RETRY_S"
+        now_s += 1
         asyncio.run(keys.refresh("newer"))
         assert (set(keys.keys), issuer.asked) == ({"newer"}, 2)
         issuer.keys = {"third": Ed25519PrivateKey.generate()}
@@ -222,6 +270,23 @@ def test_issuer_keys_are_refreshed_and_withdrawn_keys_are_dropped(issuer: Issuer
     now_s += MAX_AGE_S + 1
     asyncio.run(keys.refresh("third"))  # the issuer is unreachable: no error
     assert set(keys.keys) == {"third"}
+
+
+@pytest.mark.parametrize(
+    ("moved", "padding", "accepted"),
+    [(False, 0, True), (False, 1, False), (True, 0, False)],
+    ids=["of the largest size", "a byte larger", "at another address"],
+)
+def test_a_key_set_that_is_too_large_or_elsewhere_changes_nothing(
+    issuer: Issuer, moved: bool, padding: int, accepted: bool
+):
+    issuer.moved = moved
+    issuer.padding = b" " * (MAX_BYTES - len(issuer.key_set()) + padding)
+    with issuer.published() as address:
+        keys = IssuerKeys(address)
+        asyncio.run(keys.refresh("theirs"))
+    assert issuer.asked == 1
+    assert set(keys.keys) == ({"theirs"} if accepted else set())
 
 
 @pytest.mark.parametrize(
