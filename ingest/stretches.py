@@ -8,7 +8,7 @@ what a crash left unfinished is completed.
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import accumulate
 from uuid import UUID
 
 from ingest.recordings import load_recording, wrist_of
@@ -146,7 +146,9 @@ def split_block(start_ns: int, end_ns: int, block: Sequence[NamedSpan]) -> list[
     >>> [(a // s, b // s) for a, b in split_block(0, 440 * s, sets)]
     [(0, 290), (290, 440)]
     """
-    middles = [(a[1] + b[0]) // 2 for a, b in pairwise(block) if b[0] > a[1]]
+    reached_ns = accumulate((end for _, end, _ in block), max)  # sets may overlap
+    pauses = [(end, span[0]) for end, span in zip(reached_ns, block[1:], strict=False)]
+    middles = [(end + begin) // 2 for end, begin in pauses if begin > end]
     rows: list[TimeSpan] = []
     while end_ns - start_ns > MAX_STRETCH_NS:
         reach_ns = start_ns + MAX_STRETCH_NS

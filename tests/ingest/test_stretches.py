@@ -5,6 +5,7 @@ from itertools import pairwise
 from uuid import uuid4
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,24 +27,24 @@ from tests.ingest.recorded_session import NOW, RecordedSession, both_sensors
 FIRST_NS = us_of(START) * 1000
 
 
-def stored(one: RecordedSession):
-    return asyncio.run(one.records.stretches.of_user(one.user, "wrist-acc3"))
+def stored(session: RecordedSession):
+    return asyncio.run(session.records.stretches.of_user(session.user, "wrist-acc3"))
 
 
-def swept(one: RecordedSession) -> int:
-    return asyncio.run(project_stretches(one.records, one.user, us_of(NOW)))
+def swept(session: RecordedSession) -> int:
+    return asyncio.run(project_stretches(session.records, session.user, us_of(NOW)))
 
 
 def recorded() -> RecordedSession:
-    one = RecordedSession()
+    session = RecordedSession()
 
     async def story() -> None:
-        await one.open(0, 1, 2, 3)
-        await one.confirm()
-        await one.complete(0, 1, 2, 3)
+        await session.open(0, 1, 2, 3)
+        await session.confirm()
+        await session.complete(0, 1, 2, 3)
 
     asyncio.run(story())
-    return one
+    return session
 
 
 @given(
@@ -61,24 +62,49 @@ def recorded() -> RecordedSession:
 )
 def test_stretches_cover_every_set_without_overlap_within_the_maximum_length(spans, tail_s):
     last_ns = spans[-1][1] + tail_s * NS_PER_S
-    found = stretches_of(spans, 0, last_ns)
-    windows = [window for window, _ in found]
+    stretches = stretches_of(spans, 0, last_ns)
+    windows = [window for window, _ in stretches]
     assert all(0 < end - start <= MAX_STRETCH_NS for start, end in windows)
     assert all(a[1] <= b[0] for a, b in pairwise(windows))
     for start, end, name in spans:
         inside = sum(max(0, min(end, b) - max(start, a)) for a, b in windows)
         assert inside == end - start
         assert all(
-            ((start, end, name) in sets) == (start < b and end > a) for (a, b), sets in found
+            ((start, end, name) in sets) == (start < b and end > a) for (a, b), sets in stretches
         )
     assert windows[0][0] == max(0, spans[0][0] - MARGIN_NS)
     assert windows[-1][1] == min(last_ns, spans[-1][1] + MARGIN_NS)
 
 
-def test_only_the_ends_of_a_long_pause_are_kept():
-    spans = [(100 * NS_PER_S, 130 * NS_PER_S, "row"), (900 * NS_PER_S, 930 * NS_PER_S, "row")]
-    windows = [window for window, _ in stretches_of(spans, 0, 2000 * NS_PER_S)]
-    assert windows == [(40 * NS_PER_S, 190 * NS_PER_S), (840 * NS_PER_S, 990 * NS_PER_S)]
+@pytest.mark.parametrize(
+    ("sets", "last_s", "windows"),
+    [
+        ([(100, 130), (900, 930)], 2000, [(40, 190), (840, 990)]),
+        ([(100, 130), (430, 460)], 2000, [(40, 280), (280, 520)]),  # a pause of just 300 s
+        ([(100, 130), (431, 460)], 2000, [(40, 190), (371, 520)]),
+        ([(100, 300), (150, 200), (600, 640)], 2000, [(40, 340), (340, 450), (450, 700)]),
+        ([(50, 200), (60, 80), (240, 330)], 2000, [(0, 220), (220, 390)]),  # one inside another
+        ([(100, 280)], 2000, [(40, 340)]),  # a row of just 300 s
+        ([(100, 130)], 50, [(40, 50)]),
+        ([(100, 130)], 40, []),  # the session ended before
+    ],
+)
+def test_only_the_ends_of_a_long_pause_are_kept(sets, last_s, windows):
+    spans = [(start * NS_PER_S, end * NS_PER_S, "row") for start, end in sets]
+    stretches = stretches_of(spans, 0, last_s * NS_PER_S)
+    assert [(start / NS_PER_S, end / NS_PER_S) for (start, end), _ in stretches] == windows
+
+
+def test_stretches_are_deleted_once_their_labels_expire():
+    session = recorded()
+    swept(session)
+    newest_us = stored(session)[0].metadata.revision
+    lists = asyncio.run(session.records.sessions.lists(session.user, session.session))
+    assert newest_us == lists["acc"].revision
+    expires_us = newest_us + LABELLED_TTL_S * 10**6
+    for now_us, left in ((expires_us - 10**6, 1), (expires_us, 0)):
+        asyncio.run(project_stretches(session.records, session.user, now_us))
+        assert len(stored(session)) == left
 
 
 def test_stretches_are_split_in_the_middle_of_a_pause():
@@ -89,104 +115,106 @@ def test_stretches_are_split_in_the_middle_of_a_pause():
 
 
 def test_stretches_are_stored_once_after_the_stream_is_complete():
-    one = RecordedSession()
+    session = RecordedSession()
 
     async def before() -> None:
-        await one.open(0, 1, 2, 3)
-        await one.confirm()
+        await session.open(0, 1, 2, 3)
+        await session.confirm()
 
     asyncio.run(before())
-    assert (swept(one), stored(one)) == (0, [])
-    asyncio.run(one.complete(0, 1, 2, 3))
-    assert swept(one) == 1
-    ((metadata, samples),) = stored(one)
+    assert (swept(session), stored(session)) == (0, [])
+    asyncio.run(session.complete(0, 1, 2, 3))
+    assert swept(session) == 1
+    ((metadata, samples),) = stored(session)
     start_ns, end_ns, exercise = metadata.spans[0]
     assert ((start_ns - FIRST_NS) / NS_PER_S, (end_ns - FIRST_NS) / NS_PER_S) == (0.2, 1.8)
     assert exercise == "biceps curl"
     recording = unpack_pieces(samples)  # all four seconds, raw, around a set of 1.6 s
     assert sum(len(piece.counts) for piece in recording.acc) == 4 * N == 4 * RATE_HZ
     assert np.unique(recording.acc[0].counts[:, 0]).tolist() == [0]
-    assert swept(one) == 0
-    assert stored(one)[0].metadata.revision == metadata.revision
+    assert swept(session) == 0
+    assert stored(session)[0].metadata.revision == metadata.revision
 
 
 def test_stretches_with_rotation_are_stored_in_both_layouts():
-    one = asyncio.run(both_sensors())
+    session = asyncio.run(both_sensors())
 
     async def story() -> None:
-        await one.confirm()
+        await session.confirm()
         listed = Completion(streams=dict.fromkeys(("acc", "gyro"), [SHA[0, 0], SHA[1, 0]]))
-        assert (await one.recorder.complete(one.user, one.session, listed)).complete
+        assert (await session.recorder.complete(session.user, session.session, listed)).complete
 
     def sensors(layout: str) -> list[tuple[bool, bool]]:
-        rows = asyncio.run(one.records.stretches.of_user(one.user, layout))
-        found = [unpack_pieces(samples) for _, samples in rows]
-        return [(bool(each.acc), bool(each.gyro)) for each in found]
+        rows = asyncio.run(session.records.stretches.of_user(session.user, layout))
+        recordings = [unpack_pieces(samples) for _, samples in rows]
+        return [(bool(recording.acc), bool(recording.gyro)) for recording in recordings]
 
     asyncio.run(story())
-    assert (swept(one), swept(one)) == (1, 0)
+    assert (swept(session), swept(session)) == (1, 0)
     assert (sensors("wrist-acc6"), sensors("wrist-acc3")) == ([(True, True)], [(True, False)])
 
 
 def test_correction_replaces_and_deletion_removes_a_stretch():
-    one = recorded()
-    swept(one)
-    first = stored(one)[0].metadata
+    session = recorded()
+    swept(session)
+    first = stored(session)[0].metadata
 
     async def correct() -> None:
-        row = await one.records.sets.read(one.user, one.session, one.set)
-        await one.confirm(1, row.revision)
+        row = await session.records.sets.read(session.user, session.session, session.set)
+        await session.confirm(1, row.revision)
 
     asyncio.run(correct())
-    assert swept(one) == 1
-    ((second, _),) = stored(one)
+    assert swept(session) == 1
+    ((second, _),) = stored(session)
     assert [span[2] for span in second.spans] == ["bench press"]
     assert second.revision > first.revision
-    asyncio.run(one.recorder.delete_set(one.user, one.session, one.set))
-    assert swept(one) == 1
-    assert stored(one) == []
-    assert swept(one) == 0
+    asyncio.run(session.recorder.delete_set(session.user, session.session, session.set))
+    assert swept(session) == 1
+    assert stored(session) == []
+    assert swept(session) == 0
 
 
 def test_deleting_one_of_two_sets_keeps_the_other_in_the_stretch():
-    one = recorded()
+    session = recorded()
     other = new_id()
 
     async def confirm_other() -> None:
-        said = (await one.records.sets.read(one.user, one.session, one.set))._asdict()
-        fields = {k: said[k] for k in ("reps", "label_source")}
+        first = await session.records.sets.read(session.user, session.session, session.set)
         later = SetConfirmation(
             exercise="row",
-            started_at=said["ended_at"],
-            ended_at=said["ended_at"].replace(second=3),
-            **fields,
+            started_at=first.ended_at,
+            ended_at=first.ended_at.replace(second=3),
+            reps=first.reps,
+            label_source=first.label_source,
         )
-        await one.recorder.confirm_set(one.user, one.session, other, later)
+        await session.recorder.confirm_set(session.user, session.session, other, later)
 
     asyncio.run(confirm_other())
-    swept(one)
-    assert [span[2] for span in stored(one)[0].metadata.spans] == ["biceps curl", "row"]
-    asyncio.run(one.recorder.delete_set(one.user, one.session, other))
-    assert swept(one) == 1  # although no set or list is newer than the stored stretch
-    assert [span[2] for span in stored(one)[0].metadata.spans] == ["biceps curl"]
-    assert swept(one) == 0
+    swept(session)
+    assert [span[2] for span in stored(session)[0].metadata.spans] == ["biceps curl", "row"]
+    asyncio.run(session.recorder.delete_set(session.user, session.session, other))
+    assert swept(session) == 1  # although no set or list is newer than the stored stretch
+    assert [span[2] for span in stored(session)[0].metadata.spans] == ["biceps curl"]
+    assert swept(session) == 0
 
 
 def test_sweep_and_replay_agree_and_deleted_sessions_stay_without_stretches():
-    one = recorded()
-    asyncio.run(sweep(one.records, START, NOW))
-    assert len(stored(one)) == 1
-    before = stored(one)
-    asyncio.run(replay(one.records, one.user, START, NOW))
-    assert stored(one) == before
-    asyncio.run(one.recorder.delete_session(one.user, one.session))
-    assert stored(one) == []
+    session = recorded()
+    asyncio.run(sweep(session.records, START, NOW))
+    assert len(stored(session)) == 1
+    before = stored(session)
+    asyncio.run(replay(session.records, session.user, START, NOW))
+    assert stored(session) == before
+    asyncio.run(session.recorder.delete_session(session.user, session.session))
+    assert stored(session) == []
     asyncio.run(
-        one.records.stretches.replace(one.user, one.session, before, us_of(NOW), LABELLED_TTL_S)
+        session.records.stretches.replace(
+            session.user, session.session, before, us_of(NOW), LABELLED_TTL_S
+        )
     )
-    assert stored(one) == []  # a write in flight
+    assert stored(session) == []  # a write in flight
 
 
 def test_user_without_sessions_has_no_stretches():
-    one = recorded()
-    assert asyncio.run(project_stretches(one.records, uuid4(), us_of(NOW))) == 0
+    session = recorded()
+    assert asyncio.run(project_stretches(session.records, uuid4(), us_of(NOW))) == 0
