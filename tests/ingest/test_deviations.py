@@ -9,16 +9,19 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from ingest.deviations import version_at
 from ingest.projections import project, project_all
 from ingest.recorder import Recorder
 from schemas.config import Limits
 from schemas.errors import BadEvent
-from schemas.events import SessionOpening, SetConfirmation
+from schemas.events import Completion, SessionOpening, SetConfirmation
 from schemas.ids import uuid7
 from schemas.times import us_of
 from store.database import Database
 from store.memory import memory_records
+from store.plans import Plan, PlanVersion
 from store.records import Records, records_in
+from tests.ingest.histories import STREAM
 from tests.store.made_records import prediction
 
 START = datetime(2026, 11, 21, 22, 30, tzinfo=UTC)
@@ -62,10 +65,12 @@ class Gym:
         """Confirm a set, or correct the one of that name."""
         set_id, revision = self.sets.get(name, (new_id(), None))
         at = START + timedelta(minutes=minute)
-        said = SetConfirmation(
+        confirmation = SetConfirmation(
             exercise=exercise, started_at=at, ended_at=at + timedelta(seconds=30), reps=reps
         )
-        row = await self.recorder.confirm_set(self.user, self.session, set_id, said, revision)
+        row = await self.recorder.confirm_set(
+            self.user, self.session, set_id, confirmation, revision
+        )
         self.sets[name] = set_id, row.revision
 
     async def rows(self, records: Records | None = None) -> list[Any]:
@@ -149,6 +154,33 @@ def test_deviations_use_the_plan_version_at_session_opening(gym: Gym) -> None:
     asyncio.run(story())
 
 
+@pytest.mark.parametrize(
+    ("opened_us", "revision"), [(4, 5), (5, 5), (8, 5), (9, 9), (10, 9), (13, 9)]
+)
+def test_a_session_follows_the_newest_version_that_is_not_younger(opened_us: int, revision: int):
+    plan = Plan(uuid4(), "Monday", (), 5)
+    versions = [PlanVersion(5, plan), PlanVersion(9, plan), PlanVersion(12, None)]
+    version = version_at(versions, opened_us)
+    assert version is not None
+    assert version.revision == revision
+
+
+def test_a_plan_without_any_version_left_is_followed_by_no_session():
+    assert version_at([PlanVersion(5, None)], 9) is None
+
+
+def test_every_planned_set_is_missed_once_a_session_without_sets_is_complete(gym: Gym) -> None:
+    async def story() -> None:
+        await gym.keep(BENCH, ROW)
+        opening = SessionOpening(started_at=START, plan=gym.plan, streams={"acc": STREAM})
+        await gym.recorder.open_session(gym.user, gym.session, opening)
+        assert await gym.rows() == []
+        await gym.recorder.complete(gym.user, gym.session, Completion(streams={"acc": []}))
+        assert await gym.kinds() == [("bench press", None, {"missed"}), ("row", None, {"missed"})]
+
+    asyncio.run(story())
+
+
 def test_deviations_are_computed_when_the_plan_arrives_after_its_session(gym: Gym) -> None:
     async def story() -> None:
         await gym.open()
@@ -169,8 +201,8 @@ def test_deviations_are_stored_in_the_utc_month_of_the_session_start(database: D
     async def story() -> None:
         await gym.keep(BENCH)
         begun = datetime.fromisoformat("2026-12-01T00:30:00+02:00")
-        said = {"started_at": begun, "timezone": "Europe/Helsinki", "plan": gym.plan}
-        opening = SessionOpening.model_validate({**said, "streams": {}})
+        fields = {"started_at": begun, "timezone": "Europe/Helsinki", "plan": gym.plan}
+        opening = SessionOpening.model_validate({**fields, "streams": {}})
         await gym.recorder.open_session(gym.user, gym.session, opening)
         minutes = (begun - START) // timedelta(minutes=1)
         gym.now = begun + timedelta(hours=1)
@@ -201,16 +233,17 @@ def test_predicted_sets_count_until_a_set_is_confirmed(gym: Gym) -> None:
         await gym.keep(BENCH)
         await gym.open()
         at = START + timedelta(minutes=1)
-        found = prediction(
+        bench = prediction(
             gym.user, gym.session, at, exercise="bench press", predicted_at=gym.clock()
         )
-        idle = found._replace(set_id=uuid4(), abstained=True, exercise=None)
-        await gym.records.predictions.replace(gym.user, gym.session, [found, idle])
+        unsure = bench._replace(set_id=uuid4(), abstained=True)
+        nameless = bench._replace(set_id=uuid4(), exercise=None)
+        await gym.records.predictions.replace(gym.user, gym.session, [bench, unsure, nameless])
         event = (await gym.records.journal.events(gym.user, [MONTH]))[-1]
         await project(gym.records, gym.user, event, 0)
         [row] = await gym.rows()
-        assert (row.set_id, row.source, row.confidence) == (found.set_id, "sensor", 0.9)
-        assert (row.kinds, row.revision) == ({"as_planned"}, us_of(found.predicted_at))
+        assert (row.set_id, row.source, row.confidence) == (bench.set_id, "sensor", 0.9)
+        assert (row.kinds, row.revision) == ({"as_planned"}, us_of(bench.predicted_at))
         await gym.do("said", 1, "bench press", 7)
         [row] = await gym.rows()
         assert (row.source, row.actual_reps, row.kinds) == ("confirmed", 7, {"reps"})
