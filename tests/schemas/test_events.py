@@ -1,11 +1,19 @@
 """Validation of the bodies that clients send."""
 
+import json
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from schemas.events import PlanBody, SessionOpening, SetConfirmation, known_timezone
+from schemas.events import (
+    MAX_PLANNED_SETS,
+    PlanBody,
+    PlannedSet,
+    SessionOpening,
+    SetConfirmation,
+    known_timezone,
+)
 
 STREAMS = {"acc": {"kind": "acc", "unit": "g"}}
 
@@ -31,9 +39,9 @@ def test_times_from_1970_to_2199_are_accepted(text: str) -> None:
     ],
 )
 def test_times_outside_1970_to_2199_are_refused_with_their_field(name: str, text: str) -> None:
-    said = {"started_at": "2026-11-21T10:00:00Z", "streams": STREAMS, name: text}
+    opening = {"started_at": "2026-11-21T10:00:00Z", "streams": STREAMS, name: text}
     with pytest.raises(ValidationError, match="from 1970-01-01 to before 2200-01-01") as told:
-        SessionOpening.model_validate(said)
+        SessionOpening.model_validate(opening)
     assert told.value.errors()[0]["loc"] == (name,)
 
 
@@ -63,9 +71,57 @@ def test_invalid_set_is_refused_with_its_field(field: str, changes: dict[str, An
     SetConfirmation.model_validate(A_SET)
     with pytest.raises(ValidationError) as told:
         SetConfirmation.model_validate({**A_SET, **changes})
-    (one,) = told.value.errors()
-    assert one["loc"] == (field,)
-    assert one["input"] == changes[field]
+    (error,) = told.value.errors()
+    assert (error["loc"], error["input"]) == ((field,), changes[field])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ended_at": "2026-11-21T12:00:00.000001Z"},
+        {"ended_at": "2026-11-21T18:00:00Z"},
+        {"reps": 0, "weight_kg": 0, "intensity": 0},
+        {"reps": 10_000, "weight_kg": 2000, "intensity": 1},
+        {"reps": None, "weight_kg": None, "intensity": None},
+    ],
+)
+def test_numbers_of_a_set_are_accepted_to_their_limits(changes: dict[str, Any]) -> None:
+    SetConfirmation.model_validate_json(json.dumps({**A_SET, **changes}))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("reps", -1),
+        ("reps", 10_001),
+        ("reps", 8.0),
+        ("reps", "8"),
+        ("reps", True),
+        ("weight_kg", -0.1),
+        ("weight_kg", 2000.1),
+        ("weight_kg", "60"),
+        ("weight_kg", float("nan")),
+        ("intensity", -0.1),
+        ("intensity", 1.1),
+    ],
+)
+@pytest.mark.parametrize("kind", [SetConfirmation, PlannedSet])
+def test_numbers_beyond_their_limits_are_refused(kind: Any, field: str, value: object) -> None:
+    fields = A_SET if kind is SetConfirmation else {"exercise": "row"}
+    kind.model_validate(fields)
+    with pytest.raises(ValidationError) as refused:
+        kind.model_validate({**fields, field: value})
+    assert refused.value.errors()[0]["loc"] == (field,)
+
+
+@pytest.mark.parametrize(("count", "is_valid"), [(MAX_PLANNED_SETS, True), (501, False)])
+def test_a_plan_has_at_most_five_hundred_sets(count: int, *, is_valid: bool) -> None:
+    plan = {"name": "Monday", "sets": [{"exercise": "row"}] * count}
+    if is_valid:
+        assert len(PlanBody.model_validate(plan).sets) == count
+    else:
+        with pytest.raises(ValidationError):
+            PlanBody.model_validate(plan)
 
 
 @pytest.mark.parametrize(
@@ -76,8 +132,8 @@ def test_invalid_stream_is_refused_with_its_field(field: str, changes: dict[str,
     streams = {"acc": {**STREAMS["acc"], **changes}}
     with pytest.raises(ValidationError) as told:
         SessionOpening.model_validate({"started_at": NOON, "streams": streams})
-    (one,) = told.value.errors()
-    assert (one["loc"], one["input"]) == (("streams", "acc", field), changes[field])
+    (error,) = told.value.errors()
+    assert (error["loc"], error["input"]) == (("streams", "acc", field), changes[field])
 
 
 def test_plan_names_with_terminal_control_characters_are_refused() -> None:
