@@ -44,8 +44,8 @@ def a_week(outbox: Outbox) -> dict[UUID, list[bytes]]:
         session = new_id(started_at)
         kept[session] = [body(day, seq, started_at) for seq in range(CHUNKS)]
         outbox.add_session(session, started_at, STREAMS)
-        for seq, one in enumerate(kept[session]):
-            outbox.add_chunk(session, "acc", seq, one)
+        for seq, sent in enumerate(kept[session]):
+            outbox.add_chunk(session, "acc", seq, sent)
         times = {"started_at": started_at, "ended_at": started_at + timedelta(seconds=10)}
         outbox.add_set(session, new_id(started_at), {"exercise": "row", **times})
         hashes = [hashlib.sha256(one).hexdigest() for one in kept[session]]
@@ -205,14 +205,14 @@ def test_a_completion_sent_before_its_last_chunk_is_retried(tmp_path: Path):
 
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("/chunks"):
-            return httpx.Response(200, json={"results": [{"sha256": _sha256(b"last")}]})
+            return httpx.Response(200, json={"results": [{"sha256": sha(b"last")}]})
         completed.append(len(completed))
         if completed == [0]:  # the last chunk is added after the chunks were sent
             recording.add_chunk(session, "acc", 0, b"last")
             return httpx.Response(409, json={"type": "urn:muvr:problem:missing-chunks"})
         return httpx.Response(200, json={})
 
-    recording.add_completion(session, {"acc": [_sha256(b"last")]})
+    recording.add_completion(session, {"acc": [sha(b"last")]})
     with served_by(answer) as client:
         outbox.send(client)
         assert (len(outbox), outbox.refused()) == (2, [])
@@ -225,7 +225,7 @@ def test_a_completion_sent_before_its_last_chunk_is_retried(tmp_path: Path):
 def test_a_receipt_with_another_hash_keeps_the_chunk(tmp_path: Path):
     outbox = Outbox(tmp_path / "outbox.db")
     outbox.add_chunk(new_id(), "acc", 0, b"samples")
-    receipts = {"results": [{"sha256": _sha256(b"other samples")}]}
+    receipts = {"results": [{"sha256": sha(b"other samples")}]}
     with (
         served_by(lambda _: httpx.Response(200, json=receipts)) as client,
         pytest.raises(ReceiptWrong),
@@ -235,7 +235,7 @@ def test_a_receipt_with_another_hash_keeps_the_chunk(tmp_path: Path):
     outbox.close()
 
 
-def _sha256(body: bytes) -> str:
+def sha(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 

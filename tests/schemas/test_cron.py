@@ -55,6 +55,7 @@ def test_nothing_is_due_between_last_and_next(text: str, at: datetime):
         ("0 0 31 4 1", "2026-04-27T00:00"),  # April has no 31st, but Mondays
         ("59 11 * * *", "2026-11-21T11:59"),  # due now
         ("8,1 8,1 * * *", "2026-11-21T08:08"),
+        ("0 0 31 4,10 *", "2026-10-31T00:00"),
     ],
 )
 def test_last_is_the_latest_due_time(text: str, expected: str):

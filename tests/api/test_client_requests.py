@@ -1,0 +1,169 @@
+"""What the client and its outbox send, to a server that is a function."""
+
+import io
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import cbor2
+import httpx
+import pytest
+
+from examples.client import ReceiptWrong, RequestRefused, new_id
+from examples.outbox import BATCH_BYTES, Outbox
+from schemas.ids import uuid7
+from tests.api.conftest import PASSWORD
+from tests.api.test_offline_client import CHUNKS, DAYS, a_week, served_by, sha
+
+
+def items_of(request: httpx.Request) -> list[dict[str, Any]]:
+    """The chunks of a request, in order."""
+    stream = io.BytesIO(request.content)
+    decoder = cbor2.CBORDecoder(stream)
+    items: list[dict[str, Any]] = []
+    while stream.tell() < len(request.content):
+        items.append(decoder.decode())
+    return items
+
+
+def receipts_of(request: httpx.Request) -> httpx.Response:
+    """The response of a server that stores every chunk."""
+    if not request.url.path.endswith("/chunks"):
+        return httpx.Response(200, json={})
+    receipts = [{"sha256": sha(item["chunk"])} for item in items_of(request)]
+    return httpx.Response(200, json={"results": receipts})
+
+
+def test_openings_are_sent_first_then_chunks_then_sets_and_completions(tmp_path: Path):
+    outbox = Outbox(tmp_path / "outbox.db")
+    kept = a_week(outbox)
+    asked: list[tuple[str, str]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        _, _, _, session, *rest = request.url.path.split("/")
+        asked.append((rest[0] if rest else "open", session))
+        return receipts_of(request)
+
+    with served_by(answer) as client:
+        assert outbox.send(client) == DAYS * (CHUNKS + 3)
+    sessions = [str(session) for session in kept]
+    steps = ("open", "chunks", "sets", "complete")
+    assert asked == [(step, session) for step in steps for session in sessions]
+    outbox.close()
+
+
+def test_chunks_are_sent_in_batches_of_one_session_below_the_limit(tmp_path: Path):
+    outbox = Outbox(tmp_path / "outbox.db")
+    first, second = sorted((new_id(), new_id()))
+    third = bytes(BATCH_BYTES // 3 - 100)  # three of them take all of a batch, with their names
+    for seq in range(4):
+        outbox.add_chunk(first, "acc", seq, third)
+        outbox.add_chunk(first, "acc", seq, b"another body of the same number is left out")
+    outbox.add_chunk(second, "acc", 0, b"samples")
+    batches: list[tuple[str, list[int]]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        session = request.url.path.split("/")[3]
+        batches.append((session, [item["seq"] for item in items_of(request)]))
+        return receipts_of(request)
+
+    with served_by(answer) as client:
+        assert outbox.send(client) == 5
+    assert batches == [(str(first), [0, 1, 2]), (str(first), [3]), (str(second), [0])]
+    outbox.close()
+
+
+def test_chunks_after_one_that_cannot_be_stored_now_are_kept(tmp_path: Path):
+    outbox = Outbox(tmp_path / "outbox.db")
+    session = new_id()
+    for seq in range(3):
+        outbox.add_chunk(session, "acc", seq, b"%d" % seq)
+    outbox.add_completion(session, {"acc": []})
+    results = [{"sha256": sha(b"0")}, {"problem": {"status": 503}}, {"sha256": sha(b"2")}]
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        return httpx.Response(200, json={"results": results})
+
+    with served_by(answer) as client:
+        assert outbox.send(client) == 1
+    assert (len(asked), len(outbox), outbox.refused()) == (1, 3, [])
+    outbox.close()
+
+
+def test_an_expired_access_token_is_renewed_and_the_request_sent_again():
+    asked: list[tuple[str, str]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sign = request.headers.get("Authorization", "")
+        asked.append((request.url.path.rpartition("/")[2], sign))
+        if request.url.path == "/v1/auth/refresh":
+            assert json.loads(request.content) == {"refresh_token": "refresh 1"}
+            return httpx.Response(200, json={"access_token": "2", "refresh_token": "refresh 2"})
+        if request.url.path == "/v1/auth/token":
+            tokens = {"access_token": "1", "refresh_token": "refresh 1"}
+            return httpx.Response(200, json=tokens)
+        return httpx.Response(401 if sign == "Bearer 1" else 200, json={})
+
+    session = new_id()
+    with served_by(answer) as client:
+        client.login("ada", PASSWORD)
+        client.session(session)
+        assert client.token == "2"
+    assert asked == [
+        ("token", ""),
+        (str(session), "Bearer 1"),
+        ("refresh", ""),
+        (str(session), "Bearer 2"),
+    ]
+
+
+def test_a_request_waits_longer_after_each_failure_or_as_long_as_it_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    waits: list[float] = []
+    monkeypatch.setattr("examples.client.time.sleep", waits.append)
+    answers: list[httpx.Response | Exception] = [
+        httpx.ConnectError("no network"),
+        httpx.Response(500),
+        httpx.Response(503, headers={"Retry-After": "3"}),
+        httpx.Response(429, headers={"Retry-After": "3600"}),
+        httpx.ReadTimeout("it took too long"),
+        httpx.Response(200, json={"session": "here"}),
+    ]
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        response = answers.pop(0)
+        if isinstance(response, Exception):
+            raise response
+        return response
+
+    with served_by(answer) as client:
+        assert client.session(new_id()) == {"session": "here"}
+    assert waits == [0, 0.25, 0.5, 3, 10, 4]  # a pause is ten seconds at most
+
+
+def test_a_refusal_without_a_problem_document_shows_the_answer():
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(404, text="<h1>Nobody here</h1>")
+
+    with served_by(answer) as client, pytest.raises(RequestRefused) as refused:
+        client.session(new_id())
+    assert refused.value.problem == {"title": "Not Found", "detail": "<h1>Nobody here</h1>"}
+    assert str(refused.value) == "404 Not Found: <h1>Nobody here</h1>"
+
+
+def test_a_chunk_whose_receipt_names_other_bytes_is_not_taken_as_sent():
+    receipt = {"sha256": sha(b"other samples")}
+    with served_by(lambda _: httpx.Response(200, json=receipt)) as client:
+        with pytest.raises(ReceiptWrong):
+            client.put_chunk(new_id(), "acc", 0, b"samples")
+        assert client.put_chunk(new_id(), "acc", 0, b"other samples") == receipt
+
+
+@pytest.mark.parametrize("noise", [bytes(10), b"\xff" * 10], ids=["zeros", "ones"])
+def test_ids_of_the_client_are_those_of_the_service(noise: bytes):
+    at = datetime(2026, 11, 21, 10, 0, 0, 123_000, tzinfo=UTC)
+    assert new_id(at, noise) == uuid7(int(at.timestamp() * 1000), noise)
