@@ -41,11 +41,10 @@ class TtlCache(Generic[K, V]):
 
     async def fresh(self, key: K, load: Callable[[], Coroutine[None, None, V]]) -> V:
         """The value, at most `ttl_s` old; raises what `load` raises."""
-        entry = self._entries.get(key)
-        remaining_s = entry.expires_at - self._clock() if entry is not None else 0.0
-        if entry is None or remaining_s <= 0:
+        entry, now_s = self._entries.get(key), self._clock()
+        if entry is None or entry.expires_at <= now_s:
             return await self.load(key, load)
-        if remaining_s < self._ttl_s / 2:
+        if entry.expires_at - now_s < self._ttl_s / 2:
             self._look_up(key, load)
         return entry.value
 
