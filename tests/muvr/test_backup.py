@@ -1,28 +1,42 @@
 """A backup is restored completely into an empty node; erased users stay erased."""
 
 import asyncio
+import hashlib
 import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import UUID, uuid4
 
 import pytest
 
 from ingest.erasure import erase_user
-from muvr.backup import LEDGER, _count, backup, make_folder, require_one_backup, restore
+from muvr.backup import (
+    LEDGER,
+    _count,
+    _require_known,
+    backup,
+    make_folder,
+    require_one_backup,
+    restore,
+)
+from muvr.service import Service
 from schemas.errors import BadBackup, BadInput
+from schemas.layout import LAYOUT
 from store.connection import connect
+from store.cql import read_migrations
 from store.database import Database
-from store.migrate import migrate
+from store.migrate import FOLDER, migrate
 from store.node.process import EmbeddedNode
-from store.node.snapshot import MANIFEST, read_backup
+from store.node.snapshot import FORMAT, MANIFEST, Backup, read_backup
 from store.users import User, Users
 from tests.cassandra_node import own_node, quick_tables
 
 NOW = datetime.now(UTC)
 TABLES = ("users", "usernames", "samples", "sets", "champions", "live_runs", "job_run_users")
+ROWS = "tables/users/da-1-bti-Data.db"
 LONG_AGO_US = 1_700_000_000_000_000
 SET = (
     "INSERT INTO sets (user_id, session_id, set_id, exercise, reps, revision) "
@@ -66,12 +80,12 @@ def fill(database: Database) -> dict[str, UUID]:
 
 def contents(database: Database) -> dict[str, list[str]]:
     """All rows of some tables, and the write times of samples."""
-    found = {
+    rows = {
         table: sorted(str(row) for row in database.execute(f"SELECT * FROM {table}"))
         for table in TABLES
     }
     times = database.execute("SELECT seq, WRITETIME(xyz) AS at FROM samples")
-    return {**found, "times": sorted(str(row) for row in times)}
+    return {**rows, "times": sorted(str(row) for row in times)}
 
 
 @pytest.fixture
@@ -113,12 +127,12 @@ def test_a_backup_is_restored_into_an_empty_node_without_erased_users(
         empty_conf = conf_of(other, empty, "muvr_backup")
         with quick_tables():  # the node is stopped cleanly
             restore(folder, conf=empty_conf, as_json=True)
-        told = capsys.readouterr()
-        assert told.err.count("starting Cassandra ...") == 2, "both starts are reported"
-        assert told.err.count("starting Cassandra: done") == 2
-        said = json.loads(told.out)
-        assert (said["rows"]["users"], said["rows"]["samples"]) == (1, 300)
-        assert said["erased_again"] == 2
+        printed = capsys.readouterr()
+        assert printed.err.count("starting Cassandra ...") == 2, "both starts are reported"
+        assert printed.err.count("starting Cassandra: done") == 2
+        report = json.loads(printed.out)
+        assert (report["rows"]["users"], report["rows"]["samples"]) == (1, 300)
+        assert report["erased_again"] == 2
         assert not empty.status().running, "it was not running before"
         with pytest.raises(BadBackup, match=r"not empty \(users, sessions, samples, "):
             restore(folder, conf=empty_conf, as_json=True)
@@ -130,9 +144,9 @@ def test_a_backup_is_restored_into_an_empty_node_without_erased_users(
             for table, rows in kept.items()
         }
         again.execute(SET, (people["anna"], uuid4(), uuid4(), LONG_AGO_US))  # a late replay
-        found = contents(again)
+        restored = contents(again)
         again.close()
-    assert found == without_ben
+    assert restored == without_ben
 
 
 def test_restored_rows_are_counted_only_up_to_a_limit():
@@ -166,26 +180,92 @@ def test_a_node_started_for_a_failed_restore_is_stopped(
     assert len(stopped) == 1
 
 
-def test_a_missing_or_changed_backup_file_is_named(tmp_path: Path):
+@pytest.fixture
+def small_backup(tmp_path: Path) -> Path:
+    """A whole backup of one file."""
     folder = tmp_path / "20261121T031500Z"
     (folder / "tables/users").mkdir(parents=True)
-    file = folder / "tables/users/da-1-bti-Data.db"
-    file.write_bytes(b"rows")
-    digest = "8d1fa5f9e1a9ba67a4e2b4d2e4ad9a2a7d9eebc4c6f5d11d0e7a4ae5c2a2ca7f"
+    (folder / ROWS).write_bytes(b"rows")
+    digest = hashlib.sha256(b"rows").hexdigest()
     manifest = {
-        "format": 1,
+        "format": FORMAT,
         "made_at": NOW.isoformat(),
         "keyspace": "muvr",
         "cassandra": "5.0.9",
         "migrations": {},
         "layout": {},
-        "files": [{"path": "tables/users/da-1-bti-Data.db", "size": 4, "sha256": digest}],
+        "files": [{"path": ROWS, "size": 4, "sha256": digest}],
     }
-    with pytest.raises(BadBackup, match="no whole backup"):
-        read_backup(folder)
     (folder / MANIFEST).write_text(json.dumps(manifest))
+    return folder
+
+
+def test_a_missing_or_changed_backup_file_is_named(small_backup: Path):
+    assert read_backup(small_backup).bytes == 4
+    (small_backup / ROWS).write_bytes(b"rOws")
     with pytest.raises(BadBackup, match=r"da-1-bti-Data\.db is missing or was changed"):
-        read_backup(folder)
+        read_backup(small_backup)
+    (small_backup / ROWS).unlink()
+    with pytest.raises(BadBackup, match=r"da-1-bti-Data\.db is missing or was changed"):
+        read_backup(small_backup)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"format": FORMAT + 1}, f"its format is not {FORMAT}"),
+        ({"files": [{"path": ROWS}]}, "no whole backup"),
+        ({"colour": "red"}, "no whole backup"),
+        (None, "no whole backup"),
+    ],
+)
+def test_a_manifest_that_is_not_understood_is_refused(
+    small_backup: Path, changes: dict[str, object] | None, says: str
+):
+    manifest = json.loads((small_backup / MANIFEST).read_text())
+    text = "half of" if changes is None else json.dumps({**manifest, **changes})
+    (small_backup / MANIFEST).write_text(text)
+    with pytest.raises(BadBackup, match=says):
+        read_backup(small_backup)
+    (small_backup / MANIFEST).unlink()
+    with pytest.raises(BadBackup, match="no whole backup"):
+        read_backup(small_backup)
+
+
+HERE = {migration.name: migration.checksum for migration in read_migrations(FOLDER)}
+FIRST = min(HERE)
+
+
+@pytest.mark.parametrize(
+    ("migrations", "layout", "says"),
+    [
+        (HERE, LAYOUT, None),
+        ({FIRST: HERE[FIRST]}, LAYOUT, None),  # of an earlier release
+        ({**HERE, FIRST: "another"}, LAYOUT, f"another release: {FIRST} differ here"),
+        ({**HERE, "9999_later.cql": "any"}, LAYOUT, "9999_later.cql differ here"),
+        (HERE, {**LAYOUT, "odd": "1"}, "keys were shaped with"),
+    ],
+    ids=["the same", "earlier", "changed", "later", "other keys"],
+)
+def test_a_backup_of_another_schema_is_refused(
+    migrations: dict[str, str], layout: dict[str, str], says: str | None
+):
+    saved = Backup(NOW.isoformat(), "muvr", "5.0.9", migrations, layout, ())
+    if says is None:
+        _require_known(saved)
+        return
+    with pytest.raises(BadBackup, match=says):
+        _require_known(saved)
+
+
+def test_restoring_beside_a_running_service_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(Service, "status", lambda _: SimpleNamespace(running=True))
+    conf = tmp_path / "conf.yaml"
+    conf.write_text(f"paths: {{data: {tmp_path / 'node'}}}\n")
+    with pytest.raises(BadBackup, match="stop it first: muvr down"):
+        restore(tmp_path, conf=conf)
 
 
 def test_backing_up_an_outside_cluster_is_refused(tmp_path: Path):
