@@ -115,6 +115,13 @@ def test_seconds_of_a_repeated_step_are_added(monkeypatch):
     assert run.seconds == {"engine": 5.25}
 
 
+def test_the_next_run_reads_the_last_minute_before_this_one_again():
+    run = Run("rank", uuid4(), NOW, threading.Event())
+    assert run.read_until is None
+    run.mark_read()
+    assert run.read_until == NOW - timedelta(minutes=1)
+
+
 def test_require_lease_raises_after_the_lease_is_lost():
     run = Run("rank", uuid4(), NOW, threading.Event())
     run.require_lease()
