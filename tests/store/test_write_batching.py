@@ -58,10 +58,11 @@ def test_writes_of_one_loop_iteration_are_batched_within_the_limits():
     async def run() -> None:
         slow = Slow()
         gathering = WriteBatcher[int](slow.send, max_writes=3, max_bytes=100)
-        sizes = [10, 10, 10, 60, 50, 500, 10]
+        sizes = [10, 10, 10, 60, 40, 50, 51, 500, 10]
         asked = [asyncio.create_task(gathering.put(i, size)) for i, size in enumerate(sizes)]
         await settled()
-        assert slow.batches == [[0, 1, 2], [3], [4], [5], [6]]  # 60 + 50 and 500 exceed max_bytes
+        # 60 + 40 are max_bytes, 50 + 51 and 500 exceed them
+        assert slow.batches == [[0, 1, 2], [3, 4], [5], [6], [7], [8]]
         for batch in range(len(slow.batches)):
             slow.answer(batch)
         await asyncio.gather(*asked)
@@ -96,8 +97,8 @@ def test_batch_error_is_raised_to_all_of_its_writers_and_no_others():
         await settled()
         slow.answer(0, Away())
         slow.answer(1)
-        told = await asyncio.gather(*asked, return_exceptions=True)
-        assert [type(one) for one in told] == [Away, Away, type(None)]
+        results = await asyncio.gather(*asked, return_exceptions=True)
+        assert [type(result) for result in results] == [Away, Away, type(None)]
         after = asyncio.create_task(gathering.put(7, 1))
         await settled()
         assert slow.batches[-1] == [7]
@@ -139,7 +140,7 @@ def test_every_write_is_sent_once_and_answered_in_any_completion_order(
         )
         asked = [asyncio.create_task(gathering.put(i, size)) for i, size in enumerate(sizes)]
         answered: set[int] = set()
-        while len(answered) < len(slow.batches) or not all(one.done() for one in asked):
+        while len(answered) < len(slow.batches) or not all(put.done() for put in asked):
             await settled()
             open_ones = [i for i in range(len(slow.batches)) if i not in answered]
             assert len(open_ones) <= max_in_flight
