@@ -64,6 +64,80 @@ def test_the_database_unavailable_problem_says_the_write_may_be_stored():
 
 
 @pytest.mark.parametrize(
+    ("error", "detail", "members", "headers"),
+    [
+        (errors.MuvrError("at 10.0.0.1"), "Something went wrong on our side", {}, {}),
+        (errors.NotReady("it starts"), "it starts", {}, {"retry-after": "1"}),
+        (
+            errors.BadInput("rate_hz is 0", field="rate_hz", value=0),
+            "rate_hz is 0",
+            {"field": "rate_hz", "value": 0},
+            {},
+        ),
+        (errors.MissingChunks("1", missing={"acc": [4]}), "1", {"missing": {"acc": [4]}}, {}),
+        (
+            errors.LimitExceeded("too many", limit="samples", retry_after_s=60),
+            "too many",
+            {"limit": "samples"},
+            {"retry-after": "60", "ratelimit": '"samples";r=0;t=60'},
+        ),
+        (
+            errors.NotAuthenticated("who?"),
+            "who?",
+            {},
+            {"www-authenticate": 'Bearer realm="muvr", error="invalid_token"'},
+        ),
+        (
+            errors.MissingScope("no"),
+            "no",
+            {},
+            {"www-authenticate": 'Bearer realm="muvr", error="insufficient_scope"'},
+        ),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_a_problem_has_the_members_and_headers_of_its_kind(
+    error: errors.MuvrError, detail: str, members: dict[str, object], headers: dict[str, str]
+):
+    answer = problem_response(error, HTTPConnection({"type": "http", "muvr.request_id": "r1"}))
+    document = json.loads(bytes(answer.body))
+    kind = kind_of(error)
+    assert document == {
+        "type": f"urn:muvr:problem:{kind.name}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail,
+        "request_id": "r1",
+        **members,
+    }
+    sent = {name: value for name, value in answer.headers.items() if "content" not in name}
+    assert (answer.status_code, sent) == (kind.status, headers)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (True, True),
+        (2**53 - 1, 2**53 - 1),
+        (2**53, str(2**53)),  # JavaScript reads it as another number
+        (-(2**53), str(-(2**53))),
+        (1.5, 1.5),
+        (float("nan"), "nan"),
+        (float("-inf"), "-inf"),
+        (b"a\xff", "a�"),
+        ("x" * 120, "x" * 120),
+        ("x" * 121, "x" * 120 + "…"),
+        ([1, 2], "[1, 2]"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_offending_value_is_shown_as_json_and_shortened(value: object, shown: object):
+    error = errors.BadInput("it is wrong", field="x", value=value)
+    answer = problem_response(error, HTTPConnection({"type": "http"}))
+    assert json.loads(bytes(answer.body))["value"] == shown
+
+
+@pytest.mark.parametrize(
     ("method", "path", "status", "name"),
     [
         ("GET", "/nowhere", 404, "not-there"),

@@ -2,9 +2,12 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
 
 import cbor2
 import httpx
@@ -12,7 +15,7 @@ import numpy as np
 import pytest
 from websockets.sync.client import connect
 
-from api.quota import MIN_CHUNK_QUOTA, chunk_quota, set_quota
+from api.quota import MIN_CHUNK_QUOTA, byte_charger, chunk_quota, set_quota
 from ingest.chunks import canonical_body, decode_chunk
 from models.signal.pieces import Piece
 from schemas.config import Cassandra, Limits
@@ -60,8 +63,8 @@ def acquisition(phone: Phone, token: str) -> None:
 
 def counted(phone: Phone) -> dict[str, float]:
     text = phone.http.get("/metrics").text
-    found = {name: re.search(rf"^{name} (\S+)$", text, re.MULTILINE) for name in COUNTED}
-    return {name: float(one[1]) if one else 0.0 for name, one in found.items()}
+    lines = {name: re.search(rf"^{name} (\S+)$", text, re.MULTILINE) for name in COUNTED}
+    return {name: float(line[1]) if line else 0.0 for name, line in lines.items()}
 
 
 @pytest.mark.parametrize("door", [upload, batch, live, acquisition])
@@ -141,14 +144,32 @@ def test_a_confirmed_set_is_charged_for_the_samples_copied_with_it(
         assert [bare.confirm(fresh_id()).status_code for _ in range(3)] == [200] * 3
 
 
+@pytest.mark.parametrize(
+    ("streams", "a_minute"),
+    [([], 0), (["gyro"], 0), (["acc"], 6_000), (["acc", "gyro"], 12_000)],
+)
+def test_the_quota_of_a_set_follows_its_length_and_sensors(streams: list[str], a_minute: int):
+    assert counts(60, streams) == a_minute
+
+
 def test_the_quota_of_a_set_is_capped_at_what_is_stored() -> None:
+    assert [counts(length_s) for length_s in (0.001, 6 * 3600)] == [16, 1_000_000]
+
+
+def counts(length_s: float, streams: Iterable[str] = ("acc", "gyro")) -> int:
+    """The quota of a set of this length in a session with these streams."""
     start = datetime(2026, 11, 21, tzinfo=UTC)
-    streams: dict[str, dict[str, str | None]] = {name: {**one} for name, one in STREAMS.items()}
-    session = SessionRow(fresh_id(), start, None, "UTC", None, streams, {}, complete=False)
+    declared: dict[str, dict[str, str | None]] = {name: {**STREAMS[name]} for name in streams}
+    session = SessionRow(fresh_id(), start, None, "UTC", None, declared, {}, complete=False)
+    end = start + timedelta(seconds=length_s)
+    return set_quota(session, SetConfirmation(exercise="row", started_at=start, ended_at=end))
 
-    def counts(length_s: float) -> int:
-        end = start + timedelta(seconds=length_s)
-        said = SetConfirmation(exercise="row", started_at=start, ended_at=end)
-        return set_quota(session, said)
 
-    assert [counts(0.001), counts(60), counts(6 * 3600)] == [16, 12_000, 1_000_000]
+def test_four_bytes_of_a_list_count_as_one_sample() -> None:
+    taken: list[tuple[UUID, int]] = []
+    limiter = SimpleNamespace(take_samples=lambda *given: taken.append(given))
+    services: Any = SimpleNamespace(rate_limiter=limiter)
+    user = fresh_id()
+    for size_bytes in (3, 4, 67):
+        byte_charger(services, user)(size_bytes)
+    assert taken == [(user, 0), (user, 1), (user, 16)]

@@ -80,11 +80,33 @@ def test_a_response_may_take_longer_than_the_body_timeout():
 
 def test_without_a_body_only_the_response_timeout_applies():
     line = Line()
-    one = middleware(LONG_S, timeout_s=0.05, body_timeout_s=LONG_S)
+    service = middleware(LONG_S, timeout_s=0.05, body_timeout_s=LONG_S)
     began = time.monotonic()
-    asyncio.run(asyncio.wait_for(one({**SCOPE, "headers": []}, line.receive, line.send), 5))
+    asyncio.run(asyncio.wait_for(service({**SCOPE, "headers": []}, line.receive, line.send), 5))
     assert (line.status, line.problem) == (503, "took-too-long")
     assert time.monotonic() - began < 1
+
+
+def test_waiting_for_a_disconnect_is_not_waiting_for_the_body():
+    class Patient(Line):
+        """A client that sends its body, then waits for the response."""
+
+        async def receive(self) -> Message:
+            message = await super().receive()
+            self.sends = False
+            return message
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:  # the ASGI signature
+        await receive()
+        disconnected = asyncio.create_task(receive())
+        await asyncio.sleep(0.2)  # twice the body timeout
+        disconnected.cancel()
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+
+    config = Config(api=Api(body_timeout_s=0.1, request_timeout_s=LONG_S))
+    line = Patient()
+    asyncio.run(ask(RequestMiddleware(app, config=config, metrics=Metrics(), log=None), line))
+    assert line.status == 204
 
 
 class Long(Line):
@@ -161,7 +183,7 @@ def test_a_started_response_continues_while_the_client_reads_it():
 def test_a_started_response_that_is_not_read_is_cancelled():
     line = Slow(after_s=0.0, parts=5)
     asyncio.run(asyncio.wait_for(ask(streaming(LONGEST), line), 5))
-    assert [one["type"] for one in line.answer] == ["http.response.start"] + 5 * [
+    assert [message["type"] for message in line.answer] == ["http.response.start"] + 5 * [
         "http.response.body"
     ]
 
@@ -196,15 +218,15 @@ def test_a_cancellation_from_outside_gets_no_response():
     ("peer", "seen"), [("127.0.0.1", "203.0.113.7"), ("192.0.2.1", "192.0.2.1")]
 )
 def test_x_forwarded_for_is_trusted_only_from_loopback(peer: str, seen: str):
-    found: list[str] = []
+    clients: list[str] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:  # the ASGI signature
-        found.append(scope["client"][0])
+        clients.append(scope["client"][0])
 
     headers = [(b"x-forwarded-for", b"203.0.113.7")]
     scope = {**SCOPE, "client": (peer, 1), "headers": headers, "scheme": "http"}
     asyncio.run(forwarded(app)(scope, Line().receive, Line().send))
-    assert found == [seen]
+    assert clients == [seen]
 
 
 @pytest.mark.parametrize("first", [0, 1])

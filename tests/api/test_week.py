@@ -1,8 +1,14 @@
 """The week plan: from history, else from plans, else reported as unknown."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import pytest
+
+from api.forecasts import log_from
+from api.week import _first_day
+from store.sets import SetRow
 from tests.api.conftest import Person
 from tests.api.phone import Phone, fresh_id, problem
 
@@ -27,6 +33,30 @@ def confirmed(person: Person, days_ago: int, exercise: str, sets: int) -> None:
                 ended_at=(start + timedelta(seconds=30)).isoformat(),
             )
             assert answer.status_code == 200, answer.text
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+MIDNIGHT = datetime(2026, 11, 21, tzinfo=BERLIN)
+
+
+@pytest.mark.parametrize(
+    ("trained_at", "first"),
+    [
+        ([], date(2026, 11, 21)),
+        ([MIDNIGHT - timedelta(seconds=1)], date(2026, 11, 21)),
+        ([MIDNIGHT], date(2026, 11, 22)),
+        ([MIDNIGHT - timedelta(days=3), MIDNIGHT + timedelta(hours=7)], date(2026, 11, 22)),
+    ],
+    ids=["never", "yesterday", "at midnight", "this morning"],
+)
+def test_a_week_starts_tomorrow_once_the_user_trained_today(
+    trained_at: list[datetime], first: date
+):
+    sets = [
+        SetRow(fresh_id(), fresh_id(), "row", at, at, None, None, None, "typed", 1)
+        for at in trained_at
+    ]
+    assert _first_day(log_from(sets), MIDNIGHT + timedelta(hours=23)) == first
 
 
 def test_without_history_and_plans_there_is_no_week(person: Person):
