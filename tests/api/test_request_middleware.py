@@ -9,7 +9,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from api.app import forwarded
-from api.observe import Metrics
+from api.observe import Metrics, RequestLog
 from api.request_middleware import MAX_BODY_BYTES, NO_TIMEOUT, RequestMiddleware, _RequestHeaders
 from schemas.config import Api, Config
 
@@ -107,6 +107,53 @@ def test_waiting_for_a_disconnect_is_not_waiting_for_the_body():
     line = Patient()
     asyncio.run(ask(RequestMiddleware(app, config=config, metrics=Metrics(), log=None), line))
     assert line.status == 204
+
+
+@pytest.mark.parametrize(
+    ("reads", "status", "closes"),
+    [(False, 400, True), (True, 400, False), (False, 399, False)],
+    ids=["an error, unread", "an error", "no error"],
+)
+def test_the_connection_is_closed_if_an_error_leaves_the_body_unread(
+    *, reads: bool, status: int, closes: bool
+):
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:  # the ASGI signature
+        if reads:
+            await receive()
+        await send({"type": "http.response.start", "status": status, "headers": []})
+
+    line = Line()
+    asyncio.run(ask(RequestMiddleware(app, config=Config(), metrics=Metrics(), log=None), line))
+    headers = dict(line.answer[0]["headers"])
+    assert headers.get(b"connection") == (b"close" if closes else None)
+    assert headers[b"x-content-type-options"] == b"nosniff"
+    assert headers[b"referrer-policy"] == b"no-referrer"
+    assert len(headers[b"x-request-id"]) == 20
+
+
+def test_a_timer_ends_with_its_request():
+    async def story() -> None:
+        await ask(middleware(work_s=0, timeout_s=0.02, body_timeout_s=0.02), Line())
+        await asyncio.sleep(0.1)  # a timer that goes on would cancel this task
+
+    asyncio.run(story())
+
+
+def test_a_line_of_the_log_tells_what_was_received_and_sent():
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:  # the ASGI signature
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"ab", "more_body": True})
+        await send({"type": "http.response.body", "body": b"c"})
+
+    lines: list[str] = []
+    logged = RequestMiddleware(
+        app, config=Config(), metrics=Metrics(), log=RequestLog(lines.append)
+    )
+    asyncio.run(ask(logged, Line()))
+    fields = json.loads("".join(lines))
+    names = ("method", "route", "status", "problem", "bytes_in", "bytes_out")
+    assert [fields.get(name) for name in names] == ["any", "none", 200, None, 1, 3]
 
 
 class Long(Line):
