@@ -24,7 +24,7 @@ from schemas.errors import BadSamples, NotFound
 from schemas.events import Completion
 from store.memory import MemoryDeadLetters, memory_records
 from store.samples import ChunkMetadata
-from store.sessions import NO_HASH, StreamList
+from store.sessions import NO_HASH, SessionRow, StreamList
 from tests.ingest.histories import CHUNKS, START, STREAM, new_id
 from tests.ingest.recorded_session import RecordedSession
 
@@ -97,10 +97,17 @@ def test_session_notes_that_no_stream_is_on_a_wrist(placement: str, notes: list[
         await one.open(0)
         row = await one.records.sessions.read(one.user, one.session)
         assert row is not None
-        found = await session_notes(one.records, one.user, row)
-        assert [note for note in found if "wrist" in note] == notes
+        noted = await session_notes(one.records, one.user, row)
+        assert [note for note in noted if "wrist" in note] == notes
 
     asyncio.run(story())
+
+
+def test_a_clock_more_than_a_minute_off_is_noted() -> None:
+    offsets_ms = {"a": 60_000, "b": 60_001, "c": -60_000, "d": -60_001}
+    session = SessionRow(new_id(), START, None, "UTC", None, {}, offsets_ms, complete=False)
+    notes = asyncio.run(session_notes(memory_records(), new_id(), session))
+    assert notes == ["b: clock-is-off", "d: clock-is-off"]
 
 
 def test_session_notes_a_sampling_rate_above_the_declared_one() -> None:
