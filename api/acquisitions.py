@@ -4,7 +4,7 @@ import asyncio
 
 import msgspec
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -38,12 +38,13 @@ class AcquisitionResponse(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    receipts: list[ReceiptSchema]
+    receipts: list[ReceiptSchema] = Field(description="one for each sensor that was sent")
 
 
 @router.put(
     "/acquisitions/{seq}",
     summary="Upload an Edge Impulse acquisition",
+    response_description="The samples are stored",
     responses={200: {"model": AcquisitionResponse}, **problem_responses(410, 415)},
     openapi_extra={
         "security": security(SCOPE),
@@ -78,7 +79,7 @@ class AcquisitionResponse(BaseModel):
     },
 )
 async def put_acquisition(request: Request) -> Response:
-    """Keep acceleration and rotation of an acquisition as chunks `seq` of the session's streams.
+    """Store acceleration and rotation of an acquisition as chunks `seq` of the session's streams.
 
     A sensor goes to the session's first stream of its kind and unit.
     """

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.dependencies import Services, authorise, security, services_of
+from api.fields import SessionId
 from api.items import MAX_ITEMS, Item, decoded, items_in
 from api.problems import problem_response, problem_responses
 from api.quota import store_chunk
@@ -30,11 +31,13 @@ router = APIRouter(prefix="/v1/sessions/{session}", tags=["recording"], route_cl
 class ReceiptSchema(BaseModel):
     """These bytes are durable: they would survive a crash and a power cut."""
 
-    session: UUID
-    stream: str
-    seq: int
-    samples: int
-    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="of the body without its encoding")
+    session: SessionId
+    stream: str = Field(description="name of its stream")
+    seq: int = Field(description="number of the chunk in its stream, from 0")
+    samples: int = Field(description="number of samples in the chunk")
+    sha256: str = Field(
+        pattern="^[0-9a-f]{64}$", description="of the body without its encoding, in hex"
+    )
     quantum: float | None = Field(
         default=None, description="JSON only: the step that values were rounded to, in the unit"
     )
@@ -43,16 +46,20 @@ class ReceiptSchema(BaseModel):
 class RefusedChunk(BaseModel):
     """A chunk of a batch that was not stored, and why."""
 
-    stream: str | None
-    seq: int | None
-    problem: dict[str, Any]
-    retry_after_s: int | None = Field(default=None, description="with 429: when to send it again")
+    stream: str | None = Field(description="as sent; null where the item does not tell")
+    seq: int | None = Field(description="as sent; null where the item does not tell")
+    problem: dict[str, Any] = Field(description="a `Problem`, as the upload of one chunk has it")
+    retry_after_s: int | None = Field(
+        default=None, description="with 429: seconds to wait before it is sent again"
+    )
 
 
 class BatchResponse(BaseModel):
-    """A receipt or a problem for each item, in the order of the body."""
+    """What became of the chunks of a body."""
 
-    results: list[ReceiptSchema | RefusedChunk]
+    results: list[ReceiptSchema | RefusedChunk] = Field(
+        description="one for each item, in the order of the body"
+    )
 
 
 def _parameter(name: str, schema: dict[str, object], where: str = "path") -> dict[str, object]:
@@ -69,6 +76,7 @@ _CHUNK = {"schema": {"$ref": "#/components/schemas/ChunkSchema"}}
 @router.put(
     "/streams/{stream}/chunks/{seq}",
     summary="Upload a chunk",
+    response_description="The chunk is stored",
     responses={200: {"model": ReceiptSchema}, **problem_responses(410, 415)},
     openapi_extra={
         "security": security(SCOPE),
@@ -101,6 +109,7 @@ async def put_chunk(request: Request) -> Response:
 @router.post(
     "/chunks",
     summary="Upload several chunks",
+    response_description="A receipt or a problem for each chunk",
     responses={200: {"model": BatchResponse}, **problem_responses(410, 415)},
     openapi_extra={
         "security": security(SCOPE),

@@ -57,6 +57,7 @@ router = APIRouter(prefix="/v1/sessions", tags=["recording"], route_class=LongBo
 @router.post(
     "/{session}/complete",
     summary="Complete a session",
+    response_description="The listed chunks are the session",
     responses=problem_responses(409, 410),
     openapi_extra={
         "requestBody": {

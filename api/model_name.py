@@ -1,13 +1,20 @@
-"""The name of the model that answered, which several responses have."""
+"""The name of the model that was used, which several responses have."""
 
-from pydantic import BaseModel
+from typing import Annotated
+
+from pydantic import BaseModel, Field
 
 from models.exercise.model import Level
 
 
 class ModelName(BaseModel):
-    """Which model answered."""
+    """Which model a prediction is of."""
 
-    family: str
-    level: Level
-    version: str
+    family: str = Field(description="what it predicts, such as `exercise`")
+    level: Level = Field(
+        description="user: the caller's own model; global: one for all users; cluster: not in use"
+    )
+    version: str = Field(description="start of a hash in hex; the same one is the same model")
+
+
+UsedModel = Annotated[ModelName, Field(description="which model was used")]

@@ -1,7 +1,7 @@
 """The OpenAPI document; responses that all operations share are added here."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -26,24 +26,34 @@ the last page it is null.
 CBOR_SEQUENCE = "application/cbor-seq"
 
 
+Axis = Annotated[
+    list[float],
+    Field(min_length=1, max_length=8192, description="in `unit`; x, y and z are equally long"),
+]
+
+
 class EitherChunk(BaseModel):
     """The fields of a chunk in either form."""
 
-    v: int = Field(default=1, ge=1, le=1)
-    rate_hz: float = Field(ge=1, le=1000)
-    unit: str = Field(pattern="^(g|m/s2|rad/s|deg/s)$")
-    t_ms: list[int] | None = Field(default=None, description="where a device is irregular")
+    v: int = Field(default=1, ge=1, le=1, description="version of the format")
+    rate_hz: float = Field(ge=1, le=1000, description="samples a second, as the device claims")
+    unit: str = Field(
+        pattern="^(g|m/s2|rad/s|deg/s)$", description="of the samples; as the stream declares it"
+    )
+    t_ms: list[int] | None = Field(
+        default=None, description="ms of each sample after t0, never falling; for irregular devices"
+    )
 
 
 class ChunkSchema(EitherChunk):
-    """One chunk as JSON. To be kept it takes at most 256 bytes a sample, and 4 KiB around them."""
+    """One chunk as JSON. A stored one takes at most 256 bytes a sample, and 4 KiB around them."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": CHUNK})
 
-    t0: str = Field(description="RFC 3339 time of the first sample")
-    x: list[float] = Field(min_length=1, max_length=8192)
-    y: list[float] = Field(min_length=1, max_length=8192)
-    z: list[float] = Field(min_length=1, max_length=8192)
+    t0: str = Field(description="RFC 3339 time of the first sample, with an offset")
+    x: Axis
+    y: Axis
+    z: Axis
 
 
 class CborChunkSchema(EitherChunk):
@@ -52,18 +62,22 @@ class CborChunkSchema(EitherChunk):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": CBOR_CHUNK})
 
     t0: int = Field(description="time of the first sample, nanoseconds since the epoch")
-    scale: float = Field(gt=0, description="units per count")
+    scale: float = Field(gt=0, description="units per count: the sensor's step")
     n: int = Field(ge=1, le=8192, description="number of samples")
     xyz: bytes = Field(description="int16 little-endian, interleaved x, y, z: 6 n bytes")
 
 
 class StreamsSchema(BaseModel):
-    """Several streams of one wrist."""
+    """Several streams of one wrist, to be classified together."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": CLASSIFY_BODY})
 
-    streams: dict[str, ChunkSchema]
-    side: str | None = Field(default=None, pattern="^(left|right)$")
+    streams: dict[str, ChunkSchema] = Field(
+        description="by any name; acceleration is needed, rotation is of use"
+    )
+    side: str | None = Field(
+        default=None, pattern="^(left|right)$", description="the wrist; if left out both are tried"
+    )
 
 
 def document(app: FastAPI) -> dict[str, Any]:
@@ -78,6 +92,10 @@ def document(app: FastAPI) -> dict[str, Any]:
         schemas[model.__name__] = model.model_json_schema(
             ref_template="#/components/schemas/{model}"
         )
+    form = schemas["Body_log_in"]
+    form["description"] = "A log-in with a password (OAuth2 password form)."
+    for name, description in _LOGIN_FORM.items():
+        form["properties"][name]["description"] = description
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     for path, item in whole["paths"].items():
@@ -164,6 +182,16 @@ _PARAMETERS = {
     "if-none-match": "ETags of the models that the client has",
 }
 """Descriptions of the parameters whose routes give none."""
+
+_LOGIN_FORM = {
+    "grant_type": "`password`; may be left out",
+    "username": "as registered; case does not count",
+    "password": "as registered",
+    "scope": "scopes to ask for, with a blank in between; left out: all that the user has",
+    "client_id": "not used: clients are not registered",
+    "client_secret": "not used",
+}
+"""Descriptions of the fields of the form, which is the framework's."""
 
 _RETRY_AFTER = {
     "Retry-After": {"schema": {"type": "integer"}, "description": "seconds to wait at least"}

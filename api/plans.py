@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from api.cursors import NextPage, PageCursor, PageLimit
 from api.dependencies import Sensor, ServicesDep
@@ -20,17 +20,17 @@ CURSOR = "plans:"
 class PlanSchema(PlanBody):
     """A plan as stored."""
 
-    plan: UUID
+    plan: UUID = Field(description="id of the plan: a UUIDv7 that the client made")
 
 
 class PlanList(BaseModel):
     """A page of the caller's plans, oldest first."""
 
-    plans: list[PlanSchema]
+    plans: list[PlanSchema] = Field(description="by id, which is by time of creation")
     cursor: NextPage
 
 
-@router.get("/plans", summary="List plans")
+@router.get("/plans", summary="List plans", response_description="A page of plans")
 async def list_plans(
     caller: Sensor, services: ServicesDep, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> PlanList:
@@ -41,7 +41,12 @@ async def list_plans(
     return PlanList(plans=[_schema(plan) for plan in page], cursor=next_cursor)
 
 
-@router.put("/plans/{plan}", summary="Store a plan", responses=problem_responses(409))
+@router.put(
+    "/plans/{plan}",
+    summary="Store a plan",
+    response_description="The plan as stored",
+    responses=problem_responses(409),
+)
 async def put_plan(plan: UUID, body: PlanBody, caller: Sensor, services: ServicesDep) -> PlanSchema:
     """Store a plan; the newest version counts.
 
@@ -54,7 +59,7 @@ async def put_plan(plan: UUID, body: PlanBody, caller: Sensor, services: Service
     return _schema(plan_row)
 
 
-@router.get("/plans/{plan}", summary="Get a plan")
+@router.get("/plans/{plan}", summary="Get a plan", response_description="The newest version")
 async def get_plan(plan: UUID, caller: Sensor, services: ServicesDep) -> PlanSchema:
     """The newest version of a plan."""
     plan_row = await services.records.plans.read(caller.user_id, plan)
@@ -64,7 +69,11 @@ async def get_plan(plan: UUID, caller: Sensor, services: ServicesDep) -> PlanSch
 
 
 @router.delete(
-    "/plans/{plan}", status_code=204, summary="Delete a plan", responses=problem_responses(409)
+    "/plans/{plan}",
+    status_code=204,
+    summary="Delete a plan",
+    response_description="Deleted",
+    responses=problem_responses(409),
 )
 async def delete_plan(plan: UUID, caller: Sensor, services: ServicesDep) -> Response:
     """Delete a plan; repeatable."""

@@ -10,12 +10,11 @@ from api.cursors import NextPage, PageCursor, PageLimit
 from api.dependencies import Sensor, ServicesDep
 from api.deviations import DeviationSchema, deviation_schema
 from api.disconnect import cancel_on_disconnect
+from api.fields import SessionId, StartedAt, TimeZone
 from api.problems import problem_responses
 from api.sets import SetSchema, recognised_set_schema, set_schema
 from ingest.notes import session_notes
-from models.signal.pieces import Side
-from models.signal.units import Kind
-from schemas.events import SessionOpening
+from schemas.events import SessionOpening, StreamKind, StreamUnit, Wrist
 from schemas.layout import month_of
 from store.predictions import not_confirmed
 from store.sessions import SessionRow
@@ -25,35 +24,44 @@ CURSOR = "sessions:"
 
 
 class StreamSchema(BaseModel):
-    """A stream of a session."""
+    """A stream of a session, as it was declared."""
 
-    kind: Kind
-    unit: str
-    device: str
-    placement: str
-    side: Side | None
+    kind: StreamKind
+    unit: StreamUnit
+    device: str = Field(description="what recorded it: any text, such as watch")
+    placement: str = Field(description="where it was worn: any text, such as wrist")
+    side: Wrist
     clock_offset_ms: int | None = Field(
-        default=None, description="how far the server's clock is ahead of the stream's"
+        default=None,
+        description="how far the server's clock is ahead of the stream's, ms; null: not known",
     )
 
 
 class SessionSummary(BaseModel):
-    """A session in a list."""
+    """A session without its sets."""
 
-    session: UUID
-    started_at: datetime
-    ended_at: datetime | None = Field(description="null until `complete` lists its chunks")
-    timezone: str
-    complete: bool
-    plan: UUID | None
-    streams: dict[str, StreamSchema]
+    session: SessionId
+    started_at: StartedAt
+    ended_at: datetime | None = Field(
+        description="end of its samples, on the device's clock; null until `complete` lists chunks"
+    )
+    timezone: TimeZone
+    complete: bool = Field(description="whether `complete` listed every stream that has chunks")
+    plan: UUID | None = Field(description="id of the plan that it follows; null without one")
+    streams: dict[str, StreamSchema] = Field(description="by the stream's name")
 
 
 class SessionResponse(SessionSummary):
     """A session with what was done in it."""
 
-    sets: list[SetSchema]
-    deviations: list[DeviationSchema]
+    sets: list[SetSchema] = Field(
+        description="by start; once the session is complete also recognised ones, unless a "
+        "confirmed one replaces them"
+    )
+    deviations: list[DeviationSchema] = Field(
+        description="in the order of the plan, then the sets that were not planned; empty without "
+        "a plan"
+    )
     notes: list[str] = Field(
         description="what was noticed, after the stream's name: `acc: unit-was-m/s2`, "
         "`acc: unit-was-g`, `acc: clock-is-off` by more than a minute, `acc: rate-was-higher` than "
@@ -69,14 +77,16 @@ class SessionResponse(SessionSummary):
 class SessionPage(BaseModel):
     """A page of sessions, newest first."""
 
-    sessions: list[SessionSummary]
+    sessions: list[SessionSummary] = Field(description="by id, which is by time of creation")
     cursor: NextPage
 
 
 class StoredStreamSchema(BaseModel):
     """The stored chunks of a stream."""
 
-    ranges: list[tuple[int, int]] = Field(description="[first, last] chunk numbers without a gap")
+    ranges: list[tuple[int, int]] = Field(
+        description="[first, last] numbers of chunks without a gap"
+    )
     several: dict[int, list[str]] = Field(
         description="numbers that hold more than one body, with the hashes; `complete` decides"
     )
@@ -85,11 +95,16 @@ class StoredStreamSchema(BaseModel):
 class StoredChunksResponse(BaseModel):
     """The stored chunks of a session."""
 
-    session: UUID
-    streams: dict[str, StoredStreamSchema]
+    session: SessionId
+    streams: dict[str, StoredStreamSchema] = Field(description="by the stream's name")
 
 
-@router.put("/{session}", summary="Open a session", responses=problem_responses(409, 410))
+@router.put(
+    "/{session}",
+    summary="Open a session",
+    response_description="The session is open",
+    responses=problem_responses(409, 410),
+)
 async def open_session(
     session: UUID, opening: SessionOpening, caller: Sensor, services: ServicesDep
 ) -> SessionSummary:
@@ -98,7 +113,7 @@ async def open_session(
     return summary(row)
 
 
-@router.get("", summary="List sessions")
+@router.get("", summary="List sessions", response_description="A page of sessions")
 async def list_sessions(
     caller: Sensor,
     services: ServicesDep,
@@ -112,7 +127,12 @@ async def list_sessions(
     return SessionPage(sessions=[summary(row) for row in page], cursor=next_cursor)
 
 
-@router.get("/{session}", summary="Get a session", responses=problem_responses(410))
+@router.get(
+    "/{session}",
+    summary="Get a session",
+    response_description="The session with its sets",
+    responses=problem_responses(410),
+)
 async def get_session(
     session: UUID, caller: Sensor, services: ServicesDep, request: Request
 ) -> SessionResponse:
@@ -135,7 +155,12 @@ async def get_session(
     )
 
 
-@router.get("/{session}/chunks", summary="List stored chunks", responses=problem_responses(410))
+@router.get(
+    "/{session}/chunks",
+    summary="List stored chunks",
+    response_description="The numbers of the stored chunks",
+    responses=problem_responses(410),
+)
 async def list_chunks(session: UUID, caller: Sensor, services: ServicesDep) -> StoredChunksResponse:
     """Ranges of chunk numbers per stream, and the numbers that hold more than one body."""
     streams = await services.recorder.stored_chunk_numbers(caller.user_id, session)
@@ -150,7 +175,9 @@ async def list_chunks(session: UUID, caller: Sensor, services: ServicesDep) -> S
     )
 
 
-@router.delete("/{session}", status_code=204, summary="Delete a session")
+@router.delete(
+    "/{session}", status_code=204, summary="Delete a session", response_description="Deleted"
+)
 async def delete_session(session: UUID, caller: Sensor, services: ServicesDep) -> Response:
     """Delete a session with its chunks, sets and answers, for good; its id is not used again."""
     await services.recorder.delete_session(caller.user_id, session)

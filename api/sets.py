@@ -5,13 +5,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Response
 from pydantic import BaseModel, Field
 
 from api.dependencies import Sensor, ServicesDep
+from api.fields import AbstainReason, EndedAt, Says, SetSource, StartedAt
 from api.model_name import ModelName
 from api.problems import problem_responses
 from api.quota import set_quota
@@ -19,7 +20,7 @@ from models.recognition.sets import SetMeasurements
 from models.reps.count import Repetitions
 from models.reps.measure import Repetition
 from schemas.errors import BadEvent
-from schemas.events import SetConfirmation
+from schemas.events import LabelSource, SetConfirmation
 from store.predictions import Prediction
 from store.sets import SetRow
 
@@ -28,46 +29,65 @@ _ETAG = re.compile(r'"(\d{1,19})"')
 
 
 class RepetitionSchema(BaseModel):
-    """One repetition."""
+    """One repetition of a set."""
 
-    started_at: datetime
-    ended_at: datetime
-    range_rad: float | None
-    peak_speed: float | None
-    pause_s: float | None
+    started_at: StartedAt
+    ended_at: EndedAt
+    range_rad: float | None = Field(
+        description="largest tilt of the forearm away from where the repetition began, rad"
+    )
+    peak_speed: float | None = Field(
+        description="fastest rotation, rad/s; without a gyroscope that of the tilt"
+    )
+    pause_s: float | None = Field(
+        description="stillness from its start to the start of the next one, s"
+    )
 
 
 class FormSchema(BaseModel):
-    """How a set compares with the user's own template."""
+    """How evenly a set was done, and how it compares with the user's own template."""
 
-    score: float | None
-    parts: dict[str, float]
-    says: str
+    score: float | None = Field(
+        description="0 to 1: mean of likeness, speed_kept and range_kept; null: too few repetitions"
+    )
+    parts: dict[str, float] = Field(
+        description="0 to 1: likeness to the template, and likeness_ of each of its quantities; "
+        "speed_kept and range_kept: the last three repetitions over the first three"
+    )
+    says: Says
 
 
 class SetSchema(BaseModel):
     """A recognised or confirmed set."""
 
-    set: UUID
-    started_at: datetime
-    ended_at: datetime
-    exercise: str | None
-    probability: float | None
-    abstained: bool
-    reason: str | None
-    model: ModelName | None
-    reps: int | None = Field(description="the person's own number where there is one")
+    set: UUID = Field(description="id of the set; the server makes that of a recognised one")
+    started_at: StartedAt
+    ended_at: EndedAt
+    exercise: str | None = Field(description="name of the exercise; null when abstained")
+    probability: float | None = Field(
+        description="calibrated, 0 to 1; of the best guess when abstained; null when confirmed"
+    )
+    abstained: bool = Field(description="whether it is a set of which the exercise is not certain")
+    reason: AbstainReason
+    model: ModelName | None = Field(
+        description="which model was used; null without one, and when confirmed"
+    )
+    reps: int | None = Field(
+        description="repetitions: as confirmed, else as counted; null when neither"
+    )
     reps_confidence: float | None = Field(
-        description="how surely `repetitions` are as many as were done; null while not counted"
+        description="probability that `repetitions` are as many as were done; null: not counted"
     )
     repetitions: list[RepetitionSchema] = Field(
         description="as counted in the samples; empty while they are not in"
     )
-    form: FormSchema | None
-    weight_kg: float | None
-    intensity: float | None
-    source: Literal["sensor", "confirmed"]
-    label_source: Literal["typed", "accepted_guess", "corrected", "plan"] | None = None
+    form: FormSchema | None = Field(description="null without repetitions")
+    weight_kg: float | None = Field(description="weight as confirmed, kg; null: not said")
+    intensity: float | None = Field(description="0 to 1 as confirmed; null: not said")
+    source: SetSource = Field(description="recognised in the samples, or confirmed by the user")
+    label_source: LabelSource | None = Field(
+        default=None, description="as in the confirmation; null when recognised"
+    )
     notes: list[str] = Field(
         default=[],
         description="what was put right in the samples: unit-was-m/s2, unit-was-g, unit-was-deg/s, "
@@ -78,7 +98,9 @@ class SetSchema(BaseModel):
         "lack: "
         "gravity-is-missing, rate-is-low, rotation-is-constant (and so left out)",
     )
-    revision: str | None = Field(default=None, description="the ETag: If-Match corrects this one")
+    revision: str | None = Field(
+        default=None, description="the ETag: If-Match corrects this one; null when recognised"
+    )
 
 
 IfMatch = Annotated[
@@ -87,7 +109,10 @@ IfMatch = Annotated[
 
 
 @router.put(
-    "/{set}", summary="Confirm or correct a set", responses=problem_responses(409, 410, 412)
+    "/{set}",
+    summary="Confirm or correct a set",
+    response_description="The set as stored",
+    responses=problem_responses(409, 410, 412),
 )
 async def confirm_set(
     session: UUID,
@@ -100,8 +125,8 @@ async def confirm_set(
 ) -> SetSchema:
     """Say what a set was. Repeatable; another content needs `If-Match` with the set's ETag.
 
-    Its samples are kept once more, to be learned from: each second and sensor counts as 100 of the
-    samples of a day, where the session declares an accelerometer.
+    Its samples are stored once more, to be learned from: each second and sensor counts as 100 of
+    the samples of a day, where the session declares an accelerometer.
     """
     session_row = await services.recorder.session(caller.user_id, session)
     services.rate_limiter.take_samples(caller.user_id, set_quota(session_row, confirmation))
@@ -112,7 +137,11 @@ async def confirm_set(
 
 
 @router.delete(
-    "/{set}", status_code=204, summary="Delete a set", responses=problem_responses(410, 412)
+    "/{set}",
+    status_code=204,
+    summary="Delete a set",
+    response_description="Deleted",
+    responses=problem_responses(410, 412),
 )
 async def delete_set(
     session: UUID,

@@ -72,6 +72,39 @@ def _in_supported_range(value: datetime) -> datetime:
 Time = Annotated[AwareDatetime, BeforeValidator(_only_text), AfterValidator(_in_supported_range)]
 
 
+StreamKind = Annotated[
+    Literal["acc", "gyro"], Field(description="its sensor: accelerometer or gyroscope")
+]
+StreamUnit = Annotated[
+    Literal["g", "m/s2", "rad/s", "deg/s"],
+    Field(description="of its samples: g or m/s2 with acc, rad/s or deg/s with gyro"),
+]
+Wrist = Annotated[
+    Literal["left", "right"] | None,
+    Field(description="the wrist; null where nobody said: then both are tried"),
+]
+SentAt = Annotated[
+    Time | None,
+    Field(description="the device's clock as the request leaves: tells how far that clock is off"),
+]
+LabelSource = Literal["typed", "accepted_guess", "corrected", "plan"]
+Reps = Annotated[
+    int | None, Field(ge=0, le=10_000, strict=True, description="repetitions; null: not said")
+]
+WeightKg = Annotated[
+    float | None, Field(ge=0, le=2_000, strict=True, description="weight, kg; null: not said")
+]
+Intensity = Annotated[
+    float | None,
+    Field(
+        ge=0,
+        le=1,
+        strict=True,
+        description="0 (nothing) to 1 (all that was possible); null: not said",
+    ),
+]
+
+
 class ClientEvent(BaseModel):
     """A body that a client sends: immutable, unknown keys refused."""
 
@@ -81,16 +114,16 @@ class ClientEvent(BaseModel):
 class StreamDeclaration(ClientEvent):
     """The declaration of a stream. It cannot be changed afterwards: samples depend on it."""
 
-    kind: Literal["acc", "gyro"]
-    unit: Literal["g", "m/s2", "rad/s", "deg/s"]
-    device: Word = "unknown"
+    kind: StreamKind
+    unit: StreamUnit
+    device: Word = Field(default="unknown", description="what records it: any text, such as watch")
     placement: Word = Field(
         default="wrist",
         description="where it is worn: any text. Models read wrists: of a session's streams those "
         'count whose placement holds "wrist" or "watch", in any case. Where none does, another '
         "place is read and learned as if it were a wrist, and the session notes `not-on-a-wrist`",
     )
-    side: Literal["left", "right"] | None = None
+    side: Wrist = None
 
     @field_validator("unit")
     @classmethod
@@ -102,7 +135,7 @@ class StreamDeclaration(ClientEvent):
 
 
 class SessionOpening(ClientEvent):
-    """Opens a session, or adds streams to it. `sent_at` is stamped when the request leaves."""
+    """Opens a session, or adds streams to it: the rest is then as in the first opening."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -132,11 +165,17 @@ class SessionOpening(ClientEvent):
         }
     )
 
-    started_at: Time
-    timezone: str = Field(default="UTC", max_length=64)
-    sent_at: Time | None = None
-    plan: UUID | None = None
-    streams: dict[StreamName, StreamDeclaration] = Field(max_length=MAX_STREAMS)
+    started_at: Time = Field(description="start of the session, on the device's clock")
+    timezone: str = Field(
+        default="UTC", max_length=64, description="IANA name, such as Europe/London"
+    )
+    sent_at: SentAt = None
+    plan: UUID | None = Field(
+        default=None, description="id of the plan that the session follows; null: none"
+    )
+    streams: dict[StreamName, StreamDeclaration] = Field(
+        max_length=MAX_STREAMS, description="by name: letters, digits, `_`, `.` and `-`"
+    )
 
     @field_validator("timezone")
     @classmethod
@@ -164,12 +203,16 @@ class SetConfirmation(ClientEvent):
     )
 
     exercise: ExerciseName
-    started_at: Time
-    ended_at: Time
-    reps: int | None = Field(default=None, ge=0, le=10_000, strict=True)
-    weight_kg: float | None = Field(default=None, ge=0, le=2_000, strict=True)
-    intensity: float | None = Field(default=None, ge=0, le=1, strict=True)
-    label_source: Literal["typed", "accepted_guess", "corrected", "plan"] = "typed"
+    started_at: Time = Field(description="start of the set; at most 5 s before its session")
+    ended_at: Time = Field(description=f"end of the set, at most {MAX_SET_HOURS} h after its start")
+    reps: Reps = None
+    weight_kg: WeightKg = None
+    intensity: Intensity = None
+    label_source: LabelSource = Field(
+        default="typed",
+        description="typed: entered by the user; accepted_guess: a recognised set as it was; "
+        "corrected: one with changes; plan: ticked off a plan",
+    )
 
     @field_validator("ended_at")
     @classmethod
@@ -195,8 +238,12 @@ class Completion(ClientEvent):
         }
     )
 
-    sent_at: Time | None = None
-    streams: dict[StreamName, list[Hash | None]] = Field(max_length=MAX_STREAMS)
+    sent_at: SentAt = None
+    streams: dict[StreamName, list[Hash | None]] = Field(
+        max_length=MAX_STREAMS,
+        description="by the stream's name; a hash is the SHA-256 of a body without its encoding, "
+        "in hex",
+    )
 
 
 _PLAN: dict[str, Any] = {
@@ -214,15 +261,17 @@ class PlannedSet(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     exercise: ExerciseName
-    reps: int | None = Field(default=None, ge=0, le=10_000, strict=True)
-    weight_kg: float | None = Field(default=None, ge=0, le=2_000, strict=True)
-    intensity: float | None = Field(default=None, ge=0, le=1, strict=True)
+    reps: Reps = None
+    weight_kg: WeightKg = None
+    intensity: Intensity = None
 
 
 class PlanBody(BaseModel):
-    """A plan: its sets in the order in which they are to be done."""
+    """A plan: a name and the sets that are to be done."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": _PLAN})
 
-    name: Word
-    sets: list[PlannedSet] = Field(max_length=MAX_PLANNED_SETS)
+    name: Word = Field(description="for people; need not be unique")
+    sets: list[PlannedSet] = Field(
+        max_length=MAX_PLANNED_SETS, description="in the order in which they are to be done"
+    )

@@ -58,6 +58,6 @@ ExerciseName = Annotated[
     str,
     StringConstraints(min_length=1, max_length=LONGEST, pattern=NO_CONTROLS),
     BeforeValidator(_text_in_one_spelling),
-    Field(description="kept composed (NFC) and with single spaces; case counts"),
+    Field(description="name; stored composed (NFC) and with single spaces; case counts"),
 ]
 """The name of an exercise in a request."""
