@@ -1,13 +1,14 @@
 """Results of batch jobs about the caller, each with its time and its run."""
 
 from datetime import datetime, timedelta
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 from uuid import UUID
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from api.dependencies import Predict, Services, ServicesDep
+from api.fields import Exercise
 from api.problems import problem_responses
 from schemas.errors import NotComputedYet
 from store.jobs import JobRuns
@@ -20,50 +21,63 @@ STALE_AFTER = timedelta(days=8)  # jobs run weekly at the latest
 
 
 class BatchModel(BaseModel):
-    """Which run a response is of."""
+    """Which run of a batch job computed a response."""
 
-    family: str
-    run: UUID
+    family: str = Field(description="the job: clusters, recommend or rank")
+    run: UUID = Field(description="id of the run: a UUIDv7 that the job made")
+
+
+Stale = Annotated[bool, Field(description="whether no run has looked for news for 8 days")]
 
 
 class LiveRunResponse(BaseModel):
     """The members that every response of a batch job has."""
 
-    as_of: datetime = Field(description="when its run went live")
-    stale: bool = Field(description="no run has looked for news for 8 days")
-    model: BatchModel
+    as_of: datetime = Field(description="when its run went live, UTC")
+    stale: Stale
+    model: BatchModel = Field(description="the run that computed it")
 
 
 class ClusterResponse(LiveRunResponse):
-    """People who train like the caller."""
+    """The group of people who train like the caller."""
 
-    cluster: int
-    name: str
-    features: dict[str, float]
+    cluster: int = Field(description="its number in this run, from 0; another run may differ")
+    name: str = Field(description="how they train, such as `often, strong, holding`")
+    features: dict[str, float] = Field(
+        description="the caller's: frequency (sessions a week), performance (log of strength over "
+        "the median of all), improvement (relative change of strength in four weeks)"
+    )
 
 
 class RecommendationSchema(BaseModel):
     """An exercise that the caller might like."""
 
-    exercise: str
-    score: float
-    why: str
+    exercise: Exercise
+    score: float = Field(description="about 0 (no preference) to 1")
+    why: str = Field(description="the caller's exercises that speak for it, with their shares")
 
 
 class RecommendationResponse(LiveRunResponse):
-    """Exercises for the caller, the best first."""
+    """Exercises that the caller might like."""
 
-    recommendations: list[RecommendationSchema]
+    recommendations: list[RecommendationSchema] = Field(
+        description="the best first; the caller may do some of them already"
+    )
 
 
 class RankResponse(LiveRunResponse):
-    """The caller's rank among all users, by follows."""
+    """The caller's place among all users, by who follows whom."""
 
-    rank: float
-    position: int = Field(description="1 is the highest")
+    rank: float = Field(description="the caller's share of all ranks, which sum to 1 (PageRank)")
+    position: int = Field(description="place by rank; 1 is the highest")
 
 
-@router.get("/cluster", summary="Get the training cluster", responses=problem_responses(404))
+@router.get(
+    "/cluster",
+    summary="Get the training cluster",
+    response_description="The cluster of the caller",
+    responses=problem_responses(404),
+)
 async def get_cluster(caller: Predict, services: ServicesDep) -> ClusterResponse:
     """The group of people that the caller trains like."""
     live, about = await _live(services, "clusters")
@@ -76,7 +90,10 @@ async def get_cluster(caller: Predict, services: ServicesDep) -> ClusterResponse
 
 
 @router.get(
-    "/recommendations", summary="List recommended exercises", responses=problem_responses(404)
+    "/recommendations",
+    summary="List recommended exercises",
+    response_description="The recommended exercises",
+    responses=problem_responses(404),
 )
 async def list_recommendations(caller: Predict, services: ServicesDep) -> RecommendationResponse:
     """Exercises that people with the same taste do; the caller may do some of them already."""
@@ -88,7 +105,12 @@ async def list_recommendations(caller: Predict, services: ServicesDep) -> Recomm
     return RecommendationResponse(**about, recommendations=schemas)
 
 
-@router.get("/rank", summary="Get the rank among all users", responses=problem_responses(404))
+@router.get(
+    "/rank",
+    summary="Get the rank among all users",
+    response_description="The rank of the caller",
+    responses=problem_responses(404),
+)
 async def get_rank(caller: Predict, services: ServicesDep) -> RankResponse:
     """The caller's place among all users, by who follows whom."""
     live, about = await _live(services, "rank")

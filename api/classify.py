@@ -13,6 +13,7 @@ from starlette.datastructures import QueryParams
 
 from api.dependencies import Services, authorise, security, services_of
 from api.examples import CHUNK, CLASSIFY_BODY
+from api.fields import AbstainReason
 from api.model_cache import LoadedModel, rungs_of
 from api.model_name import ModelName
 from api.problems import problem_responses
@@ -22,7 +23,7 @@ from ingest.chunks import CBOR, JSON
 from ingest.classify_body import MAX_CHUNKS, MAX_DURATION_S, duration_s, read_recording, side_of
 from models.exercise.layout import model_id
 from models.exercise.minimum_sets import NEEDED
-from models.recognition.counting import FROM_S, repetitions
+from models.recognition.counting import FROM_S, UP_TO_S, repetitions
 from models.recognition.naming import NO_MODEL, LadderPrediction
 from models.recognition.wearing import name_as_worn
 from models.reps.count import Repetitions
@@ -37,33 +38,43 @@ WITHOUT_MODEL = f"Confirm {NEEDED}. The next training learns your model from the
 
 
 class WindowSchema(BaseModel):
-    """One window of 4 s."""
+    """One window of 4 s, named by itself."""
 
-    started_at: datetime
-    exercise: str
-    probability: float = Field(ge=0, le=1)
+    started_at: datetime = Field(description="time of its first sample, UTC")
+    exercise: str = Field(description="the most probable exercise")
+    probability: float = Field(ge=0, le=1, description="calibrated; of that exercise")
 
 
 class ClassifyResponse(BaseModel):
     """Which exercise the samples are."""
 
     exercise: str | None = Field(description="null when abstained")
-    probability: float = Field(ge=0, le=1, description="calibrated; of the guess when abstained")
-    abstained: bool
-    reason: str | None = Field(
-        description="why abstained: unknown-movement, no-model, too-short, other-layout; where "
-        "samples lack what the model learned from: no-gravity, low-rate"
+    probability: float = Field(
+        ge=0, le=1, description="calibrated; of the guess when abstained; 0 without one"
     )
+    abstained: bool = Field(description="whether no exercise is named, for lack of certainty")
+    reason: AbstainReason
     next_step: str | None = Field(
         description="what the caller can add where there is no model; else null"
     )
-    model: ModelName | None
-    reps: int | None = Field(description="repetitions; null when not counted")
-    reps_confidence: float | None
-    guess: str | None = Field(description="the most probable exercise, named or not")
-    known: float | None = Field(description="probability that the movement is one it has learned")
+    model: ModelName | None = Field(description="which model was used; null where there is none")
+    reps: int | None = Field(
+        description="repetitions; null when not counted: abstained, `reps=false`, or not "
+        f"{FROM_S:.0f} to {UP_TO_S:.0f} s long"
+    )
+    reps_confidence: float | None = Field(
+        description="probability that `reps` is right, 0 to 1; null when not counted"
+    )
+    guess: str | None = Field(
+        description="the most probable exercise, named or not; null without a window"
+    )
+    known: float | None = Field(
+        description="probability that the model has learned the movement; null without a window"
+    )
     notes: list[str] = Field(description="what was put right in the samples, and what they lack")
-    windows: list[WindowSchema]
+    windows: list[WindowSchema] = Field(
+        description="one each second, by start; empty where the samples are too short"
+    )
 
 
 _BODY = {
@@ -114,6 +125,7 @@ _PARAMETERS = [
     "/classify",
     summary="Classify samples",
     response_model=ClassifyResponse,
+    response_description="The exercise, or why none is named",
     responses=problem_responses(413, 415, 422),
     openapi_extra={
         "requestBody": _BODY,

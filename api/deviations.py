@@ -9,6 +9,8 @@ from pydantic import BaseModel, Field
 
 from api.batch_results import BatchModel
 from api.dependencies import Predict, ServicesDep
+from api.fields import SessionId, SetSource
+from models.deviations.model import DeviationKind
 from schemas.layout import month_of
 from store.deviations import DeviationRow
 
@@ -16,46 +18,71 @@ router = APIRouter(prefix="/v1/me", tags=["predictions"])
 MONTH = r"^\d{4}-(0[1-9]|1[0-2])$"
 
 
-class DeviationSchema(BaseModel):
-    """Where a set was not done as planned."""
+DoneSet = Annotated[UUID | None, Field(description="id of the done set; null: missed")]
+Kinds = Annotated[
+    list[DeviationKind],
+    Field(description="what differs from the plan; as_planned, missed and extra stand alone"),
+]
+Planned = Annotated[
+    dict[str, Any] | None,
+    Field(description="exercise, reps, weight_kg and intensity of the plan; null: an extra set"),
+]
+Actual = Annotated[
+    dict[str, Any] | None, Field(description="the same of the done set; null: missed")
+]
+Confidence = Annotated[
+    float | None,
+    Field(description="probability of the recognised exercise, 0 to 1; null: confirmed or missed"),
+]
 
-    set: UUID | None
-    kinds: list[str]
-    planned: dict[str, Any] | None
-    actual: dict[str, Any] | None
-    source: str
-    confidence: float | None
+
+class DeviationSchema(BaseModel):
+    """A planned set of a session with the set that was done, or either of them alone."""
+
+    set: DoneSet
+    kinds: Kinds
+    planned: Planned
+    actual: Actual
+    source: SetSource = Field(description="who says what was done; confirmed also where missed")
+    confidence: Confidence
 
 
 class DeviationEntry(BaseModel):
-    """One planned set or unplanned done set."""
+    """A planned set with the set that was done, or either of them alone, and where and when."""
 
-    session: UUID
-    set: UUID | None
-    kinds: list[str] = Field(
-        description="as_planned, reps, weight, intensity, order, missed, extra"
+    session: SessionId
+    set: DoneSet
+    kinds: Kinds
+    planned: Planned
+    actual: Actual
+    started_at_utc: datetime | None = Field(
+        description="start of the done set, of the session where missed; UTC, device's clock"
     )
-    planned: dict[str, Any] | None
-    actual: dict[str, Any] | None
-    started_at_utc: datetime | None
-    timezone: str | None
-    local_hour: int | None
-    local_date: date | None
-    source: str | None
-    confidence: float | None
+    timezone: str | None = Field(description="IANA name, of the session")
+    local_hour: int | None = Field(description="hour of the start there, 0 to 23")
+    local_date: date | None = Field(description="date of the start there")
+    source: SetSource | None = Field(description="who says what was done; null: missed")
+    confidence: Confidence
 
 
 class DeviationResponse(BaseModel):
-    """The caller's deviations of a month; they follow each session, so they are never stale."""
+    """What the caller planned and did in the sessions of a month."""
 
-    month: str
-    as_of: datetime
-    stale: bool = False
-    model: BatchModel | None = None
-    deviations: list[DeviationEntry]
+    month: str = Field(description="such as 2026-11, UTC; a session is of the month of its start")
+    as_of: datetime = Field(description="time of the request, UTC")
+    stale: bool = Field(default=False, description="always false: they follow each session")
+    model: BatchModel | None = Field(default=None, description="always null: no run computes them")
+    deviations: list[DeviationEntry] = Field(
+        description="by session, the oldest first; in each the planned sets in order, then the "
+        "extra ones"
+    )
 
 
-@router.get("/deviations", summary="List deviations from the plan")
+@router.get(
+    "/deviations",
+    summary="List deviations from the plan",
+    response_description="The deviations of the month",
+)
 async def list_deviations(
     caller: Predict,
     services: ServicesDep,
@@ -72,18 +99,20 @@ async def list_deviations(
 
 def deviation_entry(row: DeviationRow) -> DeviationEntry:
     """A deviation as clients see it."""
-    return DeviationEntry(
-        session=row.session_id,
-        set=row.set_id,
-        kinds=sorted(row.kinds),
-        planned=_side(row, "planned"),
-        actual=_side(row, "actual"),
-        started_at_utc=row.started_at_utc,
-        timezone=row.timezone,
-        local_hour=row.local_hour,
-        local_date=row.local_date,
-        source=row.source,
-        confidence=row.confidence,
+    return DeviationEntry.model_validate(
+        {
+            "session": row.session_id,
+            "set": row.set_id,
+            "kinds": sorted(row.kinds),
+            "planned": _side(row, "planned"),
+            "actual": _side(row, "actual"),
+            "started_at_utc": row.started_at_utc,
+            "timezone": row.timezone,
+            "local_hour": row.local_hour,
+            "local_date": row.local_date,
+            "source": row.source,
+            "confidence": row.confidence,
+        }
     )
 
 

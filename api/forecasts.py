@@ -8,8 +8,9 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from api.dependencies import Predict, Services, ServicesDep
+from api.fields import Exercise
 from api.model_cache import LoadedModel
-from api.model_name import ModelName
+from api.model_name import ModelName, UsedModel
 from api.problems import problem_responses
 from models.history import SetLog, done_set
 from models.intensity.fit import IntensitySettings
@@ -33,45 +34,50 @@ NEEDED = {
 class NextExerciseSchema(BaseModel):
     """An exercise that may come next."""
 
-    exercise: str
-    probability: float = Field(ge=0, le=1)
+    exercise: Exercise
+    probability: float = Field(ge=0, le=1, description="that it is the next one")
 
 
 class NextExerciseResponse(BaseModel):
-    """What the caller does next, the most probable first."""
+    """What the caller probably does next."""
 
-    exercises: list[NextExerciseSchema]
-    model: ModelName
+    exercises: list[NextExerciseSchema] = Field(description="at most 3, the most probable first")
+    model: UsedModel
 
 
 class ForecastSchema(BaseModel):
-    """A predicted number with its interval; low and high are null where too little is known."""
+    """A predicted number with its interval, which should hold 4 of 5 sets."""
 
-    value: float
-    low: float | None
-    high: float | None
-    last: float = Field(description="the same as last time")
+    value: float = Field(description="the prediction; that of repetitions may be no whole number")
+    low: float | None = Field(description="start of the interval; null where too little is known")
+    high: float | None = Field(description="end of the interval; null where too little is known")
+    last: float = Field(description="what the caller did last time, for comparison")
 
 
 class LoadResponse(BaseModel):
-    """Prediction for the next set of an exercise; null for what the caller never recorded."""
+    """Prediction for the next set of an exercise."""
 
-    exercise: str
-    weight_kg: ForecastSchema | None
-    reps: ForecastSchema | None
-    intensity: ForecastSchema | None
-    model: ModelName
+    exercise: Exercise
+    weight_kg: ForecastSchema | None = Field(description="weight, kg; null: never recorded with it")
+    reps: ForecastSchema | None = Field(description="repetitions; null: never recorded with it")
+    intensity: ForecastSchema | None = Field(description="0 to 1; null: never recorded with it")
+    model: UsedModel
 
 
 class IntensityResponse(BaseModel):
-    """How hard the next set of an exercise will be, 0 to 1."""
+    """How hard the next set of an exercise will be."""
 
-    exercise: str
-    intensity: float = Field(ge=0, le=1)
-    model: ModelName
+    exercise: Exercise
+    intensity: float = Field(ge=0, le=1, description="0 (nothing) to 1 (all that is possible)")
+    model: UsedModel
 
 
-@router.get("/next-exercise", summary="Predict the next exercise", responses=problem_responses(404))
+@router.get(
+    "/next-exercise",
+    summary="Predict the next exercise",
+    response_description="The most probable exercises",
+    responses=problem_responses(404),
+)
 async def get_next_exercise(
     caller: Predict,
     services: ServicesDep,
@@ -93,7 +99,12 @@ async def get_next_exercise(
     )
 
 
-@router.get("/load", summary="Predict weight and repetitions", responses=problem_responses(404))
+@router.get(
+    "/load",
+    summary="Predict weight and repetitions",
+    response_description="The predicted numbers",
+    responses=problem_responses(404),
+)
 async def get_load(
     exercise: ExerciseParameter, caller: Predict, services: ServicesDep
 ) -> LoadResponse:
@@ -115,7 +126,12 @@ async def get_load(
     )
 
 
-@router.get("/intensity", summary="Predict the intensity", responses=problem_responses(404))
+@router.get(
+    "/intensity",
+    summary="Predict the intensity",
+    response_description="The predicted intensity",
+    responses=problem_responses(404),
+)
 async def get_intensity(
     exercise: ExerciseParameter,
     caller: Predict,

@@ -1,15 +1,17 @@
 """The caller's form: templates, latest sets and trends, from the newest form model."""
 
 from datetime import UTC, datetime
+from typing import Literal
 from uuid import UUID
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from api.batch_results import is_stale
+from api.batch_results import Stale, is_stale
 from api.dependencies import Predict, Services, ServicesDep
+from api.fields import Exercise, Says, StartedAt
 from api.model_cache import LoadedModel
-from api.model_name import ModelName
+from api.model_name import ModelName, UsedModel
 from api.problems import problem_responses
 from api.sets import FormSchema
 from models.form.quantities import QUANTITIES
@@ -25,60 +27,73 @@ FAMILY = "form"
 class QuantitySchema(BaseModel):
     """What is usual of a quantity."""
 
-    typical: float
-    spread: float = Field(description="how much a repetition usually differs")
+    typical: float = Field(description="median over the sets, in the unit of the quantity")
+    spread: float = Field(description="how much a repetition usually differs, in the same unit")
 
 
 class TemplateSchema(BaseModel):
     """The caller's usual way of doing an exercise."""
 
-    sets: int
+    sets: int = Field(description="number of confirmed sets that it was learned from")
     quantities: dict[str, QuantitySchema] = Field(
-        description="duration_s, range_rad, peak_speed (rad/s), pause_s of a repetition"
+        description="of a repetition: duration_s (s), range_rad (rad), peak_speed (rad/s) and "
+        "pause_s (s)"
     )
 
 
 class JudgedSetSchema(BaseModel):
-    """One confirmed set."""
+    """A confirmed set with its form."""
 
-    set: UUID
-    started_at: datetime
-    reps: int
-    form: FormSchema
+    set: UUID = Field(description="id of the set: a UUIDv7 that the client made")
+    started_at: StartedAt
+    reps: int = Field(description="repetitions as counted in the samples")
+    form: FormSchema = Field(description="compared with the template, where there is one")
 
 
 class ExerciseFormSchema(BaseModel):
     """An exercise on one wrist."""
 
-    exercise: str
-    side: str = Field(description="left, right or unknown")
-    template: TemplateSchema | None = Field(description="null before three confirmed sets")
-    sets: list[JudgedSetSchema] = Field(description="the newest first")
-    measured: int = Field(description="confirmed sets with repetitions")
-    speed_kept: float | None = Field(description="of a usual set's end; below 1 is fatigue")
-    trend: dict[str, float] = Field(description="newest three sets over those before")
-    says: str
+    exercise: Exercise
+    side: Literal["left", "right", "unknown"] = Field(description="the wrist")
+    template: TemplateSchema | None = Field(description="null before three measured sets")
+    sets: list[JudgedSetSchema] = Field(description="at most 5, the newest first")
+    measured: int = Field(description="number of confirmed sets with repetitions")
+    speed_kept: float | None = Field(
+        description="peak speed at the end of a usual set over that at its start; below 1 is "
+        "fatigue; null without a set of six repetitions"
+    )
+    trend: dict[str, float] = Field(
+        description="newest three sets over those before, by quantity; empty below six sets"
+    )
+    says: Says
 
 
 class SymmetrySchema(BaseModel):
     """An exercise that both wrists recorded."""
 
-    exercise: str
-    left_over_right: dict[str, float]
-    says: str
+    exercise: Exercise
+    left_over_right: dict[str, float] = Field(
+        description="left over right, by quantity; 1 is alike; one that is nearly 0 is left out"
+    )
+    says: Says
 
 
 class FormResponse(BaseModel):
     """How the caller's sets compare with the caller's own way."""
 
-    as_of: datetime = Field(description="when the book of form was learned")
-    stale: bool = Field(description="no run has looked for news for 8 days")
-    model: ModelName
-    exercises: list[ExerciseFormSchema]
-    symmetry: list[SymmetrySchema]
+    as_of: datetime = Field(description="when the model was learned, UTC")
+    stale: Stale
+    model: UsedModel
+    exercises: list[ExerciseFormSchema] = Field(description="by name, then by wrist")
+    symmetry: list[SymmetrySchema] = Field(description="by the exercise's name")
 
 
-@router.get("/form", summary="Get the form of each exercise", responses=problem_responses(404))
+@router.get(
+    "/form",
+    summary="Get the form of each exercise",
+    response_description="The form of each exercise",
+    responses=problem_responses(404),
+)
 async def get_form(caller: Predict, services: ServicesDep) -> FormResponse:
     """How the caller's sets compare with the caller's own way of doing each exercise."""
     loaded = await _form_model(services, caller.user_id)
@@ -103,7 +118,7 @@ def exercise_form_schema(exercise_form: ExerciseForm) -> ExerciseFormSchema:
     """An exercise of the book as clients see it."""
     return ExerciseFormSchema(
         exercise=exercise_form.exercise_side[0],
-        side=exercise_form.exercise_side[1],
+        side=exercise_form.exercise_side[1],  # pyright: ignore[reportArgumentType] as in its module
         template=None
         if exercise_form.template is None
         else template_schema(exercise_form.template),

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -13,6 +13,7 @@ from fastapi import APIRouter, Query
 from pydantic import AfterValidator, BaseModel, Field
 
 from api.dependencies import Predict, Services, ServicesDep
+from api.fields import Exercise
 from api.forecasts import log_of
 from api.model_name import ModelName
 from api.problems import problem_responses
@@ -32,6 +33,7 @@ from schemas.times import EARLIEST, LATEST
 router = APIRouter(prefix="/v1/me", tags=["predictions"])
 FAMILY = "week"
 LOOKBACK_WEEKS = 8
+WeekSource = Literal["history", "plans"]
 WeekRequest = tuple[tuple[AvailableExercise, ...], WeekLimits]
 
 
@@ -41,40 +43,54 @@ def _in_supported_range(value: date) -> date:
     raise ValueError(f"a date lies from {EARLIEST.date()} to before {LATEST.date()}")
 
 
+LocalDate = Annotated[date, Field(description="in the time zone of the week")]
 StartsOn = Annotated[date, AfterValidator(_in_supported_range)]
 
 
 class PlannedExercise(BaseModel):
     """An exercise of a day."""
 
-    exercise: str
-    sets: int
-    minutes: float = Field(description="with the pauses")
-    why: str
+    exercise: Exercise
+    sets: int = Field(description="number of sets to do")
+    minutes: float = Field(description="of all its sets, with the pauses after them")
+    why: str = Field(description="how rested its muscle is and how much the week wants of it")
 
 
 class PlannedDay(BaseModel):
-    """A day of the week; without exercises it is free."""
+    """A day of the week."""
 
-    date: date
-    exercises: list[PlannedExercise]
-    minutes: float
-    minutes_available: float = Field(description="usual on that weekday, or as asked")
+    date: LocalDate
+    exercises: list[PlannedExercise] = Field(description="in the order of doing; empty: a free day")
+    minutes: float = Field(description="of all its exercises, with the pauses")
+    minutes_available: float = Field(
+        description="as asked; else usual on that weekday, or enough for the longest plan"
+    )
 
 
 class WeekResponse(BaseModel):
-    """Seven days from `starts_on`."""
+    """What to train on seven days."""
 
-    starts_on: date
-    timezone: str
-    days: list[PlannedDay]
-    missing: dict[str, float] = Field(description="wanted sets of a muscle without room")
-    reason: str
-    source: str = Field(description="history or plans: what the week was made from")
+    starts_on: date = Field(description="local date of the first day")
+    timezone: str = Field(description="IANA name, of the newest session; UTC without any")
+    days: list[PlannedDay] = Field(description="seven, by date")
+    missing: dict[str, float] = Field(
+        description="muscle to the wanted sets that there is no room for"
+    )
+    reason: str = Field(
+        description="a sentence about the week, in English: its days, and what has no room"
+    )
+    source: WeekSource = Field(
+        description="what it was made from: confirmed sets of the last weeks, else plans"
+    )
     model: ModelName = Field(description="its version names what the week was made from")
 
 
-@router.get("/week", summary="Plan a week", responses=problem_responses(404))
+@router.get(
+    "/week",
+    summary="Plan a week",
+    response_description="The week",
+    responses=problem_responses(404),
+)
 async def get_week(
     caller: Predict,
     services: ServicesDep,
@@ -95,7 +111,7 @@ async def get_week(
     return await asyncio.to_thread(_answer, request, first, str(zone), source)
 
 
-def _answer(request: WeekRequest, first: date, timezone: str, source: str) -> WeekResponse:
+def _answer(request: WeekRequest, first: date, timezone: str, source: WeekSource) -> WeekResponse:
     candidates, limits = request
     plan = plan_week(candidates, limits)
     why = reasons(plan, candidates, limits)
@@ -142,7 +158,7 @@ def version_of(request: WeekRequest) -> str:
 
 async def _week_request(
     services: Services, user_id: UUID, log: SetLog, first: date, zone: ZoneInfo
-) -> tuple[WeekRequest, str]:
+) -> tuple[WeekRequest, WeekSource]:
     """The inputs of the week, and their source: history or plans.
 
     Raises:
