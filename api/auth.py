@@ -19,7 +19,7 @@ from schemas.errors import BadInput, MissingScope, NotAuthenticated, TokenReused
 from store.users import Login, User
 
 router = APIRouter(prefix="/v1/auth", tags=["accounts"])
-_PASSWORD = Field(min_length=8, max_length=256)
+_PASSWORD = Field(min_length=8, max_length=256, description="8 to 256 characters of any kind")
 _NO_STORE = {"Cache-Control": "no-store"}
 _EXAMPLE_TOKEN = "eyJhbGciOiJFZERTQSIsImtpZCI6ImRldjAwMDAwMDAwIn0"  # noqa: S105 (an example)
 
@@ -30,11 +30,16 @@ _PASSWORD_FORM = {"grant_type": "password", **_ANNA}
 
 
 class Registration(BaseModel):
-    """A new user."""
+    """The name and password of a new user."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": _ANNA})
 
-    username: str = Field(min_length=1, max_length=64, pattern=r"^[\w.@+\-]+$")
+    username: str = Field(
+        min_length=1,
+        max_length=64,
+        pattern=r"^[\w.@+\-]+$",
+        description="letters, digits and `_.@+-`; case does not count",
+    )
     password: str = _PASSWORD
 
 
@@ -45,7 +50,11 @@ class TokenText(BaseModel):
         extra="forbid", json_schema_extra={"example": {"refresh_token": _EXAMPLE_TOKEN}}
     )
 
-    refresh_token: str = Field(min_length=1, max_length=4096)
+    refresh_token: str = Field(
+        min_length=1,
+        max_length=4096,
+        description="the newest one; the one before it is good until this one is used",
+    )
 
 
 class Revocation(BaseModel):
@@ -55,20 +64,34 @@ class Revocation(BaseModel):
         extra="forbid", json_schema_extra={"example": {"token": _EXAMPLE_TOKEN}}
     )
 
-    token: str = Field(min_length=1, max_length=4096)
+    token: str = Field(
+        min_length=1, max_length=4096, description="access or refresh token; need not be valid"
+    )
 
 
 class TokenResponse(BaseModel):
-    """A pair of tokens."""
+    """An access token, and the refresh token for the next pair."""
 
-    access_token: str
-    token_type: Literal["bearer"] = "bearer"  # noqa: S105 (a word of OAuth2)
+    access_token: str = Field(
+        description="a JWT for `Authorization: Bearer`; its `sub` is the user's id"
+    )
+    token_type: Literal["bearer"] = Field(
+        default="bearer", description="of the access token (OAuth2)"
+    )
     expires_in: int = Field(description="seconds that the access token lasts")
-    refresh_token: str
-    scope: str = Field(description="scopes with a blank between them")
+    refresh_token: str = Field(
+        description="for the next pair; store it before you use the access token"
+    )
+    scope: str = Field(description="what the access token allows: scopes with a blank in between")
 
 
-@router.post("/register", summary="Register", status_code=201, responses=problem_responses(409))
+@router.post(
+    "/register",
+    summary="Register",
+    status_code=201,
+    response_description="The account exists and is logged in",
+    responses=problem_responses(409),
+)
 async def register(
     body: Registration, request: Request, response: Response, services: ServicesDep
 ) -> TokenResponse:
@@ -89,6 +112,7 @@ async def register(
 @router.post(
     "/token",
     summary="Log in",
+    response_description="Logged in",
     responses=problem_responses(401, 403),
     openapi_extra={"requestBody": {"content": {_FORM: {"example": _PASSWORD_FORM}}}},
 )
@@ -118,7 +142,12 @@ async def log_in(
     return await _log_in(services, user, _granted_scopes(form.scopes, user))
 
 
-@router.post("/refresh", summary="Refresh the tokens", responses=problem_responses(401))
+@router.post(
+    "/refresh",
+    summary="Refresh the tokens",
+    response_description="A new pair of tokens",
+    responses=problem_responses(401),
+)
 async def refresh_tokens(
     body: TokenText, request: Request, response: Response, services: ServicesDep
 ) -> TokenResponse:
@@ -137,7 +166,9 @@ async def refresh_tokens(
     return _token_pair(services, user, login)
 
 
-@router.post("/revoke", status_code=204, summary="Log out")
+@router.post(
+    "/revoke", status_code=204, summary="Log out", response_description="The login has ended"
+)
 async def log_out(body: Revocation, request: Request, services: ServicesDep) -> Response:
     """End the login that a token belongs to; a token that is not good is no error (RFC 7009)."""
     _limit_login(request, services)

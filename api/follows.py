@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from api.cursors import NextPage, PageCursor, PageLimit
 from api.dependencies import ServicesDep, Social
@@ -19,18 +19,20 @@ CURSOR = "follows:"
 class FollowSchema(BaseModel):
     """A user whom the caller follows."""
 
-    user: UUID
-    since: datetime
+    user: UUID = Field(description="id of the followed user, which the server made")
+    since: datetime = Field(description="when the caller followed, UTC, server's clock")
 
 
 class FollowList(BaseModel):
     """A page of the users whom the caller follows, by id."""
 
-    follows: list[FollowSchema]
+    follows: list[FollowSchema] = Field(description="by the users' ids")
     cursor: NextPage
 
 
-@router.get("/follows", summary="List followed users")
+@router.get(
+    "/follows", summary="List followed users", response_description="A page of followed users"
+)
 async def list_follows(
     caller: Social, services: ServicesDep, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> FollowList:
@@ -42,7 +44,7 @@ async def list_follows(
     return FollowList(follows=follows, cursor=next_cursor)
 
 
-@router.put("/follows/{user}", summary="Follow a user")
+@router.put("/follows/{user}", summary="Follow a user", response_description="The user is followed")
 async def follow(user: UUID, caller: Social, services: ServicesDep) -> FollowSchema:
     """Follow a user; repeatable."""
     if user == caller.user_id:
@@ -57,7 +59,12 @@ async def follow(user: UUID, caller: Social, services: ServicesDep) -> FollowSch
     return FollowSchema(user=user, since=stored.since if stored else services.clock())
 
 
-@router.delete("/follows/{user}", summary="Unfollow a user", status_code=204)
+@router.delete(
+    "/follows/{user}",
+    summary="Unfollow a user",
+    status_code=204,
+    response_description="The user is not followed any more",
+)
 async def unfollow(user: UUID, caller: Social, services: ServicesDep) -> Response:
     """Unfollow a user; repeatable."""
     follows = Follows(services.database)

@@ -19,36 +19,41 @@ VERSION = "0.1.0"
 
 
 class Alive(BaseModel):
-    """The process answers."""
+    """The process responds."""
 
-    alive: Literal[True] = True
+    alive: Literal[True] = Field(default=True, description="always true")
 
 
 class Ready(BaseModel):
-    """Requests can be served."""
+    """Requests can be served; else the response is a problem."""
 
-    ready: Literal[True] = True
-    cassandra: str = Field(description="release of the node that answered")
-    commitlog_sync: str
-    replication: int
+    ready: Literal[True] = Field(default=True, description="always true")
+    cassandra: str = Field(description="release of the node that responded")
+    commitlog_sync: str = Field(description="how it syncs its commit log: group, batch or periodic")
+    replication: int = Field(description="copies of each row in the local data centre")
 
 
 class Version(BaseModel):
     """What runs here."""
 
-    version: str
-    commit: str = Field(description="empty outside of a checkout")
-    api: Literal["v1"] = "v1"
-    python: str
+    version: str = Field(description="of Muvr")
+    commit: str = Field(description="12 hex digits; empty outside of a checkout")
+    api: Literal["v1"] = Field(default="v1", description="version of the API, as in its paths")
+    python: str = Field(description="version of Python")
 
 
-@router.get("/livez", summary="Liveness")
+@router.get("/livez", summary="Liveness", response_description="Alive")
 async def livez() -> Alive:
     """Whether the process answers; does not ask the database."""
     return Alive()
 
 
-@router.get("/readyz", summary="Readiness", responses=problem_responses(503))
+@router.get(
+    "/readyz",
+    summary="Readiness",
+    response_description="Ready",
+    responses=problem_responses(503),
+)
 async def readyz(request: Request) -> Ready:
     """Whether requests can be served: Cassandra answers, is migrated, and writes durably."""
     services: Services | None = request.app.state.services
@@ -67,7 +72,7 @@ async def readyz(request: Request) -> Ready:
     )
 
 
-@router.get("/version", summary="Version")
+@router.get("/version", summary="Version", response_description="The versions")
 async def version(request: Request) -> Version:
     """What runs here."""
     return Version(

@@ -20,47 +20,53 @@ router = APIRouter(tags=["operations"])
 
 
 class Run(BaseModel):
-    """One run of a job."""
+    """One run of a job, such as the training of a family."""
 
-    family: str
-    run: UUID
+    family: str = Field(description="the job: a family of models or results, mart or replay")
+    run: UUID = Field(description="id of the run: a UUIDv7 that the job made")
     status: str = Field(description=RUN_STATUSES)
     withdrawn: bool = Field(description="whether an operator has withdrawn it since")
-    started_at: datetime
-    heartbeat_at: datetime | None
-    finished_at: datetime | None
-    inputs: dict[str, Any]
-    counts: dict[str, int]
-    metrics: dict[str, Any]
+    started_at: datetime = Field(description="its start, UTC, by the clock of the job")
+    heartbeat_at: datetime | None = Field(description="its last sign of life, UTC")
+    finished_at: datetime | None = Field(description="its end, UTC; null while it is running")
+    inputs: dict[str, Any] = Field(description="what it was started with, such as `users`")
+    counts: dict[str, int] = Field(
+        description="what it counted: rows, sets, users by their status; empty while it is running"
+    )
+    metrics: dict[str, Any] = Field(
+        description="what it was judged by, and `seconds` by step; empty while it is running"
+    )
     reasons: dict[str, int] = Field(description="reason to the number of users it held for")
 
 
 class UserRun(BaseModel):
-    """What a run came to for one user."""
+    """What a run came to for one user and one input."""
 
-    user: UUID
-    model_id: str
+    user: UUID = Field(description="id of the user")
+    model_id: str = Field(
+        description="the input: wrist-acc6, wrist-acc3 or sets; journal in a replay; else empty"
+    )
     status: str = Field(description=USER_STATUSES)
-    reason: str
-    version: str
+    reason: str = Field(description="why, for people; empty where there is nothing to say")
+    version: str = Field(description="of the model; empty without one")
 
 
 class Runs(BaseModel):
     """A page of runs, newest first."""
 
-    jobs: list[Run]
+    jobs: list[Run] = Field(description="the newest first")
     cursor: NextPage
 
 
 class UserRuns(BaseModel):
     """A page of the outcomes of a run."""
 
-    users: list[UserRun]
+    users: list[UserRun] = Field(description="in a fixed order, which is not by id")
     cursor: NextPage
     next: str | None = Field(description="the same as `cursor`, under its first name")
 
 
-@router.get("/v1/jobs", summary="List job runs")
+@router.get("/v1/jobs", summary="List job runs", response_description="A page of runs")
 async def list_job_runs(
     caller: Operate,  # named for its scope only
     services: ServicesDep,
@@ -78,7 +84,7 @@ async def list_job_runs(
     return Runs(jobs=[_run(run, withdrawn) for run in page], cursor=next_cursor)
 
 
-@router.get("/v1/jobs/{family}/{run}", summary="Get a job run")
+@router.get("/v1/jobs/{family}/{run}", summary="Get a job run", response_description="The run")
 async def get_job_run(
     family: str,
     run: UUID,
@@ -92,7 +98,11 @@ async def get_job_run(
     return _run(stored, await Champions(services.database).withdrawn())
 
 
-@router.get("/v1/jobs/{family}/{run}/users", summary="List the users of a job run")
+@router.get(
+    "/v1/jobs/{family}/{run}/users",
+    summary="List the users of a job run",
+    response_description="A page of outcomes",
+)
 async def list_job_run_users(
     family: str,
     run: UUID,

@@ -28,27 +28,30 @@ MEDIA_TYPES: dict[str, str] = {
 
 
 class ModelEntry(ModelName):
-    """A model that serves this user."""
+    """A model that serves the caller."""
 
-    model_id: str = Field(description="the input it reads: wrist-acc6, wrist-acc3, or sets")
-    sha256: str = Field(description="of the npz form")
+    model_id: ModelInput = Field(
+        description="the input that it reads: acceleration and rotation of a wrist, acceleration "
+        "alone, or confirmed sets"
+    )
+    sha256: str = Field(description="of the npz form, in hex")
     bytes: int = Field(description="length of the npz form")
-    promoted_at: datetime
-    created_at: datetime
-    manifest: dict[str, Any]
+    promoted_at: datetime = Field(description="since when it serves, UTC")
+    created_at: datetime = Field(description="when it was learned, UTC")
+    manifest: dict[str, Any] = Field(description="as in the model, without its golden vectors")
 
 
 class ModelList(BaseModel):
-    """Every model that serves this user."""
+    """All models that serve the caller."""
 
-    models: list[ModelEntry]
+    models: list[ModelEntry] = Field(description="one per family and input, in a fixed order")
 
 
-@router.get("", summary="List models")
+@router.get("", summary="List models", response_description="The models, without their bytes")
 async def list_models(caller: ModelRead, services: ServicesDep) -> ModelList:
     """The models that serve the caller, one per family and input."""
     entries = [
-        await _entry(services, level, serving)
+        await _entry(services, level, layout, serving)
         for family in FAMILIES.values()
         if family.kind == "model"
         for layout in INPUTS
@@ -142,13 +145,15 @@ def content_of(stored: StoredModel, form: ModelForm) -> bytes:
     return write(stored.content, stored.version, stored.sha256)
 
 
-async def _entry(services: Services, level: Level, serving: ServingVersion) -> ModelEntry:
+async def _entry(
+    services: Services, level: Level, layout: ModelInput, serving: ServingVersion
+) -> ModelEntry:
     stored = await services.models.stored(serving)
     return ModelEntry(
         family=serving.family,
         level=level,
         version=serving.version,
-        model_id=serving.model_id,
+        model_id=layout,
         sha256=stored.sha256.hex(),
         bytes=len(stored.content),
         promoted_at=serving.promoted_at,

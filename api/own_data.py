@@ -20,8 +20,10 @@ PART_BYTES = 2**16  # a set of hours is a line of megabytes: sent at once it wou
 class ErasureResponse(BaseModel):
     """What was erased, and what remains until when."""
 
-    deleted: dict[str, int] = Field(description="rows that each table held")
-    remains: dict[str, str] = Field(description="what is not gone yet, and until when")
+    deleted: dict[str, int] = Field(description="table to the number of its rows that were deleted")
+    remains: dict[str, str] = Field(
+        description="place to what is not gone there yet, and until when"
+    )
 
 
 @router.get(
@@ -53,7 +55,7 @@ async def export_data(caller: Sensor, services: ServicesDep) -> StreamingRespons
     return StreamingResponse(lines(), media_type=NDJSON)
 
 
-@router.delete("", summary="Erase my account")
+@router.delete("", summary="Erase my account", response_description="Erased")
 async def erase_account(caller: Sensor, services: ServicesDep, request: Request) -> ErasureResponse:
     """Delete the caller and everything of them, for good. Repeatable while a token lives.
 

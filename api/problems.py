@@ -28,7 +28,7 @@ _NOT_AN_OBJECT = "body: send one JSON object, with the header Content-Type: appl
 
 
 class Problem(BaseModel):
-    """What every error answers (RFC 9457); more members may follow."""
+    """An error (RFC 9457); some types have more members, such as `missing` of missing-chunks."""
 
     model_config = ConfigDict(
         extra="allow",
@@ -45,12 +45,12 @@ class Problem(BaseModel):
         },
     )
 
-    type: str = Field(description="stable: programs compare this")
+    type: str = Field(description="`urn:muvr:problem:` and a name; stable: for programs")
     title: str = Field(description="the same for every problem of this type")
-    status: int
+    status: int = Field(description="the HTTP status")
     detail: str = Field(description="what went wrong this time, for people")
     field: str | None = Field(default=None, description="dotted name of the offending field")
-    value: Any | None = Field(default=None, description="the offending value, shortened")
+    value: Any | None = Field(default=None, description="its value, shortened; never a secret")
     request_id: str | None = Field(default=None, description="name this when you ask for help")
 
 

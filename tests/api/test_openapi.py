@@ -17,6 +17,8 @@ OPERATIONS = {
     if method in METHODS
 }
 each_operation = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+COMPONENTS: dict[str, Any] = DOCUMENT["components"]["schemas"]
+each_component = pytest.mark.parametrize("component", COMPONENTS.values(), ids=COMPONENTS)
 
 
 def test_operation_ids_are_unique_names_without_the_path() -> None:
@@ -42,3 +44,23 @@ def test_every_parameter_of_an_operation_has_a_description(operation: dict[str, 
     """Those of paths get theirs from one table."""
     parameters = operation.get("parameters", [])
     assert [p["name"] for p in parameters if not p.get("description")] == []
+
+
+@each_operation
+def test_success_of_an_operation_is_described_in_its_own_words(operation: dict[str, Any]) -> None:
+    """The framework's default says nothing."""
+    responses = [text["description"] for text in operation["responses"].values()]
+    assert [text for text in responses if not text or text == "Successful Response"] == []
+
+
+@each_component
+def test_component_has_a_description(component: dict[str, Any]) -> None:
+    """Generated clients make it the comment of the type."""
+    assert component.get("description")
+
+
+@each_component
+def test_every_property_of_a_component_has_a_description(component: dict[str, Any]) -> None:
+    """It says what its name and type do not: unit, range, what null means, whose clock."""
+    properties = component.get("properties", {})
+    assert [name for name, schema in properties.items() if not schema.get("description")] == []
