@@ -58,7 +58,7 @@ class BatchResponse(BaseModel):
     """What became of the chunks of a body."""
 
     results: list[ReceiptSchema | RefusedChunk] = Field(
-        description="one for each item, in the order of the body"
+        description="one for each item, in order; where CBOR is broken, one problem for the rest"
     )
 
 
