@@ -63,6 +63,21 @@ def test_equal_sets_are_paired_in_order_with_the_last_as_extra():
     assert [(row.planned, row.done) for row in rows] == [(0, 0), (1, 1), (2, 2), (None, 3)]
 
 
+def test_sets_with_the_closer_numbers_are_paired_before_those_in_order():
+    """Half a kilogram is within the tolerance: either pairing keeps every value."""
+    plan = [Target("squat", 5, 100.0), Target("squat", 5, 100.5)]
+    rows = align(plan, plan[::-1])
+    assert [(row.planned, row.done) for row in rows] == [(0, 1), (1, 0)]
+
+
+def test_distance_of_two_sets_is_relative_to_their_numbers():
+    """One value of either is not kept: 10 kg of 100 are nearer than 4 repetitions of 10."""
+    lighter, longer = Target("squat", 10, 90.0), Target("squat", 14, 100.0)
+    for done in ([lighter, longer], [longer, lighter]):
+        row, extra = align([Target("squat", 10, 100.0)], done)
+        assert (done[row.done], done[extra.done]) == (lighter, longer)
+
+
 def test_different_exercise_is_one_missed_and_one_extra():
     assert kinds([Target("squat")], [Target("lunge")]) == [{"missed"}, {"extra"}]
 
