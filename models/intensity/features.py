@@ -94,11 +94,10 @@ def intensity_rows(log: SetLog, scale: Scale) -> IntensityRows:
     pair = code.astype(np.int64) * (int(log.session.max(initial=0)) + 1) + log.session
     last = np.where(before_rated >= 0, log.intensity[before_rated], scale.usual)
     own = _running_mean(code, log.intensity, scale.usual)
-    session = _running_mean(log.session, log.intensity, np.nan)
+    session = _running_mean(log.session, log.intensity, scale.usual)
     x = np.zeros((n, len(FEATURES)))
     x[:, :3] = _z(log, scale)
-    x[:, 3], x[:, 4] = last, own
-    x[:, 5] = np.where(np.isfinite(session), session, scale.usual)
+    x[:, 3], x[:, 4], x[:, 5] = last, own, session
     x[:, 6] = _step(np.log(np.where(log.weight_kg > 0, log.weight_kg, np.nan)), before)
     x[:, 7] = _step(log.reps, before)
     x[:, 8], x[:, 9] = _count_before(log.session), _count_before(pair)
@@ -114,7 +113,7 @@ def _z(log: SetLog, scale: Scale) -> Floats64:
     known = rows >= 0
     z = np.full((len(log), 3), np.nan)
     spread = np.where(scale.spread > 0, scale.spread, np.nan)
-    z[known] = ((_measures(log) - scale.mean[rows]) / spread[rows])[known] if known.any() else 0.0
+    z[known] = (_measures(log)[known] - scale.mean[rows[known]]) / spread[rows[known]]
     return np.clip(np.nan_to_num(z, nan=0.0), -5, 5)
 
 
