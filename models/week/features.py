@@ -112,6 +112,9 @@ def limits_of_plans(plans: Sequence[Sequence[str]]) -> WeekLimits:
     """Limits for somebody who has plans and no history: each plan once, on a day of its own.
 
     Every day has time for the longest plan; wanted is what all plans together give a muscle.
+
+    Args:
+        plans: the exercise of every set, plan by plan; at least one plan.
     """
     wanted: dict[str, float] = {}
     for name in (name for plan in plans for name in plan):
@@ -121,5 +124,5 @@ def limits_of_plans(plans: Sequence[Sequence[str]]) -> WeekLimits:
     return WeekLimits(
         minutes=(longest + WARM_UP_MIN,) * DAYS,
         wanted_sets=dict(sorted(wanted.items())),
-        most_days=min(max(len(plans), 1), DAYS),
+        most_days=min(len(plans), DAYS),
     )

@@ -138,6 +138,63 @@ def test_limits_and_candidates_of_a_known_history():
     assert squat == AvailableExercise("squat", muscles_of("squat"), (25 + 180) / 60, 1.0)
 
 
+def done_at(*starts_s, name="squat"):
+    """A session of one set at each time."""
+    return [SimulatedSet(f"{at_s}", at_s, name, 10, 80.0, None) for at_s in starts_s]
+
+
+def test_weekday_of_a_session_is_that_of_the_local_time():
+    """Half an hour before midnight in UTC it is the next day two hours further east."""
+    begin_s = 10 * WEEK_S
+    log = SetLog.of(done_at(begin_s - WEEK_S - 1800))
+    utc, east = (limits_of(log, begin_s, utc_offset_s=hours * 3600.0) for hours in (0, 2))
+    assert [day for day in range(7) if utc.minutes[day]] == [6]
+    assert [day for day in range(7) if east.minutes[day]] == [0]
+    assert (utc.rested_days["quads"], east.rested_days["quads"]) == (8, 7)
+
+
+def test_weekday_has_time_if_a_quarter_of_the_weeks_trained_on_it():
+    """Eight weeks: day 0 in all of them, day 1 in two, day 2 in one."""
+    begin_s = 20 * WEEK_S
+    rows = done_at(*(begin_s - n * WEEK_S for n in range(1, 9)))
+    rows += done_at(*(begin_s - n * WEEK_S + DAY_S for n in (3, 5)))
+    rows += done_at(begin_s - 4 * WEEK_S + 2 * DAY_S)
+    limits = limits_of(SetLog.of(rows), begin_s)
+    assert limits.minutes == pytest.approx((5.5, 5.5, 0, 0, 0, 0, 0))  # warm-up, and a tenth
+    assert limits.most_days == 2
+    assert limits.wanted_sets["quads"] == pytest.approx(11 / 8)
+
+
+def test_limits_ignore_sets_before_the_last_weeks_and_from_the_first_day_on():
+    begin_s = 20 * WEEK_S
+    inside = done_at(begin_s - 8 * WEEK_S, begin_s - 1)
+    outside = done_at(begin_s - 8 * WEEK_S - 1, begin_s, name="bench press")
+    limits = limits_of(SetLog.of([*inside, *outside]), begin_s)
+    assert limits == limits_of(SetLog.of(inside), begin_s)
+    assert limits.rested_days == {"quads": 1}
+
+
+def test_limits_of_an_empty_history_leave_no_time():
+    limits = limits_of(SetLog.of([]), 20 * WEEK_S)
+    assert (limits.minutes, limits.wanted_sets, limits.most_days) == ((0.0,) * 7, {}, 1)
+
+
+def test_candidates_are_the_most_frequent_exercises_then_by_name():
+    rows = [
+        *done_at(1.0, 2.0, 3.0, 4.0, name="squat"),
+        *done_at(5.0, name="deadlift"),
+        *done_at(6.0, name="bench press"),
+        SimulatedSet("own", 7.0, "my own", None, None, None),
+        SimulatedSet("own", 8.0, "my own", None, None, None),
+    ]
+    found = candidates_of(SetLog.of(rows), most=3)
+    assert [(one.exercise, one.liking) for one in found] == [
+        ("squat", 1.0), ("my own", 0.5), ("bench press", 0.25)
+    ]  # fmt: skip
+    usual_s = 10 * 2.5 + 90  # repetitions were not recorded, and its rest is not known
+    assert (found[1].muscles, found[1].set_minutes) == (("my own",), usual_s / 60)
+
+
 def test_minutes_of_a_session_include_its_last_set():
     """A plank of ten minutes at the end: 30 and 10 minutes, warm-up, and a tenth on top."""
     rows = [
@@ -191,6 +248,9 @@ def test_week_from_plans_alone_holds_each_plan():
     plans = [["bench press"] * 3, ["barbell row"] * 3]
     candidates, limits = candidates_of_plans(plans), limits_of_plans(plans)
     assert limits.wanted_sets["chest"] == limits.wanted_sets["back"] == 3.0
+    assert limits.most_days == 2
+    longest = max(3 * candidate.set_minutes for candidate in candidates)
+    assert limits.minutes == pytest.approx((longest + 5,) * 7)  # and the warm-up
     week = plan_week(candidates, limits, gap=0)
     assert violations(week.days, candidates, limits) == ()
     assert sorted(name for day in week.days for name in day) == ["barbell row", "bench press"]
