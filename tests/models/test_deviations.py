@@ -78,6 +78,16 @@ def test_distance_of_two_sets_is_relative_to_their_numbers():
         assert (done[row.done], done[extra.done]) == (lighter, longer)
 
 
+def test_set_that_keeps_more_values_is_paired_before_a_closer_one():
+    """The repetitions are kept, however far the weight is off."""
+    planned, near, kept = (
+        Target("squat", *pair) for pair in ((10, 100.0), (11, 105.0), (10, 140.0))
+    )
+    for done in ([near, kept], [kept, near]):
+        row, extra = align([planned], done)
+        assert (done[row.done], done[extra.done]) == (kept, near)
+
+
 def test_different_exercise_is_one_missed_and_one_extra():
     assert kinds([Target("squat")], [Target("lunge")]) == [{"missed"}, {"extra"}]
 
