@@ -79,13 +79,11 @@ def form_of(measured: SetQuantities | None, count: int, template: FormTemplate |
         parts |= {f"likeness_{n}": float(v) for n, v in zip(QUANTITIES, likeness, strict=True)}
         parts["likeness"] = float(likeness.mean())
         differences = differences_of(middle)
-    counted = [parts[n] for n in ("likeness", "speed_kept", "range_kept") if n in parts]
-    score = float(np.mean(counted)) if counted else None
     if not parts:
         return Form(None, {}, "Too few repetitions to say how it went on.")
-    return Form(
-        score, parts, sentence(differences, losses_of(measured), known=template is not None)
-    )
+    score = np.mean([parts[n] for n in ("likeness", "speed_kept", "range_kept") if n in parts])
+    says = sentence(differences, losses_of(measured), known=template is not None)
+    return Form(float(score), parts, says)
 
 
 def likeness_of(sigmas: float) -> float:

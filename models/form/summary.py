@@ -13,7 +13,7 @@ from models.arrays import Floats64
 from models.form.judge import WORDS, Form, form_of, listed
 from models.form.model import ExerciseSide, FormModel, MeasuredSet
 from models.form.quantities import QUANTITIES
-from models.form.template import FormTemplate, symmetry
+from models.form.template import MIN_SETS, FormTemplate, symmetry
 
 LATEST = 5  # sets that are told one by one
 NEWEST = 3  # sets whose median is held against that of the sets before
@@ -105,7 +105,7 @@ def _exercise_form(
     known = [share for share in shares if share is not None]
     speed_kept = float(np.median(known)) if known else None
     trend, moved = _course(sets, template)
-    says = sentence(moved, speed_kept, missing=0 if template else max(0, NEWEST - len(sets)))
+    says = sentence(moved, speed_kept, missing=max(0, MIN_SETS - len(sets)))
     return ExerciseForm(exercise_side, template, judged, len(sets), speed_kept, trend, says)
 
 

@@ -10,7 +10,7 @@ from models.form.evaluate import FormSet, form_figures
 from models.form.judge import Form, form, form_of, likeness_of
 from models.form.model import CountedSet, FormModel, fit_form
 from models.form.quantities import QUANTITIES, end_over_start, quantities
-from models.form.summary import exercise_forms, symmetries_of
+from models.form.summary import exercise_forms, symmetries_of, uneven
 from models.form.template import FormTemplate, fit_template, symmetry
 from models.reps.measure import Repetition
 from schemas.errors import BadModelBytes, NotEnoughLabels
@@ -91,12 +91,15 @@ def test_fatigue_is_the_loss_of_peak_speed() -> None:
 
 
 def test_speed_kept_is_capped_at_one() -> None:
-    assert form(usual(1, end_share=1.5)).parts["speed_kept"] == 1.0
+    faster = form(usual(1, end_share=1.5))
+    assert faster.parts["speed_kept"] == 1.0
+    assert faster.says == "Even to the end."
 
 
-def test_too_few_repetitions_give_no_score() -> None:
-    assert form(()) == Form(None, {}, "Too few repetitions to say anything about form.")
-    assert form(usual(count=2)).score is None
+def test_too_few_repetitions_give_no_score(template: FormTemplate) -> None:
+    too_few = Form(None, {}, "Too few repetitions to say anything about form.")
+    assert form(()) == form(usual(count=2), template) == too_few
+    assert form(usual(count=3), template).score is not None
     four = form(usual(count=4))
     assert (four.score, four.parts) == (None, {})
 
@@ -189,15 +192,15 @@ def test_form_model_keeps_sides_apart_and_round_trips_through_bytes() -> None:
     again = from_bytes(to_bytes(model))
     assert to_bytes(again) == to_bytes(model)
     assert form(usual(5), again.template("curl", "left")) == form(usual(5), left)
-    for one, other in zip(model.sets, again.sets, strict=True):
-        assert (one.set_id, one.exercise_side, one.started_ms) == (
+    for measured, other in zip(model.sets, again.sets, strict=True):
+        assert (measured.set_id, measured.exercise_side, measured.started_ms) == (
             other.set_id,
             other.exercise_side,
             other.started_ms,
         )
-        template = model.templates.get(one.exercise_side)
+        template = model.templates.get(measured.exercise_side)
         assert form_of(other.quantities, other.repetitions, template) == form_of(
-            one.quantities, one.repetitions, template
+            measured.quantities, measured.repetitions, template
         )
 
 
@@ -222,7 +225,11 @@ def test_exercise_forms_report_trend_and_latest_sets_per_exercise() -> None:
     ]
     (curl,) = exercise_forms(fit_form([*even, *short]))
     assert (curl.exercise_side, curl.sets, len(curl.latest)) == (("curl", "left"), 13, 5)
-    assert [one.measured.set_id for one in curl.latest[:3]] == ["short-2", "short-1", "short-0"]
+    assert [judged.measured.set_id for judged in curl.latest[:3]] == [
+        "short-2",
+        "short-1",
+        "short-0",
+    ]
     assert curl.trend["range_rad"] == pytest.approx(0.5, abs=0.03)
     assert curl.trend["duration_s"] == pytest.approx(1.0, abs=0.05)
     speeds = np.linspace(1, 0.5, 10)
@@ -233,19 +240,53 @@ def test_exercise_forms_report_trend_and_latest_sets_per_exercise() -> None:
     assert curl.latest[-1].form.score is not None
 
 
+@pytest.mark.parametrize(
+    ("before_s", "newest_s", "trend", "says"),
+    [
+        (2.0, 2.3, 1.15, "Your newest sets are like those before."),
+        (2.0, 2.4, 1.2, "Your newest sets are slower than those before."),
+        (2.4, 2.0, 2.0 / 2.4, "Your newest sets are faster than those before."),
+    ],
+)
+def test_trend_is_told_beyond_the_usual_difference_of_repetitions(
+    before_s: float, newest_s: float, trend: float, says: str
+) -> None:
+    """Repetitions that are all alike have the least spread: 0.3 s."""
+    sets = [
+        CountedSet(str(n), "curl", "left", n, (repetition(0.0, duration_s=duration_s),) * 5)
+        for n, duration_s in enumerate([before_s] * 4 + [newest_s] * 3)
+    ]
+    (curl,) = exercise_forms(fit_form(sets))
+    assert curl.trend["duration_s"] == pytest.approx(trend)
+    assert (curl.says, curl.speed_kept) == (says, None)  # too short to get tired in
+    assert [judged.measured.set_id for judged in curl.latest] == ["6", "5", "4", "3", "2"]
+    (five,) = exercise_forms(fit_form(sets[:5]))
+    assert (five.trend, five.sets) == ({}, 5)
+
+
 def test_exercise_forms_report_missing_sets_before_there_is_a_template() -> None:
     (curl,) = exercise_forms(fit_form(counted(2)))
     assert (curl.template, curl.trend) == (None, {})
     assert curl.says == "1 more confirmed set makes your usual way."
+    (once,) = exercise_forms(fit_form(counted(1)))
+    assert once.says == "2 more confirmed sets make your usual way."
     assert curl.latest[0].form.parts["speed_kept"] == pytest.approx(1.0, abs=0.1)
 
 
 def test_symmetry_is_reported_only_if_both_sides_were_recorded() -> None:
     model = fit_form([*counted(3, "left", range_rad=0.6), *counted(3, "right", range_rad=1.2)])
-    (found,) = symmetries_of(model)
-    assert found.ratios["range_rad"] == pytest.approx(0.5, abs=0.03)
-    assert found.says == "Your right arm moves further."
+    (curl,) = symmetries_of(model)
+    assert curl.ratios["range_rad"] == pytest.approx(0.5, abs=0.03)
+    assert curl.says == "Your right arm moves further."
     assert symmetries_of(fit_form(counted(3))) == ()
+
+
+def test_arms_are_told_apart_by_more_than_their_usual_difference() -> None:
+    alike = {"duration_s": 1.14, "range_rad": 0.86}
+    assert uneven(alike) == "Both arms do alike."
+    apart = {"duration_s": 1.2, "range_rad": 0.8, "peak_speed": 0.8, "pause_s": 1.0}
+    left, right = "Your left arm takes longer", "your right arm moves further and is faster"
+    assert uneven(apart) == f"{left}; {right}."
 
 
 def test_quantities_without_repetitions_are_none() -> None:
