@@ -220,7 +220,7 @@ def _is_g_labelled_ms2(pieces: Sequence[Piece]) -> bool:
 
 def _is_deg_labelled_rad(gyro: tuple[Piece, ...]) -> bool:
     """Whether values declared as rad/s are deg/s, by all of them: a resting wrist does not tell."""
-    if not gyro or any(piece.unit != "rad/s" for piece in gyro):
+    if any(piece.unit != "rad/s" for piece in gyro):
         return False
     if all(_max_abs(piece) * math.sqrt(3) <= MAX_ROTATION_RAD_S for piece in gyro):
         return False  # the usual case, decided in a tenth of the time

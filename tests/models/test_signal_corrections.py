@@ -5,7 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.signal.corrections import LOW_RATE, NO_GRAVITY, UNIT_WAS_DEG_S, corrected, cut
+from models.signal.corrections import (
+    LOW_RATE,
+    NO_GRAVITY,
+    UNIT_WAS_DEG_S,
+    corrected,
+    cut,
+    quality_notes,
+)
 from models.signal.pieces import Piece, Recording
 from models.signal.units import STANDARD_GRAVITY
 from models.signal.wrist import wrist_signals
@@ -60,8 +67,8 @@ def test_wrong_unit_is_corrected_in_every_chunk(size, own_scale, sign):
         counts = np.rint(part / scale).astype(np.int16)
         chunks.append(Piece(first * 20_000_000, 50.0, "g", scale, counts))
     fixed, notes = corrected(Recording(tuple(chunks), (), "left"))
-    assert {one.unit for one in fixed.acc} == {"m/s2"}
-    assert len({one.scale > 0 for one in fixed.acc}) == 1
+    assert {chunk.unit for chunk in fixed.acc} == {"m/s2"}
+    assert len({chunk.scale > 0 for chunk in fixed.acc}) == 1
     assert notes[0] == "unit-was-m/s2"
     (signal,) = wrist_signals(fixed)
     assert np.abs(signal.acc_g).max() < 6
@@ -91,7 +98,7 @@ def test_values_in_g_declared_as_ms2_are_corrected_in_long_recordings(seconds):
     assert error_g(signal, low_hand) < 0.001
     part = cut(Recording(sent, (), "left"), 2 * 10**9, 4 * 10**9)
     assert corrected(part)[1] == ()  # judged once, on the whole
-    assert {one.unit for one in part.acc} == {"g"}
+    assert {chunk.unit for chunk in part.acc} == {"g"}
 
 
 def test_linear_acceleration_keeps_its_declared_unit():
@@ -108,10 +115,10 @@ def test_linear_acceleration_keeps_its_declared_unit():
 
 def test_cut_slices_without_resampling():
     stream = pieces(50.0, 50.0, 1000, 128)
-    found = cut(Recording(stream, (), None), 3 * 10**9, 7 * 10**9)
-    counts = np.concatenate([p.counts for p in found.acc])
+    middle = cut(Recording(stream, (), None), 3 * 10**9, 7 * 10**9)
+    counts = np.concatenate([p.counts for p in middle.acc])
     assert np.array_equal(counts, np.concatenate([p.counts for p in stream])[150:350])
-    assert found.acc[0].t0_ns == 3 * 10**9
+    assert middle.acc[0].t0_ns == 3 * 10**9
 
 
 def test_missing_gravity_and_low_rates_are_noted() -> None:
@@ -135,12 +142,38 @@ def test_missing_gravity_and_low_rates_are_noted() -> None:
         assert signal.notes == notes
 
 
+@pytest.mark.parametrize(
+    ("t_ms", "low"), [([0], False), ([0, 0], False), ([0, 50], True), ([0, 50, 100], True)]
+)
+def test_rate_of_a_few_samples_is_that_of_their_own_times(t_ms, low) -> None:
+    """20 Hz declared as 50; without two times there is only what is declared."""
+    sent = piece(np.zeros(len(t_ms)), t_ms=np.array(t_ms, dtype=np.int32))
+    assert quality_notes(Recording((sent,), (), None)) == ((LOW_RATE,) if low else ())
+
+
+@pytest.mark.parametrize(
+    ("rates_hz", "low"), [((50, 12.5, 50), False), ((12.5, 50, 12.5), True), ((22, 22), False)]
+)
+def test_low_rate_is_that_of_most_pieces(rates_hz, low) -> None:
+    sent = tuple(piece(np.zeros(100), rate_hz=float(rate_hz)) for rate_hz in rates_hz)
+    assert quality_notes(Recording(sent, (), None)) == ((LOW_RATE,) if low else ())
+
+
+@pytest.mark.parametrize(("each", "notes"), [(9.0, (UNIT_WAS_DEG_S,)), (8.0, ())])
+def test_rotation_is_judged_by_its_speed_about_all_axes(each, notes) -> None:
+    """No axis turns faster than 15 rad/s, but all three together: 9 · √3 is more, 8 · √3 less."""
+    counts = np.full((500, 3), each * 1000, dtype=np.int16)
+    counts[::2] *= -1
+    turning = Piece(0, 50.0, "rad/s", 1e-3, counts)
+    assert corrected(Recording((piece(np.arange(500) / 50),), (turning,), None))[1] == notes
+
+
 def test_constant_rotation_is_left_out_and_noted() -> None:
     t_s = np.arange(500) / 50
     turning = piece(t_s, unit="rad/s")
     off = replace(turning, counts=np.tile(turning.counts[:1], (500, 1)))
-    held = replace(off, counts=off.counts[:400]), piece(t_s[400:], t0_ns=8 * 10**9, unit="rad/s")
-    for gyro, notes in (((off,), ("rotation-is-constant",)), (held, ()), ((turning,), ())):
+    woken = replace(off, counts=off.counts[:400]), piece(t_s[400:], t0_ns=8 * 10**9, unit="rad/s")
+    for gyro, notes in (((off,), ("rotation-is-constant",)), (woken, ()), ((turning,), ())):
         (signal,) = wrist_signals(Recording((piece(t_s),), gyro, None))
         assert signal.notes == notes
         assert (signal.gyro_rad_s is None) == bool(notes)
@@ -151,11 +184,11 @@ def test_rotation_in_degrees_is_converted_whatever_unit_is_declared() -> None:
     turning = piece(t_s, unit="rad/s", scale=1 / 1024)  # up to 4 rad/s
     lies = replace(turning, scale=turning.scale * 180 / np.pi)
     says = replace(lies, unit="deg/s")
-    found = [
+    signals = [
         wrist_signals(Recording((piece(t_s),), (sent,), "left"))[0]
         for sent in (turning, lies, says)
     ]
-    assert [one.notes for one in found] == [(), (UNIT_WAS_DEG_S,), ()]
-    for one in found:
-        assert one.gyro_rad_s is not None
-        np.testing.assert_allclose(one.gyro_rad_s, found[0].gyro_rad_s, rtol=1e-5)
+    assert [signal.notes for signal in signals] == [(), (UNIT_WAS_DEG_S,), ()]
+    for signal in signals:
+        assert signal.gyro_rad_s is not None
+        np.testing.assert_allclose(signal.gyro_rad_s, signals[0].gyro_rad_s, rtol=1e-5)
