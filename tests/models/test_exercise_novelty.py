@@ -36,6 +36,14 @@ def model() -> ExerciseModel:
     return fit_user(total(parts), model_id="wrist-acc3", calibration=OPEN)
 
 
+def test_probability_of_known_movement_is_logistic_in_the_novelty():
+    """Its odds are 1 at the centre, and 3 or 1/3 log(3) / slope below or above it."""
+    calibration = Calibration(known_centre=0.8, known_slope=2.0)
+    off = np.log(3) / 2.0
+    novelty = np.array([0.8 - off, 0.8, 0.8 + off, -1e6, 1e6])
+    assert calibration.known_of_each(novelty) == pytest.approx([0.75, 0.5, 0.25, 1.0, 0.0])
+
+
 def test_movement_between_two_exercises_causes_abstention(model):
     """Its strangeness is low: only the hesitation shows it."""
     between = windows((0, 0.4), 2)
@@ -67,13 +75,13 @@ def test_novelty_of_held_out_sets_equals_that_of_the_model(model):
     sets = [
         LabelledWindows("row", TIMES, windows((x, 0), k)) for k, x in enumerate((1.0, 0.1, 0.5))
     ]
-    held = score_held_out(model, sets)
-    assert held is not None
+    scores = score_held_out(model, sets)
+    assert scores is not None
     one_by_one = [
         model.novelty(float(model.strangeness(s.x).mean()), hesitation(model.probabilities(s.x)))
         for s in sets
     ]
-    assert set_novelty(held, model.calibration) == pytest.approx(one_by_one, abs=1e-5)
+    assert set_novelty(scores, model.calibration) == pytest.approx(one_by_one, abs=1e-5)
 
 
 def hesitant(n: int, seed: int) -> HeldOutScores:
@@ -88,13 +96,13 @@ def hesitant(n: int, seed: int) -> HeldOutScores:
 def test_hesitation_alone_does_not_cause_abstention():
     """The shared and the user's threshold both apply to the sum of strangeness and hesitation."""
     calibration = replace(OPEN, window=1.0)
-    held = hesitant(400, 0)
-    novelty = set_novelty(held, calibration)
-    mine = calibrate_for_user(calibration, held).abstain_above
+    scores = hesitant(400, 0)
+    novelty = set_novelty(scores, calibration)
+    mine = calibrate_for_user(calibration, scores).abstain_above
     assert mine == pytest.approx((400 * (novelty.mean() + 1.65 * novelty.std()) + 13) / 410, 0.001)
     assert 0 < (novelty > mine).mean() < 0.15
-    shared = calibrate([held], initial=calibration)
-    refused = set_novelty(held, shared) > shared.abstain_above
+    shared = calibrate([scores], initial=calibration)
+    refused = set_novelty(scores, shared) > shared.abstain_above
     assert refused.mean() <= 0.01
 
 

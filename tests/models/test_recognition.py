@@ -54,15 +54,19 @@ def test_every_found_set_is_named_counted_and_scored():
     recording, spans = workout(3)
     finds = Finds(tuple((a, b) for a, b, _ in spans))
     learned = RecognitionModels((rung("user", "curl"),), finds)  # type: ignore[arg-type]
-    found = recognise(recording, learned)
-    assert [(one.start_ns, one.end_ns) for one in found] == list(finds.spans)
-    for one in found:
-        assert one.named.prediction.exercise == "curl"
-        assert one.counted is not None
-        assert one.counted.count == pytest.approx(30 / 2.1, abs=3)  # 30 s of 1.8 to 2.4 s each
-        assert one.form is not None
-        assert one.form.score is not None
-        assert one == recognise_span(timeline(recording), one.start_ns, one.end_ns, learned)
+    sets = recognise(recording, learned)
+    assert [(recognised.start_ns, recognised.end_ns) for recognised in sets] == list(finds.spans)
+    for recognised in sets:
+        assert recognised.named.prediction.exercise == "curl"
+        assert recognised.counted is not None
+        assert recognised.counted.count == pytest.approx(
+            30 / 2.1, abs=3
+        )  # 30 s of 1.8 to 2.4 s each
+        assert recognised.form is not None
+        assert recognised.form.score is not None
+        assert recognised == recognise_span(
+            timeline(recording), recognised.start_ns, recognised.end_ns, learned
+        )
 
 
 def test_pieces_of_a_session_are_ordered_once_for_all_its_sets(monkeypatch):
@@ -105,10 +109,10 @@ def test_timeline_cut_equals_cut_pieces():
     line = timeline(Recording(acc, (), None))
     for start_s in range(0, 300, 7):
         span = start_s * S_NS, (start_s + 5) * S_NS
-        found, wanted = line.cut(*span).acc, timing.cut_pieces(acc, *span)
-        assert [one.t0_ns for one in found] == [one.t0_ns for one in wanted]
-        for one, other in zip(found, wanted, strict=True):
-            assert np.array_equal(one.counts, other.counts)
+        parts, wanted = line.cut(*span).acc, timing.cut_pieces(acc, *span)
+        assert [part.t0_ns for part in parts] == [part.t0_ns for part in wanted]
+        for part, other in zip(parts, wanted, strict=True):
+            assert np.array_equal(part.counts, other.counts)
 
 
 def test_form_uses_the_users_template_of_the_exercise_and_side():
@@ -134,8 +138,8 @@ def test_form_uses_the_users_template_of_the_exercise_and_side():
 def test_too_short_span_is_not_counted():
     recording, spans = workout(3)
     start = spans[0][0]
-    one = recognise_span(timeline(recording), start, start + 5 * S_NS, RecognitionModels())
-    assert (one.counted, one.form, one.named.prediction.reason) == (None, None, "no-model")
+    short = recognise_span(timeline(recording), start, start + 5 * S_NS, RecognitionModels())
+    assert (short.counted, short.form, short.named.prediction.reason) == (None, None, "no-model")
 
 
 def test_empty_recording_has_no_sets():
@@ -147,8 +151,8 @@ def test_short_segment_without_repetitions_is_dropped():
     rest = np.tile(np.array([0, 0, 1000], dtype=np.int16), (2000, 1))
     still = Recording((Piece(0, 50.0, "g", 1e-3, rest),), (), "left")
     short, long = (S_NS, 9 * S_NS), (15 * S_NS, 30 * S_NS)
-    found = recognise(still, RecognitionModels(activity=Finds((short, long))))  # type: ignore[arg-type]
-    assert [(one.start_ns, one.end_ns) for one in found] == [long]
+    sets = recognise(still, RecognitionModels(activity=Finds((short, long))))  # type: ignore[arg-type]
+    assert [(kept.start_ns, kept.end_ns) for kept in sets] == [long]
 
 
 def test_live_recognition_reports_a_set_once_after_its_end():
@@ -156,11 +160,11 @@ def test_live_recognition_reports_a_set_once_after_its_end():
     (first, second) = [(a, b) for a, b, _ in spans]
     learned = RecognitionModels(activity=Finds((first, second)))  # type: ignore[arg-type]
     early = recognise_live(recording, learned, (), second[1] + FINISHED_AFTER_NS - 1)
-    assert [(one.start_ns, one.end_ns) for one in early.finished] == [first]
+    assert [(done.start_ns, done.end_ns) for done in early.finished] == [first]
     assert early.current is not None
     assert early.current.start_ns == second[0]
     later = recognise_live(recording, learned, early.finished, second[1] + FINISHED_AFTER_NS)
-    assert [(one.start_ns, one.end_ns) for one in later.finished] == [second]
+    assert [(done.start_ns, done.end_ns) for done in later.finished] == [second]
     assert later.current is None
     assert (
         recognise_live(
@@ -176,13 +180,41 @@ def test_tally_compares_recognised_sets_with_the_true_ones():
 
     done = [timed(0, 30, "curl", 10), timed(60, 90, "row", 8), timed(120, 150, "new", 8)]
     told = [timed(1, 36, "curl", 11), timed(118, 150, "row", 8), timed(200, 210, None, None)]
-    found = tally(done, told, {"curl", "row"})
-    assert (found.done, found.found, found.invented) == (3, 2, 1)
-    assert (found.possible, found.named) == (
+    tallied = tally(done, told, {"curl", "row"})
+    assert (tallied.done, tallied.found, tallied.invented) == (3, 2, 1)
+    assert (tallied.possible, tallied.named) == (
         2,
         1,
     )  # the row was missed, the new exercise is unknown
-    assert (found.reps_near, found.reps_exact) == (2, 1)
-    assert (found.start, found.end, found.both) == (2, 1, 1)
-    assert (found + Tally()).figures()["named"] == 0.5
+    assert (tallied.reps_near, tallied.reps_exact) == (2, 1)
+    assert (tallied.start, tallied.end, tallied.both) == (2, 1, 1)
+    assert (tallied + Tally()).figures()["named"] == 0.5
     assert tally([], told[:1], set()).invented == 1
+
+
+@pytest.mark.parametrize(("more_ns", "counted"), [(0, 1), (1, 0)])
+def test_limits_of_a_tally_are_inclusive(more_ns, counted):
+    """Half of a set is found; a border is right within 2 s, both of them within 3 s."""
+    done = TimedSet(0, 30 * S_NS, "curl", 10)
+
+    def told(start_s, end_s, reps=10):
+        moved = TimedSet(start_s * S_NS + more_ns, end_s * S_NS + more_ns, "curl", reps)
+        return tally([done], [moved], {"curl"})
+
+    assert told(15, 45).found == told(15, 45).named == counted
+    assert told(15, 45).invented == 1 - counted
+    assert (told(2, 30).start, told(0, 32).end, told(3, 33).both) == (counted,) * 3
+    assert (told(0, 30, 9).reps_near, told(0, 30, 12).reps_near) == (1, 0)
+
+
+def test_found_set_is_not_counted_for_a_second_true_one():
+    done = [TimedSet(0, 30 * S_NS, "curl", 10), TimedSet(0, 30 * S_NS, "curl", 10)]
+    tallied = tally(done, done[:1], {"curl"})
+    assert (tallied.done, tallied.found, tallied.invented) == (2, 1, 0)
+
+
+def test_figures_of_a_tally_are_shares_of_the_sets_done_and_of_the_known_ones():
+    figures = Tally(done=8, found=4, invented=3, possible=5, named=2, named_alone=3).figures()
+    shares = dict.fromkeys(("reps_near", "reps_exact", "start", "end", "both"), 0.0)
+    named = {"named": 0.4, "named_alone": 0.6, "invented": 3.0}
+    assert figures == {"found": 0.5, **shares, **named}
