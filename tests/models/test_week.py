@@ -51,8 +51,8 @@ def test_recovery_days_are_kept_between_days_and_after_the_last_session():
     assert sum(bool(day) for day in plan.days) == 3  # as many as days 1 to 6 can hold
     assert violations(plan.days, [SQUAT], limits) == ()
     three = WeekLimits((60.0,) * 7, {"quads": 99.0}, recovery_days=3, most_times=7, most_days=7)
-    found = plan_week([SQUAT], three, gap=0).days
-    assert found == days(day0="squat", day3="squat", day6="squat")
+    planned = plan_week([SQUAT], three, gap=0).days
+    assert planned == days(day0="squat", day3="squat", day6="squat")
 
 
 def test_missing_sets_are_reported_if_time_is_short():
@@ -112,10 +112,10 @@ def test_every_kind_of_violation_is_named():
         (20.0,) * 7, {}, {"back": 1}, most_days=1, most_blocks_a_day=1, most_times=1
     )
     broken = violations(days(day0="row squat", day1="squat"), [SQUAT, ROW], limits)
-    said = " ".join(broken)
+    sentences = " ".join(broken)
     for words in ("30.0 of 20.0", "holds 2 exercises", "too many", "squat comes up too often",
                   "back is not recovered on day 0", "quads is not recovered on day 1"):  # fmt: skip
-        assert words in said
+        assert words in sentences
     twice = violations(days(day0="row row"), [ROW], WeekLimits((99.0,) * 7, {}))
     assert twice == ("day 0 holds an exercise twice",)
 
@@ -187,12 +187,12 @@ def test_candidates_are_the_most_frequent_exercises_then_by_name():
         SimulatedSet("own", 7.0, "my own", None, None, None),
         SimulatedSet("own", 8.0, "my own", None, None, None),
     ]
-    found = candidates_of(SetLog.of(rows), most=3)
-    assert [(one.exercise, one.liking) for one in found] == [
+    candidates = candidates_of(SetLog.of(rows), most=3)
+    assert [(candidate.exercise, candidate.liking) for candidate in candidates] == [
         ("squat", 1.0), ("my own", 0.5), ("bench press", 0.25)
     ]  # fmt: skip
     usual_s = 10 * 2.5 + 90  # repetitions were not recorded, and its rest is not known
-    assert (found[1].muscles, found[1].set_minutes) == (("my own",), usual_s / 60)
+    assert (candidates[1].muscles, candidates[1].set_minutes) == (("my own",), usual_s / 60)
 
 
 def test_minutes_of_a_session_include_its_last_set():
@@ -220,10 +220,10 @@ def test_objective_is_configurable_and_invalid_limits_are_refused():
 def test_reasons_name_rest_and_wanted_sets_of_each_exercise():
     limits = WeekLimits((60.0,) * 7, {"quads": 99.0}, {"quads": 1}, most_times=7, most_days=7)
     plan = plan_week([SQUAT], limits, gap=0)
-    said = [why for day in reasons(plan, [SQUAT], limits) for why in day]
+    told = [why for day in reasons(plan, [SQUAT], limits) for why in day]
     wants = "; you want 99 sets of it a week"
-    assert said[0] == f"quads was last trained 2 days before{wants}"
-    assert len(said) == 3
+    assert told[0] == f"quads was last trained 2 days before{wants}"
+    assert len(told) == 3
     assert summary(plan, [SQUAT], limits).startswith(
         "3 training days; a muscle rests 1 day in between; "
     )
@@ -233,15 +233,15 @@ def test_reasons_name_rest_and_wanted_sets_of_each_exercise():
 def test_summary_of_an_empty_week_explains_why():
     """For example too few minutes for three sets, as after a first session with one set."""
 
-    def said(limits: WeekLimits) -> str:
+    def summary_of(limits: WeekLimits) -> str:
         return summary(plan_week([SQUAT, PRESS], limits), [SQUAT, PRESS], limits)
 
     none = (0.0,) * 6
     short = "3 sets of press take 12.0 minutes, and no day has more than 5.5."
-    assert said(WeekLimits((5.5, *none), {"quads": 1.0})) == f"Nothing fits: {short}"
-    tired = said(WeekLimits((30.0, *none), {"quads": 1.0}, {"quads": 1}))
+    assert summary_of(WeekLimits((5.5, *none), {"quads": 1.0})) == f"Nothing fits: {short}"
+    tired = summary_of(WeekLimits((30.0, *none), {"quads": 1.0}, {"quads": 1}))
     assert tired == "Nothing fits: what there is time for is not rested on those days."
-    assert said(WeekLimits((0.0, *none), {})).startswith("There is no time for training")
+    assert summary_of(WeekLimits((0.0, *none), {})).startswith("There is no time for training")
 
 
 def test_week_from_plans_alone_holds_each_plan():
