@@ -253,11 +253,12 @@ def test_trend_is_told_beyond_the_usual_difference_of_repetitions(
 ) -> None:
     """Repetitions that are all alike have the least spread: 0.3 s."""
     sets = [
-        CountedSet(str(n), "curl", "left", n, (repetition(0.0, duration_s=duration_s),) * 5)
+        CountedSet(str(n), "curl", "left", n, (repetition(0.0, duration_s, pause_s=0.0),) * 5)
         for n, duration_s in enumerate([before_s] * 4 + [newest_s] * 3)
     ]
     (curl,) = exercise_forms(fit_form(sets))
-    assert curl.trend["duration_s"] == pytest.approx(trend)
+    steady = {"range_rad": 1.0, "peak_speed": 1.0}  # and no share of no pause
+    assert curl.trend == pytest.approx({"duration_s": trend, **steady})
     assert (curl.says, curl.speed_kept) == (says, None)  # too short to get tired in
     assert [judged.measured.set_id for judged in curl.latest] == ["6", "5", "4", "3", "2"]
     (five,) = exercise_forms(fit_form(sets[:5]))

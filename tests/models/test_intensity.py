@@ -156,6 +156,15 @@ def test_grid_chooses_the_lowest_validation_error_and_refits_on_all_rows():
     assert found.linear.weights[0] == pytest.approx(again.weights[0])
 
 
+def test_point_of_the_grid_without_a_fit_is_not_chosen():
+    """Of a constant label only the points with an intercept can be fitted: of these the first."""
+    sums = moments(FLAT_X, np.full(4, 0.3))[None]
+    fit = fit_grid(sums, sums, [(0.1, False), (0.1, True), (0.01, True)])
+    assert np.isnan(fit.errors[0]).tolist() == [True, False, False]
+    assert fit.chosen.tolist() == [1]
+    assert fit.linear.intercepts == pytest.approx([0.3])
+
+
 def test_users_fitted_in_a_batch_equal_users_fitted_alone(logs):
     together = fit_intensity(logs, SETTINGS)
     for log, model in zip(logs, together, strict=True):
@@ -180,3 +189,31 @@ def test_validation_rows_are_the_latest_and_do_not_affect_the_scale(logs):
 
 def test_too_few_sets_give_a_reason():
     assert fit_intensity([LOG], SETTINGS) == ["3 sets with an intensity, 40 are needed"]
+    enough, more = (replace(SETTINGS, least_sets=least) for least in (3, 4))
+    assert fit_intensity([LOG], more) == ["3 sets with an intensity, 4 are needed"]
+    (model,) = fit_intensity([LOG], enough)
+    assert model.sets == 3
+
+
+def test_last_rated_set_is_validated_on_however_small_its_share():
+    rows = training_rows(LOG, replace(SETTINGS, least_sets=3, validation_share=0.1))
+    assert (rows.cut, rows.y.tolist()) == (2, [0.6, 0.8, 0.7])
+
+
+def test_features_of_unknown_exercises_and_numbers_are_the_usual():
+    """The scale is of squats alone; a weight of 0 kg and a set without a number say nothing."""
+    scale = fit_scale(LOG.where(LOG.exercise == "squat"))
+    curls = [row("c", 9, "curl", 10, 20.0, None), row("c", 9.01, "curl", None, 0.0, None)]
+    x = intensity_rows(SetLog.of(curls), scale).x
+    assert x[:, :8].tolist() == [[0, 0, 0, scale.usual, scale.usual, scale.usual, 0, 0]] * 2
+    nothing = fit_scale(SetLog.of([]))
+    assert nothing.usual == 0.5
+    assert (intensity_rows(SetLog.of(curls), nothing).x[:, 3:6] == 0.5).all()
+    assert intensity_rows(SetLog.of(curls), nothing).x[:, :3].tolist() == [[0, 0, 0]] * 2
+
+
+def test_z_scores_are_at_most_five():
+    usual = [row("a", day, "squat", 5, 100.0 + day % 2, 0.5) for day in range(10)]
+    log = SetLog.of([*usual, row("b", 20, "squat", 5, 200.0, 0.5)])
+    z = intensity_rows(log, fit_scale(SetLog.of(usual))).x[:, 0]
+    assert z.tolist() == pytest.approx([-1, 1] * 5 + [5])

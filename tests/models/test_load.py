@@ -97,6 +97,20 @@ def test_pyramid_is_forecast_by_the_place_in_the_session():
     assert model.predict(log, "unknown") == {}
 
 
+def test_interval_and_value_are_within_the_limits_of_the_target():
+    """The last intensity is 0.95, and forecasts are off by 0.2 either way."""
+    log = log_of([60, 70], intensity=0.95)
+    weights = np.tile(np.eye(len(FORECASTS))[LAST], (3, 2, 1))
+    model = LoadModel(weights, np.array([0.1, 2.0, 0.2]), 0.8, 2)
+    forecast = model.predict(log, "squat")
+    intensity = forecast["intensity"]
+    assert (intensity.value, intensity.low, intensity.high) == pytest.approx((0.95, 0.75, 1.0))
+    weight = forecast["weight_kg"]
+    assert (weight.value, weight.low, weight.high) == pytest.approx((70, 63, 77))
+    reps = forecast["reps"]
+    assert (reps.value, reps.low, reps.high) == pytest.approx((5, 1, 15))  # twice 5 either way
+
+
 def test_random_walk_is_forecast_by_its_last_value():
     """For a random walk in logarithms the last value is the best forecast."""
     weights = np.exp(np.cumsum(np.random.default_rng(0).normal(0, 0.05, 200))) * 60
@@ -129,6 +143,7 @@ def test_conformal_margins_have_the_requested_coverage(n, coverage, seed):
 def test_too_few_sets_are_refused_and_too_few_errors_give_no_interval():
     with pytest.raises(NotEnoughLabels, match="2 sets, 40 are needed"):
         fit_load(log_of([60, 70]), SETTINGS)
+    assert fit_load(log_of([60, 70]), replace(SETTINGS, least_sets=2)).sets == 2
     log = log_of([60, 70])
     weights = np.tile(np.eye(len(FORECASTS))[LAST], (3, 2, 1))
     model = LoadModel(weights, np.full(3, np.inf), 0.8, 2)
