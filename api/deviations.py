@@ -30,6 +30,7 @@ Planned = Annotated[
 Actual = Annotated[
     dict[str, Any] | None, Field(description="the same of the done set; null: missed")
 ]
+DoneSource = Annotated[SetSource | None, Field(description="who says what was done; null: missed")]
 Confidence = Annotated[
     float | None,
     Field(description="probability of the recognised exercise, 0 to 1; null: confirmed or missed"),
@@ -43,7 +44,7 @@ class DeviationSchema(BaseModel):
     kinds: Kinds
     planned: Planned
     actual: Actual
-    source: SetSource = Field(description="who says what was done; confirmed also where missed")
+    source: DoneSource
     confidence: Confidence
 
 
@@ -55,13 +56,13 @@ class DeviationEntry(BaseModel):
     kinds: Kinds
     planned: Planned
     actual: Actual
-    started_at_utc: datetime | None = Field(
+    started_at_utc: datetime = Field(
         description="start of the done set, of the session where missed; UTC, device's clock"
     )
-    timezone: str | None = Field(description="IANA name, of the session")
-    local_hour: int | None = Field(description="hour of the start there, 0 to 23")
-    local_date: date | None = Field(description="date of the start there")
-    source: SetSource | None = Field(description="who says what was done; null: missed")
+    timezone: str = Field(description="IANA name, of the session")
+    local_hour: int = Field(description="hour of the start there, 0 to 23")
+    local_date: date = Field(description="date of the start there")
+    source: DoneSource
     confidence: Confidence
 
 
@@ -124,7 +125,7 @@ def deviation_schema(row: DeviationRow) -> DeviationSchema:
         kinds=entry.kinds,
         planned=entry.planned,
         actual=entry.actual,
-        source=entry.source or "confirmed",
+        source=entry.source,
         confidence=entry.confidence,
     )
 

@@ -11,7 +11,6 @@ from pydantic import BaseModel, Field
 from api.cursors import NextPage, PageCursor, id_in
 from api.dependencies import Operate, ServicesDep
 from schemas.errors import NotFound
-from schemas.families import FAMILIES
 from schemas.statuses import RUN_STATUSES, USER_STATUSES
 from store.champions import Champions
 from store.jobs import JobRun, JobRuns, UserOutcome
@@ -74,11 +73,11 @@ async def list_job_runs(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: PageCursor = None,
 ) -> Runs:
-    """Runs of jobs, newest first."""
+    """Runs of jobs, newest first: of families, the mart and replays."""
     prefix = f"jobs {family or ''} "
     before = services.cursors.unseal_id(prefix, cursor)
-    families = [family] if family else list(FAMILIES)
-    rows = await JobRuns(services.database).page(families, before, limit + 1)
+    runs = JobRuns(services.database)
+    rows = await runs.page([family] if family else await runs.families(), before, limit + 1)
     page, next_cursor = services.cursors.page(prefix, rows, limit, lambda run: run.run_id)
     withdrawn = set(await Champions(services.database).withdrawn())
     return Runs(jobs=[_run(run, withdrawn) for run in page], cursor=next_cursor)

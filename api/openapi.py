@@ -72,8 +72,8 @@ class StreamsSchema(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": CLASSIFY_BODY})
 
-    streams: dict[str, ChunkSchema] = Field(
-        description="by any name; acceleration is needed, rotation is of use"
+    streams: dict[str, ChunkSchema | list[ChunkSchema]] = Field(
+        description="by any name, one chunk or several; acceleration is needed, rotation is of use"
     )
     side: str | None = Field(
         default=None, pattern="^(left|right)$", description="the wrist; if left out both are tried"

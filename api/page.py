@@ -84,7 +84,7 @@ def _numbers(overview: Overview) -> list[tuple[str, str]]:
         "users": "people",
         "sessions": "sessions",
         "sets": "confirmed sets",
-        "models": "models kept",
+        "models": "models stored",
         "champions": "models serving",
     }
     return [(label, shown(overview.counts[name])) for name, label in names.items()]

@@ -101,14 +101,14 @@ def test_follows_are_paginated(service: RunningService, person: Person):
     assert all(one["since"] for page in pages for one in page)
 
 
-def test_runs_of_all_families_are_paginated_newest_first(
+def test_runs_of_all_jobs_are_paginated_newest_first(
     service: RunningService, operator: httpx.Client
 ):
     jobs = JobRuns(service.services.database)
     began = datetime.now(UTC)
     runs = [
         (name, run_id_at(at := began + timedelta(seconds=n)), at)
-        for n, name in enumerate(("rank", "clusters", "rank", "exercise", "rank"))
+        for n, name in enumerate(("rank", "mart", "rank", "exercise", "rank"))
     ]
     later = run_id_at(began + timedelta(seconds=9))
 
