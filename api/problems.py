@@ -87,7 +87,7 @@ KINDS: dict[type[errors.MuvrError], ProblemKind] = {
         401, "token-reused", "This refresh token was replaced long ago"
     ),
     errors.MissingScope: ProblemKind(403, "missing-scope", "The token does not cover this"),
-    errors.Conflict: ProblemKind(409, "conflict", "It contradicts what is already kept"),
+    errors.Conflict: ProblemKind(409, "conflict", "It contradicts what is already stored"),
     errors.EventConflict: ProblemKind(
         409, "event-conflict", "The same id was sent with another payload"
     ),
@@ -141,7 +141,7 @@ def problem_response(error: errors.MuvrError, request: HTTPConnection) -> Respon
     elif isinstance(error, errors.MissingScope):
         headers["WWW-Authenticate"] = 'Bearer realm="muvr", error="insufficient_scope"'
     if isinstance(error, errors.DatabaseUnavailable):
-        detail = "Cassandra does not answer; this may have been kept. Send the same again."
+        detail = "Cassandra does not answer; this may have been stored. Send the same again."
     return _response(request, kind, detail, members, headers)
 
 

@@ -92,7 +92,7 @@ def _check_length(stream: str, hashes: Sequence[str | None]) -> None:
     size = list_bytes(hashes)
     if size > LIST_BYTES:
         raise TooLarge(
-            f"the list of stream {stream!r} takes {size} bytes; at most {LIST_BYTES} can be kept",
+            f"the list of stream {stream!r} takes {size} bytes; at most {LIST_BYTES} can be stored",
             field=f"streams.{stream}",
             value=len(hashes),
         )

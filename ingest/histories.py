@@ -177,7 +177,7 @@ def _refuse_conflicts(wanted: Sequence[Event], stored: Sequence[Event]) -> None:
     for event, winner in zip(wanted, stored, strict=True):
         if not winner.matches(event):
             raise EventConflict(
-                f"{event.kind} {event.entity_id} is kept already, as {dict(winner.body)}; "
+                f"{event.kind} {event.entity_id} is stored already, as {dict(winner.body)}; "
                 "something else needs a new id"
             )
 

@@ -60,7 +60,7 @@ def test_the_database_unavailable_problem_says_the_write_may_be_stored():
     answer = problem_response(
         errors.DatabaseUnavailable("10.0.0.1"), HTTPConnection({"type": "http"})
     )
-    assert "may have been kept" in json.loads(bytes(answer.body))["detail"]
+    assert "may have been stored" in json.loads(bytes(answer.body))["detail"]
 
 
 @pytest.mark.parametrize(

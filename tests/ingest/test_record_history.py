@@ -118,7 +118,7 @@ def test_slot_taken_concurrently_fails_alone_and_the_other_sets_are_stored(recor
         await record_history(writer(records), LIMITS, user, [other])
         journal = records.journal
         held, journal.events = journal.events, nothing_yet
-        with pytest.raises(EventConflict, match="is kept already"):
+        with pytest.raises(EventConflict, match="is stored already"):
             await record_history(writer(records), LIMITS, user, [visit])
         journal.events = held
         rows = await records.sets.of_session(user, visit.session_id)
