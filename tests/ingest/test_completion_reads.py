@@ -55,5 +55,7 @@ def test_unlisted_chunks_of_every_stream_become_dead_letters() -> None:
         letters = await one.records.dead_letters.of_user(one.user, NOW)
         streams = {letter.reason.split("'")[1] for letter in letters}
         assert (len(letters), streams) == (2, {"acc", "gyro"})
+        reasons = {letter.reason.rpartition(": ")[2] for letter in letters}
+        assert reasons == {"the list names no such number"}  # the number after its last
 
     asyncio.run(story())

@@ -7,7 +7,7 @@ import pytest
 
 from schemas.events import Completion, SessionOpening
 from tests.ingest.histories import CHUNKS, SHA, START, STREAM
-from tests.ingest.recorded_session import RecordedSession
+from tests.ingest.recorded_session import GYRO, RecordedSession, put_rotation
 
 POCKET = {**STREAM, "device": "phone", "placement": "pocket", "side": None}
 HOURS_MS = 2 * 3_600_000
@@ -51,5 +51,22 @@ def test_clock_offset_is_taken_from_the_completion_if_the_opening_has_none() -> 
         listed = Completion(sent_at=one.now - timedelta(hours=2), streams={"acc": [SHA[0, 0]]})
         row = await one.recorder.complete(one.user, one.session, listed)
         assert row.clock_offset_ms["acc"] == pytest.approx(HOURS_MS, abs=20)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(("rotation", "is_complete"), [((), True), ((0,), False)])
+def test_a_session_is_complete_once_every_stream_with_chunks_is_listed(
+    rotation: tuple[int, ...], *, is_complete: bool
+) -> None:
+    async def story() -> None:
+        session = RecordedSession(acc=STREAM, gyro=GYRO)
+        await session.open(0, 1)
+        await put_rotation(session, *rotation)
+        assert (await session.complete(0, 1)).complete == is_complete
+        gyro = Completion(streams={"gyro": [SHA[seq, 0] for seq in rotation]})
+        row = await session.recorder.complete(session.user, session.session, gyro)
+        assert row.complete
+        assert row.ended_at == START + timedelta(seconds=2)
 
     asyncio.run(story())

@@ -1,0 +1,78 @@
+"""Uploaded chunks: which are taken, what their receipt says, and how often a part is registered."""
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ingest.chunks import Chunk
+from schemas.errors import BadChunk, NotFound
+from schemas.layout import CHUNKS_PER_PART
+from schemas.wire import SEQ_MAX, Receipt
+from tests.ingest.histories import CHUNKS, SHA, N
+from tests.ingest.recorded_session import RecordedSession, both_sensors
+
+CHUNK = CHUNKS[0, 0]
+
+
+def put(session: RecordedSession, seq: int, stream: str = "acc", chunk: Chunk = CHUNK) -> Receipt:
+    async def story() -> Receipt:
+        await session.open()
+        place = (session.user, session.session, stream)
+        return await session.recorder.put_chunk(*place, seq, chunk)
+
+    return asyncio.run(story())
+
+
+@pytest.mark.parametrize("seq", [0, SEQ_MAX])
+def test_a_receipt_names_the_chunk_and_its_bytes(seq: int) -> None:
+    session = RecordedSession()
+    receipt = put(session, seq)
+    assert receipt == Receipt(str(session.session), "acc", seq, N, SHA[0, 0], None)
+
+
+@pytest.mark.parametrize("seq", [-1, SEQ_MAX + 1])
+def test_a_number_out_of_range_is_refused(seq: int) -> None:
+    with pytest.raises(BadChunk) as refused:
+        put(RecordedSession(), seq)
+    assert (refused.value.field, refused.value.value) == ("seq", seq)
+
+
+def test_a_chunk_in_another_unit_than_its_stream_is_refused() -> None:
+    other = replace(CHUNK, piece=replace(CHUNK.piece, unit="m/s2"))
+    with pytest.raises(BadChunk, match="declared in 'g'") as refused:
+        put(RecordedSession(), 0, chunk=other)
+    assert (refused.value.field, refused.value.value) == ("unit", "m/s2")
+
+
+def test_a_stream_that_was_not_declared_is_not_there() -> None:
+    with pytest.raises(NotFound, match="has no stream 'gyro'"):
+        put(RecordedSession(), 0, "gyro")
+
+
+class Counting:
+    """A repository that counts how often each of its methods is called."""
+
+    def __init__(self, inner: object) -> None:
+        self._inner = inner
+        self.calls: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Any:
+        self.calls[name] += 1
+        return getattr(self._inner, name)
+
+
+def test_each_part_of_a_stream_is_registered_once() -> None:
+    async def story() -> None:
+        session = await both_sensors()
+        samples: Any = Counting(session.records.samples)
+        worker = session.on(replace(session.records, samples=samples))
+        for seq in (0, 1, CHUNKS_PER_PART - 1, CHUNKS_PER_PART, 0):
+            await worker.put_chunk(session.user, session.session, "acc", seq, CHUNK)
+        assert (samples.calls["register_part"], samples.calls["put"]) == (2, 5)
+        parts = await session.records.samples.parts(session.user, session.session)
+        assert parts == {"acc": [0, 1], "gyro": [0]}
+
+    asyncio.run(story())
