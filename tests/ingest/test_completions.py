@@ -5,7 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from ingest.stretches import project_stretches
 from schemas.events import Completion, SessionOpening
+from schemas.times import us_of
 from tests.ingest.histories import CHUNKS, SHA, START, STREAM
 from tests.ingest.recorded_session import GYRO, RecordedSession, put_rotation
 
@@ -39,7 +41,13 @@ def test_completion_by_the_phone_keeps_the_clock_offset_of_each_device(phone_ms:
         assert after["pocket"] == pytest.approx(-phone_ms, abs=20), "its own, by a shorter way"
         assert after["acc"] == before["acc"]
         (row,) = await one.records.sets.labelled(one.user, "wrist-acc3")
-        assert abs(row.started_at - (START + timedelta(seconds=0.2))) < timedelta(minutes=1)
+        offset = timedelta(milliseconds=before["acc"])  # to the server's clock
+        assert row.started_at == START + timedelta(seconds=0.2) + offset
+        assert row.ended_at == START + timedelta(seconds=1.8) + offset
+        await project_stretches(one.records, one.user, us_of(one.now))
+        ((stretch, _),) = await one.records.stretches.of_user(one.user, "wrist-acc3")
+        assert stretch.started_at == START + offset
+        assert stretch.ended_at == START + timedelta(seconds=2) + offset
 
     asyncio.run(story())
 

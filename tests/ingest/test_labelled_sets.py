@@ -7,6 +7,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from ingest.labelled_sets import project_labelled_sets
 from ingest.sweeper import refresh_labelled_sets, sweep
 from models.signal.pieces import Recording, unpack_pieces
 from schemas.errors import DatabaseUnavailable
@@ -114,11 +115,11 @@ def test_oversized_set_is_truncated_to_its_beginning(
 
 async def layouts(one: RecordedSession) -> dict[str, tuple[str, int]]:
     """Exercise and number of gyroscope pieces of the labelled set, by layout."""
-    found = {}
+    labelled = {}
     for layout in LAYOUTS:
         for row in await one.records.sets.labelled(one.user, layout):
-            found[layout] = (row.exercise, len(unpack_pieces(row.samples).gyro))
-    return found
+            labelled[layout] = (row.exercise, len(unpack_pieces(row.samples).gyro))
+    return labelled
 
 
 def test_set_with_rotation_is_labelled_in_both_layouts() -> None:
@@ -147,9 +148,9 @@ def test_crash_between_the_two_layouts_is_repaired(dies_at: int, corrected: bool
         dying = replace(
             one.records, sets=FailingAfterCalls(one.records.sets, "put_labelled", dies_at)
         )
-        said = confirmation(0, 0)
+        curl = confirmation(0, 0)
         with pytest.raises(DatabaseUnavailable):
-            await one.on(dying).confirm_set(one.user, one.session, one.set, said, etag)
+            await one.on(dying).confirm_set(one.user, one.session, one.set, curl, etag)
         assert set((await layouts(one)).values()) != {("biceps curl", 2), ("biceps curl", 0)}
         assert await refresh_labelled_sets(one.records, one.user, us_of(NOW)) == 1
         assert set((await layouts(one)).values()) == {("biceps curl", 2), ("biceps curl", 0)}
@@ -194,6 +195,19 @@ def test_labelled_row_without_a_set_is_removed() -> None:
         await one.records.sets.put_labelled(one.user, row._replace(set_id=new_id()), LABELLED_TTL_S)
         assert await refresh_labelled_sets(one.records, one.user, us_of(NOW)) == 1
         assert await one.labelled() == ["biceps curl"]
+
+    asyncio.run(story())
+
+
+def test_samples_are_labelled_until_their_time_to_live_is_over() -> None:
+    async def story() -> None:
+        session = RecordedSession()
+        await session.open(0, 1)
+        row = await session.confirm()
+        expires_us = row.revision + LABELLED_TTL_S * 10**6
+        for now_us, written in ((expires_us - 10**6, 1), (expires_us, 0)):
+            place = (session.records, session.user, session.session)
+            assert await project_labelled_sets(*place, now_us) == written
 
     asyncio.run(story())
 
