@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 
 from ingest.replay import replay
-from ingest.sweeper import sweep
+from ingest.sweeper import is_label_current, sweep
 from schemas.errors import DatabaseUnavailable
+from schemas.inputs import ACC3, ACC6
 from schemas.times import us_of
+from store.sets import LabelledRevision
 from tests.ingest.histories import START, confirmation
 from tests.ingest.recorded_session import NOW, FailingRepository, RecordedSession
+from tests.store.made_records import set_row
 
 
 @pytest.mark.parametrize("repository_and_method", ["sets.put_all", "sets.put_labelled"])
@@ -32,6 +35,27 @@ def test_sweep_projects_a_journaled_set_after_a_crash(repository_and_method: str
         assert await one.labelled() == ["biceps curl"]
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("labelled", "is_current"),
+    [
+        ([], False),
+        ([(ACC3, 5)], True),
+        ([(ACC3, 6)], True),  # its list was longer afterwards
+        ([(ACC3, 4)], False),
+        ([(ACC6, 5)], False),  # a crash left the one without rotation out
+        ([(ACC6, 5), (ACC3, 5)], True),
+        ([(ACC6, 6), (ACC3, 5)], False),
+        ([(ACC6, 4), (ACC3, 4)], False),
+    ],
+)
+def test_a_label_is_current_in_every_layout_and_not_older_than_its_set(
+    labelled: list[tuple[str, int]], *, is_current: bool
+) -> None:
+    row = set_row(revision=5)
+    revisions = [LabelledRevision(m, row.set_id, row.session_id, r) for m, r in labelled]
+    assert is_label_current(revisions, row) == is_current
 
 
 def test_sweep_labels_a_set_whose_samples_arrive_late() -> None:

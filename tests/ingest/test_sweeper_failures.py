@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from ingest.sweeper import EVENTS_PER_READ, ProjectedEvents, sweep
+from ingest.sweeper import EVENTS_PER_READ, MAX_UNAVAILABLE_USERS, ProjectedEvents, sweep
 from schemas.errors import BadEvent, DatabaseUnavailable
 from schemas.ids import slot
 from schemas.times import us_of
@@ -99,6 +99,18 @@ def test_database_failure_for_one_user_is_retried_and_does_not_stop_the_sweep(
         answers = _Late(one.records.sets, [user], answers_from=2)
         swept = await sweep(replace(one.records, sets=answers), START, NOW)  # type: ignore[arg-type]
         assert (swept.failed, swept.labelled) == ((), 5)
+
+    asyncio.run(story())
+
+
+def test_database_failure_for_a_few_users_does_not_stop_the_sweep() -> None:
+    async def story() -> None:
+        one = RecordedSession()
+        users = (await _five(one))[:MAX_UNAVAILABLE_USERS]
+        late = _Late(one.records.sets, users)
+        swept = await sweep(replace(one.records, sets=late), START, NOW)  # type: ignore[arg-type]
+        assert [failed for failed, _ in swept.failed] == users
+        assert (swept.labelled, late.calls) == (2, 2 * len(users))
 
     asyncio.run(story())
 
