@@ -7,7 +7,7 @@ import cbor2
 import pytest
 
 from api.items import MAX_ITEMS
-from api.live import MAX_BAD_ITEMS
+from api.live import MAX_BAD_ITEMS, _next_number
 from api.tokens import Tokens
 from ingest.importers.imported import ImportedRecording
 from schemas.layout import owner_of
@@ -28,6 +28,14 @@ from tests.api.test_access_matrix import uuid7
 @pytest.fixture(scope="module")
 def recordings(spar: list[ImportedRecording]) -> list[ImportedRecording]:
     return person_recordings(spar, spar[0].person)
+
+
+@pytest.mark.parametrize(
+    ("ranges", "number"),
+    [([], 0), ([[0, 0]], 1), ([[0, 4]], 5), ([[1, 4]], 0), ([[0, 1], [3, 9]], 2)],
+)
+def test_a_stream_goes_on_at_the_first_missing_number(ranges: list[list[int]], number: int):
+    assert _next_number(ranges) == number
 
 
 def test_live_and_upload_give_the_same_receipt(
