@@ -116,6 +116,7 @@ def test_cbor_matches_json_and_the_signing_time_is_the_end_time() -> None:
         ("payload.values[0]", acquisition(values=[[1, 2, 3]])),
         ("payload.values[1]", acquisition(values=[VALUES[0], ["1"] * 6])),
         ("payload.values[0]", acquisition(values=[[None] * 6])),
+        ("payload.values[0]", acquisition(values=[[1e300] * 6])),
     ],
 )
 def test_an_invalid_acquisition_is_refused_with_its_field(field: str, document: Any) -> None:
@@ -134,6 +135,8 @@ HUGE = 10**5000  # more digits than Python converts to text
         ("payload.sensors", {"sensors": HUGE}),
         ("payload.sensors", {"sensors": [{"name": HUGE, "units": HUGE}]}),
         ("payload.values[0]", {"values": [[HUGE] * 6]}),
+        ("payload.values[0]", {"values": [[float("nan")] * 6]}),
+        ("payload.values[0]", {"values": [[float("-inf")] * 6]}),
         ("payload.values[0]", {"values": [[cbor2.CBORTag(30, [1, 2])] * 6]}),
         ("payload.values", {"values": cbor2.CBORTag(28, VALUES)}),
     ],
