@@ -14,7 +14,7 @@ from examples.client import ReceiptWrong, RequestRefused, new_id
 from examples.outbox import BATCH_BYTES, Outbox
 from schemas.ids import uuid7
 from tests.api.conftest import PASSWORD
-from tests.api.test_offline_client import CHUNKS, DAYS, a_week, served_by, sha
+from tests.api.test_offline_client import CHUNKS, DAYS, a_week, answering, served_by, sha
 
 
 def items_of(request: httpx.Request) -> list[dict[str, Any]]:
@@ -90,6 +90,23 @@ def test_chunks_after_one_that_cannot_be_stored_now_are_kept(tmp_path: Path):
     with served_by(answer) as client:
         assert outbox.send(client) == 1
     assert (len(asked), len(outbox), outbox.refused()) == (1, 3, [])
+    outbox.close()
+
+
+def test_calls_that_are_refused_for_good_are_kept_aside(tmp_path: Path):
+    outbox = Outbox(tmp_path / "outbox.db")
+    session, at = new_id(), datetime(2026, 11, 21, 10, tzinfo=UTC)
+    outbox.add_session(session, at, {"acc": {"kind": "heart"}})
+    outbox.add_set(session, new_id(), {"exercise": "row", "started_at": at, "ended_at": at})
+    outbox.add_completion(session, {"acc": ["no hash"]})
+    with answering(422, []) as client:
+        assert outbox.send(client) == 3
+    assert len(outbox) == 0
+    kinds = ("open", "set", "complete")
+    assert [refused.what for refused in outbox.refused()] == [f"{kind} {session}" for kind in kinds]
+    words = (b"heart", b"row", b"no hash")
+    assert all(word in refused.body for word, refused in zip(words, outbox.refused(), strict=True))
+    assert {refused.problem["title"] for refused in outbox.refused()} == {"so it is"}
     outbox.close()
 
 
