@@ -72,7 +72,7 @@ def nanoseconds(text: str) -> int:
         raise bad("t0", text, "must be RFC 3339, such as 2026-11-21T10:00:00.5Z") from problem
     if whole.tzinfo is None:
         raise bad("t0", text, "must end in Z or an offset such as +01:00")
-    return int(whole.timestamp()) * 1_000_000_000 + int(fraction.ljust(9, "0") or 0)
+    return int(whole.timestamp()) * 1_000_000_000 + int(fraction.ljust(9, "0"))
 
 
 def _values(chunk: JsonChunk, limits: Limits) -> NDArray[np.float64]:
