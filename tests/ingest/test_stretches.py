@@ -154,6 +154,17 @@ def test_stretches_with_rotation_are_stored_in_both_layouts():
     assert (sensors("wrist-acc6"), sensors("wrist-acc3")) == ([(True, True)], [(True, False)])
 
 
+def test_no_stretch_is_stored_before_every_stream_is_listed():
+    session = asyncio.run(both_sensors())
+
+    async def story() -> None:
+        await session.confirm()
+        assert not (await session.complete(0, 1)).complete
+
+    asyncio.run(story())
+    assert (swept(session), stored(session)) == (0, [])
+
+
 def test_correction_replaces_and_deletion_removes_a_stretch():
     session = recorded()
     swept(session)
