@@ -1,6 +1,8 @@
 """Stretches around confirmed sets: their bounds, their timing, and idempotence."""
 
 import asyncio
+from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 from uuid import uuid4
 
@@ -21,7 +23,7 @@ from models.signal.pieces import unpack_pieces
 from schemas.events import Completion, SetConfirmation
 from schemas.layout import LABELLED_TTL_S
 from schemas.times import NS_PER_S, us_of
-from tests.ingest.histories import RATE_HZ, SHA, START, N, new_id
+from tests.ingest.histories import CHUNKS, RATE_HZ, SHA, START, N, new_id
 from tests.ingest.recorded_session import NOW, RecordedSession, both_sensors
 
 FIRST_NS = us_of(START) * 1000
@@ -163,6 +165,38 @@ def test_no_stretch_is_stored_before_every_stream_is_listed():
 
     asyncio.run(story())
     assert (swept(session), stored(session)) == (0, [])
+
+
+def test_a_stretch_without_samples_is_left_out_and_not_looked_for_again():
+    """Samples at the begin and a quarter of an hour later, and a set in between as well."""
+    session = RecordedSession()
+    later = timedelta(seconds=1000)
+    piece = CHUNKS[0, 0].piece
+    chunk = replace(
+        CHUNKS[0, 0],
+        sha256=bytes(32),
+        piece=replace(piece, t0_ns=piece.t0_ns + 1000 * NS_PER_S),
+    )
+
+    async def story() -> None:
+        await session.open(0, 1)
+        place = (session.user, session.session)
+        await session.recorder.put_chunk(*place, "acc", 2, chunk)
+        for delay in (timedelta(), later / 2, later):
+            confirmation = SetConfirmation(
+                exercise="row",
+                started_at=START + delay + timedelta(seconds=0.2),
+                ended_at=START + delay + timedelta(seconds=0.8),
+            )
+            await session.recorder.confirm_set(*place, new_id(), confirmation)
+        listed = Completion(streams={"acc": [SHA[0, 0], SHA[1, 0], chunk.sha256.hex()]})
+        assert (await session.recorder.complete(*place, listed)).complete
+
+    asyncio.run(story())
+    assert swept(session) == 1
+    starts = [stretch.metadata.started_at for stretch in stored(session)]
+    assert starts == [START, START + later - timedelta(seconds=59.8)]
+    assert swept(session) == 0
 
 
 def test_correction_replaces_and_deletion_removes_a_stretch():
