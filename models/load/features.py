@@ -53,7 +53,7 @@ def forecasts(log: SetLog, target: str) -> Floats64:
     for row, (name, session, value) in enumerate(rows):
         history = histories.setdefault(name, _ExerciseHistory())
         table[row] = history.forecast(session)
-        history.update(session, value)
+        history.update(value)
     return table
 
 
@@ -68,14 +68,11 @@ class _ExerciseHistory:
         self.before: dict[int, float] = {}  # repeat → value in the session before
         self.now: dict[int, float] = {}
 
-    def _enter(self, session: int) -> None:
+    def forecast(self, session: int) -> tuple[float, ...]:
+        """Forecasts for the next set, which is done in `session`."""
         if session != self.session:
             self.session, self.repeat = session, 0
             self.before, self.now = (self.now or self.before), {}
-
-    def forecast(self, session: int) -> tuple[float, ...]:
-        """Forecasts for the next set, which is done in `session`."""
-        self._enter(session)
         same = self.before.get(self.repeat, self.last)
         step = 0.0
         if self.repeat and self.repeat in self.before and self.repeat - 1 in self.before:
@@ -85,9 +82,8 @@ class _ExerciseHistory:
         onwards = known.value + known.step if known else same
         return self.last, same, self.last + step, usual, onwards
 
-    def update(self, session: int, value: float) -> None:
-        """Remembers a set that was done; NaN only counts as a repeat."""
-        self._enter(session)
+    def update(self, value: float) -> None:
+        """Remembers the set that was forecast last; NaN only counts as a repeat."""
         if value == value:  # not NaN
             known = self.repeats.get(self.repeat)
             if known is None:

@@ -59,9 +59,13 @@ def test_simple_forecasts_of_a_known_history():
     assert third["same"] == 80
     assert third["same_step"] == 80 + (80 - 70)
     assert third["usual"] == third["onwards"] == 80
-    longer = forecasts(log_of([60], [70], [70]), "weight_kg")[2]
-    assert longer[FORECASTS.index("usual")] == pytest.approx(60 + 0.35 * 10)
-    assert longer[FORECASTS.index("onwards")] == pytest.approx(70 + 0.35 * 10)
+    first = dict(zip(FORECASTS, table[3], strict=True))
+    assert (first["last"], first["same"], first["same_step"]) == (80, 60, 80)  # no step before it
+    usual, onwards = FORECASTS.index("usual"), FORECASTS.index("onwards")
+    longer = forecasts(log_of([60], [70], [70], [70]), "weight_kg")
+    assert longer[2, [usual, onwards]] == pytest.approx([60 + 0.35 * 10, 70 + 0.35 * 10])
+    mean, step = 63.5 + 0.35 * (70 - 63.5), 3.5 + 0.35 * (0 - 3.5)
+    assert longer[3, [usual, onwards]] == pytest.approx([mean, 70 + step])
     assert later_sets(log).tolist() == [False, True, True] * 2
 
 
