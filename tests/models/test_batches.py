@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.signal.batches import BATCHED
+from models.signal.batches import BATCHED, undo_batching
 from models.signal.corrections import LOW_RATE, cut
 from models.signal.pieces import Piece, Recording
 from models.signal.wrist import wrist_signals
@@ -26,12 +26,12 @@ def stamped(size: int, apart_ms: int, rate_hz: float = 50.0) -> Piece:
 def chunks(sent: Piece, size: int) -> tuple[Piece, ...]:
     """A piece as chunks with times relative to their first sample, as in the wire format."""
     assert sent.t_ms is not None
-    found: list[Piece] = []
+    parts: list[Piece] = []
     for first in range(0, len(sent.counts), size):
         t_ms, counts = sent.t_ms[first : first + size], sent.counts[first : first + size]
         t0_ns = int(t_ms[0]) * 10**6
-        found.append(replace(sent, t0_ns=t0_ns, counts=counts, t_ms=t_ms - t_ms[0]))
-    return tuple(found)
+        parts.append(replace(sent, t0_ns=t0_ns, counts=counts, t_ms=t_ms - t_ms[0]))
+    return tuple(parts)
 
 
 def only_signal(pieces: tuple[Piece, ...]):
@@ -70,8 +70,8 @@ def test_lost_batch_leaves_a_gap_at_its_time():
     sent = stamped(25, 0)
     assert sent.t_ms is not None
     kept = np.r_[0:1000, 1025:N]
-    held = replace(sent, counts=sent.counts[kept], t_ms=sent.t_ms[kept])
-    signal = only_signal(chunks(held, 600))
+    received = replace(sent, counts=sent.counts[kept], t_ms=sent.t_ms[kept])
+    signal = only_signal(chunks(received, 600))
     assert np.flatnonzero(signal.filled).tolist() == list(range(1000, 1025))
     heard = ~signal.filled
     assert np.abs(signal.acc_g - sines(signal.t0_ns / 1e9 + np.arange(N) / 50))[heard].max() < 0.01
@@ -97,6 +97,20 @@ def test_cut_recording_keeps_the_sampling_times():
 def test_bursts_with_gaps_between_them_are_not_taken_for_batches():
     t_ms = (np.arange(100)[:, None] * 200 + np.arange(3)).ravel().astype(np.int32)
     assert BATCHED not in only_signal((piece(t_ms / 1000, t_ms=t_ms),)).notes
+
+
+def test_pieces_without_times_are_kept_beside_batched_ones():
+    plain = piece(np.arange(100) / 50, t0_ns=100 * 10**9)
+    *batched, last = undo_batching([plain, stamped(25, 0)])
+    assert last is plain
+    assert [part.t_ms for part in batched] == [None] * len(batched)
+    assert sum(len(part.counts) for part in batched) == N
+
+
+@pytest.mark.parametrize("t_ms", [(0, 1, 1, 1), (0, 0, 0, 1)])
+def test_samples_close_together_are_no_batch_unless_all_have_one_timestamp(t_ms):
+    sent = [piece(np.arange(4) / 50, t_ms=np.array(t_ms, dtype=np.int32))]
+    assert undo_batching(sent) is sent
 
 
 def test_samples_sent_twice_with_one_timestamp_count_once():
