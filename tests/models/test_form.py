@@ -164,9 +164,26 @@ def test_symmetry_is_left_over_right() -> None:
     assert ratios["duration_s"] == pytest.approx(1.0, abs=0.05)
 
 
-def test_zero_quantities_have_no_symmetry() -> None:
-    still = fit_template("hold", [[repetition(k, pause_s=0.0) for k in range(4)]] * 3)
-    assert "pause_s" not in symmetry(still, still)
+@pytest.mark.parametrize(
+    ("left_s", "right_s", "ratio"),
+    [(0.0, 0.0, None), (0.0, 0.6, None), (0.6, 0.2, None), (0.3, 0.6, 0.5), (0.6, 0.3, 2.0)],
+)
+def test_quantity_below_the_resolution_of_either_side_has_no_symmetry(
+    left_s: float, right_s: float, ratio: float | None
+) -> None:
+    """Pauses are measured to 0.3 s."""
+    left, right = (
+        fit_template("hold", [[repetition(k, pause_s=pause_s) for k in range(4)]] * 3)
+        for pause_s in (left_s, right_s)
+    )
+    assert symmetry(left, right).get("pause_s") == ratio
+
+
+def test_spread_of_a_template_is_the_median_deviation_as_a_standard_deviation() -> None:
+    """The median deviation is 0.5; that of a normal distribution is 0.6745 of its standard one."""
+    sets = [[repetition(k, range_rad=value) for k, value in enumerate((0.7, 1.2, 1.7))]] * 3
+    spread = fit_template("curl", sets).spread
+    assert spread == pytest.approx([0.3, 0.5 / 0.6745, 0.3, 0.3], rel=1e-4)  # else the least
 
 
 def counted(
