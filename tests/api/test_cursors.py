@@ -26,6 +26,8 @@ def test_a_cursor_with_any_character_changed_is_refused():
             changed = cursor[:at] + other + cursor[at + 1 :]
             with pytest.raises(BadCursor):
                 CURSORS.unseal(changed)
+    with pytest.raises(BadCursor):
+        CURSORS.unseal(f"{cursor}!!!!")  # which a lenient decoder leaves out
 
 
 @pytest.mark.parametrize(
