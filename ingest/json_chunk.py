@@ -67,7 +67,7 @@ def nanoseconds(text: str) -> int:
     if dot and not 1 <= digits <= 9:
         raise bad("t0", text, "must have one to nine digits after the point")
     try:
-        whole = _time_decoder.decode(msgspec.json.encode(head + (offset if dot else "")))
+        whole = _time_decoder.decode(msgspec.json.encode(head + offset))
     except msgspec.DecodeError as problem:
         raise bad("t0", text, "must be RFC 3339, such as 2026-11-21T10:00:00.5Z") from problem
     if whole.tzinfo is None:
