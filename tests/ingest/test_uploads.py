@@ -9,10 +9,11 @@ import pytest
 
 from ingest.chunks import Chunk
 from schemas.errors import BadChunk, NotFound
+from schemas.events import SessionOpening
 from schemas.layout import CHUNKS_PER_PART
 from schemas.wire import SEQ_MAX, Receipt
-from tests.ingest.histories import CHUNKS, SHA, N
-from tests.ingest.recorded_session import RecordedSession, both_sensors
+from tests.ingest.histories import CHUNKS, SHA, START, N
+from tests.ingest.recorded_session import GYRO, RecordedSession, both_sensors, put_rotation
 
 CHUNK = CHUNKS[0, 0]
 
@@ -50,6 +51,20 @@ def test_a_chunk_in_another_unit_than_its_stream_is_refused() -> None:
 def test_a_stream_that_was_not_declared_is_not_there() -> None:
     with pytest.raises(NotFound, match="has no stream 'gyro'"):
         put(RecordedSession(), 0, "gyro")
+
+
+def test_a_stream_that_another_worker_declared_meanwhile_is_known() -> None:
+    async def story() -> None:
+        session = RecordedSession()
+        await session.open(0)
+        opening = SessionOpening(started_at=START, streams={"gyro": GYRO})
+        other = session.on(session.records)
+        await other.open_session(session.user, session.session, opening)
+        await put_rotation(session, 0, 1)
+        parts = await session.records.samples.parts(session.user, session.session)
+        assert parts == {"acc": [0], "gyro": [0]}
+
+    asyncio.run(story())
 
 
 class Counting:
