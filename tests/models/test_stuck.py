@@ -26,13 +26,13 @@ def hanging(first_s: float, end_s: float) -> Ints16:
 
 
 def recording(acc: Ints16, gyro: Ints16) -> Recording:
-    one = Piece(NS, HZ, "g", 1e-3, acc)
-    return Recording((one,), (replace(one, unit="rad/s", counts=gyro),), "left")
+    sent = Piece(NS, HZ, "g", 1e-3, acc)
+    return Recording((sent,), (replace(sent, unit="rad/s", counts=gyro),), "left")
 
 
 def test_stuck_rotation_is_left_out_and_the_rest_keeps_its_rotation() -> None:
     before, stuck, after = wrist_signals(recording(MOVING, hanging(8, 22)))
-    assert all(one.notes == (STUCK_ROTATION,) for one in (before, stuck, after))
+    assert all(part.notes == (STUCK_ROTATION,) for part in (before, stuck, after))
     assert stuck.gyro_rad_s is None
     assert stuck.duration_s == pytest.approx(14, abs=0.3)
     assert before.gyro_rad_s is not None
@@ -40,7 +40,13 @@ def test_stuck_rotation_is_left_out_and_the_rest_keeps_its_rotation() -> None:
     sent = TURNING * np.float32(1e-3)
     np.testing.assert_array_equal(before.gyro_rad_s[:395], sent[:395])
     np.testing.assert_array_equal(after.gyro_rad_s[-395:], sent[-395:])
-    assert sum(len(one.acc_g) for one in (before, stuck, after)) == N
+    assert sum(len(part.acc_g) for part in (before, stuck, after)) == N
+
+
+def test_rotation_stuck_for_exactly_ten_seconds_is_left_out() -> None:
+    """From the first to the last of 501 samples."""
+    signals = wrist_signals(recording(MOVING, hanging(10, 20.02)))
+    assert [signal.gyro_rad_s is None for signal in signals] == [False, True, False]
 
 
 def test_rotation_stuck_until_the_end_is_left_out() -> None:
@@ -53,7 +59,7 @@ def test_rotation_stuck_until_the_end_is_left_out() -> None:
     ("acc", "gyro"),
     [
         (MOVING, TURNING),
-        (MOVING, hanging(10, 18)),  # woke up again
+        (MOVING, hanging(10, 20)),  # woke up again: from the first to the last sample 9.98 s
         (RESTING, hanging(10, 25)),  # a coarse gyroscope on a wrist that rests
         (np.where(np.arange(N)[:, None] < 500, MOVING, MOVING[500]), hanging(10, 30)),  # both hang
     ],
