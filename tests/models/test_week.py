@@ -19,7 +19,7 @@ from models.week.features import (
     muscles_of,
 )
 from models.week.fit import plan_week, value_of
-from models.week.model import AvailableExercise, Objective, WeekLimits
+from models.week.model import AvailableExercise, Objective, WeekLimits, WeekPlan
 from schemas.errors import BadInput, NotEnoughLabels
 
 SQUAT = AvailableExercise("squat", ("quads", "core"), 5.0, 1.0)
@@ -228,6 +228,17 @@ def test_reasons_name_rest_and_wanted_sets_of_each_exercise():
         "3 training days; a muscle rests 1 day in between; "
     )
     assert "no room for 90 more sets of quads" in summary(plan, [SQUAT], limits)
+
+
+def test_reason_without_an_earlier_day_or_a_wanted_set_is_rest_alone():
+    limits = WeekLimits((60.0,) * 7, {"quads": 2.0, "back": 0.9}, {"quads": 1}, recovery_days=1)
+    plan = WeekPlan(days(day0="squat row", day2="row"), {"quads": 1.0, "back": 0.9}, 0.0, 0.0)
+    first, _, third, *_ = reasons(plan, [SQUAT, ROW], limits)
+    wants = "; you want 2 sets of it a week"
+    assert first == (f"quads was last trained 1 day before{wants}", "back has rested")
+    assert third == ("back was last trained 2 days before",)
+    told = "2 training days; a muscle rests 0 days in between; no room for 1 more sets of quads."
+    assert summary(plan, [SQUAT, ROW], limits) == told
 
 
 def test_summary_of_an_empty_week_explains_why():
