@@ -11,45 +11,14 @@ from scipy.optimize import fminbound, minimize
 
 from models.arrays import Flags, Floats, Floats64, Ints64
 from models.exercise.evaluate import LabelledWindows
-from models.exercise.fit import (
-    USER_CALIBRATION,
-    FitSettings,
-    GlobalModel,
-    fit_global,
-    fit_user,
-)
 from models.exercise.model import ExerciseModel
 from models.exercise.probability import Calibration, mean_log_probabilities
-from models.exercise.statistics import Statistics, total
 from models.softmax import log_losses, softmax
-from schemas.errors import NotEnoughLabels
-from schemas.inputs import ACC6, InputLayout
 
 DEFAULT = Calibration()  # fits are pulled towards these values, which matters with few errors
 KNOWN_ACCEPTED = 0.99  # share of known sets below the abstention threshold
 NEXT_DAY_MARGIN = 0.15  # another day is stranger than a later minute: seen on eight gym days
 PENALTY = 1e-3
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingSet:
-    """The statistics of one labelled set."""
-
-    exercise: str
-    statistics: Statistics
-
-
-@dataclass(frozen=True, slots=True)
-class UserSplit:
-    """One person's sets, split in time.
-
-    Attributes:
-        train: the earlier part.
-        test: the later part, disjoint from `train`.
-    """
-
-    train: tuple[TrainingSet, ...]
-    test: tuple[LabelledWindows, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,79 +107,6 @@ def calibrate(
         slope, centre = _logistic(known_novelty, unknown_novelty)
         calibration = replace(calibration, known_slope=slope, known_centre=centre)
     return calibration
-
-
-def fit_calibrations(
-    people: Sequence[UserSplit],
-    settings: FitSettings | None = None,
-    *,
-    model_id: InputLayout = ACC6,
-    leave_out_exercises: bool = True,
-) -> tuple[Calibration, Calibration]:
-    """Calibrations for the global model and for user models, leaving one person out at a time.
-
-    Each person's test part is scored by a global model of the others, and by a user model of the
-    person's training part with the others as the prior. With `leave_out_exercises` each exercise is
-    also left out of all training data in turn and scored as unknown movement.
-
-    Args:
-        people: a sample of 5 to 50 is enough; the cost is two fits per person and exercise.
-        settings: how models are fitted.
-        model_id: the layout.
-        leave_out_exercises: False saves most of the time and keeps P(known) as it is.
-    """
-    settings = settings or FitSettings()
-    training_statistics = [total([s.statistics for s in p.train]) for p in people if p.train]
-    people = [p for p in people if p.train]
-    if len(people) < 2:
-        return Calibration(), Calibration()
-    total_statistics = total(training_statistics)
-    known_scores: tuple[list[HeldOutScores], list[HeldOutScores]] = ([], [])
-    unknown_scores: tuple[list[HeldOutScores], list[HeldOutScores]] = ([], [])
-    for person, own_statistics in zip(people, training_statistics, strict=True):
-        others = total_statistics - own_statistics
-        for k, model in enumerate(_fit_levels(own_statistics, others, settings, model_id)):
-            held_out = model and score_held_out(model, person.test)
-            if held_out:
-                known_scores[k].append(held_out)
-        for exercise in own_statistics.labels if leave_out_exercises else ():
-            test_sets = [s.x for s in person.test if s.exercise == exercise and len(s.x)]
-            reduced = _statistics_without(people, exercise)
-            own_reduced = _statistics_without([person], exercise)
-            if not (test_sets and own_reduced):
-                continue
-            rest = None if reduced is None else reduced - own_reduced
-            for k, model in enumerate(_fit_levels(own_reduced, rest, settings, model_id)):
-                if model:
-                    unknown_scores[k].append(score_unknown(model, np.concatenate(test_sets)))
-    user_calibration = calibrate(known_scores[1], unknown_scores[1], initial=USER_CALIBRATION)
-    return calibrate(known_scores[0], unknown_scores[0]), user_calibration
-
-
-def _fit_levels(
-    own_statistics: Statistics,
-    others: Statistics | None,
-    settings: FitSettings,
-    model_id: InputLayout,
-) -> tuple[ExerciseModel | None, ExerciseModel | None]:
-    """(global model without this person, the person's user model); None where data is too thin."""
-    global_model: GlobalModel | None = None
-    if others is not None and others.groups:
-        try:
-            global_model = fit_global(others, settings, model_id=model_id)
-        except NotEnoughLabels:
-            global_model = None
-    try:
-        user = fit_user(own_statistics, global_model, settings, model_id=model_id)
-    except NotEnoughLabels:
-        user = None
-    return (global_model.model if global_model else None), user
-
-
-def _statistics_without(people: Sequence[UserSplit], exercise: str) -> Statistics | None:
-    """The training statistics of these people without one exercise; None if nothing is left."""
-    kept = [s.statistics for p in people for s in p.train if s.exercise != exercise]
-    return total(kept) if kept else None
 
 
 def _factor(scored: Sequence[tuple[Floats64, Ints64]], usual: float) -> float:

@@ -5,10 +5,7 @@ import pytest
 
 from models.exercise.calibrate import (
     HeldOutScores,
-    TrainingSet,
-    UserSplit,
     calibrate,
-    fit_calibrations,
     log_loss,
     set_novelty,
     window_novelty,
@@ -144,22 +141,6 @@ def test_shuffled_labels_score_no_better_than_chance(halves, statistics):
     ]
     poisoned = Statistics(tuple(groups), person.seconds[order], person.sums[order], person.moments)
     assert score(fit_user(poisoned), evaluation_windows(halves["01"][1])).window_accuracy < 0.1
-
-
-def test_calibrations_are_fitted_on_held_out_sets_of_people(halves):
-    some = dict(list(halves.items())[:4])
-    people = [
-        UserSplit(
-            train=tuple(TrainingSet(m.exercise, training_statistics([m], ENOUGH)) for m in early),
-            test=evaluation_windows(late),
-        )
-        for early, late in some.values()
-    ]
-    for_global, for_own = fit_calibrations(people)
-    assert for_own.window > for_global.window  # own scores are more reliable
-    assert for_own.known_slope > 1
-    model = fit_user(total([s.statistics for s in people[0].train]), calibration=for_own)
-    assert score(model, people[0].test).window_ece < 0.05
 
 
 def test_score_needs_at_least_one_set():
