@@ -3,9 +3,8 @@
 import numpy as np
 from pyspark.sql import SparkSession
 
-from models.rank.evaluate import positions
 from models.rank.fit import make_graph, pagerank
-from models.rank.model import RankSettings, index_edges
+from models.rank.model import RankSettings, index_edges, positions
 from pipelines.batch import BatchFamily, BatchResult
 from pipelines.spark.tables import read_table
 from schemas.config import Config

@@ -1,6 +1,6 @@
 """Implicit ALS with the compiled kernel, and choosing its settings on a validation part."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 
@@ -79,21 +79,3 @@ def candidates(base: AlsSettings) -> list[AlsSettings]:
         replace(base, factors=factors, alpha=alpha, ridge=ridge, scaling=scaling)
         for factors, alpha, ridge, scaling in product(FACTORS, ALPHAS, RIDGES, SCALINGS)
     ]
-
-
-def choose(
-    tried: Iterable[AlsSettings],
-    counts: Counts,
-    exercises: tuple[str, ...],
-    score: Callable[[Recommender], float],
-) -> tuple[AlsSettings, list[tuple[AlsSettings, float]]]:
-    """(the best candidate, all scores): each is fitted on `counts` and judged by `score`.
-
-    Args:
-        tried: settings to try; of equal ones the first wins.
-        counts: the part of the training data that is fitted.
-        exercises: names of the columns.
-        score: judges on the validation part of the training data; greater is better.
-    """
-    table = [(settings, score(fit_recommender(counts, exercises, settings))) for settings in tried]
-    return max(table, key=lambda row: row[1])[0], table

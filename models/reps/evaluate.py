@@ -175,12 +175,6 @@ def best_cell(merit: Floats64) -> Cell:
     return int(v), int(p), int(h)
 
 
-def choose_weights(rows: Sequence[Explained]) -> RepsSettings:
-    """The weights to ship: those that do best on all of `rows`."""
-    merit = merits(errors_by_weights(rows), rows, np.ones(len(rows), dtype=bool))
-    return weights_at(best_cell(merit))
-
-
 def cross_validated(rows: Sequence[Explained]) -> HeldOutCounts:
     """Score every set with weights and a confidence that never saw its fold."""
     errors = errors_by_weights(rows)

@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.rank.evaluate import positions, score_ranks, top
 from models.rank.fit import make_graph, pagerank
-from models.rank.model import RankSettings, index_edges
+from models.rank.model import RankSettings, index_edges, positions
 from models.rank.reference import pagerank_exact
 from models.rank.rmat import rmat_edges
 from schemas.errors import BadInput
@@ -79,10 +78,7 @@ def test_ranks_of_a_graph_with_hubs_are_accurate_and_independent_of_threads():
     exact = pagerank_exact(sources, targets, 1024)
     one = pagerank(graph, RankSettings(threads=1))
     two = pagerank(graph, RankSettings(threads=2))
-    score = score_ranks(one.values, exact, graph, n=50)
-    assert score.worst < 1e-4
-    assert score.top == 1.0
-    assert score.followers_top < 1.0
+    assert np.all(np.abs(one.values - exact) < 1e-4 * exact)
     assert np.array_equal(one.values, two.values)
 
 
@@ -135,7 +131,5 @@ def test_rmat_edges_are_skewed_and_seeded():
     assert np.mean((sources < 2048) & (targets >= 2048)) == pytest.approx(0.19, abs=0.01)
 
 
-def test_positions_share_ties_and_top_keeps_order():
-    ranks = np.array([0.1, 0.3, 0.3, 0.2])
-    assert positions(ranks).tolist() == [4, 1, 1, 3]
-    assert top(ranks, 2).tolist() == [1, 2]
+def test_positions_share_ties():
+    assert positions(np.array([0.1, 0.3, 0.3, 0.2])).tolist() == [4, 1, 1, 3]

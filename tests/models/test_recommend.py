@@ -17,7 +17,7 @@ from models.recommend.evaluate import (
 )
 from models.recommend.explain import contributions, recommend_user
 from models.recommend.features import Counts, counts_of, counts_of_logs
-from models.recommend.fit import candidates, choose, fast_rows, fit_recommender
+from models.recommend.fit import fast_rows, fit_recommender
 from models.recommend.model import AlsSettings, top_columns
 from models.recommend.reference import loss, solve_rows
 from schemas.errors import BadInput, NotEnoughLabels
@@ -120,19 +120,6 @@ def test_reason_is_the_co_occurring_exercise():
     assert (first.because[0].exercise, second.because[0].exercise) == ("e0", "e2")
     assert (first.position, second.position) == (1, 2)
     assert recommend_user(table([[0, 0, 0, 0]]), 0, model, new_only=True) == ()
-
-
-def test_settings_are_chosen_by_the_validation_score():
-    counts = some_counts(4)
-    wanted = candidates(AlsSettings(sweeps=1))[7]
-    best, tried = choose(
-        candidates(AlsSettings(sweeps=1)),
-        counts,
-        names(counts),
-        lambda model: float(model.settings == wanted),
-    )
-    assert best == wanted
-    assert len(tried) == 54
 
 
 def test_ndcg_and_recall_of_a_known_list():
