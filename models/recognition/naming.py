@@ -102,22 +102,17 @@ def stretch_of(signals: Sequence[WristSignal]) -> Stretch:
     return Stretch(signals, window_movement(signals))
 
 
-def name_exercise(signals: Sequence[WristSignal], ladder: Sequence[Rung]) -> LadderPrediction:
-    """Which exercise some movement is.
+def name_stretch(stretch: Stretch, ladder: Sequence[Rung]) -> LadderPrediction:
+    """Which exercise a stretch of movement is.
 
     Args:
-        signals: of one stretch of movement.
-        ladder: models in the order in which they are tried; the user's own first, and within each
-            level the one with rotation first.
+        stretch: with its windows.
+        ladder: one model or more, in the order in which they are tried; the user's own first, and
+            within each level the one with rotation first.
 
     Returns:
-        The first prediction that names an exercise, else the first; `NO_MODEL` without a model.
+        The first prediction that names an exercise, else the first.
     """
-    return name_stretch(stretch_of(signals), ladder) if ladder else LadderPrediction(NO_MODEL, None)
-
-
-def name_stretch(stretch: Stretch, ladder: Sequence[Rung]) -> LadderPrediction:
-    """As `name_exercise`, for a stretch with its windows and at least one model."""
     tried: list[LadderPrediction] = []
     for rung in stretch.rungs(ladder):
         prediction = rung.model.predict_movement(stretch.for_model(rung.model))

@@ -10,7 +10,7 @@ import pytest
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_user
 from models.exercise.model import Prediction
-from models.recognition.naming import DEGRADED, NO_MODEL, Rung, name_exercise
+from models.recognition.naming import DEGRADED, Rung, name_stretch, stretch_of
 from models.recognition.sets import RecognitionModels, recognise_span
 from models.signal.corrections import LOW_RATE, NO_GRAVITY, cut, timeline
 from models.signal.pieces import Piece
@@ -18,6 +18,10 @@ from models.signal.wrist import wrist_signals
 from schemas.inputs import ACC3, ACC6
 from tests.models.rungs import REST, Says, rung
 from tests.pipelines.workouts import workout
+
+
+def name_exercise(signals, ladder):
+    return name_stretch(stretch_of(signals), ladder)
 
 
 @pytest.mark.parametrize(
@@ -36,11 +40,6 @@ def test_global_model_names_movement_that_is_unknown_to_the_own_model(
     assert named.rung is not None
     assert (named.rung.level, named.prediction.exercise) == (level, exercise)
     assert named.prediction.abstained == (exercise is None)
-
-
-def test_set_without_a_model_has_no_name_and_a_reason():
-    named = name_exercise([REST], [])
-    assert (named.prediction, named.rung) == (NO_MODEL, None)
 
 
 @dataclass(frozen=True)
