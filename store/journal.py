@@ -181,13 +181,6 @@ class Journal:
             topics.setdefault(row.user_id, {})[row.topic] = aware(row.changed_at)
         return topics
 
-    async def delete_months(self, user_id: UUID, months: Iterable[str]) -> None:
-        """Delete a user's events: only when the user is erased."""
-        for month in months:
-            await self._database.run(
-                "DELETE FROM journal WHERE user_id = ? AND month = ?", (user_id, month)
-            )
-
 
 def _insert(user_id: UUID, event: Event) -> Statement:
     return Statement(

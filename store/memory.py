@@ -221,11 +221,6 @@ class MemoryJournal(Journal):
                 topics.setdefault(user_id, {})[topic] = at_us(at)
         return topics
 
-    async def delete_months(self, user_id: UUID, months: Iterable[str]) -> None:
-        """Delete a user's events."""
-        for month in months:
-            self._events.pop((user_id, month), None)
-
 
 class MemoryDeadLetters(DeadLetters):
     """Dead letters in memory."""
