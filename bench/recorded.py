@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bench.load import RequestTarget
 from ingest.chunks import canonical_body
-from ingest.importers.spar import ACC_SCALE_G, GYRO_SCALE_RAD_S, RATE_HZ, read_spar
+from ingest.importers.spar import ACC_SCALE_G, RATE_HZ, read_spar
 from models.signal.pieces import Piece
 from muvr.context import CommandContext
 from schemas.ids import uuid7
@@ -23,23 +23,17 @@ DATA = "SPAR-10, 244,102 samples"
 FIRST_NS = 1_772_438_400 * NS_PER_S  # 2026-03-02 08:00 UTC
 
 
-def spar_counts(context: CommandContext, kind: str = "acc") -> NDArray[np.int16]:
-    """All samples of SPAR in one array, int16 (244102, 3), in recorded order."""
+def spar_counts(context: CommandContext) -> NDArray[np.int16]:
+    """All acceleration of SPAR in one array, int16 (244102, 3), in recorded order."""
     recordings = [imported.recording for imported in read_spar(context.config.paths.datasets)]
-    pieces = [
-        piece
-        for recording in recordings
-        for piece in (recording.acc if kind == "acc" else recording.gyro)
-    ]
-    return np.concatenate([piece.counts for piece in pieces])
+    return np.concatenate([piece.counts for recording in recordings for piece in recording.acc])
 
 
-def cut_pieces(counts: NDArray[np.int16], n: int, kind: str = "acc") -> list[Piece]:
+def cut_pieces(counts: NDArray[np.int16], n: int) -> list[Piece]:
     """Whole chunks of n samples; what is left at the end is left out."""
-    unit, scale = ("g", ACC_SCALE_G) if kind == "acc" else ("rad/s", GYRO_SCALE_RAD_S)
     step_ns = round(n / RATE_HZ * NS_PER_S)
     return [
-        Piece(FIRST_NS + i * step_ns, RATE_HZ, unit, scale, counts[i * n : (i + 1) * n])
+        Piece(FIRST_NS + i * step_ns, RATE_HZ, "g", ACC_SCALE_G, counts[i * n : (i + 1) * n])
         for i in range(len(counts) // n)
     ]
 
@@ -50,11 +44,11 @@ def bodies_of(pieces: Sequence[Piece]) -> list[tuple[bytes, str]]:
     return [(body, hashlib.sha256(body).hexdigest()) for body in bodies]
 
 
-def open_session(url: str, token: str, stream: str = "acc", unit: str = "g") -> UUID:
+def open_session(url: str, token: str) -> UUID:
     """A new session with one stream."""
     session = uuid7(int(time.time() * 1000), os.urandom(10))
     now = datetime.now(UTC).isoformat()
-    declared = {"kind": stream, "unit": unit, "device": "watch", "placement": "wrist"}
+    declared = {"kind": "acc", "unit": "g", "device": "watch", "placement": "wrist"}
     httpx.put(
         f"{url}/v1/sessions/{session}",
         headers={"Authorization": f"Bearer {token}"},
@@ -62,7 +56,7 @@ def open_session(url: str, token: str, stream: str = "acc", unit: str = "g") -> 
             "started_at": now,
             "sent_at": now,
             "timezone": "Europe/Prague",
-            "streams": {stream: {**declared, "side": "left"}},
+            "streams": {"acc": {**declared, "side": "left"}},
         },
         timeout=30,
     ).raise_for_status()

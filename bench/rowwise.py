@@ -47,9 +47,7 @@ class RowwiseRates(NamedTuple):
     client_share: float
 
 
-def rows_per_s(
-    deployment: Deployment, made: Batches, seconds: float, warm_up_s: float = WARM_UP_S
-) -> RowwiseRates:
+def rows_per_s(deployment: Deployment, made: Batches, seconds: float) -> RowwiseRates:
     """Samples a second that the node acknowledges as rows; no HTTP before it, no checks.
 
     One process writes, in Python as the service does. Its own path through the node is warmed up
@@ -60,7 +58,6 @@ def rows_per_s(
         made: `packed_batches`, which leaves the writer nothing to do but to send and to wait, or
             `bound_batches`, as the driver's users write.
         seconds: how long it is measured.
-        warm_up_s: how long it runs before.
     """
     settings = deployment.config.cassandra
     cluster = Cluster(["127.0.0.1"], port=settings.port, protocol_version=5, compression=False)
@@ -68,7 +65,7 @@ def rows_per_s(
         session = _session(cluster)
         insert = session.prepare(INSERT)
         counts = np.random.default_rng(1).integers(-8000, 8000, size=(BATCH, 3)).tolist()
-        _write(session, made(insert, counts), warm_up_s)
+        _write(session, made(insert, counts), WARM_UP_S)
         return _write(session, made(insert, counts), seconds)
     finally:
         cluster.shutdown()

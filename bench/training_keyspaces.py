@@ -77,13 +77,13 @@ def changing(users: int) -> list[int]:
     return list(range(0, users, round(1 / CHANGED)))
 
 
-def _await_estimates(keyspace: TrainedKeyspace, within_s: float = 90) -> None:
+def _await_estimates(keyspace: TrainedKeyspace) -> None:
     """Wait until Cassandra has estimated the sizes of the tables, by which Spark splits them.
 
-    It estimates every half minute.
+    It estimates every half minute; after 90 s the wait is given up.
     """
     database = keyspace.database()
-    until = time.monotonic() + within_s
+    until = time.monotonic() + 90
     while time.monotonic() < until:
         rows = database.execute(
             "SELECT partitions_count FROM system.size_estimates "

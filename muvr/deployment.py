@@ -34,6 +34,7 @@ NO_LIMITS = {
     "samples_per_day": 10**13,
     "logins_per_minute": 10**6,
 }
+ACCESS_MINUTES = 600.0
 PASSWORD = "only for this benchmark"  # noqa: S105 of accounts that are gone afterwards
 
 
@@ -101,17 +102,11 @@ class Deployment:
 
 
 @contextmanager
-def deployed(
-    context: CommandContext,
-    *,
-    limits: Mapping[str, object] = NO_LIMITS,
-    api: Mapping[str, object] | None = None,
-    access_minutes: float = 600,
-) -> Generator[Deployment]:
+def deployed(context: CommandContext) -> Generator[Deployment]:
     """A fresh deployment with the settings of conf.yaml but for its folder, ports and limits."""
-    with _started_node(context, limits, access_minutes) as (config, _, folder):
+    with _started_node(context) as (config, _, folder):
         migrate(config.cassandra, progress=context.terminal)
-        started = _started_service(config, folder, context.terminal, dict(api or {}))
+        started = _started_service(config, folder, context.terminal, {})
         try:
             yield started
         finally:
@@ -121,19 +116,17 @@ def deployed(
 @contextmanager
 def node_only(context: CommandContext) -> Generator[tuple[Config, EmbeddedNode]]:
     """A fresh node without a service, gone afterwards; nothing is migrated yet."""
-    with _started_node(context, {}, access_minutes=1) as (config, node, _):
+    with _started_node(context) as (config, node, _):
         yield config, node
 
 
 @contextmanager
-def _started_node(
-    context: CommandContext, limits: Mapping[str, object], access_minutes: float
-) -> Generator[tuple[Config, EmbeddedNode, Path]]:
+def _started_node(context: CommandContext) -> Generator[tuple[Config, EmbeddedNode, Path]]:
     """Settings of a benchmark's own, a node under way, and the folder of both; gone afterwards."""
     reports = context.config.paths.reports
     reports.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir=reports))
-    config = _settings(context, folder, limits, access_minutes)
+    config = _settings(context, folder)
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         node = EmbeddedNode(config.cassandra, config.paths)
@@ -160,9 +153,7 @@ def free_ports(n: int) -> list[int]:
         return [probe.getsockname()[1] for probe in probes]
 
 
-def _settings(
-    context: CommandContext, folder: Path, limits: Mapping[str, object], access_minutes: float
-) -> Config:
+def _settings(context: CommandContext, folder: Path) -> Config:
     port, storage_port, jmx_port, http_port = free_ports(4)
     config = context.config
     paths = config.paths.model_copy(
@@ -182,8 +173,8 @@ def _settings(
             "paths": paths,
             "cassandra": cassandra,
             "api": config.api.model_copy(update={"host": "127.0.0.1", "port": http_port}),
-            "auth": config.auth.model_copy(update={"access_minutes": access_minutes}),
-            "limits": config.limits.model_copy(update=dict(limits)),
+            "auth": config.auth.model_copy(update={"access_minutes": ACCESS_MINUTES}),
+            "limits": config.limits.model_copy(update=NO_LIMITS),
         }
     )
 

@@ -23,7 +23,7 @@ from muvr.terminal import plural
 from pipelines.lifecycle.runs import server_time
 from schemas.errors import MuvrError
 from schemas.times import aware
-from store.java import java_home
+from store.java import find_java
 from store.migrate import check_schema
 from store.node.durability import require_durability
 from store.node.files import LOOPBACK
@@ -75,7 +75,7 @@ def _safely(
 
 
 def _java(context: CommandContext) -> Finding:
-    return Finding("java", ok=True, says=f"Java 17 at {java_home()}")
+    return Finding("java", ok=True, says=f"Java 17 at {find_java().home}")
 
 
 def _kernel(context: CommandContext) -> Finding:  # it belongs to the environment

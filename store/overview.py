@@ -10,6 +10,7 @@ from store.jobs import JobRun, JobRuns
 
 MAX_COUNT = 10_000
 """Rows of a table that are counted at most: counting all would read whole tables."""
+RUNS_EACH = 5
 _COUNTED = {
     "users": "SELECT user_id FROM users LIMIT ?",
     "sessions": "SELECT session_id FROM sessions LIMIT ?",
@@ -39,7 +40,7 @@ def shown(count: int) -> str:
     return f"{count:,}" if count < MAX_COUNT else f"{MAX_COUNT:,} or more"
 
 
-async def read_overview(database: Database, runs_each: int = 5) -> Overview:
+async def read_overview(database: Database) -> Overview:
     """Read the overview.
 
     Raises:
@@ -50,7 +51,7 @@ async def read_overview(database: Database, runs_each: int = 5) -> Overview:
     )[0]
     counted = await asyncio.gather(*(database.run(cql, (MAX_COUNT,)) for cql in _COUNTED.values()))
     jobs = JobRuns(database)
-    newest = await asyncio.gather(*(jobs.newest(family, runs_each) for family in FAMILIES))
+    newest = await asyncio.gather(*(jobs.newest(family, RUNS_EACH) for family in FAMILIES))
     runs = sorted(
         (run for runs in newest for run in runs), key=lambda r: r.started_at, reverse=True
     )

@@ -54,7 +54,7 @@ def border_examples(
     for example in examples:
         scored = held_out_model.scored(example.signal, example.windows)
         for span, truth in matched(first_spans(scored), example.sets_s):
-            core_s = core_span(span, SETTINGS)
+            core_s = core_span(span)
             features = traces(scored.signal, core_s), postures(scored.signal, core_s)
             if truth[0] > 0:
                 starts.append(border_example(scored, features, span, truth, end=False))
@@ -81,7 +81,7 @@ def border_example(
     """
     trace, postures = features
     guess_s, true_s, other_s = (span[1], *truth[::-1]) if end else (span[0], *truth)
-    at_s, x = candidates(scored, trace, guess_s, SETTINGS, end=end)
+    at_s, x = candidates(scored, trace, guess_s, end=end)
     like = posture_means(postures, at_s, certain_border(other_s), end=end)
     return at_s, np.hstack([x, like]), true_s
 

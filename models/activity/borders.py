@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.activity.periodicity import DOWNSAMPLED_HZ
-from models.activity.settings import ActivitySettings
+from models.activity.settings import SETTINGS
 from models.activity.states import Span
 from models.activity.traces import Postures
 from models.arrays import Floats64
@@ -49,16 +49,16 @@ class BorderDistribution:
     probability: Floats64
 
 
-def candidate_times(scored: ScoredSignal, guess_s: float, settings: ActivitySettings) -> Floats64:
+def candidate_times(scored: ScoredSignal, guess_s: float) -> Floats64:
     """(c,) candidate borders around a first guess, all within the signal."""
-    reach, step = settings.reach_s, settings.border_step_s
+    reach, step = SETTINGS.reach_s, SETTINGS.border_step_s
     offs = np.arange(-round(reach / step), round(reach / step) + 1, dtype=np.float64) * step
     at_s: Floats64 = guess_s + offs
     return np.unique(np.clip(at_s, 0.0, scored.signal.duration_s))
 
 
 def candidates(
-    scored: ScoredSignal, trace: Floats64, guess_s: float, settings: ActivitySettings, *, end: bool
+    scored: ScoredSignal, trace: Floats64, guess_s: float, *, end: bool
 ) -> tuple[Floats64, Floats64]:
     """Candidate borders and their features.
 
@@ -66,13 +66,12 @@ def candidates(
         scored: the recording.
         trace: its `traces` from the middle of the set.
         guess_s: the first guess.
-        settings: reach and step of the search.
         end: whether the border is an end; then the features run backwards in time.
 
     Returns:
         Times (c,) and features (c, f).
     """
-    at_s = candidate_times(scored, guess_s, settings)
+    at_s = candidate_times(scored, guess_s)
     inwards = -1 if end else 1
     off = (at_s - guess_s) * inwards
     odds = np.clip(scored.log_odds, -SCORE_CLIP, SCORE_CLIP) / 5
@@ -124,9 +123,9 @@ def certain_border(at_s: float) -> BorderDistribution:
     return BorderDistribution(np.array([at_s]), np.ones(1))
 
 
-def core_span(span: Span, settings: ActivitySettings) -> Span:
+def core_span(span: Span) -> Span:
     """The core of a set: without `core_s` at either end, at most a quarter each."""
-    left_out = min(settings.core_s, (span[1] - span[0]) / 4)
+    left_out = min(SETTINGS.core_s, (span[1] - span[0]) / 4)
     return span[0] + left_out, span[1] - left_out
 
 

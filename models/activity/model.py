@@ -18,7 +18,7 @@ from models.activity.features import ActivityWindows, activity_features
 from models.activity.logit import BorderModel
 from models.activity.periodicity import DOWNSAMPLED_HZ
 from models.activity.segments import Segment, merge_across_gaps, segment_of
-from models.activity.settings import SETTINGS, ActivitySettings
+from models.activity.settings import SETTINGS
 from models.activity.states import Span, spans_of, viterbi_states
 from models.activity.traces import DISTANCE_2S, postures, traces
 from models.activity.untrained import untrained_segments
@@ -86,14 +86,14 @@ class ActivityModel:
 
     def refined(self, scored: ScoredSignal, span: Span) -> Span:
         """A set with refined borders; those at an end of the signal stay."""
-        core_s = core_span(span, SETTINGS)
+        core_s = core_span(span)
         trace = traces(scored.signal, core_s)
         start, end = certain_border(span[0]), certain_border(span[1])
         if self.start is not None and span[0] > 0:
-            at_s, x = candidates(scored, trace, span[0], SETTINGS, end=False)
+            at_s, x = candidates(scored, trace, span[0], end=False)
             start = BorderDistribution(at_s, self.start.probabilities(x))
         if self.end is not None and span[1] < scored.signal.duration_s:
-            at_s, x = candidates(scored, trace, span[1], SETTINGS, end=True)
+            at_s, x = candidates(scored, trace, span[1], end=True)
             like = posture_means(postures(scored.signal, core_s), at_s, start, end=True)
             end = BorderDistribution(at_s, self.end.probabilities(np.hstack([x, like])))
         start_s, end_s = (best_time(border, SETTINGS.border_within_s) for border in (start, end))
@@ -120,34 +120,30 @@ class ActivityModel:
         return merge_across_gaps([segment_of(scored, span) for span in self.spans(scored)])
 
 
-def first_spans(scored: ScoredSignal, settings: ActivitySettings = SETTINGS) -> list[Span]:
+def first_spans(scored: ScoredSignal) -> list[Span]:
     """The sets by the scores of windows alone, before their borders are refined."""
-    states = viterbi_states(scored.log_odds, settings.stay)
+    states = viterbi_states(scored.log_odds, SETTINGS.stay)
     spans = spans_of(states, scored.centre_s, scored.signal.duration_s)
-    return [s for s in spans if s[1] - s[0] >= settings.min_set_s]
+    return [s for s in spans if s[1] - s[0] >= SETTINGS.min_set_s]
 
 
-def merge_resumed(
-    scored: ScoredSignal, spans: Sequence[Span], settings: ActivitySettings = SETTINGS
-) -> list[Span]:
+def merge_resumed(scored: ScoredSignal, spans: Sequence[Span]) -> list[Span]:
     """Spans in order; a set that goes on after a short pause is merged into one."""
     merged: list[Span] = []
     for span in spans:
-        if merged and is_same_set(scored, merged[-1], span, settings):
+        if merged and is_same_set(scored, merged[-1], span):
             merged[-1] = (merged[-1][0], span[1])
         else:
             merged.append(span)
     return merged
 
 
-def is_same_set(
-    scored: ScoredSignal, before: Span, after: Span, settings: ActivitySettings
-) -> bool:
+def is_same_set(scored: ScoredSignal, before: Span, after: Span) -> bool:
     """Whether two spans are one set: a short pause between them, and the same movement."""
-    if after[0] - before[1] > settings.max_pause_s:
+    if after[0] - before[1] > SETTINGS.max_pause_s:
         return False
     longer, other = sorted((before, after), key=lambda span: span[0] - span[1])
     near_s = after[1] - before[0]
-    distance = traces(scored.signal, core_span(longer, settings), near_s)[:, DISTANCE_2S]
-    first, end = (round(s * DOWNSAMPLED_HZ) for s in core_span(other, settings))
-    return float(distance[first:end].mean()) < settings.similar_below
+    distance = traces(scored.signal, core_span(longer), near_s)[:, DISTANCE_2S]
+    first, end = (round(s * DOWNSAMPLED_HZ) for s in core_span(other))
+    return float(distance[first:end].mean()) < SETTINGS.similar_below

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.activity.borders import ScoredSignal
-from models.activity.settings import SETTINGS, ActivitySettings
+from models.activity.settings import SETTINGS
 from models.activity.states import Span
 
 EVIDENCE_PER_WINDOW = 0.25  # neighbouring windows share seven eighths of their samples
@@ -38,9 +38,7 @@ def segment_of(scored: ScoredSignal, span: Span) -> Segment:
     )
 
 
-def merge_across_gaps(
-    segments: Sequence[Segment], settings: ActivitySettings = SETTINGS
-) -> tuple[Segment, ...]:
+def merge_across_gaps(segments: Sequence[Segment]) -> tuple[Segment, ...]:
     """Segments in order; those that only a short loss of samples separates are merged.
 
     >>> parts = [Segment(0, 10**9, 0.5), Segment(2 * 10**9, 4 * 10**9, 0.75)]
@@ -49,7 +47,7 @@ def merge_across_gaps(
     """
     out: list[Segment] = []
     for segment in sorted(segments, key=lambda s: s.start_ns):
-        if out and segment.start_ns - out[-1].end_ns <= settings.merge_gap_s * 1e9:
+        if out and segment.start_ns - out[-1].end_ns <= SETTINGS.merge_gap_s * 1e9:
             likelier = max(out[-1].probability, segment.probability)
             out[-1] = Segment(out[-1].start_ns, max(out[-1].end_ns, segment.end_ns), likelier)
         else:

@@ -135,9 +135,9 @@ def speed_rank(x: Floats64, core: Indices) -> Floats64:
     return np.searchsorted(np.sort(speed[core]), speed) / len(core)
 
 
-def postures(signal: WristSignal, core_s: Span, near_s: float = NEAR_S) -> Postures:
+def postures(signal: WristSignal, core_s: Span) -> Postures:
     """The wrist's postures around a set; farther rows repeat the nearest computed one."""
-    gravity = near_set(signal, core_s, near_s, lambda part, _: gravity_rows(part))
+    gravity = near_set(signal, core_s, NEAR_S, lambda part, _: gravity_rows(part))
     recorded = np.ones(len(gravity), dtype=np.bool_)
     core = gravity[core_rows(recorded, 0, core_s)]
     return Postures(gravity, float(np.sqrt(core.var(axis=0).sum())))

@@ -49,7 +49,7 @@ def grown(signal: WristSignal, span: Span) -> Span:
     Periodicity is measured over twelve seconds, so it starts late and ends early; the distance to
     the core is measured over one.
     """
-    distance = traces(signal, core_span(span, SETTINGS))[:, DISTANCE_1S]
+    distance = traces(signal, core_span(span))[:, DISTANCE_1S]
     alike = smoothed(distance[:, None], round(DOWNSAMPLED_HZ))[:, 0] < SETTINGS.similar_below
     first, last = (round(s * DOWNSAMPLED_HZ) for s in span)
     reach = round(SETTINGS.untrained_reach_s * DOWNSAMPLED_HZ)

@@ -20,6 +20,7 @@ from models.arrays import Floats64, Ints64
 from models.history import WEEK_S, SetLog
 
 FEATURES = ("frequency", "performance", "improvement")
+WEEKS = 26.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +57,17 @@ def capacity(log: SetLog) -> Floats64:
     return np.where(weighted, weight * (1 + reps / 30), reps)
 
 
-def summarise(log: SetLog, until_s: float, *, weeks: float = 26.0) -> Summary:
-    """What `features` needs of one person.
+def summarise(log: SetLog, until_s: float) -> Summary:
+    """What `features` needs of one person's last `WEEKS`.
+
+    A person who began later is counted from the first visit, over at least two weeks.
 
     Args:
         log: the person's sets.
         until_s: end of the stretch, seconds since the epoch.
-        weeks: its length; a person who began later is counted from the first visit, over at
-            least two weeks.
     """
-    stretch = log.since(until_s - weeks * WEEK_S).before(until_s)
-    began_s = max(float(log.started_s[0]), until_s - weeks * WEEK_S) if len(log) else until_s
+    stretch = log.since(until_s - WEEKS * WEEK_S).before(until_s)
+    began_s = max(float(log.started_s[0]), until_s - WEEKS * WEEK_S) if len(log) else until_s
     seen_weeks = max((until_s - began_s) / WEEK_S, 2.0)
     value = capacity(stretch)
     known = np.isfinite(value)

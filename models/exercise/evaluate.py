@@ -9,7 +9,6 @@ from models.arrays import Flags, Floats, Floats32, Ints64
 from models.exercise.features import window_features
 from models.exercise.layout import layout_of
 from models.exercise.model import ExerciseModel, Prediction
-from models.signal.windows import STEP_S
 from models.signal.wrist import WristSignal
 from schemas.errors import NotEnoughLabels
 from schemas.inputs import ACC3, ACC6
@@ -57,14 +56,12 @@ class Scores:
     log_loss: float
 
 
-def labelled_windows(
-    signals: Sequence[WristSignal], exercise: str, step_s: float = STEP_S
-) -> LabelledWindows | None:
+def labelled_windows(signals: Sequence[WristSignal], exercise: str) -> LabelledWindows | None:
     """Windows of one labelled set; None when no stretch of it is 4 s long."""
     # With rotation, if any stretch has it.
     layout = ACC6 if any(layout_of(s) == ACC6 for s in signals) else ACC3
     kept = [s for s in signals if layout_of(s) == layout]
-    windows = [window_features(s, step_s) for s in kept]
+    windows = [window_features(s) for s in kept]
     if not any(len(w.x) for w in windows):
         return None
     return LabelledWindows(

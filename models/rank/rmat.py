@@ -4,7 +4,7 @@ import numpy as np
 
 from models.arrays import Ints32
 
-GRAPH500 = (0.57, 0.19, 0.19)
+GRAPH500 = (0.57, 0.19, 0.19)  # of (source bit, target bit) = (0, 0), (0, 1), (1, 0)
 
 
 def rmat_edges(
@@ -12,19 +12,16 @@ def rmat_edges(
     edges_a_vertex: int,
     seed: int,
     *,
-    quadrants: tuple[float, float, float] = GRAPH500,
     unique: bool = True,
 ) -> tuple[Ints32, Ints32]:
     """(sources, targets), int32 (edges,) each, of a graph with 2**scale vertices.
 
-    Each of `scale` bits of both ends is drawn by the probabilities of the quadrants (a, b, c, and
-    the rest).
+    Each of `scale` bits of both ends is drawn by the probabilities of `GRAPH500`.
 
     Args:
         scale: two to this power vertices.
         edges_a_vertex: edges drawn per vertex.
         seed: the same seed gives the same graph.
-        quadrants: probabilities of (source bit, target bit) = (0, 0), (0, 1), (1, 0).
         unique: drop repeated edges and loops, as peers do; then fewer edges remain.
 
     >>> sources, targets = rmat_edges(4, 8, seed=1)
@@ -33,7 +30,7 @@ def rmat_edges(
     """
     random = np.random.default_rng(seed)
     count = edges_a_vertex << scale
-    a, b, c = quadrants
+    a, b, c = GRAPH500
     sources, targets = np.zeros(count, np.int64), np.zeros(count, np.int64)
     for _ in range(scale):
         draw = random.random(count, np.float32)

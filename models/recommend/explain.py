@@ -17,6 +17,8 @@ from models.recommend.features import Counts
 from models.recommend.model import Recommender
 from models.recommend.reference import confidence_above_one, row_ridge
 
+REASONS = 3  # own exercises that a recommendation names, at most
+
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
@@ -56,7 +58,7 @@ def contributions(counts: Counts, user: int, model: Recommender) -> tuple[Ints32
 
 
 def recommend_user(
-    counts: Counts, user: int, model: Recommender, *, n: int = 10, reasons: int = 3, new_only: bool
+    counts: Counts, user: int, model: Recommender, *, n: int = 10, new_only: bool
 ) -> tuple[Recommendation, ...]:
     """The best exercises for one user, with reasons; nothing for a user without sets.
 
@@ -66,7 +68,6 @@ def recommend_user(
         user: the row.
         model: what was learned.
         n: how many recommendations.
-        reasons: at most so many own exercises each.
         new_only: leave out what the user has done before.
     """
     own, parts = contributions(counts, user, model)
@@ -81,7 +82,7 @@ def recommend_user(
             position=place + 1,
             exercise=model.exercises[item],
             score=float(scores[item]),
-            because=_top_contributions(own, parts[item], model.exercises, reasons),
+            because=_top_contributions(own, parts[item], model.exercises),
         )
         for place, item in enumerate(order.tolist())
         if np.isfinite(scores[item])
@@ -89,7 +90,7 @@ def recommend_user(
 
 
 def _top_contributions(
-    own: Ints32, parts: Floats64, exercises: tuple[str, ...], reasons: int
+    own: Ints32, parts: Floats64, exercises: tuple[str, ...]
 ) -> tuple[Contribution, ...]:
-    best = np.argsort(-parts, kind="stable")[:reasons].tolist()
+    best = np.argsort(-parts, kind="stable")[:REASONS].tolist()
     return tuple(Contribution(exercises[own[j]], float(parts[j])) for j in best if parts[j] > 0)

@@ -11,6 +11,7 @@ from models.reps.explain import Explanation
 from models.reps.settings import RepsSettings
 
 TRAITS = ("coverage", "margin to another count", "edge ambiguity", "fit", "variation")
+RIDGE = 1.0  # penalty on standardised weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +59,16 @@ def traits_of(
     return np.array([best.coverage, margin, unclear, best.fit, best.variation])
 
 
-def fit_confidence(traits: Floats64, exact: Floats64, ridge: float = 1.0) -> Confidence:
+def fit_confidence(traits: Floats64, exact: Floats64) -> Confidence:
     """Learn the weights by penalised logistic regression (Newton's method).
 
     Args:
         traits: (n, 5) of counted sets.
         exact: (n,) 1 where the count was exactly right, else 0.
-        ridge: penalty on standardised weights.
     """
     mean, spread = traits.mean(axis=0), np.maximum(traits.std(axis=0), 1e-6)
     x = np.hstack([(traits - mean) / spread, np.ones((len(traits), 1))])
-    penalty = np.diag([ridge] * traits.shape[1] + [1e-6])
+    penalty = np.diag([RIDGE] * traits.shape[1] + [1e-6])
     w = np.zeros(x.shape[1])
     for _ in range(30):
         p = 1 / (1 + np.exp(-x @ w))

@@ -63,51 +63,45 @@ def ranked(tried: Sequence[Explanation], settings: RepsSettings) -> RankedExplan
     return RankedExplanations(tuple((e, bounds(e, settings)) for e in order))
 
 
-def count_in_arrays(
-    acc_g: Floats64, gyro: Floats64 | None, rate_hz: float, settings: RepsSettings = SETTINGS
-) -> Repetitions:
+def count_in_arrays(acc_g: Floats64, gyro: Floats64 | None, rate_hz: float) -> Repetitions:
     """Count repetitions in plain arrays.
 
     Args:
         acc_g: (n, 3) acceleration in g, gravity included.
         gyro: (n, 3) rotation in rad/s, or None.
         rate_hz: sample rate of both, 25 Hz or more.
-        settings: the counter's constants.
 
     Returns:
         The repetitions, times in seconds after row 0. Less than two seconds, or a wrist that
         never moves, holds none, with confidence 0.
     """
-    prepared = prepare(acc_g, gyro, rate_hz, settings)
-    tried = explanations(prepared, settings) if prepared is not None else []
+    prepared = prepare(acc_g, gyro, rate_hz, SETTINGS)
+    tried = explanations(prepared, SETTINGS) if prepared is not None else []
     if prepared is None or not tried:
         return Repetitions(0, 0.0, ())
-    counted = ranked(tried, settings)
+    counted = ranked(tried, SETTINGS)
     best, borders = counted.ranked[0]
     step_s, offset_s = best.grid.step_s, prepared.offset_s
     spans_s = [(offset_s + a * step_s, offset_s + b * step_s) for a, b in borders.spans]
     repetitions = measured(acc_g, gyro, rate_hz, spans_s)
-    return Repetitions(len(repetitions), CONFIDENCE.of(counted.traits(settings)), repetitions)
+    return Repetitions(len(repetitions), CONFIDENCE.of(counted.traits(SETTINGS)), repetitions)
 
 
-def count_repetitions(
-    signal: WristSignal | Sequence[WristSignal], settings: RepsSettings = SETTINGS
-) -> Repetitions:
+def count_repetitions(signal: WristSignal | Sequence[WristSignal]) -> Repetitions:
     """Count the repetitions of one set.
 
     Args:
         signal: the wrist during the set, or its pieces where samples were lost. Gaps up to
-            `settings.longest_gap_s` are bridged, longer ones counted on either side. Either
+            `SETTINGS.longest_gap_s` are bridged, longer ones counted on either side. Either
             wrist, with or without rotation; where one bridged piece lacks rotation, the others
             around it are counted without theirs.
-        settings: the counter's constants.
 
     Returns:
         The repetitions, times in seconds after the first sample of the earliest piece.
     """
     signals = (signal,) if isinstance(signal, WristSignal) else tuple(signal)
-    parts = joined(signals, settings.longest_gap_s)
-    counted = [count_in_arrays(p.acc_g, p.gyro, RATE_HZ, settings) for p in parts]
+    parts = joined(signals, SETTINGS.longest_gap_s)
+    counted = [count_in_arrays(p.acc_g, p.gyro, RATE_HZ) for p in parts]
     repetitions = [
         r.later(p.start_s) for p, c in zip(parts, counted, strict=True) for r in c.repetitions
     ]

@@ -35,13 +35,13 @@ def cassandra_jars(cache: Path, progress: Progress | None = None) -> list[Path]:
     return locked_jars(LOCKS / "cassandra.toml", cache, progress)
 
 
-def connector_jars(cache: Path, progress: Progress | None = None) -> list[Path]:
+def connector_jars(cache: Path) -> list[Path]:
     """The jars of the Spark-Cassandra connector, without those that Spark brings itself.
 
     Raises:
         BadJar: a jar cannot be fetched or is not the locked one; the sentence names it.
     """
-    return locked_jars(LOCKS / "connector.toml", cache, progress)
+    return locked_jars(LOCKS / "connector.toml", cache)
 
 
 def locked_jars(lock: Path, cache: Path, progress: Progress | None = None) -> list[Path]:

@@ -153,8 +153,8 @@ def test_end_features_equal_start_features_of_the_reversed_recording() -> None:
         ScoredSignal(signal, centre_s, odds),
         ScoredSignal(signal, centre_s, odds[::-1]),
     )
-    _, start = candidates(forwards, trace, 20.0, SETTINGS, end=False)
-    _, end = candidates(backwards, trace[::-1], 40.0, SETTINGS, end=True)
+    _, start = candidates(forwards, trace, 20.0, end=False)
+    _, end = candidates(backwards, trace[::-1], 40.0, end=True)
     np.testing.assert_allclose(start, end[::-1], atol=1e-9)
 
 
