@@ -79,11 +79,6 @@ class CommandContext:
             make_passwords(self.config)
             secure_superuser(self.config)
 
-    @property
-    def password_file(self) -> Path:
-        """Where Cassandra's password is, when there is one."""
-        return self.config.paths.secrets / "cassandra-password"
-
     def run_async(
         self, operation: Callable[[Database], Coroutine[Any, Any, T]], role: Role = "service"
     ) -> T:

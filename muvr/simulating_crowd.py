@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from multiprocessing import get_context
-from pathlib import Path
 from uuid import UUID
 
 from api.passwords import Passwords
@@ -31,6 +30,7 @@ from schemas.errors import NameTaken
 from schemas.events import PlanBody, SessionOpening, SetConfirmation
 from store.concurrency import map_concurrently
 from store.connection import connect
+from store.credentials import Credentials, credentials_of
 from store.database import Database
 from store.journal import Journal
 from store.records import records_in
@@ -78,8 +78,7 @@ def send_crowd(
     ]
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         sent = [
-            pool.submit(send_in_process, context.config, context.password_file, world, portion)
-            for portion in portions
+            pool.submit(send_in_process, context.config, world, portion) for portion in portions
         ]
         try:
             for done in as_completed(sent):
@@ -127,17 +126,16 @@ async def _register(
         )
 
 
-def send_in_process(
-    config: Config, password_file: Path, world: SimulatedWorld, people: Sequence[int]
-) -> Counter[str]:
+def send_in_process(config: Config, world: SimulatedWorld, people: Sequence[int]) -> Counter[str]:
     """Send a portion, in a worker process with one connection for all its portions."""
-    database = _connection(config.cassandra, password_file)  # pyright: ignore[reportArgumentType] frozen: has a hash
+    credentials = credentials_of(config, "service")
+    database = _connection(config.cassandra, credentials)  # pyright: ignore[reportArgumentType] frozen: has a hash
     return send_portion(database, config, world, people)
 
 
 @lru_cache(maxsize=1)
-def _connection(settings: Cassandra, password_file: Path) -> Database:
-    return connect(settings, keyspace=settings.keyspace, password_file=password_file)
+def _connection(settings: Cassandra, credentials: Credentials | None) -> Database:
+    return connect(settings, keyspace=settings.keyspace, credentials=credentials)
 
 
 def send_portion(

@@ -1,7 +1,6 @@
 """Builds the driver's `Cluster` from the settings: hosts, policies, time-outs, login."""
 
 import ssl
-from pathlib import Path
 
 from cassandra import ConsistencyLevel
 from cassandra.auth import PlainTextAuthProvider
@@ -18,13 +17,13 @@ from store.rows import named_rows
 
 
 def cluster_of(
-    settings: Cassandra, auth: PlainTextAuthProvider | None, loop_thread: LoopThread | None
+    settings: Cassandra, credentials: tuple[str, str] | None, loop_thread: LoopThread | None
 ) -> Cluster:
     """The driver's cluster; nothing is connected yet.
 
     Args:
         settings: hosts, port, data centre, consistency, TLS.
-        auth: of `auth_of`.
+        credentials: name and password of a role; None without authentication.
         loop_thread: the event loop that sends all requests, None for the driver's own thread.
     """
     # Schema and token metadata tell which node holds a row. A single node holds every row: there,
@@ -53,18 +52,7 @@ def cluster_of(
         compression=False,  # negotiated silently where lz4 is there; sample bytes are dense
         execution_profiles={EXEC_PROFILE_DEFAULT: profile},
         ssl_context=ssl.create_default_context(cafile=settings.tls_ca) if settings.tls_ca else None,
-        auth_provider=auth,
+        auth_provider=PlainTextAuthProvider(*credentials) if credentials else None,
         schema_metadata_enabled=multiple_nodes,
         token_metadata_enabled=multiple_nodes,
     )
-
-
-def auth_of(
-    settings: Cassandra, password_file: Path | None, credentials: tuple[str, str] | None
-) -> PlainTextAuthProvider | None:
-    """The login: of the given role, else the settings' with the password in a file, else none."""
-    if credentials is not None:
-        return PlainTextAuthProvider(*credentials)
-    if not settings.username or password_file is None:
-        return None
-    return PlainTextAuthProvider(settings.username, password_file.read_text().strip())

@@ -1,14 +1,13 @@
 """Connects to the cluster that the settings name, or raises an error that says why it cannot."""
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from cassandra import DriverException, UnresolvableContactPoints
 from cassandra.cluster import NoHostAvailable
 
 from schemas.config import Cassandra
 from schemas.errors import DatabaseUnavailable, NotAllowed
-from store.cluster import auth_of, cluster_of
+from store.cluster import cluster_of
 from store.database import Database
 from store.reactor import LoopThread
 
@@ -20,7 +19,6 @@ def connect(
     settings: Cassandra,
     *,
     keyspace: str | None,
-    password_file: Path | None = None,
     credentials: tuple[str, str] | None = None,
     loop_thread: LoopThread | None = None,
 ) -> Database:
@@ -29,8 +27,7 @@ def connect(
     Args:
         settings: hosts, port, data centre, consistency.
         keyspace: None before the keyspace exists (migrations only).
-        password_file: read when `settings.username` is set.
-        credentials: another role's name and password (store.credentials).
+        credentials: a role's name and password (store.credentials); None without authentication.
         loop_thread: the event loop that sends all requests and also reads the answers; call this
             from another thread. None: the driver's own thread does, for commands and jobs.
 
@@ -39,9 +36,8 @@ def connect(
         NotAllowed: Cassandra refuses this name and password.
     """
     name = credentials[0] if credentials else settings.username or "nobody"
-    auth = auth_of(settings, password_file, credentials)
     try:
-        cluster = cluster_of(settings, auth, loop_thread)
+        cluster = cluster_of(settings, credentials, loop_thread)
     except UnresolvableContactPoints as problem:
         raise _connection_error(settings, name, problem) from problem
     try:

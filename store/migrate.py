@@ -40,7 +40,6 @@ _TABLES = {
 def migrate(
     config: Cassandra,
     *,
-    password_file: Path | None = None,
     credentials: tuple[str, str] | None = None,
     folder: Path = FOLDER,
     layout: Mapping[str, str] = LAYOUT,
@@ -59,7 +58,7 @@ def migrate(
         DatabaseUnavailable: Cassandra does not answer, or its nodes do not agree on the schema.
     """
     migrations = read_migrations(folder)
-    database = connect(config, keyspace=None, password_file=password_file, credentials=credentials)
+    database = connect(config, keyspace=None, credentials=credentials)
     try:
         _create_keyspace(database, config)
         if not _pending(database, config.keyspace, migrations):
