@@ -17,7 +17,7 @@ from store.stretches import Stretches
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """The repositories of recorded data. `store.memory` has them without Cassandra, for tests."""
+    """The repositories of recorded data; `tests.store.memory` has them without Cassandra."""
 
     samples: Samples
     sessions: Sessions

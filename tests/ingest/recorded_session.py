@@ -9,7 +9,6 @@ from uuid import uuid4
 from ingest.recorder import Recorder
 from schemas.errors import DatabaseUnavailable
 from schemas.events import Completion, SessionOpening
-from store.memory import memory_records
 from store.records import Records
 from tests.ingest.histories import (
     CHUNKS,
@@ -20,6 +19,7 @@ from tests.ingest.histories import (
     confirmation,
     new_id,
 )
+from tests.store.memory import memory_records
 
 NOW = START + timedelta(minutes=2)
 GYRO = {**STREAM, "kind": "gyro", "unit": "rad/s"}

@@ -18,11 +18,11 @@ from schemas.events import Completion, SessionOpening, SetConfirmation
 from schemas.ids import uuid7
 from schemas.times import us_of
 from store.database import Database
-from store.memory import memory_records
 from store.plans import Plan, PlanVersion
 from store.records import Records, records_in
 from tests.ingest.histories import STREAM
 from tests.store.made_records import prediction
+from tests.store.memory import memory_records
 
 START = datetime(2026, 11, 21, 22, 30, tzinfo=UTC)
 MONTH = "2026-11"

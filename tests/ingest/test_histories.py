@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from store.database import Database
-from store.memory import memory_records
 from store.records import Records, records_in
 from tests.ingest.histories import LIMITS, NUMBERS, HistoryRunner
+from tests.store.memory import memory_records
 
 KINDS = ("put",) * 5 + ("complete",) * 3 + ("confirm", "correct", "correct", "drop", "sweep")
 CUTS = (0, 0, *range(1, 25))

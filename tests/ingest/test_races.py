@@ -17,7 +17,6 @@ from ingest.sweeper import sweep_user
 from schemas.errors import AmbiguousChunks, Deleted, EventConflict, MuvrError, StaleRevision
 from schemas.events import Completion, SessionOpening
 from store.database import Database
-from store.memory import memory_records
 from store.records import Records, records_in
 from tests.ingest.histories import (
     CHUNKS,
@@ -28,6 +27,7 @@ from tests.ingest.histories import (
     confirmation,
     new_id,
 )
+from tests.store.memory import memory_records
 
 
 class _Jittered:

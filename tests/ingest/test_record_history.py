@@ -13,9 +13,9 @@ from schemas.config import Limits
 from schemas.errors import BadEvent, ClockSkew, Deleted, EventConflict
 from schemas.events import SessionOpening, SetConfirmation
 from schemas.ids import uuid7
-from store.memory import memory_records
 from store.records import records_in
 from tests.cassandra_node import ON_NODE
+from tests.store.memory import memory_records
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 FIRST = datetime(2026, 9, 29, 18, tzinfo=UTC)

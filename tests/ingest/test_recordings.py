@@ -22,11 +22,11 @@ from ingest.rows import end_ns_of, piece_of, row_of
 from models.signal.pieces import Piece
 from schemas.errors import BadSamples, NotFound
 from schemas.events import Completion
-from store.memory import MemoryDeadLetters, memory_records
 from store.samples import ChunkMetadata
 from store.sessions import NO_HASH, SessionRow, StreamList
 from tests.ingest.histories import CHUNKS, START, STREAM, new_id
 from tests.ingest.recorded_session import RecordedSession
+from tests.store.memory import MemoryDeadLetters, memory_records
 
 NS = 10**9
 

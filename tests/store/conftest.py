@@ -8,9 +8,9 @@ from uuid import uuid4
 import pytest
 
 from schemas.config import Limits
-from store.memory import memory_records
 from store.records import Records, records_in
 from tests.cassandra_node import ON_NODE
+from tests.store.memory import memory_records
 
 
 @pytest.fixture(params=["memory", pytest.param("cassandra", marks=ON_NODE)])

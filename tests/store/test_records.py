@@ -10,10 +10,10 @@ from schemas.layout import CHUNKS_PER_PART
 from schemas.times import at_us
 from store.dead_letters import DeadLetter
 from store.journal import EventKey
-from store.memory import memory_records
 from store.records import Records
 from store.samples import PARTS_AT_ONCE, Samples
 from tests.store.made_records import NOW, NOW_US, event, new_id, sample
+from tests.store.memory import memory_records
 
 
 def test_chunks_of_the_same_number_are_kept_side_by_side(records: Records, run: Any) -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from schemas.layout import LABELLED_TTL_S
 from schemas.times import us_of
-from store.memory_sets import MemoryStretches
 from store.stretches import StoredStretch, Stretches, StretchMetadata
 from tests.cassandra_node import ON_NODE
+from tests.store.memory_sets import MemoryStretches
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 AT = us_of(NOW)

@@ -14,14 +14,14 @@ from schemas.ids import day_of, time_us_of
 from schemas.layout import month_of, part_of
 from schemas.times import at_us, us_of
 from schemas.topics import Topic
-from store.cells import Cells
 from store.dead_letters import DeadLetter, DeadLetters
 from store.journal import Event, EventKey, Journal
-from store.memory_plans import MemoryDeviations, MemoryPlans, MemoryPredictions
-from store.memory_sets import MemorySets, MemoryStretches
 from store.records import Records
 from store.samples import ChunkMetadata, SampleRow, Samples
 from store.sessions import SessionRow, Sessions, StreamList
+from tests.store.cells import Cells
+from tests.store.memory_plans import MemoryDeviations, MemoryPlans, MemoryPredictions
+from tests.store.memory_sets import MemorySets, MemoryStretches
 
 
 class MemorySamples(Samples):

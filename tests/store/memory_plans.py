@@ -1,13 +1,13 @@
-"""Plans, deviations and predictions without Cassandra, for the suite of `store.memory`."""
+"""Plans, deviations and predictions without Cassandra; see `tests.store.memory`."""
 
 from collections.abc import Sequence
 from uuid import UUID
 
 from schemas.times import us_of
-from store.cells import Cells
 from store.deviations import DeviationRow, Deviations
 from store.plans import Plan, Plans, PlanVersion
 from store.predictions import Prediction, Predictions
+from tests.store.cells import Cells
 
 
 class MemoryPlans(Plans):

@@ -1,12 +1,12 @@
-"""Confirmed and labelled sets in memory; see `store.memory`."""
+"""Confirmed and labelled sets in memory; see `tests.store.memory`."""
 
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from schemas.inputs import LAYOUTS
-from store.cells import Cells
 from store.sets import LabelledRevision, LabelledSet, SetRow, Sets
 from store.stretches import StoredStretch, Stretches, StretchMetadata
+from tests.store.cells import Cells
 
 
 class MemorySets(Sets):

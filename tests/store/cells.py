@@ -1,4 +1,4 @@
-"""In-memory tables of cells with write timestamps like Cassandra's, the base of `store.memory`."""
+"""In-memory tables of cells with write timestamps like Cassandra's, for `tests.store.memory`."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
