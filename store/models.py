@@ -1,5 +1,6 @@
 """Stored models: immutable bytes with a manifest; `store.champions` tells which ones serve."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -7,6 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from schemas.errors import NoModel
+from schemas.ids import version_of
 from schemas.times import aware
 from store.database import Database, Row
 
@@ -34,6 +36,20 @@ class StoredModel(NamedTuple):
     sha256: bytes
     run_id: UUID
     created_at: datetime
+
+    @classmethod
+    def of(
+        cls,
+        key: tuple[str, str, str],
+        content: bytes,
+        manifest: Mapping[str, object],
+        run_id: UUID,
+        at: datetime,
+    ) -> "StoredModel":
+        """A new model of (owner, layout, family); its version and `sha256` are of its bytes."""
+        sha256 = hashlib.sha256(content).digest()
+        manifest = {**manifest, "sha256": sha256.hex()}
+        return cls(*key, version_of(sha256), content, manifest, sha256, run_id, at)
 
 
 class Models:

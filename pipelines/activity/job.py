@@ -49,16 +49,16 @@ from pipelines.lifecycle.pointers import (
     move_pointer,
     read_global_incumbents,
 )
-from pipelines.lifecycle.runs import Clock, Run, RunReport, server_time
+from pipelines.lifecycle.runs import Run, RunReport
 from pipelines.lifecycle.scope import UserSelection, has_changes, same_outcomes
 from pipelines.lifecycle.user_models import outcome_of
 from schemas.config import Config
 from schemas.errors import BadModelBytes, CannotLearn
-from schemas.ids import version_of
 from schemas.inputs import LAYOUTS, InputLayout
 from schemas.layout import GLOBAL_OWNER
 from schemas.progress import Progress
 from schemas.statuses import RunStatus
+from schemas.times import Clock, server_time
 from schemas.topics import Topic
 from store.champions import Challenger, Champions
 from store.database import Database
@@ -244,7 +244,6 @@ def _stored_model(
     metrics: Mapping[str, Any],
 ) -> StoredModel:
     """A model with its provenance."""
-    sha256 = hashlib.sha256(content).digest()
     digests = "\n".join(row["digest"] for row in sums_rows)
     manifest = {
         "level": "global",
@@ -255,10 +254,9 @@ def _stored_model(
         "data_digest": hashlib.sha256(digests.encode()).hexdigest(),
         "environment": environment(),
         "metrics": dict(metrics),
-        "sha256": sha256.hex(),
     }
-    names = (GLOBAL_OWNER, layout, FAMILY, version_of(sha256))
-    return StoredModel(*names, content, manifest, sha256, run.run_id, run.started_at)
+    key = (GLOBAL_OWNER, layout, FAMILY)
+    return StoredModel.of(key, content, manifest, run.run_id, run.started_at)
 
 
 def _status(outcomes: set[str]) -> RunStatus:

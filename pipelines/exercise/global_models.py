@@ -146,15 +146,16 @@ def promote_global(
     Returns:
         why it does not serve, because it was withdrawn (see `move_pointer`); "" where it does.
     """
-    labels = list(from_bytes(content).labels)
     manifest = {
         "level": "global",
-        "labels": labels,
+        "labels": list(from_bytes(content).labels),
         "trained_until": at.isoformat(),
         "environment": environment(),
+        "golden": golden(content),
         **details,
     }
-    return asyncio.run(_put(database, layout, FAMILY, content, manifest, run_id, at, serve=True))
+    model = StoredModel.of((GLOBAL_OWNER, layout, FAMILY), content, manifest, run_id, at)
+    return asyncio.run(_put(database, model, serve=True))
 
 
 def promote_summed(
@@ -167,7 +168,8 @@ def promote_summed(
 ) -> str:
     """Let the stored model of the members' sums serve again; returns as `promote_global`."""
     sha256 = hashlib.sha256(to_bytes(model.learned.model)).digest()
-    return asyncio.run(_point(database, layout, FAMILY, sha256, run_id, at))
+    key = (GLOBAL_OWNER, layout, FAMILY, version_of(sha256))
+    return asyncio.run(_point(database, Challenger(*key, sha256, run_id), at))
 
 
 async def _store(
@@ -193,46 +195,27 @@ async def _store(
         "environment": environment(),
         "metrics": shares,
     }
-    contents = {
-        FAMILY: to_bytes(model.learned.model),
-        STATISTICS: global_to_bytes(model.learned),
-    }
+    served = to_bytes(model.learned.model)
+    rows = (
+        (FAMILY, served, {**manifest, "golden": golden(served)}),
+        (STATISTICS, global_to_bytes(model.learned), manifest),
+    )
     withdrawn_reason = ""
-    for family, content in contents.items():
-        promoted = family in serve
-        reason = await _put(database, layout, family, content, manifest, run_id, at, serve=promoted)
+    for family, content, entry in rows:
+        stored = StoredModel.of((GLOBAL_OWNER, layout, family), content, entry, run_id, at)
+        reason = await _put(database, stored, serve=family in serve)
         withdrawn_reason = withdrawn_reason or reason
     return withdrawn_reason
 
 
-async def _put(
-    database: Database,
-    layout: InputLayout,
-    family: str,
-    content: bytes,
-    manifest: Mapping[str, object],
-    run_id: UUID,
-    at: datetime,
-    *,
-    serve: bool,
-) -> str:
-    """Store a model, and promote it if `serve`."""
-    sha256 = hashlib.sha256(content).digest()
-    entry = {**manifest, "sha256": sha256.hex()}
-    if family == FAMILY:
-        entry["golden"] = golden(content)
-    version = version_of(sha256)
-    model = StoredModel(GLOBAL_OWNER, layout, family, version, content, entry, sha256, run_id, at)
+async def _put(database: Database, model: StoredModel, *, serve: bool) -> str:
+    """Store a model, and promote it if `serve`; as of `_point`."""
     await Models(database).put(model)
-    return await _point(database, layout, family, sha256, run_id, at) if serve else ""
+    return await _point(database, Challenger.of(model), model.created_at) if serve else ""
 
 
-async def _point(
-    database: Database, layout: InputLayout, family: str, sha256: bytes, run_id: UUID, at: datetime
-) -> str:
+async def _point(database: Database, challenger: Challenger, at: datetime) -> str:
     """Move the pointer; why it must stay, "" where it moves or leads there already."""
-    version = version_of(sha256)
-    challenger = Challenger(GLOBAL_OWNER, layout, family, version, sha256, run_id)
     status, reason = await move_pointer(Champions(database), challenger, at)
     return reason if status == WITHDRAWN else ""
 

@@ -6,7 +6,6 @@ users without a model of their own, and only when it is better for the test user
 """
 
 import asyncio
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -51,7 +50,6 @@ from pipelines.lifecycle.runs import RunReport
 from pipelines.spark.persist import persisted
 from schemas.config import Config
 from schemas.errors import CannotLearn, NotEnoughLabels
-from schemas.ids import version_of
 from schemas.inputs import InputLayout
 from schemas.layout import GLOBAL_OWNER
 from schemas.progress import Progress
@@ -214,23 +212,7 @@ def _promote_winner(
 
 def _store(job: Job, result: RecipeResult) -> None:
     """Store the recipe's model under the run's name; no pointer leads to it."""
-    run = job.run
-    sha256 = hashlib.sha256(result.content).digest()
-    manifest = {
-        "level": "global",
-        "environment": environment(),
-        "sha256": sha256.hex(),
-        "metrics": result.metrics,
-    }
-    model = StoredModel(
-        GLOBAL_OWNER,
-        LAYOUT,
-        run.family,
-        version_of(sha256),
-        result.content,
-        manifest,
-        sha256,
-        run.run_id,
-        run.started_at,
-    )
+    run, key = job.run, (GLOBAL_OWNER, LAYOUT, job.run.family)
+    manifest = {"level": "global", "environment": environment(), "metrics": result.metrics}
+    model = StoredModel.of(key, result.content, manifest, run.run_id, run.started_at)
     asyncio.run(Models(job.database).put(model))

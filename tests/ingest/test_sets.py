@@ -9,10 +9,10 @@ from ingest.event_writer import EventWriter
 from ingest.sets import TOLERANCE, check_inside
 from schemas.errors import BadEvent, ClockSkew, NotFound, StaleRevision
 from schemas.events import SetConfirmation
-from store.memory import memory_records
 from store.sessions import SessionRow
 from tests.ingest.histories import START, new_id
 from tests.ingest.recorded_session import RecordedSession
+from tests.store.memory import memory_records
 
 SECOND, JUST = timedelta(seconds=1), timedelta(microseconds=1)
 END = START + timedelta(hours=1)
