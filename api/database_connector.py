@@ -1,8 +1,6 @@
 """Connects a worker to Cassandra: at its start, or as soon as Cassandra is available."""
 
 import asyncio
-from collections.abc import Callable
-from datetime import UTC, datetime
 
 from fastapi import FastAPI
 
@@ -20,6 +18,7 @@ from api.tokens import Tokens
 from ingest.recorder import Recorder
 from schemas.config import Config
 from schemas.errors import DatabaseUnavailable, MuvrError
+from schemas.times import Clock, server_time
 from store.champions import Champions
 from store.credentials import open_as
 from store.database import Database
@@ -31,11 +30,6 @@ from store.records import records_in
 from store.users import Logins, Users
 
 RETRY_S = 1.0
-
-
-def now_utc() -> datetime:
-    """The service's clock."""
-    return datetime.now(UTC)
 
 
 class DatabaseConnector:
@@ -124,7 +118,7 @@ def build_services(
     config: Config,
     database: Database,
     metrics: Metrics,
-    clock: Callable[[], datetime] = now_utc,
+    clock: Clock = server_time,
 ) -> Services:
     """The services of a worker, on one database connection."""
     ring = KeyRing(config.paths.secrets, config.api.host)

@@ -1,8 +1,6 @@
 """The services of a worker, and the FastAPI dependencies by which endpoints get them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Security
@@ -20,6 +18,7 @@ from api.tokens import SCOPES, Tokens
 from ingest.recorder import Recorder
 from schemas.config import Config
 from schemas.errors import NotReady
+from schemas.times import Clock
 from store.database import Database
 from store.records import Records
 from store.users import Logins, Users
@@ -44,7 +43,7 @@ class Services:
     rate_limiter: RateLimiter
     cursors: Cursors
     metrics: Metrics
-    clock: Callable[[], datetime]
+    clock: Clock
 
 
 def services_of(connection: HTTPConnection) -> Services:

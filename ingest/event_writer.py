@@ -2,16 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from schemas.ids import slot
-from schemas.times import us_of
+from schemas.times import Clock, us_of
 from schemas.topics import Topic
 from store.journal import Event
 from store.records import Records
 
-Clock = Callable[[], datetime]
 ChargeBytes = Callable[[int], object]
 """Charges bytes, which are about to be stored, to a quota; raises `LimitExceeded` over it."""
 MS_US = 1000

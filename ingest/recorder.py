@@ -6,10 +6,11 @@ from uuid import UUID
 
 from ingest import completions, plans, sessions, sets
 from ingest.chunks import Chunk
-from ingest.event_writer import ChargeBytes, Clock, EventWriter, charge_nothing
+from ingest.event_writer import ChargeBytes, EventWriter, charge_nothing
 from ingest.uploads import Uploads
 from schemas.config import Limits
 from schemas.events import Completion, SessionOpening, SetConfirmation
+from schemas.times import Clock
 from schemas.wire import Receipt
 from store.plans import Plan, PlannedSets
 from store.records import Records

@@ -1,21 +1,17 @@
 """Rebuilds a user's projections from the journal, with the code that wrote them first."""
 
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from ingest.projections import project_all
 from ingest.stretches import project_stretches
 from ingest.sweeper import refresh_labelled_sets
 from schemas.config import Limits
-from schemas.times import us_of
+from schemas.times import Clock, server_time, us_of
 from store.database import Database
 from store.journal import Event, months_between
 from store.records import Records, records_in
-
-
-def _server_time() -> datetime:
-    return datetime.now(UTC)
 
 
 async def rebuild_user(
@@ -24,7 +20,7 @@ async def rebuild_user(
     events: Sequence[Event],
     *,
     limits: Limits,
-    clock: Callable[[], datetime] = _server_time,
+    clock: Clock = server_time,
 ) -> None:
     """Rebuild a user's projections from all events; `pipelines.replay` calls this on executors.
 

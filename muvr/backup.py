@@ -20,9 +20,9 @@ from muvr.context import CommandContext, open_context
 from muvr.options import AsJson, Conf
 from muvr.service import Service
 from muvr.terminal import plural
-from pipelines.lifecycle.runs import server_time
 from schemas.errors import BadBackup, BadInput
 from schemas.layout import LAYOUT
+from schemas.times import server_time
 from store.cql import read_migrations
 from store.database import Database
 from store.migrate import FOLDER

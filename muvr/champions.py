@@ -4,9 +4,9 @@ from typing import Any
 from uuid import UUID
 
 from muvr.owners import resolve_owner, resolve_pointer
-from pipelines.lifecycle.runs import server_time
 from schemas.errors import Conflict, NoModel, NotFound
 from schemas.families import FAMILIES
+from schemas.times import server_time
 from store.champions import Challenger, Champions, ServingVersion
 from store.database import Database
 from store.jobs import JobRuns

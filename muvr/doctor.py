@@ -20,9 +20,8 @@ from models.signal.windows import WINDOW
 from muvr.context import CommandContext
 from muvr.service import Service
 from muvr.terminal import plural
-from pipelines.lifecycle.runs import server_time
 from schemas.errors import MuvrError
-from schemas.times import aware
+from schemas.times import aware, server_time
 from store.java import find_java
 from store.migrate import check_schema
 from store.node.durability import require_durability

@@ -18,9 +18,9 @@ import typer
 from muvr.context import CommandContext, open_context
 from muvr.options import AsJson, Conf
 from muvr.train import problem_text, run_job
-from pipelines.lifecycle.runs import server_time
 from schemas.cron import read_cron
 from schemas.errors import LeaseHeld, MuvrError
+from schemas.times import server_time
 from store.database import Database
 from store.jobs import JobRun, JobRuns
 from store.watermarks import Watermarks

@@ -11,8 +11,8 @@ from muvr.context import CommandContext, open_context
 from muvr.options import AsJson, Conf
 from muvr.simulating_crowd import SimulatedWorld, send_crowd
 from muvr.simulating_truth import keep_truth, known_start
-from pipelines.lifecycle.runs import server_time
 from schemas.errors import BadInput
+from schemas.times import server_time
 
 
 def register(app: typer.Typer) -> None:

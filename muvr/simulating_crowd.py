@@ -24,10 +24,10 @@ from ingest.histories import HistorySession, record_history
 from models.population.model import SimulatedPerson, SimulatedSession, SimulatedSet, SimulatedUser
 from models.population.simulate import person_of, simulate_user
 from muvr.context import CommandContext
-from pipelines.lifecycle.runs import server_time
 from schemas.config import Cassandra, Config
 from schemas.errors import NameTaken
 from schemas.events import PlanBody, SessionOpening, SetConfirmation
+from schemas.times import server_time
 from store.concurrency import map_concurrently
 from store.connection import connect
 from store.credentials import Credentials, credentials_of

@@ -10,7 +10,7 @@ import typer
 from muvr.context import CommandContext, open_context
 from muvr.options import AsJson, Conf
 from muvr.terminal import plural
-from pipelines.lifecycle.runs import server_time
+from schemas.times import server_time
 from store.mart import MartFolder, QueryResult
 
 SERVE = "serve"

@@ -13,11 +13,11 @@ from muvr.context import CommandContext, open_context
 from muvr.options import AsJson, Conf
 from muvr.scoreboard import HEAD, SCORES_TITLE, WHY_HEAD, reason_rows, score_rows
 from muvr.terminal import Terminal, cell_text
-from pipelines.lifecycle.runs import RunReport, server_time
+from pipelines.lifecycle.runs import RunReport
 from pipelines.lifecycle.scope import UserSelection
 from schemas.config import Config
 from schemas.errors import BadInput, MuvrError, Retryable
-from schemas.times import us_of
+from schemas.times import server_time, us_of
 from store.database import Database
 from store.records import records_in
 from store.training import TrainingKeys

@@ -17,12 +17,13 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
 from pipelines.lifecycle.job import Job, open_job
-from pipelines.lifecycle.runs import Clock, Run, RunReport, server_time
+from pipelines.lifecycle.runs import Run, RunReport
 from pipelines.lifecycle.scope import has_changes
 from pipelines.spark.tables import append, read_table
 from schemas.config import Config
 from schemas.errors import CannotLearn, IncompleteRun, LostChampionRace, RunWithdrawn
 from schemas.progress import Progress
+from schemas.times import Clock, server_time
 from schemas.topics import Topic
 from store.champions import Champions
 from store.database import Database

@@ -24,12 +24,13 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from pipelines.lifecycle.attempts import attempted
 from pipelines.lifecycle.job import open_job
-from pipelines.lifecycle.runs import Clock, Run, RunReport, server_time
+from pipelines.lifecycle.runs import Run, RunReport
 from pipelines.spark.span import require_unique_keys, spans
 from pipelines.spark.tables import read_keys, read_table
 from schemas.config import Cassandra, Config
 from schemas.layout import MAX_ID_AGE_DAYS
 from schemas.progress import Progress
+from schemas.times import Clock, server_time
 from store.connection import connect
 from store.credentials import Credentials, credentials_of
 from store.database import Database

@@ -1,14 +1,21 @@
-"""Conversion of times to and from whole numbers, without floating point."""
+"""The server's clock, and times as whole numbers, without floating point."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar, cast
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NS_PER_S = 1_000_000_000
+Clock = Callable[[], datetime]
 AnyTime = TypeVar("AnyTime", bound=datetime | None)
 EARLIEST, LATEST = EPOCH, datetime(2200, 1, 1, tzinfo=UTC)
 """The range of times that a client may send: from an unset clock to well before `datetime.max`."""
 _US = timedelta(microseconds=1)
+
+
+def server_time() -> datetime:
+    """Now, in UTC. Services and jobs use the server's clock, never a client's."""
+    return datetime.now(UTC)
 
 
 def us_of(at: datetime) -> int:

@@ -7,12 +7,13 @@ from typing import Literal
 
 from pyspark.sql import SparkSession
 
-from pipelines.lifecycle.runs import Clock, Run, leased_run, server_time
+from pipelines.lifecycle.runs import Run, leased_run
 from pipelines.lifecycle.scope import UserSelection, same_outcomes
 from pipelines.spark.session import spark_session
 from pipelines.spark.tasks import task_progress
 from schemas.config import Config
 from schemas.progress import NoProgress, Progress
+from schemas.times import Clock, server_time
 from store.credentials import open_as
 from store.database import Database
 

@@ -6,16 +6,17 @@ import secrets
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from pipelines.lifecycle.threads import one_blas_thread
 from schemas.errors import LeaseHeld, Retryable
 from schemas.ids import uuid7
 from schemas.statuses import RunStatus
+from schemas.times import Clock, server_time
 from store.database import Database
 from store.jobs import JobRuns, Leases, UserOutcome
 from store.watermarks import Watermarks
@@ -23,12 +24,6 @@ from store.watermarks import Watermarks
 OVERLAP = timedelta(minutes=1)  # read again by the next run: writes may have been in flight
 LEASE_S = 60.0
 HEARTBEAT_S = 15.0
-Clock = Callable[[], datetime]
-
-
-def server_time() -> datetime:
-    """Now, in UTC. Jobs use the server's clock, never a client's."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)

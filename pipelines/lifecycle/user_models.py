@@ -12,8 +12,9 @@ from pyspark.sql import functions as f
 from pipelines.keys import Row, UserKey
 from pipelines.lifecycle.job import Job
 from pipelines.lifecycle.pointers import Move, move_pointers, retire
-from pipelines.lifecycle.runs import Run, server_time
+from pipelines.lifecycle.runs import Run
 from pipelines.spark.tables import append
+from schemas.times import server_time
 from store.database import Database
 from store.jobs import UserOutcome
 from store.models import Models, StoredModel

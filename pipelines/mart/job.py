@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
 from pipelines.lifecycle.job import Job, open_job
-from pipelines.lifecycle.runs import Clock, Run, RunReport, server_time
+from pipelines.lifecycle.runs import Run, RunReport
 from pipelines.mart.frames import Refresh, evaluations, file_url, frame_of
 from pipelines.mart.tables import pseudonyms
 from schemas.config import Config
@@ -29,6 +29,7 @@ from schemas.errors import BadConfig, IncompleteRun, NoMart
 from schemas.families import FAMILIES
 from schemas.mart import MART
 from schemas.progress import Progress
+from schemas.times import Clock, server_time
 from store.champions import Champions
 from store.database import Database
 from store.journal import Journal
