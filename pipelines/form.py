@@ -20,11 +20,11 @@ from models.recognition.counting import repetitions
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
 from pipelines.keys import Key, Row, UserKey
-from pipelines.lifecycle.attempts import attempted
+from pipelines.lifecycle.attempts import attempted_row
 from pipelines.lifecycle.engines import Partitions, Pass, engine_of
 from pipelines.lifecycle.environment import environment
 from pipelines.lifecycle.job import EngineName, Job, finish_run, open_job, recorded_users
-from pipelines.lifecycle.runs import Clock, RunReport, server_time
+from pipelines.lifecycle.runs import RunReport
 from pipelines.lifecycle.scope import Scope, UserSelection, scope_of
 from pipelines.lifecycle.user_models import (
     USER_MODEL_WRITER,
@@ -37,7 +37,7 @@ from schemas.ids import version_of
 from schemas.layout import owner_of
 from schemas.names import normalised_name
 from schemas.progress import Progress
-from schemas.times import us_of
+from schemas.times import Clock, server_time, us_of
 from store.database import Database
 from store.jobs import UserOutcome
 from store.sets import Sets
@@ -107,12 +107,8 @@ LABELLED_SETS = Partitions("labelled_sets", COLUMNS, read_form_sets)
 
 def learned_row(key: Key, group: pa.Table) -> list[Row]:
     """On an executor: one user's templates, or the reason why there are none."""
-    user_id, model_id = str(key[0]), str(key[1])
-    row: Row = {"user_id": user_id, "model_id": model_id, "owner": owner_of(UUID(user_id))}
-    row["sets"] = group.num_rows
-    attempt = attempted(lambda: learn_form(group.select(COLUMNS[2:]).to_pylist()))
-    row |= {"status": attempt.status, "reason": attempt.reason}
-    return [row | (attempt.value or {})]
+    row = attempted_row(key, lambda: learn_form(group.select(COLUMNS[2:]).to_pylist()))
+    return [row | {"owner": owner_of(UUID(row["user_id"])), "sets": group.num_rows}]
 
 
 def learn_form(rows: Sequence[Row]) -> Row:

@@ -25,7 +25,7 @@ from pipelines.activity.examples import (
 )
 from pipelines.activity.seconds import evaluate_user
 from pipelines.keys import IncumbentBytes, Key, Row
-from pipelines.lifecycle.attempts import attempted
+from pipelines.lifecycle.attempts import attempted_row
 from schemas.inputs import LAYOUTS, InputLayout, input_layout
 
 BORDER_EXAMPLES = 600  # of each kind, over all users: 60 MB on the driver
@@ -93,26 +93,23 @@ class EvaluationContext:
 
 def sums_row(key: Key, group: pa.Table) -> list[Row]:
     """On an executor: a user's sums, or the reason why there are none."""
-    attempt = attempted(lambda: _sums(group, input_layout(str(key[1]))))
-    row: Row = {"user_id": str(key[0]), "model_id": str(key[1])}
-    row |= {"status": attempt.status, "reason": attempt.reason, "stretches": group.num_rows}
-    return [row | (attempt.value or {})]
+    row = attempted_row(key, lambda: _sums(group, input_layout(str(key[1]))))
+    return [row | {"stretches": group.num_rows}]
 
 
 def borders_row(key: Key, group: pa.Table, *, context: BorderContext) -> list[Row]:
     """On an executor: a user's border examples by day."""
-    attempt = attempted(lambda: _border_examples_row(group, input_layout(str(key[1])), context))
-    row: Row = {"user_id": str(key[0]), "model_id": str(key[1])}
-    row |= {"status": attempt.status, "reason": attempt.reason}
-    return [row | (attempt.value or {})]
+    return [
+        attempted_row(key, lambda: _border_examples_row(group, input_layout(str(key[1])), context))
+    ]
 
 
 def evaluation_row(key: Key, group: pa.Table, *, context: EvaluationContext) -> list[Row]:
     """On an executor: a user's seconds by every rung, or the reason why there are none."""
-    attempt = attempted(lambda: _seconds(group, str(key[0]), input_layout(str(key[1])), context))
-    row: Row = {"user_id": str(key[0]), "model_id": str(key[1])}
-    row |= {"status": attempt.status, "reason": attempt.reason}
-    return [row | (attempt.value or {})]
+    user_id = str(key[0])
+    return [
+        attempted_row(key, lambda: _seconds(group, user_id, input_layout(str(key[1])), context))
+    ]
 
 
 def border_context(sums_rows: Sequence[Row]) -> BorderContext:

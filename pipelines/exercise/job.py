@@ -2,13 +2,14 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from models.exercise.examples import ExampleSettings
-from pipelines.exercise.global_fit import VersionedGlobalModel, fit_global_models
+from pipelines.exercise.global_fit import fit_global_models
 from pipelines.exercise.global_models import (
+    FAMILY,
     read_calibrations,
     read_global_models,
     store_global_models,
@@ -24,7 +25,7 @@ from pipelines.lifecycle.engines import engine_of
 from pipelines.lifecycle.job import EngineName, Job, finish_run, open_job, recorded_users
 from pipelines.lifecycle.members import members_of
 from pipelines.lifecycle.pointers import read_global_incumbents
-from pipelines.lifecycle.runs import OVERLAP, Clock, Run, RunReport, server_time
+from pipelines.lifecycle.runs import OVERLAP, Run, RunReport
 from pipelines.lifecycle.scope import (
     Scope,
     UserSelection,
@@ -35,11 +36,10 @@ from pipelines.lifecycle.scope import (
 )
 from pipelines.lifecycle.user_models import outcome_of, retire_users
 from schemas.config import Config
-from schemas.inputs import ACC3, ACC6, InputLayout
+from schemas.inputs import ACC3, ACC6
 from schemas.progress import Progress
+from schemas.times import Clock, server_time
 from store.jobs import UserOutcome
-
-FAMILY = "exercise"
 
 
 def train_exercise(
@@ -126,11 +126,18 @@ def _learn(job: Job, scope: Scope, recipe: Recipe) -> list[UserOutcome]:
             rows = global_sums(engine_of(job), members, recipe, run)
             global_models = fit_global_models(rows, read_calibrations(job.database))
     former = asyncio.run(read_global_incumbents(job.database, FAMILY)) if scope.whole else {}
-    context = FitContext(named_recipe(recipe, global_models), global_models, {}, former)
+    context = FitContext(named_recipe(recipe, global_models), global_models, former=former)
     learned = learn_users(job, scope, context)
     run.require_lease()
     if scope.whole:
-        _promote_global_models(job, learned.candidates, global_models)
+        run.metrics["global"] = store_global_models(
+            job.database,
+            global_models,
+            learned.candidates,
+            margin=job.config.training.gate_margin,
+            run_id=run.run_id,
+            at=server_time(),
+        )
         learned = relearn_unpromoted(job, scope, recipe, global_models, learned)
         run.require_lease()
     _record(run, learned)
@@ -161,22 +168,6 @@ def people_of(outcomes: Sequence[UserOutcome]) -> dict[str, int]:
     """
     users = {(outcome.status, outcome.user_id) for outcome in outcomes}
     return dict(sorted(Counter(status for status, _ in users).items()))
-
-
-def _promote_global_models(
-    job: Job,
-    candidates: Sequence[ModelCandidate],
-    models: Mapping[InputLayout, VersionedGlobalModel],
-) -> None:
-    """Store the new global models, and promote those that pass."""
-    job.run.metrics["global"] = store_global_models(
-        job.database,
-        models,
-        list(candidates),
-        margin=job.config.training.gate_margin,
-        run_id=job.run.run_id,
-        at=server_time(),
-    )
 
 
 def _promote_users(job: Job, candidates: Sequence[ModelCandidate]) -> None:

@@ -67,26 +67,25 @@ def promote(
     whose user is served by another model than during the evaluation, because the pointer moved or a
     run was withdrawn, are overtaken: the next run judges again.
     """
-    outcomes: dict[int, UserOutcome] = {}
-    passed: list[int] = []
-    for number, candidate in enumerate(candidates):
-        verdict = verdicts[f"{candidate.model_id} {stratum_of(candidate.labelled_sets)}"]
-        if refusal := verdict.reason or insufficient_evidence(candidate.trial, verdict):
-            parts = (f"{verdict.stratum} sets: {refusal}", candidate.missing_sets)
-            reason = "; ".join(part for part in parts if part)
-            outcomes[number] = _outcome(candidate, "refused", reason)
-        elif reason := veto(candidate.trial):
-            outcomes[number] = _outcome(candidate, "vetoed", reason)
-        else:
-            passed.append(number)
+    judged = [(candidate, _refusal(candidate, verdicts)) for candidate in candidates]
     moves = [
         Move(c.user_id, c.model_id, c.version, c.sha256, c.expected_version)
-        for c in (candidates[number] for number in passed)
+        for c, refusal in judged
+        if refusal is None
     ]
-    moved = move_pointers(database, moves, family=family, run_id=run_id, at=at)
-    for number, (status, reason) in zip(passed, moved, strict=True):
-        outcomes[number] = _outcome(candidates[number], status, reason)
-    return [outcomes[number] for number in range(len(candidates))]
+    moved = iter(move_pointers(database, moves, family=family, run_id=run_id, at=at))
+    return [_outcome(candidate, *(refusal or next(moved))) for candidate, refusal in judged]
+
+
+def _refusal(candidate: ModelCandidate, verdicts: Mapping[str, Verdict]) -> tuple[str, str] | None:
+    """The status and reason of a candidate that must not serve; None where it passes the gate."""
+    verdict = verdicts[f"{candidate.model_id} {stratum_of(candidate.labelled_sets)}"]
+    if refusal := verdict.reason or insufficient_evidence(candidate.trial, verdict):
+        parts = (f"{verdict.stratum} sets: {refusal}", candidate.missing_sets)
+        return "refused", "; ".join(part for part in parts if part)
+    if reason := veto(candidate.trial):
+        return "vetoed", reason
+    return None
 
 
 def verdicts_of(candidates: Sequence[ModelCandidate], margin: float) -> dict[str, Verdict]:

@@ -57,7 +57,9 @@ class FitContext:
 
     recipe: Recipe
     global_models: Mapping[InputLayout, VersionedGlobalModel]
-    incumbents: Mapping[tuple[str, str], IncumbentBytes]
+    incumbents: Mapping[tuple[str, str], IncumbentBytes] = field(
+        default_factory=dict[tuple[str, str], IncumbentBytes]
+    )
     former: Mapping[InputLayout, IncumbentBytes] = field(
         default_factory=dict[InputLayout, IncumbentBytes]
     )

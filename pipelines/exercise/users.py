@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from pipelines.exercise.global_fit import VersionedGlobalModel
-from pipelines.exercise.global_models import read_global_models
+from pipelines.exercise.global_models import FAMILY, read_global_models
 from pipelines.exercise.manifest import recipe_name
 from pipelines.exercise.passes import learning_pass
 from pipelines.exercise.prepared import Recipe
@@ -20,7 +20,6 @@ from pipelines.lifecycle.scope import Scope
 from schemas.inputs import LAYOUTS, InputLayout
 from store.champions import ServingVersion
 
-FAMILY = "exercise"
 WAVE = 2000  # users whose incumbents, 17 kB each, are sent with the tasks
 
 
@@ -94,7 +93,7 @@ def relearn_unpromoted(
     keys = tuple(key for key in scope.keys if key[1] in again)
     if not keys:
         return learned
-    context = FitContext(named_recipe(recipe, serving), serving, {})
+    context = FitContext(named_recipe(recipe, serving), serving)
     relearned = learn_users(job, Scope(keys, whole=False), context)
     kept = [candidate for candidate in learned.candidates if candidate.model_id not in again]
     kept_rows = [row for row in learned.without_model if row["model_id"] not in again]

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from pipelines.keys import Key, Row
 from schemas.errors import CannotLearn
 
 T = TypeVar("T")
@@ -39,6 +40,13 @@ def attempted(work: Callable[[], T]) -> Attempt[T]:
     except Exception as problem:  # noqa: BLE001 - reported per user, with its class, in the run
         sentence = f"{type(problem).__name__}: {problem}"
         return Attempt(None, "failed", sentence[:LONGEST_REASON])
+
+
+def attempted_row(key: Key, work: Callable[[], Row]) -> Row:
+    """The row of a partition, a user and an input layout: how the work went, and what it gave."""
+    attempt = attempted(work)
+    keyed: Row = {"user_id": str(key[0]), "model_id": str(key[1])}
+    return keyed | {"status": attempt.status, "reason": attempt.reason} | (attempt.value or {})
 
 
 def or_reason(work: Callable[[], T]) -> T | str:

@@ -20,10 +20,10 @@ from pyspark.sql import DataFrame, SparkSession
 
 from models.history import DAY_S, SetLog
 from pipelines.keys import Key, Row
-from pipelines.lifecycle.attempts import attempted
+from pipelines.lifecycle.attempts import Attempt, attempted
 from pipelines.lifecycle.environment import environment
 from pipelines.lifecycle.job import Job, finish_run, open_job, recorded_users
-from pipelines.lifecycle.runs import Clock, RunReport, server_time
+from pipelines.lifecycle.runs import RunReport
 from pipelines.lifecycle.scope import UserSelection, orphaned_pointers, selected_users
 from pipelines.lifecycle.user_models import (
     USER_MODEL_WRITER,
@@ -50,6 +50,7 @@ from schemas.ids import version_of
 from schemas.inputs import SETS
 from schemas.layout import owner_of
 from schemas.progress import Progress
+from schemas.times import Clock, server_time
 from store.jobs import JobRuns, UserOutcome
 
 LATER_DAYS = 28
@@ -132,30 +133,33 @@ def train_personal(
 def learned_rows(
     portion: Sequence[tuple[Key, pa.Table]], *, learn: Learn, cutoff_s: float
 ) -> list[Row]:
-    """On an executor: learn many users at once; if that fails, one by one, so that one is lost."""
+    """On an executor: a row for each user of a portion."""
     logs = [attempted(lambda group=group: log_of(group)) for _, group in portion]
     readable = [log.value for log in logs if log.value is not None]
-    batch = attempted(lambda: learn(readable, cutoff_s)) if readable else None
-    results = iter(batch.value or []) if batch else iter(())
-    rows: list[Row] = []
-    for (key, group), log in zip(portion, logs, strict=True):
-        attempt: Any = log
-        if log.value is not None:
-            one_by_one = batch is None or batch.value is None
-            attempt = (
-                attempted(lambda log=log.value: learn([log], cutoff_s)[0])
-                if one_by_one
-                else attempted(partial(next, results))
-            )
-        rows.append(_row(str(key[0]), group.num_rows, _digest(group), attempt))
-    return rows
+    learned = iter(_learned(readable, learn, cutoff_s))
+    return [
+        _row(
+            str(key[0]), group.num_rows, _digest(group), log if log.value is None else next(learned)
+        )
+        for (key, group), log in zip(portion, logs, strict=True)
+    ]
+
+
+def _learned(
+    logs: Sequence[SetLog], learn: Learn, cutoff_s: float
+) -> list[Attempt[PersonalModel | str]]:
+    """Learn many users at once; if that fails, one by one, so that one is lost."""
+    batch = attempted(lambda: learn(logs, cutoff_s))
+    if batch.value is None:
+        return [attempted(lambda log=log: learn([log], cutoff_s)[0]) for log in logs]
+    return [Attempt(result, "learned", "") for result in batch.value]
 
 
 def _digest(group: pa.Table) -> str:
     return log_digest(zip(*(group[name].to_pylist() for name in REVISIONS), strict=True))
 
 
-def _row(user_id: str, sets: int, data_digest: str, attempt: Any) -> Row:
+def _row(user_id: str, sets: int, data_digest: str, attempt: Attempt[Any]) -> Row:
     """A row of `LEARNED`; the names in its metrics are those of stored manifests."""
     result = attempt.value
     data = {"data_digest": data_digest}
