@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from api.authenticator import Authenticator
 from api.cursors import Cursors
-from api.decoders import decoders
+from api.decoders import DECODERS
 from api.dependencies import Services
 from api.keys import KeyRing
 from api.model_cache import ModelCache
@@ -128,7 +128,7 @@ def build_services(
     models = ModelCache(
         Models(database),
         Champions(database),
-        decoders(),
+        DECODERS,
         metrics,
         capacity_bytes=config.api.model_cache_mb * 2**20,
         pointer_ttl_s=config.api.pointer_ttl_s,

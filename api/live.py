@@ -175,7 +175,7 @@ async def _handle_chunk(
             receipt = await store_chunk(
                 services, user_id, connection.session_id, stream, seq, chunk
             )
-        guess_is_due, look_is_due = guess.add(stream, piece), sets.add(stream, piece)
+        guess_is_due, look_is_due = guess.buffer.add(stream, piece), sets.buffer.add(stream, piece)
         await connection.send("receipt", **msgspec.to_builtins(receipt))
         if guess_is_due:
             await _send_result(connection, "guess", guess, item)

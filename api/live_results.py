@@ -130,10 +130,6 @@ class LiveGuess:
         self._user_id = user_id
         self.buffer = SampleBuffer(wrist, GUESS_WINDOW_S, GUESS_INTERVAL_S)
 
-    def add(self, stream: str, piece: Piece) -> bool:
-        """Add samples; True when a guess is due."""
-        return self.buffer.add(stream, piece)
-
     async def evaluate(self) -> dict[str, Any]:
         """The response for the last seconds, in the shape of `classify`, with their start."""
         try:
@@ -159,10 +155,6 @@ class LiveSetTracker:
         self.buffer = SampleBuffer(wrist, SETS_WINDOW_S, SETS_INTERVAL_S, keep_unevaluated=True)
         self._finished: list[RecognisedSet] = []
         self._finished_json: list[dict[str, Any]] = []
-
-    def add(self, stream: str, piece: Piece) -> bool:
-        """Add samples; True when a recognition is due."""
-        return self.buffer.add(stream, piece)
 
     async def evaluate(self) -> dict[str, Any]:
         """The finished sets and the current one; samples that arrive meanwhile are included."""

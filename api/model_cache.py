@@ -143,7 +143,7 @@ class ModelCache:
         self._pointers.forget_where(lambda key, _: key[0] == owner)
 
     async def _load(self, serving: ServingVersion) -> tuple[StoredModel, Any]:
-        key = (serving.owner, serving.model_id, serving.family, serving.version)
+        key = serving.model_key
         cached = self._versions.get(key)
         if cached is not None:
             self._versions.move_to_end(key)

@@ -43,11 +43,9 @@ class ProtocolData:
     protocol: str
     acc_only: bool = False
 
-    def at_least(
-        self, name: str, value: float, floor: float | None = None, *, unit: str = ""
-    ) -> Figure:
+    def at_least(self, name: str, value: float, floor: float | None = None) -> Figure:
         """A figure that must reach its floor, where it has one."""
-        return self._figure(name, value, unit, floor)
+        return self._figure(name, value, "", floor)
 
     def at_most(
         self, name: str, value: float, ceiling: float | None = None, *, unit: str = ""
