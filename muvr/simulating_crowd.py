@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from multiprocessing import get_context
 from uuid import UUID
 
@@ -98,11 +98,7 @@ async def register_all(database: Database, world: SimulatedWorld, password: str)
     """
     journal, users = Journal(database), Users(database)
     kept = await Passwords().hash(password) if password else ""
-
-    async def register(person: SimulatedPerson) -> None:
-        """Register one person, with the hash of the password that all have."""
-        await _register(journal, users, person, kept)
-
+    register = partial(_register, journal, users, password_hash=kept)
     await map_concurrently(register, world.people(), CONCURRENT_REGISTRATIONS)
 
 

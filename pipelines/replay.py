@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import date, timedelta
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -28,15 +27,14 @@ from pipelines.lifecycle.runs import Run, RunReport
 from pipelines.spark.span import require_unique_keys, spans
 from pipelines.spark.tables import read_keys, read_table
 from schemas.config import Cassandra, Config
-from schemas.layout import MAX_ID_AGE_DAYS
 from schemas.progress import Progress
 from schemas.times import Clock, server_time
 from store.connection import connect
 from store.credentials import Credentials, credentials_of
 from store.database import Database
 from store.jobs import UserOutcome
-from store.journal import Event, event_of, months_between
-from store.user_rows import OLDEST_DATA
+from store.journal import Event, event_of
+from store.user_rows import possible_months
 
 FAMILY = "replay"
 COLUMNS = ("user_id", "received_at", "event_id", "kind", "payload")
@@ -150,18 +148,13 @@ def _events(
     if users is None:
         frame = read_table(spark, keyspace, "journal").frame
     else:
-        first = OLDEST_DATA - timedelta(MAX_ID_AGE_DAYS)
-        months = months_between(first, _tomorrow(run))
+        months = possible_months(run.started_at)
         keys = [(user, month) for user in users for month in months]
         frame = read_keys(spark, keyspace, "journal", keys).frame
     tasks = TASKS_PER_CORE * spark.sparkContext.defaultParallelism
     # with an explicit number: Spark would coalesce a small journal into one task
     by_user = frame.select(*COLUMNS).repartition(tasks, "user_id")
     return by_user.sortWithinPartitions("user_id", "received_at", "event_id")
-
-
-def _tomorrow(run: Run) -> date:
-    return (run.started_at + timedelta(days=2)).date()
 
 
 def _outcome(row: dict[str, Any]) -> UserOutcome:

@@ -41,6 +41,12 @@ class UserKeys:
     models: tuple[tuple[str, str], ...]
 
 
+def possible_months(now: datetime) -> list[str]:
+    """Every month that may hold rows of a user, up to that of the day after tomorrow, in order."""
+    first, last = OLDEST_DATA - timedelta(MAX_ID_AGE_DAYS), now + timedelta(days=2)
+    return months_between(first, last.date())
+
+
 KeysInTable = Callable[[UserKeys], list[tuple[object, ...]]]
 
 
@@ -129,9 +135,7 @@ class UserRows:
             now: server time.
             known_sessions: sessions that were found before.
         """
-        months = months_between(
-            OLDEST_DATA - timedelta(MAX_ID_AGE_DAYS), (now + timedelta(days=2)).date()
-        )
+        months = possible_months(now)
         sessions = sorted({*known_sessions, *await self._sessions(user_id, months)})
         cql = (
             "SELECT session_id, stream, part FROM stream_parts WHERE user_id = ? AND session_id = ?"

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,11 +12,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pipelines.lifecycle.runs import Run
 from pipelines.mart.tables import SOURCES, columns_of, spark_type
 from pipelines.spark.tables import CATALOG, read_keys
-from schemas.layout import MAX_ID_AGE_DAYS
 from schemas.mart import MART
-from store.journal import months_between
 from store.mart import Manifest, MartFolder, pseudonym
-from store.user_rows import OLDEST_DATA
+from store.user_rows import possible_months
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +74,7 @@ def _keys(users: Sequence[UUID], keyed: str, run: Run) -> list[tuple[object, ...
     """The partitions of people: one each, or one for every month that there may be."""
     if not keyed:
         return [(user,) for user in users]
-    until: date = (run.started_at + timedelta(days=2)).date()
-    months = months_between(OLDEST_DATA - timedelta(MAX_ID_AGE_DAYS), until)
+    months = possible_months(run.started_at)
     return [(user, month) for user in users for month in months]
 
 
