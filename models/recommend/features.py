@@ -1,13 +1,11 @@
 """Counts of sets as a sparse matrix of users and exercises."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.arrays import Floats64, Ints32, Ints64
-from models.history import SetLog
 from schemas.errors import BadInput
 
 
@@ -89,27 +87,3 @@ def counts_of(
         last_s=latest,
         width=width,
     )
-
-
-def counts_of_logs(
-    logs: Sequence[SetLog], exercises: Sequence[str] | None = None
-) -> tuple[tuple[str, ...], Counts]:
-    """(exercises ascending, users × exercises) of the logs of all users.
-
-    Args:
-        logs: one per user, in the order of the rows.
-        exercises: the columns; those of the logs by default. Sets of others are left out.
-    """
-    if exercises is None:
-        exercises = sorted({str(name) for log in logs for name in np.unique(log.exercise)})
-    number: Mapping[str, int] = {name: column for column, name in enumerate(exercises)}
-    triples = [
-        (user, number[name], at_s)
-        for user, log in enumerate(logs)
-        for name, at_s in zip(log.exercise.tolist(), log.started_s.tolist(), strict=True)
-        if name in number
-    ]
-    table = np.array(triples, np.float64).reshape(-1, 3)
-    user, column = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64)
-    ones = np.ones(len(table))
-    return tuple(exercises), counts_of(user, column, ones, table[:, 2], len(logs), len(exercises))

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.deviations.align import align
-from models.deviations.evaluate import agreement, pair_by_position, rows_of, score
 from models.deviations.model import DEFAULT_TOLERANCES, Target, Tolerances
+from tests.models.deviation_pairs import agreement, pair_by_position, rows_of, score
 
 targets = st.builds(
     Target,

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from models.catalogue import BY_NAME, EXERCISES, MUSCLES
-from models.deviations.evaluate import score
 from models.deviations.model import Target
 from models.history import DAY_S, SetLog
 from models.population.person import Body, plates
 from models.population.simulate import START_S, simulate, simulate_user
 from models.population.world import CIRCLE_SIZE, STYLES
 from schemas.errors import BadInput
+from tests.models.deviation_pairs import score
 
 USERS, WEEKS, SEED = 36, 12, 5
 

@@ -16,7 +16,7 @@ from models.recommend.evaluate import (
     split_entries,
 )
 from models.recommend.explain import contributions, recommend_user
-from models.recommend.features import Counts, counts_of, counts_of_logs
+from models.recommend.features import Counts, counts_of
 from models.recommend.fit import fast_rows, fit_recommender
 from models.recommend.model import AlsSettings, top_columns
 from models.recommend.reference import loss, solve_rows
@@ -31,6 +31,19 @@ def table(values, last_s=None):
     rows, columns = np.nonzero(values)
     at_s = np.zeros(len(rows)) if last_s is None else np.array(last_s)[rows, columns]
     return counts_of(rows, columns, values[rows, columns], at_s, *values.shape)
+
+
+def counts_of_logs(logs, exercises):
+    """Users × exercises: how often, and when last."""
+    rows = [
+        (user, exercises.index(name), at_s)
+        for user, log in enumerate(logs)
+        for name, at_s in zip(log.exercise.tolist(), log.started_s.tolist(), strict=True)
+        if name in exercises
+    ]
+    users, columns, at_s = np.array(rows).T
+    shape = len(logs), len(exercises)
+    return counts_of(users.astype(int), columns.astype(int), np.ones(len(rows)), at_s, *shape)
 
 
 def names(counts):
@@ -56,8 +69,9 @@ def test_held_out_exercise_is_recommended_on_a_checkerboard():
 def test_recommender_beats_the_baselines_on_simulated_people():
     cutoff = START_S + 8 * WEEK_S  # when plans change
     logs = [SetLog.of(person.sets()) for person in simulate(96, 16, 9)]
-    exercises, train = counts_of_logs([log.before(cutoff) for log in logs])
-    _, test = counts_of_logs([log.since(cutoff) for log in logs], exercises)
+    exercises = tuple(sorted({str(name) for log in logs for name in log.before(cutoff).exercise}))
+    train = counts_of_logs([log.before(cutoff) for log in logs], exercises)
+    test = counts_of_logs([log.since(cutoff) for log in logs], exercises)
     model = fit_recommender(train, exercises, AlsSettings())
     new = evaluate_recommender(model, train, test, new_only=True)
     assert new.wins

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from models.history import DAY_S, WEEK_S, SetLog
 from models.population.model import SimulatedSet
 from models.population.simulate import START_S, simulate
-from models.week.evaluate import greedy_week, violations
 from models.week.explain import reasons, summary
 from models.week.features import (
     candidates_of,
@@ -21,6 +20,7 @@ from models.week.features import (
 from models.week.fit import plan_week, value_of
 from models.week.model import AvailableExercise, Objective, WeekLimits, WeekPlan
 from schemas.errors import BadInput, NotEnoughLabels
+from tests.models.week_checks import greedy_week, violations
 
 SQUAT = AvailableExercise("squat", ("quads", "core"), 5.0, 1.0)
 PRESS = AvailableExercise("press", ("quads",), 4.0, 0.5)

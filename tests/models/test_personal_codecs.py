@@ -1,31 +1,22 @@
-"""Codecs of all models that are learned from the journal."""
+"""Codecs of the models per user that are learned from confirmed sets."""
 
 import pytest
 
-from models.clusters import codec as clusters
-from models.clusters.features import summarise
-from models.clusters.fit import ClusterSettings, fit_clusters
 from models.codec import pack, unpack
-from models.history import WEEK_S, SetLog
+from models.history import SetLog
 from models.intensity import codec as intensity
 from models.intensity.fit import IntensitySettings, fit_intensity
 from models.load import codec as load
 from models.load.fit import LoadSettings, fit_load
 from models.next import codec as next_exercise
 from models.next.fit import NextSettings, fit_next
-from models.population.simulate import START_S, simulate
-from models.recommend import codec as recommend
-from models.recommend.features import counts_of_logs
-from models.recommend.fit import fit_recommender
-from models.recommend.model import AlsSettings
+from models.population.simulate import simulate
 from schemas.errors import BadModelBytes
 
 CODECS = {
-    "clusters": clusters,
     "intensity": intensity,
     "load": load,
     "next": next_exercise,
-    "recommend": recommend,
 }
 
 
@@ -34,20 +25,10 @@ def made():
     """A function per family that learns its model."""
     logs = [SetLog.of(person.sets()) for person in simulate(12, 8, 2)]
 
-    def make_recommender():
-        exercises, counts = counts_of_logs(logs)
-        return fit_recommender(counts, exercises, AlsSettings(factors=4, sweeps=2))
-
-    def make_clusters():
-        people = [summarise(log, START_S + 8 * WEEK_S) for log in logs]
-        return fit_clusters(people, ClusterSettings(starts=2))
-
     return {
-        "clusters": make_clusters,
         "intensity": lambda: fit_intensity(logs[:1], IntensitySettings())[0],
         "load": lambda: fit_load(logs[0], LoadSettings()),
         "next": lambda: fit_next(logs[0], NextSettings()),
-        "recommend": make_recommender,
     }
 
 
