@@ -69,8 +69,7 @@ def fit_clusters(summaries: Sequence[Summary], settings: ClusterSettings) -> Clu
         middle=middle,
         spread=spread,
         limit=settings.limit,
-        exercises=tuple(reference),
-        reference=np.array(list(reference.values()), np.float64),
+        reference=reference,
     )
 
 

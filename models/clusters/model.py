@@ -1,6 +1,6 @@
 """Centres of clusters with names, and the cluster of a person."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -27,8 +27,7 @@ class ClusterModel:
         centres: float64 (k, 3), standardised, ordered by name.
         middle, spread: float64 (3,): standardised = (features − middle) / spread.
         limit: standardised features are cut at ± this.
-        exercises: names of the reference, ascending.
-        reference: float64 (exercises,): median log capacity of each.
+        reference: exercise to median log capacity.
     """
 
     names: tuple[str, ...]
@@ -36,8 +35,7 @@ class ClusterModel:
     middle: Floats64
     spread: Floats64
     limit: float
-    exercises: tuple[str, ...]
-    reference: Floats64
+    reference: Mapping[str, float]
 
     def standardise(self, rows: Floats64) -> Floats64:
         """Features float64 (m, 3) in units of the population's spread."""
@@ -45,8 +43,7 @@ class ClusterModel:
 
     def features(self, summaries: Sequence[Summary]) -> Floats64:
         """Features float64 (m, 3) of people, compared with the reference of the training."""
-        known = dict(zip(self.exercises, self.reference.tolist(), strict=True))
-        return features(summaries, known)
+        return features(summaries, self.reference)
 
     def assign(self, rows: Floats64) -> Ints64:
         """Number of the nearest centre for each row of features (m, 3)."""
