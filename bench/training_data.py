@@ -110,25 +110,18 @@ class SimulatedUsers:
 
 def load_users(
     database: Database, users: SimulatedUsers, held_back_users: Sequence[int] = ()
-) -> int:
-    """Write the sets of all users, without the newest of each exercise of `held_back_users`.
-
-    Returns:
-        bytes of samples per user.
-    """
+) -> None:
+    """Write the sets of all users, without the newest of each exercise of `held_back_users`."""
     held_back = set(held_back_users)
 
-    async def write_all() -> int:
+    async def write_all() -> None:
         """Write a bounded number of users at a time."""
-        written = 0
         for first in range(0, users.size, USERS_AT_ONCE):
             numbers = range(first, min(first + USERS_AT_ONCE, users.size))
             rows = {n: users.sets(n)[: -7 if n in held_back else None] for n in numbers}
-            written += sum(len(row.samples) for several in rows.values() for row in several)
             await asyncio.gather(*(put(database, users.user_id(n), rows[n]) for n in numbers))
-        return written // users.size
 
-    return asyncio.run(write_all())
+    asyncio.run(write_all())
 
 
 def corrupt_newest_set(database: Database, users: SimulatedUsers, number: int) -> None:

@@ -118,15 +118,12 @@ def grants(settings: Cassandra, tables: Iterable[str] | None = None) -> list[Gra
     return sorted(set(granted))
 
 
-def make_roles(database: Database, config: Config) -> list[str]:
+def make_roles(database: Database, config: Config) -> None:
     """Create the three roles with their passwords, or give existing ones these passwords.
 
     Args:
         database: a connection as a superuser.
         config: names the roles; their passwords are looked up.
-
-    Returns:
-        the names of the roles.
 
     Raises:
         BadConfig: a role has no password.
@@ -142,7 +139,6 @@ def make_roles(database: Database, config: Config) -> list[str]:
             database.execute(f"ALTER ROLE {_quoted(login.username)} {_login(login)}")
         if is_superuser.get(login.username):
             database.execute(f"ALTER ROLE {_quoted(login.username)} WITH SUPERUSER = false")
-    return [login.username for login in logins]
 
 
 def _login(credentials: Credentials) -> str:
