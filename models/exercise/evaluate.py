@@ -1,4 +1,4 @@
-"""How good a model is on labelled sets: the same function for the Spark gate and the protocols."""
+"""How good a model is on labelled sets, and how well its probabilities are calibrated."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 from models.arrays import Flags, Floats, Floats32, Ints64
 from models.exercise.features import window_features
 from models.exercise.layout import layout_of
-from models.exercise.model import ExerciseModel, Prediction
+from models.exercise.model import ExerciseModel
 from models.signal.wrist import WristSignal
 from schemas.errors import NotEnoughLabels
 from schemas.inputs import ACC3, ACC6
@@ -39,21 +39,12 @@ class Scores:
         windows, sets: how many were asked.
         window_accuracy: share of windows named right.
         set_accuracy: share of sets named right; an abstention is not right.
-        guess_accuracy: the same if nothing had been abstained from.
-        abstained: share of sets that were abstained from.
-        window_ece, set_ece: expected calibration error over ten equal bins of probability.
-        log_loss: mean -log probability of the true exercise over windows.
     """
 
     windows: int
     sets: int
     window_accuracy: float
     set_accuracy: float
-    guess_accuracy: float
-    abstained: float
-    window_ece: float
-    set_ece: float
-    log_loss: float
 
 
 def labelled_windows(signals: Sequence[WristSignal], exercise: str) -> LabelledWindows | None:
@@ -82,29 +73,10 @@ def score(model: ExerciseModel, sets: Sequence[LabelledWindows]) -> Scores:
     classified = [s for s in sets if len(s.x)]
     if not classified:
         raise NotEnoughLabels("there is no set with a window to score the model on")
-    return scores_of([(s, model.predict_windows(s.t0_ns, s.x)) for s in classified], model)
-
-
-def scores_of(
-    answered: Sequence[tuple[LabelledWindows, Prediction]], model: ExerciseModel | None = None
-) -> Scores:
-    """Scores from answers that were already given; log loss needs the model, else it is NaN."""
-    windows = [(w.exercise == s.exercise, w.probability) for s, a in answered for w in a.windows]
-    guesses = [(a.guess == s.exercise, a.probability) for s, a in answered]
-    right = np.array([r for r, _ in windows])
-    return Scores(
-        windows=len(windows),
-        sets=len(answered),
-        window_accuracy=float(right.mean()),
-        set_accuracy=float(np.mean([a.exercise == s.exercise for s, a in answered])),
-        guess_accuracy=float(np.mean([r for r, _ in guesses])),
-        abstained=float(np.mean([a.abstained for _, a in answered])),
-        window_ece=calibration_error(right, np.array([p for _, p in windows])),
-        set_ece=calibration_error(
-            np.array([r for r, _ in guesses]), np.array([p for _, p in guesses])
-        ),
-        log_loss=float("nan") if model is None else _log_loss(model, [s for s, _ in answered]),
-    )
+    answers = [(s.exercise, model.predict_windows(s.t0_ns, s.x)) for s in classified]
+    windows = [w.exercise == exercise for exercise, answer in answers for w in answer.windows]
+    named = [answer.exercise == exercise for exercise, answer in answers]
+    return Scores(len(windows), len(named), float(np.mean(windows)), float(np.mean(named)))
 
 
 def calibration_error(right: Flags, probability: Floats) -> float:
@@ -120,14 +92,3 @@ def calibration_error(right: Flags, probability: Floats) -> float:
     bins = np.minimum((probability * BINS).astype(np.int64), BINS - 1)
     gaps = np.bincount(bins, weights=probability - right, minlength=BINS)
     return float(np.abs(gaps).sum() / len(right))
-
-
-def _log_loss(model: ExerciseModel, sets: Sequence[LabelledWindows]) -> float:
-    losses: list[float] = []
-    for labelled in sets:
-        if labelled.exercise in model.labels:
-            p = model.probabilities(labelled.x)[:, model.labels.index(labelled.exercise)]
-        else:
-            p = np.zeros(len(labelled.x))
-        losses.extend((-np.log(np.maximum(p, 1e-6))).tolist())
-    return float(np.mean(losses))

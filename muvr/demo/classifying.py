@@ -7,7 +7,7 @@ from typing import Any
 
 from examples.client import Client, chunk
 from models.exercise.codec import from_bytes
-from models.exercise.evaluate import LabelledWindows, Scores, labelled_windows, scores_of
+from models.exercise.evaluate import LabelledWindows, Scores, labelled_windows, score
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_global
 from models.exercise.model import ExerciseModel, Prediction
@@ -123,12 +123,7 @@ def _statistics(session: DemoSession) -> Statistics:
 
 
 def _score(others: Statistics, sessions: Sequence[DemoSession]) -> Scores:
-    model = fit_global(others).model
-    scored = [
-        (labelled, model.predict_windows(labelled.t0_ns, labelled.x))
-        for labelled in _held_out(sessions)
-    ]
-    return scores_of(scored, model)
+    return score(fit_global(others).model, _held_out(sessions))
 
 
 def _held_out(sessions: Sequence[DemoSession]) -> list[LabelledWindows]:
