@@ -25,14 +25,12 @@ class TargetScore:
             for weight and repetitions, absolute for intensity.
         last_error: the same for "the same as last time".
         covered: share of sets inside their interval, of those that have one.
-        better: share of users whose model has the smaller error, ties count half.
         sets: how many sets.
     """
 
     error: float
     last_error: float
     covered: float
-    better: float
     sets: int
 
 
@@ -53,16 +51,13 @@ def _score(models: list[tuple[LoadModel, SetLog]], cutoff_s: float, target: str)
     rows = [_rows(model, log, cutoff_s, target) for model, log in models]
     rows = [row for row in rows if len(row)]
     if not rows:
-        return TargetScore(*[float("nan")] * 4, sets=0)
+        return TargetScore(*[float("nan")] * 3, sets=0)
     every = np.concatenate(rows)
     inside = every[np.isfinite(every[:, 2]), 2]
-    means = np.array([row[:, :2].mean(axis=0) for row in rows])
-    wins = np.where(means[:, 0] < means[:, 1], 1.0, np.where(means[:, 0] == means[:, 1], 0.5, 0))
     return TargetScore(
         error=float(every[:, 0].mean()),
         last_error=float(every[:, 1].mean()),
         covered=float(inside.mean()) if len(inside) else float("nan"),
-        better=float(wins.mean()),
         sets=len(every),
     )
 
