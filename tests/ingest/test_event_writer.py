@@ -6,8 +6,8 @@ import pytest
 
 from ingest.event_writer import TOMBSTONE_AHEAD_US, EventWriter, deletion_us
 from schemas.times import us_of
-from store.memory import memory_records
 from tests.ingest.histories import START, new_id
+from tests.store.memory import memory_records
 
 NOW_US = us_of(START) + 1000
 

