@@ -8,6 +8,8 @@ import pytest
 from models.arrays import Ints16
 from models.signal.corrections import STUCK_ROTATION
 from models.signal.pieces import Piece, Recording
+from models.signal.stuck import without_stuck
+from models.signal.timing import GaplessRun
 from models.signal.wrist import wrist_signals
 
 NS, HZ, N = 10**9, 50, 1500
@@ -68,3 +70,15 @@ def test_plausible_constant_rotation_is_kept(acc: Ints16, gyro: Ints16) -> None:
     (signal,) = wrist_signals(recording(acc, gyro))
     assert signal.notes == ()
     assert signal.gyro_rad_s is not None
+
+
+@pytest.mark.parametrize(("moves_at_s", "left"), [((43, 54), [151]), ((0, 43), [700])])
+def test_movement_is_looked_for_at_the_time_of_the_rotation(moves_at_s, left) -> None:
+    """Rotation begins 40 s after acceleration, and hangs from its third second to its end."""
+    t_s, acc_s = np.arange(700) / 50, np.arange(3000) / 50
+    swing = np.stack([np.sin(t_s)] * 3, axis=1).astype(np.float32)
+    gyro = GaplessRun(100 * NS, t_s, np.where(t_s[:, None] < 3, swing, swing[150]))
+    moves = (acc_s >= moves_at_s[0]) & (acc_s < moves_at_s[1])
+    waves = np.where(moves[:, None], np.sin(6 * acc_s)[:, None], 0.0).repeat(3, axis=1)
+    acc = GaplessRun(60 * NS, acc_s, waves.astype(np.float32))
+    assert [len(run.t_s) for run in without_stuck([gyro], [acc])] == left
