@@ -237,7 +237,7 @@ def test_reason_without_an_earlier_day_or_a_wanted_set_is_rest_alone():
     wants = "; you want 2 sets of it a week"
     assert first == (f"quads was last trained 1 day before{wants}", "back has rested")
     assert third == ("back was last trained 2 days before",)
-    told = "2 training days; a muscle rests 0 days in between; no room for 1 more sets of quads."
+    told = "2 training days; a muscle rests 0 days in between; no room for 1 more set of quads."
     assert summary(plan, [SQUAT, ROW], limits) == told
 
 
