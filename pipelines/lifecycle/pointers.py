@@ -150,9 +150,9 @@ async def move_pointer(
 ) -> tuple[str, str]:
     """Point an owner to a model, unless it serves already or was withdrawn.
 
-    The same data gives the same bytes, so a run could undo a rollback. Bytes that an operator took
-    back are therefore not promoted while another version of the owner serves. Where none does they
-    are, and the reason names the run that was withdrawn.
+    The same data gives the same bytes, so a run could undo a rollback. Bytes of a withdrawn run are
+    therefore not promoted while another version of the owner serves. Where none does they are, and
+    the reason names the run that was withdrawn.
 
     Args:
         champions: where the pointers are.
