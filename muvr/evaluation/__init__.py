@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
 
 def evaluate(
     family: Annotated[
-        str, typer.Argument(help="exercise, activity, reps, cost or all; or sessions")
+        str, typer.Argument(help="exercise, activity, reps, form, cost or all; or sessions")
     ] = "all",
     conf: Conf = None,
     as_json: AsJson = False,

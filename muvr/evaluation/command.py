@@ -15,6 +15,8 @@ from models.exercise.protocols.unseen_people import unseen_people
 from models.exercise.protocols.user_models import enrolment, user_models
 from models.exercise.protocols.worn import worn_otherwise
 from models.exercise.protocols.wrists import other_wrist
+from models.form.evaluate import FormSet, form_figures
+from models.reps.count import count_repetitions
 from models.reps.evaluate import RepsExample, reps_figures
 from muvr.context import CommandContext
 from muvr.evaluation.cost import cost_figures
@@ -38,6 +40,7 @@ GYM_FLOORS = {
     "s5_gym_exact": 0.83,
 }
 SPAR_REPS_FLOORS = {"s5_spar": 0.95, "s5_spar_exact": 0.8}
+FORM = "sets as counted; people's left and right arms are compared within each exercise"
 REPS = "weights and confidence chosen in four of five folds by person or day, scored on the fifth"
 DAYS = (
     "leave one day out; discriminant and borders learned on the other days, the constants of "
@@ -135,6 +138,16 @@ def _reps(recordings: EvaluationData, results: ProtocolResults) -> None:
         results.figures.extend(_not_measured("s5_gym", recordings))
 
 
+def _form(recordings: EvaluationData, results: ProtocolResults) -> None:
+    sets = [
+        FormSet(
+            m.person, m.exercise, m.signals[0].side or "", count_repetitions(m.signals).repetitions
+        )
+        for m in recordings.spar
+    ]
+    results.figures.extend(_named(form_figures(sets), {}, "SPAR-10", FORM))
+
+
 def _activity(recordings: EvaluationData, results: ProtocolResults) -> None:
     if not recordings.gym_whole:
         results.figures.extend(_not_measured("s4_", recordings))
@@ -192,5 +205,6 @@ PROTOCOLS: dict[str, list[ProtocolStep]] = {
     ],
     "activity": [_activity],
     "reps": [_reps],
+    "form": [_form],
     "cost": [_cost],
 }

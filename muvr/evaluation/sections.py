@@ -73,6 +73,12 @@ SECTIONS = (
         "The same questions without a gyroscope; left trained, right asked; and gym sets of a day "
         "that was left out, sent by a watch that is not worn as it says.",
     ),
+    ProtocolSection(
+        "form",
+        "Form",
+        "Do a person's two arms do an exercise alike, more than those of different people? The "
+        "correlation is over people, within exercises. And do sets get slower at the end?",
+    ),
     ProtocolSection("s8", "What it costs", "Processor time on one core."),
 )
 ACC_ONLY = "_acc_only"

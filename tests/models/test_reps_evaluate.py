@@ -1,8 +1,19 @@
 """Protocol S5 of repetitions: folds, choice of settings, and figures."""
 
 import numpy as np
+import pytest
 
-from models.reps.evaluate import RepsExample, best_cell, folds_of, reps_figures
+from models.reps import evaluate
+from models.reps.evaluate import (
+    RepsExample,
+    best_cell,
+    errors_by_weights,
+    explained,
+    folds_of,
+    learned_confidence,
+    reps_figures,
+    shipped_confidence_gap,
+)
 from tests.models.test_reps import curl
 
 
@@ -32,3 +43,16 @@ def test_reps_figures_of_sets_with_known_counts() -> None:
     assert figures["s5_spar"] == figures["s5_spar_exact"] == 1.0
     assert figures["s5_gym_acc_only"] == figures["s5_gym_exact_acc_only"] == 1.0
     assert figures["s5_gym_as_labelled"] == 0.0
+    assert 0 < figures["s5_shipped_confidence_gap"] < 1
+
+
+def test_shipped_confidence_has_no_gap_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    sets = [
+        RepsExample("spar", str(k), (curl(6 + k, seed=k, period_s=2.0 + 0.2 * k),), 6 + k)
+        for k in range(5)
+    ]
+    rows = explained(sets, acc_only=False)
+    errors = errors_by_weights(rows)
+    assert shipped_confidence_gap(rows, errors) > 0.01
+    monkeypatch.setattr(evaluate, "CONFIDENCE", learned_confidence(rows, errors))
+    assert shipped_confidence_gap(rows, errors) == 0

@@ -1,23 +1,28 @@
 """`muvr evaluate`: which files a run writes."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ingest.importers.gym import gym_is_there
+from models.exercise.protocols.trials import Movement
 from muvr.context import CommandContext
 from muvr.evaluation import command
 from muvr.evaluation.command import (
     _activity,  # pyright: ignore[reportPrivateUsage]
+    _form,  # pyright: ignore[reportPrivateUsage]
     _gym_names,  # pyright: ignore[reportPrivateUsage]
     _reps,  # pyright: ignore[reportPrivateUsage]
 )
 from muvr.evaluation.recordings import EvaluationData
+from muvr.evaluation.sections import SECTIONS, section_of
 from muvr.terminal import Terminal
 from schemas.config import Config
 from schemas.errors import BadInput
 from schemas.report import Figure
+from tests.models.test_reps import curl
 
 NOTHING = EvaluationData((), (), (), (), Path("/nowhere/gym"))
 GYM_ALONE = {  # figures of each protocol over the gym recordings; the others take minutes
@@ -103,3 +108,19 @@ def test_a_gym_folder_without_its_files_counts_as_missing(tmp_path: Path) -> Non
     for name in ("segments.csv", "samples.parquet"):
         (tmp_path / name).touch()
     assert gym_is_there(tmp_path)
+
+
+def test_form_of_both_arms_is_reported_from_the_counted_sets() -> None:
+    """Three people, each with a pace of their own on both wrists."""
+    sets = tuple(
+        Movement(str(k), "", "curl", "", (replace(curl(8, period_s=1.6 + 0.4 * k), side=side),))
+        for k in range(3)
+        for side in ("left", "right")
+    )
+    results = command.ProtocolResults()
+    _form(replace(NOTHING, spar=sets), results)
+    figures = {figure.name: figure.value for figure in results.figures}
+    assert figures["form_r_duration_s"] == pytest.approx(1.0, abs=0.01)
+    assert (
+        {section_of(name) for name in figures} == {"form"} < {section.key for section in SECTIONS}
+    )
