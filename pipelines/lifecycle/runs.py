@@ -146,6 +146,7 @@ def leased_run(
 def run_id_at(at: datetime, noise: bytes | None = None) -> UUID:
     """A UUIDv7: runs sort by time.
 
+    >>> from datetime import UTC
     >>> str(run_id_at(datetime(2026, 11, 21, tzinfo=UTC), bytes(10)))
     '01a1fb67-1800-7000-8000-000000000000'
     """
