@@ -1,7 +1,7 @@
 """The numbers of a set that hold up when the same movement is done by the other arm.
 
 Left and right arm of the same person agree on duration, range, peak speed and pause (correlation
-within an exercise .78 to .86 on SPAR-10, `evaluate.form_figures`); on the share of up and down and
+within an exercise .78 to .86 on SPAR-10, `muvr evaluate form`); on the share of up and down and
 on the variation of tempo they did not (.04, .18 when tried), so neither is used here.
 """
 

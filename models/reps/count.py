@@ -17,7 +17,8 @@ from models.signal.wrist import WristSignal
 
 SETTINGS = RepsSettings()
 # What `evaluate.learned_confidence` learns on SPAR-10 and the gym days, with and without
-# rotation; `evaluate` reports how it does on people and days that it did not see.
+# rotation. `muvr evaluate reps` reports how far it is from that (`s5_shipped_confidence_gap`), and
+# how such a confidence does on people and days that it did not see.
 CONFIDENCE = Confidence((18.456, 4.737, -0.867, -0.754, -1.741), -16.788)
 
 
