@@ -75,7 +75,7 @@ SECTIONS = (
     ),
     ProtocolSection(
         "form",
-        "Form",
+        "Both arms, and the end of a set",
         "Do a person's two arms do an exercise alike, more than those of different people? The "
         "correlation is over people, within exercises. And do sets get slower at the end?",
     ),
