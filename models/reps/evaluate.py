@@ -180,7 +180,7 @@ def cross_validated(rows: Sequence[Explained], errors: Indices) -> HeldOutCounts
 
     Args:
         rows: the sets.
-        errors: of `errors_by_weights`.
+        errors: (variations, periods, partials, sets), of `errors_by_weights`, repetitions.
     """
     fold = np.array([r.fold for r in rows])
     result = np.zeros(len(rows), dtype=np.intp)
@@ -212,13 +212,23 @@ def learned(traits: Floats64, errors: Indices) -> Confidence:
 
 
 def learned_confidence(rows: Sequence[Explained], errors: Indices) -> Confidence:
-    """The confidence to ship (`count.CONFIDENCE`): learned on all of `rows`."""
+    """The confidence to ship (`count.CONFIDENCE`): learned on all of `rows`.
+
+    Args:
+        rows: the sets.
+        errors: (variations, periods, partials, sets), of `errors_by_weights`, repetitions.
+    """
     chosen = best_cell(merits(errors, rows, np.ones(len(rows), dtype=bool)))
     return learned(traits_table(rows, weights_at(chosen)), errors[chosen])
 
 
 def shipped_confidence_gap(rows: Sequence[Explained], errors: Indices) -> float:
-    """Greatest difference over the sets of the shipped confidence and one learned on them."""
+    """Greatest difference over the sets, 0 to 1, of the shipped confidence and one learned on them.
+
+    Args:
+        rows: the sets.
+        errors: (variations, periods, partials, sets), of `errors_by_weights`, repetitions.
+    """
     relearned = learned_confidence(rows, errors)
     traits = traits_table(rows, SETTINGS)
     return max(abs(CONFIDENCE.of(row) - relearned.of(row)) for row in traits)
