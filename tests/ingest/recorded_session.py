@@ -1,5 +1,6 @@
-"""One session of one user in memory, and repositories that fail, for tests."""
+"""One session of one user in memory, and repositories that count or fail, for tests."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -79,6 +80,18 @@ async def both_sensors() -> RecordedSession:
 async def put_rotation(one: RecordedSession, *numbers: int) -> None:
     for seq in numbers:
         await one.recorder.put_chunk(one.user, one.session, "gyro", seq, AXES_TURNED[seq])
+
+
+class CountingRepository:
+    """A repository that counts how often each of its methods is called."""
+
+    def __init__(self, inner: object) -> None:
+        self._inner = inner
+        self.calls: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Any:
+        self.calls[name] += 1
+        return getattr(self._inner, name)
 
 
 class FailingRepository:

@@ -1,10 +1,8 @@
 """Work that a sweep does not repeat, and rows that it does not read."""
 
 import asyncio
-from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -25,7 +23,12 @@ from store.journal import Event, EventKey
 from store.records import records_in
 from tests.cassandra_node import ON_NODE, payloads_read
 from tests.ingest.histories import LIMITS, START, confirmation, new_id
-from tests.ingest.recorded_session import NOW, FailingRepository, RecordedSession
+from tests.ingest.recorded_session import (
+    NOW,
+    CountingRepository,
+    FailingRepository,
+    RecordedSession,
+)
 
 
 def test_sweep_skips_events_already_projected_by_the_process() -> None:
@@ -62,7 +65,7 @@ def test_session_reads_of_a_sweep_do_not_grow_with_the_number_of_events() -> Non
         await one.open(0, 1)
         for _ in range(3 * EVENTS_PER_READ):
             await one.recorder.confirm_set(one.user, one.session, new_id(), confirmation(0, 0))
-        sessions = Counting(one.records.sessions)
+        sessions = CountingRepository(one.records.sessions)
         few = await sweep(replace(one.records, sessions=sessions), START, NOW)  # type: ignore[arg-type]
         assert few.events > 3 * EVENTS_PER_READ
         read = sessions.calls["read"]
@@ -73,18 +76,6 @@ def test_session_reads_of_a_sweep_do_not_grow_with_the_number_of_events() -> Non
         assert sessions.calls["read"] == 2 * read, "as often as with half of the events"
 
     asyncio.run(story())
-
-
-class Counting:
-    """A repository that counts how often each of its methods is called."""
-
-    def __init__(self, inner: object) -> None:
-        self._inner = inner
-        self.calls: Counter[str] = Counter()
-
-    def __getattr__(self, name: str) -> Any:
-        self.calls[name] += 1
-        return getattr(self._inner, name)
 
 
 def test_sessions_of_sets_without_samples_are_not_read() -> None:

@@ -1,7 +1,6 @@
 """Uploaded chunks: which are taken, what their receipt says, and how often a part is registered."""
 
 import asyncio
-from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +12,13 @@ from schemas.events import SessionOpening
 from schemas.layout import CHUNKS_PER_PART
 from schemas.wire import SEQ_MAX, Receipt
 from tests.ingest.histories import CHUNKS, SHA, START, N
-from tests.ingest.recorded_session import GYRO, RecordedSession, both_sensors, put_rotation
+from tests.ingest.recorded_session import (
+    GYRO,
+    CountingRepository,
+    RecordedSession,
+    both_sensors,
+    put_rotation,
+)
 
 CHUNK = CHUNKS[0, 0]
 
@@ -67,22 +72,10 @@ def test_a_stream_that_another_worker_declared_meanwhile_is_known() -> None:
     asyncio.run(story())
 
 
-class Counting:
-    """A repository that counts how often each of its methods is called."""
-
-    def __init__(self, inner: object) -> None:
-        self._inner = inner
-        self.calls: Counter[str] = Counter()
-
-    def __getattr__(self, name: str) -> Any:
-        self.calls[name] += 1
-        return getattr(self._inner, name)
-
-
 def test_each_part_of_a_stream_is_registered_once() -> None:
     async def story() -> None:
         session = await both_sensors()
-        samples: Any = Counting(session.records.samples)
+        samples: Any = CountingRepository(session.records.samples)
         worker = session.on(replace(session.records, samples=samples))
         for seq in (0, 1, CHUNKS_PER_PART - 1, CHUNKS_PER_PART, 0):
             await worker.put_chunk(session.user, session.session, "acc", seq, CHUNK)
