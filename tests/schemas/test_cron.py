@@ -101,3 +101,10 @@ def test_refusal_of_an_expression_names_it_and_the_field(text: str, says: str):
     with pytest.raises(ValueError, match=f"Bad {says}") as refused:
         read_cron(text)
     assert repr(text) in str(refused.value)
+
+
+def test_last_is_not_yet_due_a_second_before():
+    before = datetime(2026, 11, 21, 11, 58, 59, 999_999, tzinfo=UTC)
+    cron = read_cron("59 11 * * *")
+    assert cron.last(before).isoformat()[:16] == "2026-11-20T11:59"
+    assert cron.next(before).isoformat()[:16] == "2026-11-21T11:59"
