@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from cronsim import CronSim, CronSimError
 
 _FIELDS = "minute hour day month weekday"
-_SECOND = timedelta(seconds=1)
+_NEXT = timedelta(microseconds=1)  # what is due at this very moment counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Cron:
         >>> read_cron("10 2 * * 1").last(datetime(2026, 11, 21, 9, tzinfo=UTC)).isoformat()
         '2026-11-16T02:10:00+00:00'
         """
-        return next(CronSim(self.text, at.astimezone(UTC) + _SECOND, reverse=True))
+        return next(CronSim(self.text, at.astimezone(UTC) + _NEXT, reverse=True))
 
     def next(self, at: datetime) -> datetime:
         """The first time after `at` that is due.
