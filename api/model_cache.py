@@ -16,9 +16,10 @@ from schemas.errors import BadModelBytes, NoModel
 from schemas.inputs import ACC3, ACC6
 from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Champions, ServingVersion
-from store.models import Models, StoredModel
+from store.models import ModelKey, Models, StoredModel
 
 _MAX_POINTERS = 100_000
+_Version = tuple[ModelKey, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +62,12 @@ class ModelCache:
         self._decoders = decoders
         self._metrics = metrics
         self._capacity_bytes = capacity_bytes
-        self._pointers: TtlCache[tuple[str, str, str], ServingVersion | None] = TtlCache(
+        self._pointers: TtlCache[ModelKey, ServingVersion | None] = TtlCache(
             pointer_ttl_s, _MAX_POINTERS, clock
         )
-        self._versions: OrderedDict[tuple[str, ...], tuple[StoredModel, Any]] = OrderedDict()
+        self._versions: OrderedDict[_Version, tuple[StoredModel, Any]] = OrderedDict()
         self._bytes = 0
-        self._loading: dict[tuple[str, ...], asyncio.Task[Any]] = {}
+        self._loading: dict[_Version, asyncio.Task[Any]] = {}
 
     async def find(self, user_id: UUID, model_id: str, family: str) -> LoadedModel | None:
         """The model that serves a user: the user's own, else the global one, else None.
@@ -78,7 +79,7 @@ class ModelCache:
             DatabaseUnavailable: it is not cached and cannot be read.
         """
         for level, owner in _levels(user_id):
-            loaded = await self._load_level(level, owner, model_id, family)
+            loaded = await self._load_level(level, ModelKey(owner, model_id, family))
             if loaded is not None:
                 return loaded
         return None
@@ -96,15 +97,13 @@ class ModelCache:
         ladder: list[LoadedModel] = []
         for level, owner in _levels(user_id):
             for layout in layouts:
-                loaded = await self._load_level(level, owner, layout, family)
+                loaded = await self._load_level(level, ModelKey(owner, layout, family))
                 if loaded is not None:
                     ladder.append(loaded)
         return ladder
 
-    async def _load_level(
-        self, level: Level, owner: str, model_id: str, family: str
-    ) -> LoadedModel | None:
-        serving = await self.serving(owner, model_id, family)
+    async def _load_level(self, level: Level, key: ModelKey) -> LoadedModel | None:
+        serving = await self.serving(key)
         loaded = None if serving is None else await self._load_or_none(serving)
         return None if loaded is None else LoadedModel(*loaded, level)
 
@@ -117,7 +116,7 @@ class ModelCache:
             DatabaseUnavailable: it is not cached and cannot be read.
         """
         for level, owner in _levels(user_id):
-            serving = await self.serving(owner, model_id, family)
+            serving = await self.serving(ModelKey(owner, model_id, family))
             if serving and await self._load_or_none(serving):
                 return level, serving
         return None
@@ -129,10 +128,9 @@ class ModelCache:
             self._metrics.cache.labels("broken").inc()
             return None
 
-    async def serving(self, owner: str, model_id: str, family: str) -> ServingVersion | None:
-        """The version that serves an owner, at most `pointer_ttl_s` old."""
-        key = (owner, model_id, family)
-        return await self._pointers.fresh(key, lambda: self.champions.serving(*key))
+    async def serving(self, key: ModelKey) -> ServingVersion | None:
+        """The version that serves, at most `pointer_ttl_s` old."""
+        return await self._pointers.fresh(key, lambda: self.champions.serving(key))
 
     async def stored(self, serving: ServingVersion) -> StoredModel:
         """A version as stored, with bytes and manifest."""
@@ -140,23 +138,23 @@ class ModelCache:
 
     def forget(self, owner: str) -> None:
         """Drop an owner's cached pointers."""
-        self._pointers.forget_where(lambda key, _: key[0] == owner)
+        self._pointers.forget_where(lambda key, _: key.owner == owner)
 
     async def _load(self, serving: ServingVersion) -> tuple[StoredModel, Any]:
-        key = serving.model_key
-        cached = self._versions.get(key)
+        version = (serving.key, serving.version)
+        cached = self._versions.get(version)
         if cached is not None:
-            self._versions.move_to_end(key)
+            self._versions.move_to_end(version)
             self._metrics.cache.labels("hit").inc()
             return cached
         self._metrics.cache.labels("miss").inc()
-        return await self._load_once(key, lambda: self._read_version(key))
+        return await self._load_once(version, lambda: self._read_version(version))
 
-    async def _read_version(self, key: tuple[str, str, str, str]) -> tuple[StoredModel, Any]:
-        stored = await self.models.get(*key)
+    async def _read_version(self, version: _Version) -> tuple[StoredModel, Any]:
+        stored = await self.models.get(*version)
         decode = self._decoders.get(stored.family)
         cached = (stored, decode(stored.content) if decode else None)
-        self._versions[key] = cached
+        self._versions[version] = cached
         self._bytes += _memory_bytes(stored)
         while self._bytes > self._capacity_bytes and len(self._versions) > 1:
             _, (evicted, _) = self._versions.popitem(last=False)
@@ -164,13 +162,13 @@ class ModelCache:
         self._metrics.cache_bytes.set(self._bytes)
         return cached
 
-    async def _load_once(self, key: tuple[str, ...], read: Callable[[], Awaitable[Any]]) -> Any:
+    async def _load_once(self, version: _Version, read: Callable[[], Awaitable[Any]]) -> Any:
         """Share one read among concurrent callers; a cancelled caller does not cancel it."""
-        task = self._loading.get(key)
+        task = self._loading.get(version)
         if task is None:
             task = asyncio.ensure_future(read())
-            self._loading[key] = task
-            task.add_done_callback(lambda _: self._loading.pop(key, None))
+            self._loading[version] = task
+            task.add_done_callback(lambda _: self._loading.pop(version, None))
         return await asyncio.shield(task)
 
 

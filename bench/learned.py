@@ -4,7 +4,6 @@ The models are fitted by the families' own functions on made-up sets, and stored
 A real training before every fuzz run would take minutes and find no more errors.
 """
 
-import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -21,13 +20,11 @@ from models.next.codec import to_bytes as next_bytes
 from models.next.fit import NextSettings, fit_next
 from models.reps.measure import Repetition
 from schemas.families import FAMILIES
-from schemas.ids import version_of
 from schemas.inputs import ACC6, SETS
-from schemas.layout import owner_of
 from store.champions import Challenger, Champions
 from store.database import Database
 from store.live_runs import LiveRuns
-from store.models import Models, StoredModel
+from store.models import ModelKey, Models, StoredModel
 
 BATCH = tuple(family.name for family in FAMILIES.values() if family.kind == "batch")
 SESSIONS = 30
@@ -99,8 +96,7 @@ async def _serve(
     run: UUID,
     now: datetime,
 ) -> None:
-    sha256 = hashlib.sha256(content).digest()
-    version, owner = version_of(sha256), owner_of(user_id)
-    kept = StoredModel(owner, model_id, family, version, content, {}, sha256, run, now)
+    key = ModelKey.of_user(user_id, model_id, family)
+    kept = StoredModel.of(key, content, {}, run, now)
     await Models(database).put(kept)
     await Champions(database).promote(Challenger.of(kept), None, now)

@@ -1,7 +1,6 @@
 """Classify over HTTP beside a bare FastAPI ping: CPU a request, time at load, memory at rest."""
 
 import asyncio
-import hashlib
 import subprocess
 import sys
 import tempfile
@@ -31,12 +30,10 @@ from models.signal.windows import WINDOW
 from models.signal.wrist import wrist_signals
 from muvr.context import CommandContext
 from muvr.deployment import Deployment, cpu_s, deployed, free_ports
-from schemas.ids import version_of
 from schemas.inputs import ACC3, ACC6, InputLayout
-from schemas.layout import GLOBAL_OWNER
 from schemas.report import Figure
 from store.champions import Challenger, Champions
-from store.models import Models, StoredModel
+from store.models import ModelKey, Models, StoredModel
 
 CPU_TIMES_PING = 2.0
 P99_MS = 15.0
@@ -181,9 +178,8 @@ def _learn(recordings: list[ImportedRecording], layout: InputLayout) -> bytes:
 
 async def _serve_globally(deployment: Deployment, content: bytes, layout: InputLayout) -> None:
     """Keep a model and make it everybody's."""
-    sha256, run_id, now = hashlib.sha256(content).digest(), uuid4(), datetime.now(UTC)
-    key = (GLOBAL_OWNER, layout, "exercise", version_of(sha256))
-    stored = StoredModel(*key, content, {}, sha256, run_id, now)
+    key, now = ModelKey.of_global(layout, "exercise"), datetime.now(UTC)
+    stored = StoredModel.of(key, content, {}, uuid4(), now)
     database = deployment.database()
     try:
         await Models(database).put(stored)

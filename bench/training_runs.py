@@ -29,8 +29,8 @@ from pipelines.exercise.rows import FitContext
 from pipelines.exercise.users import named_recipe
 from pipelines.lifecycle.runs import RunReport
 from pipelines.spark.session import spark_session
-from schemas.layout import owner_of
 from store.champions import Champions
+from store.models import ModelKey
 from store.training import TrainingKeys, TrainingSets
 
 WARMED = 40  # users that are read by key before anything of it is measured
@@ -213,7 +213,7 @@ def count_equal(keyspace: TrainedKeyspace) -> tuple[int, int]:
         partition = partition_of(asyncio.run(TrainingSets(database).read(*key)), key)
         raw = [replace(row, features=None) for row in labelled_sets(partition)]
         learned = learn_user(raw, LAYOUT, recipe, global_models[LAYOUT].learned)
-        pointer = asyncio.run(Champions(database).read(owner_of(key[0]), LAYOUT, "exercise"))
+        pointer = asyncio.run(Champions(database).read(ModelKey.of_user(*key, "exercise")))
         equal += pointer is not None and bytes(pointer.sha256) == learned.sha256
     database.close()
     return equal, len(numbers)

@@ -90,5 +90,5 @@ async def _remove_champions(database: Database, user_id: UUID) -> int:
     champions = Champions(database)
     owned = await champions.of_owner(owner_of(user_id))
     for champion in owned:
-        await champions.remove(champion.owner, champion.model_id, champion.family)
+        await champions.remove(champion.key)
     return len(owned)

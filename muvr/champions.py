@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from muvr.owners import resolve_owner, resolve_pointer
+from muvr.owners import resolve_model, resolve_owner
 from schemas.errors import Conflict, NoModel, NotFound
 from schemas.families import FAMILIES
 from schemas.times import server_time
@@ -11,7 +11,7 @@ from store.champions import Challenger, Champions, ServingVersion
 from store.database import Database
 from store.jobs import JobRuns
 from store.live_runs import LiveRuns
-from store.models import Models
+from store.models import ModelKey, Models
 
 SHOWN = 5  # kept versions
 
@@ -36,7 +36,7 @@ async def serving_manifest(
         NotFound: none does.
     """
     serving = await _serving(database, user, family, model_id)
-    return dict(await Models(database).manifest(*serving.model_key) or {})
+    return dict(await Models(database).manifest(serving.key, serving.version) or {})
 
 
 async def serving_content(
@@ -48,7 +48,7 @@ async def serving_content(
         NotFound: none does.
     """
     serving = await _serving(database, user, family, model_id)
-    return (await Models(database).get(*serving.model_key)).content
+    return (await Models(database).get(serving.key, serving.version)).content
 
 
 async def promote_version(
@@ -60,21 +60,21 @@ async def promote_version(
         NoModel: the version is not stored; the message lists those that are.
         Conflict: the run that learned it was withdrawn.
     """
-    owner, model_id = await resolve_pointer(database, user, family, model_id)
+    key = await resolve_model(database, user, family, model_id)
     try:
-        stored = await Models(database).get(owner, model_id, family, version)
+        stored = await Models(database).get(key, version)
     except NoModel as problem:
-        kept = await _kept_versions(database, owner, model_id, family)
-        raise NoModel(problem.message.replace(owner, user), next_step=kept) from problem
+        kept = await _kept_versions(database, key)
+        raise NoModel(problem.message.replace(key.owner, user), next_step=kept) from problem
     champions = Champions(database)
     if await champions.is_withdrawn(stored.run_id):
         raise Conflict(
             f"Run {stored.run_id}, which learned {version}, was withdrawn: nothing of it "
             f"serves. Learn anew with `muvr train {family} --users all`."
         )
-    read = await champions.read(owner, model_id, family)
+    read = await champions.read(key)
     await champions.promote(Challenger.of(stored), read, server_time())
-    return {"owner": owner, "family": family, "version": version}
+    return {"owner": key.owner, "family": family, "version": version}
 
 
 async def roll_back(
@@ -85,19 +85,19 @@ async def roll_back(
     Raises:
         NoModel: there is none to go back to; the message lists the stored versions.
     """
-    owner, model_id = await resolve_pointer(database, user, family, model_id)
+    key = await resolve_model(database, user, family, model_id)
     try:
-        back = await Champions(database).rollback(owner, model_id, family, server_time())
+        back = await Champions(database).rollback(key, server_time())
     except NoModel as problem:
-        kept = await _kept_versions(database, owner, model_id, family)
-        raise NoModel(problem.message.replace(owner, user), next_step=kept) from problem
+        kept = await _kept_versions(database, key)
+        raise NoModel(problem.message.replace(key.owner, user), next_step=kept) from problem
     others = [
         champion.model_id
-        for champion in await Champions(database).of_owner(owner)
-        if champion.family == family and champion.model_id != model_id
+        for champion in await Champions(database).of_owner(key.owner)
+        if champion.family == family and champion.key != key
     ]
     stays = f" What serves for {', '.join(others)} stays: see --model-id." if others else ""
-    return f"{family} {back.version} serves {user} for {model_id} again.{stays}", back._asdict()
+    return f"{family} {back.version} serves {user} for {key.model_id} again.{stays}", back._asdict()
 
 
 async def _serving(
@@ -108,11 +108,11 @@ async def _serving(
     Raises:
         NotFound: none does.
     """
-    owner, model_id = await resolve_pointer(database, user, family, model_id)
-    serving = await Champions(database).serving(owner, model_id, family)
+    key = await resolve_model(database, user, family, model_id)
+    serving = await Champions(database).serving(key)
     if serving is None:
         raise NotFound(
-            f"No {family} model for {model_id} serves {user}; see `muvr models list {user}`"
+            f"No {family} model for {key.model_id} serves {user}; see `muvr models list {user}`"
         )
     return serving
 
@@ -151,11 +151,11 @@ async def withdraw_run(database: Database, run: UUID, reason: str) -> tuple[str,
     return f"{sentence} {behind}", {**result, "live": live.run_id, "kept": kept}
 
 
-async def _kept_versions(database: Database, owner: str, model_id: str, family: str) -> str:
+async def _kept_versions(database: Database, key: ModelKey) -> str:
     """The next step where a pointer has no previous version: the stored ones, newest first."""
     champions = Champions(database)
-    kept = await Models(database).versions(owner, model_id, family)
-    pointer = await champions.read(owner, model_id, family)
+    kept = await Models(database).versions(key)
+    pointer = await champions.read(key)
     gone = set(await champions.withdrawn())
     others = [
         f"{version.version} of {version.created_at:%Y-%m-%d}"

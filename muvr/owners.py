@@ -7,7 +7,7 @@ from schemas.inputs import INPUTS
 from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Champions
 from store.database import Database
-from store.models import Models
+from store.models import ModelKey, Models
 from store.users import Users
 
 
@@ -30,10 +30,10 @@ async def resolve_owner(database: Database, user: str) -> str:
         raise NotFound(f"There is no user {user}; POST /v1/auth/register makes one") from problem
 
 
-async def resolve_pointer(
+async def resolve_model(
     database: Database, user: str, family: str, model_id: str | None
-) -> tuple[str, str]:
-    """The owner and the `model_id` of a pointer, as `muvr models list` shows them.
+) -> ModelKey:
+    """The key of a model, as `muvr models list` shows it.
 
     Args:
         database: with the pointers.
@@ -47,12 +47,12 @@ async def resolve_pointer(
     """
     owner = await resolve_owner(database, user)
     if model_id is not None:
-        return owner, model_id
+        return ModelKey(owner, model_id, family)
     pointers = await Champions(database).of_owner(owner)
     layouts = {pointer.model_id for pointer in pointers if pointer.family == family}
     for layout in INPUTS:
         if layout in layouts or (
-            not layouts and await Models(database).versions(owner, layout, family)
+            not layouts and await Models(database).versions(ModelKey(owner, layout, family))
         ):
-            return owner, layout
-    return owner, INPUTS[0]
+            return ModelKey(owner, layout, family)
+    return ModelKey(owner, INPUTS[0], family)

@@ -8,7 +8,7 @@ from uuid import UUID
 from schemas.errors import LostChampionRace, NoModel, UncertainWrite
 from schemas.times import aware
 from store.database import Database, Row
-from store.models import StoredModel
+from store.models import ModelKey, StoredModel
 
 _CHAMPION = (
     "owner, model_id, family, version, sha256, run_id, previous_version, previous_run_id, "
@@ -38,13 +38,12 @@ class Challenger(NamedTuple):
     @classmethod
     def of(cls, model: StoredModel) -> "Challenger":
         """A stored model as a challenger."""
-        key = (model.owner, model.model_id, model.family, model.version)
-        return cls(*key, model.sha256, model.run_id)
+        return cls(*model.key, model.version, model.sha256, model.run_id)
 
     @property
-    def model_key(self) -> tuple[str, str, str, str]:
-        """The key of its row in `models`: owner, layout, family, version."""
-        return self.owner, self.model_id, self.family, self.version
+    def key(self) -> ModelKey:
+        """What the model is for."""
+        return ModelKey(self.owner, self.model_id, self.family)
 
 
 class Champion(NamedTuple):
@@ -69,9 +68,9 @@ class Champion(NamedTuple):
     earlier: tuple[Promotion, ...] = ()
 
     @property
-    def pointer_key(self) -> tuple[str, str, str]:
-        """The key of its row in `champions`: owner, layout, family."""
-        return self.owner, self.model_id, self.family
+    def key(self) -> ModelKey:
+        """What it serves."""
+        return ModelKey(self.owner, self.model_id, self.family)
 
 
 class ServingVersion(NamedTuple):
@@ -85,9 +84,9 @@ class ServingVersion(NamedTuple):
     promoted_at: datetime
 
     @property
-    def model_key(self) -> tuple[str, str, str, str]:
-        """The key of its row in `models`: owner, layout, family, version."""
-        return self.owner, self.model_id, self.family, self.version
+    def key(self) -> ModelKey:
+        """What it serves."""
+        return ModelKey(self.owner, self.model_id, self.family)
 
 
 class Champions:
@@ -96,11 +95,9 @@ class Champions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def read(self, owner: str, model_id: str, family: str) -> Champion | None:
+    async def read(self, key: ModelKey) -> Champion | None:
         """The stored pointer, whether or not its run was withdrawn."""
-        rows = await self._database.run(
-            f"SELECT {_CHAMPION} FROM champions WHERE {_KEY}", (owner, model_id, family)
-        )
+        rows = await self._database.run(f"SELECT {_CHAMPION} FROM champions WHERE {_KEY}", key)
         return _champion(rows[0]) if rows else None
 
     async def owners_of(self, family: str) -> list[tuple[str, str]]:
@@ -117,9 +114,9 @@ class Champions:
         )
         return [_champion(row) for row in rows]
 
-    async def serving(self, owner: str, model_id: str, family: str) -> ServingVersion | None:
+    async def serving(self, key: ModelKey) -> ServingVersion | None:
         """The champion, or the newest version before it whose run is not withdrawn."""
-        champion = await self.read(owner, model_id, family)
+        champion = await self.read(key)
         return None if champion is None else await self.in_effect(champion)
 
     async def in_effect(self, champion: Champion) -> ServingVersion | None:
@@ -130,7 +127,7 @@ class Champions:
         promotion = await self._first_not_withdrawn(_promotions(champion))
         if promotion is None or not promotion[0]:
             return None
-        return ServingVersion(*champion.pointer_key, *promotion, champion.promoted_at)
+        return ServingVersion(*champion.key, *promotion, champion.promoted_at)
 
     async def withdrawn_run_of(self, champion: Champion, version: str) -> UUID | None:
         """The withdrawn run that promoted a version; None when the pointer names none."""
@@ -162,37 +159,36 @@ class Champions:
             await self._replace(incumbent, promoted)
         return promoted
 
-    async def rollback(self, owner: str, model_id: str, family: str, at: datetime) -> Champion:
+    async def rollback(self, key: ModelKey, at: datetime) -> Champion:
         """Go back to the newest version before the champion whose run was not withdrawn.
 
         Raises:
             NoModel: there is no champion, none before it, or all were withdrawn.
             LostChampionRace: the pointer moved meanwhile.
         """
-        champion = await self.read(owner, model_id, family)
+        champion = await self.read(key)
         promotions = [] if champion is None else _promotions(champion)[1:]
         models = [(version, run_id) for version, run_id in promotions if version]
         if champion is None or not models:
-            raise NoModel(f"{owner} has no earlier {family} model for {model_id} to go back to.")
+            raise NoModel(
+                f"{key.owner} has no earlier {key.family} model for {key.model_id} to go back to."
+            )
         promotion = await self._first_not_withdrawn(models)
         if promotion is None:
             version, run_id = models[0]
             raise NoModel(f"Version {version} was withdrawn with run {run_id}.")
         version, run_id = promotion
         rows = await self._database.run(
-            f"SELECT sha256 FROM models WHERE {_KEY} AND version = ?",
-            (owner, model_id, family, version),
+            f"SELECT sha256 FROM models WHERE {_KEY} AND version = ?", (*key, version)
         )
         if not rows:
-            raise NoModel(f"Version {version} of {owner} is not kept any more.")
-        back = Challenger(owner, model_id, family, version, rows[0].sha256, run_id)
+            raise NoModel(f"Version {version} of {key.owner} is not kept any more.")
+        back = Challenger(*key, version, rows[0].sha256, run_id)
         target = await self._pointer_to(promotions[promotions.index(promotion) + 1 :], back, at)
         await self._replace(champion, target)
         return target
 
-    async def retire(
-        self, owner: str, model_id: str, family: str, run_id: UUID, at: datetime
-    ) -> str | None:
+    async def retire(self, key: ModelKey, run_id: UUID, at: datetime) -> str | None:
         """Stop serving an owner's own model, as a run decided.
 
         The model becomes the previous version, so a rollback, or the withdrawal of the run,
@@ -204,20 +200,18 @@ class Champions:
         Raises:
             LostChampionRace: the pointer moved meanwhile.
         """
-        champion = await self.read(owner, model_id, family)
+        champion = await self.read(key)
         serving = None if champion is None else await self.in_effect(champion)
         if champion is None or serving is None:
             return None
-        no_model = Challenger(owner, model_id, family, "", b"", run_id)
+        no_model = Challenger(*key, "", b"", run_id)
         target = await self._pointer_to(_promotions(champion), no_model, at)
         await self._replace(champion, target)
         return serving.version
 
-    async def remove(self, owner: str, model_id: str, family: str) -> None:
+    async def remove(self, key: ModelKey) -> None:
         """Delete the pointer (erasure)."""
-        await self._database.applied(
-            f"DELETE FROM champions WHERE {_KEY} IF EXISTS", (owner, model_id, family)
-        )
+        await self._database.applied(f"DELETE FROM champions WHERE {_KEY} IF EXISTS", key)
 
     async def withdraw(self, run_id: UUID, reason: str, at: datetime) -> None:
         """Withdraw everything that a run promoted: readers fall back to what served before."""
@@ -255,13 +249,13 @@ class Champions:
         return Champion(*challenger, *previous, at, rest[:MAX_EARLIER])
 
     async def _replace(self, current: Champion, target: Champion) -> None:
-        """Move a pointer from what was read to a target of the same owner, layout and family.
+        """Move a pointer from what was read to a target of the same key.
 
         Raises:
             LostChampionRace: the pointer is not what was read.
         """
-        columns = target[len(target.pointer_key) :]
-        values = (*columns, *target.pointer_key, current.version, current.run_id)
+        columns = target[len(target.key) :]
+        values = (*columns, *target.key, current.version, current.run_id)
         await self._move(_MOVE, values, target)
 
     async def _move(self, cql: str, values: tuple[object, ...], target: Champion) -> None:
@@ -271,7 +265,7 @@ class Champions:
             won = await self._database.applied(cql, values)
         if won:
             return
-        now = await self.read(*target.pointer_key)
+        now = await self.read(target.key)
         if now is None or (now.version, now.run_id) != (target.version, target.run_id):
             raise LostChampionRace(
                 f"{target.owner} {target.model_id} {target.family} was promoted by somebody else."

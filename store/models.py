@@ -9,6 +9,7 @@ from uuid import UUID
 
 from schemas.errors import NoModel
 from schemas.ids import version_of
+from schemas.layout import GLOBAL_OWNER, owner_of
 from schemas.times import aware
 from store.database import Database, Row
 
@@ -16,12 +17,35 @@ _MODEL = "owner, model_id, family, version, bytes, manifest, sha256, run_id, cre
 _KEY = "owner = ? AND model_id = ? AND family = ?"
 
 
+class ModelKey(NamedTuple):
+    """What one model of a family is for; its versions and its pointer share this key.
+
+    Attributes:
+        owner: `u:<uuid>` or `global`.
+        model_id: the layout of its input, `wrist-acc3` or `wrist-acc6`.
+        family: of `schemas.families`.
+    """
+
+    owner: str
+    model_id: str
+    family: str
+
+    @classmethod
+    def of_user(cls, user_id: UUID, model_id: str, family: str) -> "ModelKey":
+        """The key of a user's own model."""
+        return cls(owner_of(user_id), model_id, family)
+
+    @classmethod
+    def of_global(cls, model_id: str, family: str) -> "ModelKey":
+        """The key of a global model."""
+        return cls(GLOBAL_OWNER, model_id, family)
+
+
 class StoredModel(NamedTuple):
     """A model as stored.
 
     Attributes:
-        owner: `u:<uuid>`, `c:<run>:<k>` or `global`.
-        model_id: the layout of its input, `wrist-acc3` or `wrist-acc6`.
+        owner, model_id, family: its `ModelKey`.
         version: the start of the hash of `content`.
         content: the bytes of `models/<family>/codec.py`.
         manifest: labels, metrics, cut-off, digests, golden vectors.
@@ -40,16 +64,21 @@ class StoredModel(NamedTuple):
     @classmethod
     def of(
         cls,
-        key: tuple[str, str, str],
+        key: ModelKey,
         content: bytes,
         manifest: Mapping[str, object],
         run_id: UUID,
         at: datetime,
     ) -> "StoredModel":
-        """A new model of (owner, layout, family); its version and `sha256` are of its bytes."""
+        """A new model; its version and `sha256` are of its bytes."""
         sha256 = hashlib.sha256(content).digest()
         manifest = {**manifest, "sha256": sha256.hex()}
         return cls(*key, version_of(sha256), content, manifest, sha256, run_id, at)
+
+    @property
+    def key(self) -> ModelKey:
+        """What the model is for."""
+        return ModelKey(self.owner, self.model_id, self.family)
 
 
 class Models:
@@ -65,50 +94,47 @@ class Models:
             model._replace(manifest=json.dumps(model.manifest, sort_keys=True)),
         )
 
-    async def get(self, owner: str, model_id: str, family: str, version: str) -> StoredModel:
+    async def get(self, key: ModelKey, version: str) -> StoredModel:
         """One model with its bytes.
 
         Raises:
             NoModel: it does not exist.
         """
         rows = await self._database.run(
-            f"SELECT {_MODEL} FROM models WHERE {_KEY} AND version = ?",
-            (owner, model_id, family, version),
+            f"SELECT {_MODEL} FROM models WHERE {_KEY} AND version = ?", (*key, version)
         )
         if not rows:
-            raise NoModel(f"There is no version {version} of {family} for {owner}, {model_id}.")
+            raise NoModel(
+                f"There is no version {version} of {key.family} for {key.owner}, {key.model_id}."
+            )
         return _model(rows[0])
 
-    async def holds(self, owner: str, model_id: str, family: str, version: str) -> bool:
+    async def holds(self, key: ModelKey, version: str) -> bool:
         """Whether a version exists, without reading it."""
         rows = await self._database.run(
-            f"SELECT version FROM models WHERE {_KEY} AND version = ?",
-            (owner, model_id, family, version),
+            f"SELECT version FROM models WHERE {_KEY} AND version = ?", (*key, version)
         )
         return bool(rows)
 
-    async def manifest(
-        self, owner: str, model_id: str, family: str, version: str
-    ) -> dict[str, object] | None:
+    async def manifest(self, key: ModelKey, version: str) -> dict[str, object] | None:
         """The manifest of a model; None if it does not exist."""
         rows = await self._database.run(
-            f"SELECT manifest FROM models WHERE {_KEY} AND version = ?",
-            (owner, model_id, family, version),
+            f"SELECT manifest FROM models WHERE {_KEY} AND version = ?", (*key, version)
         )
         return json.loads(rows[0].manifest) if rows else None
 
-    async def versions(self, owner: str, model_id: str, family: str) -> list[StoredModel]:
+    async def versions(self, key: ModelKey) -> list[StoredModel]:
         """All versions, newest first, without their bytes."""
         rows = await self._database.run(
             "SELECT owner, model_id, family, version, manifest, sha256, run_id, created_at "
             f"FROM models WHERE {_KEY}",
-            (owner, model_id, family),
+            key,
         )
         return sorted((_model(row) for row in rows), key=lambda m: m.created_at, reverse=True)
 
-    async def erase(self, owner: str, model_id: str, family: str) -> None:
-        """Delete all versions of an owner's model."""
-        await self._database.run(f"DELETE FROM models WHERE {_KEY}", (owner, model_id, family))
+    async def erase(self, key: ModelKey) -> None:
+        """Delete all versions of a model."""
+        await self._database.run(f"DELETE FROM models WHERE {_KEY}", key)
 
 
 def _model(row: Row) -> StoredModel:

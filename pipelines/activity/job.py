@@ -55,7 +55,6 @@ from pipelines.lifecycle.user_models import outcome_of
 from schemas.config import Config
 from schemas.errors import BadModelBytes, CannotLearn
 from schemas.inputs import LAYOUTS, InputLayout
-from schemas.layout import GLOBAL_OWNER
 from schemas.progress import Progress
 from schemas.statuses import RunStatus
 from schemas.times import Clock, server_time
@@ -63,7 +62,7 @@ from schemas.topics import Topic
 from store.champions import Challenger, Champions
 from store.database import Database
 from store.jobs import UserOutcome
-from store.models import Models, StoredModel
+from store.models import ModelKey, Models, StoredModel
 from store.stretches import Stretches
 
 FAMILY = "activity"
@@ -255,7 +254,7 @@ def _stored_model(
         "environment": environment(),
         "metrics": dict(metrics),
     }
-    key = (GLOBAL_OWNER, layout, FAMILY)
+    key = ModelKey.of_global(layout, FAMILY)
     return StoredModel.of(key, content, manifest, run.run_id, run.started_at)
 
 

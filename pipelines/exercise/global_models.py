@@ -30,10 +30,9 @@ from pipelines.lifecycle.pointers import WITHDRAWN, global_pointers, move_pointe
 from schemas.errors import BadModelBytes, NoModel
 from schemas.ids import version_of
 from schemas.inputs import InputLayout
-from schemas.layout import GLOBAL_OWNER
 from store.champions import Challenger, Champions
 from store.database import Database
-from store.models import Models, StoredModel
+from store.models import ModelKey, Models, StoredModel
 
 FAMILY = "exercise"
 STATISTICS = "exercise-statistics"
@@ -154,7 +153,7 @@ def promote_global(
         "golden": golden(content),
         **details,
     }
-    model = StoredModel.of((GLOBAL_OWNER, layout, FAMILY), content, manifest, run_id, at)
+    model = StoredModel.of(ModelKey.of_global(layout, FAMILY), content, manifest, run_id, at)
     return asyncio.run(_put(database, model, serve=True))
 
 
@@ -168,8 +167,9 @@ def promote_summed(
 ) -> str:
     """Let the stored model of the members' sums serve again; returns as `promote_global`."""
     sha256 = hashlib.sha256(to_bytes(model.learned.model)).digest()
-    key = (GLOBAL_OWNER, layout, FAMILY, version_of(sha256))
-    return asyncio.run(_point(database, Challenger(*key, sha256, run_id), at))
+    key = ModelKey.of_global(layout, FAMILY)
+    challenger = Challenger(*key, version_of(sha256), sha256, run_id)
+    return asyncio.run(_point(database, challenger, at))
 
 
 async def _store(
@@ -202,7 +202,8 @@ async def _store(
     )
     withdrawn_reason = ""
     for family, content, entry in rows:
-        stored = StoredModel.of((GLOBAL_OWNER, layout, family), content, entry, run_id, at)
+        key = ModelKey.of_global(layout, family)
+        stored = StoredModel.of(key, content, entry, run_id, at)
         reason = await _put(database, stored, serve=family in serve)
         withdrawn_reason = withdrawn_reason or reason
     return withdrawn_reason
@@ -222,11 +223,10 @@ async def _point(database: Database, challenger: Challenger, at: datetime) -> st
 
 async def serving_recipe(database: Database, layout: InputLayout) -> object:
     """The recipe of the model that serves users without one of their own."""
-    champion = await Champions(database).serving(GLOBAL_OWNER, layout, FAMILY)
+    champion = await Champions(database).serving(ModelKey.of_global(layout, FAMILY))
     if champion is None:
         return SUMS
-    models = Models(database)
-    manifest = await models.manifest(GLOBAL_OWNER, layout, FAMILY, champion.version)
+    manifest = await Models(database).manifest(champion.key, champion.version)
     return (manifest or {}).get("recipe", SUMS)
 
 
@@ -239,11 +239,11 @@ async def _averaged_beside(
     miss what was learned since, and an erased user would stay in it. It may serve again when both
     have been compared again.
     """
-    champion = await Champions(database).serving(GLOBAL_OWNER, layout, FAMILY)
+    champion = await Champions(database).serving(ModelKey.of_global(layout, FAMILY))
     if champion is None:
         return False
     try:
-        stored = await Models(database).get(*champion.model_key)
+        stored = await Models(database).get(champion.key, champion.version)
         from_bytes(stored.content)
     except (NoModel, BadModelBytes):
         return False
@@ -255,7 +255,7 @@ async def _read(database: Database) -> dict[InputLayout, VersionedGlobalModel]:
     """Global models that cannot be decoded, as after a change of features, are left out."""
     models: dict[InputLayout, VersionedGlobalModel] = {}
     for layout, serving in (await global_pointers(database, STATISTICS)).items():
-        stored = await Models(database).get(*serving.model_key)
+        stored = await Models(database).get(serving.key, serving.version)
         try:
             learned = global_from_bytes(stored.content)
         except BadModelBytes:
@@ -269,7 +269,7 @@ async def _read(database: Database) -> dict[InputLayout, VersionedGlobalModel]:
 async def _read_calibrations(database: Database) -> dict[InputLayout, Calibrations]:
     calibrations: dict[InputLayout, Calibrations] = {}
     for layout, serving in (await global_pointers(database, STATISTICS)).items():
-        manifest = await Models(database).manifest(*serving.model_key)
+        manifest = await Models(database).manifest(serving.key, serving.version)
         entry = (manifest or {}).get("calibration_next")
         calibrations[layout] = calibrations_from_manifest(entry)
     return calibrations

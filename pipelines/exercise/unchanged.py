@@ -7,10 +7,9 @@ from pipelines.exercise.labelled import LabelledRow, digest, newest
 from pipelines.keys import UserKey
 from pipelines.lifecycle.gather import gather
 from pipelines.lifecycle.scope import Scope, revisions_of
-from schemas.layout import owner_of
 from store.champions import Champions
 from store.database import Database
-from store.models import Models
+from store.models import ModelKey, Models
 from store.training import SetRevision
 
 
@@ -30,10 +29,10 @@ def drop_unchanged(
 
 async def _serving_digest(database: Database, family: str, key: UserKey) -> object:
     """The digest of the sets that a user's serving model was learned from; None without a model."""
-    serving = await Champions(database).serving(owner_of(key[0]), key[1], family)
+    serving = await Champions(database).serving(ModelKey.of_user(*key, family))
     if serving is None:
         return None
-    manifest = await Models(database).manifest(*serving.model_key)
+    manifest = await Models(database).manifest(serving.key, serving.version)
     return (manifest or {}).get("data_digest")
 
 

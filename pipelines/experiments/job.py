@@ -51,11 +51,10 @@ from pipelines.spark.persist import persisted
 from schemas.config import Config
 from schemas.errors import CannotLearn, NotEnoughLabels
 from schemas.inputs import InputLayout
-from schemas.layout import GLOBAL_OWNER
 from schemas.progress import Progress
 from store.database import Database
 from store.jobs import JobRuns
-from store.models import Models, StoredModel
+from store.models import ModelKey, Models, StoredModel
 from store.training import TrainingKeys
 
 GlobalModels = Mapping[InputLayout, VersionedGlobalModel]
@@ -212,7 +211,7 @@ def _promote_winner(
 
 def _store(job: Job, result: RecipeResult) -> None:
     """Store the recipe's model under the run's name; no pointer leads to it."""
-    run, key = job.run, (GLOBAL_OWNER, LAYOUT, job.run.family)
+    run, key = job.run, ModelKey.of_global(LAYOUT, job.run.family)
     manifest = {"level": "global", "environment": environment(), "metrics": result.metrics}
     model = StoredModel.of(key, result.content, manifest, run.run_id, run.started_at)
     asyncio.run(Models(job.database).put(model))

@@ -10,11 +10,10 @@ from pipelines.keys import IncumbentBytes
 from pipelines.lifecycle.gather import gather
 from schemas.errors import LostChampionRace, NoModel
 from schemas.inputs import LAYOUTS, InputLayout
-from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Challenger, Champions, ServingVersion
 from store.database import Database
 from store.jobs import UserOutcome
-from store.models import Models, StoredModel
+from store.models import ModelKey, Models, StoredModel
 
 WITHDRAWN = "withdrawn"
 
@@ -47,7 +46,7 @@ def pointers_in_effect(
 ) -> dict[tuple[UUID, str], ServingVersion]:
     """The pointers in effect of users' own models; users without one are left out."""
     champions = Champions(database)
-    pointers = gather([champions.serving(owner_of(user), layout, family) for user, layout in keys])
+    pointers = gather([champions.serving(ModelKey.of_user(*key, family)) for key in keys])
     return {key: pointer for key, pointer in zip(keys, pointers, strict=True) if pointer}
 
 
@@ -63,7 +62,7 @@ def read_serving(
     async def stored(serving: ServingVersion) -> StoredModel | None:
         """A model with its bytes; None where it was deleted."""
         try:
-            return await models.get(*serving.model_key)
+            return await models.get(serving.key, serving.version)
         except NoModel:
             return None
 
@@ -76,7 +75,7 @@ async def global_pointers(database: Database, family: str) -> dict[InputLayout, 
     champions = Champions(database)
     pointers: dict[InputLayout, ServingVersion] = {}
     for layout in LAYOUTS:
-        serving = await champions.serving(GLOBAL_OWNER, layout, family)
+        serving = await champions.serving(ModelKey.of_global(layout, family))
         if serving is not None:
             pointers[layout] = serving
     return pointers
@@ -89,7 +88,9 @@ async def read_global_incumbents(
     incumbents: dict[InputLayout, IncumbentBytes] = {}
     for layout, serving in (await global_pointers(database, family)).items():
         with suppress(NoModel):
-            incumbents[layout] = incumbent_of(await Models(database).get(*serving.model_key))
+            incumbents[layout] = incumbent_of(
+                await Models(database).get(serving.key, serving.version)
+            )
     return incumbents
 
 
@@ -127,10 +128,10 @@ def move_pointers(
 
     async def promoted(move: Move) -> tuple[str, str]:
         """Move one pointer, if the store holds the model and the pointer has not moved since."""
-        owner = owner_of(move.user_id)
-        challenger = Challenger(owner, move.model_id, family, move.version, move.sha256, run_id)
-        if not await models.holds(*challenger.model_key):
+        key = ModelKey.of_user(move.user_id, move.model_id, family)
+        if not await models.holds(key, move.version):
             return "overtaken", NOT_KEPT
+        challenger = Challenger(*key, move.version, move.sha256, run_id)
         try:
             return await move_pointer(
                 champions, challenger, at, expected_version=move.expected_version
@@ -168,7 +169,7 @@ async def move_pointer(
         LostChampionRace: another version serves than the one that was expected, or the pointer
             moved just now.
     """
-    incumbent = await champions.read(challenger.owner, challenger.model_id, challenger.family)
+    incumbent = await champions.read(challenger.key)
     serving = None if incumbent is None else await champions.in_effect(incumbent)
     if serving is not None and serving.version == challenger.version:
         return "unchanged", ""
@@ -218,9 +219,9 @@ def retire(
 
     async def retired(outcome: UserOutcome) -> UserOutcome:
         """Retire the model that serves one user, if there is one."""
-        owner = owner_of(outcome.user_id)
+        key = ModelKey.of_user(outcome.user_id, outcome.model_id, family)
         try:
-            version = await champions.retire(owner, outcome.model_id, family, run_id, at)
+            version = await champions.retire(key, run_id, at)
         except LostChampionRace:
             return outcome._replace(status="overtaken")
         return outcome._replace(status=RETIRED, version=version) if version else outcome

@@ -9,11 +9,10 @@ from pipelines.lifecycle.gather import gather
 from pipelines.lifecycle.pointers import WITHDRAWN
 from pipelines.lifecycle.scope import UNFINISHED
 from pipelines.personal.history import log_digest
-from schemas.layout import owner_of
 from store.champions import Champions
 from store.database import Database
 from store.jobs import JobRuns, UserOutcome
-from store.models import Models
+from store.models import ModelKey, Models
 from store.sets import Sets
 from store.watermarks import Watermarks
 
@@ -48,7 +47,7 @@ async def _unchanged_outcome(
 ) -> UserOutcome | None:
     """The outcome of a user whose sets were read before; None where they are to be learned."""
     metrics = json.dumps({"data_digest": digest})
-    serving = await Champions(database).serving(owner_of(user), layout, family)
+    serving = await Champions(database).serving(ModelKey.of_user(user, layout, family))
     for before in await JobRuns(database).of_user(last, user) if last else ():
         if before.metrics == metrics:
             carried = carried_over(before, serving.version if serving else None)
@@ -56,7 +55,7 @@ async def _unchanged_outcome(
                 return carried
     if serving is None:
         return None
-    manifest = await Models(database).manifest(serving.owner, layout, family, serving.version)
+    manifest = await Models(database).manifest(serving.key, serving.version)
     if manifest is None or manifest.get("data_digest") != digest:
         return None
     return UserOutcome(user, layout, "unchanged", "", serving.version, metrics)

@@ -1,6 +1,5 @@
 """A real model of a real person, made as training makes it, for tests of predictions."""
 
-import hashlib
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,10 +12,9 @@ from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_global, fit_user
 from models.exercise.model import ExerciseModel
 from models.signal.wrist import wrist_signals
-from schemas.ids import version_of
 from schemas.inputs import ACC3
 from store.champions import Challenger
-from store.models import StoredModel
+from store.models import ModelKey, StoredModel
 from tests.api.conftest import RunningService
 
 
@@ -50,30 +48,19 @@ def learn_alone(recordings: list[ImportedRecording]) -> ExerciseModel:
 
 
 def stored(model: ExerciseModel, owner: str, run_id: uuid.UUID | None = None) -> StoredModel:
-    content = to_bytes(model)
-    sha256 = hashlib.sha256(content).digest()
-    return StoredModel(
-        owner,
-        model.model_id,
-        "exercise",
-        version_of(sha256),
-        content,
-        {"labels": list(model.labels)},
-        sha256,
-        run_id or uuid.uuid4(),
-        datetime.now(UTC),
-    )
+    key, manifest = ModelKey(owner, model.model_id, "exercise"), {"labels": list(model.labels)}
+    now = datetime.now(UTC)
+    return StoredModel.of(key, to_bytes(model), manifest, run_id or uuid.uuid4(), now)
 
 
 def promote(service: RunningService, kept: StoredModel) -> None:
     """Store a model and make it its owner's champion."""
     models = service.services.models
-    key = (kept.owner, kept.model_id, kept.family)
 
     async def work() -> None:
         await models.models.put(kept)
-        incumbent = await models.champions.read(*key)
-        challenger = Challenger(*key, kept.version, kept.sha256, kept.run_id)
+        incumbent = await models.champions.read(kept.key)
+        challenger = Challenger.of(kept)
         await models.champions.promote(challenger, incumbent, datetime.now(UTC))
         models.forget(kept.owner)
 

@@ -27,7 +27,7 @@ from models.population.simulate import simulate_user
 from schemas.errors import NotAcceptable
 from schemas.ids import version_of
 from schemas.layout import owner_of
-from store.models import StoredModel
+from store.models import ModelKey, StoredModel
 from tests.api.conftest import Person, RunningService
 from tests.api.learned import learn, person_recordings, promote, stored
 
@@ -222,7 +222,9 @@ def test_users_without_a_model_are_served_the_global_model(
         assert answer.headers["muvr-model"] == f"exercise/global/{X1.version}"
         assert from_bytes(answer.content).labels == model.labels
     finally:
-        service.run(service.services.models.champions.remove("global", "wrist-acc6", "exercise"))
+        service.run(
+            service.services.models.champions.remove(ModelKey.of_global("wrist-acc6", "exercise"))
+        )
         service.services.models.forget("global")
 
 

@@ -1,6 +1,5 @@
 """Exercise names are normalised in sets, corrections, plans and queries."""
 
-import hashlib
 import unicodedata
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -11,9 +10,8 @@ import pytest
 from models.load.codec import to_bytes
 from models.load.features import FORECASTS, TARGETS
 from models.load.model import LoadModel
-from schemas.ids import version_of
 from schemas.layout import owner_of
-from store.models import StoredModel
+from store.models import ModelKey, StoredModel
 from tests.api.conftest import RunningService
 from tests.api.learned import promote
 from tests.api.phone import Phone, fresh_id, problem
@@ -30,9 +28,8 @@ TYPED = (
 def load_model(owner: str) -> StoredModel:
     weights = np.full((len(TARGETS), 2, len(FORECASTS)), 1 / len(FORECASTS))
     content = to_bytes(LoadModel(weights, np.full(len(TARGETS), 0.1), 0.8, 9))
-    sha256 = hashlib.sha256(content).digest()
-    names = (owner, "sets", "load", version_of(sha256))
-    return StoredModel(*names, content, {"labels": []}, sha256, uuid4(), datetime.now(UTC))
+    key = ModelKey(owner, "sets", "load")
+    return StoredModel.of(key, content, {"labels": []}, uuid4(), datetime.now(UTC))
 
 
 @pytest.mark.parametrize("typed", TYPED)

@@ -9,7 +9,7 @@ from ingest.importers.imported import ImportedRecording
 from models.signal.pieces import Piece, Recording
 from schemas.inputs import ACC6
 from schemas.layout import GLOBAL_OWNER
-from store.models import StoredModel
+from store.models import ModelKey, StoredModel
 from tests.api.conftest import Person, RunningService
 from tests.api.learned import learn, person_recordings, promote, stored
 from tests.api.test_classify import body_of, classify, first_seconds
@@ -31,7 +31,7 @@ def X1(
     kept = stored(learn(done, "global"), GLOBAL_OWNER)
     promote(service, kept)
     yield kept
-    service.run(service.services.models.champions.remove(GLOBAL_OWNER, ACC6, "exercise"))
+    service.run(service.services.models.champions.remove(ModelKey.of_global(ACC6, "exercise")))
     service.services.models.forget(GLOBAL_OWNER)
 
 

@@ -87,9 +87,9 @@ def settled(database: Database, former: StoredModel, later: StoredModel) -> None
 
     async def promote(kept: StoredModel) -> None:
         await Models(database).put(kept)
-        champions, key = Champions(database), (kept.owner, kept.model_id, kept.family)
-        challenger = Challenger(*key, kept.version, kept.sha256, kept.run_id)
-        await champions.promote(challenger, await champions.read(*key), kept.created_at)
+        champions = Champions(database)
+        incumbent = await champions.read(kept.key)
+        await champions.promote(Challenger.of(kept), incumbent, kept.created_at)
 
     asyncio.run(promote(former))
     asyncio.run(promote(later))

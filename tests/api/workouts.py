@@ -19,10 +19,9 @@ from models.recognition.counting import repetitions
 from models.signal.corrections import cut
 from models.signal.pieces import Piece, Recording
 from models.signal.wrist import wrist_signals
-from schemas.ids import version_of
 from schemas.inputs import ACC6
 from schemas.layout import owner_of
-from store.models import StoredModel
+from store.models import ModelKey, StoredModel
 from tests.api.conftest import Person
 from tests.api.learned import stored
 from tests.api.live_client import bodies, open_session
@@ -137,6 +136,4 @@ def models_of(person: Person) -> dict[str, StoredModel]:
 
 
 def _stored(owner: str, family: str, content: bytes) -> StoredModel:
-    sha256 = hashlib.sha256(content).digest()
-    names = (owner, ACC6, family, version_of(sha256))
-    return StoredModel(*names, content, {}, sha256, uuid4(), datetime.now(UTC))
+    return StoredModel.of(ModelKey(owner, ACC6, family), content, {}, uuid4(), datetime.now(UTC))

@@ -22,7 +22,7 @@ from store.jobs import JobRuns
 from store.live_runs import LiveRuns
 from store.models import Models, StoredModel
 from store.users import User, Users
-from tests.store.stored_models import a_model, challenge
+from tests.store.stored_models import a_model
 
 NOW = datetime.now(UTC)
 
@@ -48,12 +48,12 @@ def register(database: Database) -> User:
 
 def serve(database: Database, kept: StoredModel) -> None:
     """Store a model and make it its owner's champion."""
-    challenger: Challenger = challenge(kept)
+    challenger: Challenger = Challenger.of(kept)
 
     async def work() -> None:
         await Models(database).put(kept)
         champions = Champions(database)
-        await champions.promote(challenger, await champions.read(*kept[:3]), NOW)
+        await champions.promote(challenger, await champions.read(kept.key), NOW)
 
     asyncio.run(work())
 

@@ -11,7 +11,7 @@ from pipelines.activity.job import train_activity
 from schemas.layout import GLOBAL_OWNER
 from store.champions import Champions
 from store.jobs import JobRuns
-from store.models import Models
+from store.models import ModelKey, Models
 from tests.pipelines.workouts import LAYOUT, NOW, S_NS, keep, stretch_of, walker, workout
 from tests.spark_session import emptied
 
@@ -31,7 +31,7 @@ def world(spark, spark_config):
 
 
 def serving(database):
-    return asyncio.run(Champions(database).read(GLOBAL_OWNER, LAYOUT, "activity"))
+    return asyncio.run(Champions(database).read(ModelKey.of_global(LAYOUT, "activity")))
 
 
 def test_promoted_model_finds_sets_that_the_rhythm_baseline_confuses_with_walking(world):
@@ -46,7 +46,7 @@ def test_promoted_model_finds_sets_that_the_rhythm_baseline_confuses_with_walkin
     assert (said["outcome"], said["members"]) == ("promoted", PEOPLE)
     assert said["f1"]["own"] > 0.95 > said["f1"]["rhythm"]
     pointer = serving(database)
-    stored = asyncio.run(Models(database).get(*pointer[:4]))
+    stored = asyncio.run(Models(database).get(pointer.key, pointer.version))
     assert stored.manifest["metrics"]["f1"] == said["f1"]
     model = from_bytes(stored.content)
     assert model.start is not None
@@ -130,7 +130,7 @@ def test_withdrawn_model_is_promoted_again_only_if_no_other_version_serves(empty
     assert said[:2] == ["done", "promoted"]
     reason = withdraw(second)
     assert train()[:3] == ("refused", "withdrawn", [reason])
-    serves = asyncio.run(Champions(empty).serving(GLOBAL_OWNER, LAYOUT, "activity"))
+    serves = asyncio.run(Champions(empty).serving(ModelKey.of_global(LAYOUT, "activity")))
     assert serves.version == first
 
 

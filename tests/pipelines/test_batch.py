@@ -24,12 +24,11 @@ from pipelines.personal.history import newest_set_at
 from pipelines.personal.job import PersonalFamily, PersonalModel, train_personal
 from pipelines.rank import RANK
 from pipelines.recommend import RECOMMEND
-from schemas.layout import owner_of
 from schemas.times import us_of
 from store.champions import Champions
 from store.jobs import JobRuns
 from store.journal import Journal
-from store.models import Models
+from store.models import ModelKey, Models
 from store.results import Results
 from store.users import User, Users
 from tests.pipelines.crowd import settle
@@ -131,8 +130,8 @@ def test_recipe_that_loses_to_its_baseline_is_refused_for_every_user(
     report = train_personal(PersonalFamily("loser", loses), spark_config)
     assert (report.metrics["error"], report.metrics["last_error"]) == (0.6, 0.5)
     assert (report.status, report.counts["refused"]) == ("refused", PEOPLE)
-    owners = [owner_of(person.user_id) for person in people]
-    champions = [asyncio.run(Champions(database).read(owner, "sets", "loser")) for owner in owners]
+    keys = [ModelKey.of_user(person.user_id, "sets", "loser") for person in people]
+    champions = [asyncio.run(Champions(database).read(key)) for key in keys]
     assert champions == [None] * PEOPLE
 
 
@@ -165,9 +164,9 @@ def test_stored_intensity_model_equals_the_one_fitted_without_spark(database, tr
     log = SetLog.of(people[0].sets())
     [alone] = fit_intensity([log], IntensitySettings())
     champion = asyncio.run(
-        Champions(database).read(owner_of(people[0].user_id), "sets", "intensity")
+        Champions(database).read(ModelKey.of_user(people[0].user_id, "sets", "intensity"))
     )
-    kept = from_bytes(asyncio.run(Models(database).get(*champion[:4])).content)
+    kept = from_bytes(asyncio.run(Models(database).get(champion.key, champion.version)).content)
     np.testing.assert_allclose(kept.weights, alone.weights, rtol=1e-9, atol=1e-12)
 
 
@@ -213,7 +212,7 @@ def test_changes_that_the_last_run_had_read_are_skipped(database, spark_config, 
 
 
 def load_of(database, person):
-    return asyncio.run(Champions(database).read(owner_of(person.user_id), "sets", "load"))
+    return asyncio.run(Champions(database).read(ModelKey.of_user(person.user_id, "sets", "load")))
 
 
 def test_user_with_a_corrected_set_is_trained_again(database, spark_config, people):

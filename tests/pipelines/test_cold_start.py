@@ -28,7 +28,7 @@ from pipelines.exercise.promotion import ModelCandidate
 from pipelines.experiments.cold_start import compare_models, held_out_user, model_of_sums
 from schemas.layout import GLOBAL_OWNER
 from store.champions import Champions
-from store.models import Models
+from store.models import ModelKey, Models
 from tests.pipelines.people import LAYOUT, sets_of, user_id
 
 RECIPE = Recipe("test")
@@ -94,8 +94,8 @@ def test_comparison_without_held_out_users_does_not_take_over():
 
 def serving(database, family="exercise"):
     """The recipe and the version of the serving model."""
-    pointer = asyncio.run(Champions(database).serving(GLOBAL_OWNER, LAYOUT, family))
-    stored = asyncio.run(Models(database).get(GLOBAL_OWNER, LAYOUT, family, pointer.version))
+    pointer = asyncio.run(Champions(database).serving(ModelKey.of_global(LAYOUT, family)))
+    stored = asyncio.run(Models(database).get(pointer.key, pointer.version))
     return stored.manifest["recipe"], pointer.version
 
 
@@ -104,7 +104,7 @@ def store(database):
     """The store; its global models are removed afterwards, for other tests."""
     yield database
     for family in ("exercise", STATISTICS):
-        asyncio.run(Champions(database).remove(GLOBAL_OWNER, LAYOUT, family))
+        asyncio.run(Champions(database).remove(ModelKey.of_global(LAYOUT, family)))
 
 
 def passing_members(statistics):
@@ -209,7 +209,7 @@ def test_averaged_model_serves_until_the_summed_model_it_was_compared_with_is_re
     judge(later, 5)
     promote_summed(store, LAYOUT, later, run_id=UUID(int=6), at=AT)
     assert serving(store)[0] == SUMS
-    asyncio.run(Champions(store).rollback(GLOBAL_OWNER, LAYOUT, "exercise", AT))
+    asyncio.run(Champions(store).rollback(ModelKey.of_global(LAYOUT, "exercise"), AT))
     assert serving(store)[0] == REDUCED
 
 

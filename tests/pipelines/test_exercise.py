@@ -29,10 +29,10 @@ from pipelines.lifecycle.engines import LocalEngine, SparkEngine
 from pipelines.lifecycle.threads import one_blas_thread
 from pipelines.spark.plans import require_no_shuffle
 from schemas.errors import LeaseHeld
-from schemas.layout import GLOBAL_OWNER, owner_of
+from schemas.layout import GLOBAL_OWNER
 from store.champions import Champions
 from store.jobs import JobRuns, Leases
-from store.models import Models
+from store.models import ModelKey, Models
 from store.watermarks import Watermarks
 from tests.pipelines.people import LAYOUT, mislabelled, put, sets_of, user_id
 from tests.spark_session import emptied
@@ -61,12 +61,13 @@ def world(spark, spark_config, people):
 
 
 def champion(database, person: int):
-    return asyncio.run(Champions(database).read(owner_of(user_id(person)), LAYOUT, "exercise"))
+    key = ModelKey.of_user(user_id(person), LAYOUT, "exercise")
+    return asyncio.run(Champions(database).read(key))
 
 
 def stored(database, person: int):
     pointer = champion(database, person)
-    return asyncio.run(Models(database).get(*pointer[:4]))
+    return asyncio.run(Models(database).get(pointer.key, pointer.version))
 
 
 def test_user_with_broken_samples_fails_with_a_reason_and_the_others_are_promoted(world):
@@ -114,8 +115,9 @@ def test_evaluation_protocol_learns_the_same_global_model_as_spark(world, spark_
     used = [people[0][:-HELD_BACK], *people[1:PEOPLE]]
     fold = [[movement(set_, recipe.seed) for set_ in sets] for sets in used]
     everybody = one_blas_thread()(fold_model)(fold, recipe.settings)
-    pointer = asyncio.run(Champions(database).read(GLOBAL_OWNER, LAYOUT, "exercise"))
-    assert to_bytes(everybody.model) == asyncio.run(Models(database).get(*pointer[:4])).content
+    pointer = asyncio.run(Champions(database).read(ModelKey.of_global(LAYOUT, "exercise")))
+    served = asyncio.run(Models(database).get(pointer.key, pointer.version))
+    assert to_bytes(everybody.model) == served.content
     assert statistics_to_bytes(everybody.statistics) == statistics_to_bytes(
         read_global_models(database)[LAYOUT].learned.statistics
     )
@@ -138,8 +140,8 @@ def test_global_model_and_its_statistics_are_stored_separately(world):
     database, report = world
     assert report.metrics["global"] == {LAYOUT: "promoted"}
     for family, limit in (("exercise", 30_000), (STATISTICS, 2_000_000)):
-        pointer = asyncio.run(Champions(database).read(GLOBAL_OWNER, LAYOUT, family))
-        model = asyncio.run(Models(database).get(*pointer[:4]))
+        pointer = asyncio.run(Champions(database).read(ModelKey.of_global(LAYOUT, family)))
+        model = asyncio.run(Models(database).get(pointer.key, pointer.version))
         assert len(model.content) < limit
         assert model.manifest["members"] == PEOPLE
         assert model.manifest["calibration_next"]["learned_on"] == SHIPPED

@@ -7,10 +7,9 @@ import pytest
 from models.exercise.codec import from_bytes
 from pipelines.exercise.job import train_exercise
 from pipelines.jobs import train
-from schemas.layout import GLOBAL_OWNER
 from store.champions import Champions
 from store.jobs import JobRuns
-from store.models import Models
+from store.models import ModelKey, Models
 from tests.pipelines.people import LAYOUT, put, sets_of, user_id
 from tests.spark_session import emptied
 
@@ -27,13 +26,13 @@ def settled(spark, spark_config, spar):
 
 
 def kept(database, family):
-    return asyncio.run(Models(database).versions(GLOBAL_OWNER, LAYOUT, family))
+    return asyncio.run(Models(database).versions(ModelKey.of_global(LAYOUT, family)))
 
 
 def serving_recipe(database):
     """The recipe of the global model that serves."""
-    pointer = asyncio.run(Champions(database).serving(GLOBAL_OWNER, LAYOUT, "exercise"))
-    stored = asyncio.run(Models(database).get(GLOBAL_OWNER, LAYOUT, "exercise", pointer.version))
+    pointer = asyncio.run(Champions(database).serving(ModelKey.of_global(LAYOUT, "exercise")))
+    stored = asyncio.run(Models(database).get(pointer.key, pointer.version))
     return stored.manifest["recipe"]
 
 
@@ -47,7 +46,7 @@ def test_experiment_learns_from_some_people_and_evaluates_on_the_others(
     assert said == [PEOPLE, 1, 1]
     run = asyncio.run(JobRuns(settled).read(family, report.run_id))
     assert run.metrics.keys() >= report.metrics.keys()
-    assert asyncio.run(Champions(settled).read(GLOBAL_OWNER, LAYOUT, family)) is None
+    assert asyncio.run(Champions(settled).read(ModelKey.of_global(LAYOUT, family))) is None
     if family == "exercise-search":
         table = report.metrics["table"]
         assert len(table) == 10
@@ -57,7 +56,7 @@ def test_experiment_learns_from_some_people_and_evaluates_on_the_others(
         assert report.metrics["windows_right"] > 0.25  # four exercises: better than chance
     if family == "exercise-averaged":
         [found] = kept(settled, family)
-        model = asyncio.run(Models(settled).get(GLOBAL_OWNER, LAYOUT, family, found.version))
+        model = asyncio.run(Models(settled).get(ModelKey.of_global(LAYOUT, family), found.version))
         assert from_bytes(model.content).level == "global"
         said = report.metrics["cold_start"]
         assert (said["people"], said["sets"]) == (1, 16)

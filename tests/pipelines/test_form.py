@@ -10,9 +10,8 @@ import pytest
 from models.form.codec import from_bytes
 from models.signal.pieces import Piece, pack_pieces
 from pipelines.form import NEWEST, counted_set, learn_form, newest_rows, train_form
-from schemas.layout import owner_of
 from store.champions import Champions
-from store.models import Models
+from store.models import ModelKey, Models
 from tests.pipelines.people import LAYOUT, NOW, put, sets_of, user_id
 from tests.spark_session import emptied
 
@@ -30,11 +29,16 @@ def world(spark, spark_config, spar):
 
 
 def serving(database, person: int):
-    return asyncio.run(Champions(database).read(owner_of(user_id(person)), LAYOUT, "form"))
+    return asyncio.run(Champions(database).read(ModelKey.of_user(user_id(person), LAYOUT, "form")))
+
+
+def stored_model(database, person: int):
+    champion = serving(database, person)
+    return asyncio.run(Models(database).get(champion.key, champion.version))
 
 
 def book_of(database, person: int):
-    return from_bytes(asyncio.run(Models(database).get(*serving(database, person)[:4])).content)
+    return from_bytes(stored_model(database, person).content)
 
 
 def test_users_with_enough_sets_get_templates_and_broken_samples_a_reason(world):
@@ -46,7 +50,7 @@ def test_users_with_enough_sets_get_templates_and_broken_samples_a_reason(world)
     assert [reason.split()[0] for reason in report.reasons] == ["BadSamples:"]
     few = book_of(database, 1)
     assert (few.templates, len(few.sets)) == ({}, 2)
-    stored = asyncio.run(Models(database).get(*serving(database, 0)[:4]))
+    stored = stored_model(database, 0)
     book = book_of(database, 0)
     assert [UUID(set_.set_id) for set_ in book.sets] == [UUID(one.set_id) for one in whole]
     assert [set_.started_ms for set_ in book.sets] == [
@@ -77,7 +81,7 @@ def test_models_are_written_by_executors_and_not_by_the_driver(world, spark_conf
     report = train_form(spark_config, users=[user_id(0)])
     assert (report.status, report.counts["unchanged"]) == ("done", 1)
     assert serving(database, 0) == before
-    stored = asyncio.run(Models(database).get(*before[:4]))
+    stored = asyncio.run(Models(database).get(before.key, before.version))
     assert stored.run_id == report.run_id, "the executors wrote it"
 
 

@@ -16,10 +16,9 @@ from pipelines.lifecycle.pointers import (
     read_serving,
 )
 from schemas.ids import version_of
-from schemas.layout import owner_of
 from store.champions import Champions
 from store.database import Database
-from store.models import Models, StoredModel
+from store.models import ModelKey, Models, StoredModel
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LAYOUT, FAMILY = "sets", "load"
@@ -30,7 +29,7 @@ class Learner:
 
     def __init__(self, database: Database) -> None:
         self.database, self.user = database, uuid4()
-        self.key = (owner_of(self.user), LAYOUT, FAMILY)
+        self.key = ModelKey.of_user(self.user, LAYOUT, FAMILY)
 
     def train(
         self, content: bytes, expected_version: bytes | str | None = None
@@ -39,14 +38,14 @@ class Learner:
 
         The model was evaluated against the bytes `expected_version`, "" for none.
         """
-        sha256, run_id = hashlib.sha256(content).digest(), uuid4()
-        kept = StoredModel(*self.key, version_of(sha256), content, {}, sha256, run_id, NOW)
-        asyncio.run(Models(self.database).put(kept))
+        run_id = uuid4()
+        model = StoredModel.of(self.key, content, {}, run_id, NOW)
+        asyncio.run(Models(self.database).put(model))
         if isinstance(expected_version, bytes):
             expected_version = version_of(hashlib.sha256(expected_version).digest())
-        pointer = Move(self.user, LAYOUT, kept.version, sha256, expected_version)
-        said = move_pointers(self.database, [pointer], family=FAMILY, run_id=run_id, at=NOW)
-        return *said[0], run_id
+        pointer = Move(self.user, LAYOUT, model.version, model.sha256, expected_version)
+        outcomes = move_pointers(self.database, [pointer], family=FAMILY, run_id=run_id, at=NOW)
+        return *outcomes[0], run_id
 
     def move(self, content: bytes) -> tuple[str, str]:
         """Promote bytes that were not stored."""
@@ -149,12 +148,12 @@ def test_model_that_was_not_stored_is_not_promoted(database: Database) -> None:
 def candidate(database: Database, own: dict[str, bool], sets: int = 3) -> ModelCandidate:
     """A new user's model with these results on later sets; the majority label is never right."""
     rungs = {"own": own, "everybody": {}, "incumbent": {}, "majority": dict.fromkeys(own, False)}
-    sha256, user = hashlib.sha256(b"a model").digest(), uuid4()
+    user = uuid4()
     windows = dict.fromkeys(rungs, (len(own), len(own)))
-    names = (owner_of(user), LAYOUT, FAMILY, version_of(sha256))
-    kept = StoredModel(*names, b"a model", {}, sha256, uuid4(), NOW)
-    asyncio.run(Models(database).put(kept))
-    return ModelCandidate(user, LAYOUT, version_of(sha256), sha256, sets, rungs, windows)
+    key = ModelKey.of_user(user, LAYOUT, FAMILY)
+    model = StoredModel.of(key, b"a model", {}, uuid4(), NOW)
+    asyncio.run(Models(database).put(model))
+    return ModelCandidate(user, LAYOUT, model.version, model.sha256, sets, rungs, windows)
 
 
 def test_unevaluated_users_are_promoted_only_with_enough_evaluated_sets_of_others(

@@ -18,11 +18,12 @@ from pipelines.load import LOAD
 from pipelines.next import NEXT
 from pipelines.personal.job import PersonalFamily, PersonalModel, train_personal
 from schemas.inputs import SETS
-from schemas.layout import GLOBAL_OWNER, owner_of
+from schemas.layout import owner_of
 from schemas.times import us_of
 from store.champions import Champions
 from store.jobs import JobRuns
 from store.journal import Journal
+from store.models import ModelKey
 from store.sets import Sets
 from tests.pipelines.crowd import settle
 from tests.pipelines.people import LAYOUT, Meanwhile, put, sets_of, user_id
@@ -48,7 +49,7 @@ def trained(spark_config, people):
 
 
 def serving(database, user: UUID, layout: str = LAYOUT, family: str = "exercise"):
-    found = asyncio.run(Champions(database).serving(owner_of(user), layout, family))
+    found = asyncio.run(Champions(database).serving(ModelKey.of_user(user, layout, family)))
     return found.version if found else None
 
 
@@ -82,7 +83,7 @@ def test_model_is_retired_when_its_user_has_no_sets_and_others_keep_theirs(
     assert outcome(database, second, user_id(0)) == ("retired", NO_SETS, before[0])
     after = {person: serving(database, user_id(person)) for person in range(PEOPLE)}
     assert after == before | {0: None}
-    everybody = asyncio.run(Champions(database).serving(GLOBAL_OWNER, LAYOUT, "exercise"))
+    everybody = asyncio.run(Champions(database).serving(ModelKey.of_global(LAYOUT, "exercise")))
     assert everybody.run_id == first.run_id
 
     again = train_exercise(spark_config, users="changed", engine="local")
@@ -96,11 +97,11 @@ def test_model_is_retired_when_its_user_has_no_sets_and_others_keep_theirs(
 
 def test_retirement_is_undone_by_withdrawal_and_by_rollback(trained, spark_config, people):
     database, _ = trained
-    champions, key = Champions(database), (owner_of(user_id(0)), LAYOUT, "exercise")
+    champions, key = Champions(database), ModelKey.of_user(user_id(0), LAYOUT, "exercise")
     before = serving(database, user_id(0))
     delete(database, 0, people[0])
     report = train_exercise(spark_config, users="changed", engine="local")
-    pointer = asyncio.run(champions.read(*key))
+    pointer = asyncio.run(champions.read(key))
     assert (pointer.version, pointer.previous_version, pointer.run_id) == (
         "",
         before,
@@ -112,7 +113,7 @@ def test_retirement_is_undone_by_withdrawal_and_by_rollback(trained, spark_confi
     again = train_exercise(spark_config, users=[user_id(0)], engine="local")
     assert again.counts == {"retired": 1}
     assert serving(database, user_id(0)) is None
-    asyncio.run(champions.rollback(*key, datetime.now(UTC)))
+    asyncio.run(champions.rollback(key, datetime.now(UTC)))
     assert serving(database, user_id(0)) == before
 
 

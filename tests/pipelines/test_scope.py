@@ -15,6 +15,7 @@ from pipelines.lifecycle.pointers import pointers_in_effect, read_serving
 from pipelines.lifecycle.scope import selected_users
 from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Champions
+from store.models import ModelKey
 from store.watermarks import Watermarks
 from tests.pipelines.people import LAYOUT, put, sets_of, user_id
 from tests.spark_session import emptied
@@ -58,7 +59,7 @@ def served(database):
 
 
 def global_run(database):
-    found = asyncio.run(Champions(database).serving(GLOBAL_OWNER, LAYOUT, "exercise"))
+    found = asyncio.run(Champions(database).serving(ModelKey.of_global(LAYOUT, "exercise")))
     return found.run_id if found else None
 
 
@@ -225,7 +226,7 @@ def test_pointer_to_a_deleted_model_is_not_an_incumbent(database, people, train)
 
 def spoil(database, owner, family="exercise"):
     """Overwrite the serving model of an owner with junk."""
-    serving = asyncio.run(Champions(database).serving(owner, LAYOUT, family))
+    serving = asyncio.run(Champions(database).serving(ModelKey(owner, LAYOUT, family)))
     database.execute(
         "UPDATE models SET bytes = ? "
         "WHERE owner = ? AND model_id = ? AND family = ? AND version = ?",

@@ -16,10 +16,10 @@ import yaml
 
 from pipelines.exercise.job import train_exercise
 from schemas.config import Config
-from schemas.layout import owner_of
 from store.champions import Champions
 from store.database import Database
 from store.java import find_java
+from store.models import ModelKey
 from tests.cassandra_node import CHECKOUT, free_ports
 from tests.pipelines.people import LAYOUT, put, sets_of, user_id
 from tests.spark_session import emptied
@@ -77,11 +77,9 @@ def _await(log: Path, sentence: str, within_s: float = 120) -> None:
 
 
 def versions(database: Database) -> list[str]:
-    owners = [owner_of(user_id(person)) for person in range(PEOPLE)]
-    serving = [
-        asyncio.run(Champions(database).serving(owner, LAYOUT, "exercise")) for owner in owners
-    ]
-    return [one.version for one in serving if one is not None]
+    keys = [ModelKey.of_user(user_id(person), LAYOUT, "exercise") for person in range(PEOPLE)]
+    serving = [asyncio.run(Champions(database).serving(key)) for key in keys]
+    return [champion.version for champion in serving if champion is not None]
 
 
 @pytest.mark.timeout(900)  # starts a second Spark

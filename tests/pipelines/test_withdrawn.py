@@ -7,10 +7,9 @@ import pytest
 
 from pipelines.exercise.job import train_exercise
 from pipelines.lifecycle.pointers import OVERTAKEN, pointers_in_effect
-from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Champions
 from store.jobs import JobRuns
-from store.models import Models
+from store.models import ModelKey, Models
 from tests.pipelines.people import LAYOUT, Meanwhile, put, sets_of, user_id
 from tests.spark_session import emptied
 
@@ -52,7 +51,7 @@ def test_models_of_a_withdrawn_first_run_are_promoted_again(database, spark_conf
     assert again.counts["promoted"] == PEOPLE
     assert again.reasons == {reason: PEOPLE}  # the reason is reported
     assert serving(database) == served
-    everybody = asyncio.run(Champions(database).serving(GLOBAL_OWNER, LAYOUT, "exercise"))
+    everybody = asyncio.run(Champions(database).serving(ModelKey.of_global(LAYOUT, "exercise")))
     assert everybody.run_id == again.run_id
 
 
@@ -75,7 +74,7 @@ def test_challenger_is_evaluated_against_the_version_in_effect_after_a_withdrawa
     assert (third.counts["withdrawn"], third.reasons) == (1, {reason: 1})
     assert serving(database) == before
     kept = asyncio.run(
-        Models(database).manifest(owner_of(user_id(0)), LAYOUT, "exercise", after[KEYS[0]])
+        Models(database).manifest(ModelKey.of_user(user_id(0), LAYOUT, "exercise"), after[KEYS[0]])
     )
     # The first model had not seen the newest set; the withdrawn one had seen all sets.
     assert kept["metrics"]["incumbent"]["sets"] == 1

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import LostChampionRace, NoModel
-from store.champions import MAX_EARLIER, Champion, Champions
+from store.champions import MAX_EARLIER, Challenger, Champion, Champions
 from store.database import Database
 from store.models import Models
-from tests.store.stored_models import NOW, a_model, an_owner, challenge
+from tests.store.stored_models import NOW, a_model, an_owner
 
 
 def test_promotion_keeps_the_previous_version_and_refuses_stale_pointers(database: Database):
@@ -19,16 +19,16 @@ def test_promotion_keeps_the_previous_version_and_refuses_stale_pointers(databas
     first, second = a_model(owner, b"first"), a_model(owner, b"second")
 
     async def life() -> None:
-        assert await champions.read(*first[:3]) is None
-        one = await champions.promote(challenge(first), None, NOW)
-        two = await champions.promote(challenge(second), one, NOW)
-        assert await champions.read(*first[:3]) == two
+        assert await champions.read(first.key) is None
+        one = await champions.promote(Challenger.of(first), None, NOW)
+        two = await champions.promote(Challenger.of(second), one, NOW)
+        assert await champions.read(first.key) == two
         assert (two.version, two.previous_version) == (second.version, first.version)
         assert two.previous_run_id == first.run_id
         with pytest.raises(LostChampionRace):
-            await champions.promote(challenge(a_model(owner, b"late")), one, NOW)
+            await champions.promote(Challenger.of(a_model(owner, b"late")), one, NOW)
         with pytest.raises(LostChampionRace):
-            await champions.promote(challenge(a_model(owner, b"later")), None, NOW)
+            await champions.promote(Challenger.of(a_model(owner, b"later")), None, NOW)
         assert await champions.of_owner(owner) == [two]
 
     asyncio.run(life())
@@ -40,12 +40,12 @@ def test_one_of_several_concurrent_promotions_wins(database: Database):
 
     async def race() -> None:
         results = await asyncio.gather(
-            *(champions.promote(challenge(rival), None, NOW) for rival in rivals),
+            *(champions.promote(Challenger.of(rival), None, NOW) for rival in rivals),
             return_exceptions=True,
         )
         won = [result for result in results if isinstance(result, Champion)]
         assert len(won) == 1
-        assert await champions.read(*rivals[0][:3]) == won[0]
+        assert await champions.read(rivals[0].key) == won[0]
 
     asyncio.run(race())
 
@@ -56,16 +56,16 @@ def test_rollback_restores_the_previous_champion_and_stops_at_the_first(database
 
     async def life() -> None:
         with pytest.raises(NoModel):
-            await champions.rollback(*first[:3], NOW)
+            await champions.rollback(first.key, NOW)
         await models.put(first)
         await models.put(second)
-        one = await champions.promote(challenge(first), None, NOW)
-        await champions.promote(challenge(second), one, NOW)
-        back = await champions.rollback(*first[:3], NOW)
+        one = await champions.promote(Challenger.of(first), None, NOW)
+        await champions.promote(Challenger.of(second), one, NOW)
+        back = await champions.rollback(first.key, NOW)
         assert (back.version, back.sha256, back.run_id) == (*first[3:4], first.sha256, first.run_id)
-        assert await champions.read(*first[:3]) == back
+        assert await champions.read(first.key) == back
         with pytest.raises(NoModel):
-            await champions.rollback(*first[:3], NOW)
+            await champions.rollback(first.key, NOW)
 
     asyncio.run(life())
 
@@ -73,31 +73,31 @@ def test_rollback_restores_the_previous_champion_and_stops_at_the_first(database
 def test_retired_champion_is_restored_by_withdrawal_or_rollback(database: Database):
     models, champions, owner = Models(database), Champions(database), an_owner()
     first, second = a_model(owner, b"first"), a_model(owner, b"second")
-    key, runs = first[:3], [uuid.uuid4() for _ in range(3)]
+    key, runs = first.key, [uuid.uuid4() for _ in range(3)]
 
     async def serves() -> str | None:
-        serving = await champions.serving(*key)
+        serving = await champions.serving(key)
         return serving.version if serving else None
 
     async def life() -> None:
-        assert await champions.retire(*key, runs[0], NOW) is None  # there is nothing to retire
-        assert await champions.read(*key) is None
+        assert await champions.retire(key, runs[0], NOW) is None  # there is nothing to retire
+        assert await champions.read(key) is None
         await models.put(first)
-        one = await champions.promote(challenge(first), None, NOW)
-        assert await champions.retire(*key, runs[0], NOW) == first.version
+        one = await champions.promote(Challenger.of(first), None, NOW)
+        assert await champions.retire(key, runs[0], NOW) == first.version
         assert await serves() is None
-        assert await champions.retire(*key, runs[1], NOW) is None
+        assert await champions.retire(key, runs[1], NOW) is None
         with pytest.raises(LostChampionRace):
-            await champions.promote(challenge(second), one, NOW)
+            await champions.promote(Challenger.of(second), one, NOW)
 
         await champions.withdraw(runs[0], "by mistake", NOW)
         assert await serves() == first.version
-        assert await champions.retire(*key, runs[1], NOW) == first.version
-        assert (await champions.rollback(*key, NOW)).version == first.version
-        assert await champions.retire(*key, runs[2], NOW) == first.version
+        assert await champions.retire(key, runs[1], NOW) == first.version
+        assert (await champions.rollback(key, NOW)).version == first.version
+        assert await champions.retire(key, runs[2], NOW) == first.version
 
-        retired = await champions.read(*key)
-        two = await champions.promote(challenge(second), retired, NOW)
+        retired = await champions.read(key)
+        two = await champions.promote(Challenger.of(second), retired, NOW)
         assert two.previous_version is None  # it had been retired
         assert (owner, "wrist-acc6") in await champions.owners_of("exercise")
         assert (owner, "wrist-acc6") not in await champions.owners_of("form")
@@ -112,12 +112,12 @@ def test_rollback_to_a_withdrawn_run_is_refused(database: Database):
     async def life() -> None:
         await models.put(first)
         await models.put(second)
-        one = await champions.promote(challenge(first), None, NOW)
-        await champions.promote(challenge(second), one, NOW)
+        one = await champions.promote(Challenger.of(first), None, NOW)
+        await champions.promote(Challenger.of(second), one, NOW)
         await champions.withdraw(first.run_id, "a bad night", NOW)
         with pytest.raises(NoModel, match="was withdrawn"):
-            await champions.rollback(*first[:3], NOW)
-        serving = await champions.serving(*first[:3])
+            await champions.rollback(first.key, NOW)
+        serving = await champions.serving(first.key)
         assert serving is not None
         assert serving.version == second.version
 
@@ -129,20 +129,20 @@ def test_withdrawn_run_falls_back_and_is_skipped_by_the_next_promotion(database:
     good, bad, better = (a_model(owner, word) for word in (b"good", b"bad", b"better"))
 
     async def life() -> None:
-        one = await champions.promote(challenge(good), None, NOW)
-        two = await champions.promote(challenge(bad), one, NOW)
+        one = await champions.promote(Challenger.of(good), None, NOW)
+        two = await champions.promote(Challenger.of(bad), one, NOW)
         await champions.withdraw(bad.run_id, "a bad night", NOW)
-        serving = await champions.serving(*good[:3])
+        serving = await champions.serving(good.key)
         assert serving is not None
         assert serving.version == good.version
-        three = await champions.promote(challenge(better), two, NOW)
+        three = await champions.promote(Challenger.of(better), two, NOW)
         assert three.previous_version == good.version  # not the withdrawn one
         await champions.withdraw(better.run_id, "again", NOW)
-        serving = await champions.serving(*good[:3])
+        serving = await champions.serving(good.key)
         assert serving is not None
         assert serving.version == good.version
         await champions.withdraw(good.run_id, "all of it", NOW)
-        assert await champions.serving(*good[:3]) is None
+        assert await champions.serving(good.key) is None
 
     asyncio.run(life())
 
@@ -150,29 +150,29 @@ def test_withdrawn_run_falls_back_and_is_skipped_by_the_next_promotion(database:
 def test_withdrawing_two_runs_restores_the_champion_before_both(database: Database):
     models, champions, owner = Models(database), Champions(database), an_owner()
     nights = [a_model(owner, b"%d" % night) for night in range(4)]
-    key = nights[0][:3]
+    key = nights[0].key
 
     async def serves() -> str | None:
-        serving = await champions.serving(*key)
+        serving = await champions.serving(key)
         return serving.version if serving else None
 
     async def life() -> None:
         for night in nights[:3]:
             await models.put(night)
-            await champions.promote(challenge(night), await champions.read(*key), NOW)
+            await champions.promote(Challenger.of(night), await champions.read(key), NOW)
         for bad in (2, 1):
             await champions.withdraw(nights[bad].run_id, "a bad night", NOW)
         assert await serves() == nights[0].version
-        read = await champions.read(*key)
+        read = await champions.read(key)
         assert read is not None
         for bad in (2, 1):
             assert await champions.withdrawn_run_of(read, nights[bad].version) == nights[bad].run_id
 
-        after = await champions.promote(challenge(nights[3]), read, NOW)
+        after = await champions.promote(Challenger.of(nights[3]), read, NOW)
         assert after.previous_version == nights[0].version
         await champions.withdraw(nights[3].run_id, "one more", NOW)
         assert await serves() == nights[0].version
-        back = await champions.rollback(*key, NOW)
+        back = await champions.rollback(key, NOW)
         assert (back.version, await serves()) == (nights[0].version, nights[0].version)
 
     asyncio.run(life())
@@ -181,16 +181,16 @@ def test_withdrawing_two_runs_restores_the_champion_before_both(database: Databa
 def test_two_rollbacks_go_back_two_versions(database: Database):
     models, champions, owner = Models(database), Champions(database), an_owner()
     nights = [a_model(owner, b"%d" % night) for night in range(3)]
-    key = nights[0][:3]
+    key = nights[0].key
 
     async def life() -> None:
         for night in nights:
             await models.put(night)
-            await champions.promote(challenge(night), await champions.read(*key), NOW)
-        assert (await champions.rollback(*key, NOW)).version == nights[1].version
-        assert (await champions.rollback(*key, NOW)).version == nights[0].version
+            await champions.promote(Challenger.of(night), await champions.read(key), NOW)
+        assert (await champions.rollback(key, NOW)).version == nights[1].version
+        assert (await champions.rollback(key, NOW)).version == nights[0].version
         with pytest.raises(NoModel, match="no earlier"):
-            await champions.rollback(*key, NOW)
+            await champions.rollback(key, NOW)
 
     asyncio.run(life())
 
@@ -201,8 +201,8 @@ def test_earlier_versions_of_a_champion_are_limited(database: Database):
     async def life() -> None:
         models = [a_model(owner, b"%d" % night) for night in range(2 * MAX_EARLIER)]
         for model in models:
-            await champions.promote(challenge(model), await champions.read(*model[:3]), NOW)
-        kept = await champions.read(*models[0][:3])
+            await champions.promote(Challenger.of(model), await champions.read(model.key), NOW)
+        kept = await champions.read(models[0].key)
         assert kept is not None
         newest = [(model.version, model.run_id) for model in models[::-1]]
         assert kept.earlier == tuple(newest[2 : 2 + MAX_EARLIER])
@@ -220,17 +220,17 @@ def test_serving_model_is_the_newest_of_a_run_not_withdrawn(database: Database, 
         withdrawn: set[uuid.UUID] = set()
         promoted: list[tuple[str, uuid.UUID]] = []
         for number, step in enumerate(steps):
-            champion = await champions.read(*key)
+            champion = await champions.read(key)
             if step == "withdraw" and champion is not None:
                 await champions.withdraw(champion.run_id, "bad", NOW)
                 withdrawn.add(champion.run_id)
             elif step != "withdraw":
                 content = b"same" if step == "same" else b"%d" % number
-                one = challenge(a_model(owner, content))
+                one = Challenger.of(a_model(owner, content))
                 await champions.promote(one, champion, NOW)
                 promoted = [(v, r) for v, r in promoted if v != one.version]
                 promoted.append((one.version, one.run_id))
-            serving = await champions.serving(*key)
+            serving = await champions.serving(key)
             stand = [(v, r) for v, r in promoted if r not in withdrawn]
             found = (serving.version, serving.run_id) if serving else None
             assert found == (stand[-1] if stand else None)

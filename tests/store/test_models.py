@@ -19,17 +19,17 @@ def test_model_is_read_back_as_it_was_stored(database: Database):
 
     async def life() -> None:
         with pytest.raises(NoModel, match=model.version):
-            await models.get(*model[:4])
+            await models.get(model.key, model.version)
         await models.put(model)
         await models.put(model)
         await models.put(other)
-        assert await models.get(*model[:4]) == model
-        assert await models.manifest(*model[:4]) == model.manifest
-        versions = await models.versions(*model[:3])
+        assert await models.get(model.key, model.version) == model
+        assert await models.manifest(model.key, model.version) == model.manifest
+        versions = await models.versions(model.key)
         assert {version.version for version in versions} == {model.version, other.version}
         assert {version.content for version in versions} == {b""}
-        await models.erase(*model[:3])
-        assert await models.versions(*model[:3]) == []
+        await models.erase(model.key)
+        assert await models.versions(model.key) == []
 
     asyncio.run(life())
 

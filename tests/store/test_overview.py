@@ -3,10 +3,10 @@
 import asyncio
 import uuid
 
-from store.champions import Champions
+from store.champions import Challenger, Champions
 from store.database import Database
 from store.overview import read_overview
-from tests.store.stored_models import NOW, a_model, an_owner, challenge
+from tests.store.stored_models import NOW, a_model, an_owner
 
 
 def test_overview_does_not_count_retired_champions(database: Database) -> None:
@@ -17,9 +17,9 @@ def test_overview_does_not_count_retired_champions(database: Database) -> None:
 
     async def life() -> None:
         before = await serving()
-        await champions.promote(challenge(model), None, NOW)
+        await champions.promote(Challenger.of(model), None, NOW)
         assert await serving() == before + 1
-        await champions.retire(*model[:3], uuid.uuid4(), NOW)
+        await champions.retire(model.key, uuid.uuid4(), NOW)
         assert await serving() == before
 
     asyncio.run(life())

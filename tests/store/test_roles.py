@@ -22,7 +22,7 @@ from store.credentials import credentials_of, open_as, password_file
 from store.database import Database
 from store.jobs import JobRuns, Leases
 from store.migrate import FOLDER, check_schema
-from store.models import Models, StoredModel
+from store.models import ModelKey, Models, StoredModel
 from store.node.durability import require_durability
 from store.records import records_in
 from store.roles import TABLES, grants, sync_grants
@@ -166,15 +166,14 @@ def test_service_role_can_do_its_work_and_read_only_its_tables(guarded: Guarded)
 def test_spark_role_can_do_its_work_and_read_only_its_tables(guarded: Guarded) -> None:
     database = guarded.opened("spark")
     run_id, owner = uuid.uuid4(), f"u:{uuid.uuid4()}"
-    model = StoredModel(owner, "wrist-acc6", "exercise", "0" * 16, b"x", {}, b"y", run_id, NOW)
-    challenger = Challenger(owner, "wrist-acc6", "exercise", "0" * 16, b"y", run_id)
+    model = StoredModel.of(ModelKey(owner, "wrist-acc6", "exercise"), b"x", {}, run_id, NOW)
 
     async def work() -> None:
         await Leases(database).acquire("rank", run_id, "test", NOW, 60)
         await JobRuns(database).start("rank", run_id, {}, NOW)
         await Models(database).put(model)
-        await Champions(database).promote(challenger, None, NOW)
-        assert await Champions(database).serving(owner, "wrist-acc6", "exercise") is not None
+        await Champions(database).promote(Challenger.of(model), None, NOW)
+        assert await Champions(database).serving(model.key) is not None
         await Watermarks(database).advance("rank", run_id, NOW, NOW)
         await Leases(database).release("rank", run_id)
 
