@@ -114,6 +114,7 @@ class _RequestState:
         self.awaiting_body = False
         self._content_length = headers.body_bytes
         self.body_complete = not headers.has_body
+        self.body_complete_s = self.started_s
 
     async def receive(self) -> Message:
         """The next message; of a body, as long as it is within the limit.
@@ -131,7 +132,9 @@ class _RequestState:
         self.bytes_received += len(message.get("body", b""))
         if self.bytes_received > self._max_body_bytes:
             self._check_size(self.bytes_received)
-        self.body_complete = not message.get("more_body", False)
+        if not message.get("more_body", False):
+            self.body_complete = True
+            self.body_complete_s = time.perf_counter()
         return message
 
     def is_fast_enough(self) -> bool:
@@ -186,7 +189,8 @@ class _Timeouts:
     phone takes minutes. Every `timeout_s` it is checked, and cancelled if nothing was sent since.
 
     There is one timer, which a usual request only starts and stops: `asyncio.timeout` around body
-    and response would each add a twentieth to the time of a chunk.
+    and response would each add a twentieth to the time of a chunk. When it ends and the body is
+    complete, it is set to the rest of the response's time, which began with the body's last byte.
     """
 
     def __init__(self, state: _RequestState, body_timeout_s: float, timeout_s: float) -> None:
@@ -212,14 +216,16 @@ class _Timeouts:
 
     def _on_body_timeout(self) -> None:
         if not self._state.awaiting_body:
-            self._start_response_timer()
+            since_s = time.perf_counter() - self._state.body_complete_s
+            self._start_response_timer(since_s if self._state.body_complete else 0.0)
         elif self._state.is_fast_enough():
             self._timer = self._loop.call_later(self._body_timeout_s, self._on_body_timeout)
         else:
             self._cancel(RequestTimedOut("The body did not arrive in time."))
 
-    def _start_response_timer(self) -> None:
-        self._timer = self._loop.call_later(self._timeout_s, self._on_response_timeout)
+    def _start_response_timer(self, since_s: float = 0.0) -> None:
+        left_s = max(0.0, self._timeout_s - since_s)
+        self._timer = self._loop.call_later(left_s, self._on_response_timeout)
 
     def _on_response_timeout(self) -> None:
         state = self._state
