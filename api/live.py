@@ -178,9 +178,9 @@ async def _handle_chunk(
         guess_is_due, look_is_due = guess.buffer.add(stream, piece), sets.buffer.add(stream, piece)
         await connection.send("receipt", **msgspec.to_builtins(receipt))
         if guess_is_due:
-            await _send_result(connection, "guess", guess, item)
+            await _send_result(connection, "guess", guess)
         if look_is_due:
-            await _send_result(connection, "sets", sets, item)
+            await _send_result(connection, "sets", sets)
     except MuvrError as error:
         await ignore_disconnect(connection.send_problem(error, item))
     except (WebSocketDisconnect, RuntimeError):
@@ -190,16 +190,17 @@ async def _handle_chunk(
 
 
 async def _send_result(
-    connection: LiveConnection, kind: str, running: LiveGuess | LiveSetTracker, item: Item
+    connection: LiveConnection, kind: str, running: LiveGuess | LiveSetTracker
 ) -> None:
     """Send a live guess or the live sets, or the problem if they fail.
 
-    An error of one of them must not keep the other from being sent.
+    An error of one of them must not keep the other from being sent. The problem names no chunk: the
+    chunk is stored, and a client sets aside those that a problem names.
     """
     try:
         await connection.send(kind, **await running.evaluate())
     except MuvrError as error:
-        await ignore_disconnect(connection.send_problem(error, item))
+        await ignore_disconnect(connection.send_problem(error))
 
 
 async def _handle_text(connection: LiveConnection, text: str) -> None:

@@ -10,6 +10,7 @@ from api.items import MAX_ITEMS
 from api.live import MAX_BAD_ITEMS, _next_number
 from api.tokens import Tokens
 from ingest.importers.imported import ImportedRecording
+from schemas.errors import DatabaseUnavailable
 from schemas.layout import owner_of
 from tests.api.conftest import Person, RunningService
 from tests.api.learned import learn, person_recordings, promote, stored
@@ -82,6 +83,33 @@ def test_an_invalid_message_gets_a_problem_and_the_connection_stays_open(
         assert hear(connection, "problem")["problem"]["status"] == 422
         connection.send(item("acc", 0, chunk))
         assert hear(connection, "receipt")["seq"] == 0
+
+
+def test_the_problem_of_a_failed_guess_names_no_chunk(
+    service: RunningService,
+    person: Person,
+    recordings: list[ImportedRecording],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """The chunk is stored: a client that took the problem for the chunk's would set it aside."""
+    recording = recordings[0].recording
+    session = open_session(person, recording)
+    (acc,), (gyro,) = bodies(recording.acc[0], 1), bodies(recording.gyro[0], 1)
+    ladder = service.services.models.ladder
+
+    async def unavailable(*_: object) -> None:
+        raise DatabaseUnavailable("no answer")
+
+    monkeypatch.setattr(service.services.models, "ladder", unavailable)
+    with talk(service, session, person.tokens["access_token"]) as connection:
+        connection.send(item("acc", 0, acc))
+        connection.send(item("gyro", 0, gyro))
+        problem = hear(connection, "problem")
+        assert problem["problem"]["status"] == 503
+        assert not {"stream", "seq"} & problem.keys()
+        monkeypatch.setattr(service.services.models, "ladder", ladder)
+        connection.send(item("acc", 0, acc))
+        assert hear(connection, "receipt")["seq"] == 0  # the connection goes on
 
 
 def test_the_live_guess_names_the_exercise(
