@@ -12,7 +12,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.problems import MEDIA_TYPE, TYPE_PREFIX
+from api.problems import BY_STATUS, CROWDED, KINDS, MEDIA_TYPE, TYPE_PREFIX, ProblemKind
+from schemas.errors import RequestTimedOut
 
 MAX_HEAD_BYTES = 64 * 1024
 
@@ -48,7 +49,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         if self._head_timer is None and idle and not self._head_complete:
             self._start_timer()
         if self._head_timer is not None and self._head_bytes > MAX_HEAD_BYTES:
-            self._refuse(431, "head-too-large", "Request Header Fields Too Large")
+            self._refuse(BY_STATUS[431], f"The head is longer than {MAX_HEAD_BYTES} bytes.")
 
     def on_headers_complete(self) -> None:
         """Stop the timer: the head is complete."""
@@ -63,7 +64,7 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer invalid HTTP with a problem, like any other error."""
-        self._refuse(400, "bad-request", msg)
+        self._refuse(BY_STATUS[400], msg)
 
     def _start_timer(self) -> None:
         self._head_timer = self.loop.call_later(self.timeout_keep_alive, self._on_timeout)
@@ -76,16 +77,16 @@ class DeadlineProtocol(HttpToolsProtocol):
     def _on_timeout(self) -> None:
         self._head_timer = None
         if self._head_bytes:
-            self._refuse(408, "too-slow", "The request did not arrive in time.")
+            self._refuse(KINDS[RequestTimedOut], "The head did not arrive in time.")
         elif not self.transport.is_closing():
             self.transport.close()
 
-    def _refuse(self, status: int, name: str, detail: str) -> None:
+    def _refuse(self, kind: ProblemKind, detail: str) -> None:
         if self.transport.is_closing():
             return
-        body = _problem(status, name, detail)
+        body = _problem(kind, detail)
         head = (
-            f"HTTP/1.1 {status} {name}\r\ncontent-type: {MEDIA_TYPE}\r\n"
+            f"HTTP/1.1 {kind.status} {kind.name}\r\ncontent-type: {MEDIA_TYPE}\r\n"
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + body)
@@ -94,11 +95,12 @@ class DeadlineProtocol(HttpToolsProtocol):
 
 async def _too_many_connections(scope: Scope, receive: Receive, send: Send) -> None:
     """The response to a connection over the limit."""
-    body = _problem(503, "crowded", "Too many connections at this moment.")
+    body = _problem(CROWDED, "Too many connections at this moment.")
     headers = {"Retry-After": "1", "Connection": "close"}
-    await Response(body, 503, headers, media_type=MEDIA_TYPE)(scope, receive, send)
+    await Response(body, CROWDED.status, headers, media_type=MEDIA_TYPE)(scope, receive, send)
 
 
-def _problem(status: int, name: str, detail: str) -> bytes:
-    members = {"type": TYPE_PREFIX + name, "title": detail, "status": status, "detail": detail}
-    return msgspec.json.encode(members)
+def _problem(kind: ProblemKind, detail: str) -> bytes:
+    """The document; without a request id, because no request was read."""
+    members = {"type": TYPE_PREFIX + kind.name, "title": kind.title, "status": kind.status}
+    return msgspec.json.encode({**members, "detail": detail})

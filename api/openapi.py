@@ -117,7 +117,7 @@ def _describe_parameters(operation: dict[str, Any]) -> None:
 
 def _add_shared_responses(path: str, operation: dict[str, Any]) -> None:
     """Add the responses that every operation of this kind can have."""
-    statuses = [500]
+    statuses = [400, 431, 500]
     if path.startswith("/v1"):
         statuses += [429, 503]
     if operation.get("security"):

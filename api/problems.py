@@ -101,11 +101,13 @@ KINDS: dict[type[errors.MuvrError], ProblemKind] = {
     errors.ResponseTimedOut: ProblemKind(503, "took-too-long", "The answer was not ready in time"),
     errors.DatabaseUnavailable: ProblemKind(503, "database-away", "The database does not answer"),
 }
+CROWDED = ProblemKind(503, "crowded", "There are too many connections")
 BY_STATUS = {
     400: ProblemKind(400, "bad-request", "The request is not understood"),
     404: ProblemKind(404, "not-there", "There is no such thing"),
     405: ProblemKind(405, "method-not-allowed", "This method is not known here"),
     422: ProblemKind(422, "bad-input", "The request cannot be accepted as it is"),
+    431: ProblemKind(431, "head-too-large", "The request's head is over its cap"),
     500: KINDS[errors.MuvrError],
 }
 
@@ -177,7 +179,7 @@ def _status_description(status: int) -> str:
     >>> _status_description(429)
     'Too Many Requests: over-limit'
     """
-    kinds = {*KINDS.values(), *BY_STATUS.values()}
+    kinds = {*KINDS.values(), *BY_STATUS.values(), CROWDED}
     names = ", ".join(sorted(kind.name for kind in kinds if kind.status == status))
     return f"{HTTPStatus(status).phrase}: {names}"
 

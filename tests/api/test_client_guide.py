@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from api.problems import BY_STATUS, KINDS
+from api.problems import BY_STATUS, CROWDED, KINDS
 from tests.api.conftest import RunningService
 
 GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "clients.md").read_text()
@@ -38,6 +38,6 @@ def test_the_guide_documents_every_error_with_its_status() -> None:
         for status in statuses.split(", ")
         for name in re.findall(r"`([a-z-]+)`", names)
     }
-    known = {(one.status, one.name) for one in (*KINDS.values(), *BY_STATUS.values())}
+    known = {(kind.status, kind.name) for kind in (*KINDS.values(), *BY_STATUS.values(), CROWDED)}
     assert known - advised == set()
     assert {name for _, name in advised} == {name for _, name in known}

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from api.problems import BY_STATUS
 from ingest.erasure import erase_user
 from schemas.config import Api, Cassandra
 from tests.api.conftest import PASSWORD, RunningService, running, settings
@@ -69,7 +70,11 @@ def test_oversized_headers_are_answered_431(hasty: RunningService):
             answer = rest(line)
         except (BrokenPipeError, ConnectionResetError):
             return  # closed while we were still sending, which is acceptable
-    assert answer.startswith(b"HTTP/1.1 431")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 431")
+    problem = json.loads(body)
+    assert problem["type"] == "urn:muvr:problem:head-too-large"
+    assert problem["title"] == BY_STATUS[431].title
 
 
 def test_invalid_http_gets_a_problem(hasty: RunningService):
