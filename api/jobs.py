@@ -30,7 +30,7 @@ class Run(BaseModel):
     finished_at: datetime | None = Field(description="its end, UTC; null while it is running")
     inputs: dict[str, Any] = Field(description="what it was started with, such as `users`")
     counts: dict[str, int] = Field(
-        description="what it counted: rows, sets, users by their status; empty while it is running"
+        description="what it counted: rows, sets, models by their status; empty while it is running"
     )
     metrics: dict[str, Any] = Field(
         description="what it was judged by, and `seconds` by step; empty while it is running"

@@ -105,7 +105,7 @@ class Measurer:
             )
             return await asyncio.to_thread(_measured, recording, sets, form_model)
         except (AmbiguousChunks, BadSamples):
-            return {}  # the session's notes and the dead letters report it
+            return {}  # the session's notes report it
 
 
 def _measured(

@@ -38,7 +38,7 @@ class ModelEntry(ModelName):
     bytes: int = Field(description="length of the npz form")
     promoted_at: datetime = Field(description="since when it serves, UTC")
     created_at: datetime = Field(description="when it was learned, UTC")
-    manifest: dict[str, Any] = Field(description="as in the model, without its golden vectors")
+    manifest: dict[str, Any] = Field(description="of the model, without its golden vectors")
 
 
 class ModelList(BaseModel):
@@ -163,7 +163,7 @@ async def _entry(
 
 
 def _without_vectors(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The manifest for a list: golden vectors come with the model itself."""
+    """The manifest for a list: golden vectors come with the forms `raw` and `onnx`."""
     return {key: value for key, value in manifest.items() if key != "golden"}
 
 

@@ -2,7 +2,7 @@
 
 The version of the plan that counts is the one at the time the session was opened; for a plan that
 arrived later (from an offline phone) its first. So later edits change nothing in past sessions.
-A session without a plan, or in which nothing was done yet, has no rows.
+A session has no rows without a plan, or as long as it is not complete and nothing was done in it.
 """
 
 from collections.abc import Sequence

@@ -50,7 +50,7 @@ async def recognise_session(
 
     Returns:
         its sets and the versions of the models; None where the samples cannot be read, which the
-        session's notes and the dead letters report.
+        session's notes report.
 
     Raises:
         DatabaseUnavailable: the samples or a model cannot be read.

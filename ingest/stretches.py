@@ -212,7 +212,7 @@ async def _recording(
     try:
         return await load_recording(records, user_id, session_id, start_ns, end_ns)
     except (AmbiguousChunks, BadSamples):
-        return None  # a longer list decides, or the dead letters have it
+        return None  # the session's notes report it
 
 
 def _rows(metadata: StretchMetadata, span: TimeSpan, recording: Recording) -> list[StoredStretch]:

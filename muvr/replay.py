@@ -31,7 +31,8 @@ def replay(
 ) -> None:
     """Write sessions, sets, labelled sets, plans and deviations again from the journal.
 
-    Over live tables it changes nothing; after a loss it brings back every row.
+    Over live tables it changes nothing; after a loss it brings back every row, except
+    training samples that have expired.
 
     Example: `muvr replay --users all`
     """

@@ -66,8 +66,8 @@ LIVE = MartColumn("live", "BOOLEAN", "whether this run's rows are the ones that 
 FAMILY = MartColumn("family", TEXT, "which kind of model", "exercise")
 LAYOUT = MartColumn("model_id", TEXT, "the layout of its input", "wrist-acc6")
 VERSION = MartColumn("version", TEXT, "start of the hash of the model's bytes", "9f86d081884c7d65")
-OWNER = MartColumn("owner", ID, "a user's pseudonym, a cluster, or `global`", "u_3f9a62c1d07be845")
-LEVEL = MartColumn("level", TEXT, "the rung that answers: user, cluster or global", "user")
+OWNER = MartColumn("owner", ID, "a user's pseudonym, or `global`", "u_3f9a62c1d07be845")
+LEVEL = MartColumn("level", TEXT, "the rung that answers: user or global", "user")
 
 _PLANNED = (EXERCISE, REPS, WEIGHT, INTENSITY)
 
@@ -146,7 +146,9 @@ MART: dict[str, MartTable] = {
             MartColumn(
                 "source", TEXT, "confirmed or sensor: who says it was done; null: missed", "sensor"
             ),
-            MartColumn("confidence", "DOUBLE", "of the sensor's word; null: confirmed", "0.93"),
+            MartColumn(
+                "confidence", "DOUBLE", "of the sensor's word; null: confirmed or missed", "0.93"
+            ),
         ),
         _table(
             "predictions",
@@ -181,7 +183,7 @@ MART: dict[str, MartTable] = {
         ),
         _table(
             "evaluations",
-            "One number by which a run was judged.",
+            "One number that a run recorded: a score, a count, seconds of a step.",
             FAMILY,
             RUN,
             MartColumn("status", TEXT, "how the run ended", "done"),
@@ -192,7 +194,7 @@ MART: dict[str, MartTable] = {
         ),
         _table(
             "champions",
-            "Which version serves an owner.",
+            "The newest promotion of an owner; where it is withdrawn, an earlier one may serve.",
             OWNER,
             LEVEL,
             FAMILY,
@@ -211,7 +213,7 @@ MART: dict[str, MartTable] = {
             RUN,
             LIVE,
             MartColumn("cluster", "INTEGER", "number of the group", "2"),
-            MartColumn("name", TEXT, "name of the group's centre", "often, steady"),
+            MartColumn("name", TEXT, "name of the group's centre", "often, strong, holding"),
             MartColumn("frequency", "DOUBLE", "sessions a week", "3.4"),
             MartColumn("performance", "DOUBLE", "performance index", "0.7"),
             MartColumn("improvement", "DOUBLE", "improvement index", "0.1"),
@@ -225,7 +227,7 @@ MART: dict[str, MartTable] = {
             MartColumn("position", "INTEGER", "1 is the best", "1"),
             EXERCISE,
             MartColumn("score", "DOUBLE", "of the model; larger is better", "0.83"),
-            MartColumn("why", TEXT, "the reason that people see", "you do squats"),
+            MartColumn("why", TEXT, "the reason that people see", "because of squat (60%)"),
         ),
         _table(
             "ranks",
@@ -245,7 +247,7 @@ MART: dict[str, MartTable] = {
             MartColumn("started_at", TIME, "begin", "2026-11-21 03:00:00"),
             MartColumn("finished_at", TIME, "end; null: not yet", "2026-11-21 03:01:40"),
             MartColumn("seconds", "DOUBLE", "how long it took; null: not yet", "100.2"),
-            MartColumn("counts", TEXT, "JSON: users by outcome, sets read", '{"promoted": 999}'),
+            MartColumn("counts", TEXT, "JSON: models by outcome, sets read", '{"promoted": 999}'),
             MartColumn("metrics", TEXT, "JSON: recipe and baselines", '{"error": 0.04}'),
             MartColumn("reasons", TEXT, "JSON: why users have no new model", '{"too few": 1}'),
             of_user=False,
