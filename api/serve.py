@@ -10,6 +10,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
+from api.pid_file import PID_FILE, held_pid_file
 from schemas.config import Config
 from schemas.config_file import load_config
 from schemas.errors import BadConfig, MuvrError
@@ -28,37 +29,38 @@ def main(config_path: Path) -> int:
     """Serve until SIGTERM; requests in flight are finished first. Returns the exit code."""
     try:
         config = load_config(config_path)
-        _prepare(config, config_path)
+        config.paths.run.mkdir(parents=True, exist_ok=True)
+        with held_pid_file(config.paths.run / PID_FILE):  # before anything in the folder changes
+            _prepare(config, config_path)
+            _serve(config)
     except MuvrError as problem:
         sys.stderr.write(f"{problem}\n")
         return 2 if isinstance(problem, BadConfig) else 1
-    pid_file = config.paths.run / "service.pid"
-    pid_file.write_text(str(os.getpid()))
-    try:
-        # Several workers are started anew as processes: each makes its own application.
-        uvicorn.run(
-            "api.serve:application",
-            factory=True,
-            host=config.api.host,
-            port=config.api.port,
-            workers=config.api.workers,
-            loop="uvloop",
-            http="api.header_deadline:DeadlineProtocol",
-            ws="websockets-sansio",
-            ws_max_size=int(config.limits.body_mb * 2**20),
-            ws_max_queue=8,
-            access_log=False,
-            proxy_headers=False,
-            log_level="warning",
-            server_header=False,
-            limit_concurrency=config.api.connections,
-            timeout_keep_alive=config.api.idle_timeout_s,
-            timeout_worker_healthcheck=WORKER_HEALTHCHECK_S,
-            timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
-        )
-    finally:
-        pid_file.unlink(missing_ok=True)
     return 0
+
+
+def _serve(config: Config) -> None:
+    # Several workers are started anew as processes: each makes its own application.
+    uvicorn.run(
+        "api.serve:application",
+        factory=True,
+        host=config.api.host,
+        port=config.api.port,
+        workers=config.api.workers,
+        loop="uvloop",
+        http="api.header_deadline:DeadlineProtocol",
+        ws="websockets-sansio",
+        ws_max_size=int(config.limits.body_mb * 2**20),
+        ws_max_queue=8,
+        access_log=False,
+        proxy_headers=False,
+        log_level="warning",
+        server_header=False,
+        limit_concurrency=config.api.connections,
+        timeout_keep_alive=config.api.idle_timeout_s,
+        timeout_worker_healthcheck=WORKER_HEALTHCHECK_S,
+        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
+    )
 
 
 def application() -> FastAPI:
@@ -82,14 +84,13 @@ def _freeze_garbage_collector() -> None:
 
 
 def _prepare(config: Config, config_path: Path) -> None:
-    """Prepare folders, environment and keys before the first worker starts.
+    """Prepare environment, keys and metrics before the first worker starts.
 
     Raises:
         BadConfig: a development key for an address that others can reach.
     """
     from api.keys import load_keys
 
-    config.paths.run.mkdir(parents=True, exist_ok=True)
     os.environ[CONFIG_PATH] = str(config_path.resolve())
     for (
         name

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-import psutil
-
+from api.pid_file import PID_FILE, serving_pid
 from schemas.config import Config
 from schemas.errors import MuvrError
 from schemas.progress import Progress
@@ -30,7 +29,7 @@ class ServiceStatus:
     """The state of the background service.
 
     Attributes:
-        running: whether the process that was started is alive.
+        running: whether a service of this run folder is alive, whoever started it.
         ready: whether it answers and Cassandra answers it.
     """
 
@@ -46,7 +45,7 @@ class Service:
 
     def __init__(self, config: Config, conf_path: Path) -> None:
         self._conf_path = conf_path
-        self._pid_file = config.paths.run / "service.pid"
+        self._pid_file = config.paths.run / PID_FILE
         self._log = config.paths.run / "service.log"
         self._address = (config.api.host, config.api.port)
         self.url = f"http://{config.api.host}:{config.api.port}"
@@ -72,11 +71,9 @@ class Service:
                 start_new_session=True,
             )
         try:
-            self._pid_file.write_text(str(process.pid))
             self._await_ready(process, progress)
         except BaseException:  # Ctrl-C too: the caller does not know of the process
             _end(process)
-            self._pid_file.unlink(missing_ok=True)
             raise
 
     def _refuse_foreign_service(self) -> None:
@@ -91,7 +88,7 @@ class Service:
         while time.monotonic() - began < READY_WITHIN_S:
             if process.poll() is not None:
                 raise ServiceFailed(f"The service ended while starting: {self._log_tail()}")
-            if self._answers("/readyz"):
+            if serving_pid(self._pid_file) == process.pid and self._answers("/readyz"):
                 progress.step("starting service", 1, 1)
                 return
             progress.step("starting service", 0, 1)
@@ -104,7 +101,7 @@ class Service:
         Raises:
             ServiceFailed: it is another user's, or still there after the time it had.
         """
-        pid = self._pid()
+        pid = serving_pid(self._pid_file)
         if pid is None:
             return False
         try:
@@ -118,12 +115,11 @@ class Service:
             if time.monotonic() > deadline:
                 raise ServiceFailed(f"The service (process {pid}) does not stop; see {self._log}")
             time.sleep(0.05)
-        self._pid_file.unlink(missing_ok=True)
         return True
 
     def status(self) -> ServiceStatus:
         """Whether it runs and answers."""
-        pid = self._pid()
+        pid = serving_pid(self._pid_file)
         ready = pid is not None and self._answers("/readyz")
         return ServiceStatus(pid is not None, ready, pid, self.url, str(self._log))
 
@@ -144,14 +140,6 @@ class Service:
             raise ServiceFailed(f"The service refused: {problem}") from problem
         except TryLater as problem:
             raise ServiceFailed(f"The service went away ({problem}); see muvr status") from problem
-
-    def _pid(self) -> int | None:
-        """The process, if the one in the pid file is alive and is ours."""
-        try:
-            pid = int(self._pid_file.read_text())
-        except (OSError, ValueError):
-            return None
-        return pid if _alive(pid) and "api.serve" in _command_line(pid) else None
 
     def _answers(self, path: str) -> bool:
         """Whether a path answers 200.
@@ -196,12 +184,5 @@ def _alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True  # another user's: the number may be in use again since a reboot
+        return True  # another user's
     return True
-
-
-def _command_line(pid: int) -> str:
-    try:
-        return " ".join(psutil.Process(pid).cmdline())
-    except psutil.Error:  # it has just ended, or another user's is not shown
-        return ""

@@ -179,6 +179,10 @@ class LeaseHeld(Conflict):
     """Another process holds the lease of this job or migration."""
 
 
+class AlreadyServing(Conflict):
+    """Another process is the service of this run folder."""
+
+
 class Retryable(MuvrError):
     """The same call may go through later."""
 

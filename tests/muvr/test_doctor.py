@@ -2,13 +2,12 @@
 
 import os
 import socket
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from api.pid_file import held_pid_file
 from muvr import doctor
 from muvr.context import CommandContext
 from muvr.doctor import _clocks, run_checks  # pyright: ignore[reportPrivateUsage]
@@ -48,14 +47,12 @@ def test_a_stopped_service_is_not_a_failure(nowhere: CommandContext) -> None:
 
 
 def test_a_running_service_that_does_not_answer_is_a_finding(nowhere: CommandContext) -> None:
-    command = [sys.executable, "-c", "import time; time.sleep(60)", "api.serve"]
-    nowhere.config.paths.run.mkdir()
-    with subprocess.Popen(command) as hanging:
-        (nowhere.config.paths.run / "service.pid").write_text(str(hanging.pid))
+    run = nowhere.config.paths.run
+    run.mkdir()
+    with held_pid_file(run / "service.pid"):  # by a process that does not listen
         [found] = [check for check in run_checks(nowhere) if check.what == "service"]
-        hanging.kill()
     assert not found.ok
-    assert found.says.startswith(f"process {hanging.pid}, not ready at http://127.0.0.1:")
+    assert found.says.startswith(f"process {os.getpid()}, not ready at http://127.0.0.1:")
     assert "service.log" in found.next_step
 
 

@@ -15,6 +15,14 @@ from schemas.progress import NoProgress
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SLEEP = "import time; print(flush=True); time.sleep(60)"
+HOLD = """
+import sys, time
+from pathlib import Path
+from api.pid_file import held_pid_file
+with held_pid_file(Path(sys.argv[1])):
+    print(flush=True)
+    time.sleep(60)
+"""
 
 
 @pytest.fixture
@@ -35,8 +43,8 @@ def of_somebody_else(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def called_like_the_service() -> Iterator[int]:
-    """A process with the service's name in its command line."""
+def other_service() -> Iterator[int]:
+    """Another deployment's service: the same command line, no pid file here."""
     command = [sys.executable, "-c", SLEEP, "api.serve"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as running:
         assert running.stdout is not None
@@ -45,12 +53,31 @@ def called_like_the_service() -> Iterator[int]:
         running.kill()
 
 
-def test_a_running_service_is_found_with_an_empty_path(
-    service: Service, tmp_path: Path, called_like_the_service: int, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def recorded(tmp_path: Path) -> Iterator[int]:
+    """A process that holds the pid file as the service does."""
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "service.pid")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=CHECKOUT) as running:
+        assert running.stdout is not None
+        running.stdout.readline()
+        yield running.pid
+        running.kill()
+
+
+def test_service_is_found_with_an_empty_path(
+    service: Service, tmp_path: Path, recorded: int, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("PATH", str(tmp_path))
-    (tmp_path / "service.pid").write_text(str(called_like_the_service))
-    assert service.status().running
+    assert service.status().pid == recorded
+
+
+def test_service_is_not_another_deployments_with_a_reused_pid(
+    service: Service, tmp_path: Path, other_service: int
+):
+    (tmp_path / "service.pid").write_text(str(other_service))  # as after a reboot
+    assert not service.status().running
+    assert service.stop() is False
+    assert psutil.pid_exists(other_service)
 
 
 def test_an_interrupted_start_leaves_no_process_or_pid_file(
@@ -76,9 +103,14 @@ def test_a_pid_reused_by_another_process_is_not_the_service(service: Service, tm
 
 
 def test_a_service_of_another_user_is_not_stopped(
-    service: Service, tmp_path: Path, called_like_the_service: int, of_somebody_else: None
+    service: Service, recorded: int, of_somebody_else: None
 ):
-    (tmp_path / "service.pid").write_text(str(called_like_the_service))
     assert service.status().running
-    with pytest.raises(ServiceFailed, match=f"process {called_like_the_service}.*another user"):
+    with pytest.raises(ServiceFailed, match=f"process {recorded}.*another user"):
         service.stop()
+
+
+def test_service_stop_ends_the_process_that_holds_the_pid_file(service: Service, recorded: int):
+    assert service.stop() is True
+    assert not psutil.pid_exists(recorded)
+    assert not service.status().running

@@ -1,0 +1,77 @@
+"""The pid file of the service: locked by its process as long as that lives.
+
+The kernel releases the lock when the process ends. So the file is right after kill -9, after a
+reboot and with reused process ids, and a second start can neither take nor remove it.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from schemas.errors import AlreadyServing
+
+PID_FILE = "service.pid"
+"""Of the file, under `paths.run`."""
+_TRIES = 20  # a status check holds the lock for a moment
+_PAUSE_S = 0.05
+
+
+@contextmanager
+def held_pid_file(path: Path) -> Generator[None]:
+    """Hold the file with this process's id while the block runs; it is removed at its end.
+
+    Raises:
+        AlreadyServing: another process holds it.
+    """
+    with _locked(path) as file:
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def serving_pid(path: Path) -> int | None:
+    """The process that holds the file; None if none does."""
+    try:
+        with path.open() as file:
+            if _try_lock(file, fcntl.LOCK_SH):
+                return None
+            return int(file.read())
+    except (OSError, ValueError):  # there is none, or it is just being written
+        return None
+
+
+def _locked(path: Path) -> IO[str]:
+    for _ in range(_TRIES):
+        file = path.open("a")
+        # The file may have been removed since it was opened, by the process that held it.
+        if _try_lock(file, fcntl.LOCK_EX) and _is_at(path, file):
+            return file
+        file.close()
+        time.sleep(_PAUSE_S)
+    raise AlreadyServing(
+        f"The service of {path.parent} runs already (process {serving_pid(path)}). Stop it with "
+        "`muvr down`, or set paths.run to another folder."
+    )
+
+
+def _try_lock(file: IO[str], kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_at(path: Path, file: IO[str]) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
