@@ -79,9 +79,9 @@ class LoadMeasurement:
         """Acknowledged samples a second."""
         return self.result.per_s * self.n
 
-    def us(self, cpu_s: float) -> float:
-        """CPU a request, microseconds."""
-        return cpu_s / max(self.result.right, 1) * 1e6
+    def us(self, cpu_s: float) -> float | None:
+        """CPU a request, microseconds; None without a right answer."""
+        return cpu_s / self.result.right * 1e6 if self.result.right else None
 
 
 def run(
@@ -113,7 +113,9 @@ def _one_worker(bench: Bench, context: CommandContext, measured_s: float) -> lis
     for n in SIZES:
         context.terminal.step(f"chunks of {n}", SIZES.index(n), len(SIZES))
         full = bench.drive(n, measured_s)
-        half = bench.drive(n, measured_s, full.result.per_s / 2)
+        # Half of no answers is no load: a rate of 0 would be a closed loop.
+        rate_per_s = full.result.per_s / 2
+        half = bench.drive(n, measured_s, rate_per_s) if full.result.right else full
         figures += _figures(full, half)
         if n == 1024:
             figures += _beside_rows(full, bench.deployment, context, measured_s)
@@ -129,22 +131,20 @@ def _beside_rows(
     for done, (name, made, floor) in enumerate(ways):
         context.terminal.step("a row per sample", done, len(ways))
         peer = rows_per_s(deployment, made, measured_s)
-        figures.append(_times_rows(f"times_row_per_sample_{full.n}{name}", full, peer, floor))
+        figures.append(times_rows(f"times_row_per_sample_{full.n}{name}", full, peer, floor))
     return figures
 
 
-def _times_rows(
-    name: str, full: LoadMeasurement, peer: RowwiseRates, floor: float | None
-) -> Figure:
+def times_rows(name: str, full: LoadMeasurement, peer: RowwiseRates, floor: float | None) -> Figure:
+    """Samples a second of chunks, by rows a second of the peer."""
     values = "bound by the driver, row by row" if floor is None else "packed beforehand"
     return Figure(
         name,
         full.samples_per_s / peer.per_s,
         floor=floor,
-        peer=PEER,
-        peer_value=peer.per_s,
-        protocol="acknowledged samples/s of Muvr over HTTP by those of the peer, its values "
-        f"{values} and its path warmed up; its client used {peer.client_share:.2f} of a core",
+        protocol=f"acknowledged samples/s of Muvr over HTTP by those of the peer ({PEER}), its "
+        f"values {values} and its path warmed up: {peer.per_s:,.0f} rows/s, with "
+        f"{peer.client_share:.2f} of a core used by its client",
     )
 
 
@@ -170,22 +170,27 @@ def _rate(driven: LoadMeasurement, name: str, floor: float | None) -> Figure:
 
 def _figures(full: LoadMeasurement, half: LoadMeasurement) -> list[Figure]:
     n = full.n
-    figures = [_rate(full, f"acknowledged_per_s_{n}", FLOORS[n])]
     suffix = "" if n == 1024 else f"_{n}"
-    figures.append(
+    beside = {"node": full.us(full.node_cpu_s), "generator": full.us(full.result.cpu_s)}
+    took = ", ".join(f"the {who} took {us:.0f} µs" for who, us in beside.items() if us is not None)
+    figures = [
+        _rate(full, f"acknowledged_per_s_{n}", FLOORS[n]),
         Figure(
             f"request_cpu_us{suffix}",
             full.us(full.service_cpu_s),
             "µs",
-            protocol=f"service process, full load, chunks of {n}; the node took "
-            f"{full.us(full.node_cpu_s):.0f} µs, the generator {full.us(full.result.cpu_s):.0f} µs",
-        )
-    )
-    for name, driven in (("", full), ("_half_load", half)):
-        took = driven.result.latency_us
-        load = "full load" if driven is full else "half of that rate, random arrivals"
+            protocol=f"service process, full load, chunks of {n}; {took or 'no right answer'}",
+        ),
+    ]
+    loads = (("", "full load", full), ("_half_load", "half of that rate, random arrivals", half))
+    for name, load, driven in loads:
         figures += [
-            Figure(f"p{q}_ms{name}{suffix}", took[q] / 1e3, "ms", protocol=f"{load}, chunks of {n}")
+            Figure(
+                f"p{q}_ms{name}{suffix}",
+                driven.result.latency_ms(q),
+                "ms",
+                protocol=f"{load}, chunks of {n}; refused or wrong: {driven.result.wrong}",
+            )
             for q in (50, 99)
         ]
     return figures

@@ -58,8 +58,9 @@ class LoadResult(msgspec.Struct, frozen=True):
 
     Attributes:
         right: answers with status 200 that contained the expected text.
-        wrong: other answers, by status; 0 counts lost connections, 200 a missing text.
-        latency_us: quantile (0-100) to microseconds.
+        wrong: other answers, by status; 200 counts a missing text, 0 what got no answer: lost
+            connections, and requests that nobody answered in time or that were never sent.
+        latency_us: quantile (0-100) to microseconds, of right answers; empty if there is none.
         next_seq: where the next run may begin.
     """
 
@@ -73,7 +74,12 @@ class LoadResult(msgspec.Struct, frozen=True):
     @property
     def per_s(self) -> float:
         """Right answers a second."""
-        return self.right / self.seconds
+        return self.right / self.seconds if self.right else 0.0
+
+    def latency_ms(self, quantile: int) -> float | None:
+        """A quantile of the latencies; None without a right answer."""
+        latency_us = self.latency_us.get(quantile)
+        return None if latency_us is None else latency_us / 1e3
 
 
 def write_bodies(path: Path, bodies: Sequence[tuple[bytes, str]]) -> str:
@@ -165,6 +171,10 @@ class RequestQueue:
         self._free.append(connection)
         self._send()
 
+    def __len__(self) -> int:
+        """Requests that are due and wait for a connection."""
+        return len(self._due_s)
+
     def _send(self) -> None:
         if self._due_s and self._free:
             self._free.popleft().ask(*next(self._bodies), self._due_s.popleft())
@@ -186,17 +196,23 @@ class AnswerTally:
         else:
             self._wrong[status] += 1
 
+    def add_unanswered(self, requests: int) -> None:
+        """Count requests that nobody has answered, or that were never sent."""
+        self._wrong[0] += requests
+
     def result(self, began_s: float, cpu_s: float, next_seq: int) -> LoadResult:
         """The result of a run that began at a time of `time.perf_counter`."""
         quantiles = (50, 90, 99, 100)
         took_us = (
-            np.percentile(self._latencies_s, quantiles) * 1e6 if self._latencies_s else (0.0,) * 4
+            dict(zip(quantiles, np.percentile(self._latencies_s, quantiles) * 1e6, strict=True))
+            if self._latencies_s
+            else {}
         )
         return LoadResult(
             right=len(self._latencies_s),
-            wrong=dict(self._wrong),
+            wrong=dict(+self._wrong),
             seconds=max(self._ended_s, began_s) - began_s,
-            latency_us=dict(zip(quantiles, map(float, took_us), strict=True)),
+            latency_us={quantile: float(us) for quantile, us in took_us.items()},
             cpu_s=cpu_s,
             next_seq=next_seq,
         )
@@ -228,6 +244,8 @@ class LoadRun:
             await asyncio.sleep(self.plan.seconds)
         self._finished = True
         await self._drain()
+        busy = sum(connection.busy for connection in self.connections)
+        self._answers.add_unanswered(busy + len(self._requests))
         next_seq = max(connection.seq for connection in connections)
         return self._answers.result(began_s, time.process_time() - used_s, next_seq)
 

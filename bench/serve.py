@@ -16,6 +16,7 @@ from uuid import uuid4
 import cbor2
 import httpx
 import psutil
+from msgspec.structs import replace
 
 from bench.load import CHECKOUT, LoadPlan, LoadResult, RequestTarget, drive, write_bodies
 from bench.memory import MIB
@@ -91,7 +92,7 @@ def _measure(
     deployment: Deployment,
     bodies: dict[str, str],
     seconds: float,
-    ping_us: float,
+    ping_us: float | None,
     idle_mb: float,
 ) -> list[Figure]:
     token = deployment.register(f"asks-{time.monotonic_ns()}")
@@ -103,8 +104,12 @@ def _measure(
         drive(LoadPlan(port, lines, bodies[layout], CBOR, seconds / 2))
         job = LoadPlan(port, lines, bodies[layout], CBOR, seconds)
         full, classify_us = _cpu_us(job, deployment.service_cpu_s)
-        loaded = drive(LoadPlan(port, lines, bodies[layout], CBOR, seconds, full.per_s * LOAD))
-        figures += _figures(full, loaded, classify_us, ping_us, suffix)
+        # A share of no answers is no load: a rate of 0 would be a closed loop.
+        rate_per_s = full.per_s * LOAD
+        loaded = drive(replace(job, rate_per_s=rate_per_s)) if full.right else full
+        figures += classify_figures(
+            full, loaded, classify_us=classify_us, ping_us=ping_us, suffix=suffix
+        )
     protocol = "resident, all processes of the service, after its start and before any question"
     figures.append(Figure("idle_mb", idle_mb, "MB", floor=IDLE_MB, ceiling=True, protocol=protocol))
     busy = _resident_mb(deployment)
@@ -112,11 +117,27 @@ def _measure(
     return figures
 
 
-def _figures(
-    full: LoadResult, loaded: LoadResult, classify_us: float, ping_us: float, suffix: str
+def classify_figures(
+    full: LoadResult,
+    loaded: LoadResult,
+    *,
+    classify_us: float | None,
+    ping_us: float | None,
+    suffix: str,
 ) -> list[Figure]:
+    """The figures of one input layout.
+
+    Args:
+        full: a closed loop.
+        loaded: a part of its rate, random arrivals.
+        classify_us: CPU a request, microseconds; None where no answer was right.
+        ping_us: the same of the bare application.
+        suffix: of the names; floors hold for the layout without one.
+    """
     protocol = f"binary CBOR, one window, reps=false, {CONNECTIONS} connections, closed loop"
+    load = f"{LOAD:.0%} of classify_per_s, random arrivals"
     both = not suffix
+    median_ms = loaded.latency_ms(50)
     return [
         Figure(
             f"classify_cpu_us{suffix}",
@@ -129,7 +150,7 @@ def _figures(
         ),
         Figure(
             f"classify_times_ping{suffix}",
-            classify_us / ping_us,
+            classify_us / ping_us if classify_us and ping_us else None,
             floor=CPU_TIMES_PING if both else None,
             ceiling=True,
             protocol="CPU of the service process a request, by that of the ping's",
@@ -137,21 +158,31 @@ def _figures(
         Figure(f"classify_per_s{suffix}", full.per_s, "requests/s", protocol=protocol),
         Figure(
             f"p99_ms{suffix}",
-            loaded.latency_us[99] / 1e3,
+            loaded.latency_ms(99),
             "ms",
             floor=P99_MS if both else None,
             ceiling=True,
-            protocol=f"{LOAD:.0%} of classify_per_s, random arrivals, waiting included; "
-            f"median {loaded.latency_us[50] / 1e3:.1f} ms",
+            protocol=f"{load}, waiting included"
+            + ("" if median_ms is None else f"; median {median_ms:.1f} ms"),
+        ),
+        Figure(
+            f"loaded_wrong{suffix}",
+            sum(loaded.wrong.values()),
+            floor=0,
+            ceiling=True,
+            protocol=f"{load}: requests without the right answer, by status: {loaded.wrong}",
         ),
     ]
 
 
-def _cpu_us(job: LoadPlan, used_s: Callable[[], float]) -> tuple[LoadResult, float]:
-    """The result of a job and what an answer cost the process that gave it, microseconds."""
+def _cpu_us(job: LoadPlan, used_s: Callable[[], float]) -> tuple[LoadResult, float | None]:
+    """The result of a job and what an answer cost the process that gave it, microseconds.
+
+    None without a right answer.
+    """
     before_s = used_s()
     result = drive(job)
-    return result, (used_s() - before_s) / max(result.right, 1) * 1e6
+    return result, (used_s() - before_s) / result.right * 1e6 if result.right else None
 
 
 def _resident_mb(deployment: Deployment) -> float:

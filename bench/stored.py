@@ -52,16 +52,20 @@ CASES = (
 def stored_bytes(deployment: Deployment, counts: NDArray[np.int16], floor: float) -> list[Figure]:
     """Bytes per three-axis sample in the files of table `samples`, keys and indexes included.
 
-    Stops the deployment's node: a node that ends flushes everything that it holds.
+    Stops the deployment's node: a node that ends by itself flushes everything that it holds. Of
+    one that was killed, or had died before, the files are incomplete and nothing is measured.
     """
     rows = {case: _rows(counts, case) for case in CASES}
     for case in CASES:
         _keep(deployment, _keyspace(case), rows[case])
     deployment.service.stop()
-    deployment.node.stop()
-    return [
-        _figure(case, deployment, rows[case], floor if case is FLOORED else None) for case in CASES
-    ]
+    ran = deployment.node.status().running
+    flushed = deployment.node.stop() and ran
+    figures: list[Figure] = []
+    for case in CASES:
+        file_bytes = _file_bytes(deployment, case) if flushed else 0
+        figures.append(_figure(case, file_bytes, rows[case], floor if case is FLOORED else None))
+    return figures
 
 
 def _keyspace(case: Case) -> str:
@@ -99,17 +103,18 @@ def _keep(deployment: Deployment, keyspace: str, rows: list[SampleRow]) -> None:
         database.close()
 
 
-def _figure(
-    case: Case, deployment: Deployment, rows: list[SampleRow], floor: float | None
-) -> Figure:
+def _file_bytes(deployment: Deployment, case: Case) -> int:
+    """Bytes of all files of the table; 0 where there is none."""
     folder = deployment.config.paths.data / "data" / _keyspace(case)
-    files = [path for path in folder.glob("samples-*/*") if path.is_file()]
-    total = sum(path.stat().st_size for path in files)
+    return sum(path.stat().st_size for path in folder.glob("samples-*/*") if path.is_file())
+
+
+def _figure(case: Case, file_bytes: int, rows: list[SampleRow], floor: float | None) -> Figure:
     samples = sum(row.n for row in rows)
     blobs = sum(len(row.xyz) for row in rows) / samples
     return Figure(
         case.name,
-        total / samples,
+        file_bytes / samples if file_bytes else None,
         "B",
         floor=floor,
         ceiling=True,
