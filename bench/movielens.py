@@ -27,7 +27,8 @@ class Split:
     Attributes:
         fitted, validated: the training part again cut in two: settings are chosen on these alone.
         train: both together.
-        test: seen once, at the end.
+        test: chooses no setting. The score at the end sees it once; the time to a mark sees it
+            after each number of sweeps.
     """
 
     fitted: Counts

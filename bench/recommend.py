@@ -2,7 +2,8 @@
 
 Both choose their settings on a part of the training data alone. Films that a person rated in the
 training part are not recommended. Time is that of learning, with compiled code and the data in
-memory, for the least number of sweeps that reaches the mark on the test part.
+memory, for the least number of sweeps that reaches the mark on the test part: for both, this number
+is found by looking at the test part after each number of sweeps.
 """
 
 import os
@@ -30,6 +31,10 @@ from schemas.report import Figure
 NDCG = 0.475
 MOST_SWEEPS = 30
 PROTOCOL = "75/25 at random, settings chosen inside the 75, unseen films only, nDCG@10"
+TIME_PROTOCOL = (
+    f"{PROTOCOL} ≥ {NDCG} after the fewest sweeps that reach it, found by trying each number on the "
+    f"25; best of {REPEATS}"
+)
 FitRecommender = Callable[[Counts, AlsSettings], Recommender]
 
 
@@ -79,13 +84,17 @@ def run(context: CommandContext) -> list[Figure]:
             peer="implicit",
             peer_value=theirs.seconds,
             data=DATA,
-            protocol=f"{PROTOCOL} ≥ {NDCG}; best of {REPEATS}, {base.threads} threads",
+            protocol=f"{TIME_PROTOCOL}, {base.threads} threads",
         ),
     ]
 
 
 def reach(fit: FitRecommender, parts: Split, tried: Sequence[AlsSettings]) -> LearnerResult:
-    """Choose settings on the validation part; judge and time them on the whole training part."""
+    """Choose settings on the validation part; judge and time them on the whole training part.
+
+    The time to a mark is one on the test part, so the sweeps that reach it are found there. The
+    score has the number of sweeps of the settings.
+    """
     best = max(
         tried,
         key=lambda candidate: _ndcg(fit(parts.fitted, candidate), parts.fitted, parts.validated),

@@ -25,7 +25,10 @@ from models.softmax import softmax
 from schemas.config import Training
 from schemas.report import Figure
 
-PROTOCOL = "leave one day out, names learned, calibrated inside the training days"
+PROTOCOL = (
+    "leave one day out; names and the lifter's calibration learned on the other days, its prior of "
+    "doubt and its cap of the novelty threshold fixed beforehand, with days of this lifter in sight"
+)
 PEER = "the shipped calibration alone"
 EARLY_SHARE = Training().cutoff_share  # of each exercise's sets, as in training
 
