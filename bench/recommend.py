@@ -32,8 +32,8 @@ NDCG = 0.475
 MOST_SWEEPS = 30
 PROTOCOL = "75/25 at random, settings chosen inside the 75, unseen films only, nDCG@10"
 TIME_PROTOCOL = (
-    f"{PROTOCOL} ≥ {NDCG} after the fewest sweeps that reach it, found by trying each number on the "
-    f"25; best of {REPEATS}"
+    f"{PROTOCOL} ≥ {NDCG} after the fewest sweeps that reach it, found by trying each number on "
+    f"the 25; best of {REPEATS}"
 )
 FitRecommender = Callable[[Counts, AlsSettings], Recommender]
 
