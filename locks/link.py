@@ -8,7 +8,7 @@ import sysconfig
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-COMMAND = f"""#!{sys.executable}
+COMMAND = """
 import os
 
 # One BLAS thread: small solves are faster with it, and their bytes are the same in every run.
@@ -21,8 +21,23 @@ if __name__ == "__main__":  # a process that the command starts reads this file 
     main()
 """
 
+
+def command_text(python: str) -> str:
+    """The file of the command, which the shell starts and Python reads.
+
+    The path of an interpreter in a first line ends at a space, and in some kernels after 127
+    bytes. So a shell is named there, as pip does: to Python its line is a string.
+
+    >>> print(command_text("/home/ada/my muvr/.venv/bin/python")[:71])
+    #!/bin/sh
+    '''exec' "/home/ada/my muvr/.venv/bin/python" "$0" "$@"
+    ' '''
+    """
+    return f"#!/bin/sh\n'''exec' \"{python}\" \"$0\" \"$@\"\n' '''\n{COMMAND.lstrip()}"
+
+
 if __name__ == "__main__":
     Path(sysconfig.get_paths()["purelib"], "muvr-checkout.pth").write_text(f"{CHECKOUT}\n")
     command = Path(sys.executable).parent / "muvr"
-    command.write_text(COMMAND)
+    command.write_text(command_text(sys.executable))
     command.chmod(0o755)
