@@ -16,7 +16,7 @@ from models.codec import FLOAT16_MAX
 from models.exercise.model import ExerciseModel
 from models.exercise.probability import Calibration
 from models.softmax import log_losses
-from schemas.errors import BadModelBytes
+from schemas.errors import BadModelBytes, NotEnoughLabels
 
 TAG = "muvr-exercise-perceptron-1"
 
@@ -99,12 +99,17 @@ def epoch(
 
 
 def average(parts: Sequence[tuple[Perceptron, float]]) -> Perceptron:
-    """The mean of perceptrons of one shape, each with the weight of its windows.
+    """The mean of one or more perceptrons of one shape, each with the weight of its windows.
 
     >>> one, two = (Perceptron((np.full((1, 1), v, np.float32),), ()) for v in (1, 4))
     >>> average([(one, 2.0), (two, 1.0)]).weights[0].tolist()
     [[2.0]]
+
+    Raises:
+        NotEnoughLabels: there is none: no worker had a window.
     """
+    if not parts:
+        raise NotEnoughLabels("no worker had a window to learn from")
     total = sum(weight for _, weight in parts)
 
     def mean(layers: Sequence[tuple[Floats32, ...]]) -> tuple[Floats32, ...]:

@@ -36,8 +36,12 @@ TRAINED = pa.schema([("windows", pa.int64()), ("model", pa.binary())])
 def averaged(data: ExperimentData) -> RecipeResult:
     """Train on Spark's partitions until the validation loss does not fall any more.
 
-    `loss` holds the validation loss of every round, `windows_right` that of the test split.
+    `loss` holds the validation loss of every round, `windows_right` the share of the test split.
+
+    Raises:
+        NotEnoughLabels: a split has no window.
     """
+    data.require_windows("train", "test")  # before the rounds, not after them
     best, losses = _reduced(data)
     metrics = {
         "rounds": len(losses),

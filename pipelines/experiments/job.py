@@ -89,11 +89,19 @@ class ExperimentData:
         Raises:
             NotEnoughLabels: there is none.
         """
-        rows = [row.asDict() for row in self.rows(split).collect()]
-        if not rows:
-            sentence = f"no set of the people who {SPLIT_VERBS[split]} is as long as a window"
-            raise NotEnoughLabels(sentence)
-        return examples_of(rows, self.labels)
+        self.require_windows(split)
+        return examples_of([row.asDict() for row in self.rows(split).collect()], self.labels)
+
+    def require_windows(self, *splits: Split) -> None:
+        """Refuse to go on without a window in each of these splits.
+
+        Raises:
+            NotEnoughLabels: a split has none.
+        """
+        for split in splits:
+            if self.rows(split).isEmpty():
+                sentence = f"no set of the people who {SPLIT_VERBS[split]} is as long as a window"
+                raise NotEnoughLabels(sentence)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,12 @@ ROWS_PER_BATCH = 512
 
 
 def perceptron(data: ExperimentData) -> RecipeResult:
-    """Train MLlib's perceptron, and evaluate it on the test split."""
+    """Train MLlib's perceptron, and evaluate it on the test split.
+
+    Raises:
+        NotEnoughLabels: the training or the test split has no window.
+    """
+    data.require_windows("train", "test")
     train = _vectors(data.rows("train"), data.reference)
     test = _vectors(data.rows("test"), data.reference)
     size = len(data.reference.mean)
@@ -30,11 +35,12 @@ def perceptron(data: ExperimentData) -> RecipeResult:
     )
     model = trainer.fit(train)
     predicted = model.transform(test)
-    right = predicted.agg(f.avg((f.col("prediction") == f.col("label")).cast("double"))).first()
+    right = (f.col("prediction") == f.col("label")).cast("double")
+    [row] = predicted.agg(f.avg(right).alias("right")).collect()
     return RecipeResult(
         {
             "layers": [size, *HIDDEN, len(data.labels)],
-            "windows_right": round(float(right[0]), 4) if right else None,
+            "windows_right": round(float(row["right"]), 4),
         }
     )
 

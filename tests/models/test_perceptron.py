@@ -17,7 +17,7 @@ from models.exercise.perceptron import (
     perceptron_to_bytes,
     start,
 )
-from schemas.errors import BadModelBytes
+from schemas.errors import BadModelBytes, NotEnoughLabels
 
 SIZE, LABELS = 20, 4
 SETTINGS = PerceptronSettings()
@@ -59,6 +59,12 @@ def test_averaging_over_four_workers_is_within_a_point_of_one_process(hidden):
     assert error(many, *held) < 0.05
     assert error(many, *held) == pytest.approx(error(alone, *held), abs=0.01)
     assert len(rounds) < 60  # it ended because the error stopped falling
+
+
+def test_round_without_a_worker_is_not_enough_to_learn_from():
+    first = start(SIZE, LABELS, SETTINGS)
+    with pytest.raises(NotEnoughLabels, match="no worker had a window"):
+        iterative_reduce(first, lambda model, round_number: [], lambda model: 0.0)
 
 
 def test_training_stops_after_patience_and_returns_the_best_round():

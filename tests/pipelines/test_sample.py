@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pipelines.experiments.averaged import averaged
 from pipelines.experiments.job import ExperimentData
+from pipelines.experiments.perceptron import perceptron
 from pipelines.experiments.sample import LAYOUT, SAMPLED, split_people
 from pipelines.experiments.search import search
 from pipelines.lifecycle.members import sample
@@ -100,8 +101,18 @@ def test_best_candidate_does_not_depend_on_the_test_split(world):
     assert search(world()) == search(world("test"))
 
 
-def test_split_without_windows_is_named_in_the_error(world):
+@pytest.mark.parametrize(
+    ("recipe", "split", "verb"),
+    [
+        (averaged, "train", "learn"),
+        (averaged, "validation", "choose"),
+        (averaged, "test", "judge"),
+        (perceptron, "train", "learn"),
+        (perceptron, "test", "judge"),
+    ],
+)
+def test_split_without_windows_is_named_in_the_error(world, recipe, split, verb):
     data = world()
-    nobody = ExperimentData(data.spark, data.frame.where("split != 'validation'"), data.reference)
-    with pytest.raises(NotEnoughLabels, match="no set of the people who choose"):
-        averaged(nobody)
+    nobody = ExperimentData(data.spark, data.frame.where(f"split != '{split}'"), data.reference)
+    with pytest.raises(NotEnoughLabels, match=f"no set of the people who {verb}"):
+        recipe(nobody)
