@@ -1,7 +1,7 @@
 """A small client that imports nothing of the service; `muvr` itself talks to it through this one.
 
-The whole conversation of a phone, in one file of plain calls. It needs httpx and cbor2 only.
-`examples.outbox` adds the durable queue for weeks offline.
+The whole conversation of a phone in plain calls. It needs httpx and cbor2 only. `examples.answers`
+says what an answer means; `examples.outbox` adds the durable queue for weeks offline.
 
     from examples.client import Client, chunk
 
@@ -24,35 +24,45 @@ from uuid import UUID
 import cbor2
 import httpx
 
+from examples.answers import (
+    NOT_MODIFIED,
+    REQUEST_TIMEOUT,
+    LoginNeeded,
+    RequestRefused,
+    TooSlow,
+    TryLater,
+    foreign_answer,
+    is_success,
+    json_of,
+    may_be_retried,
+    problem_of,
+    refusal,
+)
+
+__all__ = [
+    "CannotBeSent",
+    "Client",
+    "LoginNeeded",
+    "ReceiptWrong",
+    "RequestRefused",
+    "TooSlow",
+    "TryLater",
+    "chunk",
+    "may_be_retried",
+    "new_id",
+    "pause_s",
+    "rfc3339",
+]
+
 CBOR = "application/cbor"
+NPZ = "application/x-npz"
 TRIES = 8
 PAUSE_S = 0.25
 LONGEST_PAUSE_S = 10.0
 
 
-class RequestRefused(Exception):
-    """The server said no, and will say no again: the problem document tells why.
-
-    Attributes:
-        status: HTTP status.
-        problem: the `application/problem+json` body.
-    """
-
-    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
-        super().__init__(f"{status} {problem.get('title', '')}: {problem.get('detail', '')}")
-        self.status = status
-        self.problem = problem
-
-
-class LoginNeeded(RequestRefused):
-    """The login is over, or does not allow this: nothing is wrong with what was sent, keep it."""
-
-    def __str__(self) -> str:
-        return f"Log in again, then send again: {super().__str__()}"
-
-
-class TryLater(Exception):
-    """Nobody answered, or asked for patience, through all tries: keep it and come back."""
+class CannotBeSent(ValueError):
+    """It has no form that the service could read, such as a number that is NaN."""
 
 
 class ReceiptWrong(Exception):
@@ -104,7 +114,7 @@ def rfc3339(at: datetime) -> str:
 class Client:
     """One person's connection. Retries what may be retried; renews its token by itself."""
 
-    def __init__(self, base_url: str, timeout_s: float = 30.0) -> None:
+    def __init__(self, base_url: str, timeout_s: float = 40.0) -> None:  # the service takes 30
         self._http = httpx.Client(base_url=base_url, timeout=timeout_s)
         self._access = ""
         self._refresh = ""
@@ -137,7 +147,7 @@ class Client:
 
     def logout(self) -> None:
         """End this login on the server."""
-        self._ask("POST", "/v1/auth/revoke", json={"token": self._refresh})
+        self._send("POST", "/v1/auth/revoke", {"json": {"token": self._refresh}})
 
     @property
     def token(self) -> str:
@@ -177,14 +187,19 @@ class Client:
     def put_chunks(
         self, session: UUID, chunks: Iterable[tuple[str, int, bytes]]
     ) -> list[dict[str, Any]]:
-        """Send many chunks in one request (at most 1 MiB): a receipt or a problem for each."""
-        body = b"".join(
+        """Send many chunks in one request (at most 1 MiB): a receipt or a problem for each.
+
+        Raises:
+            TooSlow: several did not arrive in time.
+        """
+        items = [
             cbor2.dumps({"stream": stream, "seq": seq, "chunk": body})
             for stream, seq, body in chunks
-        )
+        ]
         headers = {"Content-Type": "application/cbor-seq"}
+        request = {"content": b"".join(items), "headers": headers}
         path = f"/v1/sessions/{session}/chunks"
-        return self._ask("POST", path, content=body, headers=headers)["results"]
+        return json_of(self._send("POST", path, request, divisible=len(items) > 1))["results"]
 
     def stored_chunks(self, session: UUID) -> dict[str, Any]:
         """The chunk numbers that the server has: where to go on after a crash of the phone."""
@@ -240,66 +255,67 @@ class Client:
         """The bytes of a model and their ETag; None when `etag` is still the newest."""
         headers = {"If-None-Match": etag} if etag else {}
         response = self._send("GET", f"/v1/me/models/{family}?format=npz", {"headers": headers})
-        return (None if response.status_code == 304 else response.content), response.headers["etag"]
+        if response.status_code == NOT_MODIFIED:
+            return None, response.headers["etag"]
+        if response.headers.get("Content-Type") != NPZ:
+            raise foreign_answer(response)
+        return response.content, response.headers["etag"]
 
     # ---- the wire
 
     def _keep(self, tokens: Mapping[str, Any]) -> None:
         self._access, self._refresh = tokens["access_token"], tokens["refresh_token"]
 
-    def _ask(self, method: str, path: str, **request: Any) -> Any:
-        response = self._send(method, path, request)
-        return response.json() if response.content else None
+    def _ask(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        return json_of(self._send(method, path, request))
 
-    def _send(self, method: str, path: str, request: dict[str, Any]) -> httpx.Response:
-        """Try until the answer is final: only a lost connection, 429 and 5xx are tried again."""
+    def _send(
+        self, method: str, path: str, request: dict[str, Any], *, divisible: bool = False
+    ) -> httpx.Response:
+        """Try until the answer is final: only a lost connection, 408, 429 and 5xx are tried again.
+
+        A `divisible` body that took too long is not: in parts it gets through sooner.
+        """
+        prepared = self._prepared(method, path, request)
         why, wait_s = "", 0.0
         for attempt in range(TRIES):
             time.sleep(wait_s)
             try:
-                response = self._once(method, path, request)
+                response = self._once(prepared)
             except httpx.TransportError as problem:
                 why, wait_s = repr(problem), pause_s(attempt, None)
                 continue
-            if response.status_code < 400:
+            if is_success(response):
                 return response
+            if response.status_code < 400:
+                raise foreign_answer(response)
             if not may_be_retried(response.status_code):
-                raise refusal(response.status_code, _problem(response))
+                raise refusal(response.status_code, problem_of(response))
             why = f"{response.status_code} {response.text[:200]}"
+            if divisible and response.status_code == REQUEST_TIMEOUT:
+                raise TooSlow(f"{method} {path}: {why}")
             wait_s = pause_s(attempt, response.headers.get("Retry-After"))
         raise TryLater(f"{method} {path}: {why}")
 
-    def _once(self, method: str, path: str, request: dict[str, Any]) -> httpx.Response:
+    def _prepared(self, method: str, path: str, request: dict[str, Any]) -> httpx.Request:
+        try:
+            return self._http.build_request(method, path, **request)
+        except ValueError as problem:  # NaN; half an emoji
+            raise CannotBeSent(f"{method} {path}: {problem}") from problem
+
+    def _once(self, request: httpx.Request) -> httpx.Response:
         """One request; with a renewed token when the old one ran out."""
-        if path.startswith("/v1/auth/"):
-            return self._http.request(method, path, **request)
-        response = self._http.request(method, path, auth=self._sign, **request)
+        if request.url.path.startswith("/v1/auth/"):
+            return self._http.send(request)
+        response = self._http.send(request, auth=self._sign)
         if response.status_code == 401 and self._refresh:
             self._keep(self._ask("POST", "/v1/auth/refresh", json={"refresh_token": self._refresh}))
-            response = self._http.request(method, path, auth=self._sign, **request)
+            response = self._http.send(request, auth=self._sign)
         return response
 
     def _sign(self, request: httpx.Request) -> httpx.Request:
         request.headers["Authorization"] = f"Bearer {self._access}"
         return request
-
-
-def may_be_retried(status: int) -> bool:
-    """Whether the same request may go through later: only 429 and the server's own errors.
-
-    >>> may_be_retried(503), may_be_retried(409)
-    (True, False)
-    """
-    return status == 429 or status >= 500
-
-
-def refusal(status: int, problem: Mapping[str, Any]) -> RequestRefused:
-    """The error for an answer that is final.
-
-    >>> [type(refusal(status, {})).__name__ for status in (401, 403, 404)]
-    ['LoginNeeded', 'LoginNeeded', 'RequestRefused']
-    """
-    return (LoginNeeded if status in (401, 403) else RequestRefused)(status, problem)
 
 
 def pause_s(attempt: int, retry_after: str | None) -> float:
@@ -311,9 +327,3 @@ def pause_s(attempt: int, retry_after: str | None) -> float:
     if retry_after and retry_after.isdigit():
         return min(float(retry_after), LONGEST_PAUSE_S)
     return min(PAUSE_S * 2**attempt, LONGEST_PAUSE_S)
-
-
-def _problem(response: httpx.Response) -> dict[str, Any]:
-    if "json" in response.headers.get("Content-Type", ""):
-        return response.json()
-    return {"title": response.reason_phrase, "detail": response.text[:200]}

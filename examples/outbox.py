@@ -1,44 +1,39 @@
 """A queue that survives the phone: what was recorded offline is sent when there is a network.
 
 Requests are kept in SQLite, synced to disk before `add_…` returns, sent in order, and removed only
-when the server has taken them. What it refuses for good is kept aside with its body (`refused`), so
-that a recording is never lost to somebody's mistake. The service takes each of them twice without
-harm, so a crash between the answer and the removal loses and doubles nothing.
+when the server has taken them. What it refuses for good, or what cannot be sent at all, is kept
+aside with its body (`refused`), so that a recording is never lost to somebody's mistake. The
+service takes each of them twice without harm, so a crash between the answer and the removal loses
+and doubles nothing.
 """
 
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from examples.client import (
-    Client,
-    LoginNeeded,
-    ReceiptWrong,
-    RequestRefused,
-    TryLater,
-    may_be_retried,
-    rfc3339,
-)
+from examples.answers import LoginNeeded, RequestRefused, TooSlow, TryLater, may_be_retried
+from examples.client import CannotBeSent, Client, ReceiptWrong, rfc3339
 
 BATCH_BYTES = 900_000  # below the server's cap of 1 MiB
-TABLES = """
-CREATE TABLE IF NOT EXISTS chunks (
-    session TEXT, stream TEXT, seq INTEGER, body BLOB, PRIMARY KEY (session, stream, seq));
-CREATE TABLE IF NOT EXISTS calls (
-    id INTEGER PRIMARY KEY, session TEXT, kind TEXT, body TEXT);
-CREATE TABLE IF NOT EXISTS kept_aside (
-    id INTEGER PRIMARY KEY, what TEXT, problem TEXT, body BLOB);
-"""
+NAMES_BYTES = 100  # of a chunk in a batch, at most, beside its body
+CHUNKS = """CREATE TABLE IF NOT EXISTS chunks (
+    session TEXT, stream TEXT, seq INTEGER, sha256 TEXT, body BLOB,
+    PRIMARY KEY (session, stream, seq, sha256))"""
+CALLS = """CREATE TABLE IF NOT EXISTS calls (
+    id INTEGER PRIMARY KEY, session TEXT, kind TEXT, body TEXT)"""
+KEPT_ASIDE = """CREATE TABLE IF NOT EXISTS kept_aside (
+    id INTEGER PRIMARY KEY, what TEXT, problem TEXT, body BLOB)"""
 
 
 class Refused(NamedTuple):
-    """What the server will never take as it is.
+    """What the server will never take as it is, or what cannot be sent to it.
 
     Attributes:
         what: kind, session, and for a chunk its stream and number.
@@ -51,6 +46,21 @@ class Refused(NamedTuple):
     body: bytes
 
 
+class WaitingChunk(NamedTuple):
+    """A chunk that is not on the server yet; `sha256` is that of the body, in hexadecimal."""
+
+    session: str
+    stream: str
+    seq: int
+    sha256: str
+    body: bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes of a batch that it takes."""
+        return len(self.body) + NAMES_BYTES
+
+
 class Outbox:
     """What is not on the server yet."""
 
@@ -58,22 +68,28 @@ class Outbox:
         self._file = sqlite3.connect(path, isolation_level=None)
         self._file.execute("PRAGMA journal_mode=WAL")
         self._file.execute("PRAGMA synchronous=FULL")
-        self._file.executescript(TABLES)
+        _create_tables(self._file)
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
     def add_session(
-        self, session: UUID, started_at: datetime, streams: Mapping[str, Mapping[str, str]]
+        self,
+        session: UUID,
+        started_at: datetime,
+        streams: Mapping[str, Mapping[str, str]],
+        timezone: str = "UTC",
     ) -> None:
         """Keep the opening of a session."""
-        self._call(session, "open", {"started_at": rfc3339(started_at), "streams": streams})
+        opening = {"started_at": rfc3339(started_at), "streams": streams, "timezone": timezone}
+        self._call(session, "open", opening)
 
     def add_chunk(self, session: UUID, stream: str, seq: int, body: bytes) -> None:
-        """Keep a chunk."""
+        """Keep a chunk; another body under the same number is kept beside it, as by the server."""
         self._file.execute(
-            "INSERT OR IGNORE INTO chunks VALUES (?, ?, ?, ?)", (str(session), stream, seq, body)
+            "INSERT OR IGNORE INTO chunks VALUES (?, ?, ?, ?, ?)",
+            (str(session), stream, seq, _sha256(body), body),
         )
 
     def add_set(self, session: UUID, set_id: UUID, body: Mapping[str, Any]) -> None:
@@ -101,7 +117,7 @@ class Outbox:
 
         Returns:
             how many things wait no longer: the server has taken them, or they are in `refused`.
-            A lost connection ends it early; call again.
+            Without a connection to the server it ends early; call again.
 
         Raises:
             LoginNeeded: log in and call again; what was not sent still waits.
@@ -110,8 +126,7 @@ class Outbox:
         before = len(self)
         with suppress(TryLater):
             self._send_calls(client, "open")
-            while self._send_batch(client):
-                pass
+            self._send_chunks(client)
             self._send_calls(client, "set")
             self._send_calls(client, "complete")
         return before - len(self)
@@ -128,15 +143,15 @@ class Outbox:
         ).fetchall()
         for number, session, text in rows:
             try:
-                _say(client, kind, UUID(session), json.loads(text))
+                _kept_call(client, kind, UUID(session), json.loads(text))()
             except LoginNeeded:
                 raise
             except RequestRefused as problem:
                 if self._came_early(session, problem):
                     continue
                 self._keep_aside(f"{kind} {session}", problem.problem, text.encode())
-            except UnicodeEncodeError as problem:  # half an emoji; a queue must not stop at it
-                unsent = {"title": "It cannot be written as UTF-8", "detail": str(problem)}
+            except CannotBeSent as problem:  # a queue must not stop at it
+                unsent = {"title": "It cannot be sent", "detail": str(problem)}
                 self._keep_aside(f"{kind} {session}", unsent, text.encode())
             self._file.execute("DELETE FROM calls WHERE id = ?", (number,))
 
@@ -147,44 +162,52 @@ class Outbox:
         rows = self._file.execute("SELECT 1 FROM chunks WHERE session = ? LIMIT 1", (session,))
         return rows.fetchone() is not None
 
-    def _send_batch(self, client: Client) -> bool:
-        """Send the next chunks of one session; False when there is none left.
+    def _send_chunks(self, client: Client) -> None:
+        """Send all chunks in batches: in smaller ones once a batch did not arrive in time."""
+        limit_bytes = BATCH_BYTES
+        while batch := self._next_batch(limit_bytes):
+            try:
+                self._send_batch(client, batch)
+            except TooSlow:
+                limit_bytes = sum(chunk.size for chunk in batch) // 2
+
+    def _send_batch(self, client: Client, batch: Sequence[WaitingChunk]) -> None:
+        """Send some chunks of one session.
 
         Raises:
+            TooSlow: they did not arrive in time, and are more than one.
             TryLater: the server could not take one of them now.
             LoginNeeded: it takes nothing before a new login.
             ReceiptWrong: it took other bytes than these.
         """
-        batch = list(self._next_batch())
-        if not batch:
-            return False
-        answers = _put(client, UUID(batch[0][0]), [row[1:] for row in batch])
-        for (session, stream, seq, body), answer in zip(batch, answers, strict=True):
-            what = f"chunk {session} {stream} {seq}"
+        for chunk, answer in zip(batch, _put(client, batch), strict=True):
+            what = f"chunk {chunk.session} {chunk.stream} {chunk.seq}"
             problem = answer.get("problem")
             if problem and may_be_retried(problem["status"]):
                 raise TryLater(f"{what}: {problem}")
             if problem:
-                self._keep_aside(what, problem, body)
-            elif answer["sha256"] != hashlib.sha256(body).hexdigest():
+                self._keep_aside(what, problem, chunk.body)
+            elif answer["sha256"] != chunk.sha256:
                 raise ReceiptWrong(f"{what}: {answer['sha256']}")
             self._file.execute(
-                "DELETE FROM chunks WHERE session = ? AND stream = ? AND seq = ?",
-                (session, stream, seq),
+                "DELETE FROM chunks WHERE session = ? AND stream = ? AND seq = ? AND sha256 = ?",
+                chunk[:4],
             )
-        return True
 
-    def _next_batch(self) -> Iterator[tuple[str, str, int, bytes]]:
-        size, of_session = 0, None
+    def _next_batch(self, limit_bytes: int) -> list[WaitingChunk]:
+        """The next chunks of one session: one at least, others as far as the limit goes."""
+        batch: list[WaitingChunk] = []
+        size = 0
         rows = self._file.execute(
-            "SELECT session, stream, seq, body FROM chunks ORDER BY session, stream, seq LIMIT 500"
+            "SELECT session, stream, seq, sha256, body FROM chunks "
+            "ORDER BY session, stream, seq, sha256 LIMIT 500"
         )
-        for session, stream, seq, body in rows.fetchall():
-            size += len(body) + 100
-            if of_session is not None and (session != of_session or size > BATCH_BYTES):
-                return
-            of_session = session
-            yield session, stream, seq, body
+        for chunk in map(WaitingChunk._make, rows):
+            size += chunk.size
+            if batch and (chunk.session != batch[0].session or size > limit_bytes):
+                break
+            batch.append(chunk)
+        return batch
 
     def _keep_aside(self, what: str, problem: Mapping[str, Any], body: bytes) -> None:
         self._file.execute(
@@ -193,27 +216,60 @@ class Outbox:
         )
 
 
-def _put(
-    client: Client, session: UUID, chunks: Sequence[tuple[str, int, bytes]]
-) -> list[dict[str, Any]]:
+def _create_tables(file: sqlite3.Connection) -> None:
+    """Create what is missing; the chunks of a file from before they had hashes get theirs."""
+    file.create_function("sha256", 1, _sha256, deterministic=True)
+    with file:
+        file.execute("BEGIN IMMEDIATE")  # another process may open the file at this moment
+        for table in (CHUNKS, CALLS, KEPT_ASIDE):
+            file.execute(table)
+        columns = [column[1] for column in file.execute("PRAGMA table_info(chunks)")]
+        if "sha256" in columns:
+            return
+        file.execute("ALTER TABLE chunks RENAME TO chunks_by_number")
+        file.execute(CHUNKS)
+        file.execute(
+            "INSERT INTO chunks "
+            "SELECT session, stream, seq, sha256(body), body FROM chunks_by_number"
+        )
+        file.execute("DROP TABLE chunks_by_number")
+
+
+def _sha256(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
+def _put(client: Client, batch: Sequence[WaitingChunk]) -> list[dict[str, Any]]:
     """The server's answer to each chunk; a refusal of the whole request is that of each of them."""
     try:
-        return client.put_chunks(session, chunks)
+        chunks = [(chunk.stream, chunk.seq, chunk.body) for chunk in batch]
+        return client.put_chunks(UUID(batch[0].session), chunks)
     except LoginNeeded:
         raise
     except RequestRefused as problem:
-        return [{"problem": {**problem.problem, "status": problem.status}} for _ in chunks]
+        return [{"problem": {**problem.problem, "status": problem.status}} for _ in batch]
 
 
-def _say(client: Client, kind: str, session: UUID, body: dict[str, Any]) -> None:
-    if kind == "open":
-        started_at = datetime.fromisoformat(body["started_at"])
-        client.open_session(session, started_at, body["streams"])
-    elif kind == "set":
-        times = {k: datetime.fromisoformat(body.pop(k)) for k in ("started_at", "ended_at")}
-        client.confirm_set(session, UUID(body.pop("set_id")), body.pop("exercise"), **times, **body)
-    else:
-        client.complete(session, body["hashes"])
+def _kept_call(
+    client: Client, kind: str, session: UUID, body: dict[str, Any]
+) -> Callable[[], object]:
+    """The call that was kept.
+
+    Raises:
+        CannotBeSent: a field of it is missing, or is no time.
+    """
+    try:
+        if kind == "complete":
+            return partial(client.complete, session, body["hashes"])
+        started_at = datetime.fromisoformat(body.pop("started_at"))
+        if kind == "open":  # files from before sessions had a time zone have none
+            zone = body.get("timezone", "UTC")
+            return partial(client.open_session, session, started_at, body["streams"], zone)
+        ended_at = datetime.fromisoformat(body.pop("ended_at"))
+        set_id, exercise = UUID(body.pop("set_id")), body.pop("exercise")
+        return partial(client.confirm_set, session, set_id, exercise, started_at, ended_at, **body)
+    except (KeyError, TypeError, ValueError) as problem:
+        raise CannotBeSent(f"{kind} {session}: {problem!r}") from problem
 
 
 def _plain(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import io
 import json
 from datetime import UTC, datetime
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import cbor2
 import httpx
 import pytest
 
-from examples.client import ReceiptWrong, RequestRefused, new_id
+from examples.client import Client, ReceiptWrong, RequestRefused, TryLater, new_id
 from examples.outbox import BATCH_BYTES, Outbox
+from schemas.config import Api
 from schemas.ids import uuid7
 from tests.api.conftest import PASSWORD
 from tests.api.test_offline_client import CHUNKS, DAYS, a_week, answering, served_by, sha
@@ -59,7 +61,7 @@ def test_chunks_are_sent_in_batches_of_one_session_below_the_limit(tmp_path: Pat
     third = bytes(BATCH_BYTES // 3 - 100)  # three of them take all of a batch, with their names
     for seq in range(4):
         outbox.add_chunk(first, "acc", seq, third)
-        outbox.add_chunk(first, "acc", seq, b"another body of the same number is left out")
+        outbox.add_chunk(first, "acc", seq, third)  # a repeat is no second chunk
     outbox.add_chunk(second, "acc", 0, b"samples")
     batches: list[tuple[str, list[int]]] = []
 
@@ -162,9 +164,48 @@ def test_a_request_waits_longer_after_each_failure_or_as_long_as_it_is_told(
     assert waits == [0, 0.25, 0.5, 3, 10, 4]  # a pause is ten seconds at most
 
 
-def test_a_refusal_without_a_problem_document_shows_the_answer():
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(302, headers={"Location": "http://portal.example/login"}),
+        httpx.Response(200, html="<h1>Welcome to our network</h1>"),
+        httpx.Response(304),
+    ],
+    ids=["redirect", "page", "not modified"],
+)
+def test_an_answer_of_another_server_is_neither_a_success_nor_a_refusal(answer: httpx.Response):
+    with served_by(lambda _: answer) as client:
+        for ask in (
+            lambda: client.session(new_id()),
+            lambda: client.login("ada", PASSWORD),
+            lambda: client.put_chunk(new_id(), "acc", 0, b"samples"),
+            lambda: client.model("exercise"),
+        ):
+            with pytest.raises(TryLater, match=str(answer.status_code)):
+                ask()
+
+
+def test_a_model_that_is_still_the_newest_is_not_sent_again():
+    def answer(request: httpx.Request) -> httpx.Response:
+        headers = {"ETag": '"1"', "Content-Type": "application/x-npz"}
+        if request.headers.get("If-None-Match") == '"1"':
+            return httpx.Response(304, headers=headers)
+        return httpx.Response(200, headers=headers, content=b"model")
+
+    with served_by(answer) as client:
+        assert client.model("exercise") == (b"model", '"1"')
+        assert client.model("exercise", '"1"') == (None, '"1"')
+
+
+def test_a_client_waits_longer_than_the_service_may_take():
+    assert signature(Client).parameters["timeout_s"].default > Api().request_timeout_s
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "application/json"])
+def test_a_refusal_without_a_problem_document_shows_the_answer(content_type: str):
     def answer(_: httpx.Request) -> httpx.Response:
-        return httpx.Response(404, text="<h1>Nobody here</h1>")
+        headers = {"Content-Type": content_type}
+        return httpx.Response(404, text="<h1>Nobody here</h1>", headers=headers)
 
     with served_by(answer) as client, pytest.raises(RequestRefused) as refused:
         client.session(new_id())

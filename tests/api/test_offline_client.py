@@ -255,7 +255,7 @@ def test_a_chunk_larger_than_a_request_does_not_block_the_outbox(tmp_path: Path)
     outbox.close()
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
 def test_temporary_server_errors_are_retried_and_not_treated_as_refusals(
     monkeypatch: pytest.MonkeyPatch, status: int
 ):
