@@ -82,7 +82,7 @@ def send_crowd(
         ]
         try:
             for done in as_completed(sent):
-                counts += done.result()
+                counts.update(done.result())  # unlike `+=`, it keeps zeros
                 terminal.step("people", counts["people"], world.users)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -144,7 +144,10 @@ def send_portion(
         """Send all histories concurrently; the numbers of what was sent."""
         users = [world.person(index) for index in people]
         sent = await asyncio.gather(*(send_person(database, config, ids, user) for user in users))
-        return sum(sent, Counter[str]())
+        counts = Counter[str]()
+        for of_person in sent:
+            counts.update(of_person)
+        return counts
 
     return asyncio.run(send())
 

@@ -2,19 +2,26 @@
 
 import asyncio
 import json
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
+from muvr import simulating_crowd
+from muvr.context import CommandContext
 from muvr.scoreboard import score_rows
-from muvr.simulating_crowd import SimulatedWorld, register_all, send_portion
+from muvr.simulating import count_rows
+from muvr.simulating_crowd import SimulatedWorld, register_all, send_crowd, send_portion
 from muvr.simulating_truth import (
     clusters_against_truth,
     keep_truth,
     known_start,
     temperaments,
 )
+from muvr.terminal import Terminal
 from pipelines.lifecycle.runs import RunReport
 from schemas.config import Config
 from schemas.errors import NameTaken
@@ -66,6 +73,24 @@ def test_simulated_data_is_stored_completely_and_idempotently(database):
     asyncio.run(register_all(database, WORLD, ""))
     send(database)
     assert [asyncio.run(kept(person)) for person in people] == before
+
+
+def test_the_counts_of_a_week_without_training_are_zeros(monkeypatch, tmp_path):
+    counts = Counter(people=1, sessions=0, sets=0, follows=0)
+
+    async def resting(*_):
+        return counts
+
+    def threads(workers, mp_context):
+        return ThreadPoolExecutor(workers)
+
+    monkeypatch.setattr(simulating_crowd, "send_person", resting)
+    monkeypatch.setattr(simulating_crowd, "ProcessPoolExecutor", threads)
+    monkeypatch.setattr(simulating_crowd, "_connection", lambda *_: None)
+    monkeypatch.setattr(CommandContext, "run_async", lambda *_: None)  # registers
+    context = CommandContext(Config(), tmp_path / "conf.yaml", Terminal(as_json=True))
+    assert send_crowd(context, replace(WORLD, users=1), "", processes=1) == counts
+    assert count_rows(counts, 1.0)[2] == ("sets", "0")
 
 
 def test_usernames_taken_by_another_simulation_are_refused(database):
