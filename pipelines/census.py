@@ -14,21 +14,29 @@ from schemas.config import Config
 from schemas.errors import BadSamples
 
 PARTITION = ("user_id", "session_id", "stream", "part")
-COUNTED = pa.schema([("user_id", pa.string()), ("samples", pa.int64()), ("broken", pa.int64())])
+COUNTED = pa.schema(
+    [
+        ("user_id", pa.string()),
+        ("session_id", pa.string()),
+        ("samples", pa.int64()),
+        ("broken", pa.int64()),
+    ]
+)
 
 
-def samples_per_user(config: Config) -> tuple[Mapping[str, int], int]:
+def samples_per_session(config: Config) -> tuple[Mapping[tuple[str, str], int], int]:
     """Decode all chunks, partition by partition, without a shuffle.
 
     Returns:
-        the number of decoded samples by user id, and the number of chunks that did not decode.
+        the number of decoded samples by user id and session id, and the number of chunks that did
+        not decode.
     """
     table = read_table(spark_session(config), config.cassandra.keyspace, "samples")
     chunks = table.columns(*PARTITION, "seq", "n", "xyz")
     rows = span_by(chunks, PARTITION, count_partition, COUNTED).collect()
-    samples: Counter[str] = Counter()
+    samples: Counter[tuple[str, str]] = Counter()
     for row in rows:
-        samples[row["user_id"]] += row["samples"]
+        samples[row["user_id"], row["session_id"]] += row["samples"]
     return dict(samples), sum(row["broken"] for row in rows)
 
 
@@ -40,4 +48,5 @@ def count_partition(key: Key, chunks: pa.Table) -> Iterator[Mapping[str, object]
             samples += len(decode_samples(xyz, n))
         except BadSamples:
             broken += 1
-    yield {"user_id": str(key[0]), "samples": samples, "broken": broken}
+    user_id, session_id, *_ = map(str, key)
+    yield {"user_id": user_id, "session_id": session_id, "samples": samples, "broken": broken}

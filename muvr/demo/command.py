@@ -67,7 +67,7 @@ def run_pipeline(context: CommandContext, began: float) -> DemoOutcome:
             lambda database: stored_and_read_back(database, sent, terminal)
         )
         run = train_exercise(context.config, users="all", progress=terminal)
-        spark_samples = read_by_spark(context.config, users)
+        spark_samples = read_by_spark(context.config, sent)
         predictions = classify_all(clients, people, terminal)
         unseen = score_unseen_people(people, terminal)
     _write_example(context.config.paths.reports, people)

@@ -1,13 +1,13 @@
 """Counts the samples of the demo at every stage, from sending to reading them with Spark."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from ingest.rows import body_of
 from muvr.demo.sending import SentSamples, username
-from pipelines.census import samples_per_user
+from pipelines.census import samples_per_session
 from schemas.config import Config
 from schemas.errors import BadSamples
 from schemas.progress import Progress
@@ -54,7 +54,7 @@ async def stored_and_read_back(
 ) -> tuple[int, int]:
     """Samples that Cassandra holds of the sent sessions, and those that come back bit for bit."""
     samples = Samples(database)
-    sessions = sorted({key[:2] for key in sent.bodies}, key=str)
+    sessions = sorted(sent.sessions, key=str)
     stored = read_back = 0
 
     async def count(session: tuple[UUID, UUID]) -> None:
@@ -88,7 +88,7 @@ def _is_unchanged(row: SampleRow, hash_sent: bytes | None) -> bool:
         return False
 
 
-def read_by_spark(config: Config, users: Mapping[str, UUID]) -> int:
-    """Samples of the demo's people that Spark decodes from Cassandra."""
-    samples, _ = samples_per_user(config)
-    return sum(samples.get(str(user_id), 0) for user_id in users.values())
+def read_by_spark(config: Config, sent: SentSamples) -> int:
+    """Samples of the sent sessions that Spark decodes from Cassandra."""
+    samples, _ = samples_per_session(config)
+    return sum(samples.get((str(user), str(session)), 0) for user, session in sent.sessions)

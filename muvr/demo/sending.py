@@ -32,6 +32,11 @@ class SentSamples:
     samples_sent: int
     samples_acknowledged: int
 
+    @property
+    def sessions(self) -> set[tuple[UUID, UUID]]:
+        """User id and session of everything that was sent."""
+        return {(user, session) for user, session, _, _ in self.bodies}
+
 
 def username(person: str) -> str:
     """The demo user of a person."""
