@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from examples.client import Client, RequestRefused, chunk, new_id
+from examples.client import Client, LoginNeeded, RequestRefused, chunk, new_id
 from ingest.importers.imported import ImportedRecording
 from models.signal.pieces import Piece
+from schemas.errors import NameTaken
 from schemas.progress import Progress
 
 CHUNK_SAMPLES = 4096
 NAME_TAKEN = 409
+WHEN_NAME_TAKEN = "Say that one as --password."
 DAY_NS = 86_400 * 10**9
 YEAR_DAYS = 364
 
@@ -24,11 +26,13 @@ def import_recordings(
     password: str,
     progress: Progress,
     username: str | None = None,
+    *,
+    moved_days: int = 0,
 ) -> dict[str, int]:
     """Send every recording as a session of its person, with its sets confirmed.
 
-    Ids follow from the content, so that importing twice adds nothing. Recordings that are too old
-    for the server's clock are all moved by the same number of full years, which the result names.
+    Ids follow from the content and the time, so that importing twice adds nothing as long as
+    `moved_days` is the same.
 
     Args:
         url: of the service.
@@ -36,23 +40,24 @@ def import_recordings(
         recordings: what to send.
         password: of everybody.
         progress: is told about every recording.
-        username: whose they all are; None makes a user of each person of the source.
+        username: whose they all are; None makes a user `SOURCE-PERSON` of each of their people.
+        moved_days: how much later all recordings are dated than they were made.
 
     Returns:
         users, sessions, chunks, samples, sets; days_moved.
 
     Raises:
+        NameTaken: a user has another password.
         RequestRefused: the service does not take a recording; the sentence names its file.
     """
-    days = days_to_move(recordings)
-    counts: Counter[str] = Counter(days_moved=days)
+    counts: Counter[str] = Counter(days_moved=moved_days)
     clients: dict[str, Client] = {}
     for done, recording in enumerate(recordings, start=1):
         name = username or f"{source}-{recording.person}"
         if name not in clients:
             clients[name] = connect(url, name, password)
         try:
-            counts.update(send_recording(clients[name], recording, days * DAY_NS))
+            counts.update(send_recording(clients[name], recording, moved_days * DAY_NS))
         except RequestRefused as refusal:
             raise _with_origin(recording, refusal) from refusal
         progress.step(f"import {source}", done, len(recordings))
@@ -62,32 +67,42 @@ def import_recordings(
 
 
 def _with_origin(recording: ImportedRecording, refusal: RequestRefused) -> RequestRefused:
-    """A refusal that names the recording's file."""
+    """A refusal that names the recording's file, and the next step."""
     if not recording.origin:
         return refusal
-    detail = f"{recording.origin}: {refusal.problem.get('detail', '')}"
+    next_step = "Correct this file or leave it out, then import again: nothing is added twice."
+    detail = f"{recording.origin}: {refusal.problem.get('detail', '')} {next_step}"
     return RequestRefused(refusal.status, {**refusal.problem, "detail": detail})
 
 
 def days_to_move(recordings: Sequence[ImportedRecording], now: datetime | None = None) -> int:
     """Full years of 364 days by which all recordings move, so that the newest is of the last one.
 
-    Weekdays stay the same, and an import that is repeated within the year has the same ids.
+    Weekdays stay the same, and an import that is repeated within the year has the same ids. It is
+    for sources that never change: a newer recording beside them would move them less.
     """
     newest_ns = max(piece.t0_ns for imported in recordings for piece in imported.recording.acc)
     age = (now or datetime.now(UTC)) - time_of(newest_ns)
     return age.days // YEAR_DAYS * YEAR_DAYS
 
 
-def connect(url: str, username: str, password: str) -> Client:
-    """Register, or log in where the name is taken."""
+def connect(url: str, username: str, password: str, next_step: str = WHEN_NAME_TAKEN) -> Client:
+    """Register, or log in where the name is taken.
+
+    Raises:
+        NameTaken: with another password; the sentence ends in the next step.
+    """
     client = Client(url)
     try:
         client.register(username, password)
     except RequestRefused as refusal:
         if refusal.status != NAME_TAKEN:
             raise
-        client.login(username, password)
+        try:
+            client.login(username, password)
+        except LoginNeeded as wrong_password:
+            sentence = f"{username!r} is registered with another password."
+            raise NameTaken(sentence, next_step=next_step) from wrong_password
     return client
 
 

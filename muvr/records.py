@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from uuid import UUID
 
 import typer
@@ -16,7 +16,7 @@ from ingest.importers.imported import ImportedRecording
 from ingest.importers.spar import read_spar
 from models.signal.pieces import Side
 from muvr.context import open_context
-from muvr.importing import import_recordings
+from muvr.importing import days_to_move, import_recordings
 from muvr.options import AsJson, Conf, Password
 from muvr.service import Service
 from schemas.errors import BadInput, NotFound
@@ -33,9 +33,21 @@ class ImportSource(StrEnum):
     csv = "csv"
 
 
-PUBLIC_SOURCES: dict[ImportSource, Callable[[Path], list[ImportedRecording]]] = {
-    ImportSource.spar: read_spar,
-    ImportSource.gym: read_gym,
+class PublicSource(NamedTuple):
+    """A public data set.
+
+    Attributes:
+        read: its recordings, from a folder.
+        username_prefix: begins the names of the users that its people become.
+    """
+
+    read: Callable[[Path], list[ImportedRecording]]
+    username_prefix: str
+
+
+PUBLIC_SOURCES = {
+    ImportSource.spar: PublicSource(read_spar, "spar10"),  # spar-01 … are users of the demo
+    ImportSource.gym: PublicSource(read_gym, "gym"),
 }
 user_app = typer.Typer(help="People and what they may do.", no_args_is_help=True)
 
@@ -72,8 +84,9 @@ def import_(
 ) -> None:
     """Send recordings through the running service, as clients would.
 
-    `spar` and `gym` are public data sets; each of their people becomes a user. `csv` is a file of
-    one's own, or a folder of them. A file is one recording of one wrist, with commas and a header:
+    `spar` and `gym` are public data sets; each of their people becomes a user (`spar10-01` …,
+    `gym-gym-lifter`). `csv` is a file of one's own, or a folder of them. A file is one recording of
+    one wrist, with commas and a header:
 
     - `time` (2026-11-21T10:00:00.02Z), or `time_s`, `time_ms` or `time_ns` since 1970; ascending
 
@@ -90,7 +103,9 @@ def import_(
 
     `2026-11-21T10:00:00.02Z,0.02,-0.11,0.98,bench press,10`
 
-    Recordings of over a year ago move as a whole by full years. Importing again adds nothing.
+    Importing again adds nothing. One's own recordings keep their times: those of more than
+    `limits.clock_past_days` ago (400) are refused. Public ones move as a whole by full years of 364
+    days into the last one, so that importing them again after a year adds them again.
 
     Example: `muvr import csv watch.csv --user ada --side left --timezone Europe/London`
 
@@ -101,10 +116,15 @@ def import_(
     with context.terminal as terminal:
         if source is ImportSource.csv and path is not None:
             recordings = read_csv(path, user, side, timezone, terminal)
+            prefix, moved_days = "csv", 0
         else:
-            recordings = PUBLIC_SOURCES[source](path or context.config.paths.datasets)
+            read, prefix = PUBLIC_SOURCES[source]
+            recordings = read(path or context.config.paths.datasets)
+            moved_days = days_to_move(recordings)
         with Service(context.config, context.conf_path).checked_url() as url:
-            counts = import_recordings(url, source, recordings, password, terminal, user or None)
+            counts = import_recordings(
+                url, prefix, recordings, password, terminal, user or None, moved_days=moved_days
+            )
     context.terminal.table(f"imported {source}", ("what", "count"), list(counts.items()))
     context.terminal.answer(counts)
 

@@ -56,10 +56,15 @@ def run(context: CommandContext) -> bool:
 
 
 def run_pipeline(context: CommandContext, began: float) -> DemoOutcome:
-    """Recordings → HTTP → Cassandra → Spark → models → answers."""
+    """Recordings → HTTP → Cassandra → Spark → models → answers.
+
+    Raises:
+        ServiceFailed: the service does not answer, or refuses something.
+        NameTaken: the demo's people have another password than the demo.
+    """
     people = demo_sessions(context.config.paths.datasets)
-    url = Service(context.config, context.conf_path).url
-    with context.terminal as terminal:
+    service = Service(context.config, context.conf_path)
+    with service.checked_url() as url, context.terminal as terminal:
         clients = connect_people(url, list(people), demo_password(context.config.paths.secrets))
         users = context.run_async(lambda database: user_ids(database, list(people)))
         sent = send_all(clients, people, users, terminal)

@@ -14,6 +14,10 @@ from muvr.demo.people import DemoSession
 from muvr.importing import connect
 from schemas.progress import Progress
 
+WHEN_NAME_TAKEN = (
+    "Put that one into the file demo-password of paths.secrets, or run the demo on an empty node: "
+    "with another paths.data."
+)
 PLACEMENT = {"device": "apple watch", "placement": "wrist"}
 
 
@@ -54,8 +58,12 @@ def demo_password(secrets_folder: Path) -> str:
 
 
 def connect_people(url: str, people: Sequence[str], password: str) -> dict[str, Client]:
-    """Register everybody, or log in where that was done before."""
-    return {person: connect(url, username(person), password) for person in people}
+    """Register everybody, or log in where that was done before.
+
+    Raises:
+        NameTaken: somebody is registered with another password.
+    """
+    return {person: connect(url, username(person), password, WHEN_NAME_TAKEN) for person in people}
 
 
 def send_all(

@@ -134,9 +134,10 @@ def evaluate_day(
     others = [recording for recording in recordings if recording.day != day]
     of_day = [recording for recording in recordings if recording.day == day]
     known = {set_.exercise for recording in others for set_ in recording.sets}
-    moved_ns = days_to_move(recordings) * DAY_NS
+    moved_days = days_to_move(recordings)
+    moved_ns = moved_days * DAY_NS
     password = secrets.token_urlsafe(18)
-    import_recordings(url, SOURCE, others, password, context.terminal)
+    import_recordings(url, SOURCE, others, password, context.terminal, moved_days=moved_days)
     learn(context)
     tallies: dict[str, Tally] = {}
     with connect(url, f"{SOURCE}-{others[0].person}", password) as client:

@@ -48,7 +48,7 @@ def a_week(outbox: Outbox) -> dict[UUID, list[bytes]]:
             outbox.add_chunk(session, "acc", seq, sent)
         times = {"started_at": started_at, "ended_at": started_at + timedelta(seconds=10)}
         outbox.add_set(session, new_id(started_at), {"exercise": "row", **times})
-        hashes = [hashlib.sha256(one).hexdigest() for one in kept[session]]
+        hashes = [hashlib.sha256(sent).hexdigest() for sent in kept[session]]
         outbox.add_completion(session, {"acc": hashes})
     return kept
 
@@ -102,8 +102,8 @@ def test_an_offline_week_is_uploaded_completely_and_once(tmp_path: Path, phone: 
         answer = phone.session(session)
         assert answer["complete"]
         assert [set_["exercise"] for set_ in answer["sets"]] == ["row"]
-        held = phone.stored_chunks(session)["streams"]["acc"]
-        assert held["ranges"] == [[0, CHUNKS - 1]]
+        stored = phone.stored_chunks(session)["streams"]["acc"]
+        assert stored["ranges"] == [[0, CHUNKS - 1]]
     assert outbox.send(phone) == 0
     outbox.close()
 
@@ -142,12 +142,12 @@ def test_recordings_survive_an_expired_login(tmp_path: Path, phone: Client, pers
 @pytest.mark.parametrize("add", ["add_session", "add_chunk", "add_completion"])
 def test_the_outbox_keeps_its_entries_when_a_login_is_needed(tmp_path: Path, add: str, status: int):
     outbox = Outbox(tmp_path / "outbox.db")
-    said = {
+    arguments = {
         "add_session": (datetime.now(UTC), STREAMS),
         "add_chunk": ("acc", 0, b"samples"),
         "add_completion": ({"acc": []},),
     }
-    getattr(outbox, add)(new_id(), *said[add])
+    getattr(outbox, add)(new_id(), *arguments[add])
     with answering(status, []) as client, pytest.raises(LoginNeeded, match=str(status)):
         outbox.send(client)
     assert (len(outbox), outbox.refused()) == (1, [])
@@ -176,10 +176,10 @@ def test_refused_requests_are_kept_with_their_bodies(tmp_path: Path, phone: Clie
     outbox.add_session(session, started_at, {"acc": {**STREAMS["acc"], "unit": "stone"}})
     outbox.add_chunk(session, "acc", 0, body(0, 0, started_at))
     assert outbox.send(phone) == 2
-    opening, one = outbox.refused()
+    opening, chunk_ = outbox.refused()
     assert opening.what == f"open {session}"
     assert b"stone" in opening.body
-    assert (one.problem["status"], one.body) == (404, body(0, 0, started_at))
+    assert (chunk_.problem["status"], chunk_.body) == (404, body(0, 0, started_at))
     outbox.close()
 
 
@@ -248,7 +248,7 @@ def test_a_chunk_larger_than_a_request_does_not_block_the_outbox(tmp_path: Path)
     with answering(413, asked) as client:
         assert outbox.send(client) == 2
     assert len(asked) == 2
-    assert [(one.problem["status"], one.body) for one in outbox.refused()] == [
+    assert [(refused.problem["status"], refused.body) for refused in outbox.refused()] == [
         (413, large),
         (413, b"samples"),
     ]

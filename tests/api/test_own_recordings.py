@@ -48,7 +48,7 @@ def test_a_csv_file_is_imported_as_one_session_of_its_user(
         session = client.get(f"/v1/sessions/{listed['session']}").json()
     assert (session["complete"], session["timezone"]) == (True, "Europe/London")
     assert datetime.fromisoformat(session["started_at"]) == started
-    about = {name: (one["unit"], one["side"]) for name, one in session["streams"].items()}
+    about = {name: (stream["unit"], stream["side"]) for name, stream in session["streams"].items()}
     assert about == {"acc": ("g", "right"), "gyro": ("deg/s", "right")}
     (done,) = [set_ for set_ in session["sets"] if set_["source"] == "confirmed"]
     assert (done["exercise"], done["reps"]) == ("bench press", 10)
@@ -59,9 +59,9 @@ def test_a_csv_file_is_imported_as_one_session_of_its_user(
 def test_a_refused_import_names_the_file(service: RunningService, person: Person, tmp_path: Path):
     now = datetime.now(UTC)
     a_recording(tmp_path / "new.csv", now - timedelta(days=1))
-    a_recording(tmp_path / "old.csv", now - timedelta(days=500))  # all are shifted or none
+    a_recording(tmp_path / "old.csv", now - timedelta(days=500))  # it keeps its time
     recordings = read_csv(tmp_path, person.username, None, "UTC", NoProgress())
-    with pytest.raises(RequestRefused, match=r"422 .*old\.csv: session .* days"):
+    with pytest.raises(RequestRefused, match=r"422 .*old\.csv: session .* days .* import again"):
         import_recordings(
             service.url, "csv", recordings, PASSWORD, NoProgress(), username=person.username
         )

@@ -3,15 +3,21 @@
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from examples.client import RequestRefused, TryLater
+from muvr import importing
 from muvr.context import CommandContext
 from muvr.demo import command
-from muvr.service import Service
+from muvr.demo.sending import connect_people
+from muvr.service import Service, ServiceFailed
 from muvr.terminal import Terminal
 from schemas.config import Cassandra, Config, Paths
+from schemas.errors import NameTaken
 from schemas.progress import Progress
 from store.node.process import EmbeddedNode
+from tests.api.test_offline_client import served_by
 from tests.cassandra_node import free_ports
 
 
@@ -29,11 +35,11 @@ def context(tmp_path: Path) -> CommandContext:
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The recorded calls of the demo to a fake node and a fake service."""
-    said: list[str] = []
+    calls: list[str] = []
 
     def note(owner: type, name: str) -> None:
         def noted(*_: Any, **__: Any) -> None:
-            said.append(f"{name} {owner.__name__}")
+            calls.append(f"{name} {owner.__name__}")
 
         monkeypatch.setattr(owner, name, noted)
 
@@ -41,7 +47,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         note(owner, "start")
         note(owner, "stop")
     note(CommandContext, "migrate")
-    return said
+    return calls
 
 
 def test_ctrl_c_while_the_service_starts_stops_the_node(
@@ -66,6 +72,32 @@ def test_ctrl_c_while_the_node_starts_stops_nothing(
     with pytest.raises(KeyboardInterrupt):
         command.run(context)
     assert told == []
+
+
+@pytest.mark.parametrize("problem", [TryLater("nobody"), RequestRefused(422, {})])
+def test_a_service_that_refuses_the_demo_is_one_sentence(
+    context: CommandContext, told: list[str], monkeypatch: pytest.MonkeyPatch, problem: Exception
+) -> None:
+    def refuse(*_: object) -> None:
+        raise problem
+
+    monkeypatch.setattr(Service, "_answers", lambda *_: True)
+    monkeypatch.setattr(command, "demo_sessions", lambda _: {})
+    monkeypatch.setattr(command, "connect_people", refuse)
+    with pytest.raises(ServiceFailed):
+        command.run(context)
+    assert told[-2:] == ["stop Service", "stop EmbeddedNode"]
+
+
+def test_people_of_the_demo_with_another_password_are_refused_with_the_next_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(409 if request.url.path.endswith("/register") else 401, json={})
+
+    monkeypatch.setattr(importing, "Client", lambda _: served_by(answer))
+    with pytest.raises(NameTaken, match=r"'spar-01' .* demo-password"):
+        connect_people("", ["01"], "a new password")
 
 
 def test_ctrl_c_during_the_pipeline_stops_the_service_and_the_node(

@@ -1,18 +1,32 @@
 """Imported recordings keep their content, their weekdays and their ids."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from examples.client import RequestRefused
 from ingest.importers.imported import ImportedRecording
 from models.signal.pieces import Piece, Recording
-from muvr.importing import days_to_move, named_id, time_of
+from muvr import importing, records
+from muvr.cli import command_line
+from muvr.demo.sending import username
+from muvr.importing import connect, days_to_move, import_recordings, named_id, session_of, time_of
+from muvr.service import Service
+from schemas.errors import NameTaken
+from schemas.progress import NoProgress
+from tests.api.test_offline_client import served_by
+
+NOW = datetime.now(UTC).replace(microsecond=0)
 
 
-def recorded(at: datetime) -> ImportedRecording:
+def recorded(at: datetime, origin: str = "") -> ImportedRecording:
     piece = Piece(int(at.timestamp()) * 10**9, 50.0, "g", 0.001, np.zeros((5, 3), np.int16))
-    return ImportedRecording("p", None, Recording((piece,), (), "left"), ())
+    return ImportedRecording("p", None, Recording((piece,), (), "left"), (), origin=origin)
 
 
 @pytest.mark.parametrize(("age_days", "moved"), [(3, 0), (363, 0), (364, 364), (800, 728)])
@@ -29,3 +43,72 @@ def test_the_same_name_and_time_give_the_same_id():
     assert named_id(at_ns, "a") != named_id(at_ns, "b")
     assert named_id(at_ns, "a").int >> 80 == 1_700_000_000_123
     assert time_of(at_ns) == datetime.fromtimestamp(1_700_000_000.123, UTC)
+
+
+def test_a_recording_keeps_its_id_when_a_newer_one_is_imported_beside_it(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    older, newer = recorded(NOW - timedelta(days=370)), recorded(NOW - timedelta(hours=1))
+    opened: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.count("/") == 3:
+            opened.append(request.url.path.rpartition("/")[2])
+        return httpx.Response(200, json={"sha256": hashlib.sha256(request.content).hexdigest()})
+
+    monkeypatch.setattr(importing, "connect", lambda *_: served_by(answer))
+    for recordings in ([older], [older, newer]):
+        counts = import_recordings("", "csv", recordings, "", NoProgress(), username="ada")
+        assert counts["days_moved"] == 0
+    ids = [str(session_of(recording, 0)) for recording in (older, newer)]
+    assert opened == [ids[0], *ids]
+
+
+def test_a_refused_recording_is_named_by_its_file_with_the_next_step(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(422, json={"title": "Too old", "detail": "500 days back."})
+
+    monkeypatch.setattr(importing, "connect", lambda *_: served_by(answer))
+    old = recorded(NOW - timedelta(days=500), "old.csv")
+    with pytest.raises(RequestRefused, match=r"old\.csv: 500 days back\. .* import again"):
+        import_recordings("", "csv", [old], "", NoProgress(), username="ada")
+
+
+@pytest.mark.parametrize(("source", "moved"), [("csv", 0), ("gym", 364)])
+def test_only_public_recordings_are_moved(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, source: str, moved: int
+):
+    recordings = [recorded(NOW - timedelta(days=370))]
+    imported: list[int] = []
+
+    def imports(*_: object, moved_days: int, **__: object) -> dict[str, int]:
+        imported.append(moved_days)
+        return {}
+
+    public = records.PUBLIC_SOURCES[records.ImportSource.gym]._replace(read=lambda _: recordings)
+    monkeypatch.setitem(records.PUBLIC_SOURCES, records.ImportSource.gym, public)
+    monkeypatch.setattr(records, "read_csv", lambda *_: recordings)
+    monkeypatch.setattr(records, "import_recordings", imports)
+    monkeypatch.setattr(Service, "_answers", lambda *_: True)
+    user = ["--user", "ada"] if source == "csv" else []
+    words = ["import", source, str(tmp_path), *user, "--password", "a long password"]
+    assert CliRunner().invoke(command_line(["muvr.records"]), words).exit_code == 0
+    assert imported == [moved]
+
+
+def test_a_name_with_another_password_is_refused_with_the_next_step(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(409 if request.url.path.endswith("/register") else 401, json={})
+
+    monkeypatch.setattr(importing, "Client", lambda _: served_by(answer))
+    with pytest.raises(NameTaken, match=r"'ada' .* another password\. .*--password"):
+        connect("", "ada", "a wrong password")
+
+
+def test_no_user_of_the_demo_is_one_of_an_import():
+    prefixes = {public.username_prefix for public in records.PUBLIC_SOURCES.values()}
+    assert username("01").rpartition("-")[0] not in prefixes

@@ -105,7 +105,7 @@ def test_the_simulation_truth_is_read_back(tmp_path):
     assert known_start(tmp_path, WORLD.seed) == WORLD.start_s
     assert known_start(tmp_path, WORLD.seed + 1) is None
     assert json.loads(path.read_text())["simulated"] is True
-    expected = {one.user_id: one.truth.temperament for one in WORLD.people()}
+    expected = {person.user_id: person.truth.temperament for person in WORLD.people()}
     assert temperaments(tmp_path) == expected
 
 
@@ -126,9 +126,9 @@ def test_live_clusters_are_compared_with_the_simulated_truth(database):
         assert await live.go_live("clusters", run, START, {}, expected)
         return await clusters_against_truth(database, truth)
 
-    found = asyncio.run(work())
-    assert (found["people"], found["clusters"]) == (16, 1.0)
-    assert found["frequency_alone"] <= 0
+    scores = asyncio.run(work())
+    assert (scores["people"], scores["clusters"]) == (16, 1.0)
+    assert scores["frequency_alone"] <= 0
 
 
 def report(family, metrics, **counts):
@@ -137,7 +137,7 @@ def report(family, metrics, **counts):
 
 def test_the_score_table_has_rows_for_each_family():
     shares = {name: {"ndcg": 0.5, "recall": 0.4} for name in ("model", "popularity", "repeat_last")}
-    said = {"f1": {"own": 0.9, "rhythm": 0.7}, "outcome": "promoted"}
+    metrics = {"f1": {"own": 0.9, "rhythm": 0.7}, "outcome": "promoted"}
     rows = score_rows(
         [
             report(
@@ -146,7 +146,7 @@ def test_the_score_table_has_rows_for_each_family():
             report("clusters", {"reseed": 0.99}, rows=5),
             report("recommend", shares, rows=5),
             report("form", {}),
-            report("activity", {LAYOUTS[0]: said, LAYOUTS[1]: said | {"outcome": "refused"}}),
+            report("activity", {LAYOUTS[0]: metrics, LAYOUTS[1]: metrics | {"outcome": "refused"}}),
         ],
         {"people": 9, "clusters": 0.7, "frequency_alone": 0.3},
     )
