@@ -70,7 +70,8 @@ async def project_all(
         records: the repositories.
         user_id: whose journal.
         events: to be projected.
-        now_us: announced in `changes` where sets change.
+        now_us: server time: announced in `changes` where sets change, and the age of dead letters
+            is counted to it.
         stored_chunks: what the caller has just read, if all events are of one session; the
             chunks of other streams are read here.
 
@@ -198,7 +199,7 @@ async def project_lists(
     stored_chunks: StoredChunks,
 ) -> None:
     """Project the lists of streams; writes nothing where the session was deleted."""
-    await _project_extent(records, user_id, session_id, streams, stored_chunks)
+    await _project_extent(records, user_id, session_id, streams, now_us, stored_chunks)
     await project_labelled_sets(records, user_id, session_id, now_us)
 
 
@@ -207,6 +208,7 @@ async def _project_extent(
     user_id: UUID,
     session_id: UUID,
     streams: Collection[str],
+    now_us: int,
     stored_chunks: StoredChunks,
 ) -> None:
     """Write a session's end by its lists; copy chunks that they do not name to the dead letters."""
@@ -234,7 +236,7 @@ async def _project_extent(
         complete=all(name in lists or name not in parts for name in session.streams),
     )
     for stream, chunks in unlisted.items():
-        await keep_unlisted(records, user_id, session_id, stream, chunks, lists[stream])
+        await keep_unlisted(records, user_id, session_id, stream, chunks, lists[stream], now_us)
 
 
 async def _delete_session(records: Records, user_id: UUID, event: Event) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 from ingest.rows import body_of
 from schemas.ids import slot
 from schemas.times import at_us
-from store.dead_letters import DeadLetter
+from store.dead_letters import DeadLetter, seconds_left
 from store.records import Records
 from store.samples import ChunkMetadata
 from store.sessions import StreamList
@@ -20,19 +20,25 @@ async def keep_unlisted(
     stream: str,
     chunks: Sequence[ChunkMetadata],
     listed: StreamList,
+    now_us: int,
 ) -> None:
     """Copy chunks that are stored but not listed to the dead letters.
 
     The rows stay, because a longer list may still name them. The id of a letter follows from its
-    content, so that a repeat adds none.
+    content, so that a repeat adds none. Chunks that were received more than 30 days before `now_us`
+    are left out: a letter about them would have expired.
     """
     if not chunks:
         return
     unlisted = [(chunk.seq, chunk.sha256) for chunk in chunks]
     per_day = records.dead_letters.per_day  # a broken client must not fill the disk of all
     remaining: dict[date, int] = {}
+    now = at_us(now_us)
     for row in await records.samples.rows(user_id, session_id, stream, unlisted[:per_day]):
-        day = at_us(row.received_us).date()
+        received_at = at_us(row.received_us)
+        if not seconds_left(received_at, now):
+            continue
+        day = received_at.date()
         if day not in remaining:
             remaining[day] = per_day - await records.dead_letters.count(user_id, day)
         remaining[day] -= 1
@@ -47,6 +53,7 @@ async def keep_unlisted(
                 kind="chunk",
                 reason=f"{where}: the list names {says}",
                 payload=body_of(row),
-                received_at=at_us(row.received_us),
-            )
+                received_at=received_at,
+            ),
+            now,
         )

@@ -1,4 +1,9 @@
-"""Dead letters: data that was received but cannot be used, with the reason, for 30 days."""
+"""Dead letters: data that was received but cannot be used, with the reason.
+
+A letter lies under the day on which its content was received, and is kept for 30 days from then on,
+whenever it is written: so a scan of those days finds all letters of a user, and a replay, which
+writes letters again, prolongs none.
+"""
 
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -9,6 +14,8 @@ from schemas.times import aware
 from store.database import Database
 
 KEPT_DAYS = 30
+SCANNED_DAYS = 2 * KEPT_DAYS
+"""Earlier releases kept a letter for 30 days from when it was written, which was later."""
 
 
 class DeadLetter(NamedTuple):
@@ -22,6 +29,18 @@ class DeadLetter(NamedTuple):
     received_at: datetime
 
 
+def seconds_left(received_at: datetime, now: datetime) -> int:
+    """How long a letter about content received then is still kept, s; 0 where it is not.
+
+    >>> received_at = datetime(2026, 11, 1)
+    >>> seconds_left(received_at, datetime(2026, 11, 30)) // 86_400
+    1
+    >>> seconds_left(received_at, datetime(2026, 12, 1))
+    0
+    """
+    return max(0, int((received_at + timedelta(KEPT_DAYS) - now).total_seconds()))
+
+
 class DeadLetters:
     """Dead letters by day.
 
@@ -33,13 +52,15 @@ class DeadLetters:
         self._database = database
         self.per_day = per_day
 
-    async def put(self, letter: DeadLetter) -> None:
-        """Store a letter under the day on which its content was received."""
-        await self._database.run(
-            "INSERT INTO dead_letters (day, shard, id, user_id, kind, reason, payload, "
-            "received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (letter.received_at.date(), shard_of(letter.user_id), *letter),
-        )
+    async def put(self, letter: DeadLetter, now: datetime) -> None:
+        """Store a letter for the rest of its 30 days; does nothing where they are over."""
+        left_s = seconds_left(letter.received_at, now)
+        if left_s > 0:
+            await self._database.run(
+                "INSERT INTO dead_letters (day, shard, id, user_id, kind, reason, payload, "
+                "received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) USING TTL ?",
+                (letter.received_at.date(), shard_of(letter.user_id), *letter, left_s),
+            )
 
     async def count(self, user_id: UUID, day: date) -> int:
         """How many letters a user has on a day."""
@@ -73,12 +94,9 @@ class DeadLetters:
         return len(keys)
 
     async def _ids(self, user_id: UUID, now: datetime) -> list[tuple[date, UUID]]:
-        """Day and id of each of a user's letters, which lie among those of other users.
-
-        A letter may lie under a day before it was written.
-        """
+        """Day and id of each of a user's letters, which lie among those of other users."""
         keys: list[tuple[date, UUID]] = []
-        for n in range(2 * KEPT_DAYS, -2, -1):
+        for n in range(SCANNED_DAYS, -2, -1):
             day = (now - timedelta(days=n)).date()
             rows = await self._database.run(
                 "SELECT id, user_id FROM dead_letters WHERE day = ? AND shard = ?",

@@ -255,3 +255,19 @@ def test_dead_letters_per_user_and_day_are_limited() -> None:
         assert len(letters) == 2
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize(("days", "letters"), [(29, 1), (30, 0)])
+def test_late_completion_keeps_dead_letters_only_of_chunks_of_thirty_days(
+    days: int, letters: int
+) -> None:
+    async def story() -> None:
+        session = RecordedSession()
+        await session.open(0, 1)
+        session.now += timedelta(days)
+        for _ in range(2):
+            await session.complete(0)
+        stored = await session.records.dead_letters.of_user(session.user, session.now)
+        assert len(stored) == letters
+
+    asyncio.run(story())

@@ -14,7 +14,7 @@ from schemas.ids import day_of, time_us_of
 from schemas.layout import month_of, part_of
 from schemas.times import at_us, us_of
 from schemas.topics import Topic
-from store.dead_letters import DeadLetter, DeadLetters
+from store.dead_letters import DeadLetter, DeadLetters, seconds_left
 from store.journal import Event, EventKey, Journal
 from store.records import Records
 from store.samples import ChunkMetadata, SampleRow, Samples
@@ -229,9 +229,10 @@ class MemoryDeadLetters(DeadLetters):
         self.per_day = per_day
         self._letters: dict[tuple[object, UUID], DeadLetter] = {}
 
-    async def put(self, letter: DeadLetter) -> None:
-        """Keep a letter."""
-        self._letters[letter.received_at.date(), letter.id] = letter
+    async def put(self, letter: DeadLetter, now: datetime) -> None:
+        """Keep a letter that is not too old."""
+        if seconds_left(letter.received_at, now):
+            self._letters[letter.received_at.date(), letter.id] = letter
 
     async def count(self, user_id: UUID, day: date) -> int:
         """Letters of a user on a day."""

@@ -29,7 +29,7 @@ def test_only_the_users_own_dead_letters_are_loaded_from_a_shard(
 
     async def story() -> None:
         for one in [*mine, *(letter(stranger, n % 2) for n in range(6))]:
-            await letters.put(one)
+            await letters.put(one, NOW)
         loaded = payloads_read(monkeypatch, database)
         assert await letters.of_user(user, NOW) == mine
         assert len(loaded) == len(mine)
@@ -37,5 +37,21 @@ def test_only_the_users_own_dead_letters_are_loaded_from_a_shard(
         assert await letters.delete_user(user, NOW) == len(mine)
         assert loaded == []
         assert len(await letters.of_user(stranger, NOW)) == 6
+
+    asyncio.run(story())
+
+
+def test_dead_letter_written_late_expires_with_its_content(database: Database) -> None:
+    """Erasure looks under the days of reception: a letter may not outlive them."""
+    user, letters, now = uuid4(), DeadLetters(database), datetime.now(UTC)
+    late = letter(user)._replace(received_at=now - timedelta(days=29))
+
+    async def story() -> None:
+        await letters.put(late, now)
+        [row] = await database.run(
+            "SELECT TTL(reason) AS left_s FROM dead_letters WHERE day = ? AND shard = ? AND id = ?",
+            (late.received_at.date(), shard_of(user), late.id),
+        )
+        assert 86_400 - 60 < row.left_s <= 86_400
 
     asyncio.run(story())
