@@ -15,7 +15,7 @@ from api.problems import problem_responses
 from api.sets import SetSchema, recognised_set_schema, set_schema
 from ingest.notes import session_notes
 from schemas.events import SessionOpening, StreamKind, StreamUnit, Wrist
-from schemas.layout import month_of
+from store.deviations import deviations_month
 from store.predictions import not_confirmed
 from store.sessions import SessionRow
 
@@ -145,7 +145,7 @@ async def get_session(
     measured = await services.recogniser.measure(caller.user_id, row, sets)
     schemas = [set_schema(row, measured.get(row.set_id)) for row in sets]
     schemas += [recognised_set_schema(prediction) for prediction in unconfirmed]
-    month = month_of(row.started_at.date())
+    month = deviations_month(row.started_at)
     deviations = await services.records.deviations.of_session(caller.user_id, month, session)
     return SessionResponse(
         **summary(row).model_dump(),

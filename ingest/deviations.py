@@ -6,7 +6,7 @@ A session has no rows without a plan, or as long as it is not complete and nothi
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -15,9 +15,8 @@ from models.deviations.align import align
 from models.deviations.model import Target
 from schemas.ids import slot
 from schemas.journal import SessionOpened
-from schemas.layout import month_of
 from schemas.times import us_of
-from store.deviations import DeviationRow
+from store.deviations import DeviationRow, deviations_month
 from store.journal import Event
 from store.plans import Plan, PlanVersion
 from store.predictions import Prediction, not_confirmed
@@ -71,7 +70,7 @@ async def forget_deviations(records: Records, user_id: UUID, session_id: UUID, a
     """Delete a session's rows; for good if `at_us` is in the future."""
     opened = await _opening(records, user_id, session_id)
     if opened is not None and isinstance(body := opened.parsed, SessionOpened):
-        month = _month(body.started_at)
+        month = deviations_month(body.started_at)
         await records.deviations.delete_session(user_id, month, session_id, at_us)
 
 
@@ -172,7 +171,7 @@ async def _replace(
     wanted: Sequence[DeviationRow],
     revision: int,
 ) -> None:
-    month = _month(session.started_at)
+    month = deviations_month(session.started_at)
     stored = await records.deviations.of_session(user_id, month, session.session_id)
     newest = max((row.revision for row in stored), default=0)
     unchanged = [row._replace(revision=0) for row in stored] == list(wanted)
@@ -181,11 +180,6 @@ async def _replace(
     if not unchanged:  # the stored rows must be overwritten although no event may be newer
         revision = max(revision, newest + 1)
     await records.deviations.replace(user_id, month, session.session_id, wanted, revision)
-
-
-def _month(started_at: datetime) -> str:
-    """The bucket of a session's rows: in UTC, whatever offset the client wrote its begin with."""
-    return month_of(started_at.astimezone(UTC).date())
 
 
 async def _opening(records: Records, user_id: UUID, session_id: UUID) -> Event | None:

@@ -73,7 +73,7 @@ async def erase_user(
         deleted[table] = await user_rows.count(table, keys)
         await user_rows.delete(table, keys, now)
         if table == "sessions":  # from now on no part can be registered (ingest.uploads)
-            keys = await user_rows.keys(user_id, now, keys.sessions)
+            keys = await user_rows.keys(user_id, now, keys)
     followers = await user_rows.followers(user_id)
     await user_rows.unfollow(followers, user_id, now)
     deleted["follows of others"] = len(followers)

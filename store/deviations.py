@@ -1,10 +1,11 @@
 """Projections of deviations: one row per planned set, and per done set that was not planned."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from schemas.layout import month_of
 from schemas.times import aware
 from store.database import Database, Row, Statement
 
@@ -37,6 +38,17 @@ class DeviationRow(NamedTuple):
     source: str | None
     confidence: float | None
     revision: int
+
+
+def deviations_month(session_started_at: datetime) -> str:
+    """The bucket of a session's rows: the month of its start in UTC, whatever its offset.
+
+    Any month of `schemas.times`: a device's clock may be years off.
+
+    >>> deviations_month(datetime.fromisoformat("2026-12-01T00:30+01:00"))
+    '2026-11'
+    """
+    return month_of(aware(session_started_at).astimezone(UTC).date())
 
 
 _COLUMNS = ", ".join(DeviationRow._fields)

@@ -223,16 +223,6 @@ def _payload(event: Event) -> str:
     return _text({"about": str(event.entity_id), "body": event.body, "meta": event.meta})
 
 
-def entity_id_in(text: str) -> UUID:
-    """What the payload of a row of `journal` is about.
-
-    >>> nobody = '"00000000-0000-0000-0000-000000000000"'
-    >>> entity_id_in(f'{{"body": {{"about": 5}}, "about": {nobody}}}').int
-    0
-    """
-    return UUID(json.loads(text)["about"])
-
-
 def event_of(event_id: UUID, kind: str, text: str, received_at: datetime) -> Event:
     """The event in a row of `journal`; `text` is its payload, whose names are normalised."""
     payload = json.loads(text)

@@ -14,11 +14,13 @@ from uuid import UUID
 from schemas.families import FAMILIES
 from schemas.ids import uuid7
 from schemas.inputs import INPUTS, LAYOUTS
+from schemas.journal import SessionOpened
 from schemas.layout import MAX_ID_AGE_DAYS, owner_of, shard_of
 from schemas.times import us_of
 from store.concurrency import map_concurrently
 from store.database import Database, Row, Statement
-from store.journal import entity_id_in, months_between
+from store.deviations import deviations_month
+from store.journal import event_of, months_between
 
 OLDEST_DATA = date(2024, 1, 1)  # no deployment is older
 CHANGES_KEPT_DAYS = 92
@@ -30,7 +32,11 @@ user's id is never used again. Only `changes` stays writable: it records the era
 
 @dataclass(frozen=True, slots=True)
 class UserKeys:
-    """All keys under which a user may have rows."""
+    """All keys under which a user may have rows.
+
+    Attributes:
+        months: those that ids may carry, and those of sessions' starts.
+    """
 
     user_id: UUID
     sessions: tuple[UUID, ...]
@@ -42,7 +48,10 @@ class UserKeys:
 
 
 def possible_months(now: datetime) -> list[str]:
-    """Every month that may hold rows of a user, up to that of the day after tomorrow, in order."""
+    """Every month that ids may carry, up to that of the day after tomorrow, in order.
+
+    Events and predictions lie under these. Deviations also lie under others.
+    """
     first, last = OLDEST_DATA - timedelta(MAX_ID_AGE_DAYS), now + timedelta(days=2)
     return months_between(first, last.date())
 
@@ -125,18 +134,18 @@ class UserRows:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def keys(
-        self, user_id: UUID, now: datetime, known_sessions: Iterable[UUID] = ()
-    ) -> UserKeys:
+    async def keys(self, user_id: UUID, now: datetime, known: UserKeys | None = None) -> UserKeys:
         """All keys of a user's rows, from the journal and the tables themselves.
 
         Args:
             user_id: whose.
             now: server time.
-            known_sessions: sessions that were found before.
+            known: keys that were found before: their sessions and months are kept.
         """
-        months = possible_months(now)
-        sessions = sorted({*known_sessions, *await self._sessions(user_id, months)})
+        id_months = possible_months(now)
+        starts = await self._session_starts(user_id, id_months)
+        sessions = sorted({*starts, *(known.sessions if known else ())})
+        months = {*id_months, *_months_of(starts.values()), *(known.months if known else ())}
         cql = (
             "SELECT session_id, stream, part FROM stream_parts WHERE user_id = ? AND session_id = ?"
         )
@@ -146,7 +155,7 @@ class UserRows:
             user_id=user_id,
             sessions=tuple(sessions),
             parts=tuple((row.session_id, row.stream, row.part) for row in parts),
-            months=tuple(months),
+            months=tuple(sorted(months)),
             days=tuple(first - timedelta(days=n) for n in range(CHANGES_KEPT_DAYS)),
             runs=tuple(await self._run_ids(now - timedelta(RUNS_KEPT_DAYS))),
             models=tuple(await self._model_keys(user_id)),
@@ -179,6 +188,11 @@ class UserRows:
             ]
         )
 
+    async def months(self, user_id: UUID, now: datetime) -> list[str]:
+        """Every month under which a user who is not half erased may have rows, in order."""
+        starts = await self._stored_starts(user_id)
+        return sorted({*possible_months(now), *_months_of(starts.values())})
+
     async def followers(self, user_id: UUID) -> list[UUID]:
         """The followers of a user. Reads all of `follows`: too rare to be worth an index."""
         rows = await self._database.run(
@@ -194,19 +208,32 @@ class UserRows:
                 (us_of(now + TOMBSTONE_AHEAD), follower, followee),
             )
 
-    async def _sessions(self, user_id: UUID, months: list[str]) -> set[UUID]:
-        """Sessions of the projection and of the journal: some may be half deleted."""
-        rows = await self._database.run(
-            "SELECT session_id FROM sessions WHERE user_id = ?", (user_id,)
-        )
-        ids: set[UUID] = {row.session_id for row in rows}
+    async def _session_starts(
+        self, user_id: UUID, id_months: list[str]
+    ) -> dict[UUID, datetime | None]:
+        """Sessions of the projection and of the journal, with their starts where known.
+
+        Some may be half deleted.
+        """
+        starts = await self._stored_starts(user_id)
         cql = "SELECT user_id, month, event_id, kind FROM journal WHERE user_id = ? AND month = ?"
-        events = await self._each(cql, [(user_id, month) for month in months])
+        events = await self._each(cql, [(user_id, month) for month in id_months])
         opened = await self._each(  # only these: bodies of other kinds may be long
-            "SELECT payload FROM journal WHERE user_id = ? AND month = ? AND event_id = ?",
+            "SELECT event_id, kind, payload, received_at FROM journal "
+            "WHERE user_id = ? AND month = ? AND event_id = ?",
             [row[:3] for row in events if row.kind == "session-opened"],
         )
-        return ids | {entity_id_in(row.payload) for row in opened}
+        for event in (event_of(*row) for row in opened):
+            body = event.parsed
+            starts[event.entity_id] = body.started_at if isinstance(body, SessionOpened) else None
+        return starts
+
+    async def _stored_starts(self, user_id: UUID) -> dict[UUID, datetime | None]:
+        """Sessions of the projection, with their starts; None where only late writes are left."""
+        rows = await self._database.run(
+            "SELECT session_id, started_at FROM sessions WHERE user_id = ?", (user_id,)
+        )
+        return {row.session_id: row.started_at for row in rows}
 
     async def _each(self, cql: str, keys: Iterable[tuple[object, ...]]) -> list[Row]:
         """The rows of many keys in their order, with bounded concurrency."""
@@ -235,3 +262,7 @@ class UserRows:
         )
         named = {(row.model_id, row.family) for row in rows}
         return sorted(named | set(product(INPUTS, FAMILIES)))
+
+
+def _months_of(starts: Iterable[datetime | None]) -> set[str]:
+    return {deviations_month(start) for start in starts if start is not None}

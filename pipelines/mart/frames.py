@@ -9,12 +9,10 @@ from uuid import UUID
 
 from pyspark.sql import DataFrame, SparkSession
 
-from pipelines.lifecycle.runs import Run
 from pipelines.mart.tables import SOURCES, columns_of, spark_type
 from pipelines.spark.tables import CATALOG, read_keys
 from schemas.mart import MART
 from store.mart import Manifest, MartFolder, pseudonym
-from store.user_rows import possible_months
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +21,7 @@ class Refresh:
 
     Attributes:
         before: the version that is copied from; None: everything is read.
-        changed: people who are read again.
+        changed: people who are read again, each with the months that may hold their rows.
         version: the folder that is written.
         placeholders: what stands for names in the tables' expressions.
     """
@@ -32,7 +30,7 @@ class Refresh:
     keyspace: str
     folder: MartFolder
     before: Manifest | None
-    changed: tuple[UUID, ...]
+    changed: Mapping[UUID, Sequence[str]]
     version: str
     placeholders: Mapping[str, str]
     key: bytes
@@ -43,14 +41,14 @@ def file_url(path: Path) -> str:
     return f"file://{path.resolve()}"
 
 
-def frame_of(refresh: Refresh, name: str, run: Run) -> DataFrame:
+def frame_of(refresh: Refresh, name: str) -> DataFrame:
     """All rows of a table: those read now, and those of people who did not change."""
     source = SOURCES[name]
     read_all = refresh.before is None or source.keyed is None
     if read_all:
         stored = _table(refresh, source.table)
     else:
-        keys = _keys(refresh.changed, source.keyed or "", run)
+        keys = _keys(refresh.changed, source.keyed or "")
         stored = read_keys(refresh.spark, refresh.keyspace, source.table, keys).frame
     stored = stored.where(source.where)
     if source.explode:
@@ -70,12 +68,11 @@ def _table(refresh: Refresh, name: str) -> DataFrame:
     return refresh.spark.table(f"{CATALOG}.{refresh.keyspace}.{name}")
 
 
-def _keys(users: Sequence[UUID], keyed: str, run: Run) -> list[tuple[object, ...]]:
-    """The partitions of people: one each, or one for every month that there may be."""
+def _keys(changed: Mapping[UUID, Sequence[str]], keyed: str) -> list[tuple[object, ...]]:
+    """The partitions of people: one each, or one for each of their months."""
     if not keyed:
-        return [(user,) for user in users]
-    months = possible_months(run.started_at)
-    return [(user, month) for user in users for month in months]
+        return [(user,) for user in changed]
+    return [(user, month) for user, months in changed.items() for month in months]
 
 
 def evaluations(refresh: Refresh) -> DataFrame:

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -31,14 +32,17 @@ from schemas.mart import MART
 from schemas.progress import Progress
 from schemas.times import Clock, server_time
 from store.champions import Champions
+from store.concurrency import map_concurrently
 from store.database import Database
 from store.journal import Journal
 from store.live_runs import LiveRuns
 from store.mart import Manifest, MartFolder, key_id, layout_digest, pseudonym_key
+from store.user_rows import UserRows
 from store.watermarks import ANNOUNCED_BEFORE, CHANGES_KEPT
 
 FAMILY = "mart"
 TABLES_AT_ONCE = 4  # most of a small table's time is planning, on one core
+PEOPLE_AT_ONCE = 32
 BATCH = tuple(family.name for family in FAMILIES.values() if family.kind == "batch")
 
 
@@ -100,12 +104,9 @@ def _plan(job: Job, *, everybody: bool) -> Refresh:
         key = pseudonym_key(job.config.paths.secrets)
         folder = MartFolder(job.config.paths.mart)
         before = None if everybody else _reusable_version(folder, key, run.started_at)
-        changed: tuple[UUID, ...] = ()
+        changed: Mapping[UUID, Sequence[str]] = {}
         if before is not None:
-            topics_of = asyncio.run(
-                Journal(job.database).changed(before.read_until, run.started_at)
-            )
-            changed = tuple(sorted(topics_of))
+            changed = asyncio.run(_changed(job.database, before.read_until, run.started_at))
         run.metrics["read"] = "changed" if before else "all"
         return Refresh(
             spark=spark,
@@ -121,6 +122,16 @@ def _plan(job: Job, *, everybody: bool) -> Refresh:
             },
             key=key,
         )
+
+
+async def _changed(
+    database: Database, since: datetime, until: datetime
+) -> dict[UUID, Sequence[str]]:
+    """People with changes since then, each with the months that may hold their rows."""
+    people = sorted(await Journal(database).changed(since, until))
+    user_rows = UserRows(database)
+    months = await map_concurrently(partial(user_rows.months, now=until), people, PEOPLE_AT_ONCE)
+    return dict(zip(people, months, strict=True))
 
 
 def _reusable_version(folder: MartFolder, key: bytes, now: datetime) -> Manifest | None:
@@ -185,7 +196,7 @@ def _write(job: Job, refresh: Refresh, name: str) -> int:
         IncompleteRun: no file is there; Spark writes one even where there is no row.
     """
     path = refresh.folder.path / refresh.version / name
-    frame = evaluations(refresh) if name == "evaluations" else frame_of(refresh, name, job.run)
+    frame = evaluations(refresh) if name == "evaluations" else frame_of(refresh, name)
     # Not coalesce: on the connector's partitions it waits for ever for a place to run.
     frame.repartition(refresh.spark.sparkContext.defaultParallelism).write.parquet(file_url(path))
     files = list(path.glob("*.parquet"))

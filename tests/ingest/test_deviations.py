@@ -38,8 +38,8 @@ def new_id() -> UUID:
 class Gym:
     """One person, one session, one plan; every call a millisecond later than the one before."""
 
-    def __init__(self, records: Records | None = None) -> None:
-        self.records = records or memory_records()
+    def __init__(self, records: Records | None = None, start: datetime = START) -> None:
+        self.records, self.start = records or memory_records(), start
         self.now = START + timedelta(hours=1)
         self.recorder = Recorder(self.records, Limits(), self.clock)
         self.user, self.session, self.plan = uuid4(), new_id(), new_id()
@@ -54,7 +54,7 @@ class Gym:
 
     async def open(self, *, plan: bool = True) -> None:
         opening = SessionOpening(
-            started_at=START,
+            started_at=self.start,
             timezone="Europe/Berlin",
             plan=self.plan if plan else None,
             streams={},
@@ -64,7 +64,7 @@ class Gym:
     async def do(self, name: str, minute: int, exercise: str, reps: int) -> None:
         """Confirm a set, or correct the one of that name."""
         set_id, revision = self.sets.get(name, (new_id(), None))
-        at = START + timedelta(minutes=minute)
+        at = self.start + timedelta(minutes=minute)
         confirmation = SetConfirmation(
             exercise=exercise, started_at=at, ended_at=at + timedelta(seconds=30), reps=reps
         )

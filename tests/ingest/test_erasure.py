@@ -2,13 +2,14 @@
 
 import asyncio
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from uuid import uuid4
 
 import pytest
 
 from ingest import erasure, sweeper
 from ingest.erasure import ERASED, erase_user
+from ingest.export import export_user
 from schemas.errors import DatabaseUnavailable, Deleted, NotFound
 from schemas.layout import CHUNKS_PER_PART
 from schemas.times import us_of
@@ -20,6 +21,7 @@ from store.users import Logins
 from tests.cassandra_node import ON_NODE, payloads_read
 from tests.ingest.histories import CHUNKS, LIMITS
 from tests.ingest.recorded_session import RecordedSession
+from tests.ingest.test_deviations import Gym, one_of_each
 
 pytestmark = ON_NODE
 A_MS, AROUND = timedelta(milliseconds=1), timedelta(minutes=5)
@@ -101,6 +103,28 @@ def test_concurrent_upload_leaves_no_chunk_after_an_erasure(
         monkeypatch.setattr(UserRows, "delete", meanwhile)
         await erase_user(database, one.user, one.now)
         assert await one.records.samples.metadata(one.user, one.session, "acc", [0, part]) == []
+
+    asyncio.run(story())
+
+
+def test_export_and_erasure_include_deviations_of_a_session_with_a_wrong_clock(
+    database: Database,
+) -> None:
+    """The phone's id has the right time; the watch's clock, with its offset, is years behind."""
+    start = datetime(2021, 6, 30, 23, 30, tzinfo=timezone(-timedelta(hours=2)))
+    month = "2021-07"  # in UTC
+    gym = Gym(records_in(database, LIMITS), start)
+
+    async def story() -> None:
+        await one_of_each(gym)
+        rows = await gym.records.deviations.of_month(gym.user, month)
+        assert len(rows) == 4
+        lines = [line async for line in export_user(database, gym.user, gym.now)]
+        assert [line["table"] for line in lines].count("deviations") == len(rows)
+        await gym.records.sessions.delete(gym.user, gym.session, us_of(gym.now))  # half erased
+        erased = await erase_user(database, gym.user, gym.now)
+        assert erased.deleted["deviations"] == len(rows)
+        assert await gym.records.deviations.of_month(gym.user, month) == []
 
     asyncio.run(story())
 

@@ -31,19 +31,21 @@ from tests.spark_session import emptied
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "analysts.md"
 NOW = datetime(2026, 11, 21, 23, 30, tzinfo=UTC)
+FIVE_YEARS_BEHIND = START.replace(year=START.year - 5)
 RUN, OLD = new_id(), new_id()
 A_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 LIMITS = Sql(seconds=120, rows=1000)
 
 
 async def people(database: Database) -> list[Gym]:
-    """Three people with sessions, and the results of jobs for them."""
-    gyms = [Gym(records_in(database, Limits())) for _ in range(3)]
+    """Three people with sessions, and the results of jobs for them; the first has a wrong clock."""
+    starts = (FIVE_YEARS_BEHIND, START, START)
+    gyms = [Gym(records_in(database, Limits()), start) for start in starts]
     for gym in gyms:
         await one_of_each(gym)
     await gyms[1].recorder.delete_set(gyms[1].user, gyms[1].session, gyms[1].sets["third"][0])
     letter = DeadLetter(RUN, gyms[0].user, "chunk", f"of session {gyms[0].session}", b"x", NOW)
-    await DeadLetters(database).put(letter)
+    await DeadLetters(database).put(letter, NOW)
     await database.run_all([one for gym in gyms for one in _learned(gym)])
     await LiveRuns(database).go_live("clusters", RUN, NOW, {}, None)
     return gyms
@@ -52,7 +54,7 @@ async def people(database: Database) -> list[Gym]:
 def _learned(gym: Gym) -> list[Statement]:
     """What jobs would write of a person."""
     owner, month, at = f"u:{gym.user}", "2026-11", NOW
-    third = START + timedelta(minutes=50)
+    third = gym.start + timedelta(minutes=50)
     features = '{"frequency": 3, "improvement": 0.1, "performance": 0.5}'
     return [
         *(
@@ -136,8 +138,8 @@ def test_mart_holds_the_rows_of_the_tables_without_personal_ids(world):
             assert str(secret) not in text
 
     key = pseudonym_key(config.paths.secrets)
-    first = pseudonym(key, "u", gyms[0].user)
-    rows = [row for row in found["deviations"] if row["user"] == first]
+    third = pseudonym(key, "u", gyms[2].user)
+    rows = [row for row in found["deviations"] if row["user"] == third]
     assert [row["kinds"] for row in sorted(rows, key=lambda row: row["position"])] == [
         ["as_planned"],
         ["reps"],
@@ -149,9 +151,9 @@ def test_mart_holds_the_rows_of_the_tables_without_personal_ids(world):
     assert missed["planned"]["exercise"] == "row"
     assert (missed["local_hour"], str(missed["local_date"])) == (23, "2026-11-21")
     assert missed["started_at_utc"] == datetime(2026, 11, 21, 22, 30)  # noqa: DTZ001 as documented
-    [session] = [row for row in found["sessions"] if row["user"] == first]
-    assert (session["plan"], session["local_hour"]) == (pseudonym(key, "p", gyms[0].plan), 23)
-    assert len([row for row in found["planned_sets"] if row["user"] == first]) == 3
+    [session] = [row for row in found["sessions"] if row["user"] == third]
+    assert (session["plan"], session["local_hour"]) == (pseudonym(key, "p", gyms[2].plan), 23)
+    assert len([row for row in found["planned_sets"] if row["user"] == third]) == 3
     assert {row["live"] for row in found["clusters"] if row["run"] == str(RUN)} == {True}
     assert {row["live"] for row in found["clusters"] if row["run"] == str(OLD)} == {False}
     assert found["clusters"][0]["frequency"] == 3.0
@@ -256,6 +258,9 @@ def test_refresh_reads_changed_users_and_removes_erased_ones(world):
     gone = pseudonym(pseudonym_key(config.paths.secrets), "u", gyms[1].user)
     assert gone not in repr(whole)
     assert len(whole["sessions"]) == 2
+    corrected = pseudonym(pseudonym_key(config.paths.secrets), "u", gyms[0].user)
+    rows = [row for row in whole["deviations"] if row["user"] == corrected]
+    assert [row["started_at_utc"].year for row in rows] == [FIVE_YEARS_BEHIND.year] * 4
     kinds = [row["kinds"] for row in whole["deviations"] if row["kinds"] == ["reps"]]
     assert len(kinds) == 1  # of the third person; that of the first was corrected
     after = {path.name for path in config.paths.mart.iterdir()}
