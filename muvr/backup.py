@@ -1,13 +1,13 @@
 """`muvr backup` and `muvr restore`: the embedded node's tables in a folder, and back.
 
 Beside the backups is `erased.json`, the erased users with times, which every backup updates. A
-restore erases them again. Keys and passwords are in no backup: after a restore on another machine
-all users must log in again.
+restore erases them again, and refuses a backup without it. Keys and passwords are in no backup:
+after a restore on another machine all users must log in again.
 """
 
 import json
 import os
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ from uuid import UUID
 
 import typer
 
-from ingest.erasure import ERASED, erase_user
+from ingest.erasure import ERASED, announce_erasure, erase_user
 from muvr.context import CommandContext, open_context
 from muvr.options import AsJson, Conf
 from muvr.service import Service
@@ -128,6 +128,7 @@ def restore(
     if Service(context.config, context.conf_path).status().running:
         raise BadBackup("The service runs; stop it first: muvr down")
     require_one_backup(folder)
+    erased = read_ledger(folder.resolve().parent / LEDGER)
     was_running = context.node.status().running
     if not was_running:
         _require_empty(context, tables_on_disk(context.node))
@@ -136,7 +137,7 @@ def restore(
     _require_known(saved)
     try:
         _fill(context, folder, saved)
-        erased = _erase_again(context, folder.parent / LEDGER)
+        _erase_again(context, erased)
         rows = context.run_async(lambda database: _count(database, MAX_COUNT))
     finally:
         if not was_running:
@@ -148,9 +149,9 @@ def restore(
         [(table, n if n < MAX_COUNT else f"{n:,} or more") for table, n in rows.items()],
     )
     context.terminal.say(
-        f"Erased again: {erased}. Next: muvr up, with paths.data: {context.config.paths.data}"
+        f"Erased again: {len(erased)}. Next: muvr up, with paths.data: {context.config.paths.data}"
     )
-    context.terminal.answer({"made_at": saved.made_at, "rows": rows, "erased_again": erased})
+    context.terminal.answer({"made_at": saved.made_at, "rows": rows, "erased_again": len(erased)})
 
 
 def remember_erased(context: CommandContext, folder: Path, now: datetime) -> int:
@@ -166,6 +167,21 @@ def remember_erased(context: CommandContext, folder: Path, now: datetime) -> int
     draft.write_text(json.dumps(known, indent=1))
     os.replace(draft, path)
     return len(known)
+
+
+def read_ledger(path: Path) -> list[UUID]:
+    """The users that backups of a folder found erased.
+
+    Raises:
+        BadBackup: there is no such file, which every backup leaves, or it is not understood.
+    """
+    try:
+        return [UUID(user_id) for user_id in dict(json.loads(path.read_text()))]
+    except (OSError, ValueError, TypeError) as problem:
+        raise BadBackup(
+            f"{path} cannot be read ({type(problem).__name__}): without the list of erased users "
+            "they would come back. Every `muvr backup` leaves it beside its folder: copy both."
+        ) from problem
 
 
 def to_the_second(made_at: str) -> str:
@@ -218,18 +234,20 @@ def _stop(context: CommandContext) -> None:
     context.terminal.step(STOPPING, 1, 1)
 
 
-def _erase_again(context: CommandContext, ledger: Path) -> int:
-    users = [UUID(user) for user in json.loads(ledger.read_text())] if ledger.exists() else []
+def _erase_again(context: CommandContext, users: Sequence[UUID]) -> None:
+    """Erase users; if this is interrupted, the service's sweep erases the others."""
+    announced_at = server_time()
 
     async def erase_all(database: Database) -> None:
-        """Erase the users one after the other, with progress."""
+        """Announce all erasures, then erase one user after the other, with progress."""
+        for user_id in users:
+            await announce_erasure(database, user_id, announced_at)
         for number, user_id in enumerate(users, start=1):
-            await erase_user(database, user_id, server_time())
+            await erase_user(database, user_id, server_time(), announced_at=announced_at)
             context.terminal.step("erasing again", number, len(users))
 
     with context.terminal:
         context.run_async(erase_all)
-    return len(users)
 
 
 async def _schema(database: Database) -> dict[str, str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 from uuid import UUID, uuid4
 
 import pytest
@@ -16,9 +17,11 @@ from ingest.erasure import erase_user
 from muvr.backup import (
     LEDGER,
     _count,
+    _erase_again,
     _require_known,
     backup,
     make_folder,
+    read_ledger,
     require_one_backup,
     restore,
 )
@@ -169,7 +172,7 @@ def test_a_node_started_for_a_failed_restore_is_stopped(
     def is_full(*_: object) -> None:
         raise BadBackup("The node is not empty.")
 
-    for name in ("require_one_backup", "read_backup", "_require_known"):
+    for name in ("require_one_backup", "read_ledger", "read_backup", "_require_known"):
         monkeypatch.setattr(f"muvr.backup.{name}", lambda *_: None)
     monkeypatch.setattr("muvr.backup._fill", is_full)
     monkeypatch.setattr(EmbeddedNode, "stop", lambda node: stopped.append(node))
@@ -291,3 +294,44 @@ def test_restoring_from_a_folder_of_backups_suggests_the_newest(tmp_path: Path):
     with pytest.raises(BadInput, match="holds 2 backups; name one, such as .*/20261121T031500Z"):
         require_one_backup(tmp_path)
     require_one_backup(tmp_path / name)
+
+
+@pytest.mark.parametrize("text", [None, "[1]", "{", '{"ben": ""}'])
+def test_ledger_of_erased_users_that_is_missing_or_damaged_stops_a_restore(
+    small_backup: Path, monkeypatch: pytest.MonkeyPatch, text: str | None
+):
+    """Otherwise erased users would be back without a word."""
+    ledger = small_backup.parent / LEDGER
+    if text is not None:
+        ledger.write_text(text)
+    conf = small_backup.parent / "conf.yaml"
+    conf.write_text(f"paths: {{data: {small_backup.parent / 'node'}}}\n")
+    monkeypatch.chdir(small_backup)
+    with pytest.raises(BadBackup, match=f"{LEDGER} cannot be read .*copy both"):
+        restore(Path(), conf=conf)
+
+
+def test_ledger_without_erased_users_is_an_empty_list(tmp_path: Path):
+    (tmp_path / LEDGER).write_text("{}")
+    assert read_ledger(tmp_path / LEDGER) == []
+
+
+def test_interrupted_second_erasure_has_announced_all_users(monkeypatch: pytest.MonkeyPatch):
+    """The node is full then: the service's sweep erases the others, no second restore can."""
+    users, announced, erased = [uuid4() for _ in range(4)], list[UUID](), list[UUID]()
+
+    async def announce(_: object, user_id: UUID, __: datetime) -> None:
+        announced.append(user_id)
+
+    async def erase(_: object, user_id: UUID, *__: object, announced_at: datetime) -> None:
+        if len(erased) == 2:
+            raise KeyboardInterrupt
+        erased.append(user_id)
+
+    monkeypatch.setattr("muvr.backup.announce_erasure", announce)
+    monkeypatch.setattr("muvr.backup.erase_user", erase)
+    context = MagicMock()
+    context.run_async = lambda work: asyncio.run(work(None))
+    with pytest.raises(KeyboardInterrupt):
+        _erase_again(context, users)
+    assert (announced, erased) == (users, users[:2])
