@@ -62,8 +62,6 @@ async def erase_account(caller: Sensor, services: ServicesDep, request: Request)
     Finished once begun, also when the client leaves before it is answered.
     """
     request.scope[NO_TIMEOUT] = True  # its logins end first: the caller could not ask again
-    if caller.subject is not None:
-        await services.users.reassign_subject(caller.subject, caller.user_id)
     done = await erase_user(services.database, caller.user_id, services.clock())
     services.authenticator.forget_user(caller.user_id)
     return ErasureResponse(deleted=done.deleted, remains=done.remains)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
-from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
+from uuid import UUID, uuid4
 
 import jwt
 
@@ -12,6 +12,7 @@ from api.jwks import IssuerKeys
 from api.keys import KeyRing, Keys
 from schemas.config import Auth
 from schemas.errors import NotAuthenticated
+from schemas.ids import subject_id
 
 Use = Literal["access", "refresh"]
 SCOPES = {
@@ -124,8 +125,7 @@ class Tokens:
             leeway=_LEEWAY_S,
             options={"require": ["exp", "sub", "iss", "aud"]},
         )
-        # The outside subject is any text: the user id is derived from issuer and subject.
-        user_id = uuid5(NAMESPACE_URL, f"{claims['iss']} {claims['sub']}")
+        user_id = subject_id(claims["iss"], claims["sub"])
         scopes = frozenset(str(claims.get("scope", "")).split()) & frozenset(SCOPES)
         return Claims(user_id, None, scopes - {"operate"}, float(claims["exp"]))
 

@@ -1,7 +1,8 @@
 """Erases a user from every table, and reports what remains elsewhere and until when."""
 
-from dataclasses import dataclass
-from datetime import datetime
+import time
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from schemas.layout import owner_of
@@ -11,11 +12,14 @@ from store.champions import Champions
 from store.database import Database
 from store.dead_letters import DeadLetters
 from store.journal import Journal
-from store.user_rows import USER_TABLES, UserRows
+from store.user_rows import RUN_TABLES, USER_TABLES, UserKeys, UserRows
 from store.users import Logins, Users
 
 ERASED: Topic = "erased"
 """The topic that stays in `changes`: after a restore from backup these users are erased again."""
+ERASURE_DONE: Topic = "erasure-done"
+"""Announced when an erasure has ended: jobs that read meanwhile read half of the user. Unlike
+`ERASED` it triggers no erasure, so it can have the time at which it is announced."""
 
 REMAINS: dict[str, str] = {
     "disk": "deleted rows leave the data files at a compaction after 10 days",
@@ -45,27 +49,38 @@ class Erasure:
     remains: dict[str, str]
 
 
+async def announce_erasure(database: Database, user_id: UUID, at: datetime) -> None:
+    """Announce an erasure: the sweep completes it even if the caller gets no further.
+
+    Raises:
+        DatabaseUnavailable: it may not be announced; call again.
+    """
+    await Journal(database).announce(user_id, ERASED, us_of(at))
+
+
 async def erase_user(
     database: Database, user_id: UUID, now: datetime, *, announced_at: datetime | None = None
 ) -> Erasure:
     """Delete everything of a user. Repeatable: a second call deletes what the first left.
 
-    The erasure is announced first, so that the sweep completes an interrupted call. Logins end
-    next, so that no device goes on sending; the username is freed last.
+    The erasure is announced first, so that the sweep completes an interrupted call. The subject of
+    an outside issuer is given a new user id next: nothing may be written under the erased one. Then
+    logins end, so that no device goes on sending; the username is freed last.
 
     Args:
         database: of the deployment.
         user_id: who.
         now: server time.
         announced_at: when it was announced, if this call repeats it: announced anew it would be
-            repeated for ever.
+            repeated for ever. Its end is announced at the time of the end.
 
     Raises:
         DatabaseUnavailable: some of it is left; call again.
     """
-    user_rows, dead_letters, journal = UserRows(database), DeadLetters(database), Journal(database)
-    announced_us = us_of(announced_at or now)
-    await journal.announce(user_id, ERASED, announced_us)
+    began_s, announced_at = time.monotonic(), announced_at or now
+    user_rows, users = UserRows(database), Users(database)
+    await announce_erasure(database, user_id, announced_at)
+    await users.reassign_subject(user_id)
     deleted = {"logins": len(await Logins(database).of_user(user_id))}
     await Logins(database).revoke_all(user_id)
     keys = await user_rows.keys(user_id, now)
@@ -77,13 +92,30 @@ async def erase_user(
     followers = await user_rows.followers(user_id)
     await user_rows.unfollow(followers, user_id, now)
     deleted["follows of others"] = len(followers)
-    deleted["dead_letters"] = await dead_letters.delete_user(user_id, now)
+    deleted["dead_letters"] = await DeadLetters(database).delete_user(user_id, now)
     deleted["champions"] = await _remove_champions(database, user_id)
-    user = await Users(database).by_id(user_id)
-    await Users(database).erase(user_id)
+    user = await users.by_id(user_id)
+    await users.erase(user_id)
     deleted["users"] = deleted["usernames"] = int(user is not None)
-    await journal.announce(user_id, ERASED, announced_us)  # other announcements were deleted
+    for table, count in (await _delete_results(user_rows, keys, now)).items():
+        deleted[table] += count
+    await announce_erasure(database, user_id, announced_at)  # other announcements were deleted
+    ended_at = now + timedelta(seconds=time.monotonic() - began_s)
+    await Journal(database).announce(user_id, ERASURE_DONE, us_of(ended_at))
     return Erasure(deleted=deleted, remains=dict(REMAINS))
+
+
+async def _delete_results(user_rows: UserRows, keys: UserKeys, now: datetime) -> dict[str, int]:
+    """Delete what runs have written, or will write, that are not among the known keys.
+
+    Such a run began during the erasure. One that begins later finds nothing of the user any more.
+    """
+    late = replace(keys, runs=tuple(set(await user_rows.runs(now)) - set(keys.runs)))
+    deleted: dict[str, int] = {}
+    for table in RUN_TABLES:
+        deleted[table] = await user_rows.count(table, late)
+        await user_rows.delete(table, late, now)
+    return deleted
 
 
 async def _remove_champions(database: Database, user_id: UUID) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from ingest.erasure import ERASED, erase_user
+from ingest.erasure import ERASED, announce_erasure, erase_user
 from ingest.labelled_sets import project_labelled_sets
 from ingest.projections import project_sessions, write_rows
 from ingest.recordings import wrist_of
@@ -123,7 +123,7 @@ async def sweep(
                 from_time = since - ANNOUNCED_BEFORE
                 swept.append(await sweep_user(records, user_id, from_time, at, projected))
             elif database:
-                await erase_user(database, user_id, at, announced_at=topics[ERASED])
+                await _finish_erasure(database, user_id, at, topics[ERASED])
         except Retryable:
             raise
         except Exception as problem:  # noqa: BLE001 (reported; the others are swept as well)
@@ -155,6 +155,21 @@ async def _sweep_all(
             if len(unavailable) > MAX_UNAVAILABLE_USERS:
                 raise
     return unavailable
+
+
+async def _finish_erasure(
+    database: Database, user_id: UUID, now: datetime, announced_at: datetime
+) -> None:
+    """Erase an announced user, or announce anew what failed: the next sweeps look back too little.
+
+    Raises:
+        whatever the erasure raises.
+    """
+    try:
+        await erase_user(database, user_id, now, announced_at=announced_at)
+    except Exception:
+        await announce_erasure(database, user_id, now)
+        raise
 
 
 async def sweep_user(

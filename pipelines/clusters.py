@@ -16,6 +16,7 @@ from pipelines.batch import BatchFamily, BatchResult
 from pipelines.personal.history import KEY, map_logs, newest_set_at
 from pipelines.spark.span import require_unique_keys
 from schemas.config import Config
+from schemas.topics import ERASURES
 
 SUMMARY = pa.schema(
     [
@@ -77,6 +78,6 @@ CLUSTERS = BatchFamily(
     name="clusters",
     table="clusters",
     columns="user_id string, cluster int, name string, features string",
-    topics=("sets", "erased"),
+    topics=("sets", *ERASURES),
     learn=learn_clusters,
 )

@@ -9,6 +9,7 @@ from pipelines.batch import BatchFamily, BatchResult
 from pipelines.spark.tables import read_table
 from schemas.config import Config
 from schemas.errors import NotEnoughLabels
+from schemas.topics import ERASURES
 
 
 def learn_rank(spark: SparkSession, config: Config) -> BatchResult:
@@ -47,6 +48,6 @@ RANK = BatchFamily(
     name="rank",
     table="ranks",
     columns="user_id string, rank double, position int",
-    topics=("registered", "follows", "erased"),
+    topics=("registered", "follows", *ERASURES),
     learn=learn_rank,
 )

@@ -2,7 +2,7 @@
 
 import hashlib
 from datetime import UTC, date, datetime, timedelta
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from schemas.errors import BadEvent, ClockSkew
 
@@ -18,6 +18,20 @@ def uuid7(at_ms: int, entropy: bytes) -> UUID:
     number = (at_ms & (1 << 48) - 1) << 80 | int.from_bytes(entropy[:10], "big")
     number = number & ~(0xF << 76) | 0x7 << 76
     return UUID(int=number & ~(0x3 << 62) | 0x2 << 62)
+
+
+def subject_id(issuer: str, subject: str) -> UUID:
+    """The id of an outside issuer's subject, which is any text; its user's id until an erasure.
+
+    >>> is_subject_id(subject_id("https://id.example", "ada"))
+    True
+    """
+    return uuid5(NAMESPACE_URL, f"{issuer} {subject}")
+
+
+def is_subject_id(user_id: UUID) -> bool:
+    """Whether a user id is that of an outside issuer's subject: no other user ids are UUIDv5."""
+    return user_id.version == 5
 
 
 def time_us_of(id_: UUID) -> int:

@@ -119,6 +119,9 @@ USER_TABLES: Mapping[str, tuple[str, KeysInTable]] = {
     "journal": _OF_MONTH,  # last: it knows the sessions that the others are found by
 }
 
+RUN_TABLES = ("clusters", "recommendations", "ranks", "job_run_users")
+"""Tables that a run which began before an erasure may still fill while it goes on."""
+
 OTHER_TABLES = {
     "dead_letters": "found by day and shard (store.dead_letters)",
     "users": "conditional writes only (store.users)",
@@ -157,7 +160,7 @@ class UserRows:
             parts=tuple((row.session_id, row.stream, row.part) for row in parts),
             months=tuple(sorted(months)),
             days=tuple(first - timedelta(days=n) for n in range(CHANGES_KEPT_DAYS)),
-            runs=tuple(await self._run_ids(now - timedelta(RUNS_KEPT_DAYS))),
+            runs=tuple(await self.runs(now)),
             models=tuple(await self._model_keys(user_id)),
         )
 
@@ -192,6 +195,22 @@ class UserRows:
         """Every month under which a user who is not half erased may have rows, in order."""
         starts = await self._stored_starts(user_id)
         return sorted({*possible_months(now), *_months_of(starts.values())})
+
+    async def runs(self, now: datetime) -> list[UUID]:
+        """Runs that may have rows left: those of the last 91 days, and the live ones.
+
+        The number of runs only grows: searching all of them would take longer every day.
+        """
+        since = now - timedelta(RUNS_KEPT_DAYS)
+        oldest = uuid7(int(since.timestamp() * 1000), bytes(10))
+        newer = "SELECT run_id FROM job_runs WHERE family = ? AND run_id >= ?"
+        families = await self._database.run("SELECT DISTINCT family FROM job_runs")
+        pages = await asyncio.gather(
+            *(self._database.run(newer, (row.family, oldest)) for row in families)
+        )
+        live = await self._database.run("SELECT run_id, previous_run_id FROM live_runs")
+        ids = {row.run_id for page in pages for row in page} | {i for row in live for i in row}
+        return sorted(ids - {None})
 
     async def followers(self, user_id: UUID) -> list[UUID]:
         """The followers of a user. Reads all of `follows`: too rare to be worth an index."""
@@ -239,21 +258,6 @@ class UserRows:
         """The rows of many keys in their order, with bounded concurrency."""
         pages = await map_concurrently(partial(self._database.run, cql), keys, limit=32)
         return [row for page in pages for row in page]
-
-    async def _run_ids(self, since: datetime) -> list[UUID]:
-        """Runs that may have rows left: those since then, and the live ones.
-
-        The number of runs only grows: searching all of them would take longer every day.
-        """
-        oldest = uuid7(int(since.timestamp() * 1000), bytes(10))
-        newer = "SELECT run_id FROM job_runs WHERE family = ? AND run_id >= ?"
-        families = await self._database.run("SELECT DISTINCT family FROM job_runs")
-        pages = await asyncio.gather(
-            *(self._database.run(newer, (row.family, oldest)) for row in families)
-        )
-        live = await self._database.run("SELECT run_id, previous_run_id FROM live_runs")
-        ids = {row.run_id for page in pages for row in page} | {i for row in live for i in row}
-        return sorted(ids - {None})
 
     async def _model_keys(self, user_id: UUID) -> list[tuple[str, str]]:
         """Layout and family of every model that a user may have."""

@@ -6,10 +6,12 @@ from typing import NamedTuple
 from uuid import UUID, uuid4
 
 from schemas.errors import NameTaken, NotFound, UncertainWrite
+from schemas.ids import is_subject_id
 from schemas.times import aware
 from store.database import Database, Row
 
 _USER = "user_id, username, password_hash, scopes, created_at"
+_SUBJECT_PREFIX = "outside:"
 _LOGIN = "user_id, login_id, current_token, scopes, expires_at"
 
 
@@ -99,22 +101,29 @@ class Users:
         """The user id of an outside issuer's subject: the subject itself until an erasure."""
         return await self._owner(_subject_name(subject)) or subject
 
-    async def reassign_subject(self, subject: UUID, erased: UUID) -> None:
-        """Assign an outside subject a new user id: an erased id is never used again.
+    async def reassign_subject(self, erased: UUID) -> None:
+        """Assign a new user id to the outside subject of an erased one, which is never used again.
 
-        Args:
-            subject: of the outside issuer.
-            erased: the user id to be replaced; nothing happens if it was replaced already.
+        Nothing happens where that was done before, and for users who registered here. Unless the
+        id is the subject's own, all of `usernames` is read: too rare to be worth an index.
         """
-        name, fresh = _subject_name(subject), uuid4()
-        cql = "UPDATE usernames SET user_id = ? WHERE username = ? IF user_id = ?"
-        values: tuple[object, ...] = (fresh, name, erased)
-        if erased == subject:
-            cql = "INSERT INTO usernames (username, user_id) VALUES (?, ?) IF NOT EXISTS"
-            values = (name, fresh)
+        insert = "INSERT INTO usernames (username, user_id) VALUES (?, ?) IF NOT EXISTS"
+        update = "UPDATE usernames SET user_id = ? WHERE username = ? IF user_id = ?"
+        if is_subject_id(erased):
+            await self._applied_twice(insert, (_subject_name(erased), uuid4()))
+            return
+        rows = await self._database.run(
+            "SELECT username FROM usernames WHERE user_id = ? ALLOW FILTERING", (erased,)
+        )
+        for row in rows:
+            if row.username.startswith(_SUBJECT_PREFIX):
+                await self._applied_twice(update, (uuid4(), row.username, erased))
+
+    async def _applied_twice(self, cql: str, values: tuple[object, ...]) -> None:
+        """Run a conditional write; again if uncertain, which completes it or does nothing."""
         try:
             await self._database.applied(cql, values)
-        except UncertainWrite:  # repeating it completes the write, or does nothing
+        except UncertainWrite:
             await self._database.applied(cql, values)
 
     async def _claim(self, username: str, user_id: UUID) -> bool:
@@ -135,7 +144,7 @@ class Users:
 
 def _subject_name(subject: UUID) -> str:
     """The username that stores an outside subject; nobody can register a name with a colon."""
-    return f"outside:{subject}"
+    return f"{_SUBJECT_PREFIX}{subject}"
 
 
 class Logins:

@@ -58,7 +58,7 @@ from schemas.inputs import LAYOUTS, InputLayout
 from schemas.progress import Progress
 from schemas.statuses import RunStatus
 from schemas.times import Clock, server_time
-from schemas.topics import Topic
+from schemas.topics import ERASURES, Topic
 from store.champions import Challenger, Champions
 from store.database import Database
 from store.jobs import UserOutcome
@@ -66,7 +66,7 @@ from store.models import ModelKey, Models, StoredModel
 from store.stretches import Stretches
 
 FAMILY = "activity"
-TOPICS: tuple[Topic, ...] = ("sets", "stretches", "erased")
+TOPICS: tuple[Topic, ...] = ("sets", "stretches", *ERASURES)
 
 
 def train_activity(

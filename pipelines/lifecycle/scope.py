@@ -11,7 +11,7 @@ from pipelines.keys import UserKey
 from pipelines.lifecycle.gather import gather
 from schemas.inputs import ACC3, ACC6
 from schemas.layout import owner_of, user_of_owner
-from schemas.topics import Topic
+from schemas.topics import ERASURES, Topic
 from store.champions import Champions
 from store.database import Database
 from store.jobs import JobRuns, UserOutcome
@@ -148,7 +148,7 @@ def full_run_due(database: Database, family: str, now: datetime, after: timedelt
     since = asyncio.run(Watermarks(database).read(mark, now))
     if since is None:
         return True
-    return now - since > after and has_changes(database, mark, [TOPIC, "erased"], now)
+    return now - since > after and has_changes(database, mark, [TOPIC, *ERASURES], now)
 
 
 def mark_full_run(

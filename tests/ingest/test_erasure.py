@@ -3,23 +3,27 @@
 import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from ingest import erasure, sweeper
-from ingest.erasure import ERASED, erase_user
+from ingest.erasure import ERASED, ERASURE_DONE, announce_erasure, erase_user
 from ingest.export import export_user
 from schemas.errors import DatabaseUnavailable, Deleted, NotFound
+from schemas.ids import subject_id
 from schemas.layout import CHUNKS_PER_PART
 from schemas.times import us_of
+from schemas.topics import ERASURES
 from store.database import Database
+from store.jobs import JobRuns
 from store.journal import Journal
 from store.records import records_in
 from store.user_rows import UserKeys, UserRows
-from store.users import Logins
+from store.users import Login, Logins, Users
+from store.watermarks import Watermarks
 from tests.cassandra_node import ON_NODE, payloads_read
-from tests.ingest.histories import CHUNKS, LIMITS
+from tests.ingest.histories import CHUNKS, LIMITS, new_id
 from tests.ingest.recorded_session import RecordedSession
 from tests.ingest.test_deviations import Gym, one_of_each
 
@@ -43,10 +47,136 @@ def test_sweep_erases_late_writes_without_announcing_the_erasure_again(
             swept = await sweeper.sweep(records, now - A_MS, at, database=database)
             assert swept.failed == ()
             topics = (await records.journal.changed(now - AROUND, at + AROUND))[user]
-            assert topics.keys() == {ERASED}, again
+            assert topics.keys() == {ERASED, ERASURE_DONE}, again
             assert abs(topics[ERASED] - now) < A_MS, "not announced anew"
+            assert topics[ERASURE_DONE] >= at, "announced when it ended"
         later = now + A_MS
-        assert user not in await records.journal.changed(later, later + AROUND)
+        await sweeper.sweep(records, later, at + AROUND, database=database)
+        only_done = {ERASURE_DONE: topics[ERASURE_DONE]}
+        assert (await records.journal.changed(later, later + AROUND))[user] == only_done
+
+    asyncio.run(story())
+
+
+def test_erasure_that_ends_late_is_a_change_since_its_end(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that read half of the user meanwhile looks back from its own start only."""
+    monkeypatch.setattr(sweeper, "ANNOUNCED_BEFORE", timedelta(0))
+    user, records, swept_at = uuid4(), records_in(database, LIMITS), datetime.now(UTC)
+    began = swept_at - timedelta(minutes=21)
+
+    async def story() -> None:
+        await announce_erasure(database, user, began)
+        await sweeper.sweep(records, began - A_MS, swept_at, database=database)
+        watermarks, until = Watermarks(database), swept_at + AROUND
+        assert user in await watermarks.changed_users(ERASURES, swept_at - A_MS, until)
+        assert user not in await watermarks.changed_users([ERASED], swept_at - A_MS, until)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("problem", [ValueError("odd"), DatabaseUnavailable("away")])
+def test_failed_erasure_is_announced_anew_for_the_next_sweeps(
+    database: Database, monkeypatch: pytest.MonkeyPatch, problem: Exception
+) -> None:
+    monkeypatch.setattr(sweeper, "ANNOUNCED_BEFORE", timedelta(0))
+    user, records, swept_at = uuid4(), records_in(database, LIMITS), datetime.now(UTC)
+    began = swept_at - timedelta(minutes=21)
+
+    async def failing(*_: object, **__: object) -> None:
+        raise problem
+
+    async def story() -> None:
+        await announce_erasure(database, user, began)
+        monkeypatch.setattr(sweeper, "erase_user", failing)
+        with suppress(DatabaseUnavailable):  # where nobody could be swept
+            await sweeper.sweep(records, began - A_MS, swept_at, database=database)
+        topics = (await records.journal.changed(swept_at - A_MS, swept_at + AROUND))[user]
+        assert topics.keys() == {ERASED}
+
+    asyncio.run(story())
+
+
+def test_rows_of_a_run_that_began_during_an_erasure_are_deleted(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, run, now = uuid4(), new_id(), datetime.now(UTC)
+
+    class RunBeforeTheEnd(Users):
+        async def erase(self, user_id: UUID) -> None:
+            await JobRuns(database).start("rank", run, {}, now)
+            await write()
+            await super().erase(user_id)
+
+    async def write() -> None:
+        await database.run(
+            "INSERT INTO ranks (run_id, user_id, rank, position) VALUES (?, ?, 0.5, 1)", (run, user)
+        )
+
+    async def story() -> None:
+        monkeypatch.setattr(erasure, "Users", RunBeforeTheEnd)
+        assert (await erase_user(database, user, now)).deleted["ranks"] == 1
+        await write()  # the run is still writing
+        cql = "SELECT rank FROM ranks WHERE run_id = ? AND user_id = ?"
+        assert await database.run(cql, (run, user)) == []
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("generation", ["first", "second"])
+def test_erasure_after_a_restore_leads_an_outside_subject_to_another_id(
+    database: Database, generation: str
+) -> None:
+    """The restored backup may be older than the erasure that reassigned the subject."""
+    subject, users = subject_id("https://id.example", uuid4().hex), Users(database)
+
+    async def story() -> None:
+        if generation == "second":
+            await erase_user(database, subject, datetime.now(UTC))
+        erased = await users.user_of_subject(subject)
+        await erase_user(database, erased, datetime.now(UTC))
+        name = f"outside:{subject}"
+        if generation == "first":  # as the backup has it
+            await database.applied("DELETE FROM usernames WHERE username = ? IF EXISTS", (name,))
+        else:
+            await database.applied(
+                "UPDATE usernames SET user_id = ? WHERE username = ? IF EXISTS", (erased, name)
+            )
+        assert await users.user_of_subject(subject) == erased
+        await erase_user(database, erased, datetime.now(UTC))
+        assert await users.user_of_subject(subject) != erased
+
+    asyncio.run(story())
+
+
+def test_announced_erasure_of_an_outside_user_is_finished_by_the_sweep(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker dies when the subject has its new id, which a repeated request would erase."""
+    subject = subject_id("https://id.example", uuid4().hex)
+    gym, now = Gym(records_in(database, LIMITS)), datetime.now(UTC)
+    gym.user = subject
+
+    class Away(Logins):
+        async def of_user(self, user_id: UUID) -> list[Login]:
+            raise DatabaseUnavailable(f"away before {user_id}'s logins end")
+
+    async def story() -> None:
+        await one_of_each(gym)
+        with monkeypatch.context() as patched:
+            patched.setattr(erasure, "Logins", Away)
+            with pytest.raises(DatabaseUnavailable):
+                await erase_user(database, subject, now)
+        fresh = await Users(database).user_of_subject(subject)
+        assert fresh != subject
+        await erase_user(database, fresh, now)  # the repeated request
+        assert await gym.records.sets.of_user(subject)
+        monkeypatch.setattr(sweeper, "ANNOUNCED_BEFORE", timedelta(0))
+        at = datetime.now(UTC)
+        await sweeper.sweep(gym.records, now - A_MS, at, database=database)
+        assert not await gym.records.sets.of_user(subject)
+        assert await Users(database).user_of_subject(subject) not in (subject, fresh)
 
     asyncio.run(story())
 

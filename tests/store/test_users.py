@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from schemas.errors import NameTaken, NotFound
+from schemas.ids import subject_id
 from store.database import Database
 from store.users import Login, Logins, User, Users
 
@@ -32,6 +33,35 @@ def test_a_registered_user_is_found_by_name_and_id(database: Database):
         await users.register(somebody(user.username))  # the name is free again
         await users.erase(user.user_id)  # erasing again does not remove the new owner
         assert await users.by_name(user.username) is not None
+
+    asyncio.run(life())
+
+
+def test_subject_of_an_erased_user_is_reassigned_once(database: Database):
+    users, subject = Users(database), subject_id("https://id.example", uuid.uuid4().hex)
+
+    async def life() -> None:
+        assert await users.user_of_subject(subject) == subject
+        ids = [subject]
+        for _ in range(2):
+            for _ in range(2):  # a repeat changes nothing
+                await users.reassign_subject(ids[-1])
+            ids.append(await users.user_of_subject(subject))
+        await users.reassign_subject(subject)
+        assert await users.user_of_subject(subject) == ids[-1]
+        assert len(set(ids)) == 3
+
+    asyncio.run(life())
+
+
+def test_reassigning_leaves_names_of_registered_users(database: Database):
+    users, user = Users(database), somebody()
+
+    async def life() -> None:
+        await users.register(user)
+        await users.reassign_subject(user.user_id)
+        assert await users.by_name(user.username) == user
+        assert await users.user_of_subject(user.user_id) == user.user_id
 
     asyncio.run(life())
 
