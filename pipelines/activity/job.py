@@ -42,6 +42,7 @@ from pipelines.activity.stretches import STRETCHES
 from pipelines.keys import IncumbentBytes, Row, UserKey
 from pipelines.lifecycle.engines import Pass, engine_of
 from pipelines.lifecycle.environment import environment
+from pipelines.lifecycle.global_retirement import retire_global
 from pipelines.lifecycle.job import EngineName, Job, open_job, recorded_users
 from pipelines.lifecycle.members import members_of
 from pipelines.lifecycle.pointers import (
@@ -66,6 +67,7 @@ from store.models import ModelKey, Models, StoredModel
 from store.stretches import Stretches
 
 FAMILY = "activity"
+REPLACED = {"promoted", "unchanged"}  # outcomes after which a layout's serving model is of now
 TOPICS: tuple[Topic, ...] = ("sets", "stretches", *ERASURES)
 
 
@@ -99,17 +101,21 @@ def train_activity(
         )
         if not keys or skipped:
             job.run.status = "nothing-to-do"
-        else:
-            outcomes = _learn(job, keys)
+        if not skipped:
+            outcomes = _learn(job, keys) if keys else {}
+            replaced: list[InputLayout] = [
+                layout for layout, outcome in outcomes.items() if outcome in REPLACED
+            ]
+            retire_global(job, (FAMILY,), replaced, FAMILY)
             failed = [outcome for outcome in job.run.outcomes if outcome.status == "failed"]
-            repeated = outcomes == {"unchanged"} and same_outcomes(job.database, FAMILY, failed)
-            if users == "changed" and repeated:
+            unchanged = set(outcomes.values()) == {"unchanged"}
+            if users == "changed" and unchanged and same_outcomes(job.database, FAMILY, failed):
                 job.run.status = "nothing-to-do"  # the last run had already read what changed
         job.run.mark_read()
     return job.run.report()
 
 
-def _learn(job: Job, keys: Sequence[UserKey]) -> set[str]:
+def _learn(job: Job, keys: Sequence[UserKey]) -> dict[InputLayout, str]:
     """Run the three passes; the outcomes of the layouts' models."""
     run, engine = job.run, engine_of(job)
     members = members_of(keys, job.config.training.seed)
@@ -121,7 +127,7 @@ def _learn(job: Job, keys: Sequence[UserKey]) -> set[str]:
     run.counts["stretches"] += sum(row["stretches"] for row in sums_rows)
     if not sums_rows:
         run.status = "not-learned"
-        return set()
+        return {}
     with run.step("borders"):
         context = border_context(sums_rows)
         pass_ = Pass(STRETCHES, partial(borders_row, context=context), BORDERS)
@@ -134,13 +140,13 @@ def _learn(job: Job, keys: Sequence[UserKey]) -> set[str]:
     run.add_outcomes([_outcome(row) for row in evaluated_rows])
     run.require_lease()
     with run.step("promotion"):
-        outcomes: set[str] = set()
+        outcomes: dict[InputLayout, str] = {}
         for layout in LAYOUTS:
             passes = (sums_rows, border_rows, evaluated_rows)
             of_layout = [[row for row in rows if row["model_id"] == layout] for rows in passes]
             if of_layout[0]:
-                outcomes.add(_promote_layout(job, layout, *of_layout))
-    run.status = _status(outcomes)
+                outcomes[layout] = _promote_layout(job, layout, *of_layout)
+    run.status = _status(set(outcomes.values()))
     return outcomes
 
 
@@ -260,7 +266,7 @@ def _stored_model(
 
 def _status(outcomes: set[str]) -> RunStatus:
     """The status of a run, from the best outcome of the layouts."""
-    if outcomes & {"promoted", "unchanged"}:
+    if outcomes & REPLACED:
         return "done"
     return "refused" if outcomes & {"refused", WITHDRAWN} else "not-learned"
 

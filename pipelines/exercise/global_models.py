@@ -41,6 +41,10 @@ MIN_MEMBERS = 2  # a model of one member cannot be evaluated without that member
 REDUCED = "iterative-reduce"  # recipe: the average of `exercise-averaged`
 WAITS = "promoted for users' models; people without one are served by what is averaged"
 
+PROMOTED = "promoted"
+REPLACED = (PROMOTED, WAITS)
+"""Outcomes after which the serving models of a layout were learned by this run, or unchanged."""
+
 
 def read_global_models(database: Database) -> dict[InputLayout, VersionedGlobalModel]:
     """The serving global models, by layout; their members are not known any more."""
@@ -100,9 +104,9 @@ def store_global_models(
     margin: float,
     run_id: UUID,
     at: datetime,
-) -> dict[str, str]:
+) -> dict[InputLayout, str]:
     """Store the global models of a run and promote those that pass; the outcome of each layout."""
-    outcomes: dict[str, str] = {}
+    outcomes: dict[InputLayout, str] = {}
     for layout, model in models.items():
         members = [
             c for c in candidates if c.model_id == layout and str(c.user_id) in model.members
@@ -119,7 +123,7 @@ def store_global_models(
         withdrawn_reason = asyncio.run(
             _store(database, layout, model, shares, next_calibrations, run_id, at, serve)
         )
-        outcomes[layout] = withdrawn_reason or reason or "promoted"
+        outcomes[layout] = withdrawn_reason or reason or PROMOTED
     return outcomes
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
@@ -10,6 +10,8 @@ from models.exercise.examples import ExampleSettings
 from pipelines.exercise.global_fit import fit_global_models
 from pipelines.exercise.global_models import (
     FAMILY,
+    REPLACED,
+    STATISTICS,
     read_calibrations,
     read_global_models,
     store_global_models,
@@ -22,6 +24,7 @@ from pipelines.exercise.unchanged import drop_unchanged
 from pipelines.exercise.users import LearnedUsers, learn_users, named_recipe, relearn_unpromoted
 from pipelines.exercise.windows import WindowRecipe
 from pipelines.lifecycle.engines import engine_of
+from pipelines.lifecycle.global_retirement import NO_SUCCESSOR, retire_global
 from pipelines.lifecycle.job import EngineName, Job, finish_run, open_job, recorded_users
 from pipelines.lifecycle.members import members_of
 from pipelines.lifecycle.pointers import read_global_incumbents
@@ -30,13 +33,14 @@ from pipelines.lifecycle.scope import (
     Scope,
     UserSelection,
     full_run_due,
+    full_run_mark,
     mark_full_run,
     scope_of,
     unfinished,
 )
 from pipelines.lifecycle.user_models import outcome_of, retire_users
 from schemas.config import Config
-from schemas.inputs import ACC3, ACC6
+from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.progress import Progress
 from schemas.times import Clock, server_time
 from store.jobs import UserOutcome
@@ -70,6 +74,8 @@ def train_exercise(
         recipe = recipe_of(config, cutoff_at)
         scope = _changed(job, recipe) if users == "changed" else _scope(job, users)
         too_few = _learn(job, scope, recipe) if scope.keys else []
+        if scope.whole and not scope.keys:
+            job.run.metrics["global"] = _retire_global(job, {})
         retire_users(job, too_few, scope.orphaned)
         job.run.metrics["people"] = people_of(job.run.outcomes)
         finish_run(job, users)
@@ -130,7 +136,7 @@ def _learn(job: Job, scope: Scope, recipe: Recipe) -> list[UserOutcome]:
     learned = learn_users(job, scope, context)
     run.require_lease()
     if scope.whole:
-        run.metrics["global"] = store_global_models(
+        outcomes = store_global_models(
             job.database,
             global_models,
             learned.candidates,
@@ -138,6 +144,7 @@ def _learn(job: Job, scope: Scope, recipe: Recipe) -> list[UserOutcome]:
             run_id=run.run_id,
             at=server_time(),
         )
+        run.metrics["global"] = _retire_global(job, outcomes)
         learned = relearn_unpromoted(job, scope, recipe, global_models, learned)
         run.require_lease()
     _record(run, learned)
@@ -147,6 +154,19 @@ def _learn(job: Job, scope: Scope, recipe: Recipe) -> list[UserOutcome]:
         started_at = run.started_at
         mark_full_run(job.database, FAMILY, run.run_id, started_at - OVERLAP, started_at)
     return [outcome_of(row) for row in learned.without_model if row["status"] == "not-learned"]
+
+
+def _retire_global(job: Job, outcomes: Mapping[InputLayout, str]) -> dict[str, str]:
+    """Retire global models of erased users that have no successor; the outcome of each layout."""
+    replaced: list[InputLayout] = [
+        layout for layout, outcome in outcomes.items() if outcome in REPLACED
+    ]
+    families = (FAMILY, STATISTICS)
+    retired = retire_global(job, families, replaced, full_run_mark(FAMILY))
+    return {
+        **outcomes,
+        **{layout: f"{outcomes.get(layout, 'not learned')}; {NO_SUCCESSOR}" for layout in retired},
+    }
 
 
 def _record(run: Run, learned: LearnedUsers) -> None:

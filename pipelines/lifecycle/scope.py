@@ -144,7 +144,7 @@ def full_run_due(database: Database, family: str, now: datetime, after: timedelt
         after: the age at which the last full run is old. It never is while no set changes and
             nobody is erased.
     """
-    mark = _full_run_mark(family)
+    mark = full_run_mark(family)
     since = asyncio.run(Watermarks(database).read(mark, now))
     if since is None:
         return True
@@ -155,10 +155,10 @@ def mark_full_run(
     database: Database, family: str, run_id: UUID, read_until: datetime, now: datetime
 ) -> None:
     """Record up to when a run over all users has read."""
-    asyncio.run(Watermarks(database).advance(_full_run_mark(family), run_id, read_until, now))
+    asyncio.run(Watermarks(database).advance(full_run_mark(family), run_id, read_until, now))
 
 
-def _full_run_mark(family: str) -> str:
+def full_run_mark(family: str) -> str:
     """The name of the watermark of a family's runs over all users."""
     return f"{family}:everybody"
 

@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from ingest.erasure import erase_user
 from models.activity.codec import from_bytes
 from models.signal.wrist import wrist_signals
 from pipelines.activity.job import train_activity
+from pipelines.lifecycle.global_retirement import NO_SUCCESSOR
 from schemas.layout import GLOBAL_OWNER
 from store.champions import Champions
 from store.jobs import JobRuns
@@ -132,6 +134,22 @@ def test_withdrawn_model_is_promoted_again_only_if_no_other_version_serves(empty
     assert train()[:3] == ("refused", "withdrawn", [reason])
     serves = asyncio.run(Champions(empty).serving(ModelKey.of_global(LAYOUT, "activity")))
     assert serves.version == first
+
+
+@pytest.mark.parametrize("erased", [PEOPLE - 1, PEOPLE])
+def test_model_that_holds_erased_users_is_retired_where_none_replaces_it(
+    empty, spark_config, erased
+):
+    for person in range(PEOPLE):
+        keep(empty, walker(person), [stretch_of(10 * person, NOW)])
+    assert train_activity(spark_config, engine="local").status == "done"
+    for person in range(erased):
+        asyncio.run(erase_user(empty, walker(person), datetime.now(UTC)))
+    report = train_activity(spark_config, users="changed", engine="local")
+    assert report.status == ("nothing-to-do" if erased == PEOPLE else "refused")
+    assert report.reasons[f"{LAYOUT}: {NO_SUCCESSOR}"] == 1
+    key = ModelKey.of_global(LAYOUT, "activity")
+    assert asyncio.run(Champions(empty).serving(key)) is None
 
 
 def test_unreadable_serving_model_is_replaced(empty, spark_config):

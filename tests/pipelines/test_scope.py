@@ -9,8 +9,9 @@ import pytest
 
 from ingest.erasure import erase_user
 from pipelines.exercise import global_models
-from pipelines.exercise.global_models import STATISTICS, read_global_models
+from pipelines.exercise.global_models import MIN_MEMBERS, STATISTICS, read_global_models
 from pipelines.exercise.job import train_exercise
+from pipelines.lifecycle.global_retirement import NO_SUCCESSOR
 from pipelines.lifecycle.pointers import pointers_in_effect, read_serving
 from pipelines.lifecycle.scope import selected_users
 from schemas.layout import GLOBAL_OWNER, owner_of
@@ -170,6 +171,43 @@ def test_erasure_causes_the_next_retraining_of_the_global_model(database, people
     assert train(days=1).status == "nothing-to-do"
     again = train(days=8)
     assert again.counts["sets"] == first.counts["sets"] - len(people[0])
+
+
+def test_refused_global_model_retires_the_one_that_holds_an_erased_user(database, people, train):
+    for user, sets in zip(EVERYBODY[:2], people, strict=False):
+        put(database, user, sets, datetime.now(UTC) - timedelta(hours=1))
+    assert train("all").metrics["global"][LAYOUT] == "promoted"
+    asyncio.run(erase_user(database, EVERYBODY[0], datetime.now(UTC)))
+    again = train(days=8)
+    assert again.metrics["global"][LAYOUT].startswith(f"1 of {MIN_MEMBERS} people")
+    assert again.reasons[f"{LAYOUT}: {NO_SUCCESSOR}"] == 1
+    assert (global_run(database), read_global_models(database)) == (None, {})
+    assert served(database) == {EVERYBODY[1]}
+
+
+def test_global_model_is_retired_when_every_user_was_erased(database, people, train):
+    put_all(database, people, datetime.now(UTC) - timedelta(hours=1))
+    train("all")
+    for user in EVERYBODY:
+        asyncio.run(erase_user(database, user, datetime.now(UTC)))
+    again = train(days=8)
+    assert again.metrics["global"] == {LAYOUT: f"not learned; {NO_SUCCESSOR}"}
+    assert (global_run(database), read_global_models(database)) == (None, {})
+    assert NO_SUCCESSOR not in str(train(days=16).reasons)
+
+
+def test_refused_global_model_leaves_the_one_before_it_where_nobody_was_erased(
+    database, people, train
+):
+    put_all(database, people, datetime.now(UTC) - timedelta(hours=1))
+    first = train("all")
+    for user in EVERYBODY[1:]:  # as their time to live does
+        database.execute(
+            "DELETE FROM labelled_sets WHERE user_id = ? AND model_id = ?", (user, LAYOUT)
+        )
+    refused = train("all", days=1)
+    assert refused.metrics["global"][LAYOUT].startswith(f"1 of {MIN_MEMBERS} people")
+    assert global_run(database) == first.run_id
 
 
 def test_all_users_are_trained_when_the_changes_since_the_last_run_have_expired(
