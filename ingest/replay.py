@@ -1,7 +1,6 @@
 """Rebuilds a user's projections from the journal, with the code that wrote them first."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from uuid import UUID
 
 from ingest.projections import project_all
@@ -10,7 +9,7 @@ from ingest.sweeper import refresh_labelled_sets
 from schemas.config import Limits
 from schemas.times import Clock, server_time, us_of
 from store.database import Database
-from store.journal import Event, months_between
+from store.journal import Event
 from store.records import Records, records_in
 
 
@@ -40,11 +39,3 @@ async def replay_events(
     await project_all(records, user_id, events, now_us)
     await refresh_labelled_sets(records, user_id, now_us)
     await project_stretches(records, user_id, now_us)
-
-
-async def replay(records: Records, user_id: UUID, first: datetime, now: datetime) -> int:
-    """Project a user's events from a day on; returns how many there were."""
-    months = months_between(first.date(), (now + timedelta(days=1)).date())
-    events = await records.journal.events(user_id, months)
-    await replay_events(records, user_id, events, us_of(now))
-    return len(events)

@@ -19,7 +19,6 @@ _CREATE = re.compile(
     r"^CREATE\s+(?:MATERIALIZED\s+VIEW|CUSTOM\s+INDEX|TABLE|INDEX|TYPE)(?!\s+IF\s+NOT\s+EXISTS)\b",
     re.IGNORECASE,
 )
-_TABLE = re.compile(r"^CREATE\s+TABLE\s+IF\s+NOT\s+EXISTS\s+(\w+)", re.IGNORECASE)
 _REPEATABLE = re.compile(r"\bIF\s+(?:NOT\s+)?EXISTS\b|^ALTER\s+TABLE\s+\S+\s+WITH\b", re.IGNORECASE)
 
 
@@ -84,12 +83,6 @@ def repeatable(statement: str) -> str:
     if not _REPEATABLE.search(safe):
         raise BadMigration(f"`{statement[:80]}` cannot run twice: say IF EXISTS or IF NOT EXISTS")
     return safe
-
-
-def tables_in(migration: Migration) -> list[str]:
-    """The tables that a migration creates."""
-    matches = (_TABLE.match(statement) for statement in migration.statements)
-    return [table[1] for table in matches if table]
 
 
 def checksum_of(statements: Sequence[str]) -> str:

@@ -132,10 +132,6 @@ class Models:
         )
         return sorted((_model(row) for row in rows), key=lambda m: m.created_at, reverse=True)
 
-    async def erase(self, key: ModelKey) -> None:
-        """Delete all versions of a model."""
-        await self._database.run(f"DELETE FROM models WHERE {_KEY}", key)
-
 
 def _model(row: Row) -> StoredModel:
     return StoredModel(

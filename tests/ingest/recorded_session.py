@@ -3,13 +3,16 @@
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from ingest.recorder import Recorder
+from ingest.replay import replay_events
 from schemas.errors import DatabaseUnavailable
 from schemas.events import Completion, SessionOpening
+from schemas.times import us_of
+from store.journal import months_between
 from store.records import Records
 from tests.ingest.histories import (
     CHUNKS,
@@ -80,6 +83,14 @@ async def both_sensors() -> RecordedSession:
 async def put_rotation(one: RecordedSession, *numbers: int) -> None:
     for seq in numbers:
         await one.recorder.put_chunk(one.user, one.session, "gyro", seq, AXES_TURNED[seq])
+
+
+async def replay(records: Records, user_id: UUID, first: datetime, now: datetime) -> int:
+    """Project a user's events from a day on; the number of events."""
+    months = months_between(first.date(), (now + timedelta(days=1)).date())
+    events = await records.journal.events(user_id, months)
+    await replay_events(records, user_id, events, us_of(now))
+    return len(events)
 
 
 class CountingRepository:

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.replay import replay
 from ingest.stretches import (
     MARGIN_NS,
     MAX_STRETCH_NS,
@@ -24,7 +23,7 @@ from schemas.events import Completion, SetConfirmation
 from schemas.layout import LABELLED_TTL_S
 from schemas.times import NS_PER_S, us_of
 from tests.ingest.histories import CHUNKS, RATE_HZ, SHA, START, N, new_id
-from tests.ingest.recorded_session import NOW, RecordedSession, both_sensors
+from tests.ingest.recorded_session import NOW, RecordedSession, both_sensors, replay
 
 FIRST_NS = us_of(START) * 1000
 

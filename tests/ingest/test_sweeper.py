@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 
-from ingest.replay import replay
 from ingest.sweeper import is_label_current, sweep
 from schemas.errors import DatabaseUnavailable
 from schemas.inputs import ACC3, ACC6
 from schemas.times import us_of
 from store.sets import LabelledRevision
 from tests.ingest.histories import START, confirmation
-from tests.ingest.recorded_session import NOW, FailingRepository, RecordedSession
+from tests.ingest.recorded_session import NOW, FailingRepository, RecordedSession, replay
 from tests.store.made_records import set_row
 
 

@@ -28,8 +28,6 @@ def test_model_is_read_back_as_it_was_stored(database: Database):
         versions = await models.versions(model.key)
         assert {version.version for version in versions} == {model.version, other.version}
         assert {version.content for version in versions} == {b""}
-        await models.erase(model.key)
-        assert await models.versions(model.key) == []
 
     asyncio.run(life())
 
