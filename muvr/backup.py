@@ -220,10 +220,10 @@ def _require_empty(context: CommandContext, filled: Set[str]) -> None:
     Raises:
         BadBackup: which of them.
     """
-    if found := [table for table in COUNTED if table in filled]:
+    if filled_tables := [table for table in COUNTED if table in filled]:
         raise BadBackup(
-            f"The node at {context.config.paths.data} is not empty ({', '.join(found)}). Restore "
-            "into a new folder: MUVR_PATHS__DATA=… muvr restore …"
+            f"The node at {context.config.paths.data} is not empty ({', '.join(filled_tables)}). "
+            "Restore into a new folder: MUVR_PATHS__DATA=… muvr restore …"
         )
 
 

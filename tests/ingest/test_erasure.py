@@ -207,7 +207,7 @@ def test_interrupted_erasure_is_finished_by_the_sweep(
 
     monkeypatch.setattr(sweeper, "erase_user", erased)
     asyncio.run(sweeper.sweep(records, now - A_MS, now + timedelta(minutes=1), database=database))
-    assert user in [one for one, _ in done]
+    assert user in [user_id for user_id, _ in done]
 
 
 @pytest.mark.parametrize("table", ["sessions", "samples", "stream_parts", "journal"])
