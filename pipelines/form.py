@@ -24,6 +24,7 @@ from pipelines.lifecycle.attempts import attempted_row
 from pipelines.lifecycle.engines import Partitions, Pass, engine_of
 from pipelines.lifecycle.environment import environment
 from pipelines.lifecycle.job import EngineName, Job, finish_run, open_job, recorded_users
+from pipelines.lifecycle.pointers import pointers_in_effect
 from pipelines.lifecycle.runs import RunReport
 from pipelines.lifecycle.scope import Scope, UserSelection, scope_of
 from pipelines.lifecycle.user_models import (
@@ -85,13 +86,14 @@ def train_form(
 def _learn(job: Job, scope: Scope) -> list[UserOutcome]:
     """Learn, store and promote; the outcomes of users with too few sets."""
     run, engine = job.run, engine_of(job)
+    serving = pointers_in_effect(job.database, scope.keys, FAMILY)
     with run.step("users"):
         pass_ = Pass(LABELLED_SETS, learned_row, LEARNED, (USER_MODEL_WRITER,))
         rows = engine.learn(scope, pass_, run)
     job.progress.step("form: user models learned", len(rows), len(scope.keys))
     run.counts["sets"] += sum(row["sets"] for row in rows)
     run.add_outcomes([outcome_of(row) for row in rows if row["status"] == "failed"])
-    promote_users(job, [row for row in rows if row["status"] == "learned"])
+    promote_users(job, [row for row in rows if row["status"] == "learned"], serving)
     return [outcome_of(row) for row in rows if row["status"] == "not-learned"]
 
 

@@ -12,16 +12,19 @@ from store.models import ModelKey, StoredModel
 
 _CHAMPION = (
     "owner, model_id, family, version, sha256, run_id, previous_version, previous_run_id, "
-    "promoted_at, earlier"
+    "promoted_at, earlier, rolled_back"
 )
 _KEY = "owner = ? AND model_id = ? AND family = ?"
 _MOVE = (
     "UPDATE champions SET version = ?, sha256 = ?, run_id = ?, previous_version = ?, "
-    f"previous_run_id = ?, promoted_at = ?, earlier = ? WHERE {_KEY} IF version = ? AND run_id = ?"
+    "previous_run_id = ?, promoted_at = ?, earlier = ?, rolled_back = ? "
+    f"WHERE {_KEY} IF version = ? AND run_id = ?"
 )
 MAX_EARLIER = 6
 """Earlier promotions that a pointer remembers: with the champion and the one before it eight, so
 that a week of bad nightly runs can be undone."""
+MAX_ROLLED_BACK = MAX_EARLIER + 2
+"""Versions that a pointer remembers as rolled back: as many as one rollback can pass over."""
 Promotion = tuple[str, UUID]  # a version, and the run that promoted it
 
 
@@ -54,6 +57,8 @@ class Champion(NamedTuple):
     Attributes:
         previous_version, previous_run_id: what served before; None where nothing did.
         earlier: the versions that served before those, newest first, including any withdrawn.
+        rolled_back: the versions that an operator rolled back from and nobody promoted since, the
+            last one first.
     """
 
     owner: str
@@ -66,6 +71,7 @@ class Champion(NamedTuple):
     previous_run_id: UUID | None
     promoted_at: datetime
     earlier: tuple[Promotion, ...] = ()
+    rolled_back: tuple[str, ...] = ()
 
     @property
     def key(self) -> ModelKey:
@@ -141,6 +147,8 @@ class Champions:
     ) -> Champion:
         """Make a challenger the champion, if the pointer still is what was read.
 
+        A version that had been rolled back is not remembered as such any more.
+
         Raises:
             LostChampionRace: it is not; read the pointer and compare the models again.
         """
@@ -148,12 +156,11 @@ class Champions:
         earlier_promotions = [
             (version, run_id) for version, run_id in promotions if version != challenger.version
         ]
-        promoted = await self._pointer_to(earlier_promotions, challenger, at)
+        rolled_back = () if incumbent is None else incumbent.rolled_back
+        promoted = await self._pointer_to(earlier_promotions, challenger, at, rolled_back)
         if incumbent is None:
-            cql = (
-                f"INSERT INTO champions ({_CHAMPION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-                "IF NOT EXISTS"
-            )
+            markers = ", ".join("?" * len(promoted))
+            cql = f"INSERT INTO champions ({_CHAMPION}) VALUES ({markers}) IF NOT EXISTS"
             await self._move(cql, tuple(promoted), promoted)
         else:
             await self._replace(incumbent, promoted)
@@ -162,13 +169,16 @@ class Champions:
     async def rollback(self, key: ModelKey, at: datetime) -> Champion:
         """Go back to the newest version before the champion whose run was not withdrawn.
 
+        The pointer remembers the versions after it as rolled back: a run that learns the same bytes
+        again must not undo what an operator decided.
+
         Raises:
             NoModel: there is no champion, none before it, or all were withdrawn.
             LostChampionRace: the pointer moved meanwhile.
         """
         champion = await self.read(key)
-        promotions = [] if champion is None else _promotions(champion)[1:]
-        models = [(version, run_id) for version, run_id in promotions if version]
+        promotions = [] if champion is None else _promotions(champion)
+        models = [(version, run_id) for version, run_id in promotions[1:] if version]
         if champion is None or not models:
             raise NoModel(
                 f"{key.owner} has no earlier {key.family} model for {key.model_id} to go back to."
@@ -184,7 +194,10 @@ class Champions:
         if not rows:
             raise NoModel(f"Version {version} of {key.owner} is not kept any more.")
         back = Challenger(*key, version, rows[0].sha256, run_id)
-        target = await self._pointer_to(promotions[promotions.index(promotion) + 1 :], back, at)
+        place = promotions.index(promotion, 1)
+        passed_over = [version for version, _ in promotions[:place] if version]
+        rolled_back = (*passed_over, *champion.rolled_back)
+        target = await self._pointer_to(promotions[place + 1 :], back, at, rolled_back)
         await self._replace(champion, target)
         return target
 
@@ -205,7 +218,7 @@ class Champions:
         if champion is None or serving is None:
             return None
         no_model = Challenger(*key, "", b"", run_id)
-        target = await self._pointer_to(_promotions(champion), no_model, at)
+        target = await self._pointer_to(_promotions(champion), no_model, at, champion.rolled_back)
         await self._replace(champion, target)
         return serving.version
 
@@ -240,13 +253,25 @@ class Champions:
         return None
 
     async def _pointer_to(
-        self, earlier_promotions: Sequence[Promotion], challenger: Challenger, at: datetime
+        self,
+        earlier_promotions: Sequence[Promotion],
+        challenger: Challenger,
+        at: datetime,
+        rolled_back: Sequence[str],
     ) -> Champion:
-        """A pointer to a challenger, with the promotions that it can fall back to."""
+        """A pointer to a challenger, with the promotions that it can fall back to.
+
+        Args:
+            earlier_promotions: newest first.
+            challenger: what it leads to.
+            at: now.
+            rolled_back: versions, the last one first; the challenger's is dropped.
+        """
         newest = await self._first_not_withdrawn(earlier_promotions)
         previous = newest if newest is not None and newest[0] else (None, None)
         rest = tuple(promotion for promotion in earlier_promotions if promotion != previous)
-        return Champion(*challenger, *previous, at, rest[:MAX_EARLIER])
+        others = tuple(version for version in rolled_back if version != challenger.version)
+        return Champion(*challenger, *previous, at, rest[:MAX_EARLIER], others[:MAX_ROLLED_BACK])
 
     async def _replace(self, current: Champion, target: Champion) -> None:
         """Move a pointer from what was read to a target of the same key.
@@ -283,5 +308,8 @@ def _promotions(champion: Champion) -> list[Promotion]:
 
 
 def _champion(row: Row) -> Champion:
-    earlier = tuple((version, run_id) for version, run_id in row.earlier or ())
-    return Champion(*row)._replace(promoted_at=aware(row.promoted_at), earlier=earlier)
+    return Champion(*row)._replace(
+        promoted_at=aware(row.promoted_at),
+        earlier=tuple((version, run_id) for version, run_id in row.earlier or ()),
+        rolled_back=tuple(row.rolled_back or ()),
+    )

@@ -10,7 +10,7 @@ from pipelines.keys import IncumbentBytes
 from pipelines.lifecycle.gather import gather
 from schemas.errors import LostChampionRace, NoModel
 from schemas.inputs import LAYOUTS, InputLayout
-from store.champions import Challenger, Champions, ServingVersion
+from store.champions import Challenger, Champion, Champions, ServingVersion
 from store.database import Database
 from store.jobs import UserOutcome
 from store.models import ModelKey, Models, StoredModel
@@ -22,6 +22,8 @@ RETIRED = "retired"
 NO_SETS = "no labelled set is left"
 
 NOT_KEPT = "the model is not in the store: learned again from other sets, or its owner erased"
+
+ROLLED_BACK = "the same bytes as those of a version that an operator rolled back"
 
 OVERTAKEN = "the pointer moved, or a run was withdrawn, since the model was judged"
 
@@ -151,9 +153,9 @@ async def move_pointer(
 ) -> tuple[str, str]:
     """Point an owner to a model, unless it serves already or was withdrawn.
 
-    The same data gives the same bytes, so a run could undo a rollback. Bytes of a withdrawn run are
-    therefore not promoted while another version of the owner serves. Where none does they are, and
-    the reason names the run that was withdrawn.
+    The same data gives the same bytes, so a run could undo a rollback. Bytes of a withdrawn run, or
+    of a version that an operator rolled back, are therefore not promoted while another version of
+    the owner serves. Where none does they are, and the reason says what was withdrawn.
 
     Args:
         champions: where the pointers are.
@@ -175,16 +177,21 @@ async def move_pointer(
         return "unchanged", ""
     if expected_version not in (None, serving.version if serving else ""):
         raise LostChampionRace(OVERTAKEN)
-    run = (
-        None
-        if incumbent is None
-        else await champions.withdrawn_run_of(incumbent, challenger.version)
-    )
-    reason = f"the same bytes as those of run {run}, which was withdrawn" if run else ""
+    reason = ""
+    if incumbent is not None:
+        reason = await _withdrawn_reason(champions, incumbent, challenger.version)
     if reason and serving is not None:
         return WITHDRAWN, reason
     await champions.promote(challenger, incumbent, at)
     return "promoted", reason
+
+
+async def _withdrawn_reason(champions: Champions, incumbent: Champion, version: str) -> str:
+    """Why an operator does not want a version to serve; "" where nobody has said so."""
+    if version in incumbent.rolled_back:
+        return ROLLED_BACK
+    run = await champions.withdrawn_run_of(incumbent, version)
+    return f"the same bytes as those of run {run}, which was withdrawn" if run else ""
 
 
 def retire(

@@ -63,19 +63,24 @@ def orphaned_pointers(
         users: the users that the run is asked to learn; None: everybody.
         read: users and layouts that have sets.
     """
+    return tuple(sorted(pointer_keys(database, family, users) - set(read)))
+
+
+def pointer_keys(
+    database: Database, family: str, users: Sequence[UUID] | None
+) -> set[tuple[UUID, str]]:
+    """Users and layouts that have a pointer of a family; None for users: everybody."""
     champions = Champions(database)
     if users is None:
         owners = asyncio.run(champions.owners_of(family))
-        pointers = {(user, layout) for owner, layout in owners if (user := user_of_owner(owner))}
-    else:
-        of_users = gather([champions.of_owner(owner_of(user)) for user in users])
-        pointers = {
-            (user, pointer.model_id)
-            for user, of_user in zip(users, of_users, strict=True)
-            for pointer in of_user
-            if pointer.family == family
-        }
-    return tuple(sorted(pointers - set(read)))
+        return {(user, layout) for owner, layout in owners if (user := user_of_owner(owner))}
+    of_users = gather([champions.of_owner(owner_of(user)) for user in users])
+    return {
+        (user, pointer.model_id)
+        for user, of_user in zip(users, of_users, strict=True)
+        for pointer in of_user
+        if pointer.family == family
+    }
 
 
 def selected_users(

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from pipelines.lifecycle.pointers import Move, move_pointers, retire
 from pipelines.lifecycle.runs import Run
 from pipelines.spark.tables import append
 from schemas.times import server_time
+from store.champions import ServingVersion
 from store.database import Database
 from store.jobs import UserOutcome
 from store.models import Models, StoredModel
@@ -93,22 +94,33 @@ def outcome_of(
     )
 
 
-def promote_users(job: Job, learned: Sequence[Row]) -> None:
+def promote_users(
+    job: Job, learned: Sequence[Row], serving: Mapping[UserKey, ServingVersion]
+) -> None:
     """Point users to the models that were stored, and record the outcomes.
+
+    Args:
+        job: the job.
+        learned: the rows of users whose models may serve.
+        serving: what served before the run learned. Users whom something else serves by now are
+            overtaken: an operator moved the pointer, and the next run learns them again.
 
     Raises:
         LeaseHeld: the run's lease was lost; no pointer moves.
     """
     run = job.run
     run.require_lease()
-    moves = [
-        Move(UUID(row["user_id"]), row["model_id"], row["version"], bytes(row["sha256"]))
-        for row in learned
-    ]
+    moves = [_move(row, serving) for row in learned]
     moved = move_pointers(
         job.database, moves, family=run.family, run_id=run.run_id, at=server_time()
     )
     run.add_outcomes([outcome_of(row, *move) for row, move in zip(learned, moved, strict=True)])
+
+
+def _move(row: Row, serving: Mapping[UserKey, ServingVersion]) -> Move:
+    key = UUID(row["user_id"]), row["model_id"]
+    expected = serving[key].version if key in serving else ""
+    return Move(*key, row["version"], bytes(row["sha256"]), expected)
 
 
 def retire_users(

@@ -8,7 +8,7 @@ a model that is clearly worse than the baseline for its user is vetoed.
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -19,12 +19,18 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from models.history import DAY_S, SetLog
-from pipelines.keys import Key, Row
+from pipelines.keys import Key, Row, UserKey
 from pipelines.lifecycle.attempts import Attempt, attempted
 from pipelines.lifecycle.environment import environment
 from pipelines.lifecycle.job import Job, finish_run, open_job, recorded_users
+from pipelines.lifecycle.pointers import pointers_in_effect
 from pipelines.lifecycle.runs import RunReport
-from pipelines.lifecycle.scope import UserSelection, orphaned_pointers, selected_users
+from pipelines.lifecycle.scope import (
+    UserSelection,
+    orphaned_pointers,
+    pointer_keys,
+    selected_users,
+)
 from pipelines.lifecycle.user_models import (
     USER_MODEL_WRITER,
     outcome_of,
@@ -51,6 +57,7 @@ from schemas.inputs import SETS
 from schemas.layout import owner_of
 from schemas.progress import Progress
 from schemas.times import Clock, server_time
+from store.champions import ServingVersion
 from store.jobs import JobRuns, UserOutcome
 
 LATER_DAYS = 28
@@ -207,6 +214,8 @@ def _learn(job: Job, family: PersonalFamily, users: Sequence[UUID] | None) -> li
         return []
     run.metrics[NEWEST_SET] = newest.isoformat()
     cutoff_s = newest.timestamp() - LATER_DAYS * DAY_S
+    pointers = sorted(pointer_keys(job.database, family.name, users))
+    serving = pointers_in_effect(job.database, pointers, family.name)
     frame = _frame(family, spark, job.keyspace, users, cutoff_s)
     with run.step("users"), persisted(frame) as learned:
         rows = [row.asDict() for row in learned.drop(*USER_MODEL_WRITER.large_columns).collect()]
@@ -216,7 +225,7 @@ def _learn(job: Job, family: PersonalFamily, users: Sequence[UUID] | None) -> li
     job.progress.step(f"{family.name}: users learned", len(rows), len(rows))
     run.counts["sets"] += sum(row["sets"] for row in rows)
     with run.step("promote"):
-        _promote(job, rows)
+        _promote(job, rows, serving)
     return rows
 
 
@@ -257,8 +266,11 @@ def _frame(
     return learned
 
 
-def _promote(job: Job, rows: Sequence[Row]) -> None:
-    """Judge the recipe on all users, apply users' vetoes, move the pointers."""
+def _promote(job: Job, rows: Sequence[Row], serving: Mapping[UserKey, ServingVersion]) -> None:
+    """Judge the recipe on all users, apply users' vetoes, move the pointers.
+
+    `serving` is what served before they were learned.
+    """
     run = job.run
     learned = [row for row in rows if row["status"] == "learned"]
     run.add_outcomes([outcome_of(row) for row in rows if row["status"] == "failed"])
@@ -278,7 +290,7 @@ def _promote(job: Job, rows: Sequence[Row]) -> None:
         return
     reason = "worse than the same as last time"
     run.add_outcomes([outcome_of(row, "vetoed", reason) for row in learned if _vetoed(row)])
-    promote_users(job, [row for row in learned if not _vetoed(row)])
+    promote_users(job, [row for row in learned if not _vetoed(row)], serving)
 
 
 def _vetoed(row: Row) -> bool:

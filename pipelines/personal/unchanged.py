@@ -65,7 +65,8 @@ def carried_over(before: UserOutcome, serving: str | None) -> UserOutcome | None
     """The outcome of sets that the last run has read; None where they are to be learned again.
 
     A model that the run promoted and that was withdrawn since is no longer in effect. "unchanged"
-    without a version says that, as before, no model of these sets serves.
+    without a version says that, as before, no model of these sets serves. A withdrawn model serves
+    once an operator has promoted it.
 
     Args:
         before: the user's outcome in the last run.
@@ -74,12 +75,15 @@ def carried_over(before: UserOutcome, serving: str | None) -> UserOutcome | None
     >>> before = UserOutcome(UUID(int=7), "sets", "promoted", "", "9f86d081884c7d65", "{}")
     >>> carried_over(before, "9f86d081884c7d65").status, carried_over(before, "2c26b46b68ffc68f")
     ('unchanged', None)
+    >>> withdrawn = before._replace(status="withdrawn")
+    >>> [carried_over(withdrawn, v).status for v in (before.version, "2c26b46b68ffc68f")]
+    ['unchanged', 'withdrawn']
     """
     if before.status in UNFINISHED:
         return None
-    if before.status == WITHDRAWN:
+    if before.status == WITHDRAWN and before.version != serving:
         return before if serving else None
-    if before.status not in ("promoted", "unchanged"):
+    if before.status not in ("promoted", "unchanged", WITHDRAWN):
         return before._replace(status="unchanged", reason="", version="")
     if before.version not in ("", serving):
         return None

@@ -79,12 +79,12 @@ def put(database: Database, user: UUID, sets: Sequence[LabelledRow], at: datetim
 class Meanwhile:
     """Runs `work` after a run has learned its user models and before it moves pointers."""
 
-    def __init__(self, work: Callable[[], object]) -> None:
-        self.work = work
+    def __init__(self, work: Callable[[], object], after: str = "user models learned") -> None:
+        self.work, self.after = work, after
 
     def step(self, what: str, done: int, total: int | None = None) -> None:
         """Called by the run to report its progress."""
-        if what == "user models learned":
+        if what == self.after:
             self.work()
 
 

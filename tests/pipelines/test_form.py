@@ -10,9 +10,10 @@ import pytest
 from models.form.codec import from_bytes
 from models.signal.pieces import Piece, pack_pieces
 from pipelines.form import NEWEST, counted_set, learn_form, newest_rows, train_form
+from pipelines.lifecycle.pointers import OVERTAKEN
 from store.champions import Champions
 from store.models import ModelKey, Models
-from tests.pipelines.people import LAYOUT, NOW, put, sets_of, user_id
+from tests.pipelines.people import LAYOUT, NOW, Meanwhile, put, sets_of, user_id
 from tests.spark_session import emptied
 
 
@@ -137,3 +138,23 @@ def test_newest_rows_keeps_the_newest_sets_of_each_exercise_in_order():
     kept = newest_rows(rows)
     assert [row["started_at"] for row in kept if row["exercise"] == "a"] == [*range(2, NEWEST + 2)]
     assert len(kept) == 2 * NEWEST
+
+
+def test_rollback_made_while_a_run_is_under_way_is_kept(spark_config, empty, spar):
+    sets, champions = sets_of(spar, 0, exercises=1), Champions(empty)
+    key = ModelKey.of_user(user_id(0), LAYOUT, "form")
+    put(empty, user_id(0), sets[:2])
+    train_form(spark_config, engine="local")
+    first = serving(empty, 0).version
+    put(empty, user_id(0), sets[2:3])
+    train_form(spark_config, engine="local")
+
+    def roll_back():
+        asyncio.run(champions.rollback(key, NOW))
+
+    put(empty, user_id(0), sets[3:])
+    meanwhile = Meanwhile(roll_back, after="form: user models learned")
+    report = train_form(spark_config, engine="local", progress=meanwhile)
+    assert (report.counts["overtaken"], report.reasons) == (1, {OVERTAKEN: 1})
+    assert serving(empty, 0).version == first
+    assert train_form(spark_config, users="changed", engine="local").counts["promoted"] == 1

@@ -10,6 +10,7 @@ from pipelines.exercise.promotion import ModelCandidate, promote, verdicts_of
 from pipelines.lifecycle.pointers import (
     NOT_KEPT,
     OVERTAKEN,
+    ROLLED_BACK,
     Move,
     move_pointers,
     pointers_in_effect,
@@ -56,6 +57,9 @@ class Learner:
     def withdraw(self, run_id: UUID) -> None:
         asyncio.run(Champions(self.database).withdraw(run_id, "a test", NOW))
 
+    def roll_back(self) -> None:
+        asyncio.run(Champions(self.database).rollback(self.key, NOW))
+
     def serves(self) -> bytes | None:
         pointers = pointers_in_effect(self.database, [(self.user, LAYOUT)], FAMILY)
         found = read_serving(self.database, pointers)
@@ -64,85 +68,114 @@ class Learner:
 
 
 def test_promotion_of_the_same_bytes_is_unchanged(database: Database) -> None:
-    one = Learner(database)
-    assert one.serves() is None
-    assert one.train(b"first")[:2] == ("promoted", "")
-    assert one.train(b"first")[:2] == ("unchanged", "")
-    assert one.serves() == b"first"
+    learner = Learner(database)
+    assert learner.serves() is None
+    assert learner.train(b"first")[:2] == ("promoted", "")
+    assert learner.train(b"first")[:2] == ("unchanged", "")
+    assert learner.serves() == b"first"
 
 
 def test_withdrawn_version_is_not_promoted_while_another_version_serves(database: Database) -> None:
-    one = Learner(database)
-    one.train(b"good")
-    _, _, bad = one.train(b"bad")
-    one.withdraw(bad)
-    assert one.serves() == b"good"
+    learner = Learner(database)
+    learner.train(b"good")
+    _, _, bad = learner.train(b"bad")
+    learner.withdraw(bad)
+    assert learner.serves() == b"good"
     reason = f"the same bytes as those of run {bad}, which was withdrawn"
-    assert one.train(b"bad")[:2] == ("withdrawn", reason)
-    assert one.train(b"good")[:2] == ("unchanged", "")
-    assert one.serves() == b"good"
-    assert one.train(b"better")[:2] == ("promoted", "")
-    assert one.serves() == b"better"
+    assert learner.train(b"bad")[:2] == ("withdrawn", reason)
+    assert learner.train(b"good")[:2] == ("unchanged", "")
+    assert learner.serves() == b"good"
+    assert learner.train(b"better")[:2] == ("promoted", "")
+    assert learner.serves() == b"better"
 
 
 def test_withdrawn_version_is_promoted_with_a_reason_if_no_version_serves(
     database: Database,
 ) -> None:
-    one = Learner(database)
-    _, _, first = one.train(b"first")
-    one.withdraw(first)
-    assert one.serves() is None
-    status, reason, again = one.train(b"first")
+    learner = Learner(database)
+    _, _, first = learner.train(b"first")
+    learner.withdraw(first)
+    assert learner.serves() is None
+    status, reason, again = learner.train(b"first")
     assert (status, reason) == (
         "promoted",
         f"the same bytes as those of run {first}, which was withdrawn",
     )
-    assert one.serves() == b"first"
-    one.withdraw(again)
-    assert one.serves() is None
+    assert learner.serves() == b"first"
+    learner.withdraw(again)
+    assert learner.serves() is None
 
 
 def test_earlier_version_withdrawn_after_it_was_replaced_is_not_promoted(
     database: Database,
 ) -> None:
-    one = Learner(database)
-    _, _, first = one.train(b"first")
-    one.train(b"second")
-    one.withdraw(first)
-    assert one.train(b"first")[0] == "withdrawn"
-    assert one.serves() == b"second"
+    learner = Learner(database)
+    _, _, first = learner.train(b"first")
+    learner.train(b"second")
+    learner.withdraw(first)
+    assert learner.train(b"first")[0] == "withdrawn"
+    assert learner.serves() == b"second"
+
+
+def test_version_that_was_rolled_back_is_not_promoted_by_a_run(database: Database) -> None:
+    learner = Learner(database)
+    learner.train(b"good")
+    learner.train(b"bad")
+    learner.roll_back()
+    assert learner.serves() == b"good"
+    assert learner.train(b"bad", expected_version=b"good")[:2] == ("withdrawn", ROLLED_BACK)
+    assert learner.serves() == b"good"
+    assert learner.train(b"better")[:2] == ("promoted", "")
+    assert learner.train(b"bad")[:2] == ("withdrawn", ROLLED_BACK)
+    assert learner.serves() == b"better"
+
+
+def test_rolled_back_version_is_promoted_with_a_reason_if_no_version_serves(
+    database: Database,
+) -> None:
+    learner = Learner(database)
+    _, _, good = learner.train(b"good")
+    learner.train(b"bad")
+    learner.roll_back()
+    learner.withdraw(good)
+    assert learner.serves() is None
+    assert learner.train(b"bad")[:2] == ("promoted", ROLLED_BACK)
+    assert learner.serves() == b"bad"
 
 
 def test_version_promoted_during_an_evaluation_is_not_overwritten(database: Database) -> None:
-    one = Learner(database)
-    one.train(b"first")
-    one.train(b"an operator's")
-    assert one.train(b"of the night", expected_version=b"first")[:2] == ("overtaken", OVERTAKEN)
-    assert one.train(b"of the night", expected_version="")[0] == "overtaken"
-    assert one.serves() == b"an operator's"
-    assert one.train(b"of the next", expected_version=b"an operator's")[:2] == ("promoted", "")
-    assert one.serves() == b"of the next"
+    learner = Learner(database)
+    learner.train(b"first")
+    learner.train(b"an operator's")
+    assert learner.train(b"of the night", expected_version=b"first")[:2] == ("overtaken", OVERTAKEN)
+    assert learner.train(b"of the night", expected_version="")[0] == "overtaken"
+    assert learner.serves() == b"an operator's"
+    assert learner.train(b"of the next", expected_version=b"an operator's")[:2] == ("promoted", "")
+    assert learner.serves() == b"of the next"
 
 
 def test_model_evaluated_against_a_withdrawn_version_is_not_promoted(database: Database) -> None:
     """The bad version is withdrawn after the challenger was evaluated against it."""
-    one = Learner(database)
-    one.train(b"good")
-    _, _, bad = one.train(b"bad")
-    one.withdraw(bad)
-    assert one.train(b"beats the bad one", expected_version=b"bad")[:2] == ("overtaken", OVERTAKEN)
-    assert one.serves() == b"good"
-    assert one.train(b"better", expected_version=b"good")[0] == "promoted"
+    learner = Learner(database)
+    learner.train(b"good")
+    _, _, bad = learner.train(b"bad")
+    learner.withdraw(bad)
+    assert learner.train(b"beats the bad one", expected_version=b"bad")[:2] == (
+        "overtaken",
+        OVERTAKEN,
+    )
+    assert learner.serves() == b"good"
+    assert learner.train(b"better", expected_version=b"good")[0] == "promoted"
 
 
 def test_model_that_was_not_stored_is_not_promoted(database: Database) -> None:
     """As after a Spark task that was lost and learned something else when it was retried."""
-    one = Learner(database)
-    assert one.move(b"lost") == ("overtaken", NOT_KEPT)
-    assert pointers_in_effect(database, [(one.user, LAYOUT)], FAMILY) == {}
-    one.train(b"first")
-    assert one.move(b"lost") == ("overtaken", NOT_KEPT)
-    assert one.serves() == b"first"
+    learner = Learner(database)
+    assert learner.move(b"lost") == ("overtaken", NOT_KEPT)
+    assert pointers_in_effect(database, [(learner.user, LAYOUT)], FAMILY) == {}
+    learner.train(b"first")
+    assert learner.move(b"lost") == ("overtaken", NOT_KEPT)
+    assert learner.serves() == b"first"
 
 
 def candidate(database: Database, own: dict[str, bool], sets: int = 3) -> ModelCandidate:

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import LostChampionRace, NoModel
-from store.champions import MAX_EARLIER, Challenger, Champion, Champions
+from store.champions import MAX_EARLIER, MAX_ROLLED_BACK, Challenger, Champion, Champions
 from store.database import Database
-from store.models import Models
+from store.models import ModelKey, Models, StoredModel
 from tests.store.stored_models import NOW, a_model, an_owner
 
 
@@ -210,29 +210,143 @@ def test_earlier_versions_of_a_champion_are_limited(database: Database):
     asyncio.run(life())
 
 
-@given(st.lists(st.sampled_from(["promote", "withdraw", "same"]), max_size=7))
-@settings(max_examples=15, deadline=None)
-def test_serving_model_is_the_newest_of_a_run_not_withdrawn(database: Database, steps: list[str]):
-    champions, owner = Champions(database), an_owner()
-    key = (owner, "wrist-acc6", "exercise")
+def test_rolled_back_version_is_remembered_until_it_is_promoted(database: Database):
+    models, champions, owner = Models(database), Champions(database), an_owner()
+    first, second, third = (a_model(owner, word) for word in (b"first", b"second", b"third"))
+    key = first.key
+
+    async def rolled_back() -> tuple[str, ...]:
+        champion = await champions.read(key)
+        assert champion is not None
+        return champion.rolled_back
+
+    async def promote(model: StoredModel) -> None:
+        await models.put(model)
+        await champions.promote(Challenger.of(model), await champions.read(key), NOW)
 
     async def life() -> None:
-        withdrawn: set[uuid.UUID] = set()
-        promoted: list[tuple[str, uuid.UUID]] = []
+        for model in (first, second, third):
+            await promote(model)
+            assert await rolled_back() == ()
+        await champions.rollback(key, NOW)
+        assert await rolled_back() == (third.version,)
+        await champions.rollback(key, NOW)
+        assert await rolled_back() == (second.version, third.version)
+        await champions.retire(key, uuid.uuid4(), NOW)
+        await champions.rollback(key, NOW)  # a retirement is no version
+        assert await rolled_back() == (second.version, third.version)
+        await promote(second)
+        assert await rolled_back() == (third.version,)
+
+    asyncio.run(life())
+
+
+def test_rollback_remembers_the_withdrawn_versions_that_it_passes_over(database: Database):
+    models, champions, owner = Models(database), Champions(database), an_owner()
+    nights = [a_model(owner, b"%d" % night) for night in range(MAX_ROLLED_BACK + 2)]
+    key = nights[0].key
+    versions = [night.version for night in nights]
+
+    async def life() -> None:
+        for night in nights:
+            await models.put(night)
+            await champions.promote(Challenger.of(night), await champions.read(key), NOW)
+        await champions.withdraw(nights[-2].run_id, "a bad night", NOW)
+        back = await champions.rollback(key, NOW)
+        assert back.rolled_back == tuple(versions[:-3:-1])
+        for night in (nights[-1], nights[-2]):  # again, and again rolled back
+            await champions.promote(Challenger.of(night), await champions.read(key), NOW)
+        for _ in range(MAX_ROLLED_BACK - 2):
+            back = await champions.rollback(key, NOW)
+        assert len(back.rolled_back) <= MAX_ROLLED_BACK
+        assert not {back.version, back.previous_version} & set(back.rolled_back)
+
+    asyncio.run(life())
+
+
+class PromotionHistory:
+    """An owner's promotions as a plain list, newest last: a rollback drops its end."""
+
+    def __init__(self, database: Database) -> None:
+        self.champions, self.models = Champions(database), Models(database)
+        self.key = ModelKey(an_owner(), "wrist-acc6", "exercise")
+        self.promoted: list[tuple[str, uuid.UUID]] = []
+        self.withdrawn: set[uuid.UUID] = set()
+        self.rolled_back: set[str] = set()
+
+    def stands(self, promotion: tuple[str, uuid.UUID]) -> bool:
+        return promotion[1] not in self.withdrawn
+
+    def serves(self) -> tuple[str, uuid.UUID] | None:
+        newest = next(filter(self.stands, reversed(self.promoted)), None)
+        return newest if newest and newest[0] else None
+
+    async def promote(self, content: bytes) -> None:
+        model = a_model(self.key.owner, content)
+        await self.models.put(model)
+        incumbent = await self.champions.read(self.key)
+        await self.champions.promote(Challenger.of(model), incumbent, NOW)
+        self.promoted = [(v, r) for v, r in self.promoted if v != model.version]
+        self.promoted.append((model.version, model.run_id))
+        self.rolled_back.discard(model.version)
+
+    async def withdraw(self) -> None:
+        if self.promoted:
+            _, run_id = self.promoted[-1]
+            await self.champions.withdraw(run_id, "bad", NOW)
+            self.withdrawn.add(run_id)
+
+    async def retire(self) -> None:
+        run_id, serving = uuid.uuid4(), self.serves()
+        retired = await self.champions.retire(self.key, run_id, NOW)
+        assert retired == (serving[0] if serving else None)
+        if serving:
+            self.promoted.append(("", run_id))
+
+    async def roll_back(self) -> None:
+        earlier = [p for p in self.promoted[:-1] if p[0] and self.stands(p)]
+        if not earlier:
+            with pytest.raises(NoModel):
+                await self.champions.rollback(self.key, NOW)
+            return
+        await self.champions.rollback(self.key, NOW)
+        place = self.promoted.index(earlier[-1])
+        self.rolled_back |= {version for version, _ in self.promoted[place + 1 :] if version}
+        del self.promoted[place + 1 :]
+
+    async def check(self) -> None:
+        serving = await self.champions.serving(self.key)
+        assert ((serving.version, serving.run_id) if serving else None) == self.serves()
+        champion = await self.champions.read(self.key)
+        if champion is not None:
+            assert (champion.version, champion.run_id) == self.promoted[-1]
+            assert set(champion.rolled_back) == self.rolled_back
+
+
+STEPS = ("promote", "same", "withdraw", "retire", "rollback")
+
+
+@given(st.lists(st.sampled_from(STEPS), max_size=8))
+@settings(max_examples=20, deadline=None)
+def test_serving_model_is_the_newest_of_a_run_not_withdrawn(database: Database, steps: list[str]):
+    history = PromotionHistory(database)
+
+    async def take(step: str, number: int) -> None:
+        match step:
+            case "promote":
+                await history.promote(b"%d" % number)
+            case "same":
+                await history.promote(b"same")
+            case "withdraw":
+                await history.withdraw()
+            case "retire":
+                await history.retire()
+            case _:
+                await history.roll_back()
+
+    async def life() -> None:
         for number, step in enumerate(steps):
-            champion = await champions.read(key)
-            if step == "withdraw" and champion is not None:
-                await champions.withdraw(champion.run_id, "bad", NOW)
-                withdrawn.add(champion.run_id)
-            elif step != "withdraw":
-                content = b"same" if step == "same" else b"%d" % number
-                one = Challenger.of(a_model(owner, content))
-                await champions.promote(one, champion, NOW)
-                promoted = [(v, r) for v, r in promoted if v != one.version]
-                promoted.append((one.version, one.run_id))
-            serving = await champions.serving(key)
-            stand = [(v, r) for v, r in promoted if r not in withdrawn]
-            found = (serving.version, serving.run_id) if serving else None
-            assert found == (stand[-1] if stand else None)
+            await take(step, number)
+            await history.check()
 
     asyncio.run(life())
