@@ -96,7 +96,10 @@ class Authenticator:
 
     async def _check(self, token: str) -> _Verified:
         """Check a token now; its signature only if the trusted keys changed since the last time."""
-        trusted, seen = self._tokens.trusted, self._verified.last(token)
+        seen = self._verified.last(token)
+        if seen is not None and seen.caller.subject is not None:
+            await self._tokens.refresh_trusted(token)  # else an idle worker never hears of a change
+        trusted = self._tokens.trusted
         if seen is not None and seen.trusted == trusted and self._is_current(seen.caller):
             caller = seen.caller  # the signature is still valid: only the login may have ended
         else:

@@ -82,11 +82,15 @@ class Tokens:
         return self._sign("refresh", user_id, self.refresh_s, claims)
 
     async def read_access(self, token: str) -> Claims:
-        """Read an access token as `read` does; fetch an outside key first if it is not known."""
+        """Read an access token as `read` does, once its outside key is fresh: `refresh_trusted`."""
+        await self.refresh_trusted(token)
+        return self.read(token, "access")
+
+    async def refresh_trusted(self, token: str) -> None:
+        """Read the outside issuer's keys again if a token needs one that is unknown or old."""
         kid = _kid_of(token)
         if kid not in self._ring.keys.trusted:
             await self._outside.refresh(kid)
-        return self.read(token, "access")
 
     def read(self, token: str, use: Use) -> Claims:
         """The claims of a token.

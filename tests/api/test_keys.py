@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from api.authenticator import Authenticator
 from api.jwks import MAX_AGE_S, MAX_BYTES, RETRY_S, IssuerKeys
 from api.keys import KeyRing, load_keys, rotate
 from api.tokens import Tokens
@@ -244,6 +245,37 @@ def test_an_erased_user_of_an_outside_issuer_returns_as_a_new_user(
                     assert len(client.get("/v1/sessions").json()["sessions"]) == 1
                     assert client.delete("/v1/me").status_code == 200
                     assert client.get("/v1/sessions").json()["sessions"] == []
+
+
+class SubjectsAsUsers:
+    """Users whose id is their subject."""
+
+    async def user_of_subject(self, subject: uuid.UUID) -> uuid.UUID:
+        return subject
+
+
+def test_a_withdrawn_issuer_key_ends_tokens_that_were_seen_before(tmp_path: Path, issuer: Issuer):
+    """No other token makes this worker read the issuer's keys again."""
+    now_s, ttl_s = [0.0], 2.0
+    jwks = tmp_path / "jwks.json"
+    jwks.write_bytes(issuer.key_set())
+    tokens = Tokens(outside(str(jwks)), KeyRing(tmp_path / "secrets", "127.0.0.1"))
+    tokens._outside = IssuerKeys(str(jwks), clock=lambda: now_s[0])
+    authenticator = Authenticator(tokens, None, SubjectsAsUsers(), ttl_s)
+    authenticator._verified._clock = lambda: now_s[0]
+    token = issuer.sign("theirs")
+
+    async def story() -> None:
+        await authenticator.authenticate_token(token)
+        issuer.keys = {"newer": Ed25519PrivateKey.generate()}
+        jwks.write_bytes(issuer.key_set())
+        now_s[0] = MAX_AGE_S
+        await authenticator.authenticate_token(token)  # the keys are not old yet
+        now_s[0] = MAX_AGE_S + ttl_s
+        with pytest.raises(NotAuthenticated):
+            await authenticator.authenticate_token(token)
+
+    asyncio.run(story())
 
 
 def test_issuer_keys_are_refreshed_and_withdrawn_keys_are_dropped(issuer: Issuer):
