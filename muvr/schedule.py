@@ -18,6 +18,7 @@ import typer
 from muvr.context import CommandContext, open_context
 from muvr.options import AsJson, Conf
 from muvr.train import problem_text, run_job
+from pipelines.lifecycle.runs import LEASE_S
 from schemas.cron import read_cron
 from schemas.errors import LeaseHeld, MuvrError
 from schemas.times import server_time
@@ -175,8 +176,16 @@ def _counts_as_scheduled(run: JobRun) -> bool:
 
 
 def _failed_since(newest: JobRun | None, begin: datetime, now: datetime) -> bool:
-    """Whether the newest run failed since then; one that began in the future had a wrong clock."""
-    return newest is not None and newest.status == "failed" and begin < newest.started_at <= now
+    """Whether the newest run failed since then, or its process was killed.
+
+    A killed process, as by the system when memory runs out, leaves its run as running: it is dead
+    once its lease has ended. A run that began in the future had a wrong clock.
+    """
+    if newest is None or newest.started_at > now:
+        return False
+    ended_at = newest.finished_at or newest.heartbeat_at or newest.started_at
+    is_dead = newest.status == "running" and now - ended_at > timedelta(seconds=LEASE_S)
+    return (newest.status == "failed" or is_dead) and begin < ended_at
 
 
 def run_due_jobs(context: CommandContext) -> list[JobResult]:

@@ -15,7 +15,7 @@ from muvr.context import CommandContext
 from muvr.schedule import run_due_jobs, scheduled_job, scheduled_jobs
 from muvr.terminal import Terminal
 from muvr.train import TrainingEngine
-from pipelines.lifecycle.runs import RunReport, run_id_at
+from pipelines.lifecycle.runs import LEASE_S, RunReport, run_id_at
 from schemas.config import Cassandra, Config, Schedule
 from schemas.config_file import load_config
 from schemas.errors import BadConfig, BadInput, DatabaseUnavailable, LeaseHeld
@@ -155,6 +155,24 @@ def test_a_failed_run_is_retried_after_a_delay():
     ahead = a_run("failed", MONDAY + 300 * DAY)
     assert state(MONDAY, ahead) == "due", "a run in the future comes from a wrong clock"
     assert state(MONDAY, a_run("running", MONDAY)) == "due", "its lease tells if it is alive"
+    long = failed._replace(finished_at=MONDAY)  # seven hours of work
+    assert state(MONDAY + HOUR / 2, long) == "failed, waits"
+    assert state(MONDAY + HOUR, long) == "due"
+
+
+def test_a_killed_run_is_retried_after_a_delay():
+    """When memory runs out, the system kills the process that would record the failure."""
+    begun_at, killed_at = MONDAY - 6 * HOUR, MONDAY - 2 * HOUR
+    killed = a_run("running", begun_at)._replace(heartbeat_at=killed_at)
+
+    def state(after_kill: timedelta) -> str:
+        return scheduled_job("rank", NIGHTLY, killed_at + after_kill, None, [killed], HOUR).state
+
+    lease = timedelta(seconds=LEASE_S)
+    assert state(lease) == "due", "its lease tells if it is alive"
+    assert state(lease + timedelta(seconds=1)) == "failed, waits"
+    assert state(HOUR - timedelta(seconds=1)) == "failed, waits"
+    assert state(HOUR) == "due"
 
 
 @pytest.mark.parametrize(
