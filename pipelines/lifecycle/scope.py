@@ -20,6 +20,9 @@ from store.watermarks import CHANGES_KEPT, Watermarks
 
 TOPIC: Topic = "sets"
 UNFINISHED = ("failed", "overtaken")  # the next run tries again although no set is new
+NO_EVIDENCE = "no later set of anybody to judge by yet"
+LITTLE_EVIDENCE = "not better than the same as last time, on few later sets so far"
+"""Reasons of "refused" with which the next run tries again as well: others' sets may decide."""
 UserSelection = Literal["all", "changed"] | Sequence[UUID]
 """The users that a run is asked to learn."""
 
@@ -106,12 +109,24 @@ def changed_or_unfinished(database: Database, family: str, now: datetime) -> lis
 
 
 def unfinished(database: Database, family: str) -> set[UUID]:
-    """Users for whom a family's last run failed or was overtaken.
+    """Users for whom a family's last run failed, was overtaken, or had too little evidence.
 
     They are retried without a new set: the cause may have passed, or a release may have fixed it.
     """
     outcomes = _last_outcomes(database, family)
-    return {outcome.user_id for outcome in outcomes if outcome.status in UNFINISHED}
+    return {outcome.user_id for outcome in outcomes if is_unfinished(outcome)}
+
+
+def is_unfinished(outcome: UserOutcome) -> bool:
+    """Whether the next run tries a user again whose sets are the same.
+
+    >>> outcome = UserOutcome(UUID(int=7), "sets", "refused", NO_EVIDENCE, "", "{}")
+    >>> is_unfinished(outcome), is_unfinished(outcome._replace(reason="it lost"))
+    (True, False)
+    """
+    if outcome.status == "refused":
+        return outcome.reason in {NO_EVIDENCE, LITTLE_EVIDENCE}
+    return outcome.status in UNFINISHED
 
 
 def same_outcomes(database: Database, family: str, outcomes: Iterable[UserOutcome]) -> bool:

@@ -1,8 +1,8 @@
 """Models per user from confirmed sets: intensity, load, next. One job for three families.
 
 Each family returns, per user, the error of a model of the earlier sets on the later ones, and the
-error of the baseline "the same as last time". The recipe is judged on the sums over all users, and
-a model that is clearly worse than the baseline for its user is vetoed.
+error of the baseline "the same as last time". The recipe is judged on the sums over users, and a
+model that is clearly worse than the baseline for its user is vetoed (`pipelines.personal.gate`).
 """
 
 import asyncio
@@ -37,6 +37,7 @@ from pipelines.lifecycle.user_models import (
     promote_users,
     retire_users,
 )
+from pipelines.personal.gate import Evidence, vetoed
 from pipelines.personal.history import (
     COLUMNS,
     KEY,
@@ -62,10 +63,8 @@ from store.jobs import JobRuns, UserOutcome
 
 LATER_DAYS = 28
 USERS_PER_CALL = 64
-MIN_SETS_TO_VETO = 20  # later sets; with fewer, one user's error says little
 NEWEST_SET = "newest_set"  # key of a run's metrics: start of the newest set that it knows
 RUNS_BACK = 100  # most of them had nothing to do
-VETO_RATIO = 1.1  # times the error of "the same as last time"
 LEARNED = pa.schema(
     [(n, pa.string()) for n in ("user_id", "model_id", "status", "reason", "owner", "version")]
     + [(n, pa.string()) for n in ("manifest", "outcome_metrics")]
@@ -239,8 +238,7 @@ def _newest_set_at(job: Job, spark: SparkSession, users: Sequence[UUID] | None) 
     Raises:
         NotEnoughLabels: nobody has confirmed a set.
     """
-    runs = asyncio.run(JobRuns(job.database).newest(job.run.family, limit=RUNS_BACK))
-    recorded = [run.metrics[NEWEST_SET] for run in runs if NEWEST_SET in run.metrics]
+    recorded = [metrics[NEWEST_SET] for metrics in _recorded_metrics(job) if NEWEST_SET in metrics]
     if users is None or not recorded:
         return newest_set_at(spark, job.keyspace)
     before = datetime.fromisoformat(str(recorded[0]))
@@ -267,32 +265,29 @@ def _frame(
 
 
 def _promote(job: Job, rows: Sequence[Row], serving: Mapping[UserKey, ServingVersion]) -> None:
-    """Judge the recipe on all users, apply users' vetoes, move the pointers.
+    """Judge the recipe, apply users' vetoes, move the pointers.
 
     `serving` is what served before they were learned.
     """
     run = job.run
     learned = [row for row in rows if row["status"] == "learned"]
     run.add_outcomes([outcome_of(row) for row in rows if row["status"] == "failed"])
-    sets, error, baseline = (
-        sum(row[name] for row in learned) for name in ("asked", "off", "last_off")
-    )
-    if sets:
-        run.metrics |= {
-            "later_sets": sets,
-            "error": error / sets,
-            "last_error": baseline / sets,
-        }
-    if learned and not error < baseline:
+    evidence = Evidence.of(learned)
+    earlier = _recorded_metrics(job)
+    run.metrics |= evidence.as_metrics()
+    judged = evidence.topped_up(Evidence.recorded(metrics) for metrics in earlier)
+    if judged != evidence:
+        run.metrics["judged"] = judged.as_metrics()
+    if learned and judged.refusal:
         run.status = "refused"
-        reason = "not better than the same as last time" if sets else "no later set to judge by"
-        run.add_outcomes([outcome_of(row, "refused", reason) for row in learned])
+        run.add_outcomes([outcome_of(row, "refused", judged.refusal) for row in learned])
         return
     reason = "worse than the same as last time"
-    run.add_outcomes([outcome_of(row, "vetoed", reason) for row in learned if _vetoed(row)])
-    promote_users(job, [row for row in learned if not _vetoed(row)], serving)
+    run.add_outcomes([outcome_of(row, "vetoed", reason) for row in learned if vetoed(row)])
+    promote_users(job, [row for row in learned if not vetoed(row)], serving)
 
 
-def _vetoed(row: Row) -> bool:
-    """Whether a model is clearly worse than the baseline on its user's later sets."""
-    return row["asked"] >= MIN_SETS_TO_VETO and row["off"] > VETO_RATIO * row["last_off"]
+def _recorded_metrics(job: Job) -> list[Mapping[str, Any]]:
+    """The metrics of the family's runs before this one, newest first."""
+    runs = asyncio.run(JobRuns(job.database).newest(job.run.family, limit=RUNS_BACK))
+    return [run.metrics for run in runs]

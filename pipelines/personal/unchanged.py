@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pipelines.lifecycle.gather import gather
 from pipelines.lifecycle.pointers import WITHDRAWN
-from pipelines.lifecycle.scope import UNFINISHED
+from pipelines.lifecycle.scope import is_unfinished
 from pipelines.personal.history import log_digest
 from store.champions import Champions
 from store.database import Database
@@ -79,7 +79,7 @@ def carried_over(before: UserOutcome, serving: str | None) -> UserOutcome | None
     >>> [carried_over(withdrawn, v).status for v in (before.version, "2c26b46b68ffc68f")]
     ['unchanged', 'withdrawn']
     """
-    if before.status in UNFINISHED:
+    if is_unfinished(before):
         return None
     if before.status == WITHDRAWN and before.version != serving:
         return before if serving else None

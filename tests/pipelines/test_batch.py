@@ -135,6 +135,43 @@ def test_recipe_that_loses_to_its_baseline_is_refused_for_every_user(
     assert champions == [None] * PEOPLE
 
 
+def loses_by_a_hair(logs, cutoff_s):
+    """Better than doing the same again on no user of a small run, and clearly worse for none."""
+    return [PersonalModel(b"a new model", 5, error=2.01, baseline_error=2.0) for _ in logs]
+
+
+def unevaluated(logs, cutoff_s):
+    """Models of newcomers: no set is later than the cut-off."""
+    return [PersonalModel(b"a model of newcomers") for _ in logs]
+
+
+@pytest.mark.parametrize("learn", [loses_by_a_hair, unevaluated])
+def test_recipe_on_few_users_is_judged_with_the_runs_before(database, spark_config, people, learn):
+    """Ten later sets of each of 60 people before outweigh five of one, or none."""
+    name = f"steady-{learn.__name__}"
+    assert train_personal(PersonalFamily(name, wins), spark_config).status == "done"
+    person = people[5]
+    confirmed = person.sets()[0]
+    database.execute(
+        "UPDATE sets SET reps = 3, revision = ? "
+        "WHERE user_id = ? AND session_id = ? AND set_id = ?",
+        (len(name), person.user_id, UUID(confirmed.session), confirmed.set_id),
+    )
+    asyncio.run(Journal(database).announce(person.user_id, "sets", us_of(datetime.now(UTC))))
+    report = train_personal(PersonalFamily(name, learn), spark_config, users="changed")
+    assert (report.status, report.counts["promoted"]) == ("done", 1)
+    assert report.metrics["judged"]["later_sets"] == 10 * PEOPLE + report.metrics.get(
+        "later_sets", 0
+    )
+
+
+def test_users_refused_without_evidence_are_tried_again(database, spark_config):
+    first = train_personal(PersonalFamily("young", unevaluated), spark_config)
+    assert (first.status, first.counts["refused"]) == ("refused", PEOPLE)
+    again = train_personal(PersonalFamily("young", wins), spark_config, users="changed")
+    assert (again.status, again.counts["promoted"]) == ("done", PEOPLE)
+
+
 @pytest.fixture
 def poisoned(database, people):
     """A person with half a row among the sets: no time, no exercise."""

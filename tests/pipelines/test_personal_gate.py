@@ -1,0 +1,65 @@
+"""The gate of models per user: evidence of a run, topped up with that of earlier ones."""
+
+import pytest
+
+from pipelines.lifecycle.scope import LITTLE_EVIDENCE, NO_EVIDENCE
+from pipelines.personal.gate import LOST, MIN_SETS_TO_JUDGE, Evidence, vetoed
+
+WINNING = Evidence(MIN_SETS_TO_JUDGE, 400.0, 500.0)
+LOSING = Evidence(MIN_SETS_TO_JUDGE, 500.0, 400.0)
+
+
+def test_evidence_of_enough_sets_ignores_earlier_runs():
+    assert LOSING.topped_up([WINNING]) == LOSING
+    assert WINNING.topped_up([LOSING]) == WINNING
+
+
+def test_evidence_of_few_sets_is_outweighed_by_the_run_before():
+    """Five sets lost by a hair beside 995 at .4 and .5: 2.01 + 398 against 2 + 497.5."""
+    judged = Evidence(5, 2.01, 2.0).topped_up([WINNING])
+    assert judged == Evidence(1000, pytest.approx(400.01), pytest.approx(499.5))
+    assert judged.refusal == ""
+
+
+def test_evidence_is_topped_up_with_the_newest_runs_first():
+    """A big early run counts only for what the newer ones lack."""
+    newer = Evidence(600, 400.0, 300.0)
+    early = Evidence(100_000, 40_000.0, 50_000.0)
+    judged = Evidence(300, 200.0, 150.0).topped_up([newer, early])
+    assert judged == Evidence(1000, pytest.approx(640), pytest.approx(500))
+    assert judged.refusal == LOST
+
+
+@pytest.mark.parametrize(
+    ("evidence", "refusal"),
+    [
+        (Evidence(), NO_EVIDENCE),
+        (Evidence(5, 2.0, 2.0), LITTLE_EVIDENCE),
+        (Evidence(MIN_SETS_TO_JUDGE - 1, 2.0, 2.0), LITTLE_EVIDENCE),
+        (Evidence(MIN_SETS_TO_JUDGE, 2.0, 2.0), LOST),
+        (Evidence(5, 1.9, 2.0), ""),
+    ],
+)
+def test_refusal_says_whether_evidence_was_lacking(evidence, refusal):
+    assert evidence.refusal == refusal
+
+
+def test_evidence_survives_the_record_of_a_run():
+    for evidence in (WINNING, Evidence(7, 3.0, 4.0), Evidence()):
+        recorded = Evidence.recorded(evidence.as_metrics())
+        assert recorded.sets == evidence.sets
+        assert recorded.error == pytest.approx(evidence.error)
+        assert recorded.baseline_error == pytest.approx(evidence.baseline_error)
+
+
+def test_runs_without_evaluation_add_nothing():
+    assert Evidence(5, 1.0, 2.0).topped_up([Evidence.recorded({"newest_set": "2026"})]) == Evidence(
+        5, 1.0, 2.0
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "off", "says"), [(20, 11.1, True), (20, 11.0, False), (19, 30.0, False)]
+)
+def test_veto_needs_enough_sets_and_a_clear_loss(asked, off, says):
+    assert vetoed({"asked": asked, "off": off, "last_off": 10.0}) == says
