@@ -132,7 +132,7 @@ def classify_figures(
         loaded: a part of its rate, random arrivals.
         classify_us: CPU a request, microseconds; None where no answer was right.
         ping_us: the same of the bare application.
-        suffix: of the names; floors hold for the layout without one.
+        suffix: of the names of the layout without rotation; "" for both sensors.
     """
     protocol = f"binary CBOR, one window, reps=false, {CONNECTIONS} connections, closed loop"
     load = f"{LOAD:.0%} of classify_per_s, random arrivals"

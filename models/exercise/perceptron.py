@@ -101,8 +101,8 @@ def epoch(
 def average(parts: Sequence[tuple[Perceptron, float]]) -> Perceptron:
     """The mean of one or more perceptrons of one shape, each with the weight of its windows.
 
-    >>> one, two = (Perceptron((np.full((1, 1), v, np.float32),), ()) for v in (1, 4))
-    >>> average([(one, 2.0), (two, 1.0)]).weights[0].tolist()
+    >>> low, high = (Perceptron((np.full((1, 1), v, np.float32),), ()) for v in (1, 4))
+    >>> average([(low, 2.0), (high, 1.0)]).weights[0].tolist()
     [[2.0]]
 
     Raises:

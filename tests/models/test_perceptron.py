@@ -46,18 +46,21 @@ def joined(splits):
 @pytest.mark.parametrize("hidden", [(), (16,)])
 def test_averaging_over_four_workers_is_within_a_point_of_one_process(hidden):
     settings = replace(SETTINGS, hidden=hidden, learning_rate=0.1)
-    people, held = crowd(16, 1), joined(crowd(12, 2))
+    people, held_out = crowd(16, 1), joined(crowd(12, 2))
     first = start(SIZE, LABELS, settings)
-    assert error(first, *held) > 0.5
+    assert error(first, *held_out) > 0.5
     splits = [joined(people[n::4]) for n in range(4)]
     many, rounds = iterative_reduce(
-        first, partial(workers, splits, settings), lambda one: loss(one, *held), rounds=60
+        first, partial(workers, splits, settings), lambda model: loss(model, *held_out), rounds=60
     )
     alone, _ = iterative_reduce(
-        first, partial(workers, [joined(people)], settings), lambda one: loss(one, *held), rounds=60
+        first,
+        partial(workers, [joined(people)], settings),
+        lambda model: loss(model, *held_out),
+        rounds=60,
     )
-    assert error(many, *held) < 0.05
-    assert error(many, *held) == pytest.approx(error(alone, *held), abs=0.01)
+    assert error(many, *held_out) < 0.05
+    assert error(many, *held_out) == pytest.approx(error(alone, *held_out), abs=0.01)
     assert len(rounds) < 60  # it ended because the error stopped falling
 
 
@@ -100,9 +103,9 @@ def test_gradient_step_reduces_the_loss_by_the_squared_gradient(hidden):
 def test_same_seed_gives_the_same_bytes_which_round_trip():
     x, y = joined(crowd(2, 4))
     settings = PerceptronSettings(hidden=(8,))
-    one, two = (epoch(start(SIZE, LABELS, settings), x, y, settings, 0) for _ in range(2))
-    blob = perceptron_to_bytes(one)
-    assert blob == perceptron_to_bytes(two)
-    assert np.array_equal(perceptron_from_bytes(blob).scores(x), one.scores(x))
+    model, again = (epoch(start(SIZE, LABELS, settings), x, y, settings, 0) for _ in range(2))
+    blob = perceptron_to_bytes(model)
+    assert blob == perceptron_to_bytes(again)
+    assert np.array_equal(perceptron_from_bytes(blob).scores(x), model.scores(x))
     with pytest.raises(BadModelBytes):
         perceptron_from_bytes(blob[:-5])

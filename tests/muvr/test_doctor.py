@@ -31,29 +31,29 @@ def nowhere(tmp_path: Path) -> CommandContext:
 
 
 def test_each_failed_check_without_a_node_has_its_own_next_step(nowhere: CommandContext) -> None:
-    found = {check.what: check for check in run_checks(nowhere)}
+    findings = {check.what: check for check in run_checks(nowhere)}
     asks_it = ("clocks", "durability", "tables")
-    assert {what for what, one in found.items() if not one.ok} == {"node", *asks_it}
-    assert found["node"].next_step == "muvr up"
+    assert {what for what, finding in findings.items() if not finding.ok} == {"node", *asks_it}
+    assert findings["node"].next_step == "muvr up"
     for what in asks_it:
-        assert "No Cassandra answers" in found[what].says
-        assert "`muvr up`" in found[what].next_step
-        assert found[what].next_step not in found[what].says
+        assert "No Cassandra answers" in findings[what].says
+        assert "`muvr up`" in findings[what].next_step
+        assert findings[what].next_step not in findings[what].says
 
 
 def test_a_stopped_service_is_not_a_failure(nowhere: CommandContext) -> None:
-    [found] = [check for check in run_checks(nowhere) if check.what == "service"]
-    assert (found.ok, found.says, found.next_step) == (True, "not running", "muvr up")
+    [finding] = [check for check in run_checks(nowhere) if check.what == "service"]
+    assert (finding.ok, finding.says, finding.next_step) == (True, "not running", "muvr up")
 
 
 def test_a_running_service_that_does_not_answer_is_a_finding(nowhere: CommandContext) -> None:
     run = nowhere.config.paths.run
     run.mkdir()
     with held_pid_file(run / "service.pid"):  # by a process that does not listen
-        [found] = [check for check in run_checks(nowhere) if check.what == "service"]
-    assert not found.ok
-    assert found.says.startswith(f"process {os.getpid()}, not ready at http://127.0.0.1:")
-    assert "service.log" in found.next_step
+        [finding] = [check for check in run_checks(nowhere) if check.what == "service"]
+    assert not finding.ok
+    assert finding.says.startswith(f"process {os.getpid()}, not ready at http://127.0.0.1:")
+    assert "service.log" in finding.next_step
 
 
 PORTS = {
@@ -75,11 +75,11 @@ def test_a_port_in_use_by_another_process_is_a_finding(
     cassandra, api = nowhere.config.cassandra, nowhere.config.api
     port = api.port if what == "api_port" else getattr(cassandra, what)
     with socket.create_server(("127.0.0.1", port)):
-        found = {check.what: check for check in run_checks(nowhere)}
-    assert [one for one in PORTS if not found[one].ok] == [what]
-    assert f"{port}: in use by" in found[what].says
-    assert f"process {os.getpid()}" in found[what].says
-    assert found[what].next_step == f"stop who listens there, or set {PORTS[what]}"
+        findings = {check.what: check for check in run_checks(nowhere)}
+    assert [name for name in PORTS if not findings[name].ok] == [what]
+    assert f"{port}: in use by" in findings[what].says
+    assert f"process {os.getpid()}" in findings[what].says
+    assert findings[what].next_step == f"stop who listens there, or set {PORTS[what]}"
 
 
 def test_a_host_address_of_another_machine_is_a_finding(nowhere: CommandContext) -> None:
@@ -87,9 +87,9 @@ def test_a_host_address_of_another_machine_is_a_finding(nowhere: CommandContext)
     context = CommandContext(
         nowhere.config.model_copy(update={"api": api}), nowhere.conf_path, Terminal()
     )
-    [found] = [check for check in run_checks(context) if check.what == "api_port"]
-    assert not found.ok
-    assert "assign" in found.says
+    [finding] = [check for check in run_checks(context) if check.what == "api_port"]
+    assert not finding.ok
+    assert "assign" in finding.says
 
 
 def test_port_checks_are_skipped_for_an_outside_cluster(nowhere: CommandContext) -> None:
@@ -98,8 +98,8 @@ def test_port_checks_are_skipped_for_an_outside_cluster(nowhere: CommandContext)
         nowhere.config.model_copy(update={"cassandra": cassandra}), nowhere.conf_path, Terminal()
     )
     with socket.create_server(("127.0.0.1", cassandra.jmx_port)):
-        found = {check.what: check for check in run_checks(context)}
-    assert all(found[one].ok for one in PORTS)
+        findings = {check.what: check for check in run_checks(context)}
+    assert all(findings[name].ok for name in PORTS)
 
 
 def test_an_unresolvable_contact_point_is_a_finding(tmp_path: Path) -> None:
@@ -107,9 +107,9 @@ def test_an_unresolvable_contact_point_is_a_finding(tmp_path: Path) -> None:
         paths=Paths(data=tmp_path / "node"), cassandra=Cassandra(contact_points=("x.invalid",))
     )
     context = CommandContext(config, tmp_path / "conf.yaml", Terminal(as_json=True))
-    found = {check.what: check for check in run_checks(context)}
-    assert found["port"].says == "9042 is not answered"
-    assert "No Cassandra answers at x.invalid" in found["tables"].says
+    findings = {check.what: check for check in run_checks(context)}
+    assert findings["port"].says == "9042 is not answered"
+    assert "No Cassandra answers at x.invalid" in findings["tables"].says
 
 
 @ON_NODE

@@ -70,13 +70,17 @@ def test_clusters_recover_the_simulated_temperaments(database, trained, people):
     assert report.counts["sets"] == sum(len(person.sets()) for person in people)
     run = live(database, "clusters")
     assert run.run_id == report.run_id
-    found = [
+    memberships = [
         asyncio.run(Results(database).cluster(run.run_id, person.user_id)) for person in people
     ]
     assert (
-        adjusted_rand([one.cluster for one in found], [p.truth.temperament for p in people]) > 0.2
+        adjusted_rand(
+            [membership.cluster for membership in memberships],
+            [person.truth.temperament for person in people],
+        )
+        > 0.2
     )
-    assert {"frequency", "performance", "improvement"} == found[0].features.keys()
+    assert {"frequency", "performance", "improvement"} == memberships[0].features.keys()
 
 
 def test_ranks_equal_the_exact_pagerank(database, trained, people):
@@ -89,10 +93,10 @@ def test_ranks_equal_the_exact_pagerank(database, trained, people):
         str(p.user_id): asyncio.run(Results(database).rank(report.run_id, p.user_id))
         for p in people
     }
-    for user, one in stored.items():
-        assert one.rank == pytest.approx(exact[user], rel=1e-3)
-    assert sorted(one.position for one in stored.values())[0] == 1
-    assert sum(one.rank for one in stored.values()) == pytest.approx(1, abs=1e-3)
+    for user, row in stored.items():
+        assert row.rank == pytest.approx(exact[user], rel=1e-3)
+    assert sorted(row.position for row in stored.values())[0] == 1
+    assert sum(row.rank for row in stored.values()) == pytest.approx(1, abs=1e-3)
 
 
 def test_recommendations_go_live_only_if_they_beat_the_baselines(database, spark_config, people):
@@ -255,8 +259,8 @@ def load_of(database, person):
 def test_user_with_a_corrected_set_is_trained_again(database, spark_config, people):
     train_personal(LOAD, spark_config)
     person = people[1]
-    one = person.sets()[0]
-    key = (person.user_id, UUID(one.session), one.set_id)
+    confirmed = person.sets()[0]
+    key = (person.user_id, UUID(confirmed.session), confirmed.set_id)
     database.execute(
         "UPDATE sets SET reps = 3, revision = 2 "
         "WHERE user_id = ? AND session_id = ? AND set_id = ?",
@@ -276,11 +280,11 @@ def test_run_of_changed_users_reads_only_their_sets_and_keeps_the_newest_set_of_
     earlier, newest_s = of_people[0], max(set_.started_s for set_ in of_people[-1].sets())
     newest = datetime.fromisoformat(first.metrics["newest_set"])
     assert newest.timestamp() == pytest.approx(newest_s, abs=0.01)
-    one = earlier.sets()[0]
+    confirmed = earlier.sets()[0]
     database.execute(
         "UPDATE sets SET reps = 3, revision = 3 "
         "WHERE user_id = ? AND session_id = ? AND set_id = ?",
-        (earlier.user_id, UUID(one.session), one.set_id),
+        (earlier.user_id, UUID(confirmed.session), confirmed.set_id),
     )
     asyncio.run(Journal(database).announce(earlier.user_id, "sets", us_of(datetime.now(UTC))))
     read = []
@@ -314,8 +318,8 @@ def test_user_whose_model_was_withdrawn_is_trained_again(database, spark_config,
     def changed():
         asyncio.run(Journal(database).announce(user, "sets", us_of(datetime.now(UTC))))
         report = train_personal(family, spark_config, users="changed")
-        [said] = asyncio.run(JobRuns(database).of_user(report.run_id, user))
-        return report.status, said.status, said.reason
+        [outcome] = asyncio.run(JobRuns(database).of_user(report.run_id, user))
+        return report.status, outcome.status, outcome.reason
 
     reason = f"the same bytes as those of run {first.run_id}, which was withdrawn"
     assert changed() == ("done", "promoted", reason)

@@ -28,8 +28,8 @@ SEEDS = {"train": 5, "validation": 6, "test": 5}
     [(3, 1, 1, 1), (4, 2, 1, 1), (6, 3, 1, 2), (10, 7, 1, 2), (12, 7, 2, 3), (128, 89, 13, 26)],
 )
 def test_split_sizes_for_numbers_of_people(people, train, validation, test):
-    found = Counter(split_people([(user_id(n), LAYOUT) for n in range(people)]).values())
-    assert found == {"train": train, "validation": validation, "test": test}
+    sizes = Counter(split_people([(user_id(n), LAYOUT) for n in range(people)]).values())
+    assert sizes == {"train": train, "validation": validation, "test": test}
 
 
 @pytest.mark.parametrize("people", [0, 1, 2])
