@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from pipelines.lifecycle.threads import one_blas_thread
@@ -19,9 +19,8 @@ from schemas.statuses import RunStatus
 from schemas.times import Clock, server_time
 from store.database import Database
 from store.jobs import JobRuns, Leases, UserOutcome
-from store.watermarks import Watermarks
+from store.watermarks import ANNOUNCED_BEFORE, Watermarks
 
-OVERLAP = timedelta(minutes=1)  # read again by the next run: writes may have been in flight
 LEASE_S = 60.0
 HEARTBEAT_S = 15.0
 
@@ -76,9 +75,9 @@ class Run:
     def mark_read(self) -> None:
         """Let the next run start from where this one began, if this one ends without an error.
 
-        The two overlap by a minute, so that writes that were in flight are read again.
+        The two overlap, because a write in flight now was announced before this run began.
         """
-        self.read_until = self.started_at - OVERLAP
+        self.read_until = self.started_at - ANNOUNCED_BEFORE
 
     def add_outcomes(self, outcomes: Sequence[UserOutcome]) -> None:
         """Add users' outcomes, and count their statuses and reasons."""

@@ -22,7 +22,7 @@ def split_unchanged(
 ) -> tuple[tuple[UUID, ...], list[UserOutcome]]:
     """Skip users without sets, and those whose sets an earlier run has read, with any outcome.
 
-    A run reads the last minute before the previous run again, and a change may be announced that
+    A run reads the last minutes before the previous run again, and a change may be announced that
     changes nothing: most of those users have the same sets.
 
     Returns:

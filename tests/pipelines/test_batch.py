@@ -233,7 +233,7 @@ def test_new_user_is_ranked_by_the_next_run(database, spark_config):
 
 
 def test_changes_that_the_last_run_had_read_are_skipped(database, spark_config, people):
-    """Changes of the minute before a run are read again by the next one, with the same rows."""
+    """Changes of the minutes before a run are read again by the next one, with the same rows."""
     first = train_batch(CLUSTERS, spark_config)
     train_personal(LOAD, spark_config)
     journal = Journal(database)

@@ -10,8 +10,10 @@ import pytest
 from pipelines.lifecycle.runs import Run, leased_run, run_id_at
 from pipelines.lifecycle.scope import changed_or_unfinished
 from schemas.errors import DatabaseUnavailable, LeaseHeld
+from schemas.times import us_of
 from store.jobs import JobRuns, UserOutcome
-from store.watermarks import Watermarks
+from store.journal import Journal
+from store.watermarks import ANNOUNCED_BEFORE, Watermarks
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -115,11 +117,16 @@ def test_seconds_of_a_repeated_step_are_added(monkeypatch):
     assert run.seconds == {"engine": 5.25}
 
 
-def test_the_next_run_reads_the_last_minute_before_this_one_again():
-    run = Run("rank", uuid4(), NOW, threading.Event())
-    assert run.read_until is None
-    run.mark_read()
-    assert run.read_until == NOW - timedelta(minutes=1)
+def test_change_announced_before_a_run_and_written_after_it_is_read_by_the_next(database, family):
+    """A set's samples are read between the announcement of the change and its write."""
+    user = uuid4()
+    with leased_run(database, family, {}, clock=lambda: NOW) as run:
+        run.mark_read()
+    announced_at = NOW - ANNOUNCED_BEFORE + timedelta(seconds=1)
+    asyncio.run(Journal(database).announce(user, "sets", us_of(announced_at)))
+    changed = changed_or_unfinished(database, family, NOW + timedelta(days=1))
+    assert changed is not None
+    assert user in changed
 
 
 def test_require_lease_raises_after_the_lease_is_lost():
