@@ -69,6 +69,7 @@ from store.stretches import Stretches
 FAMILY = "activity"
 REPLACED = {"promoted", "unchanged"}  # outcomes after which a layout's serving model is of now
 TOPICS: tuple[Topic, ...] = ("sets", "stretches", *ERASURES)
+UNCOMPARED = "not compared with what served before: no later day to judge by"
 
 
 def train_activity(
@@ -134,7 +135,8 @@ def _learn(job: Job, keys: Sequence[UserKey]) -> dict[InputLayout, str]:
         border_rows = ordered(engine.collect(_keys(sums_rows), pass_))
     run.add_outcomes([_outcome(row) for row in border_rows if row["status"] != "learned"])
     with run.step("judge"):
-        evaluation = evaluation_context(context, border_rows, _incumbents(job))
+        incumbents = _incumbents(job)
+        evaluation = evaluation_context(context, border_rows, incumbents)
         pass_ = Pass(STRETCHES, partial(evaluation_row, context=evaluation), EVALUATED)
         evaluated_rows = ordered(engine.collect(_keys(border_rows), pass_))
     run.add_outcomes([_outcome(row) for row in evaluated_rows])
@@ -145,7 +147,11 @@ def _learn(job: Job, keys: Sequence[UserKey]) -> dict[InputLayout, str]:
             passes = (sums_rows, border_rows, evaluated_rows)
             of_layout = [[row for row in rows if row["model_id"] == layout] for rows in passes]
             if of_layout[0]:
-                outcomes[layout] = _promote_layout(job, layout, *of_layout)
+                outcome = _promote_layout(job, layout, *of_layout)
+                outcomes[layout] = outcome
+                seconds = pooled_seconds(of_layout[2])["incumbent"]
+                if outcome == "promoted" and layout in incumbents and not sum(seconds):
+                    run.reasons[f"{layout}: {UNCOMPARED}"] += 1
     run.status = _status(set(outcomes.values()))
     return outcomes
 
@@ -181,6 +187,8 @@ def refusal_reason(seconds: Mapping[str, Seconds], margin: float) -> str:
 
     On users or days that it did not see it must beat the rule that needs no learning. On those
     after the serving model's training data it must not be worse than that by more than a margin.
+    Where there is no such day it may serve all the same, or corrected labels of old sets would have
+    no effect; the run's reasons say so.
 
     >>> refusal_reason({"own": (9, 1, 1), "rhythm": (7, 1, 3), "own_later": (0, 0, 0),
     ...                 "incumbent": (0, 0, 0)}, 0.01)
@@ -204,7 +212,8 @@ def _incumbents(job: Job) -> dict[str, IncumbentBytes]:
     ever replace that model.
     """
     incumbents: dict[str, IncumbentBytes] = {}
-    for layout, stored in asyncio.run(read_global_incumbents(job.database, FAMILY)).items():
+    serving = asyncio.run(read_global_incumbents(job.database, FAMILY, job.run.started_at))
+    for layout, stored in serving.items():
         try:
             from_bytes(stored[0])
         except BadModelBytes as problem:

@@ -83,7 +83,8 @@ class EvaluationContext:
     Attributes:
         border_context: that of the second pass.
         halves: border models, by layout.
-        incumbents: the serving models as bytes, and the time of their newest set, by layout.
+        incumbents: the serving models as bytes, and when the sets were done that may evaluate them,
+            by layout.
     """
 
     border_context: BorderContext

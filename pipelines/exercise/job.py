@@ -23,12 +23,13 @@ from pipelines.exercise.rows import FitContext
 from pipelines.exercise.unchanged import drop_unchanged
 from pipelines.exercise.users import LearnedUsers, learn_users, named_recipe, relearn_unpromoted
 from pipelines.exercise.windows import WindowRecipe
+from pipelines.keys import IncumbentBytes
 from pipelines.lifecycle.engines import engine_of
 from pipelines.lifecycle.global_retirement import NO_SUCCESSOR, retire_global
 from pipelines.lifecycle.job import EngineName, Job, finish_run, open_job, recorded_users
 from pipelines.lifecycle.members import members_of
 from pipelines.lifecycle.pointers import read_global_incumbents
-from pipelines.lifecycle.runs import OVERLAP, Run, RunReport
+from pipelines.lifecycle.runs import Run, RunReport
 from pipelines.lifecycle.scope import (
     Scope,
     UserSelection,
@@ -44,6 +45,7 @@ from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.progress import Progress
 from schemas.times import Clock, server_time
 from store.jobs import UserOutcome
+from store.watermarks import ANNOUNCED_BEFORE
 
 
 def train_exercise(
@@ -131,7 +133,7 @@ def _learn(job: Job, scope: Scope, recipe: Recipe) -> list[UserOutcome]:
             members = members_of(scope.keys, recipe.windows.seed)
             rows = global_sums(engine_of(job), members, recipe, run)
             global_models = fit_global_models(rows, read_calibrations(job.database))
-    former = asyncio.run(read_global_incumbents(job.database, FAMILY)) if scope.whole else {}
+    former = _former(job) if scope.whole else {}
     context = FitContext(named_recipe(recipe, global_models), global_models, former=former)
     learned = learn_users(job, scope, context)
     run.require_lease()
@@ -151,8 +153,8 @@ def _learn(job: Job, scope: Scope, recipe: Recipe) -> list[UserOutcome]:
     with run.step("promotion"):
         _promote_users(job, learned.candidates)
     if scope.whole:
-        started_at = run.started_at
-        mark_full_run(job.database, FAMILY, run.run_id, started_at - OVERLAP, started_at)
+        read_until = run.started_at - ANNOUNCED_BEFORE
+        mark_full_run(job.database, FAMILY, run.run_id, read_until, run.started_at)
     return [outcome_of(row) for row in learned.without_model if row["status"] == "not-learned"]
 
 
@@ -167,6 +169,11 @@ def _retire_global(job: Job, outcomes: Mapping[InputLayout, str]) -> dict[str, s
         **outcomes,
         **{layout: f"{outcomes.get(layout, 'not learned')}; {NO_SUCCESSOR}" for layout in retired},
     }
+
+
+def _former(job: Job) -> dict[InputLayout, IncumbentBytes]:
+    """The global models that a full run would replace."""
+    return asyncio.run(read_global_incumbents(job.database, FAMILY, job.run.started_at))
 
 
 def _record(run: Run, learned: LearnedUsers) -> None:

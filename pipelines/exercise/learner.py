@@ -30,6 +30,7 @@ from pipelines.exercise.evaluation import (
 from pipelines.exercise.labelled import LabelledRow, digest, newest
 from pipelines.exercise.prepared import PreparedSets, Recipe, TimeSplit, named_windows, prepare_sets
 from pipelines.exercise.windows import FreshWindows, find_windows
+from pipelines.keys import EvaluationPeriod
 from pipelines.lifecycle.threads import one_blas_thread
 from schemas.errors import NotEnoughLabels
 from schemas.inputs import InputLayout
@@ -39,10 +40,10 @@ EVALUATION_FIT = FitSettings(low_rate=False)  # stored windows do not tell their
 
 @dataclass(frozen=True, slots=True)
 class Incumbent:
-    """A serving model, and the time of the newest set that it was learned from."""
+    """A serving model, and when the sets were done that may evaluate it."""
 
     model: ExerciseModel
-    trained_until: datetime
+    period: EvaluationPeriod
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,5 +235,5 @@ def _incumbent_hits(incumbent: Incumbent | None, late: Sequence[SetWithWindows])
     """The hits of a serving model on sets after its training data."""
     if incumbent is None:
         return hits_of(None, ())
-    since = incumbent.trained_until
-    return hits_of(incumbent.model, [pair for pair in late if pair[0].started_at > since])
+    later = [pair for pair in late if incumbent.period.covers(pair[0].started_at)]
+    return hits_of(incumbent.model, later)

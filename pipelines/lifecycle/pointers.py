@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from pipelines.keys import IncumbentBytes
+from pipelines.keys import EvaluationPeriod, IncumbentBytes
 from pipelines.lifecycle.gather import gather
 from schemas.errors import LostChampionRace, NoModel
 from schemas.inputs import LAYOUTS, InputLayout
@@ -26,6 +26,10 @@ NOT_KEPT = "the model is not in the store: learned again from other sets, or its
 ROLLED_BACK = "the same bytes as those of a version that an operator rolled back"
 
 OVERTAKEN = "the pointer moved, or a run was withdrawn, since the model was judged"
+
+
+CLOCK_TOLERANCE = timedelta(hours=1)
+"""How far a set may be dated ahead of the server's clock and count as done."""
 
 
 class Move(NamedTuple):
@@ -84,21 +88,30 @@ async def global_pointers(database: Database, family: str) -> dict[InputLayout, 
 
 
 async def read_global_incumbents(
-    database: Database, family: str
+    database: Database, family: str, run_at: datetime
 ) -> dict[InputLayout, IncumbentBytes]:
-    """A family's serving global models, by layout; those whose bytes were deleted are left out."""
+    """A family's serving global models, by layout, for a run that began at `run_at`.
+
+    Those whose bytes were deleted are left out.
+    """
     incumbents: dict[InputLayout, IncumbentBytes] = {}
     for layout, serving in (await global_pointers(database, family)).items():
         with suppress(NoModel):
-            incumbents[layout] = incumbent_of(
-                await Models(database).get(serving.key, serving.version)
-            )
+            model = await Models(database).get(serving.key, serving.version)
+            incumbents[layout] = incumbent_of(model, run_at)
     return incumbents
 
 
-def incumbent_of(model: StoredModel) -> IncumbentBytes:
-    """A stored model and the end of its training data: only later sets may evaluate it."""
-    return model.content, datetime.fromisoformat(str(model.manifest["trained_until"]))
+def incumbent_of(model: StoredModel, run_at: datetime) -> IncumbentBytes:
+    """A stored model, and the sets that may evaluate it in a run that began at `run_at`.
+
+    Only sets later than its training data may. That does not end after the run that learned it
+    began, whatever its manifest says: one set of a device with a wrong clock would otherwise end
+    all comparison with it until then.
+    """
+    newest_set_at = datetime.fromisoformat(str(model.manifest["trained_until"]))
+    after = min(newest_set_at, model.created_at + CLOCK_TOLERANCE)
+    return model.content, EvaluationPeriod(after, run_at + CLOCK_TOLERANCE)
 
 
 def move_pointers(

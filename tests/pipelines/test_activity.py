@@ -8,7 +8,7 @@ import pytest
 from ingest.erasure import erase_user
 from models.activity.codec import from_bytes
 from models.signal.wrist import wrist_signals
-from pipelines.activity.job import train_activity
+from pipelines.activity.job import UNCOMPARED, train_activity
 from pipelines.lifecycle.global_retirement import NO_SUCCESSOR
 from schemas.layout import GLOBAL_OWNER
 from store.champions import Champions
@@ -150,6 +150,34 @@ def test_model_that_holds_erased_users_is_retired_where_none_replaces_it(
     assert report.reasons[f"{LAYOUT}: {NO_SUCCESSOR}"] == 1
     key = ModelKey.of_global(LAYOUT, "activity")
     assert asyncio.run(Champions(empty).serving(key)) is None
+
+
+def test_set_dated_a_year_ahead_does_not_end_the_comparison_with_the_serving_model(
+    empty, spark_config
+):
+    """One user's clock: the model of everybody is compared on the others' later days."""
+    for person in range(2):
+        keep(empty, walker(person), [stretch_of(10 * person, NOW)])
+    keep(empty, walker(2), [stretch_of(20, NOW + timedelta(days=365))])
+
+    def train(day: int):
+        report = train_activity(
+            spark_config, engine="local", clock=lambda: NOW + timedelta(days=day)
+        )
+        return report.metrics[LAYOUT], list(report.reasons)
+
+    first, reasons = train(1)
+    assert (first["outcome"], reasons) == ("promoted", [])
+    keep(empty, walker(2), [stretch_of(21, NOW - timedelta(days=1))])
+    uncompared, reasons = train(1)  # changed, and nobody has a later day
+    assert (uncompared["outcome"], reasons) == ("promoted", [f"{LAYOUT}: {UNCOMPARED}"])
+    assert sum(uncompared["seconds"]["incumbent"]) == 0
+    keep(empty, walker(0), [stretch_of(5, NOW + timedelta(days=2))])
+    compared, reasons = train(2)
+    assert reasons == []
+    exercise_s = 60  # two sets of 30 s in each workout
+    true_positives, _, false_negatives = compared["seconds"]["incumbent"]
+    assert true_positives + false_negatives == pytest.approx(exercise_s, abs=1)
 
 
 def test_unreadable_serving_model_is_replaced(empty, spark_config):

@@ -13,6 +13,7 @@ from models.signal.wrist import wrist_signals
 from pipelines.exercise.learner import Incumbent, learn_user, member_statistics
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import WindowRecipe
+from pipelines.keys import EvaluationPeriod
 from schemas.errors import BadSamples, NotEnoughLabels
 from tests.pipelines.people import NOW, sets_of
 
@@ -38,9 +39,9 @@ def everybody(people):
 def test_model_is_evaluated_on_late_sets_and_then_trained_on_all(people):
     learned = learn_user(people[0], "wrist-acc6", RECIPE)
     model = from_bytes(learned.content)
-    assert model.labels == learned.labels == tuple(sorted({one.exercise for one in people[0]}))
+    assert model.labels == learned.labels == tuple(sorted({row.exercise for row in people[0]}))
     # 0.7 of four sets is three: the last set of each exercise is evaluated
-    assert set(learned.own.sets) == {one.set_id for one in people[0][-EXERCISES:]}
+    assert set(learned.own.sets) == {row.set_id for row in people[0][-EXERCISES:]}
     assert sum(learned.own.sets.values()) == EXERCISES
     assert sum(learned.majority.sets.values()) == 1
     assert learned.everybody.sets == {}
@@ -75,12 +76,12 @@ def test_member_statistics_are_capped_per_exercise(people):
 def test_evaluated_own_and_global_models_have_not_seen_the_late_sets(people, member_s):
     """Late sets have wrong labels: a model that had learned them would answer with these."""
     recipe = replace(RECIPE, member_s=member_s)
-    wrong = {one.set_id: one for one in people[0][-EXERCISES:]}
-    names = [one.exercise for one in wrong.values()]
+    wrong = {row.set_id: row for row in people[0][-EXERCISES:]}
+    names = [row.exercise for row in wrong.values()]
     moved = dict(zip(wrong, names[1:] + names[:1], strict=True))
     sets = [
-        replace(one, exercise=moved[one.set_id]) if one.set_id in wrong else one
-        for one in people[0]
+        replace(row, exercise=moved[row.set_id]) if row.set_id in wrong else row
+        for row in people[0]
     ]
     others = give(people[1], recipe) + give(people[2], recipe)
     mixed = fit_global(others + give(sets, recipe), model_id="wrist-acc6")
@@ -96,24 +97,37 @@ def test_evaluated_own_and_global_models_have_not_seen_the_late_sets(people, mem
 def test_incumbent_is_evaluated_only_on_sets_after_its_training(people):
     until = people[0][-3].started_at
     model = from_bytes(learn_user(people[0], "wrist-acc6", RECIPE).content)
-    learned = learn_user(people[0], "wrist-acc6", RECIPE, incumbent=Incumbent(model, until))
-    assert set(learned.incumbent.sets) == {one.set_id for one in people[0][-2:]}
+    incumbent = Incumbent(model, EvaluationPeriod(until, people[0][-1].started_at))
+    learned = learn_user(people[0], "wrist-acc6", RECIPE, incumbent=incumbent)
+    assert set(learned.incumbent.sets) == {row.set_id for row in people[0][-2:]}
+
+
+def test_incumbent_is_not_evaluated_on_a_set_dated_after_the_run(people):
+    """The device's clock was a year ahead: the incumbent may have learned the set."""
+    until = people[0][-3].started_at
+    ahead = replace(people[0][-1], started_at=people[0][-1].started_at + timedelta(days=365))
+    model = from_bytes(learn_user(people[0], "wrist-acc6", RECIPE).content)
+    incumbent = Incumbent(model, EvaluationPeriod(until, people[0][-1].started_at))
+    sets = [*people[0][:-1], ahead]
+    learned = learn_user(sets, "wrist-acc6", RECIPE, incumbent=incumbent)
+    assert set(learned.incumbent.sets) == {people[0][-2].set_id}
 
 
 def test_former_global_model_is_evaluated_only_on_users_outside_the_new_one(people, everybody):
     until = people[0][-3].started_at  # of a set that is in the late part
-    former = Incumbent(everybody.model, until)
+    period = EvaluationPeriod(until, people[0][-1].started_at)
+    former = Incumbent(everybody.model, period)
     stranger, member = (
         learn_user(people[0], "wrist-acc6", RECIPE, everybody, is_member=within, former=former)
         for within in (False, True)
     )
-    assert set(stranger.former.sets) == {one.set_id for one in people[0][-2:]}
+    assert set(stranger.former.sets) == {row.set_id for row in people[0][-2:]}
     assert member.former.sets == {}
     assert stranger.content == member.content
 
 
 def test_accepted_guesses_are_not_used_for_evaluation(people):
-    accepted = [replace(one, label_source="accepted_guess") for one in people[0]]
+    accepted = [replace(row, label_source="accepted_guess") for row in people[0]]
     assert learn_user(accepted, "wrist-acc6", RECIPE).own.sets == {}
 
 
@@ -138,9 +152,9 @@ def test_too_few_exercises_and_broken_samples_raise_a_reason(people):
 
 def test_stored_windows_give_the_same_model_without_the_samples(people, everybody):
     first = learn_user(people[0], "wrist-acc6", RECIPE, everybody)
-    kept = {one.set_id: one.features for one in first.fresh}
-    assert kept.keys() == {one.set_id for one in people[0]}
-    found = [replace(one, samples=b"gone", features=kept[one.set_id]) for one in people[0]]
+    kept = {row.set_id: row.features for row in first.fresh}
+    assert kept.keys() == {row.set_id for row in people[0]}
+    found = [replace(row, samples=b"gone", features=kept[row.set_id]) for row in people[0]]
     again = learn_user(found, "wrist-acc6", RECIPE, everybody)
     assert again.content == first.content
     assert (again.own, again.everybody) == (first.own, first.everybody)
@@ -149,23 +163,23 @@ def test_stored_windows_give_the_same_model_without_the_samples(people, everybod
 
 def test_stored_windows_of_another_revision_or_recipe_are_not_used(people):
     first = learn_user(people[0], "wrist-acc6", RECIPE)
-    kept = {one.set_id: one.features for one in first.fresh}
-    sets = [replace(one, features=kept[one.set_id]) for one in people[0]]
+    kept = {row.set_id: row.features for row in first.fresh}
+    sets = [replace(row, features=kept[row.set_id]) for row in people[0]]
     corrected = [replace(sets[0], revision=sets[0].revision + 1), *sets[1:]]
     fresh = learn_user(corrected, "wrist-acc6", RECIPE).fresh
-    assert [one.set_id for one in fresh] == [sets[0].set_id]
+    assert [row.set_id for row in fresh] == [sets[0].set_id]
     other = replace(RECIPE, windows=WindowRecipe(seed=2))
     assert len(learn_user(sets, "wrist-acc6", other).fresh) == len(sets)
 
 
 def test_stored_windows_over_max_rows_are_computed_again(people, monkeypatch):
     first = learn_user(people[0], "wrist-acc6", RECIPE)
-    kept = {one.set_id: one.features for one in first.fresh}
-    sets = [replace(one, features=kept[one.set_id]) for one in people[0]]
+    kept = {row.set_id: row.features for row in first.fresh}
+    sets = [replace(row, features=kept[row.set_id]) for row in people[0]]
     for module in ("models.exercise.examples", "pipelines.exercise.windows"):
         monkeypatch.setattr(f"{module}.MAX_ROWS", 10)
     again = learn_user(sets, "wrist-acc6", RECIPE)
-    assert [one.set_id for one in again.fresh] == [set_.set_id for set_ in sets]
-    new = {one.set_id: one.features for one in again.fresh}
-    found = [replace(one, features=new[one.set_id]) for one in people[0]]
+    assert [row.set_id for row in again.fresh] == [set_.set_id for set_ in sets]
+    new = {row.set_id: row.features for row in again.fresh}
+    found = [replace(row, features=new[row.set_id]) for row in people[0]]
     assert learn_user(found, "wrist-acc6", RECIPE).content == again.content

@@ -2,16 +2,18 @@
 
 import asyncio
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from pipelines.exercise.gate import MIN_SETS
 from pipelines.exercise.promotion import ModelCandidate, promote, verdicts_of
 from pipelines.lifecycle.pointers import (
+    CLOCK_TOLERANCE,
     NOT_KEPT,
     OVERTAKEN,
     ROLLED_BACK,
     Move,
+    incumbent_of,
     move_pointers,
     pointers_in_effect,
     read_serving,
@@ -176,6 +178,25 @@ def test_model_that_was_not_stored_is_not_promoted(database: Database) -> None:
     learner.train(b"first")
     assert learner.move(b"lost") == ("overtaken", NOT_KEPT)
     assert learner.serves() == b"first"
+
+
+def test_incumbent_trained_on_a_set_dated_in_the_future_is_evaluated_on_later_sets() -> None:
+    """Otherwise one set of a device whose clock is a year ahead ends all comparison for a year."""
+    ahead = {"trained_until": (NOW + timedelta(days=365)).isoformat()}
+    key = ModelKey.of_global("wrist-acc6", "activity")
+    model = StoredModel.of(key, b"a model", ahead, uuid4(), NOW)
+    run_at = NOW + timedelta(days=2)
+    content, period = incumbent_of(model, run_at)
+    assert content == b"a model"
+    later, second = NOW + timedelta(days=1), timedelta(seconds=1)
+    assert [period.covers(at) for at in (NOW, later, run_at, NOW + timedelta(days=364))] == [
+        *(False, True, True, False),
+    ]
+    assert [period.covers(run_at + CLOCK_TOLERANCE + by) for by in (0 * second, second)] == [
+        *(True, False),
+    ]
+    honest = model._replace(manifest={"trained_until": (NOW - second).isoformat()})
+    assert incumbent_of(honest, run_at)[1].covers(NOW)
 
 
 def candidate(database: Database, own: dict[str, bool], sets: int = 3) -> ModelCandidate:
