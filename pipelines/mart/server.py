@@ -3,7 +3,8 @@
 Every text passes the same check as `muvr sql --engine spark`: it is built into the session's
 parser, so nothing but a plain SELECT over the mart's tables is ever resolved or run. The process
 has no connector and no credentials; all clients share one session, which holds the views. They are
-made anew before the first text after a refresh.
+made anew before the first text after a refresh. No client can change the session's settings for
+longer than until the next text.
 """
 
 import socket
@@ -19,7 +20,8 @@ from pyspark.sql import SparkSession
 from pipelines.mart.guard import require_readable
 from pipelines.mart.query import make_views
 from pipelines.mart.session import mart_session
-from pipelines.mart.stopped_tasks import StoppedTasks
+from pipelines.mart.shared_session import FixedSettings, OverdueQueries
+from pipelines.mart.stopped_tasks import EVERY_S, StoppedTasks
 from schemas.config import Config
 from schemas.errors import BadConfig, BadQuery
 from store.mart import MartFolder
@@ -171,16 +173,29 @@ def serve_mart(config: Config, ready: Callable[[], None]) -> None:
         BadConfig: somebody else listens at the port.
     """
     folder = MartFolder(config.paths.mart)
-    views = FreshViews(folder)
+    views, settings = FreshViews(folder), FixedSettings()
+
+    def before_parse() -> None:
+        """Undo what a client has set, and follow a refresh."""
+        settings.restore(spark)
+        views.follow(spark)
+
     folder.manifest()  # before Spark is started: it takes a while
     _require_free(config.sql.port)
-    spark = guarded_session(mart_session(config), lambda: views.follow(spark))
-    views.follow(spark)
+    spark = guarded_session(mart_session(config), before_parse)
+    before_parse()
     server = start_server(spark)
-    stopped, shutdown = StoppedTasks(spark), threading.Event()
-    watcher = threading.Thread(
-        target=stopped.watch, args=(shutdown,), name="stopped-tasks", daemon=True
-    )
+    stopped, overdue = StoppedTasks(spark), OverdueQueries(spark, config.sql.seconds)
+    shutdown = threading.Event()
+
+    def watch() -> None:
+        """What has to be looked after from time to time, until the server ends."""
+        while not shutdown.wait(EVERY_S):
+            settings.restore(spark)
+            overdue.cancel()
+            stopped.end()
+
+    watcher = threading.Thread(target=watch, name="sql-watcher", daemon=True)
     watcher.start()
     ready()
     try:

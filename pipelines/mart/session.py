@@ -77,6 +77,7 @@ def mart_options(config: Config) -> dict[str, str]:
         "spark.sql.shuffle.partitions": str(config.spark.cores),
         "spark.sql.warehouse.dir": tempfile.gettempdir() + "/muvr-sql-warehouse",  # stays empty
         "spark.sql.variable.substitute": "false",  # '${env:NAME}', before the guard sees the text
+        "spark.sql.datetime.java8API.enabled": "true",  # Hive's server sets it for each client
         "spark.sql.runSQLOnFiles": "false",  # select * from parquet.`/any/path`
         "spark.sql.hive.thriftServer.singleSession": "true",  # the one that holds the views
         "spark.sql.thriftServer.queryTimeout": f"{max(1, round(config.sql.seconds))}s",

@@ -12,7 +12,6 @@ warns that what the thread held may be left half changed; a process that only re
 that would otherwise never end, can live with that.
 """
 
-import threading
 import time
 from typing import Any
 
@@ -21,7 +20,9 @@ from pyspark.sql import SparkSession
 OPTIONS = {"spark.executor.killOnFatalError.depth": "0"}
 """What a session needs: else Spark ends all of Java when one of its threads is ended."""
 
-EVERY_S = 2.0  # a task that hears that it was stopped has ended long before
+EVERY_S = (
+    2.0  # between two calls of `end`: a task that hears that it was stopped has ended long before
+)
 _TASK = "Executor task launch worker"  # threads keep the name of the last task they had
 _RUNNER = "org.apache.spark.executor.Executor$TaskRunner"  # among the callers of a task's code
 _ROUNDS = 10  # of waiting for the last of them; one that outlives it is left to Java's end
@@ -71,8 +72,3 @@ class StoppedTasks:
                 return
             self.end()
             time.sleep(EVERY_S)
-
-    def watch(self, shutdown: threading.Event) -> None:
-        """End what stopped queries leave, from time to time, until `shutdown` is set."""
-        while not shutdown.wait(EVERY_S):
-            self.end()

@@ -27,6 +27,11 @@ READ = [*re.findall(r"```sql\n(.*?)```", GUIDE.read_text(), re.DOTALL), COUNT]
 ENDLESS = "SELECT count(*) FROM sets a, sets b, sets c, sets d WHERE a.reps IS NULL"
 SECONDS = 40
 LITERAL = ("${env:A_CLOUDS_SECRET_KEY}", "${system:user.home}", "${spark.master}")
+ZONE = "SELECT date_format(timestamp '2026-11-21 12:00:00', 'VV')"
+HOSTILE = (
+    "?spark.sql.thriftServer.queryTimeout=0"
+    "#spark.sql.session.timeZone=Asia/Tokyo;spark.sql.variable.substitute=true"
+)
 EVIL = (
     "SELECT java_method('java.lang.System', 'getenv', 'HOME')",
     "SELECT * FROM text.`/etc/passwd`",
@@ -70,12 +75,12 @@ def served(folder: MartFolder) -> Iterator[tuple[int, psutil.Process]]:
         assert "Error executing query" not in complained, "errors are reported to the client only"
 
 
-def beeline(port: int, statements: list[str]) -> str:
-    """Beeline's output for these statements, errors included."""
+def beeline(port: int, statements: list[str], settings: str = "") -> str:
+    """Beeline's output for these statements, errors included; `settings` end the address."""
     done = subprocess.run(
         [
             *(find_java().program, "-cp", JARS, "org.apache.hive.beeline.BeeLine"),
-            *("-u", f"jdbc:hive2://127.0.0.1:{port}/default", "--force=true"),
+            *("-u", f"jdbc:hive2://127.0.0.1:{port}/default{settings}", "--force=true"),
             *("--outputformat=tsv2", "--showHeader=false"),
         ],
         input="".join(f"{statement};\n" for statement in statements),
@@ -114,8 +119,10 @@ def test_a_jdbc_client_can_read_only_the_mart(served: tuple[int, psutil.Process]
 def test_a_running_server_sees_a_refresh_and_cancels_queries_on_timeout(
     served: tuple[int, psutil.Process], folder: MartFolder
 ):
+    """Also for a client whose address sets the session that all of them share."""
     port, _ = served
     made(folder.path, TWO, 3000)
-    said = beeline(port, [COUNT, ENDLESS, COUNT])
+    said = beeline(port, [COUNT, ENDLESS, COUNT, f"SELECT '{LITERAL[1]}'", ZONE], HOSTILE)
     assert len(re.findall(r"^3000\trows$", said, re.MULTILINE)) == 2
     assert "timed out" in said
+    assert {LITERAL[1], "UTC"} <= set(said.splitlines())

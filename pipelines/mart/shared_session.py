@@ -1,0 +1,60 @@
+"""What no client of the SQL server may change for the others: settings and the time limit.
+
+All clients share the session that holds the views. Hive's server writes the settings that a client
+puts into its address (`?name=value`, `#name=value`) straight into that session, where no parser
+sees them: a time limit of 0 or another time zone would hold for everybody until a restart. So the
+settings are put back before every text and every few seconds, and what computes for too long is
+cancelled whatever the session's limit is.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+
+class FixedSettings:
+    """The SQL settings of a session, as they were at the first call."""
+
+    def __init__(self) -> None:
+        self._original: Any = None
+
+    def restore(self, spark: SparkSession) -> None:
+        """Put back what was changed since the first call, which remembers them."""
+        settings: Any = spark._jsparkSession.sessionState().conf().settings()  # pyright: ignore[reportPrivateUsage, reportCallIssue, reportOptionalCall]
+        if self._original is None:
+            jvm: Any = spark._jvm  # pyright: ignore[reportPrivateUsage]
+            self._original = jvm.java.util.HashMap(settings)
+        elif not settings.equals(self._original):
+            settings.putAll(self._original)
+            settings.keySet().retainAll(self._original.keySet())
+
+
+class OverdueQueries:
+    """Cancels queries whose jobs were seen computing for longer than a limit."""
+
+    def __init__(
+        self, spark: SparkSession, limit_s: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._spark, self._limit_s, self._clock = spark, limit_s, clock
+        self._first_seen_s: dict[str, float] = {}
+
+    def cancel(self) -> None:
+        """Cancel those over the limit; to be called every few seconds."""
+        now_s, context = self._clock(), self._spark.sparkContext
+        groups = self._computing()
+        self._first_seen_s = {name: self._first_seen_s.get(name, now_s) for name in groups}
+        for name, first_s in self._first_seen_s.items():
+            if now_s - first_s > self._limit_s:
+                context.cancelJobGroup(name)
+
+    def _computing(self) -> set[str]:
+        """The job groups that compute: Hive's server makes one of each query."""
+        context = self._spark.sparkContext
+        java: Any = context._jsc  # pyright: ignore[reportPrivateUsage]
+        jobs = [
+            java.sc().statusStore().job(job).jobGroup()
+            for job in context.statusTracker().getActiveJobsIds()
+        ]
+        return {group.get() for group in jobs if group.isDefined()}
