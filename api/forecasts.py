@@ -12,7 +12,7 @@ from api.fields import Exercise
 from api.model_cache import LoadedModel
 from api.model_name import ModelName, UsedModel
 from api.problems import problem_responses
-from models.history import SetLog, done_set
+from models.history import DoneSet, SetLog, done_set, session_numbers
 from models.intensity.fit import IntensitySettings
 from models.load.fit import LoadSettings
 from models.next.fit import NextSettings
@@ -23,6 +23,9 @@ from store.sets import SetRow
 
 router = APIRouter(prefix="/v1/me", tags=["predictions"])
 ExerciseParameter = Annotated[ExerciseName, Query()]
+SessionParameter = Annotated[
+    UUID | None, Query(description="the session that goes on; a new one if left out")
+]
 NEEDED = {
     "next": f"{NextSettings().least_sets} confirmed sets",
     "load": f"{LoadSettings().least_sets} confirmed sets",
@@ -81,7 +84,7 @@ class IntensityResponse(BaseModel):
 async def get_next_exercise(
     caller: Predict,
     services: ServicesDep,
-    session: Annotated[UUID | None, Query(description="the session that goes on")] = None,
+    session: SessionParameter = None,
 ) -> NextExerciseResponse:
     """The exercise that the caller does next."""
     loaded = await _model(services, caller.user_id, "next")
@@ -106,11 +109,15 @@ async def get_next_exercise(
     responses=problem_responses(404),
 )
 async def get_load(
-    exercise: ExerciseParameter, caller: Predict, services: ServicesDep
+    exercise: ExerciseParameter,
+    caller: Predict,
+    services: ServicesDep,
+    session: SessionParameter = None,
 ) -> LoadResponse:
     """Weight, repetitions and intensity of the caller's next set of an exercise."""
     loaded = await _model(services, caller.user_id, "load")
-    predictions = loaded.model.predict(await log_of(services, caller.user_id), exercise)
+    log, number = await _log_and_session(services, caller.user_id, session)
+    predictions = loaded.model.predict(log, exercise, session=number)
     if not predictions:
         raise NotComputedYet(f"You have not done {exercise!r} often enough.")
     forecasts: dict[str, Any] = {
@@ -138,15 +145,18 @@ async def get_intensity(
     services: ServicesDep,
     reps: Annotated[int | None, Query(ge=0, le=10_000)] = None,
     weight_kg: Annotated[float | None, Query(ge=0, le=2_000)] = None,
+    session: SessionParameter = None,
 ) -> IntensityResponse:
     """How hard the caller's next set of an exercise will be."""
     loaded = await _model(services, caller.user_id, "intensity")
+    log, number = await _log_and_session(services, caller.user_id, session)
     value = loaded.model.predict(
-        await log_of(services, caller.user_id),
+        log,
         exercise,
         services.clock().timestamp(),
         reps=reps,
         weight_kg=weight_kg,
+        session=number,
     )
     return IntensityResponse(exercise=exercise, intensity=value, model=_name(loaded))
 
@@ -171,6 +181,17 @@ async def log_of(services: Services, user_id: UUID, *, ends: bool = False) -> Se
     return log_from(await services.records.sets.of_user(user_id), ends=ends)
 
 
+async def _log_and_session(
+    services: Services, user_id: UUID, session: UUID | None
+) -> tuple[SetLog, int | None]:
+    """The caller's confirmed sets, and the number in them of the session that goes on.
+
+    The number is None for a new session, also for one without a confirmed set.
+    """
+    rows = _done_sets(await services.records.sets.of_user(user_id), ends=False)
+    return SetLog.of(rows), session_numbers(rows).get(str(session))
+
+
 def log_from(rows: Iterable[SetRow], *, ends: bool = False) -> SetLog:
     """Confirmed sets as columns, the input of the models for next exercise, load and intensity.
 
@@ -178,7 +199,11 @@ def log_from(rows: Iterable[SetRow], *, ends: bool = False) -> SetLog:
         rows: in any order.
         ends: whether to read the sets' ends too; training does without.
     """
-    return SetLog.of(
+    return SetLog.of(_done_sets(rows, ends=ends))
+
+
+def _done_sets(rows: Iterable[SetRow], *, ends: bool) -> list[DoneSet]:
+    return [
         done_set(
             row.session_id,
             row.started_at,
@@ -189,7 +214,7 @@ def log_from(rows: Iterable[SetRow], *, ends: bool = False) -> SetLog:
             row.ended_at if ends else None,
         )
         for row in rows
-    )
+    ]
 
 
 def _name(loaded: LoadedModel) -> ModelName:

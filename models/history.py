@@ -136,9 +136,9 @@ class SetLog:
         >>> log.weight_kg.tolist(), log.session.tolist()
         ([75.0, 80.0], [0, 1])
         """
-        ordered = sorted(rows, key=lambda row: (row.started_s, row.session, row.exercise))
-        numbers: dict[str, int] = {}
-        session = [numbers.setdefault(row.session, len(numbers)) for row in ordered]
+        ordered = _ordered(rows)
+        numbers = _session_numbers(ordered)
+        session = [numbers[row.session] for row in ordered]
         return cls(
             started_s=np.array([row.started_s for row in ordered], np.float64),
             session=np.array(session, np.int64),
@@ -160,6 +160,26 @@ class SetLog:
     def since(self, from_s: float) -> "SetLog":
         """The sets that began at `from_s` or later."""
         return self.where(self.started_s >= from_s)
+
+
+def session_numbers(rows: Iterable[DoneRow]) -> dict[str, int]:
+    """Session id → its number in the log of these rows, however they arrive.
+
+    >>> from models.population.model import SimulatedSet
+    >>> session_numbers([SimulatedSet("b", 9.0, "squat", 5, 80.0, None),
+    ...                  SimulatedSet("a", 1.0, "squat", 5, 75.0, 0.7)])
+    {'a': 0, 'b': 1}
+    """
+    return _session_numbers(_ordered(rows))
+
+
+def _session_numbers(ordered: Iterable[DoneRow]) -> dict[str, int]:
+    sessions = dict.fromkeys(row.session for row in ordered)
+    return {session: number for number, session in enumerate(sessions)}
+
+
+def _ordered(rows: Iterable[DoneRow]) -> list[DoneRow]:
+    return sorted(rows, key=lambda row: (row.started_s, row.session, row.exercise))
 
 
 def _numbers(values: Iterable[float | None]) -> Floats64:

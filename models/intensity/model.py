@@ -50,14 +50,15 @@ class IntensityModel:
         Args:
             log: what the user did before.
             exercise: of the set.
-            at_s: when it will begin, seconds since the epoch, not before the log's last set.
+            at_s: when it will begin, seconds since the epoch; with the log's last set where that
+                is later, as of a device whose clock is ahead.
             reps: planned repetitions; None: unknown, taken as usual.
             weight_kg: planned weight; None: unknown or none, taken as usual.
             session: number in the log of the session that goes on; None: a new one.
         """
         new = int(log.session.max(initial=-1)) + 1 if session is None else session
         longer = SetLog(
-            started_s=np.append(log.started_s, at_s),
+            started_s=np.append(log.started_s, log.started_s.max(initial=at_s)),
             session=np.append(log.session, new),
             exercise=np.append(log.exercise, exercise),
             reps=np.append(log.reps, np.nan if reps is None else reps),
