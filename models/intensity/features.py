@@ -27,6 +27,8 @@ FEATURES = (
     "rest_days",  # log(1 + days since this exercise was last done)
 )
 
+ROUNDING = 1e-9  # spread up to which equal numbers are told from different ones, as a share
+
 
 @dataclass(frozen=True, slots=True)
 class Scale:
@@ -107,12 +109,16 @@ def intensity_rows(log: SetLog, scale: Scale) -> IntensityRows:
 
 
 def _z(log: SetLog, scale: Scale) -> Floats64:
-    """z-scores of `_measures`, float64 (n, 3), from -5 to 5; 0 where one cannot be computed."""
+    """z-scores of `_measures`, float64 (n, 3), from -5 to 5; 0 where one cannot be computed.
+
+    Where all sets had the same weight or repetitions, the spread is 0 or what rounding made of it.
+    """
     number = {name: row for row, name in enumerate(scale.exercises)}
     rows = np.array([number.get(name, -1) for name in log.exercise.tolist()], np.int64)
     known = rows >= 0
     z = np.full((len(log), 3), np.nan)
-    spread = np.where(scale.spread > 0, scale.spread, np.nan)
+    rounding = ROUNDING * np.maximum(1, np.abs(scale.mean))
+    spread = np.where(scale.spread > rounding, scale.spread, np.nan)
     z[known] = (_measures(log)[known] - scale.mean[rows[known]]) / spread[rows[known]]
     return np.clip(np.nan_to_num(z, nan=0.0), -5, 5)
 

@@ -220,6 +220,20 @@ def test_features_of_unknown_exercises_and_numbers_are_the_usual():
     assert intensity_rows(SetLog.of(curls), nothing).x[:, :3].tolist() == [[0, 0, 0]] * 2
 
 
+@pytest.mark.parametrize("sets", range(2, 30))
+def test_z_scores_of_an_exercise_without_spread_are_zero(sets):
+    """Always 20 kg ten times: the mean of the log loads may be rounded, which is no spread."""
+    scale = fit_scale(SetLog.of([row("a", day, "squat", 10, 20.0, 0.5) for day in range(sets)]))
+    heavier = SetLog.of([row("b", 99, "squat", 11, 22.5, None)])
+    assert intensity_rows(heavier, scale).x[:, :3].tolist() == [[0, 0, 0]]
+
+
+def test_z_scores_of_a_gram_on_a_ton_are_computed():
+    """A spread of a millionth, as small as weights can be told apart."""
+    log = SetLog.of([row("a", day, "squat", 10, 1000.0 + 0.001 * day, 0.5) for day in range(2)])
+    assert intensity_rows(log, fit_scale(log)).x[:, 0].tolist() == pytest.approx([-1, 1], rel=1e-6)
+
+
 def test_z_scores_are_at_most_five():
     usual = [row("a", day, "squat", 5, 100.0 + day % 2, 0.5) for day in range(10)]
     log = SetLog.of([*usual, row("b", 20, "squat", 5, 200.0, 0.5)])
