@@ -9,7 +9,7 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from models.clusters.evaluate import evaluate_clusters
-from models.clusters.features import FEATURES, Summary, summarise
+from models.clusters.features import FEATURES, Measure, Summary, summarise
 from models.clusters.fit import ClusterSettings, fit_clusters
 from models.history import SetLog
 from pipelines.batch import BatchFamily, BatchResult
@@ -57,10 +57,11 @@ def learn_clusters(spark: SparkSession, config: Config) -> BatchResult:
 def summary_row(log: SetLog, *, until_s: float) -> Sequence[Mapping[str, Any]]:
     """On an executor: one user's summary."""
     summary = summarise(log, until_s)
+    capacities = summary.log_capacity.items()
     return [
         {
             "sessions_per_week": summary.sessions_per_week,
-            "log_capacity": json.dumps(summary.log_capacity),
+            "log_capacity": json.dumps([[*key, value] for key, value in capacities]),
             "improvement": summary.improvement,
             "sets": summary.sets,
         }
@@ -69,9 +70,9 @@ def summary_row(log: SetLog, *, until_s: float) -> Sequence[Mapping[str, Any]]:
 
 def summary_of(row: Mapping[str, Any]) -> Summary:
     """The summary in a row."""
-    return Summary(
-        row["sessions_per_week"], json.loads(row["log_capacity"]), row["improvement"], row["sets"]
-    )
+    capacities = json.loads(row["log_capacity"])
+    log_capacity = {Measure(exercise, unit): value for exercise, unit, value in capacities}
+    return Summary(row["sessions_per_week"], log_capacity, row["improvement"], row["sets"])
 
 
 CLUSTERS = BatchFamily(

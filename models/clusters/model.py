@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from models.arrays import Floats64, Ints64
-from models.clusters.features import Summary, features
+from models.clusters.features import Measure, Summary, features
 
 WORDS = (
     ("seldom", "steadily", "often"),
@@ -27,7 +27,7 @@ class ClusterModel:
         centres: float64 (k, 3), standardised, ordered by name.
         middle, spread: float64 (3,): standardised = (features − middle) / spread.
         limit: standardised features are cut at ± this.
-        reference: exercise to median log capacity.
+        reference: median log capacity over people, of each exercise and unit.
     """
 
     names: tuple[str, ...]
@@ -35,7 +35,7 @@ class ClusterModel:
     middle: Floats64
     spread: Floats64
     limit: float
-    reference: Mapping[str, float]
+    reference: Mapping[Measure, float]
 
     def standardise(self, rows: Floats64) -> Floats64:
         """Features float64 (m, 3) in units of the population's spread."""

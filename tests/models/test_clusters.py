@@ -8,7 +8,7 @@ from sklearn.cluster import KMeans as SklearnKMeans
 from sklearn.metrics import adjusted_rand_score
 
 from models.clusters.evaluate import adjusted_rand, evaluate_clusters
-from models.clusters.features import Summary, features, reference_capacity, summarise
+from models.clusters.features import Measure, Summary, features, reference_capacity, summarise
 from models.clusters.fit import ClusterSettings, fit_clusters, kmeans
 from models.clusters.model import names_of
 from models.history import WEEK_S, SetLog
@@ -17,6 +17,7 @@ from models.population.simulate import START_S, simulate
 from schemas.errors import BadInput, NotEnoughLabels
 
 SETTINGS = ClusterSettings()
+SQUAT = Measure("squat", "kg")
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def test_summary_of_a_known_history():
     assert summary.sessions_per_week == 2.0
     assert summary.improvement == pytest.approx(0.1)
     middle = (14 + 10) / 2
-    assert summary.log_capacity == {"squat": pytest.approx(np.log(100) + 0.1 * middle / 28)}
+    assert summary.log_capacity == {("squat", "kg"): pytest.approx(np.log(100) + 0.1 * middle / 28)}
     assert summary.sets == 8
 
 
@@ -64,6 +65,38 @@ def test_improvement_compares_within_exercises():
     assert summarise(SetLog.of(rows), 28 * 86_400.0).improvement == pytest.approx(0.0, abs=1e-12)
 
 
+def bench_press(session, day, weight):
+    return SimulatedSet(session, day * 86_400.0, "bench press", 8, weight, None)
+
+
+@pytest.mark.parametrize("unweighted", [range(4), range(4, 8), range(0, 8, 2)])
+def test_summary_ignores_unweighted_sets_of_a_weighted_exercise(unweighted):
+    """Eight weeks of 80 kg eight times, of which not every set was confirmed with its weight."""
+    rows = [
+        bench_press(str(week), 7 * week, None if week in unweighted else 80.0) for week in range(8)
+    ]
+    summary = summarise(SetLog.of(rows), 8 * WEEK_S)
+    assert summary.improvement == pytest.approx(0.0, abs=1e-12)
+    assert summary.log_capacity == {("bench press", "kg"): pytest.approx(np.log(80 * (1 + 8 / 30)))}
+    assert (summary.sessions_per_week, summary.sets) == (1.0, 8)
+
+
+def test_summary_counts_repetitions_where_no_set_has_both_weight_and_repetitions():
+    rows = [bench_press("a", 0, None), SimulatedSet("b", 9e5, "bench press", None, 80.0, None)]
+    assert summarise(SetLog.of(rows), 2e6).log_capacity == {
+        ("bench press", "repetitions"): pytest.approx(np.log(8))
+    }
+
+
+def test_performance_compares_kilograms_with_kilograms_only():
+    """Pull-ups of three people with a belt and of two without, who do twelve and three."""
+    belts = [{Measure("pull-up", "kg"): np.log(kg)} for kg in (10, 20, 40)]
+    alone = [{Measure("pull-up", "repetitions"): np.log(reps)} for reps in (12, 3)]
+    people = [Summary(1.0, done, 0.0, 1) for done in (*belts, *alone)]
+    performance = features(people, reference_capacity(people))[:, 1]
+    assert performance == pytest.approx(np.log([1 / 2, 1, 2, 2, 1 / 2]))
+
+
 def test_summary_ignores_sets_after_until_and_is_zero_without_sets():
     late = summarise(SetLog.of([squats("a", 30, 100.0)]), 28 * 86_400.0)
     assert (late.sessions_per_week, late.improvement, late.log_capacity) == (0.0, 0.0, {})
@@ -71,10 +104,10 @@ def test_summary_ignores_sets_after_until_and_is_zero_without_sets():
 
 
 def test_performance_is_relative_to_the_median_of_all():
-    people = [Summary(1.0, {"squat": np.log(kg)}, 0.0, 1) for kg in (50, 100, 200)]
+    people = [Summary(1.0, {SQUAT: np.log(kg)}, 0.0, 1) for kg in (50, 100, 200)]
     rows = features(people, reference_capacity(people))
     assert rows[:, 1] == pytest.approx([-np.log(2), 0, np.log(2)])
-    assert features([Summary(1.0, {"new": 3.0}, 0.0, 1)], {"squat": 1.0})[0, 1] == 0.0
+    assert features([Summary(1.0, {Measure("new", "kg"): 3.0}, 0.0, 1)], {SQUAT: 1.0})[0, 1] == 0.0
 
 
 def test_kmeans_finds_corners_of_a_grid():
