@@ -13,7 +13,7 @@ import numpy as np
 from models import codec
 from models.arrays import Floats32, Ints64
 from models.codec import FLOAT16_MAX
-from models.exercise.model import ExerciseModel
+from models.exercise.model import ExerciseModel, LowRateDiscriminant
 from models.exercise.probability import Calibration
 from models.softmax import log_losses
 from schemas.errors import BadModelBytes, NotEnoughLabels
@@ -174,7 +174,8 @@ def as_global(model: Perceptron, like: ExerciseModel) -> ExerciseModel:
 
     Args:
         model: trained on `like.standardised(x)`, its outputs in the order of `like.labels`.
-        like: gives standardisation, prototypes and the border of the unknown.
+        like: gives standardisation, prototypes, the border of the unknown and the low-rate
+            discriminant, whose probabilities stay those of `like`.
 
     Raises:
         ValueError: it has hidden layers.
@@ -183,7 +184,21 @@ def as_global(model: Perceptron, like: ExerciseModel) -> ExerciseModel:
         raise ValueError(f"{len(model.weights) - 1} hidden layers do not fit a linear model")
     weights = np.clip(model.weights[0].T, -FLOAT16_MAX, FLOAT16_MAX).astype(np.float16)
     trusted: Calibration = replace(like.calibration, window=1.0)  # it learned probabilities
-    return replace(like, weights=weights, bias=model.biases[0], calibration=trusted)
+    return replace(
+        like,
+        weights=weights,
+        bias=model.biases[0],
+        calibration=trusted,
+        low_rate=_calibrated(like.low_rate, like.calibration.window),
+    )
+
+
+def _calibrated(low_rate: LowRateDiscriminant | None, window: float) -> LowRateDiscriminant | None:
+    """The same discriminant with the factor of a calibration in its scores."""
+    if low_rate is None:
+        return None
+    bias = (low_rate.bias * window).astype(np.float32)
+    return replace(low_rate, step=low_rate.step * window, bias=bias)
 
 
 def perceptron_to_bytes(model: Perceptron) -> bytes:

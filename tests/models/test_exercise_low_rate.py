@@ -13,6 +13,7 @@ from models.exercise.features import window_features
 from models.exercise.fit import fit_user
 from models.exercise.model import FAMILIAR, ExerciseModel, LowRateDiscriminant
 from models.exercise.names import low_rate_features
+from models.exercise.perceptron import PerceptronSettings, as_global, start
 from models.exercise.statistics import Statistics, frame_of, mirrored, total
 from models.recognition.naming import Rung
 from models.recognition.wearing import name_as_worn
@@ -128,6 +129,21 @@ def test_low_rate_weights_are_the_discriminant_of_the_low_rate_features(
     assert trained.low_rate is not None
     off = np.abs(trained.low_rate.weights * trained.low_rate.step - expected)
     assert off.max() < 0.02 * np.abs(expected).max()
+
+
+def test_global_model_of_a_perceptron_keeps_the_low_rate_probabilities(
+    trained: ExerciseModel,
+) -> None:
+    """Only its scores at full rate are those of the perceptron."""
+    like = replace(trained, calibration=replace(trained.calibration, window=1e-3))
+    learner = start(len(like.mean), len(like.labels), PerceptronSettings())
+    averaged = from_bytes(to_bytes(as_global(learner, like)))
+    x = window_features(at_10_hz(buzzing("turn", 99))[0]).x
+    before, after = (model.score_set(x, [LOW_RATE]) for model in (like, averaged))
+    assert after.window_probabilities == pytest.approx(before.window_probabilities, abs=1e-5)
+    assert after.set_probabilities == pytest.approx(before.set_probabilities, abs=1e-5)
+    assert after.hesitation == pytest.approx(before.hesitation, abs=1e-5)
+    assert after.strangeness.tolist() == before.strangeness.tolist()
 
 
 def test_full_rate_model_is_the_same_without_low_rate_weights(
