@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from models.arrays import Ints64
 from models.exercise.calibrate import (
     HeldOutScores,
     calibrate,
@@ -30,7 +31,7 @@ PRIOR_DOUBT_SETS = 40  # weight of that prior, in sets
 PRIOR_THRESHOLD_SETS = 10  # weight of the shipped threshold, in sets
 THRESHOLD_SIGMAS = 1.65  # standard deviations: 95 % of known sets lie below
 MAX_THRESHOLD = 1.0  # of a user with few held-out sets (decision 40)
-MAX_WINDOWS = 256  # of a user, so that one who trains every day does not outweigh the others
+MAX_WINDOWS = 512  # of a user, so that one who trains every day does not outweigh the others
 
 
 def calibrate_on_users(
@@ -103,11 +104,28 @@ def _abstention_threshold(initial: Calibration, held_out: HeldOutScores, n: int)
 
 
 def subsampled(held_out: HeldOutScores, most: int = MAX_WINDOWS) -> HeldOutScores:
-    """At most so many windows, evenly spaced; sets left without any are dropped and renumbered."""
+    """Evenly spaced sets of together at most so many windows, renumbered; at least one set.
+
+    Sets stay whole: the mean of all windows of a set is less noisy than that of a few, and
+    temperature and threshold are applied to the mean of all.
+    """
     if len(held_out.truth) <= most:
         return held_out
-    rows = np.linspace(0, len(held_out.truth) - 1, most).round().astype(np.intp)
+    rows = np.isin(held_out.set_of, _evenly_spaced(np.bincount(held_out.set_of), most))
     _, set_of = np.unique(held_out.set_of[rows], return_inverse=True)
     return HeldOutScores(
         held_out.scores[rows], held_out.truth[rows], set_of, held_out.strangeness[rows]
     )
+
+
+def _evenly_spaced(windows: Ints64, most: int) -> Ints64:
+    """Numbers of as many sets, each in the middle of as many stretches, as `most` windows hold.
+
+    >>> _evenly_spaced(np.array([3, 3, 3, 3, 3, 3]), 9).tolist()
+    [1, 3, 5]
+    """
+    for sets in range(len(windows), 0, -1):
+        kept = (2 * np.arange(sets) + 1) * len(windows) // (2 * sets)
+        if windows[kept].sum() <= most:
+            return kept
+    return np.array([len(windows) // 2])

@@ -2,7 +2,7 @@
 
 The late sets of each member of the global model are scored by two models that did not see them: the
 member's own model of the early sets, and the global model without the member. The scores of both go
-to the driver as a few kilobytes. The calibration that is learned from them is stored with the
+to the driver as tens of kilobytes. The calibration that is learned from them is stored with the
 global model and used from the next full run on: within a run all models have one calibration.
 """
 
@@ -69,12 +69,16 @@ def scores_of_sets(
 
 
 def held_out_to_bytes(everybody: HeldOutScores | None, own: HeldOutScores | None) -> bytes:
-    """Both models' held-out scores, subsampled to a few kilobytes; see `learn_calibrations`."""
+    """Both models' held-out scores, subsampled; see `learn_calibrations`.
+
+    Scores are float32 as the model gave them: half as wide, at most 2 kB per exercise and model.
+    """
     arrays: dict[str, NDArray[Any]] = {}
     for name, scores in (("everybody", everybody), ("own", own)):
         if scores is not None:
             few = subsampled(scores)
             arrays |= {f"{name}_{part}": getattr(few, part) for part in PARTS}
+            arrays[f"{name}_scores"] = few.scores.astype(np.float32)
     return codec.pack(TAG, {}, arrays)
 
 
@@ -104,7 +108,10 @@ def learn_calibrations(blobs: Iterable[bytes], before: Calibrations) -> Calibrat
 
 def _scores_of(unpacked: Sequence[Mapping[str, NDArray[Any]]], name: str) -> list[HeldOutScores]:
     return [
-        HeldOutScores(*(arrays[f"{name}_{part}"] for part in PARTS))
+        HeldOutScores(
+            arrays[f"{name}_scores"].astype(np.float64),
+            *(arrays[f"{name}_{part}"] for part in PARTS[1:]),
+        )
         for arrays in unpacked
         if f"{name}_truth" in arrays
     ]

@@ -1,11 +1,11 @@
 """Calibration on users: only with enough users, and only if it helps the users left out."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
-from models.exercise.calibrate import HeldOutScores
+from models.exercise.calibrate import HeldOutScores, calibrate
 from models.exercise.codec import from_bytes, to_bytes
 from models.exercise.fit import fit_user
 from models.exercise.probability import Calibration
@@ -66,15 +66,49 @@ def test_too_few_sets_leave_the_shipped_abstention_threshold() -> None:
     assert learned.abstain_above == SHIPPED.abstain_above
 
 
-def test_windows_of_users_with_many_sets_are_subsampled_within_sets() -> None:
+def test_users_with_many_sets_are_subsampled_by_whole_sets_evenly_spaced() -> None:
     busy = user(0, 0.5, sets=100)
-    few = subsampled(busy, 250)
-    assert len(few.truth) == len(few.scores) == len(few.strangeness) == 250
-    assert few.set_of.tolist() == sorted(few.set_of.tolist())
-    assert set(few.set_of) == set(range(100))
-    assert subsampled(busy, 5000) is busy
-    gaps = subsampled(user(1, 0.5, sets=100), 10)
-    assert set(gaps.set_of) == set(range(10))
+    few = subsampled(busy, 259)
+    kept = [4 * n + 2 for n in range(25)]  # 25 of 100 sets of ten windows: the middle of every four
+    rows = np.isin(busy.set_of, kept)
+    assert few.set_of.tolist() == np.arange(25).repeat(10).tolist()
+    for part in ("scores", "truth", "strangeness"):
+        assert np.array_equal(getattr(few, part), getattr(busy, part)[rows])
+    assert subsampled(busy, 1000) is busy
+
+
+def test_one_set_is_kept_whole_however_long() -> None:
+    long = replace(user(0, 0.5, sets=3), set_of=np.repeat([0, 1, 2], [5, 20, 5]))
+    assert subsampled(long, 10).scores.tolist() == [
+        *long.scores[:5].tolist(),
+        *long.scores[25:].tolist(),
+    ]
+    assert subsampled(long, 4).scores.tolist() == long.scores[5:25].tolist()
+
+
+def correlated_user(seed: int, sets: int = 120, windows: int = 30) -> HeldOutScores:
+    """Sets of one exercise each: what its windows share tells less than their number claims."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 3, sets)
+    shared = 2 * np.eye(3)[truth] + rng.normal(0, 1, (sets, 3))
+    scores = shared.repeat(windows, axis=0) + rng.normal(0, 3, (sets * windows, 3))
+    set_of = np.arange(sets).repeat(windows)
+    return HeldOutScores(scores, truth[set_of], set_of, rng.normal(0, 1, sets * windows))
+
+
+def test_calibration_on_subsampled_sets_equals_that_on_all() -> None:
+    """Of users who train every day as of others: a set is all its windows."""
+    users = [correlated_user(k) for k in range(MIN_USERS)]
+    every, few = calibrate(users), calibrate([subsampled(scores) for scores in users])
+    assert few.window == pytest.approx(every.window, rel=0.1)
+    assert few.whole == pytest.approx(every.whole, rel=0.25)
+    assert few.abstain_above == pytest.approx(every.abstain_above, abs=0.1)
+    thinned = calibrate([every_tenth(scores) for scores in users])
+    assert thinned.whole < every.whole / 1.5
+
+
+def every_tenth(scores: HeldOutScores) -> HeldOutScores:
+    return HeldOutScores(*(getattr(scores, part.name)[::10] for part in fields(scores)))
 
 
 def asked_sets(seed: int, wrong: int, right: int, strange: float = 0.0) -> HeldOutScores:
