@@ -23,8 +23,7 @@ from bench.timed import REPEATS, best_of
 from models.recommend.evaluate import RecommendScore, evaluate_recommender
 from models.recommend.features import Counts
 from models.recommend.fit import candidates, fit_recommender
-from models.recommend.model import AlsSettings, Recommender
-from models.recommend.reference import confidence_above_one
+from models.recommend.model import AlsSettings, Recommender, confidence_above_one
 from muvr.context import CommandContext
 from schemas.report import Figure
 

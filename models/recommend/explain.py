@@ -14,8 +14,7 @@ import numpy as np
 
 from models.arrays import Floats64, Ints32
 from models.recommend.features import Counts
-from models.recommend.model import Recommender
-from models.recommend.reference import confidence_above_one, row_ridge
+from models.recommend.model import Recommender, confidence_above_one, row_ridge
 
 REASONS = 3  # own exercises that a recommendation names, at most
 

@@ -9,8 +9,12 @@ import numpy as np
 from models.arrays import Floats64
 from models.recommend.features import Counts
 from models.recommend.kernel import compiled
-from models.recommend.model import AlsSettings, Recommender
-from models.recommend.reference import confidence_above_one, row_ridge
+from models.recommend.model import (
+    AlsSettings,
+    Recommender,
+    confidence_above_one,
+    row_ridge,
+)
 from schemas.errors import NotEnoughLabels
 
 FACTORS, ALPHAS, RIDGES, SCALINGS = (16, 24, 32), (1.0, 1.5, 2.5), (8.0, 12.0, 20.0), (0.0, 0.2)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.arrays import Flags, Floats64, Ints64
+from models.recommend.features import Counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,17 @@ class AlsSettings:
     sweeps: int = 8
     seed: int = 0
     threads: int = 1
+
+
+def confidence_above_one(values: Floats64, settings: AlsSettings) -> Floats64:
+    """The confidence c without its 1: alpha · r^power of each entry, (entries,) of (entries,)."""
+    return settings.alpha * values**settings.power
+
+
+def row_ridge(counts: Counts, settings: AlsSettings) -> Floats64:
+    """λ n^ν of each row, float64 (rows,); a row without entries counts as one entry."""
+    entries = np.maximum(np.diff(counts.starts), 1)
+    return settings.ridge * entries**settings.scaling
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,18 +4,7 @@ import numpy as np
 
 from models.arrays import Floats64
 from models.recommend.features import Counts
-from models.recommend.model import AlsSettings
-
-
-def confidence_above_one(values: Floats64, settings: AlsSettings) -> Floats64:
-    """The confidence c without its 1: alpha · r^power of each entry, (entries,) of (entries,)."""
-    return settings.alpha * values**settings.power
-
-
-def row_ridge(counts: Counts, settings: AlsSettings) -> Floats64:
-    """λ n^ν of each row, float64 (rows,); a row without entries counts as one entry."""
-    entries = np.maximum(np.diff(counts.starts), 1)
-    return settings.ridge * entries**settings.scaling
+from models.recommend.model import AlsSettings, confidence_above_one, row_ridge
 
 
 def solve_rows(counts: Counts, fixed: Floats64, settings: AlsSettings) -> Floats64:
