@@ -24,8 +24,6 @@ class Exercise:
     rest_s: float
 
 
-MUSCLES = ("chest", "back", "shoulders", "arms", "quads", "hamstrings", "calves", "core")
-
 _ROWS: tuple[tuple[str, str, float | None, float], ...] = (
     ("bench press", "chest arms shoulders", 1.2, 150),
     ("incline bench press", "chest shoulders arms", 1.0, 150),

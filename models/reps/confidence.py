@@ -10,7 +10,6 @@ from models.reps.borders import Bounds
 from models.reps.explain import Explanation
 from models.reps.settings import RepsSettings
 
-TRAITS = ("coverage", "margin to another count", "edge ambiguity", "fit", "variation")
 RIDGE = 1.0  # penalty on standardised weights
 
 
@@ -19,7 +18,7 @@ class Confidence:
     """Weights of the logistic.
 
     Attributes:
-        weights: one for each of `TRAITS`.
+        weights: one for each trait of `traits_of`.
         bias: added to their sum.
     """
 
@@ -27,7 +26,7 @@ class Confidence:
     bias: float
 
     def of(self, traits: Floats64) -> float:
-        """Probability that a count with these traits, (5,) `TRAITS`, is exactly right.
+        """Probability that a count with these traits (5,) of `traits_of` is exactly right.
 
         >>> Confidence((0.0,) * 5, 0.0).of(np.zeros(5))
         0.5
@@ -41,7 +40,7 @@ def traits_of(
     others: Sequence[tuple[float, int]],
     settings: RepsSettings,
 ) -> Floats64:
-    """(5,) `TRAITS` of a chosen explanation.
+    """Coverage, margin to another count, edge ambiguity, fit and variation of an explanation, (5,).
 
     Args:
         best: the explanation that was chosen.
