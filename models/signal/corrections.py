@@ -40,7 +40,7 @@ MIN_RATE_HZ = 22.0  # below it features describe more than was recorded (decisio
 MAX_SCALE_RATIO = 4.0
 """Largest ratio of neighbouring scales, in ascending order, of one device's chunks. Chunks that are
 scaled to their own maximum differ by less; sensors of one range in g and in m/s² differ by ten."""
-SECOND = 50
+MIN_STUCK_SAMPLES = 50  # about a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +262,7 @@ def is_stuck(gyro: Sequence[Piece]) -> bool:
     >>> is_stuck([off]), is_stuck([])
     (True, False)
     """
-    if sum([len(piece.counts) for piece in gyro]) < SECOND:
+    if sum([len(piece.counts) for piece in gyro]) < MIN_STUCK_SAMPLES:
         return False
     first, last = gyro[0].counts, gyro[-1].counts
     if first.item(0) != last.item(-1 - 2):  # the x axis nearly always decides, at no cost

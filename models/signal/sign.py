@@ -12,7 +12,7 @@ from models.signal.pieces import Recording
 from models.signal.timing import GaplessRun, runs
 
 FIRST_SAMPLES = 25
-SECOND = 50
+MEAN_SAMPLES = 50  # about a second
 
 
 def looks_inverted(recording: Recording) -> bool:
@@ -39,5 +39,5 @@ def _outward_pull(acc: GaplessRun, recording: Recording) -> float:
 
 def _fast(x: Floats64) -> Floats64:
     """What is left without the mean of about a second around each sample."""
-    box = np.ones(min(SECOND, len(x)))
+    box = np.ones(min(MEAN_SAMPLES, len(x)))
     return x - np.convolve(x, box, mode="same") / np.convolve(np.ones(len(x)), box, mode="same")
