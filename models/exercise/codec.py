@@ -13,7 +13,7 @@ from models.exercise.features import FEATURES_VERSION, READABLE
 from models.exercise.fit import GlobalModel
 from models.exercise.model import ExerciseModel, LowRateDiscriminant
 from models.exercise.probability import Calibration
-from models.exercise.statistics import Statistics, mirrored
+from models.exercise.statistics import Statistics, symmetric
 from schemas.errors import BadModelBytes
 
 MODEL_TAG = "muvr-exercise-1"
@@ -119,7 +119,7 @@ def statistics_from_bytes(blob: bytes) -> Statistics:
         moments = np.zeros((size, size))
         moments[upper] = arrays["moments"]
         groups = tuple((str(exercise), str(side)) for exercise, side in meta["groups"])
-        return Statistics(groups, arrays["seconds"], arrays["sums"], mirrored(moments))
+        return Statistics(groups, arrays["seconds"], arrays["sums"], symmetric(moments))
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise BadModelBytes(f"not statistics: {error}") from error
 

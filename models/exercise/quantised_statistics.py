@@ -13,7 +13,7 @@ from scipy.linalg import get_blas_funcs
 from models.arrays import Floats, Floats64
 from models.exercise.products import products
 from models.exercise.quantised import QuantisedWindows
-from models.exercise.statistics import Frame, Statistics, mirrored
+from models.exercise.statistics import Frame, Statistics, symmetric
 from schemas.errors import NotEnoughLabels
 
 ExerciseWindows = tuple[str, QuantisedWindows]  # exercise, windows of a set
@@ -30,7 +30,7 @@ def statistics_of_sets(labelled: Sequence[ExerciseWindows]) -> Statistics:
         NotEnoughLabels: none of them has a window.
     """
     sums = _summed(labelled, np.float64(0))
-    return replace(sums, moments=mirrored(sums.moments))
+    return replace(sums, moments=symmetric(sums.moments))
 
 
 def framed_statistics(labelled: Sequence[ExerciseWindows], frame: Frame) -> Statistics:
@@ -47,8 +47,8 @@ def framed_statistics(labelled: Sequence[ExerciseWindows], frame: Frame) -> Stat
     >>> from models.exercise.quantised import quantise
     >>> rows = quantise(SetWindows("left", 0.25, 3, np.ones((3, 2), np.float32)))
     >>> curls = quantise(SetWindows("left", 1.0, 1, np.zeros((1, 2), np.float32)))
-    >>> found = framed_statistics([("row", rows), ("curl", curls)], Frame(np.zeros(2)))
-    >>> found.labels, found.seconds.tolist(), found.moments.tolist()
+    >>> sums = framed_statistics([("row", rows), ("curl", curls)], Frame(np.zeros(2)))
+    >>> sums.labels, sums.seconds.tolist(), sums.moments.tolist()
     (('curl', 'row'), [1.0, 0.75], [[0.75, 0.75], [0.0, 0.75]])
     """
     return _summed(labelled, frame.mean.astype(np.float32))

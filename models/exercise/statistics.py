@@ -77,10 +77,10 @@ class Statistics:
 
     def label_seconds(self) -> dict[str, float]:
         """Seconds of each exercise, over both sides."""
-        found = dict.fromkeys(self.labels, 0.0)
+        seconds_of = dict.fromkeys(self.labels, 0.0)
         for (exercise, _), seconds in zip(self.groups, self.seconds, strict=True):
-            found[exercise] += float(seconds)
-        return found
+            seconds_of[exercise] += float(seconds)
+        return seconds_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +130,10 @@ def statistics_of(x: Floats32, exercise: str, side: str | None, window_s: float)
     )
 
 
-def mirrored(upper: Floats) -> Floats:
+def symmetric(upper: Floats) -> Floats:
     """The symmetric matrix (d, d) of which this is the upper triangle, with zeros below.
 
-    >>> mirrored(np.array([[1.0, 2.0], [0.0, 3.0]])).tolist()
+    >>> symmetric(np.array([[1.0, 2.0], [0.0, 3.0]])).tolist()
     [[1.0, 2.0], [2.0, 3.0]]
     """
     whole = upper + upper.T

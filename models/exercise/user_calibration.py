@@ -73,8 +73,8 @@ def calibrate_for_user(initial: Calibration, held_out: HeldOutScores | None) -> 
         initial: of all users.
         held_out: scores of late sets by a model of the early ones; None without late sets.
 
-    >>> found = calibrate_for_user(Calibration(), None)
-    >>> found.doubt, found.abstain_above
+    >>> prior = calibrate_for_user(Calibration(), None)
+    >>> prior.doubt, prior.abstain_above
     (0.08, 1.0)
     """
     if held_out is None:

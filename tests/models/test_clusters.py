@@ -114,10 +114,10 @@ def test_kmeans_finds_corners_of_a_grid():
     corners = np.array([[0, 0], [10, 0], [0, 10], [10, 10]], float)
     random = np.random.default_rng(0)
     points = np.repeat(corners, 25, axis=0) + random.normal(0, 0.1, (100, 2))
-    found = kmeans(points, ClusterSettings(k=4))
-    order = np.lexsort(found.centres.round().T)
+    solution = kmeans(points, ClusterSettings(k=4))
+    order = np.lexsort(solution.centres.round().T)
     expected = np.array([points[25 * n : 25 * n + 25].mean(axis=0) for n in range(4)])
-    assert found.centres[order] == pytest.approx(expected[np.lexsort(corners.T)])
+    assert solution.centres[order] == pytest.approx(expected[np.lexsort(corners.T)])
 
 
 def test_kmeans_inertia_is_not_worse_than_scikit_learn():

@@ -14,7 +14,7 @@ from models.exercise.fit import fit_user
 from models.exercise.model import FAMILIAR, ExerciseModel, LowRateDiscriminant
 from models.exercise.names import low_rate_features
 from models.exercise.perceptron import PerceptronSettings, as_global, start
-from models.exercise.statistics import Statistics, frame_of, mirrored, total
+from models.exercise.statistics import Statistics, frame_of, symmetric, total
 from models.recognition.naming import Rung
 from models.recognition.wearing import name_as_worn
 from models.signal.corrections import LOW_RATE
@@ -50,8 +50,10 @@ def wandering(signal: WristSignal, rng: np.random.Generator) -> WristSignal:
 
 
 def learned(signals: dict[str, list[list[WristSignal]]]) -> Statistics:
-    sets = [(name, one) for name, several in signals.items() for one in several]
-    return total([set_statistics(one, name, seed=k) for k, (name, one) in enumerate(sets)])
+    sets = [(name, recorded) for name, several in signals.items() for recorded in several]
+    return total(
+        [set_statistics(recorded, name, seed=k) for k, (name, recorded) in enumerate(sets)]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +81,7 @@ def test_earlier_model_without_low_rate_weights_abstains_at_a_low_rate(
     trained: ExerciseModel,
 ) -> None:
     meta, arrays = codec.unpack(to_bytes(trained), MODEL_TAG)
-    kept = {name: one for name, one in arrays.items() if name != SLOW}
+    kept = {name: array for name, array in arrays.items() if name != SLOW}
     before = from_bytes(codec.pack(MODEL_TAG, meta, kept))
     assert before.low_rate is None
     for name in ("swing", "press"):
@@ -107,10 +109,10 @@ def test_low_rate_scores_ignore_features_of_high_frequencies(trained: ExerciseMo
     x = window_features(signal).x
     other = x + 9
     other[:, low_rate_features(True)] = x[:, low_rate_features(True)]
-    one, same = (trained.score_set(windows, [LOW_RATE]) for windows in (x, other))
-    assert one.strangeness.tolist() == same.strangeness.tolist()
-    assert one.set_probabilities.tolist() == same.set_probabilities.tolist()
-    assert (trained.score_set(x, []).strangeness > one.strangeness).all()
+    asked, same = (trained.score_set(windows, [LOW_RATE]) for windows in (x, other))
+    assert asked.strangeness.tolist() == same.strangeness.tolist()
+    assert asked.set_probabilities.tolist() == same.set_probabilities.tolist()
+    assert (trained.score_set(x, []).strangeness > asked.strangeness).all()
 
 
 def test_low_rate_weights_are_the_discriminant_of_the_low_rate_features(
@@ -120,7 +122,7 @@ def test_low_rate_weights_are_the_discriminant_of_the_low_rate_features(
     _, _, means, upper = within_class_covariance(statistics.framed(frame))
     means = (means - (trained.mean - frame.mean))[:, kept]
     scale = trained.scale.astype(np.float64)[kept]
-    inside = mirrored(np.triu(upper).astype(np.float64))[np.ix_(kept, kept)] / np.outer(
+    inside = symmetric(np.triu(upper).astype(np.float64))[np.ix_(kept, kept)] / np.outer(
         scale, scale
     )
     shrink = FitSettings().shrink

@@ -130,11 +130,11 @@ def test_doubt_starts_at_its_prior_and_follows_the_users_error_rate() -> None:
 
 
 def test_abstention_threshold_gets_stricter_with_many_similar_sets() -> None:
-    one, few, many = (
+    single, few, many = (
         calibrate_for_user(SHIPPED, asked_sets(0, wrong=0, right=n)).abstain_above
         for n in (1, 4, 400)
     )
-    assert one == few == MAX_THRESHOLD
+    assert single == few == MAX_THRESHOLD
     assert many == pytest.approx(0.165, abs=0.05)  # 1.65 deviations of 0.1 above 0
 
 

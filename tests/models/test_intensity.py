@@ -151,17 +151,17 @@ def test_rmse_from_moments_equals_rmse_of_the_rows(seed, reg, intercept):
 def test_grid_chooses_the_lowest_validation_error_and_refits_on_all_rows():
     x, y = some_rows(2)
     train, validation = moments(x[:40], y[:40]), moments(x[40:], y[40:])
-    found = fit_grid(train[None], validation[None], SETTINGS.grid)
+    fit = fit_grid(train[None], validation[None], SETTINGS.grid)
     errors = []
     for reg, intercept in SETTINGS.grid:
         linear = fit_linear(train[None], reg_param=reg, fit_intercept=intercept)
         predicted = x[40:] @ linear.weights[0] + linear.intercepts[0]
         errors.append(np.sqrt(((predicted - y[40:]) ** 2).mean()))
-    assert found.errors[0] == pytest.approx(errors)
-    assert found.chosen[0] == int(np.argmin(errors))
+    assert fit.errors[0] == pytest.approx(errors)
+    assert fit.chosen[0] == int(np.argmin(errors))
     reg, intercept = SETTINGS.grid[int(np.argmin(errors))]
     again = fit_linear(moments(x, y)[None], reg_param=reg, fit_intercept=intercept)
-    assert found.linear.weights[0] == pytest.approx(again.weights[0])
+    assert fit.linear.weights[0] == pytest.approx(again.weights[0])
 
 
 def test_point_of_the_grid_without_a_fit_is_not_chosen():
