@@ -1,21 +1,24 @@
 """Projects labelled sets: a confirmed set with its samples, once all of these are stored."""
 
+import asyncio
 import itertools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from uuid import UUID
 
+from ingest.chunk_selection import extent_of, loads_of
 from ingest.event_writer import TOMBSTONE_AHEAD_US
-from ingest.recordings import WristStreams, load_span, wrist_of
-from models.signal.corrections import cut
+from ingest.recordings import WristStreams, load_spans, wrist_of
+from models.signal.corrections import timeline
 from models.signal.pieces import Piece, Recording, pack_pieces
 from models.signal.timing import cut_pieces
-from schemas.errors import AmbiguousChunks, BadSamples
+from schemas.errors import BadSamples
 from schemas.inputs import ACC3, ACC6, LAYOUTS
 from schemas.times import NS_PER_S
 from store.records import Records
 from store.sessions import SessionRow, StreamList
-from store.sets import LabelledSet, SetRow, remaining_ttl_s
+from store.sets import LabelledRevision, LabelledSet, SetRow, remaining_ttl_s
 
 GAP_NS = NS_PER_S // 2  # the longest gap that resampling treats as continuous
 CONTEXT_NS = 60 * NS_PER_S  # wrong units and drifting clocks are detected in samples around a set
@@ -34,6 +37,9 @@ async def project_labelled_sets(
     only: Collection[UUID] | None = None,
 ) -> int:
     """Write the labelled sets of a session whose samples are complete; returns how many.
+
+    Those that are stored already, from the same set and lists, are left alone. Samples are loaded
+    and cut a few hours at a time, in a thread: a session may last for weeks.
 
     Args:
         records: the repositories.
@@ -54,19 +60,21 @@ async def project_labelled_sets(
         return 0
     lists = await records.sessions.lists(user_id, session_id)
     rows = [row for row in rows if remaining_ttl_s(revision_of(row, wrist, lists), now_us) > 0]
-    if not rows:
-        return 0
-    try:
-        recording = await _load_context(records, user_id, session, lists, rows)
-    except (AmbiguousChunks, BadSamples):
-        # The client's list will decide, which projects again; broken rows stay for inspection.
-        return 0
-    finished = await _streams_finished(records, user_id, session, wrist, lists)
+    if rows and all(await _streams_finished(records, user_id, session, wrist, lists)):
+        rows = await _without_current_labels(records, user_id, wrist, lists, rows)
+    loads = [[rows[n] for n in load] for load in loads_of([row.span_ns for row in rows])]
+    spans = [extent_of([row.span_ns for row in load], CONTEXT_NS) for load in loads]
+    recordings = load_spans(records, user_id, session, lists, spans)
     written = 0
-    for row in rows:
-        samples = _cut_set(recording, row)
-        if samples and has_all_samples(samples, row, finished):
-            labelled = labelled_rows(session, wrist, lists, row, truncated(samples, row))
+    for load in loads:
+        recording = await anext(recordings)
+        if recording is None:
+            # The client's list will decide, which projects again; broken rows stay for inspection.
+            continue
+        # Judged after the samples were read: a first chunk of a sensor may have come meanwhile.
+        finished = await _streams_finished(records, user_id, session, wrist, lists)
+        place = (session, wrist, lists)
+        for labelled in await asyncio.to_thread(_labelled_sets, recording, *place, load, finished):
             written += await _write(records, user_id, labelled, now_us)
     return written
 
@@ -162,27 +170,63 @@ async def _streams_finished(
     return wrist.acc not in unlisted, wrist.gyro not in unlisted
 
 
-async def _load_context(
+async def _without_current_labels(
     records: Records,
     user_id: UUID,
-    session: SessionRow,
+    wrist: WristStreams,
     lists: Mapping[str, StreamList],
     rows: Sequence[SetRow],
-) -> Recording:
-    """The stored samples of all the sets, and around them."""
-    span = (
-        min(row.span_ns[0] for row in rows) - CONTEXT_NS,
-        max(row.span_ns[1] for row in rows) + CONTEXT_NS,
-    )
-    return await load_span(records, user_id, session, lists, span)
+) -> list[SetRow]:
+    """The sets of finished streams whose labelled rows would change if they were written now.
+
+    The samples of finished streams are those that their lists name, so that equal revisions mean
+    equal rows.
+    """
+    stored = by_set(await records.sets.labelled_revisions(user_id, [row.set_id for row in rows]))
+    return [
+        row
+        for row in rows
+        if not is_label_current(stored.get(row.set_id, ()), revision_of(row, wrist, lists))
+    ]
 
 
-def _cut_set(recording: Recording, row: SetRow) -> Recording | None:
-    """The set's samples; None where they do not decode."""
-    try:
-        return cut(recording, *row.span_ns)
-    except BadSamples:  # the training run records it for the user; the set stays confirmed
-        return None
+def by_set(labelled: Iterable[LabelledRevision]) -> dict[UUID, list[LabelledRevision]]:
+    """The rows of each set."""
+    rows: dict[UUID, list[LabelledRevision]] = {}
+    for row in labelled:
+        rows.setdefault(row.set_id, []).append(row)
+    return rows
+
+
+def is_label_current(labelled: Sequence[LabelledRevision], revision: int) -> bool:
+    """Whether the labelled rows of a set are of a revision or a newer one, in every layout.
+
+    A set with rotation also has a row without it, of the same revision, which is written last.
+    """
+    revisions = {row.revision for row in labelled}
+    has_acc3 = any(row.model_id == ACC3 for row in labelled)
+    return has_acc3 and len(revisions) == 1 and min(revisions) >= revision
+
+
+def _labelled_sets(
+    recording: Recording,
+    session: SessionRow,
+    wrist: WristStreams,
+    lists: Mapping[str, StreamList],
+    rows: Sequence[SetRow],
+    finished: tuple[bool, bool],
+) -> list[tuple[LabelledSet, ...]]:
+    """The rows of the sets whose samples are all in a recording; none where they do not decode."""
+    labelled: list[tuple[LabelledSet, ...]] = []
+    with suppress(BadSamples):  # the training run records it for the user; sets stay confirmed
+        line = timeline(recording)
+        for row in rows:
+            with suppress(BadSamples):
+                samples = line.cut(*row.span_ns)
+                if has_all_samples(samples, row, finished):
+                    whole = truncated(samples, row)
+                    labelled.append(labelled_rows(session, wrist, lists, row, whole))
+    return labelled
 
 
 async def _write(

@@ -2,8 +2,9 @@
 
 from uuid import UUID
 
+from ingest.chunk_selection import counted_chunks
 from ingest.clocks import CLOCK_WENT_BACK, split_by_clock
-from ingest.recordings import NOT_ON_WRIST, counted_chunks, is_on_wrist, wrist_of
+from ingest.recordings import NOT_ON_WRIST, is_on_wrist, wrist_of
 from ingest.rows import piece_of
 from models.signal.corrections import corrected, quality_notes
 from models.signal.pieces import Recording

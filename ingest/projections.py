@@ -9,10 +9,10 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
+from ingest.chunk_selection import counted_chunks, is_listed
 from ingest.deviations import forget_deviations, project_deviations
 from ingest.event_writer import deletion_us
 from ingest.labelled_sets import project_labelled_sets
-from ingest.recordings import counted_chunks, is_listed
 from ingest.rows import end_ns_of
 from ingest.session_changes import SessionChanges, session_changes
 from ingest.unlisted_chunks import keep_unlisted

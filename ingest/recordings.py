@@ -1,16 +1,22 @@
 """Loads the recording of one wrist from stored chunks."""
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from ingest.chunk_selection import (
+    chunks_of_spans,
+    counted_chunks,
+    first_day_chunks,
+    overlapping_chunks,
+    require_single_bodies,
+)
 from ingest.clocks import CLOCK_WENT_BACK, are_interleaved, split_by_clock
-from ingest.rows import end_ns_of, piece_of
+from ingest.rows import piece_of
 from models.signal.overlaps import is_resent
 from models.signal.pieces import Piece, Recording, Side
-from models.signal.wrist import MAX_RECORDING_S
-from schemas.errors import AmbiguousChunks, NotFound
+from schemas.errors import AmbiguousChunks, BadSamples, NotFound
 from store.records import Records
 from store.samples import ChunkMetadata
 from store.sessions import SessionRow, StreamList
@@ -86,19 +92,44 @@ async def load_recording(
     if session is None:
         raise NotFound(f"There is no session {session_id}")
     lists = await records.sessions.lists(user_id, session_id)
-    return await load_span(records, user_id, session, lists, (start_ns, end_ns))
+    chunks = await _wrist_chunks(records, user_id, session, lists, (start_ns, end_ns))
+    return await _recording_of(records, user_id, session, *chunks)
 
 
-async def load_span(
+async def load_spans(
     records: Records,
     user_id: UUID,
     session: SessionRow,
     lists: Mapping[str, StreamList],
-    span: tuple[int | None, int | None],
-) -> Recording:
-    """As `load_recording`, of a session and lists that were read before."""
-    chunks = await _wrist_chunks(records, user_id, session, lists, span)
-    return await _recording_of(records, user_id, session, *chunks)
+    spans: Sequence[tuple[int, int]],
+) -> AsyncGenerator[Recording | None]:
+    """The recordings of several spans of a session, as `load_recording` loads one.
+
+    Each is loaded when it is asked for; which chunks there are is read once for all.
+
+    Args:
+        records: the repositories.
+        user_id: whose session.
+        session: the session.
+        lists: of its streams.
+        spans: first and last nanosecond of each; both ascend.
+
+    Yields:
+        the recording of each span; None where it is ambiguous or does not decode.
+    """
+    wrist = wrist_of(session.streams)
+    acc, gyro = [
+        chunks_of_spans(await _counted_chunks(records, user_id, session, name, lists), spans)
+        for name in (wrist.acc, wrist.gyro)
+    ]
+    for acc_chunks, gyro_chunks in zip(acc, gyro, strict=True):
+        try:
+            require_single_bodies(wrist.acc, acc_chunks)
+            require_single_bodies(wrist.gyro, gyro_chunks)
+            recording = await _recording_of(records, user_id, session, acc_chunks, gyro_chunks)
+        except (AmbiguousChunks, BadSamples):
+            recording = None
+        yield recording
 
 
 async def load_recordings(
@@ -187,18 +218,25 @@ async def _select_chunks(
     span: tuple[int | None, int | None],
 ) -> list[ChunkMetadata]:
     """The chunks of one stream that overlap a span, ordered by number."""
+    chosen = await _counted_chunks(records, user_id, session, stream, lists)
+    chosen = first_day_chunks(chosen) if span == (None, None) else overlapping_chunks(chosen, *span)
+    require_single_bodies(stream, chosen)
+    return chosen
+
+
+async def _counted_chunks(
+    records: Records,
+    user_id: UUID,
+    session: SessionRow,
+    stream: str | None,
+    lists: Mapping[str, StreamList],
+) -> list[ChunkMetadata]:
+    """The chunks of one stream that count, ordered by number; none where the stream is None."""
     if stream is None:
         return []
     parts = (await records.samples.parts(user_id, session.session_id)).get(stream, [])
     chunks = await records.samples.metadata(user_id, session.session_id, stream, parts)
-    chosen = counted_chunks(chunks, lists.get(stream))
-    chosen = first_day_chunks(chosen) if span == (None, None) else overlapping_chunks(chosen, *span)
-    several = {chunk.seq for chunk, after in itertools.pairwise(chosen) if chunk.seq == after.seq}
-    if several:
-        raise AmbiguousChunks(
-            f"chunk {min(several)} of stream {stream!r} holds two bodies; `complete` decides"
-        )
-    return chosen
+    return counted_chunks(chunks, lists.get(stream))
 
 
 async def _pieces(
@@ -214,54 +252,3 @@ async def _pieces(
     wanted = [(chunk.seq, chunk.sha256) for chunk in chosen]
     rows = await records.samples.rows(user_id, session.session_id, stream, wanted)
     return tuple(sorted((piece_of(row) for row in rows), key=lambda piece: piece.t0_ns))
-
-
-def counted_chunks(
-    chunks: Iterable[ChunkMetadata], listed: StreamList | None
-) -> list[ChunkMetadata]:
-    """The chunks that count: the listed ones, or all if there is no list yet."""
-    return [chunk for chunk in chunks if listed is None or is_listed(chunk, listed)]
-
-
-def is_listed(chunk: ChunkMetadata, listed: StreamList) -> bool:
-    """Whether a list names this body under its number."""
-    return chunk.seq < len(listed.hashes) and listed.hashes[chunk.seq] == chunk.sha256
-
-
-def first_day_chunks(chunks: Sequence[ChunkMetadata]) -> list[ChunkMetadata]:
-    """The first chunks, up to `MAX_RECORDING_S` in total without the pauses between them.
-
-    A chunk ends where the next one begins, if that is before the end by its own rate.
-    """
-    kept: list[ChunkMetadata] = []
-    left_ns = MAX_RECORDING_S * 1e9
-    for chunk, after in itertools.zip_longest(chunks, chunks[1:]):
-        if left_ns < 0:
-            break
-        kept.append(chunk)
-        end_ns = end_ns_of(chunk) if after is None else min(end_ns_of(chunk), after.t0_ns)
-        left_ns -= max(0, end_ns - chunk.t0_ns)
-    return kept
-
-
-def overlapping_chunks(
-    chunks: Sequence[ChunkMetadata], start_ns: int | None, end_ns: int | None
-) -> list[ChunkMetadata]:
-    """The chunks that may hold samples of a span.
-
-    A chunk reaches to its end by its rate or sample times, or to the start of the next one if that
-    is later: devices drift.
-    """
-    return [
-        chunk
-        for at, chunk in enumerate(chunks)
-        if (end_ns is None or chunk.t0_ns <= end_ns)
-        and (start_ns is None or _lasts_until(chunks, at, start_ns))
-    ]
-
-
-def _lasts_until(chunks: Sequence[ChunkMetadata], at: int, time_ns: int) -> bool:
-    """Whether chunk `at` reaches a time, by its own end or because the next one begins after it."""
-    chunk = chunks[at]
-    later = [h.t0_ns for h in chunks[at + 1 : at + 3] if h.seq != chunk.seq]
-    return any(t0_ns >= time_ns for t0_ns in later[:1]) or end_ns_of(chunk) >= time_ns

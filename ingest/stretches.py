@@ -6,20 +6,22 @@ times. The stored stretches are compared with the expected ones, so a repeat wri
 what a crash left unfinished is completed.
 """
 
-from collections.abc import Collection, Sequence
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import accumulate
 from uuid import UUID
 
-from ingest.recordings import load_recording, wrist_of
-from models.signal.corrections import cut
+from ingest.chunk_selection import extent_of, loads_of
+from ingest.recordings import load_spans, wrist_of
+from models.signal.corrections import Timeline, timeline
 from models.signal.pieces import Recording, pack_pieces
-from schemas.errors import AmbiguousChunks, BadSamples
+from schemas.errors import BadSamples
 from schemas.inputs import ACC3, ACC6, LAYOUTS
 from schemas.times import NS_PER_S, at_us, us_of
 from schemas.topics import Topic
 from store.records import Records
-from store.sessions import SessionRow, newest_revision
+from store.sessions import SessionRow, StreamList, newest_revision
 from store.sets import SetRow, remaining_ttl_s
 from store.stretches import NamedSpan, StoredStretch, StretchMetadata
 
@@ -81,12 +83,12 @@ async def project_session(
         stretch.revision >= revision for stretch in stored
     ):
         return False
-    recording = await _recording(records, user_id, session_id, wanted)
-    if recording is None:
+    spans = [span for span, _ in wanted]
+    rows = await _stretches(
+        records, user_id, session, lists, list(zip(wanted_metadata, spans, strict=True))
+    )
+    if rows is None:
         return False
-    rows = [
-        r for h, (w, _) in zip(wanted_metadata, wanted, strict=True) for r in _rows(h, w, recording)
-    ]
     rows.sort(key=lambda row: LAYOUTS.index(row.metadata.model_id))
     if _same_stretches(stored, [row.metadata for row in rows]) and all(
         h.revision >= revision for h in stored
@@ -200,25 +202,44 @@ async def _delete_stretches(
     return True
 
 
-async def _recording(
+async def _stretches(
     records: Records,
     user_id: UUID,
-    session_id: UUID,
-    wanted: Sequence[tuple[TimeSpan, tuple[NamedSpan, ...]]],
-) -> Recording | None:
-    """The samples of all stretches; None where they do not decode."""
-    start_ns = min(start for (start, _), _ in wanted)
-    end_ns = max(end for (_, end), _ in wanted)
+    session: SessionRow,
+    lists: Mapping[str, StreamList],
+    wanted: Sequence[tuple[StretchMetadata, TimeSpan]],
+) -> list[StoredStretch] | None:
+    """The rows of stretches in time order; None where samples are ambiguous or do not decode.
+
+    Samples are loaded and cut a few hours at a time, in a thread: a session may last for weeks.
+    """
+    loads = [[wanted[n] for n in load] for load in loads_of([span for _, span in wanted])]
+    spans = [extent_of([span for _, span in load]) for load in loads]
+    rows: list[StoredStretch] = []
+    recordings = load_spans(records, user_id, session, lists, spans)
+    for load in loads:
+        recording = await anext(recordings)
+        if recording is None:
+            return None  # the session's notes report it
+        rows += await asyncio.to_thread(_cut_stretches, recording, load)
+    return rows
+
+
+def _cut_stretches(
+    recording: Recording, wanted: Sequence[tuple[StretchMetadata, TimeSpan]]
+) -> list[StoredStretch]:
+    """The rows of stretches; none where the recording's units or rates are unusable."""
     try:
-        return await load_recording(records, user_id, session_id, start_ns, end_ns)
-    except (AmbiguousChunks, BadSamples):
-        return None  # the session's notes report it
+        line = timeline(recording)
+    except BadSamples:
+        return []
+    return [row for metadata, span in wanted for row in _rows(metadata, span, line)]
 
 
-def _rows(metadata: StretchMetadata, span: TimeSpan, recording: Recording) -> list[StoredStretch]:
+def _rows(metadata: StretchMetadata, span: TimeSpan, line: Timeline) -> list[StoredStretch]:
     """A stretch's rows, in both layouts if it has rotation; none without samples."""
     try:
-        samples = cut(recording, *span)
+        samples = line.cut(*span)
     except BadSamples:
         return []
     if not samples.acc:

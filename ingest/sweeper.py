@@ -13,20 +13,18 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from ingest.erasure import ERASED, announce_erasure, erase_user
-from ingest.labelled_sets import project_labelled_sets
+from ingest.labelled_sets import by_set, is_label_current, project_labelled_sets
 from ingest.projections import project_sessions, write_rows
 from ingest.recordings import wrist_of
 from ingest.session_changes import SessionChanges, merge_changes
 from ingest.stretches import project_stretches
 from schemas.errors import Retryable
-from schemas.inputs import ACC3
 from schemas.journal import SetConfirmed, SetDeleted
 from schemas.layout import MAX_ID_AGE_DAYS, MAX_ID_AHEAD_DAYS
 from schemas.times import us_of
 from store.database import Database
 from store.journal import Event, EventKey, months_between
 from store.records import Records
-from store.sets import LabelledRevision, SetRow
 from store.watermarks import ANNOUNCED_BEFORE
 
 MAX_UNAVAILABLE_USERS = 3
@@ -232,16 +230,14 @@ async def refresh_labelled_sets(records: Records, user_id: UUID, now_us: int) ->
     deleted. The confirmed set is read again first, because it may be newer than the listing.
     """
     sets = {row.set_id: row for row in await records.sets.of_user(user_id)}
-    labelled: dict[UUID, list[LabelledRevision]] = {}
-    for revision in await records.sets.labelled_revisions(user_id):
-        labelled.setdefault(revision.set_id, []).append(revision)
+    labelled = by_set(await records.sets.labelled_revisions(user_id))
     orphans = [orphan for set_id in labelled.keys() - sets.keys() for orphan in labelled[set_id]]
     for orphan in orphans:
         if await records.sets.read(user_id, orphan.session_id, orphan.set_id) is None:
             await records.sets.delete_labelled(user_id, orphan.model_id, orphan.set_id, now_us)
     waiting: dict[UUID, set[UUID]] = {}
     for set_id, row in sets.items():
-        if not is_label_current(labelled.get(set_id, ()), row):
+        if not is_label_current(labelled.get(set_id, ()), row.revision):
             waiting.setdefault(row.session_id, set()).add(set_id)
     for session_id in await _with_acceleration(records, user_id, waiting):
         await project_labelled_sets(records, user_id, session_id, now_us, only=waiting[session_id])
@@ -268,13 +264,3 @@ async def _with_acceleration(
         ]
         before = page[-1].session_id
     return sorted(with_acceleration)
-
-
-def is_label_current(labelled: Sequence[LabelledRevision], row: SetRow) -> bool:
-    """Whether the labelled rows of a set are of its newest revision, in every layout it belongs to.
-
-    A set with rotation also has a row without it, of the same revision.
-    """
-    revisions = {labelled_row.revision for labelled_row in labelled}
-    has_acc3 = any(labelled_row.model_id == ACC3 for labelled_row in labelled)
-    return has_acc3 and len(revisions) == 1 and min(revisions) >= row.revision

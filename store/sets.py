@@ -198,14 +198,17 @@ class Sets:
             for row in rows
         ]
 
-    async def labelled_revisions(self, user_id: UUID) -> list[LabelledRevision]:
-        """The revisions of a user's labelled sets."""
+    async def labelled_revisions(
+        self, user_id: UUID, only: Collection[UUID] | None = None
+    ) -> list[LabelledRevision]:
+        """The revisions of a user's labelled sets: of these, or of all."""
+        where, values = ("", ()) if only is None else (" AND set_id IN ?", (list(only),))
         pages = await asyncio.gather(
             *(
                 self._database.run(
                     "SELECT model_id, set_id, session_id, revision FROM labelled_sets "
-                    "WHERE user_id = ? AND model_id = ?",
-                    (user_id, model_id),
+                    f"WHERE user_id = ? AND model_id = ?{where}",
+                    (user_id, model_id, *values),
                 )
                 for model_id in LAYOUTS
             )

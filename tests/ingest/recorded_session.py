@@ -40,6 +40,7 @@ class RecordedSession:
         self.user, self.session, self.set = uuid4(), new_id(), new_id()
         self.recorder = self.on(self.records)
         self.streams = streams or {"acc": STREAM}
+        self.listed: list[str | None] = []
         self.now = START + timedelta(minutes=1)
 
     def on(self, records: Records) -> Recorder:

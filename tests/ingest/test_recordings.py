@@ -7,17 +7,16 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from ingest.chunk_selection import (
+    chunks_of_spans,
+    counted_chunks,
+    first_day_chunks,
+    overlapping_chunks,
+)
 from ingest.chunks import Chunk
 from ingest.labelled_sets import covers
 from ingest.notes import session_notes
-from ingest.recordings import (
-    WristStreams,
-    counted_chunks,
-    first_day_chunks,
-    load_recording,
-    overlapping_chunks,
-    wrist_of,
-)
+from ingest.recordings import WristStreams, load_recording, wrist_of
 from ingest.rows import end_ns_of, piece_of, row_of
 from models.signal.pieces import Piece
 from schemas.errors import BadSamples, NotFound
@@ -177,6 +176,14 @@ def test_overlapping_chunks_are_those_that_touch_the_span() -> None:
     assert [h.seq for h in overlapping_chunks(chunks, int(1.5 * NS), int(2.5 * NS))] == [1, 2]
     assert [h.seq for h in overlapping_chunks(chunks, None, 0)] == [0]
     assert [h.seq for h in overlapping_chunks(chunks, int(4.5 * NS), None)] == [4]
+
+
+def test_chunks_of_several_spans_are_those_of_each() -> None:
+    chunks = [chunk(n, n) for n in range(9)]
+    spans = [(0, NS // 2), (int(1.5 * NS), int(2.5 * NS)), (int(2.2 * NS), int(4.5 * NS))]
+    apart = [overlapping_chunks(chunks, *span) for span in spans]
+    assert [[c.seq for c in part] for part in apart] == [[0], [1, 2], [2, 3, 4]]
+    assert chunks_of_spans(chunks, spans) == apart
 
 
 def test_chunk_lasts_until_the_next_one_if_the_rate_is_below_the_declared_one() -> None:

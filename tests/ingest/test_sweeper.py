@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from ingest.sweeper import is_label_current, sweep
+from ingest.labelled_sets import is_label_current
+from ingest.sweeper import sweep
 from schemas.errors import DatabaseUnavailable
 from schemas.inputs import ACC3, ACC6
 from schemas.times import us_of
@@ -54,7 +55,7 @@ def test_a_label_is_current_in_every_layout_and_not_older_than_its_set(
 ) -> None:
     row = set_row(revision=5)
     revisions = [LabelledRevision(m, row.set_id, row.session_id, r) for m, r in labelled]
-    assert is_label_current(revisions, row) == is_current
+    assert is_label_current(revisions, row.revision) == is_current
 
 
 def test_sweep_labels_a_set_whose_samples_arrive_late() -> None:

@@ -81,9 +81,12 @@ class MemorySets(Sets):
         """The labelled sets of a user in one layout."""
         return [row["row"] for _, row in self._labelled.read((user_id, model_id))]
 
-    async def labelled_revisions(self, user_id: UUID) -> list[LabelledRevision]:
+    async def labelled_revisions(
+        self, user_id: UUID, only: Collection[UUID] | None = None
+    ) -> list[LabelledRevision]:
         """Which sets training reads."""
         rows: list[LabelledSet] = [row["row"] for _, row in self._labelled.read((user_id,))]
+        rows = [row for row in rows if only is None or row.set_id in only]
         return [LabelledRevision(r.model_id, r.set_id, r.session_id, r.revision) for r in rows]
 
 

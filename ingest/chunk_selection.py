@@ -1,0 +1,125 @@
+"""Selects the chunks of a stream that count, and those that may hold samples of a span."""
+
+import itertools
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+
+from ingest.rows import end_ns_of
+from models.signal.wrist import MAX_RECORDING_S
+from schemas.errors import AmbiguousChunks
+from schemas.times import NS_PER_S
+from store.samples import ChunkMetadata
+from store.sessions import StreamList
+
+MAX_LOAD_NS = 2 * 3600 * NS_PER_S
+"""The longest span whose samples are loaded at once for several of its parts: a long workout. At
+100 Hz its two sensors take 9 MB, while a session may last for weeks."""
+_FIRST_NS, _LAST_NS = -(1 << 63), (1 << 63) - 1  # of all times that a chunk can have
+
+
+def counted_chunks(
+    chunks: Iterable[ChunkMetadata], listed: StreamList | None
+) -> list[ChunkMetadata]:
+    """The chunks that count: the listed ones, or all if there is no list yet."""
+    return [chunk for chunk in chunks if listed is None or is_listed(chunk, listed)]
+
+
+def is_listed(chunk: ChunkMetadata, listed: StreamList) -> bool:
+    """Whether a list names this body under its number."""
+    return chunk.seq < len(listed.hashes) and listed.hashes[chunk.seq] == chunk.sha256
+
+
+def first_day_chunks(chunks: Sequence[ChunkMetadata]) -> list[ChunkMetadata]:
+    """The first chunks, up to `MAX_RECORDING_S` in total without the pauses between them.
+
+    A chunk ends where the next one begins, if that is before the end by its own rate.
+    """
+    kept: list[ChunkMetadata] = []
+    left_ns = MAX_RECORDING_S * 1e9
+    for chunk, after in itertools.zip_longest(chunks, chunks[1:]):
+        if left_ns < 0:
+            break
+        kept.append(chunk)
+        end_ns = end_ns_of(chunk) if after is None else min(end_ns_of(chunk), after.t0_ns)
+        left_ns -= max(0, end_ns - chunk.t0_ns)
+    return kept
+
+
+def overlapping_chunks(
+    chunks: Sequence[ChunkMetadata], start_ns: int | None, end_ns: int | None
+) -> list[ChunkMetadata]:
+    """The chunks that may hold samples of a span."""
+    first_ns = _FIRST_NS if start_ns is None else start_ns
+    last_ns = _LAST_NS if end_ns is None else end_ns
+    return chunks_of_spans(chunks, [(first_ns, last_ns)])[0]
+
+
+def chunks_of_spans(
+    chunks: Sequence[ChunkMetadata], spans: Sequence[tuple[int, int]]
+) -> list[list[ChunkMetadata]]:
+    """The chunks that may hold samples of each span, in one pass.
+
+    A chunk reaches to its end by its rate or sample times, or to the start of the next one if that
+    is later: devices drift.
+
+    Args:
+        chunks: ordered by number.
+        spans: first and last nanosecond of each; both ascend.
+    """
+    starts_ns, ends_ns = [start_ns for start_ns, _ in spans], [end_ns for _, end_ns in spans]
+    chosen: list[list[ChunkMetadata]] = [[] for _ in spans]
+    for at, chunk in enumerate(chunks):
+        first = bisect_left(ends_ns, chunk.t0_ns)
+        for n in range(first, bisect_right(starts_ns, _reach_ns(chunks, at))):
+            chosen[n].append(chunk)
+    return chosen
+
+
+def _reach_ns(chunks: Sequence[ChunkMetadata], at: int) -> int:
+    """Until when chunk `at` may have samples: its own end, or the start of the next one."""
+    chunk = chunks[at]
+    later_ns = [after.t0_ns for after in chunks[at + 1 : at + 3] if after.seq != chunk.seq]
+    return max([end_ns_of(chunk), *later_ns[:1]])
+
+
+def require_single_bodies(stream: str | None, chosen: Sequence[ChunkMetadata]) -> None:
+    """Refuse chunks of a stream, ordered by number, of which two have one number.
+
+    Raises:
+        AmbiguousChunks: no list says which of the two counts.
+    """
+    several = {chunk.seq for chunk, after in itertools.pairwise(chosen) if chunk.seq == after.seq}
+    if several:
+        raise AmbiguousChunks(
+            f"chunk {min(several)} of stream {stream!r} holds two bodies; `complete` decides"
+        )
+
+
+def loads_of(spans: Sequence[tuple[int, int]]) -> list[range]:
+    """Divide spans into loads of at most `MAX_LOAD_NS` each, or of one longer span.
+
+    Args:
+        spans: first and last nanosecond of each, ordered by the first.
+
+    Returns:
+        the positions of each load's spans. Both ends of the loads ascend.
+
+    >>> h = 3600 * NS_PER_S
+    >>> loads_of([(0, h), (h, 2 * h), (h, 3 * h), (9 * h, 15 * h), (10 * h, 11 * h)])
+    [range(0, 2), range(2, 3), range(3, 5)]
+    """
+    loads: list[range] = []
+    reached_ns = limit_ns = _FIRST_NS
+    for n, (start_ns, end_ns) in enumerate(spans):
+        if loads and end_ns <= max(reached_ns, limit_ns):
+            loads[-1] = range(loads[-1].start, n + 1)
+        else:
+            loads.append(range(n, n + 1))
+            limit_ns = start_ns + MAX_LOAD_NS
+        reached_ns = max(reached_ns, end_ns)
+    return loads
+
+
+def extent_of(spans: Sequence[tuple[int, int]], context_ns: int = 0) -> tuple[int, int]:
+    """From the first begin of spans to the last end, with `context_ns` before and after."""
+    return min(start for start, _ in spans) - context_ns, max(end for _, end in spans) + context_ns
