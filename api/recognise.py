@@ -1,9 +1,9 @@
 """Recognises the sets of sessions: segmented, classified, counted and scored by their samples.
 
 A complete session is recognised when it is first requested, and the predictions are stored with
-their models. It is recognised again when its samples changed, when sets were segmented without a
-trained model and there is one now, and when a set was left without a name and other models serve
-now. A named set keeps its name.
+their models. It is recognised again when its samples changed, when a crash left some of its sets
+unwritten, when sets were segmented without a trained model and there is one now, and when a set was
+left without a name and other models serve now. A named set keeps its name.
 """
 
 import asyncio
@@ -19,7 +19,14 @@ from uuid import UUID
 from api.fair_queue import FairQueue
 from api.measure import Measurer
 from api.model_cache import ModelCache, rungs_of
-from ingest.recognition import FAMILY, ModelVersions, declared_layout, outdated, recognise_session
+from ingest.recognition import (
+    FAMILY,
+    ModelVersions,
+    are_all_stored,
+    declared_layout,
+    outdated,
+    recognise_session,
+)
 from models.recognition.sets import RecognitionModels, SetMeasurements
 from schemas.inputs import ACC3, ACC6
 from store.predictions import Prediction
@@ -147,7 +154,7 @@ class Recogniser:
         used = self._no_sets.get((user_id, session.session_id, revision_us))
         if predictions and predictions[0].details:
             used = json.loads(predictions[0].details)["asked"]
-        if used is None:
+        if used is None or not are_all_stored(predictions):
             return None
         current, _ = await self.load_models(user_id, used["layout"])
         abstained = any(prediction.abstained for prediction in predictions)

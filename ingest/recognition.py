@@ -63,7 +63,7 @@ async def recognise_session(
     except (AmbiguousChunks, BadSamples):
         return None
     kept = [
-        prediction_of(recognised_set, user_id, session_id, versions, now)
+        prediction_of(recognised_set, user_id, session_id, versions, now, sets=len(recognised))
         for recognised_set in recognised
     ]
     # Announced, because the mart refreshes only users with changes.
@@ -117,14 +117,26 @@ def outdated(used: ModelVersions, current: ModelVersions, *, abstained: bool) ->
     return first_activity_model or (abstained and used["exercise"] != current["exercise"])
 
 
+def are_all_stored(predictions: Sequence[Prediction]) -> bool:
+    """Whether these are all sets of one recognition: a crash may have left some of them out.
+
+    Each has their number in its details; those written by earlier releases have none, and count as
+    complete.
+    """
+    numbers = [json.loads(row.details).get("sets") for row in predictions if row.details]
+    return all(number in (None, len(predictions)) for number in numbers)
+
+
 def prediction_of(
     recognised: RecognisedSet,
     user_id: UUID,
     session_id: UUID,
     versions: ModelVersions,
     now: datetime,
+    *,
+    sets: int | None = None,
 ) -> Prediction:
-    """A recognised set as a row of `predictions`."""
+    """A recognised set as a row of `predictions`; `sets` is the number in its complete session."""
     prediction, rung, counted = (
         recognised.named.prediction,
         recognised.named.rung,
@@ -132,6 +144,7 @@ def prediction_of(
     )
     details = {
         "asked": versions,
+        "sets": sets,
         "confidence": None if counted is None else counted.confidence,
         "repetitions": [asdict(rep) for rep in (counted.repetitions if counted else ())],
         "form": None if recognised.form is None else asdict(recognised.form),

@@ -12,6 +12,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from api.recognise import Recogniser
 from ingest.importers.imported import ImportedRecording
 from ingest.recognition import recognise_session
 from models.recognition.sets import recognise
@@ -20,6 +21,7 @@ from schemas.layout import owner_of
 from tests.api.conftest import Person, RunningService
 from tests.api.learned import learn, person_recordings, promote, stored
 from tests.api.workouts import send_seconds
+from tests.ingest.test_recognition import recorded
 
 
 def seconds_of(piece: Piece) -> float:
@@ -98,6 +100,35 @@ def test_a_session_deleted_during_recognition_leaves_no_predictions(
         assert client.get(f"/v1/sessions/{session}").status_code == 410
     predictions = service.services.records.predictions
     assert service.run(predictions.of_session(person.user_id, UUID(session))) == []
+
+
+class NoModels:
+    """Models of somebody for whom nothing is trained."""
+
+    async def ladder(self, *_: object) -> list[Any]:
+        return []
+
+    async def find(self, *_: object) -> None:
+        return None
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_half_written_recognition_is_made_again(lost: int) -> None:
+    async def story() -> None:
+        recorded_session = await recorded(bouts=2)
+        records, user = recorded_session.records, recorded_session.user
+        session = await records.sessions.read(user, recorded_session.session)
+        assert session is not None
+        recogniser = Recogniser(records, NoModels())  # type: ignore[arg-type]
+        first = await recogniser.recognised_sets(user, session, recorded_session.clock())
+        assert len(first) == 2
+        await records.predictions.replace(user, session.session_id, first[lost:])
+        again = await recogniser.recognised_sets(user, session, recorded_session.clock())
+        assert [row.set_id for row in again] == [row.set_id for row in first]
+        stored = await records.predictions.of_session(user, session.session_id)
+        assert stored == again
+
+    asyncio.run(story())
 
 
 def test_users_take_turns_and_abandoned_recognitions_are_dropped(

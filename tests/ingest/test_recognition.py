@@ -1,27 +1,31 @@
 """Recognised sets of a session are stored and published."""
 
 import asyncio
+import json
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
+import pytest
 
 from ingest.chunks import Chunk, canonical_body, decode_chunk
-from ingest.recognition import TOPIC, recognise_session
+from ingest.recognition import TOPIC, are_all_stored, recognise_session
 from models.recognition.sets import RecognitionModels
 from models.signal.pieces import Piece
 from schemas.events import Completion
-from tests.ingest.histories import LIMITS, START
+from tests.ingest.histories import LIMITS, START, new_id
 from tests.ingest.recorded_session import RecordedSession
+from tests.store.made_records import prediction
 
 RATE_HZ = 50.0
 ASKED = {"layout": "wrist-acc3", "exercise": [], "activity": None, "form": None}
 
 
-def repeating() -> Chunk:
-    """Twenty seconds of rest, forty of a movement every two seconds, twenty of rest."""
-    t = np.arange(0, 80, 1 / RATE_HZ)
-    moving = (t > 20) & (t < 60)
+def repeating(bouts: int) -> Chunk:
+    """Bouts of forty seconds of a movement every two seconds, with twenty of rest around each."""
+    t = np.arange(0, 80 * bouts, 1 / RATE_HZ)
+    moving = (t % 80 > 20) & (t % 80 < 60)
     swing = np.sin(np.pi * t) * moving
     g = np.stack([0.6 * swing, 0.3 * np.roll(swing, 10), 1 - 0.4 * swing**2], axis=1)
     counts = np.rint(g * 4096).astype(np.int16)
@@ -29,14 +33,26 @@ def repeating() -> Chunk:
     return decode_chunk(canonical_body(piece), "application/cbor", LIMITS)
 
 
-async def recorded() -> RecordedSession:
+async def recorded(bouts: int = 1) -> RecordedSession:
     one = RecordedSession()
     await one.open()
-    chunk = repeating()
+    chunk = repeating(bouts)
     await one.recorder.put_chunk(one.user, one.session, "acc", 0, chunk)
     listed = Completion(streams={"acc": [chunk.sha256.hex()]})
     await one.recorder.complete(one.user, one.session, listed)
     return one
+
+
+@pytest.mark.parametrize("sets", [None, 3])
+def test_predictions_are_incomplete_where_one_of_a_known_number_is_missing(
+    sets: int | None,
+) -> None:
+    session = new_id()
+    details = None if sets is None else json.dumps({"sets": sets})
+    rows = [prediction(uuid4(), session, START, details=details) for _ in range(3)]
+    assert are_all_stored(rows)
+    assert are_all_stored([])
+    assert are_all_stored(rows[1:]) == (sets is None), "earlier releases did not count them"
 
 
 def test_predictions_are_stored_and_published():
