@@ -8,12 +8,33 @@ from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
 from cassandra.policies import (
     DCAwareRoundRobinPolicy,
     ExponentialReconnectionPolicy,
+    RetryPolicy,
     TokenAwarePolicy,
 )
+from cassandra.protocol import IsBootstrappingErrorMessage
+from cassandra.query import BatchStatement, BoundStatement, Statement
 
 from schemas.config import Cassandra
 from store.reactor import LoopThread, connection_class_for
 from store.rows import named_rows
+
+
+class RetryUnconditional(RetryPolicy):
+    """The driver's policy, except that a conditional write is not sent to a second host.
+
+    The first host may have applied it before it failed. The second would answer that the condition
+    does not hold, as if somebody else had won.
+    """
+
+    def on_request_error(  # pyright: ignore[reportIncompatibleMethodOverride] typed by its one answer
+        self, query: Statement | None, consistency: int, error: Exception, retry_num: int
+    ) -> tuple[int, int | None]:
+        """Try the next host, or report the error; `query` is None while a statement is prepared."""
+        conditional = isinstance(query, BoundStatement | BatchStatement) and not query.is_idempotent
+        refused = isinstance(error, IsBootstrappingErrorMessage)  # and nothing done
+        if conditional and not refused:
+            return self.RETHROW, None
+        return super().on_request_error(query, consistency, error, retry_num)
 
 
 def cluster_of(
@@ -37,6 +58,7 @@ def cluster_of(
         else local_dc_policy,
         consistency_level=getattr(ConsistencyLevel, settings.consistency),
         serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL,
+        retry_policy=RetryUnconditional(),
         request_timeout=settings.request_timeout_s,
         row_factory=named_rows,
     )

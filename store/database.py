@@ -15,6 +15,7 @@ from cassandra import (
     Unauthorized,
     Unavailable,
     WriteTimeout,
+    WriteType,
 )
 from cassandra.cluster import (
     Cluster,
@@ -22,6 +23,9 @@ from cassandra.cluster import (
     ResponseFuture,
     Session,
 )
+from cassandra.connection import ConnectionException
+from cassandra.protocol import BadCredentials, ErrorMessage, ProtocolException, ServerError
+from cassandra.protocol import RequestValidationException as InvalidStatement
 from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedStatement
 
 from schemas.errors import DatabaseUnavailable, NotAllowed, UncertainWrite
@@ -33,7 +37,19 @@ from store.write_batching import WriteBatcher
 UNAUTHORISED = (
     "Cassandra refuses this to the role: {}. Give the rights with `muvr migrate --roles`."
 )
-UNAVAILABLE = (NoHostAvailable, OperationTimedOut, Unavailable, RequestExecutionException)
+MISTAKES = (InvalidStatement, ProtocolException, BadCredentials)
+"""Errors of the server that no repeat cures: the statement or the configuration is wrong."""
+UNAVAILABLE = (
+    NoHostAvailable,
+    OperationTimedOut,
+    Unavailable,
+    RequestExecutionException,
+    ConnectionException,
+    ErrorMessage,  # what the driver has no exception of its own for
+)
+CAS_WRITE_UNKNOWN = 0x1700
+"""The code of "nobody knows whether the conditional write won": two of them met on several nodes.
+The driver knows no class for it."""
 
 MAX_IN_FLIGHT = 512
 """Requests in flight at the same time; others wait. Past 32,767 on one connection the driver blocks
@@ -100,6 +116,8 @@ class Database:
             if values:
                 return list(self._session.execute(self._bind(cql, values)))
             return list(self._session.execute(cql))
+        except MISTAKES:
+            raise
         except UNAVAILABLE as problem:
             raise translated(problem) from problem
         except Unauthorized as problem:
@@ -119,6 +137,8 @@ class Database:
         try:
             bound = statement.bind(await self._prepared_for(statement.cql, loop))
             return await self._send(bound, loop)
+        except MISTAKES:
+            raise
         except UNAVAILABLE as problem:
             raise translated(problem) from problem
         except Unauthorized as problem:
@@ -146,10 +166,15 @@ class Database:
             return await self._run(statements[0])
         loop = asyncio.get_running_loop()
         batch = BatchStatement(BatchType.UNLOGGED)
+        batch.is_idempotent = True
         try:
             for statement in statements:
-                batch.add(statement.bind(await self._prepared_for(statement.cql, loop)))
+                bound = statement.bind(await self._prepared_for(statement.cql, loop))
+                batch.add(bound)
+                batch.is_idempotent = batch.is_idempotent and bound.is_idempotent
             return await self._send(batch, loop)
+        except MISTAKES:
+            raise
         except UNAVAILABLE as problem:
             raise translated(problem) from problem
         except Unauthorized as problem:
@@ -160,8 +185,20 @@ class Database:
         await map_concurrently(self._run, statements, limit)
 
     async def applied(self, cql: str, values: Sequence[object] = ()) -> bool:
-        """Run a conditional statement (`IF …`); whether it was applied."""
-        return bool((await self.run(cql, values))[0][0])
+        """Run a conditional statement (`IF …`); whether it was applied.
+
+        One that is uncertain is repeated, which completes it. The repeat of one that had won says
+        False: where that matters, read what is stored.
+
+        Raises:
+            DatabaseUnavailable: no answer at the requested consistency.
+            UncertainWrite: Cassandra did not say twice.
+        """
+        try:
+            answer = await self.run(cql, values)
+        except UncertainWrite:
+            answer = await self.run(cql, values)
+        return bool(answer[0][0])
 
     def close(self) -> None:
         """Close all connections."""
@@ -238,6 +275,19 @@ async def _rows(response: ResponseFuture, loop: asyncio.AbstractEventLoop) -> li
 
 def translated(problem: BaseException) -> DatabaseUnavailable | UncertainWrite:
     """The driver's error as one of Muvr's."""
-    if isinstance(problem, WriteTimeout) and problem.write_type == 5:  # CAS
+    if _is_uncertain(problem):
         return UncertainWrite(f"Cassandra did not say whether a conditional write won: {problem}")
     return DatabaseUnavailable(f"Cassandra did not answer: {type(problem).__name__}: {problem}")
+
+
+def _is_uncertain(problem: BaseException) -> bool:
+    """Whether a conditional write may have been applied.
+
+    A lost connection and a failing server are reported of conditional writes only; the driver tries
+    the next host with all other requests (`store.cluster.RetryUnconditional`).
+    """
+    if isinstance(problem, WriteTimeout):
+        return problem.write_type == WriteType.CAS
+    if isinstance(problem, ErrorMessage) and problem.code == CAS_WRITE_UNKNOWN:
+        return True
+    return isinstance(problem, ConnectionException | ServerError)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from schemas.errors import LeaseHeld, UncertainWrite
+from schemas.errors import LeaseHeld
 from schemas.ids import uuid7
 from schemas.layout import SHARDS, shard_of
 from schemas.statuses import RunStatus
@@ -203,26 +203,24 @@ class Leases:
             LeaseHeld: another run holds it.
         """
         until = now + timedelta(seconds=seconds)
-        try:
-            taken = (
-                await self._database.applied(
-                    "INSERT INTO job_leases (family, run_id, owner, expires_at) "
-                    "VALUES (?, ?, ?, ?) IF NOT EXISTS",
-                    (family, run_id, owner, until),
-                )
-                or await self._database.applied(
-                    "UPDATE job_leases SET run_id = ?, owner = ?, expires_at = ? "
-                    "WHERE family = ? IF expires_at < ?",
-                    (run_id, owner, until, family, now),
-                )
-                or await self._database.applied(
-                    "UPDATE job_leases SET run_id = ?, owner = ?, expires_at = ? "
-                    "WHERE family = ? IF expires_at > ?",
-                    (run_id, owner, until, family, until + timedelta(seconds=seconds)),
-                )
+        taken = (
+            await self._database.applied(
+                "INSERT INTO job_leases (family, run_id, owner, expires_at) "
+                "VALUES (?, ?, ?, ?) IF NOT EXISTS",
+                (family, run_id, owner, until),
             )
-        except UncertainWrite:  # repeating the condition completes a write that was under way
-            taken = await self._extend(family, run_id, until)
+            or await self._database.applied(
+                "UPDATE job_leases SET run_id = ?, owner = ?, expires_at = ? "
+                "WHERE family = ? IF expires_at < ?",
+                (run_id, owner, until, family, now),
+            )
+            or await self._database.applied(
+                "UPDATE job_leases SET run_id = ?, owner = ?, expires_at = ? "
+                "WHERE family = ? IF expires_at > ?",
+                (run_id, owner, until, family, until + timedelta(seconds=seconds)),
+            )
+            or await self._extend(family, run_id, until)  # an uncertain write was ours
+        )
         if not taken:
             raise LeaseHeld(
                 f"Another run of {family} is under way; see `muvr jobs list {family}`. One that "

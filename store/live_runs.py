@@ -78,6 +78,7 @@ class LiveRuns:
                 "WHERE family = ? IF run_id = ?",
                 (run_id, expected, as_of, text, family, expected),
             )
+        moved = moved or await self._is_live(family, run_id)
         if moved:
             try:  # whoever withdrew it since the check above may have seen that it was not live yet
                 await self._require_not_withdrawn(family, run_id)
@@ -127,16 +128,24 @@ class LiveRuns:
         return [run for run in runs if run.status == "done" and run.run_id not in withdrawn]
 
     async def _replace(self, family: str, run_id: UUID, now: LiveRun | None) -> bool:
-        """Point readers from a run to another one, or to nothing."""
+        """Point readers from a run to another one, or to nothing; whether they are there now."""
         if now is None:
-            return await self._database.applied(
+            moved = await self._database.applied(
                 "DELETE FROM live_runs WHERE family = ? IF run_id = ?", (family, run_id)
             )
-        return await self._database.applied(
-            "UPDATE live_runs SET run_id = ?, previous_run_id = null, as_of = ?, metrics = ? "
-            "WHERE family = ? IF run_id = ?",
-            (now.run_id, now.as_of, json.dumps(now.metrics, sort_keys=True), family, run_id),
-        )
+        else:
+            metrics = json.dumps(now.metrics, sort_keys=True)
+            moved = await self._database.applied(
+                "UPDATE live_runs SET run_id = ?, previous_run_id = null, as_of = ?, metrics = ? "
+                "WHERE family = ? IF run_id = ?",
+                (now.run_id, now.as_of, metrics, family, run_id),
+            )
+        return moved or await self._is_live(family, now.run_id if now else None)
+
+    async def _is_live(self, family: str, run_id: UUID | None) -> bool:
+        """Whether a run is live, or none: an uncertain write may have won, and its repeat lost."""
+        live = await self.read(family)
+        return (live.run_id if live else None) == run_id
 
     async def _require_not_withdrawn(self, family: str, run_id: UUID) -> None:
         if await self._is_withdrawn(run_id):

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
-from schemas.errors import NameTaken, NotFound, UncertainWrite
+from schemas.errors import NameTaken, NotFound
 from schemas.ids import is_subject_id
 from schemas.times import aware
 from store.database import Database, Row
@@ -110,30 +110,21 @@ class Users:
         insert = "INSERT INTO usernames (username, user_id) VALUES (?, ?) IF NOT EXISTS"
         update = "UPDATE usernames SET user_id = ? WHERE username = ? IF user_id = ?"
         if is_subject_id(erased):
-            await self._applied_twice(insert, (_subject_name(erased), uuid4()))
+            await self._database.applied(insert, (_subject_name(erased), uuid4()))
             return
         rows = await self._database.run(
             "SELECT username FROM usernames WHERE user_id = ? ALLOW FILTERING", (erased,)
         )
         for row in rows:
             if row.username.startswith(_SUBJECT_PREFIX):
-                await self._applied_twice(update, (uuid4(), row.username, erased))
-
-    async def _applied_twice(self, cql: str, values: tuple[object, ...]) -> None:
-        """Run a conditional write; again if uncertain, which completes it or does nothing."""
-        try:
-            await self._database.applied(cql, values)
-        except UncertainWrite:
-            await self._database.applied(cql, values)
+                await self._database.applied(update, (uuid4(), row.username, erased))
 
     async def _claim(self, username: str, user_id: UUID) -> bool:
+        """Take a username; whether it is the user's now."""
         cql = "INSERT INTO usernames (username, user_id) VALUES (?, ?) IF NOT EXISTS"
-        try:
-            return await self._database.applied(cql, (username, user_id))
-        except UncertainWrite:  # repeating it completes the write, which may be ours
-            if await self._database.applied(cql, (username, user_id)):
-                return True
-            return await self._owner(username) == user_id
+        if await self._database.applied(cql, (username, user_id)):
+            return True
+        return await self._owner(username) == user_id  # after an uncertain first attempt
 
     async def _owner(self, username: str) -> UUID | None:
         rows = await self._database.run(
@@ -199,18 +190,12 @@ class Logins:
             login.login_id,
             login.current_token,
         )
-        try:
-            return await self._database.applied(cql, values)
-        except UncertainWrite:
-            return await self._database.applied(cql, values)
+        return await self._database.applied(cql, values)
 
     async def revoke(self, user_id: UUID, login_id: UUID) -> None:
         """End a login: none of its tokens is accepted any more."""
         cql = "DELETE FROM logins WHERE user_id = ? AND login_id = ? IF EXISTS"
-        try:
-            await self._database.applied(cql, (user_id, login_id))
-        except UncertainWrite:
-            await self._database.applied(cql, (user_id, login_id))
+        await self._database.applied(cql, (user_id, login_id))
 
     async def revoke_all(self, user_id: UUID) -> None:
         """End every login of a user."""

@@ -6,11 +6,22 @@ from typing import Any, cast
 from uuid import uuid4
 
 import pytest
-from cassandra import OperationTimedOut
-from cassandra.query import SimpleStatement
+from cassandra import OperationTimedOut, WriteTimeout, WriteType
+from cassandra.connection import ConnectionException
+from cassandra.policies import RetryPolicy
+from cassandra.protocol import (
+    ErrorMessage,
+    InvalidRequestException,
+    IsBootstrappingErrorMessage,
+    OverloadedErrorMessage,
+    ServerError,
+    SyntaxException,
+)
+from cassandra.query import BatchStatement, BoundStatement, PreparedStatement, SimpleStatement
 
 from schemas.config import Cassandra
-from schemas.errors import DatabaseUnavailable
+from schemas.errors import DatabaseUnavailable, UncertainWrite
+from store.cluster import RetryUnconditional
 from store.connection import connect
 from store.database import MAX_IN_FLIGHT, Database, Statement
 from store.samples import Samples
@@ -36,8 +47,8 @@ class _Response:
     def add_callbacks(self, page: Callable[..., None], end: Callable[..., None]) -> None:
         def answer() -> None:
             self._session.under_way -= 1
-            if self._session.away:
-                end(OperationTimedOut())
+            if self._session.fails_with:
+                end(self._session.fails_with)
             else:
                 page([])
 
@@ -50,14 +61,16 @@ class _Response:
 class _Session:
     """Counts the queries in flight."""
 
-    def __init__(self, *, away: bool = False) -> None:
+    def __init__(self, fails_with: Exception | None = None) -> None:
         self.under_way = self.most = self.asked = 0
-        self.away = away
+        self.fails_with = fails_with
+        self.sent: list[Any] = []
 
     def prepare(self, _: str) -> _Prepared:
         return _Prepared()
 
-    def execute_async(self, _: object) -> _Response:
+    def execute_async(self, statement: object) -> _Response:
+        self.sent.append(statement)
         self.asked += 1
         self.under_way += 1
         self.most = max(self.most, self.under_way)
@@ -100,7 +113,7 @@ def test_unresolvable_contact_point_raises_database_unavailable() -> None:
 
 
 def test_timed_out_queries_release_their_slot() -> None:
-    session = _Session(away=True)
+    session = _Session(OperationTimedOut())
     answers = _many(_over(session), lambda database, n: database.run(READ, (n,)))
     assert {type(answer) for answer in answers} == {DatabaseUnavailable}
     assert session.asked == 3 * MAX_IN_FLIGHT
@@ -115,3 +128,87 @@ def test_reads_of_many_parts_stay_within_max_in_flight() -> None:
     asyncio.run(run())
     assert session.asked == 7_813
     assert session.most <= MAX_IN_FLIGHT
+
+
+def server_error(kind: type[ErrorMessage], code: int = 0) -> ErrorMessage:
+    return kind(code=code, message="of a node", info=None)
+
+
+@pytest.mark.parametrize(
+    ("problem", "raised"),
+    [
+        (server_error(ErrorMessage, 0x1700), UncertainWrite),
+        (server_error(ServerError), UncertainWrite),
+        (ConnectionException("the node died"), UncertainWrite),
+        (WriteTimeout("late", write_type=WriteType.CAS), UncertainWrite),
+        (WriteTimeout("late", write_type=WriteType.SIMPLE), DatabaseUnavailable),
+        (server_error(ErrorMessage, 0x1999), DatabaseUnavailable),  # of a later Cassandra
+        (server_error(OverloadedErrorMessage, 0x1001), DatabaseUnavailable),
+        (server_error(SyntaxException, 0x2000), SyntaxException),
+        (server_error(InvalidRequestException, 0x2200), InvalidRequestException),
+    ],
+)
+def test_errors_of_the_server_tell_uncertain_writes_from_an_unavailable_database(
+    problem: Exception, raised: type[Exception]
+) -> None:
+    async def run(ask: Callable[[Database], Awaitable[object]]) -> None:
+        with pytest.raises(raised) as caught:
+            await ask(_over(_Session(problem)))
+        assert caught.type is raised
+
+    asyncio.run(run(lambda database: database.run(READ, (1,))))
+    asyncio.run(run(lambda database: database.run_batch([Statement(READ, (1,))] * 2)))
+
+
+def test_uncertain_conditional_write_is_repeated_once() -> None:
+    session = _Session(server_error(ErrorMessage, 0x1700))
+    with pytest.raises(UncertainWrite):
+        asyncio.run(_over(session).applied("DELETE FROM a WHERE b = ? IF EXISTS", (1,)))
+    assert session.asked == 2
+
+
+def bound(cql: str) -> BoundStatement:
+    """A prepared statement as `Database` marks it."""
+    prepared = PreparedStatement([], b"", None, cql, "muvr", 5, None, None)
+    prepared.is_idempotent = " IF " not in cql
+    return BoundStatement(prepared)
+
+
+def batch(*, is_idempotent: bool) -> BatchStatement:
+    statement = BatchStatement()
+    statement.is_idempotent = is_idempotent
+    return statement
+
+
+@pytest.mark.parametrize(
+    ("query", "error", "decision"),
+    [
+        (bound("INSERT x IF NOT EXISTS"), ConnectionException("died"), RetryPolicy.RETHROW),
+        (bound("INSERT x IF NOT EXISTS"), server_error(ServerError), RetryPolicy.RETHROW),
+        (batch(is_idempotent=False), ConnectionException("died"), RetryPolicy.RETHROW),
+        (
+            bound("INSERT x IF NOT EXISTS"),
+            server_error(IsBootstrappingErrorMessage, 0x1002),
+            RetryPolicy.RETRY_NEXT_HOST,
+        ),
+        (bound("INSERT x"), ConnectionException("died"), RetryPolicy.RETRY_NEXT_HOST),
+        (batch(is_idempotent=True), ConnectionException("died"), RetryPolicy.RETRY_NEXT_HOST),
+        (None, ConnectionException("died"), RetryPolicy.RETRY_NEXT_HOST),  # preparing
+    ],
+)
+def test_conditional_writes_alone_are_not_repeated_on_the_next_host(
+    query: Any, error: Exception, decision: int
+) -> None:
+    assert RetryUnconditional().on_request_error(query, 1, error, 0)[0] == decision
+
+
+@pytest.mark.parametrize(
+    ("cql", "is_idempotent"), [("INSERT x", True), ("INSERT x IF NOT EXISTS", False)]
+)
+def test_batch_is_idempotent_unless_it_holds_a_conditional_write(
+    cql: str, *, is_idempotent: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = _Session()
+    monkeypatch.setattr(session, "prepare", lambda text: bound(text).prepared_statement)
+    asyncio.run(_over(session).run_batch([Statement("INSERT y"), Statement(cql)]))
+    assert session.sent[0].is_idempotent == is_idempotent

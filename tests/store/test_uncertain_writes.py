@@ -1,0 +1,79 @@
+"""A conditional write that won, and whose answer was lost with its node, counts as won."""
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from schemas.errors import UncertainWrite
+from schemas.ids import uuid7
+from schemas.times import us_of
+from store.database import Database
+from store.jobs import Leases
+from store.live_runs import LiveRuns
+from store.users import User, Users
+from tests.cassandra_node import ON_NODE
+
+pytestmark = ON_NODE
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+@pytest.fixture(params=["no answer", "answer of a repeat"])
+def losing(
+    request: pytest.FixtureRequest, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> Database:
+    """A database whose conditional writes win, but whose first answers are lost."""
+    run, lost = database.run, set[object]()
+
+    async def answer_lost(cql: str, values: Sequence[object] = ()) -> Any:
+        answer = await run(cql, values)
+        key = (cql, *map(str, values))
+        if " IF " not in cql or not answer[0][0] or key in lost:
+            return answer
+        lost.add(key)
+        if request.param == "no answer":
+            raise UncertainWrite("the node died")
+        return await run(cql, values)
+
+    monkeypatch.setattr(database, "run", answer_lost)
+    return database
+
+
+def new_run() -> uuid.UUID:
+    return uuid7(us_of(NOW) // 1000, uuid.uuid4().bytes[:10])
+
+
+def test_registration_whose_answer_was_lost_keeps_its_name(losing: Database) -> None:
+    async def story() -> None:
+        name = f"user-{uuid.uuid4().hex}"
+        user = User(uuid.uuid4(), name, "hash", frozenset(), NOW)
+        await Users(losing).register(user)
+        assert await Users(losing).by_name(name) == user
+
+    asyncio.run(story())
+
+
+def test_lease_whose_answer_was_lost_is_held(losing: Database) -> None:
+    async def story() -> None:
+        leases, family, run = Leases(losing), f"family-{uuid.uuid4().hex}", new_run()
+        await leases.acquire(family, run, "somebody", NOW, 60)
+        await leases.renew(family, run, NOW, 60)
+        await leases.release(family, run)
+
+    asyncio.run(story())
+
+
+def test_run_whose_answers_were_lost_goes_live_and_is_cleared(losing: Database) -> None:
+    async def story() -> None:
+        live, family = LiveRuns(losing), f"family-{uuid.uuid4().hex}"
+        first, second = new_run(), new_run()
+        assert await live.go_live(family, first, NOW, {}, None)
+        assert await live.go_live(family, second, NOW + timedelta(days=1), {}, first)
+        assert not await live.go_live(family, new_run(), NOW, {}, first), "the second is live"
+        assert await live.clear(family, second)
+        assert await live.read(family) is None
+
+    asyncio.run(story())
