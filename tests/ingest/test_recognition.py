@@ -22,7 +22,7 @@ RATE_HZ = 50.0
 ASKED = {"layout": "wrist-acc3", "exercise": [], "activity": None, "form": None}
 
 
-def repeating(bouts: int) -> Chunk:
+def repeating(bouts: int = 1) -> Chunk:
     """Bouts of forty seconds of a movement every two seconds, with twenty of rest around each."""
     t = np.arange(0, 80 * bouts, 1 / RATE_HZ)
     moving = (t % 80 > 20) & (t % 80 < 60)
