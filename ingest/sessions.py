@@ -5,12 +5,13 @@ from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
+from ingest.deletions import session_deletion
 from ingest.event_writer import EventWriter
 from ingest.projections import project, project_all
 from schemas.config import Limits
 from schemas.errors import BadEvent, Deleted, EventConflict, NotFound
 from schemas.events import MAX_STREAMS, SessionOpening
-from schemas.ids import check_client_id, slot
+from schemas.ids import check_client_id
 from schemas.times import us_of
 from schemas.topics import Topic
 from store.journal import Event
@@ -57,9 +58,7 @@ async def require_session(writer: EventWriter, user_id: UUID, session_id: UUID) 
     session = await writer.records.sessions.read(user_id, session_id)
     if session is not None:
         return session
-    if session_id.version == 7 and await writer.records.journal.read(
-        user_id, session_id, slot(session_id, "session", "delete")
-    ):
+    if await session_deletion(writer.records, user_id, session_id, writer.now_us()):
         raise Deleted(f"Session {session_id} was deleted; a new one needs a new id.")
     raise NotFound(f"There is no session {session_id}.")
 

@@ -3,13 +3,14 @@
 from datetime import timedelta
 from uuid import UUID
 
+from ingest.deletions import set_deletion
 from ingest.event_writer import EventWriter
 from ingest.projections import project
 from ingest.sessions import require_session
 from schemas.config import Limits
 from schemas.errors import BadEvent, ClockSkew, Deleted, EventConflict, NotFound, StaleRevision
 from schemas.events import SetConfirmation
-from schemas.ids import check_client_id, slot
+from schemas.ids import check_client_id, may_exist, slot
 from schemas.topics import Topic
 from store.records import Records
 from store.sessions import SessionRow
@@ -52,7 +53,10 @@ async def confirm_set(
     now_ms = writer.now_us() // 1000
     check_client_id(set_id, "set", now_ms, limits.clock_past_days, limits.clock_future_days)
     session = await require_session(writer, user_id, session_id)
-    check_inside(confirmation, session, writer)
+    stored = None
+    if session.complete:
+        stored = await writer.records.sets.read(user_id, session_id, set_id)
+    check_inside(confirmation, session, writer, stored)
     if if_match is not None:
         await _refuse_stale(writer, user_id, session_id, set_id, confirmation, if_match)
     else:
@@ -87,6 +91,8 @@ async def delete_set(
         row = await require_set(writer, user_id, session_id, set_id)
     except Deleted:
         row = None  # project again: the first attempt may have failed half way
+        if not await _was_confirmed(writer.records, user_id, set_id):
+            return  # its session was deleted, and it never was in it
     if row and if_match is not None and row.revision != if_match:
         raise _stale(set_id, if_match, row.revision)
     event, _ = await writer.write(
@@ -101,6 +107,12 @@ async def delete_set(
     await project(writer.records, user_id, event, writer.now_us())
 
 
+async def _was_confirmed(records: Records, user_id: UUID, set_id: UUID) -> bool:
+    """Whether the journal has a set's first confirmation."""
+    slot_id = slot(set_id, *slot_key(None))
+    return await records.journal.read(user_id, set_id, slot_id) is not None
+
+
 async def require_set(writer: EventWriter, user_id: UUID, session_id: UUID, set_id: UUID) -> SetRow:
     """A confirmed set.
 
@@ -111,16 +123,28 @@ async def require_set(writer: EventWriter, user_id: UUID, session_id: UUID, set_
     row = await writer.records.sets.read(user_id, session_id, set_id)
     if row is not None:
         return row
-    for what, id_ in (("set", set_id), ("session", session_id)):
-        if id_.version == 7 and await writer.records.journal.read(
-            user_id, id_, slot(id_, what, "delete")
-        ):
-            raise Deleted(f"Set {set_id} was deleted; a new one needs a new id.")
+    now_us = writer.now_us()
+    if may_exist(set_id, now_us) and await set_deletion(
+        writer.records, user_id, session_id, set_id, now_us
+    ):
+        raise Deleted(f"Set {set_id} was deleted; a new one needs a new id.")
     raise NotFound(f"There is no set {set_id} in session {session_id}.")
 
 
-def check_inside(confirmation: SetConfirmation, session: SessionRow, writer: EventWriter) -> None:
+def check_inside(
+    confirmation: SetConfirmation,
+    session: SessionRow,
+    writer: EventWriter,
+    stored: SetRow | None = None,
+) -> None:
     """Refuse a set outside its session.
+
+    Args:
+        confirmation: what was done.
+        session: of the set.
+        writer: for its clock.
+        stored: the set as it is. It may have been confirmed before the session's end was known: a
+            repeat, or a correction that keeps its times, is not refused for its end.
 
     Raises:
         BadEvent: before its start, or after its end where that is known.
@@ -134,7 +158,7 @@ def check_inside(confirmation: SetConfirmation, session: SessionRow, writer: Eve
             value=confirmation.started_at.isoformat(),
         )
     end = session.ended_at if session.complete else None
-    if end and confirmation.ended_at > end + TOLERANCE:
+    if end and confirmation.ended_at > end + TOLERANCE and not _has_times(stored, confirmation):
         raise BadEvent(
             f"the set ends at {confirmation.ended_at}, after its session: {end}",
             field="ended_at",
@@ -146,6 +170,11 @@ def check_inside(confirmation: SetConfirmation, session: SessionRow, writer: Eve
             field="ended_at",
             value=confirmation.ended_at.isoformat(),
         )
+
+
+def _has_times(row: SetRow | None, confirmation: SetConfirmation) -> bool:
+    times = (confirmation.started_at, confirmation.ended_at)
+    return row is not None and (row.started_at, row.ended_at) == times
 
 
 async def _refuse_many(records: Records, user_id: UUID, session_id: UUID, set_id: UUID) -> None:

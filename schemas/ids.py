@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from schemas.errors import BadEvent, ClockSkew
+from schemas.layout import MAX_ID_AHEAD_DAYS
 
 MS_PER_DAY = 86_400_000
 
@@ -44,7 +45,11 @@ def time_us_of(id_: UUID) -> int:
 
 
 def day_of(id_: UUID) -> date:
-    """The UTC day that a UUIDv7 carries."""
+    """The UTC day that a UUIDv7 carries.
+
+    Raises:
+        OverflowError: a day after the year 9999; `may_exist` tells such ids.
+    """
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_us_of(id_))).date()
 
 
@@ -66,6 +71,19 @@ def check_client_id(id_: UUID, field: str, now_ms: int, past_days: int, future_d
             field=field,
             value=str(id_),
         )
+
+
+def may_exist(id_: UUID, now_us: int) -> bool:
+    """Whether anything can have this id: a UUIDv7 that no clock accepted yet is nothing's.
+
+    Without this check the journal would be read, or written, in months that nobody visits.
+
+    >>> [may_exist(uuid7(at_ms, bytes(10)), 0) for at_ms in (0, 86_400_000, 86_400_001)]
+    [True, True, False]
+    >>> may_exist(UUID("ffffffff-ffff-7fff-bfff-ffffffffffff"), 0), may_exist(UUID(int=1), 0)
+    (False, False)
+    """
+    return id_.version == 7 and time_us_of(id_) <= now_us + MAX_ID_AHEAD_DAYS * MS_PER_DAY * 1000
 
 
 def slot(id_: UUID, *words: object) -> UUID:

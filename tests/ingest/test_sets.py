@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -9,6 +10,8 @@ from ingest.event_writer import EventWriter
 from ingest.sets import TOLERANCE, check_inside
 from schemas.errors import BadEvent, ClockSkew, NotFound, StaleRevision
 from schemas.events import SetConfirmation
+from schemas.ids import day_of, uuid7
+from schemas.layout import month_of
 from store.sessions import SessionRow
 from tests.ingest.histories import START, new_id
 from tests.ingest.recorded_session import RecordedSession
@@ -60,5 +63,68 @@ def test_a_deletion_names_the_newest_revision_or_none():
         assert await session.labelled() == []
         with pytest.raises(NotFound):
             await session.recorder.delete_set(session.user, session.session, new_id())
+
+    asyncio.run(story())
+
+
+def test_set_confirmed_before_its_session_ended_may_be_repeated_and_corrected() -> None:
+    """Samples end before the set: a watch that ran out of power, or a late last chunk."""
+    begin, end = START + SECOND, START + 10 * SECOND
+
+    async def story() -> None:
+        session = RecordedSession()
+        await session.open(0)
+        place = (session.user, session.session, session.set)
+        said = SetConfirmation(exercise="row", started_at=begin, ended_at=end, reps=5)
+        first = await session.recorder.confirm_set(*place, said)
+        assert (await session.complete(0)).ended_at == START + SECOND
+        assert end > START + SECOND + TOLERANCE
+        assert await session.recorder.confirm_set(*place, said) == first
+        corrected = said.model_copy(update={"reps": 6})
+        row = await session.recorder.confirm_set(*place, corrected, first.revision)
+        assert (row.reps, row.ended_at) == (6, end)
+        longer = said.model_copy(update={"ended_at": end + SECOND})
+        with pytest.raises(BadEvent):
+            await session.recorder.confirm_set(*place, longer, row.revision)
+
+    asyncio.run(story())
+
+
+def id_of(year: int) -> UUID:
+    """A UUIDv7 of a year; of one after 9999 if its time has more bits than a datetime takes."""
+    seconds = (year - 1970) * 365.2425 * 86_400
+    return uuid7(min(int(seconds * 1000), (1 << 48) - 1), bytes(10))
+
+
+@pytest.mark.parametrize("year", [5731, 12_000])
+def test_sets_and_sessions_of_the_far_future_are_not_found(year: int) -> None:
+    async def story() -> None:
+        session = RecordedSession()
+        await session.open(0)
+        await session.recorder.delete_session(session.user, session.session)
+        for call in (
+            session.recorder.delete_session(session.user, id_of(year)),
+            session.recorder.delete_set(session.user, session.session, id_of(year)),
+            session.recorder.delete_set(session.user, id_of(year), new_id()),
+        ):
+            with pytest.raises(NotFound):
+                await call
+
+    asyncio.run(story())
+
+
+def test_deleting_a_set_that_a_deleted_session_never_had_writes_nothing() -> None:
+    async def story() -> None:
+        session = RecordedSession()
+        await session.open(0, 1)
+        await session.confirm()
+        await session.recorder.delete_session(session.user, session.session)
+        stranger, old = new_id(), id_of(2025)
+        for set_id in (stranger, old, session.set):
+            await session.recorder.delete_set(session.user, session.session, set_id)
+        months = [month_of(day_of(id_)) for id_ in (stranger, old, session.set)]
+        events = await session.records.journal.events(session.user, months)
+        deleted = [event.entity_id for event in events if event.kind == "set-deleted"]
+        assert deleted == [session.set]
 
     asyncio.run(story())
