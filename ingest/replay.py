@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from ingest.missing_labels import refresh_labelled_sets
 from ingest.projections import project_all
 from ingest.stretches import project_stretches
-from ingest.sweeper import refresh_labelled_sets
 from schemas.config import Limits
 from schemas.times import Clock, server_time, us_of
 from store.database import Database

@@ -10,21 +10,23 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import get_args
 from uuid import UUID
 
 from ingest.erasure import ERASED, announce_erasure, erase_user
-from ingest.labelled_sets import by_set, is_label_current, project_labelled_sets
+from ingest.missing_labels import refresh_labelled_sets
 from ingest.projections import project_sessions, write_rows
-from ingest.recordings import wrist_of
 from ingest.session_changes import SessionChanges, merge_changes
 from ingest.stretches import project_stretches
 from schemas.errors import Retryable
 from schemas.journal import SetConfirmed, SetDeleted
 from schemas.layout import MAX_ID_AGE_DAYS, MAX_ID_AHEAD_DAYS
 from schemas.times import us_of
+from schemas.topics import Topic
 from store.database import Database
 from store.journal import Event, EventKey, months_between
 from store.records import Records
+from store.user_rows import possible_months
 from store.watermarks import ANNOUNCED_BEFORE
 
 MAX_UNAVAILABLE_USERS = 3
@@ -32,9 +34,9 @@ MAX_UNAVAILABLE_USERS = 3
 EVENTS_PER_READ = 16
 """Events whose bodies are in memory at the same time: the list of a long stream takes megabytes."""
 
-MAX_SINGLE_READS = 8
-"""Sessions that are read one by one; for more, all sessions of the user are paged through."""
-PAGE_SESSIONS = 200
+TOPICS: frozenset[str] = frozenset(get_args(Topic))
+OF_ANY_AGE: frozenset[Topic] = frozenset({"sessions", "sets", "plans"})
+"""Topics of events whose ids may be older than those that a new session may have."""
 
 
 class ProjectedEvents:
@@ -119,7 +121,7 @@ async def sweep(
         try:
             if ERASED not in topics:
                 from_time = since - ANNOUNCED_BEFORE
-                swept.append(await sweep_user(records, user_id, from_time, at, projected))
+                swept.append(await sweep_user(records, user_id, from_time, at, projected, topics))
             elif database:
                 await _finish_erasure(database, user_id, at, topics[ERASED])
         except Retryable:
@@ -176,15 +178,26 @@ async def sweep_user(
     since: datetime,
     now: datetime,
     projected: ProjectedEvents | None = None,
+    topics: Collection[str] = TOPICS,
 ) -> tuple[int, int]:
-    """Sweep one user; returns how many events were projected and how many labelled sets exist."""
+    """Sweep one user; returns how many events were projected and how many labelled sets exist.
+
+    Args:
+        records: the repositories.
+        user_id: whose.
+        since: from when on events are projected again.
+        now: the time of the announcements.
+        projected: events that need not be projected again.
+        topics: what was announced of the user.
+    """
     projected = projected or ProjectedEvents()
-    recent = await recent_keys(records, user_id, since, now)
+    recent = await recent_keys(records, user_id, since, now, topics)
     known = projected.known(user_id, recent)
     unprojected = [key for key in recent if key.event_id not in known]
     sessions = set(known.values())
     sessions |= await _project(records, user_id, unprojected, us_of(now), projected)
-    labelled = await refresh_labelled_sets(records, user_id, us_of(now))
+    arriving = None if "samples" in topics else sessions
+    labelled = await refresh_labelled_sets(records, user_id, us_of(now), arriving)
     await project_stretches(records, user_id, us_of(now), only=sessions)
     return len(unprojected), labelled
 
@@ -214,53 +227,20 @@ async def _project(
 
 
 async def recent_keys(
-    records: Records, user_id: UUID, since: datetime, now: datetime
+    records: Records,
+    user_id: UUID,
+    since: datetime,
+    now: datetime,
+    topics: Collection[str] = TOPICS,
 ) -> list[EventKey]:
-    """The keys of a user's events that were received since then, by the months of their ids."""
+    """The keys of a user's events that were received since then, by the months of their ids.
+
+    Sessions, sets and plans can be changed and deleted at any age: where these topics were
+    announced, all months are read. Samples come for new sessions.
+    """
     first, last = now - timedelta(MAX_ID_AGE_DAYS), now + timedelta(MAX_ID_AHEAD_DAYS)
     months = months_between(first.date(), last.date())
+    if not OF_ANY_AGE.isdisjoint(topics):
+        months = possible_months(now)
     keys = await records.journal.keys(user_id, months)
     return [key for key in keys if key.received_us >= us_of(since)]
-
-
-async def refresh_labelled_sets(records: Records, user_id: UUID, now_us: int) -> int:
-    """Write the labelled sets that are missing or stale; returns how many the user has afterwards.
-
-    A labelled set without a confirmed set is deleted: a write was in flight while the set was
-    deleted. The confirmed set is read again first, because it may be newer than the listing.
-    """
-    sets = {row.set_id: row for row in await records.sets.of_user(user_id)}
-    labelled = by_set(await records.sets.labelled_revisions(user_id))
-    orphans = [orphan for set_id in labelled.keys() - sets.keys() for orphan in labelled[set_id]]
-    for orphan in orphans:
-        if await records.sets.read(user_id, orphan.session_id, orphan.set_id) is None:
-            await records.sets.delete_labelled(user_id, orphan.model_id, orphan.set_id, now_us)
-    waiting: dict[UUID, set[UUID]] = {}
-    for set_id, row in sets.items():
-        if not is_label_current(labelled.get(set_id, ()), row.revision):
-            waiting.setdefault(row.session_id, set()).add(set_id)
-    for session_id in await _with_acceleration(records, user_id, waiting):
-        await project_labelled_sets(records, user_id, session_id, now_us, only=waiting[session_id])
-    return len({labelled.set_id for labelled in await records.sets.labelled_revisions(user_id)})
-
-
-async def _with_acceleration(
-    records: Records, user_id: UUID, waiting: Collection[UUID]
-) -> list[UUID]:
-    """The sessions among `waiting` that have acceleration; of a few, all.
-
-    Many are paged through: a user who logs sets without a watch has hundreds of sessions, whose
-    sets never get samples.
-    """
-    if len(waiting) <= MAX_SINGLE_READS:
-        return sorted(waiting)
-    with_acceleration: list[UUID] = []
-    before: UUID | None = None
-    while page := await records.sessions.page(user_id, before, PAGE_SESSIONS):
-        with_acceleration += [
-            row.session_id
-            for row in page
-            if row.session_id in waiting and wrist_of(row.streams).acc is not None
-        ]
-        before = page[-1].session_id
-    return sorted(with_acceleration)

@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 
 from ingest.labelled_sets import project_labelled_sets
-from ingest.sweeper import refresh_labelled_sets, sweep
+from ingest.missing_labels import refresh_labelled_sets
+from ingest.replay import replay
+from ingest.sweeper import sweep
 from models.signal.pieces import Recording, unpack_pieces
 from schemas.errors import DatabaseUnavailable
 from schemas.events import Completion
-from schemas.inputs import LAYOUTS
+from schemas.inputs import ACC3, LAYOUTS
 from schemas.layout import LABELLED_TTL_S
 from schemas.times import us_of
-from tests.ingest.histories import START, STREAM, confirmation, new_id
+from tests.ingest.histories import START, STREAM, confirmation
 from tests.ingest.recorded_session import (
     AXES_TURNED,
     GYRO,
@@ -26,6 +28,7 @@ from tests.ingest.recorded_session import (
     both_sensors,
     put_rotation,
 )
+from tests.store.memory_sets import MemorySets
 
 
 def test_set_is_labelled_once_its_samples_are_in() -> None:
@@ -186,15 +189,41 @@ def test_correction_after_completion_wins_despite_a_late_clock() -> None:
     asyncio.run(story())
 
 
-def test_labelled_row_without_a_set_is_removed() -> None:
+def test_labelled_row_of_a_deleted_session_is_removed() -> None:
+    """Its write was in flight while the session, and the rows that it had, were deleted."""
+
     async def story() -> None:
-        one = RecordedSession()
-        await one.open(0, 1)
-        await one.confirm()
-        (row,) = await one.records.sets.labelled(one.user, "wrist-acc3")
-        await one.records.sets.put_labelled(one.user, row._replace(set_id=new_id()), LABELLED_TTL_S)
-        assert await refresh_labelled_sets(one.records, one.user, us_of(NOW)) == 1
-        assert await one.labelled() == ["biceps curl"]
+        deleted, other = RecordedSession(), RecordedSession()
+        other.records, other.user = deleted.records, deleted.user
+        other.recorder = other.on(other.records)
+        for session in (deleted, other):
+            await session.open(0, 1)
+            await session.confirm()
+        sets, user = deleted.records.sets, deleted.user
+        row = {row.set_id: row for row in await sets.labelled(user, ACC3)}[deleted.set]
+        await sets.delete_labelled(user, ACC3, deleted.set, row.revision)
+        await deleted.recorder.delete_session(user, deleted.session)
+        late = row._replace(revision=row.revision + 1)
+        await sets.put_labelled(user, late, LABELLED_TTL_S)
+        assert len(await sets.labelled(user, ACC3)) == 2
+        assert await refresh_labelled_sets(deleted.records, user, us_of(NOW)) == 1
+        assert [row.set_id for row in await sets.labelled(user, ACC3)] == [other.set]
+
+    asyncio.run(story())
+
+
+def test_labelled_row_of_a_lost_set_is_kept_and_a_replay_restores_the_set() -> None:
+    async def story() -> None:
+        session = await both_sensors()
+        await session.confirm()
+        before = [await session.records.sets.labelled(session.user, layout) for layout in LAYOUTS]
+        lost = MemorySets()
+        lost._labelled = session.records.sets._labelled  # type: ignore[attr-defined]
+        records = replace(session.records, sets=lost)
+        await refresh_labelled_sets(records, session.user, us_of(NOW))
+        await replay(records, session.user, START, NOW)
+        assert [await lost.labelled(session.user, layout) for layout in LAYOUTS] == before
+        assert await lost.read(session.user, session.session, session.set) is not None
 
     asyncio.run(story())
 

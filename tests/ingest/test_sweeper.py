@@ -95,6 +95,24 @@ def test_late_writes_do_not_restore_deleted_sessions_and_sets() -> None:
     asyncio.run(story())
 
 
+def test_sweep_finishes_the_deletion_of_a_session_of_any_age() -> None:
+    async def story() -> None:
+        old = RecordedSession()
+        await old.open(0, 1)
+        old.now += timedelta(days=500)
+        dying = replace(
+            old.records, samples=FailingRepository(old.records.samples, "delete_session")
+        )
+        with pytest.raises(DatabaseUnavailable):
+            await old.on(dying).delete_session(old.user, old.session)
+        samples, place = old.records.samples, (old.user, old.session, "acc", [0])
+        assert len(await samples.metadata(*place)) == 2
+        await sweep(old.records, old.now - timedelta(minutes=1), old.now)
+        assert await samples.metadata(*place) == []
+
+    asyncio.run(story())
+
+
 def test_full_replay_is_idempotent() -> None:
     async def story() -> None:
         one = RecordedSession()

@@ -7,16 +7,12 @@ from uuid import uuid4
 
 import pytest
 
-from ingest.sweeper import (
-    EVENTS_PER_READ,
-    ProjectedEvents,
-    refresh_labelled_sets,
-    sweep,
-    sweep_user,
-)
+from ingest.missing_labels import refresh_labelled_sets
+from ingest.sweeper import EVENTS_PER_READ, ProjectedEvents, sweep, sweep_user
 from schemas.errors import DatabaseUnavailable
 from schemas.events import SessionOpening
 from schemas.ids import slot
+from schemas.layout import LABELLED_TTL_S
 from schemas.times import us_of
 from store.database import Database
 from store.journal import Event, EventKey
@@ -92,6 +88,42 @@ def test_sessions_of_sets_without_samples_are_not_read() -> None:
         with pytest.raises(DatabaseUnavailable):
             await one.on(dying).confirm_set(one.user, one.session, one.set, confirmation(0, 0))
         assert await refresh_labelled_sets(one.records, one.user, us_of(NOW)) == 1
+
+    asyncio.run(story())
+
+
+def test_sets_of_an_incomplete_session_are_only_tried_again_with_new_samples() -> None:
+    async def story() -> None:
+        waiting = RecordedSession()
+        await waiting.open(0)
+        await waiting.confirm()
+        later = waiting.now + timedelta(hours=1)
+        samples = CountingRepository(waiting.records.samples)
+        records = replace(waiting.records, samples=samples)  # type: ignore[arg-type]
+        await sweep_user(records, waiting.user, later, later, topics={"plans", "predictions"})
+        assert samples.calls == {}
+        await sweep_user(records, waiting.user, later, later, topics={"samples"})
+        assert samples.calls["metadata"] > 0
+        assert await waiting.labelled() == []
+        await waiting.put(1)
+        await sweep_user(records, waiting.user, START, later, topics={"sets"})
+        assert await waiting.labelled() == ["biceps curl"], "an event of the session is swept"
+
+    asyncio.run(story())
+
+
+def test_sets_whose_time_to_live_is_over_are_not_tried_again() -> None:
+    async def story() -> None:
+        waiting = RecordedSession()
+        await waiting.open(0)
+        row = await waiting.confirm()
+        expires_us = row.revision + LABELLED_TTL_S * 10**6
+        sessions = CountingRepository(waiting.records.sessions)
+        records = replace(waiting.records, sessions=sessions)  # type: ignore[arg-type]
+        await refresh_labelled_sets(records, waiting.user, expires_us)
+        assert sessions.calls == {}
+        await refresh_labelled_sets(records, waiting.user, expires_us - 10**6)
+        assert sessions.calls["read"] > 0
 
     asyncio.run(story())
 
