@@ -9,7 +9,6 @@ import pytest
 
 from ingest.labelled_sets import project_labelled_sets
 from ingest.missing_labels import refresh_labelled_sets
-from ingest.replay import replay
 from ingest.sweeper import sweep
 from models.signal.pieces import Recording, unpack_pieces
 from schemas.errors import DatabaseUnavailable
@@ -27,6 +26,7 @@ from tests.ingest.recorded_session import (
     RunBefore,
     both_sensors,
     put_rotation,
+    replay,
 )
 from tests.store.memory_sets import MemorySets
 
