@@ -192,18 +192,32 @@ def core_distance(x: Floats64, core: Indices, samples: int) -> Floats64:
     """(n,) log distance of the window around each row to the nearest window of the core.
 
     Relative to the median within the core; windows closer in time than 1.5 s are not compared.
+
+    Args:
+        x: (n, c) at 10 Hz. Its windows are copied in blocks: all of them would take `samples` times
+            as much memory.
+        core: (k,) rows of the core.
+        samples: rows of a window.
     """
     ahead = samples // 2
     padded = np.pad(x, ((ahead, samples - 1 - ahead), (0, 0)), mode="edge")
-    windows = sliding_window_view(padded, samples, axis=0).reshape(len(x), -1) / np.sqrt(samples)
-    size = (windows**2).sum(axis=1)
+    windows = sliding_window_view(padded, samples, axis=0)
+    core_windows = flattened(windows[core])
+    core_size = (core_windows**2).sum(axis=1)
     nearest, farthest = np.empty(len(x)), 0.0
     for k in range(0, len(x), BLOCK):
         rows = slice(k, k + BLOCK)
-        squares = size[rows, None] + size[core][None, :] - 2 * windows[rows] @ windows[core].T
-        at = np.arange(len(x))[rows, None]
+        block = flattened(windows[rows])
+        size = (block**2).sum(axis=1)
+        squares = size[:, None] + core_size[None, :] - 2 * block @ core_windows.T
+        at = np.arange(k, k + len(block))[:, None]
         apart = np.abs(at - core[None, :]) > NEIGHBOURS_S * DOWNSAMPLED_HZ
         nearest[rows] = np.where(apart, squares, np.inf).min(axis=1)
         farthest = max(farthest, float(squares.max()))
     nearest = np.sqrt(np.maximum(np.minimum(nearest, farthest), 0.0))
     return np.log((nearest + 0.02) / (np.median(nearest[core]) + 0.02))
+
+
+def flattened(windows: Floats64) -> Floats64:
+    """(m, c * s) copies of windows (m, c, s), scaled so that distances are means over samples."""
+    return windows.reshape(len(windows), -1) / np.sqrt(windows.shape[-1])

@@ -10,7 +10,7 @@ import pytest
 from ingest.importers.imported import ImportedRecording
 from models.activity.examples import activity_examples
 from models.activity.fit import fit_activity
-from models.activity.traces import traces
+from models.activity.traces import core_distance, traces
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_user
 from models.form.model import FormModel
@@ -157,3 +157,16 @@ def test_traces_of_half_an_hour_use_bounded_memory() -> None:
     tracemalloc.stop()
     assert np.isfinite(trace).all()
     assert most < 400e6  # a full distance matrix of 18,000 rows would take 2.6 GB
+
+
+def test_core_distance_of_four_hours_uses_bounded_memory() -> None:
+    """A hike may be one set. Windows overlap: copies of all of them are 40 times the signal."""
+    rows, period, samples = 4 * 36_000, 50, 40
+    x = np.tile(swings(2 * period)[::2], (rows // period, 2))
+    core = np.arange(1000, 1000 + 2 * period)  # windows of one time are not compared
+    tracemalloc.start()
+    distance = core_distance(x, core, samples)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert np.abs(distance[samples:-samples]).max() < 1e-4  # every period is alike
+    assert most < samples * x.nbytes / 4
