@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from models.exercise.axis_map import MIRROR, AxisMap, remap_features
 from models.exercise.features import Windows, window_features
 from models.exercise.layout import layout_of
+from models.signal.pieces import Side
 from models.signal.windows import STEP_S
 from models.signal.wrist import WristSignal
 from schemas.inputs import InputLayout
@@ -34,6 +35,13 @@ class SignalWindows:
         )
         return replace(self, wrists=tuple(remapped))
 
+    def on_wrist(self, side: Side) -> "SignalWindows":
+        """The windows on one wrist; unchanged where one is declared."""
+        if len(self.wrists) == 1:
+            return self
+        n = self.mirrored.index(side == "right")
+        return replace(self, wrists=(self.wrists[n],), mirrored=(self.mirrored[n],))
+
 
 @dataclass(frozen=True, slots=True)
 class MovementWindows:
@@ -45,6 +53,10 @@ class MovementWindows:
     def remapped(self, axis_map: AxisMap) -> "MovementWindows":
         """The same movement on other axes, computed from features alone."""
         return replace(self, signals=tuple(signal.remapped(axis_map) for signal in self.signals))
+
+    def on_wrist(self, side: Side) -> "MovementWindows":
+        """The same movement on one wrist, where none is declared."""
+        return replace(self, signals=tuple(signal.on_wrist(side) for signal in self.signals))
 
 
 def window_movement(signals: Sequence[WristSignal], step_s: float = STEP_S) -> MovementWindows:

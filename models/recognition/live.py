@@ -10,13 +10,10 @@ from dataclasses import dataclass
 from models.recognition.sets import (
     RecognisedSet,
     RecognitionModels,
+    find_segments,
     recognise_segments,
-    segments_of,
 )
-from models.recognition.wearing import as_worn
-from models.signal.corrections import timeline
 from models.signal.pieces import Recording
-from models.signal.wrist import wrist_signals
 
 FINISHED_AFTER_NS = 10 * 10**9
 """A set that ended so long before the newest sample is finished: its border will not move."""
@@ -50,12 +47,7 @@ def recognise_live(
         received_until_ns: until when the samples of all sensors are here, nanoseconds since the
             epoch.
     """
-    segments = [
-        segment
-        for segment in segments_of(wrist_signals(recording), models)
-        if not any(segment.start_ns < s.end_ns and s.start_ns < segment.end_ns for s in reported)
-    ]
-    worn, notes = as_worn(timeline(recording), segments, models.ladder)
-    sets = recognise_segments(worn, segments, models, notes)
+    worn, segments = find_segments(recording, models, reported)
+    sets = recognise_segments(worn.line, segments, models, worn.notes)
     finished = tuple(s for s in sets if s.end_ns <= received_until_ns - FINISHED_AFTER_NS)
     return LiveSets(finished, sets[-1] if len(finished) < len(sets) else None)

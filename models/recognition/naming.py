@@ -16,6 +16,7 @@ from models.exercise.axis_map import AxisMap
 from models.exercise.model import FAMILIAR, ExerciseModel, Level, Prediction
 from models.exercise.windowing import MovementWindows, window_movement
 from models.signal.corrections import LOW_RATE, NO_GRAVITY
+from models.signal.pieces import Side
 from models.signal.wrist import WristSignal
 from schemas.inputs import ACC3, ACC6, InputLayout
 
@@ -76,6 +77,11 @@ class Stretch:
     def remapped(self, axis_map: AxisMap) -> "Stretch":
         """The same movement on other axes."""
         return replace(self, windows=self.windows.remapped(axis_map), axis_map=axis_map)
+
+    def on_wrist(self, side: Side) -> "Stretch":
+        """The same movement on one wrist, where none is declared."""
+        signals = [replace(signal, side=signal.side or side) for signal in self.signals]
+        return replace(self, signals=signals, windows=self.windows.on_wrist(side))
 
     def rungs(self, ladder: Sequence[Rung]) -> tuple[Rung, ...]:
         """The first rung of each level that can read the stretch.

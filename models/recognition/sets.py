@@ -15,7 +15,7 @@ from models.form.judge import Form, form
 from models.form.model import FormModel
 from models.recognition.counting import repetitions
 from models.recognition.naming import LadderPrediction, Rung
-from models.recognition.wearing import as_worn, name_as_worn
+from models.recognition.wearing import Worn, as_worn, name_as_worn
 from models.reps.count import Repetitions
 from models.signal.corrections import Timeline, timeline
 from models.signal.pieces import Recording
@@ -84,12 +84,40 @@ def recognise(recording: Recording, models: RecognitionModels) -> tuple[Recognis
     Raises:
         BadSamples: an unknown unit.
     """
-    segments = segments_of(wrist_signals(recording), models)
+    worn, segments = find_segments(recording, models)
+    return recognise_segments(worn.line, segments, models, worn.notes)
+
+
+def find_segments(
+    recording: Recording, models: RecognitionModels, reported: Sequence[RecognisedSet] = ()
+) -> tuple[Worn, tuple[Segment, ...]]:
+    """How the watch was worn, and where sets are.
+
+    Segments tell how it was worn, and are searched again where that is not as declared.
+
+    Args:
+        recording: raw pieces of one wrist, of any length.
+        models: to recognise with.
+        reported: sets that are known already; segments that overlap them are left out.
+
+    Raises:
+        BadSamples: an unknown unit.
+    """
     line = timeline(recording)
-    worn, notes = as_worn(line, segments, models.ladder)
-    if worn is not line:
-        segments = segments_of(wrist_signals(worn.recording), models)
-    return recognise_segments(worn, segments, models, notes)
+    segments = _without(segments_of(wrist_signals(recording), models), reported)
+    worn = as_worn(line, segments, models.ladder)
+    if worn.line is not line or worn.undeclared_side is not None:
+        segments = _without(segments_of(worn.signals(), models), reported)
+    return worn, segments
+
+
+def _without(segments: Sequence[Segment], reported: Sequence[RecognisedSet]) -> tuple[Segment, ...]:
+    """The segments that overlap no reported set."""
+    return tuple(
+        segment
+        for segment in segments
+        if not any(segment.start_ns < s.end_ns and s.start_ns < segment.end_ns for s in reported)
+    )
 
 
 def recognise_segments(

@@ -57,12 +57,29 @@ OTHER_FRAMES = tuple(
 """Devices, or places to strap them to, whose axes lie along other directions."""
 
 
-def as_worn(
-    line: Timeline, segments: Sequence[Segment], ladder: Sequence[Rung]
-) -> tuple[Timeline, tuple[str, ...]]:
-    """A recording corrected for how its watch was worn, and the note of that correction.
+@dataclass(frozen=True, slots=True)
+class Worn:
+    """A recording corrected for how its watch was worn.
 
-    The same object without a note where it was worn as declared.
+    Attributes:
+        line: the same object where it was worn as declared.
+        notes: of the correction.
+        undeclared_side: "right" where no side is declared and it was the right wrist. `line` does
+            not declare it: sets are named on both wrists, and form is learned without a side.
+    """
+
+    line: Timeline
+    notes: tuple[str, ...] = ()
+    undeclared_side: Side | None = None
+
+    def signals(self) -> list[WristSignal]:
+        """The stretches of the recording, on the wrist that it was worn on."""
+        signals = wrist_signals(self.line.recording)
+        return [replace(signal, side=signal.side or self.undeclared_side) for signal in signals]
+
+
+def as_worn(line: Timeline, segments: Sequence[Segment], ladder: Sequence[Rung]) -> Worn:
+    """A recording corrected for how its watch was worn.
 
     Args:
         line: of one wrist.
@@ -78,8 +95,35 @@ def as_worn(
         line.notes,
     )
     if wearing is None:
-        return line, ()
-    return timeline(remap_recording(line.recording, wearing)), _with_note((), line.notes, wearing)
+        return Worn(line, (), _undeclared_side(declared, line.recording.side, ladder))
+    worn = declared.remapped(wearing.axis_map)
+    return Worn(
+        timeline(remap_recording(line.recording, wearing)),
+        _with_note((), line.notes, wearing),
+        _undeclared_side(worn, line.recording.side, ladder),
+    )
+
+
+def _undeclared_side(
+    stretch: Stretch, declared_side: Side | None, ladder: Sequence[Rung]
+) -> Side | None:
+    """The right wrist where no side is declared and movement is known as that of a right one.
+
+    It must be familiar there, or far less strange than on the left one, which is tried first. The
+    first rung that knows the movement on either wrist decides.
+    """
+    if declared_side is not None:
+        return None
+    left, right = stretch.on_wrist("left"), stretch.on_wrist("right")
+    for rung in stretch.rungs(ladder):
+        on_left, on_right = strangeness(rung.model, left), strangeness(rung.model, right)
+        if on_left is None or on_right is None:
+            continue
+        if min(on_left, on_right) <= rung.model.calibration.abstain_above:
+            better = on_left - on_right
+            familiar = better > 0 and on_right < FAMILIAR
+            return "right" if familiar or better >= MIN_IMPROVEMENT else None
+    return None
 
 
 def name_as_worn(signals: Sequence[WristSignal], ladder: Sequence[Rung]) -> LadderPrediction:
@@ -180,7 +224,7 @@ def _find_wearing(
 
 
 def _candidate_wearings(side: Side | None) -> tuple[Wearing, ...]:
-    """Wearings to try first; without a declared side both wrists are tried anyway."""
+    """Wearings to try first; without a declared side both wrists are read anyway."""
     return (ROUND, OTHER_SIGN) if side is None else (ROUND, OTHER_SIGN, OTHER_WRIST)
 
 

@@ -149,6 +149,11 @@ def without_side(recording: ImportedRecording) -> ImportedRecording:
     return replace(recording, recording=replace(recording.recording, side=None))
 
 
+def other_wrist_without_side(recording: ImportedRecording) -> ImportedRecording:
+    """A device on the other wrist that does not report on which one it is worn."""
+    return without_side(as_recorded_by(recording, other_wrist))
+
+
 def as_recorded_by(recording: ImportedRecording, change: PieceChange) -> ImportedRecording:
     """A recording as another device would have made it."""
     raw = recording.recording

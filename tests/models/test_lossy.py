@@ -73,24 +73,26 @@ def test_sets_with_lost_packets_are_found_named_and_counted(
     sent = with_losses(recording, packet_s, share)
     heard = len(sent.acc[0].counts) / len(recording.acc[0].counts)
     assert abs(1 - share - heard) < 0.1  # packets were lost
-    found = recognise(sent, learned)
-    assert [one.named.prediction.exercise for one in found] == [name for _, _, name in spans]
-    for one, as_it_was, (start_ns, end_ns, _) in zip(found, whole, spans, strict=True):
-        assert max(abs(one.start_ns - start_ns), abs(one.end_ns - end_ns)) <= BORDER_NS
-        assert one.counted is not None
+    sets = recognise(sent, learned)
+    assert [set_.named.prediction.exercise for set_ in sets] == [name for _, _, name in spans]
+    for set_, as_it_was, (start_ns, end_ns, _) in zip(sets, whole, spans, strict=True):
+        assert max(abs(set_.start_ns - start_ns), abs(set_.end_ns - end_ns)) <= BORDER_NS
+        assert set_.counted is not None
         assert as_it_was.counted is not None
-        assert abs(one.counted.count - as_it_was.counted.count) <= miscounted
+        assert abs(set_.counted.count - as_it_was.counted.count) <= miscounted
         assert FILLED not in as_it_was.named.prediction.notes
-        lost = any(s.filled is not None for s in wrist_signals(cut(sent, one.start_ns, one.end_ns)))
-        assert (FILLED in one.named.prediction.notes) == lost
-    assert any(FILLED in one.named.prediction.notes for one in found)
+        lost = any(
+            s.filled is not None for s in wrist_signals(cut(sent, set_.start_ns, set_.end_ns))
+        )
+        assert (FILLED in set_.named.prediction.notes) == lost
+    assert any(FILLED in set_.named.prediction.notes for set_ in sets)
 
 
 def test_untrained_rhythm_finds_sets_with_lost_packets() -> None:
     recording, spans = workout(9)
-    found = recognise(with_losses(recording, 1.0, 0.1), RecognitionModels())
+    sets = recognise(with_losses(recording, 1.0, 0.1), RecognitionModels())
     for start_ns, end_ns, _ in spans:
-        shared = [min(one.end_ns, end_ns) - max(one.start_ns, start_ns) for one in found]
+        shared = [min(set_.end_ns, end_ns) - max(set_.start_ns, start_ns) for set_ in sets]
         assert max(shared) > 0.8 * (end_ns - start_ns)
 
 

@@ -20,6 +20,7 @@ from muvr.evaluation.devices import (
     in_ms2,
     ms2_labelled_g,
     other_wrist,
+    other_wrist_without_side,
     turned_round,
     with_jitter,
     without_rotation,
@@ -91,19 +92,19 @@ def test_classified_sets_are_sent_in_the_devices_own_unit_and_scale(done: Import
     recording = replace(done, recording=replace(done.recording, acc=(lies,)))
     known = {set_.exercise for set_ in done.sets}
     assert named_alone(Hears(), recording, known) == len(done.sets) == len(sent)  # type: ignore[arg-type]
-    assert {(one["unit"], one["scale"]) for one in sent} == {("g", lies.scale)}
+    assert {(chunk["unit"], chunk["scale"]) for chunk in sent} == {("g", lies.scale)}
     assert lies.scale > 0
 
 
 def test_clipping_limits_values_to_the_device_range(done: ImportedRecording):
-    held = as_recorded_by(done, clipped_at(1.0)).recording
-    before, after = done.recording.acc[0], held.acc[0]
+    clipped = as_recorded_by(done, clipped_at(1.0)).recording
+    before, after = done.recording.acc[0], clipped.acc[0]
     most_g = np.abs(before.counts).max() * before.scale
     assert most_g > 1.0
     assert np.abs(after.counts).max() * after.scale == pytest.approx(1.0, abs=after.scale)
     inside = np.abs(before.counts * before.scale) < 1.0
     np.testing.assert_array_equal(after.counts[inside], before.counts[inside])
-    assert held.gyro == done.recording.gyro
+    assert clipped.gyro == done.recording.gyro
 
 
 def test_eight_bit_samples_have_steps_of_1_32_g(done: ImportedRecording):
@@ -116,14 +117,14 @@ def test_eight_bit_samples_have_steps_of_1_32_g(done: ImportedRecording):
 
 
 def test_jittered_timestamps_are_bounded_ordered_and_deterministic(done: ImportedRecording):
-    one, again = (as_recorded_by(done, with_jitter(4.0)).recording.acc[0] for _ in range(2))
-    assert one.t_ms is not None
+    jittered, again = (as_recorded_by(done, with_jitter(4.0)).recording.acc[0] for _ in range(2))
+    assert jittered.t_ms is not None
     assert again.t_ms is not None
-    np.testing.assert_array_equal(one.t_ms, again.t_ms)
-    assert (np.diff(one.t_ms) >= 0).all()
-    off_ms = one.t_ms - np.arange(len(one.t_ms)) * 1000 / one.rate_hz
+    np.testing.assert_array_equal(jittered.t_ms, again.t_ms)
+    assert (np.diff(jittered.t_ms) >= 0).all()
+    off_ms = jittered.t_ms - np.arange(len(jittered.t_ms)) * 1000 / jittered.rate_hz
     assert 2 < np.abs(off_ms).max() <= 4.5
-    np.testing.assert_array_equal(one.counts, done.recording.acc[0].counts)
+    np.testing.assert_array_equal(jittered.counts, done.recording.acc[0].counts)
 
 
 def test_a_recording_without_a_side_has_the_same_samples(done: ImportedRecording):
@@ -139,6 +140,13 @@ def test_the_other_wrist_is_mirrored(done: ImportedRecording):
     assert twice.recording.side == "left"
     np.testing.assert_array_equal(twice.recording.acc[0].counts, done.recording.acc[0].counts)
     assert (once.recording.acc[0].counts[:, 0] == -done.recording.acc[0].counts[:, 0]).all()
+
+
+def test_the_other_wrist_without_a_side_is_mirrored(done: ImportedRecording):
+    unsaid, declared = other_wrist_without_side(done).recording, as_recorded_by(done, other_wrist)
+    assert unsaid.side is None
+    np.testing.assert_array_equal(unsaid.acc[0].counts, declared.recording.acc[0].counts)
+    np.testing.assert_array_equal(unsaid.gyro[0].counts, declared.recording.gyro[0].counts)
 
 
 def test_a_watch_turned_round_negates_two_axes(done: ImportedRecording):
@@ -170,12 +178,12 @@ def test_device_figures_are_compared_with_the_unchanged_device():
 
 
 def test_a_set_in_the_service_response_is_parsed():
-    said = {
+    answer = {
         "started_at": "2026-01-01T00:00:00Z",
         "ended_at": "2026-01-01T00:00:30.500000Z",
         "exercise": "curl",
         "reps": 12,
     }
-    told = parsed_set(said)
-    assert told.end_ns - told.start_ns == 30_500_000_000
-    assert (told.exercise, told.reps) == ("curl", 12)
+    parsed = parsed_set(answer)
+    assert parsed.end_ns - parsed.start_ns == 30_500_000_000
+    assert (parsed.exercise, parsed.reps) == ("curl", 12)
