@@ -2,7 +2,7 @@
 
 A set is measured at its first request, which takes a millisecond per second of samples. The result
 is cached in memory, even if the caller gave up meanwhile, and is not written to the database. Its
-key changes with the label, the samples and the form model, so a stale result is never used.
+key changes with the label, the samples and the form models, so a stale result is never used.
 """
 
 import asyncio
@@ -12,10 +12,10 @@ from typing import NamedTuple
 from uuid import UUID
 
 from api.fair_queue import FairQueue
-from api.model_cache import LoadedModel, ModelCache
+from api.model_cache import ModelCache
 from ingest.recordings import load_recording
 from ingest.stretches import span_of
-from models.recognition.sets import SetMeasurements, measure_set
+from models.recognition.sets import FormModels, SetMeasurements, measure_set
 from models.signal.corrections import timeline
 from models.signal.pieces import Recording
 from schemas.errors import AmbiguousChunks, BadSamples
@@ -34,7 +34,7 @@ class _Key(NamedTuple):
     set_id: UUID
     revision: int
     samples: int
-    form_model: str
+    form_models: tuple[str, ...]
 
 
 class Measurer:
@@ -55,20 +55,21 @@ class Measurer:
             user_id: whose.
             session: of the sets.
             sets: as confirmed.
-            layout: of the session; selects the form model.
+            layout: of the session; selects the form models.
 
         Raises:
-            DatabaseUnavailable: samples or the form model cannot be read.
+            DatabaseUnavailable: samples or a form model cannot be read.
             Retryable: too many sessions of this user wait for their turn.
         """
         if not sets:
             return {}
         lists = await self._records.sessions.lists(user_id, session.session_id)
         samples = newest_revision(lists)
-        form_model = await self._models.find(user_id, layout, FAMILY)
-        version = form_model.stored.version if form_model else ""
+        forms = await self._models.by_layout(user_id, layout, FAMILY)
+        versions = tuple(loaded.stored.version for loaded in forms.values())
+        form_models: FormModels = {of_layout: loaded.model for of_layout, loaded in forms.items()}
         keys = {
-            row.set_id: _Key(user_id, row.set_id, row.revision, samples, version) for row in sets
+            row.set_id: _Key(user_id, row.set_id, row.revision, samples, versions) for row in sets
         }
         if all(key in self._cache for key in keys.values()):
             return {set_id: self._cache[key] for set_id, key in keys.items()}
@@ -76,7 +77,7 @@ class Measurer:
         async def measure_missing() -> None:
             """Measure the sets that are not cached when the turn comes."""
             unmeasured = [row for row in sets if keys[row.set_id] not in self._cache]
-            results = await self._measure(user_id, session, unmeasured, form_model)
+            results = await self._measure(user_id, session, unmeasured, form_models)
             for set_id, measured in results.items():
                 self._add_to_cache(keys[set_id], measured)
 
@@ -93,7 +94,7 @@ class Measurer:
         user_id: UUID,
         session: SessionRow,
         sets: Sequence[SetRow],
-        form_model: LoadedModel | None,
+        form_models: FormModels,
     ) -> dict[UUID, SetMeasurements]:
         if not sets:
             return {}
@@ -103,15 +104,14 @@ class Measurer:
             recording = await load_recording(
                 self._records, user_id, session.session_id, start_ns, end_ns
             )
-            return await asyncio.to_thread(_measured, recording, sets, form_model)
+            return await asyncio.to_thread(_measured, recording, sets, form_models)
         except (AmbiguousChunks, BadSamples):
             return {}  # the session's notes report it
 
 
 def _measured(
-    recording: Recording, sets: Sequence[SetRow], form_model: LoadedModel | None
+    recording: Recording, sets: Sequence[SetRow], form_models: FormModels
 ) -> dict[UUID, SetMeasurements]:
     line = timeline(recording)
-    template = form_model.model if form_model else None
-    results = {row.set_id: measure_set(line, *span_of(row), template) for row in sets}
+    results = {row.set_id: measure_set(line, *span_of(row), form_models) for row in sets}
     return {set_id: measured for set_id, measured in results.items() if measured is not None}

@@ -13,7 +13,7 @@ from ingest.ttl_cache import TtlCache
 from models.exercise.model import Level
 from models.recognition.naming import Rung
 from schemas.errors import BadModelBytes, NoModel
-from schemas.inputs import ACC3, ACC6
+from schemas.inputs import ACC3, ACC6, LAYOUTS, InputLayout
 from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Champions, ServingVersion
 from store.models import ModelKey, Models, StoredModel
@@ -101,6 +101,22 @@ class ModelCache:
                 if loaded is not None:
                     ladder.append(loaded)
         return ladder
+
+    async def by_layout(
+        self, user_id: UUID, model_id: str, family: str
+    ) -> dict[InputLayout, LoadedModel]:
+        """The models that `find` returns for recordings of a layout, and where rotation is missing.
+
+        Raises:
+            DatabaseUnavailable: one is not cached and cannot be read.
+        """
+        layouts: tuple[InputLayout, ...] = LAYOUTS if model_id == ACC6 else (ACC3,)
+        models: dict[InputLayout, LoadedModel] = {}
+        for layout in layouts:
+            loaded = await self.find(user_id, layout, family)
+            if loaded is not None:
+                models[layout] = loaded
+        return models
 
     async def _load_level(self, level: Level, key: ModelKey) -> LoadedModel | None:
         serving = await self.serving(key)

@@ -28,7 +28,7 @@ from ingest.recognition import (
     recognise_session,
 )
 from models.recognition.sets import RecognitionModels, SetMeasurements
-from schemas.inputs import ACC3, ACC6
+from schemas.inputs import ACC3, ACC6, input_layout
 from store.predictions import Prediction
 from store.records import Records
 from store.sessions import SessionRow, newest_revision
@@ -189,7 +189,8 @@ class Recogniser:
         activity = await self._models.find(user_id, layout, "activity")
         acc_only = await self._models.find(user_id, ACC3, "activity") if layout == ACC6 else None
         activity = activity or acc_only
-        form = await self._models.find(user_id, layout, "form")
+        forms = await self._models.by_layout(user_id, layout, "form")
+        form = forms.get(input_layout(layout))
         versions = {
             "layout": layout,
             "exercise": [loaded.stored.version for loaded in ladder],
@@ -199,6 +200,6 @@ class Recogniser:
         return versions, RecognitionModels(
             tuple(rungs_of(ladder)),
             activity.model if activity else None,
-            form.model if form else None,
+            {layout: loaded.model for layout, loaded in forms.items()},
             acc_only.model if acc_only else None,
         )

@@ -3,7 +3,9 @@
 A form model describes and advises but decides nothing. There is no baseline that it could be worse
 than, so it serves as soon as it has a set; a template needs three sets of an exercise. Sets whose
 counted repetitions contradict the user's number are left out, and so are those that are too short
-or too long to be counted: serving does not count them either (`models.recognition.counting`).
+or too long to be counted: serving does not count them either (`models.recognition.counting`). A set
+whose gyroscope was off shows the speed of tilt, not of rotation: it is learned as one without
+rotation only.
 """
 
 import asyncio
@@ -14,6 +16,7 @@ from uuid import UUID
 
 import pyarrow as pa
 
+from models.exercise.layout import common_layout
 from models.form.codec import to_bytes
 from models.form.model import CountedSet, fit_form
 from models.recognition.counting import repetitions
@@ -109,7 +112,7 @@ LABELLED_SETS = Partitions("labelled_sets", COLUMNS, read_form_sets)
 
 def learned_row(key: Key, group: pa.Table) -> list[Row]:
     """On an executor: one user's templates, or the reason why there are none."""
-    row = attempted_row(key, lambda: learn_form(group.select(COLUMNS[2:]).to_pylist()))
+    row = attempted_row(key, lambda: learn_form(group.select(COLUMNS[1:]).to_pylist()))
     return [row | {"owner": owner_of(UUID(row["user_id"])), "sets": group.num_rows}]
 
 
@@ -154,10 +157,14 @@ def newest_rows(rows: Sequence[Row]) -> list[Row]:
 
 
 def counted_set(row: Row) -> CountedSet | None:
-    """A set with its repetitions; None where it cannot be counted or contradicts the user."""
+    """A set with its repetitions.
+
+    None where it cannot be counted, contradicts the user, or lacks its layout's rotation.
+    """
     recording = unpack_pieces(bytes(row["samples"]))
-    counted = repetitions(wrist_signals(recording))
-    if counted is None:
+    signals = wrist_signals(recording)
+    counted = repetitions(signals)
+    if counted is None or common_layout(signals) != row["model_id"]:
         return None
     if row["reps"] is not None and abs(row["reps"] - counted.count) > CONTRADICTION:
         return None

@@ -1,5 +1,7 @@
 """Input layouts: what a recording holds decides which models can read it."""
 
+from collections.abc import Sequence
+
 from models.signal.pieces import Recording
 from models.signal.wrist import WristSignal
 from schemas.inputs import ACC3, ACC6, InputLayout
@@ -8,6 +10,11 @@ from schemas.inputs import ACC3, ACC6, InputLayout
 def model_id(recording: Recording) -> InputLayout:
     """The layout of a recording: acceleration and rotation, or acceleration alone."""
     return ACC6 if recording.gyro else ACC3
+
+
+def common_layout(signals: Sequence[WristSignal]) -> InputLayout:
+    """The layout that all signals have: rotation is used where none lacks it."""
+    return ACC6 if all(layout_of(signal) == ACC6 for signal in signals) else ACC3
 
 
 def layout_of(signal: WristSignal) -> InputLayout:

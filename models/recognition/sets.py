@@ -4,13 +4,13 @@ activity segments → exercise by the ladder → repetitions → form. Sessions,
 recognition all use the functions of this folder, so that they cannot disagree.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from models.activity.model import ActivityModel
 from models.activity.segments import Segment, merge_across_gaps
 from models.activity.untrained import untrained_segments
-from models.exercise.layout import layout_of
+from models.exercise.layout import common_layout, layout_of
 from models.form.judge import Form, form
 from models.form.model import FormModel
 from models.recognition.counting import repetitions
@@ -20,9 +20,10 @@ from models.reps.count import Repetitions
 from models.signal.corrections import Timeline, timeline
 from models.signal.pieces import Recording
 from models.signal.wrist import WristSignal, wrist_signals
-from schemas.inputs import ACC3, ACC6
+from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.times import NS_PER_S
 
+FormModels = Mapping[InputLayout, FormModel]
 MIN_RECORDED_SHARE = 0.9  # of a confirmed set: with fewer samples repetitions are missing
 MIN_SURE_SET_NS = 10 * 10**9
 """A segment of this length or more is a set even if no repetition is counted in it."""
@@ -35,13 +36,13 @@ class RecognitionModels:
     Attributes:
         ladder: exercise models, the user's own first.
         activity: finds sets; without it they are found by their periodicity.
-        form: the user's templates.
+        form: the user's templates, by the layout of the sets that they were learned from.
         activity_acc_only: finds sets where rotation is missing, if `activity` needs it.
     """
 
     ladder: tuple[Rung, ...] = ()
     activity: ActivityModel | None = None
-    form: FormModel | None = field(default=None)
+    form: FormModels = field(default_factory=dict)
     activity_acc_only: ActivityModel | None = None
 
 
@@ -193,7 +194,7 @@ def recognise_span(
 
 
 def measure_set(
-    line: Timeline, start_ns: int, end_ns: int, exercise: str, form_model: FormModel | None
+    line: Timeline, start_ns: int, end_ns: int, exercise: str, form_models: FormModels
 ) -> SetMeasurements | None:
     """Repetitions and form of a confirmed set; None while samples are missing.
 
@@ -202,25 +203,29 @@ def measure_set(
         start_ns: as confirmed, nanoseconds since the epoch.
         end_ns: likewise.
         exercise: as confirmed.
-        form_model: the user's templates.
+        form_models: the user's templates, by layout.
     """
     inside = wrist_signals(line.cut(start_ns, end_ns))
     recorded_s = sum(signal.recorded_s for signal in inside)
     if not recorded_s or recorded_s < MIN_RECORDED_SHARE * (end_ns - start_ns) / NS_PER_S:
         return None
     counted = repetitions(inside)
-    return SetMeasurements(counted, judge_form(counted, exercise, inside, form_model))
+    return SetMeasurements(counted, judge_form(counted, exercise, inside, form_models))
 
 
 def judge_form(
     counted: Repetitions | None,
     exercise: str | None,
     signals: Sequence[WristSignal],
-    form_model: FormModel | None,
+    form_models: FormModels,
 ) -> Form | None:
-    """The form of a set, against the user's own template where there is one."""
+    """The form of a set, against the user's own template where there is one.
+
+    Speeds of rotation are compared with such speeds, and those of tilt with those of tilt.
+    """
     if counted is None or not counted.repetitions:
         return None
     side = signals[0].side if signals else None
+    form_model = form_models.get(common_layout(signals))
     template = form_model.template(exercise, side) if form_model and exercise else None
     return form(counted.repetitions, template)

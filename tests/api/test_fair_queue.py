@@ -131,7 +131,7 @@ def test_a_timed_out_measurement_continues_and_its_result_is_cached(
     monkeypatch.setattr(measure, "_measured", slowly)
     monkeypatch.setattr(measure, "load_recording", nothing)
     records: Any = SimpleNamespace(sessions=SimpleNamespace(lists=nothing))
-    models: Any = SimpleNamespace(find=nothing)
+    models: Any = SimpleNamespace(by_layout=nothing)
     session: Any = SimpleNamespace(session_id=UUID(int=9))
 
     async def day() -> None:

@@ -44,7 +44,7 @@ def learned() -> RecognitionModels:
         for a, b, name in spans
     ]
     ladder = (Rung("user", "v", fit_user(reduce(add, sets))),)
-    return RecognitionModels(ladder, fit_activity(examples, ACC6), None)
+    return RecognitionModels(ladder, fit_activity(examples, ACC6))
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def test_untrained_rhythm_finds_sets_with_lost_packets() -> None:
 
 def test_form_is_not_measured_for_a_confirmed_set_with_many_losses() -> None:
     recording, ((start_ns, end_ns, name), _) = workout(9)
-    book = FormModel({})
+    book = {ACC6: FormModel({})}
     assert measure_set(timeline(recording), start_ns, end_ns, name, book) is not None
     lossy = with_losses(recording, 0.5, 0.3)
     assert measure_set(timeline(lossy), start_ns, end_ns, name, book) is None

@@ -9,11 +9,18 @@ from models.activity.segments import Segment
 from models.form.model import CountedSet, fit_form
 from models.recognition.evaluate import Tally, TimedSet, tally
 from models.recognition.live import FINISHED_AFTER_NS, recognise_live
-from models.recognition.sets import RecognitionModels, recognise, recognise_span, segments_of
+from models.recognition.sets import (
+    RecognitionModels,
+    measure_set,
+    recognise,
+    recognise_span,
+    segments_of,
+)
 from models.signal import timing
 from models.signal.corrections import timeline
 from models.signal.pieces import Piece, Recording
 from models.signal.wrist import wrist_signals
+from schemas.inputs import ACC3, ACC6
 from tests.models.rungs import REST, rung
 from tests.pipelines.workouts import S_NS, workout
 
@@ -124,15 +131,45 @@ def test_form_uses_the_users_template_of_the_exercise_and_side():
     assert done.counted is not None
     book = fit_form([CountedSet("a", "curl", "left", 0, done.counted.repetitions)] * 3)
     known = recognise_span(
-        timeline(recording), start, end, RecognitionModels((rung("user", "curl"),), form=book)
+        timeline(recording),
+        start,
+        end,
+        RecognitionModels((rung("user", "curl"),), form={ACC6: book}),
     )
     assert known.form is not None
     assert known.form.parts["likeness"] > 0.9
     other = recognise_span(
-        timeline(recording), start, end, RecognitionModels((rung("user", "row"),), form=book)
+        timeline(recording),
+        start,
+        end,
+        RecognitionModels((rung("user", "row"),), form={ACC6: book}),
     )
     assert other.form is not None
     assert "likeness" not in other.form.parts
+
+
+def test_form_of_a_set_without_rotation_is_compared_with_such_sets():
+    """Speeds are then those of tilt: far below those of a set with rotation."""
+    recording, spans = workout(3)
+    start, end, _ = spans[0]
+    off = replace(recording.gyro[0], counts=np.zeros_like(recording.gyro[0].counts))
+    lines = {ACC6: timeline(recording), ACC3: timeline(replace(recording, gyro=(off,)))}
+    models = RecognitionModels((rung("user", "curl"),))
+    form = {}
+    for layout, line in lines.items():
+        counted = recognise_span(line, start, end, models).counted
+        assert counted is not None
+        form[layout] = fit_form([CountedSet("a", "curl", "left", 0, counted.repetitions)] * 3)
+    both = replace(models, form=form)
+    for line in lines.values():
+        judged = recognise_span(line, start, end, both).form
+        assert judged is not None
+        assert judged.parts["likeness_peak_speed"] > 0.9
+        assert measure_set(line, start, end, "curl", form).form == judged
+    with_rotation = replace(models, form={ACC6: form[ACC6]})
+    alone = recognise_span(lines[ACC3], start, end, with_rotation).form
+    assert alone is not None
+    assert "likeness" not in alone.parts
 
 
 def test_too_short_span_is_not_counted():

@@ -19,6 +19,7 @@ from models.recognition.wearing import OTHER_WRIST, ROUND, Worn, as_worn, remap_
 from models.signal.corrections import timeline
 from models.signal.pieces import Recording, Side
 from models.signal.wrist import WristSignal
+from schemas.inputs import ACC6
 from schemas.times import NS_PER_S
 from tests.models.workout_models import Finds, ladder, own_model
 from tests.pipelines.workouts import workout
@@ -86,7 +87,7 @@ def test_form_of_an_undeclared_wrist_is_compared_with_sets_of_no_side() -> None:
         if exercise is not None and set_ is not None
         for n in range(3)
     )
-    for set_ in recognise(recording, replace(models, form=templates)):
+    for set_ in recognise(recording, replace(models, form={ACC6: templates})):
         assert set_.form is not None
         assert set_.form.parts["likeness"] > 0.9
 

@@ -11,6 +11,7 @@ from models.form.codec import from_bytes
 from models.signal.pieces import Piece, pack_pieces
 from pipelines.form import NEWEST, counted_set, learn_form, newest_rows, train_form
 from pipelines.lifecycle.pointers import OVERTAKEN
+from schemas.inputs import ACC3, ACC6
 from store.champions import Champions
 from store.models import ModelKey, Models
 from tests.pipelines.people import LAYOUT, NOW, Meanwhile, put, sets_of, user_id
@@ -53,11 +54,11 @@ def test_users_with_enough_sets_get_templates_and_broken_samples_a_reason(world)
     assert (few.templates, len(few.sets)) == ({}, 2)
     stored = stored_model(database, 0)
     book = book_of(database, 0)
-    assert [UUID(set_.set_id) for set_ in book.sets] == [UUID(one.set_id) for one in whole]
+    assert [UUID(set_.set_id) for set_ in book.sets] == [UUID(set_row.set_id) for set_row in whole]
     assert [set_.started_ms for set_ in book.sets] == [
-        round(one.started_at.timestamp() * 1000) for one in whole
+        round(set_row.started_at.timestamp() * 1000) for set_row in whole
     ]
-    exercises = sorted({one.exercise for one in whole})
+    exercises = sorted({set_row.exercise for set_row in whole})
     assert sorted(book.templates) == [(name, "left") for name in exercises]
     assert stored.manifest["labels"] == exercises
     assert all(template.sets == 4 for template in book.templates.values())
@@ -92,6 +93,7 @@ def test_sets_too_short_or_too_long_to_be_counted_are_left_out(seconds: int, cou
     samples = np.column_stack([turns * 1500, turns * 500, 4096 + turns * 800]).astype(np.int16)
     row = {
         "set_id": "a set",
+        "model_id": ACC3,
         "exercise": "row",
         "started_at": NOW,
         "samples": pack_pieces((Piece(0, 50.0, "g", 1 / 4096, samples),), (), "left"),
@@ -100,17 +102,39 @@ def test_sets_too_short_or_too_long_to_be_counted_are_left_out(seconds: int, cou
     assert (counted_set(row) is not None) == counts
 
 
-def test_sets_whose_reps_contradict_the_counted_repetitions_are_left_out(spar):
-    one = sets_of(spar, 0, exercises=1)[0]
+@pytest.mark.parametrize(
+    ("layout", "gyro", "counts"),
+    [(ACC6, "turns", True), (ACC6, "off", False), (ACC6, None, False), (ACC3, None, True)],
+)
+def test_sets_whose_gyroscope_was_off_are_not_learned_with_rotation(layout, gyro, counts):
+    """Their speed is that of tilt, which templates of rotation are not comparable with."""
+    turns = np.sin(np.arange(1500) * (2 * np.pi / 100))
+    acc = np.column_stack([turns * 1500, turns * 500, 4096 + turns * 800]).astype(np.int16)
+    rotation = np.column_stack([0 * turns, 0 * turns, turns * 1500 * (gyro == "turns")])
+    pieces = (Piece(0, 50.0, "rad/s", 1e-3, rotation.astype(np.int16)),) if gyro else ()
     row = {
-        "set_id": one.set_id,
-        "exercise": one.exercise,
-        "started_at": one.started_at,
-        "samples": one.samples,
+        "set_id": "a set",
+        "model_id": layout,
+        "exercise": "row",
+        "started_at": NOW,
+        "samples": pack_pieces((Piece(0, 50.0, "g", 1 / 4096, acc),), pieces, "left"),
+        "reps": None,
+    }
+    assert (counted_set(row) is not None) == counts
+
+
+def test_sets_whose_reps_contradict_the_counted_repetitions_are_left_out(spar):
+    set_row = sets_of(spar, 0, exercises=1)[0]
+    row = {
+        "set_id": set_row.set_id,
+        "model_id": LAYOUT,
+        "exercise": set_row.exercise,
+        "started_at": set_row.started_at,
+        "samples": set_row.samples,
         "reps": None,
     }
     done = counted_set(row)
-    assert (done.exercise, done.side) == (one.exercise, "left")
+    assert (done.exercise, done.side) == (set_row.exercise, "left")
     said = len(done.repetitions)
     assert counted_set({**row, "reps": said + 2}) is not None
     assert counted_set({**row, "reps": said + 3}) is None
@@ -120,10 +144,14 @@ def test_spellings_of_one_exercise_name_share_a_template(spar):
     spelled = ("Kn\u00e4 hebe", "Kna\u0308  hebe")
     rows = [
         {
-            **{"set_id": one.set_id, "exercise": spelled[n % 2], "reps": None},
-            **{"started_at": one.started_at, "samples": one.samples},
+            "set_id": set_row.set_id,
+            "model_id": LAYOUT,
+            "exercise": spelled[n % 2],
+            "started_at": set_row.started_at,
+            "samples": set_row.samples,
+            "reps": None,
         }
-        for n, one in enumerate(sets_of(spar, 0, exercises=1))
+        for n, set_row in enumerate(sets_of(spar, 0, exercises=1))
     ]
     book = from_bytes(learn_form(rows)["bytes"])
     assert list(book.templates) == [(spelled[0], "left")]
