@@ -91,7 +91,8 @@ class SetSchema(BaseModel):
     notes: list[str] = Field(
         default=[],
         description="what was put right in the samples: unit-was-m/s2, unit-was-g, unit-was-deg/s, "
-        "axes-were-turned, axes-were-swapped, watch-was-turned-round, was-the-other-wrist, "
+        "unit-was-rad/s, axes-were-turned, axes-were-swapped, watch-was-turned-round, "
+        "was-the-other-wrist, "
         "gaps-were-filled, times-came-in-batches (each was put where it was taken), "
         "samples-overlapped (of two samples of one time the first one counts), clock-went-back "
         "(by more than a minute on the way: times from there on are another clock's); what they "

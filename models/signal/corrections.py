@@ -14,13 +14,12 @@ from itertools import accumulate
 import numpy as np
 
 from models.signal.batches import BATCHED, undo_batching
-from models.signal.pieces import Piece, Recording
+from models.signal.pieces import Piece, Recording, largest_value
+from models.signal.rotation_unit import is_deg_labelled_rad, is_rad_labelled_deg
 from models.signal.sign import looks_inverted
 from models.signal.timing import cut_timed, in_unit, true_clock
 from models.signal.units import (
-    MAX_ROTATION_RAD_S,
     MS2_MEDIAN_RANGE,
-    detect_degrees,
     detect_unit_factor,
     factor_of,
 )
@@ -28,6 +27,7 @@ from models.signal.units import (
 UNIT_WAS_MS2 = "unit-was-m/s2"
 UNIT_WAS_G = "unit-was-g"
 UNIT_WAS_DEG_S = "unit-was-deg/s"
+UNIT_WAS_RAD_S = "unit-was-rad/s"
 AXES_TURNED = "axes-were-turned"
 STUCK_ROTATION = "rotation-is-constant"
 NO_GRAVITY = "gravity-is-missing"
@@ -108,8 +108,8 @@ def cut(recording: Recording, start_ns: int, end_ns: int) -> Recording:
 def corrected(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
     """The recording with correct units, signs and times, and the corrections as notes.
 
-    A wrong unit is replaced by "m/s2", "g" or "deg/s", inverted axes by a negative scale, and times
-    in batches by none. Counts stay.
+    A wrong unit is replaced by "m/s2", "g", "deg/s" or "rad/s", inverted axes by a negative scale,
+    and times in batches by none. Counts stay.
 
     Raises:
         BadSamples: an unknown unit, or a scale that is no usable number.
@@ -122,15 +122,23 @@ def corrected(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
 
 
 def _correct_units(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
-    if _is_deg_labelled_rad(recording.gyro):
-        gyro = tuple(replace(p, unit="deg/s") for p in recording.gyro)
-        fixed, notes = _correct_units(replace(recording, gyro=gyro))
+    if is_deg_labelled_rad(recording.gyro):
+        fixed, notes = _correct_acc(_with_gyro_unit(recording, "deg/s"))
         return fixed, (UNIT_WAS_DEG_S, *notes)
+    if is_rad_labelled_deg(recording):
+        fixed, notes = _correct_acc(_with_gyro_unit(recording, "rad/s"))
+        return fixed, (UNIT_WAS_RAD_S, *notes)
+    return _correct_acc(recording)
+
+
+def _with_gyro_unit(recording: Recording, unit: str) -> Recording:
+    return replace(recording, gyro=tuple(replace(p, unit=unit) for p in recording.gyro))
+
+
+def _correct_acc(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
     g_flags = _wrong_unit_flags(recording.acc, "m/s2", _is_g_labelled_ms2)
     if g_flags:
-        fixed, notes = _correct_units(
-            replace(recording, acc=_with_unit(recording.acc, g_flags, "g"))
-        )
+        fixed, notes = _correct_acc(replace(recording, acc=_with_unit(recording.acc, g_flags, "g")))
         return fixed, (UNIT_WAS_G, *notes)
     wrong_flags = _wrong_unit_flags(recording.acc, "g", _is_ms2_labelled_g)
     if not wrong_flags:
@@ -191,7 +199,7 @@ def _is_ms2_labelled_g(pieces: Sequence[Piece]) -> bool:
 
     Pieces without a value that is large enough are not converted, which saves time.
     """
-    if max(map(_max_abs, pieces)) * math.sqrt(3) <= MS2_MEDIAN_RANGE[0]:
+    if max(map(largest_value, pieces)) * math.sqrt(3) <= MS2_MEDIAN_RANGE[0]:
         return False
     claimed_g = [in_unit("acc", piece) for piece in pieces]
     return (
@@ -216,22 +224,6 @@ def _is_g_labelled_ms2(pieces: Sequence[Piece]) -> bool:
     low, high = TENTH_RANGE
     middle = low < means_g[n // 2] < high
     return middle and means_g[n // 10] > MIN_TENTH and means_g[n * 9 // 10] < MAX_TENTH
-
-
-def _is_deg_labelled_rad(gyro: tuple[Piece, ...]) -> bool:
-    """Whether values declared as rad/s are deg/s, by all of them: a resting wrist does not tell."""
-    if any(piece.unit != "rad/s" for piece in gyro):
-        return False
-    if all(_max_abs(piece) * math.sqrt(3) <= MAX_ROTATION_RAD_S for piece in gyro):
-        return False  # the usual case, decided in a tenth of the time
-    return detect_degrees(np.concatenate([in_unit("gyro", piece) for piece in gyro]))
-
-
-def _max_abs(piece: Piece) -> float:
-    """The largest value on one axis, in the claimed unit."""
-    if not len(piece.counts):
-        return 0.0
-    return max(int(piece.counts.max()), -int(piece.counts.min())) * abs(piece.scale)
 
 
 def quality_notes(recording: Recording) -> tuple[str, ...]:

@@ -153,3 +153,10 @@ def _unpack(packed: _Packed) -> Piece:
         counts=decode_samples(packed.counts, packed.n),
         t_ms=t_ms,
     )
+
+
+def largest_value(piece: Piece) -> float:
+    """The largest value on one axis, in the claimed unit."""
+    if not len(piece.counts):
+        return 0.0
+    return max(int(piece.counts.max()), -int(piece.counts.min())) * abs(piece.scale)

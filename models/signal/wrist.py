@@ -23,10 +23,10 @@ gigabyte, and a few kilobytes of samples at 1 Hz reach over weeks."""
 
 EDGE_S = 0.1  # the two sensors start and stop a few samples apart
 FILLED = "gaps-were-filled"
-SIGNAL_VERSION = "wrist-4"
+SIGNAL_VERSION = "wrist-5"
 """Changes when the same samples give other signals: version 2 bridges losses (decision 24), version
 3 corrects what odd devices claim (decision 35), version 4 leaves out rotation that gets stuck
-(decision 45)."""
+(decision 45), version 5 corrects rad/s that is declared as deg/s (decision 35)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class WristSignal:
         acc_g: float32 (n, 3), gravity included.
         gyro_rad_s: float32 (n, 3), or None where only acceleration was recorded.
         side: the wrist, None where nobody said.
-        notes: corrections ("unit-was-m/s2", "unit-was-g",
-            "unit-was-deg/s", "axes-were-turned", "times-came-in-batches", "rate-was-higher",
+        notes: corrections ("unit-was-m/s2", "unit-was-g", "unit-was-deg/s", "unit-was-rad/s",
+            "axes-were-turned", "times-came-in-batches", "rate-was-higher",
             "samples-overlapped", "gaps-were-filled"), and what is lacking
             ("gravity-is-missing", "rate-is-low", "rotation-is-constant": it is left out).
         filled: (n,) samples that were lost, on a line between those around them; None where none

@@ -1,0 +1,87 @@
+"""Rotation in rad/s that is declared as deg/s is detected by how fast gravity turns beside it."""
+
+import numpy as np
+import pytest
+
+from models.arrays import Floats64
+from models.signal.corrections import UNIT_WAS_RAD_S
+from models.signal.pieces import Piece, Recording
+from models.signal.rotation_unit import MIN_JUDGED_S, is_rad_labelled_deg
+from models.signal.wrist import wrist_signals
+
+DEG = 180 / np.pi
+HZ = 50.0
+
+
+def times(seconds: float) -> Floats64:
+    return np.arange(round(seconds * HZ) + 1) / HZ
+
+
+def swinging(t_s: Floats64, reach_rad: float, period_s: float) -> tuple[Floats64, Floats64]:
+    """Gravity and rotation, (n, 3) each, of a wrist that swings about an axis across gravity."""
+    phase = 2 * np.pi * t_s / period_s
+    angle = reach_rad * np.sin(phase)
+    speed = reach_rad * np.cos(phase) * 2 * np.pi / period_s
+    gravity = np.stack([np.cos(angle), np.sin(angle), 0 * t_s], axis=1)
+    return gravity, np.stack([0 * t_s, 0 * t_s, -speed], axis=1)  # dg/dt = -w × g
+
+
+def recorded(acc_g: Floats64, gyro: Floats64, unit: str) -> Recording:
+    pieces = [
+        Piece(0, HZ, name, scale, np.rint(x / scale).astype(np.int16))
+        for x, name, scale in ((acc_g, "g", 1e-4), (gyro, unit, float(np.abs(gyro).max()) / 3e4))
+    ]
+    return Recording((pieces[0],), (pieces[1],), "left")
+
+
+@pytest.mark.parametrize("sign", [1, -1], ids=["right-handed axes", "left-handed axes"])
+def test_rotation_in_radians_declared_as_degrees_is_converted_and_noted(sign: int) -> None:
+    acc_g, rad_s = swinging(times(30), reach_rad=1.0, period_s=2.0)
+    honest, degrees, lies = (
+        wrist_signals(recorded(acc_g, sign * values, unit))[0]
+        for values, unit in ((rad_s, "rad/s"), (rad_s * DEG, "deg/s"), (rad_s, "deg/s"))
+    )
+    assert [signal.notes for signal in (honest, degrees, lies)] == [(), (), (UNIT_WAS_RAD_S,)]
+    assert honest.gyro_rad_s is not None
+    np.testing.assert_array_equal(lies.gyro_rad_s, honest.gyro_rad_s)
+    np.testing.assert_allclose(degrees.gyro_rad_s, honest.gyro_rad_s, atol=1e-5)
+
+
+@pytest.mark.parametrize("speed_rad_s", [0.02, 0.08, 0.16])
+def test_slow_rotation_in_degrees_is_not_changed(speed_rad_s: float) -> None:
+    acc_g, rad_s = swinging(times(30), reach_rad=speed_rad_s * 4 / (2 * np.pi), period_s=4.0)
+    assert np.abs(rad_s).max() == pytest.approx(speed_rad_s)
+    assert not is_rad_labelled_deg(recorded(acc_g, rad_s * DEG, "deg/s"))
+
+
+@pytest.mark.parametrize("noise_rad_s", [0.0005, 0.005, 0.05])
+@pytest.mark.parametrize("noise_g", [0.001, 0.02, 0.2])
+def test_still_wrist_never_changes_the_unit_of_its_rotation(
+    noise_g: float, noise_rad_s: float
+) -> None:
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        shape = (len(times(MIN_JUDGED_S)), 3)
+        acc_g = rng.normal([0.6, 0.0, 0.8], noise_g, shape)
+        rad_s = rng.normal(0.0, noise_rad_s, shape)
+        assert not is_rad_labelled_deg(recorded(acc_g, rad_s * DEG, "deg/s"))
+
+
+def test_rotation_about_gravity_does_not_tell_its_unit() -> None:
+    t_s = times(30)
+    _, rad_s = swinging(t_s, reach_rad=1.0, period_s=2.0)
+    down = np.tile([0.0, 0.0, 1.0], (len(t_s), 1))
+    assert not is_rad_labelled_deg(recorded(down, rad_s, "deg/s"))
+
+
+@pytest.mark.parametrize(("seconds", "judged"), [(MIN_JUDGED_S, True), (MIN_JUDGED_S - 0.1, False)])
+def test_short_recordings_keep_the_declared_unit_of_rotation(seconds: float, judged: bool) -> None:
+    acc_g, rad_s = swinging(times(seconds), reach_rad=1.0, period_s=2.0)
+    assert is_rad_labelled_deg(recorded(acc_g, rad_s, "deg/s")) == judged
+
+
+def test_rotation_without_acceleration_keeps_its_unit() -> None:
+    acc_g, rad_s = swinging(times(30), reach_rad=1.0, period_s=2.0)
+    gyro = recorded(acc_g, rad_s, "deg/s").gyro
+    assert not is_rad_labelled_deg(Recording((), gyro, None))
+    assert not is_rad_labelled_deg(Recording((), (), None))
