@@ -7,7 +7,6 @@ left without a name and other models serve now. A named set keeps its name.
 """
 
 import asyncio
-import json
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,10 +21,11 @@ from api.model_cache import ModelCache, rungs_of
 from ingest.recognition import (
     FAMILY,
     ModelVersions,
-    are_all_stored,
     declared_layout,
     outdated,
     recognise_session,
+    stored_predictions,
+    versions_used,
 )
 from models.recognition.sets import RecognitionModels, SetMeasurements
 from schemas.inputs import ACC3, ACC6, input_layout
@@ -145,16 +145,12 @@ class Recogniser:
     async def _stored(self, user_id: UUID, session: SessionRow) -> list[Prediction] | None:
         """The stored predictions, None if the session must be recognised (again)."""
         revision_us = await self._revision(user_id, session)
-        predictions = await self._records.predictions.of_session(user_id, session.session_id)
-        predictions = [
-            prediction
-            for prediction in predictions
-            if prediction.predicted_at.timestamp() * 1e6 >= revision_us
-        ]
-        used = self._no_sets.get((user_id, session.session_id, revision_us))
-        if predictions and predictions[0].details:
-            used = json.loads(predictions[0].details)["asked"]
-        if used is None or not are_all_stored(predictions):
+        predictions = await stored_predictions(
+            self._records, user_id, session.session_id, revision_us
+        )
+        no_sets = self._no_sets.get((user_id, session.session_id, revision_us))
+        used = versions_used(predictions) or no_sets
+        if used is None:
             return None
         current, _ = await self.load_models(user_id, used["layout"])
         abstained = any(prediction.abstained for prediction in predictions)

@@ -17,7 +17,7 @@ from schemas.errors import AmbiguousChunks, BadSamples
 from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.times import us_of
 from schemas.topics import Topic
-from store.predictions import Prediction
+from store.predictions import Prediction, not_confirmed
 from store.records import Records
 from store.sessions import SessionRow
 
@@ -39,6 +39,8 @@ async def recognise_session(
     now: datetime,
 ) -> tuple[list[Prediction], ModelVersions] | None:
     """Recognise the sets of a complete session in a thread, and store them.
+
+    Sets that were named before keep their predictions.
 
     Args:
         records: the repositories.
@@ -62,15 +64,56 @@ async def recognise_session(
         recognised = await asyncio.to_thread(_sets_of, recordings, models, notes)
     except (AmbiguousChunks, BadSamples):
         return None
-    kept = [
-        prediction_of(recognised_set, user_id, session_id, versions, now, sets=len(recognised))
+    former = await stored_predictions(records, user_id, session_id, revision_us)
+    now_recognised = [
+        prediction_of(recognised_set, user_id, session_id, versions, now)
         for recognised_set in recognised
     ]
+    predictions = _with_named(former, now_recognised, versions)
     # Announced, because the mart refreshes only users with changes.
     await records.journal.announce(user_id, TOPIC, us_of(now))
-    await records.predictions.replace(user_id, session_id, kept)
+    await records.predictions.replace(user_id, session_id, predictions)
     await project_deviations(records, user_id, session_id, revision_us)
-    return kept, versions
+    return predictions, versions
+
+
+async def stored_predictions(
+    records: Records, user_id: UUID, session_id: UUID, revision_us: int
+) -> list[Prediction]:
+    """The predictions of a session since its newest list, in time order.
+
+    Empty where a crash left some of a recognition's sets unwritten.
+    """
+    stored = await records.predictions.of_session(user_id, session_id)
+    current = [row for row in stored if us_of(row.predicted_at) >= revision_us]
+    return current if are_all_stored(current) else []
+
+
+def versions_used(predictions: Sequence[Prediction]) -> ModelVersions | None:
+    """The models with which stored predictions were last made; None where that is not known."""
+    details = predictions[0].details if predictions else None
+    return json.loads(details)["asked"] if details else None
+
+
+def _with_named(
+    former: Sequence[Prediction], recognised: Sequence[Prediction], versions: ModelVersions
+) -> list[Prediction]:
+    """A session's predictions when it is recognised again: those with a name stay.
+
+    What a set was answered decides how good live recognition was; another model's answer, which may
+    have learned from that very set, must not replace it. Only sets that were found without a
+    trained model give way to those of the first one.
+    """
+    used = versions_used(former)
+    stay = used is not None and not _is_first_activity_model(used, versions)
+    named = [row for row in former if stay and not row.abstained]
+    spans = [(row.started_at, row.ended_at) for row in named]
+    rows = sorted([*named, *not_confirmed(recognised, spans)], key=lambda row: row.started_at)
+    of_session = {"asked": versions, "sets": len(rows)}
+    return [
+        row._replace(details=json.dumps(json.loads(row.details or "{}") | of_session))
+        for row in rows
+    ]
 
 
 def _sets_of(
@@ -113,8 +156,13 @@ def outdated(used: ModelVersions, current: ModelVersions, *, abstained: bool) ->
     >>> outdated(used, {"exercise": ["b"], "activity": None}, abstained=True)
     True
     """
-    first_activity_model = used["activity"] is None and current["activity"] is not None
-    return first_activity_model or (abstained and used["exercise"] != current["exercise"])
+    return _is_first_activity_model(used, current) or (
+        abstained and used["exercise"] != current["exercise"]
+    )
+
+
+def _is_first_activity_model(used: ModelVersions, current: ModelVersions) -> bool:
+    return used["activity"] is None and current["activity"] is not None
 
 
 def are_all_stored(predictions: Sequence[Prediction]) -> bool:
@@ -133,10 +181,8 @@ def prediction_of(
     session_id: UUID,
     versions: ModelVersions,
     now: datetime,
-    *,
-    sets: int | None = None,
 ) -> Prediction:
-    """A recognised set as a row of `predictions`; `sets` is the number in its complete session."""
+    """A recognised set as a row of `predictions`."""
     prediction, rung, counted = (
         recognised.named.prediction,
         recognised.named.rung,
@@ -144,7 +190,6 @@ def prediction_of(
     )
     details = {
         "asked": versions,
-        "sets": sets,
         "confidence": None if counted is None else counted.confidence,
         "repetitions": [asdict(rep) for rep in (counted.repetitions if counted else ())],
         "form": None if recognised.form is None else asdict(recognised.form),

@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 
 from ingest.chunks import Chunk, canonical_body, decode_chunk
-from ingest.recognition import TOPIC, are_all_stored, recognise_session
+from ingest.recognition import (
+    TOPIC,
+    are_all_stored,
+    recognise_session,
+    stored_predictions,
+    versions_used,
+)
 from models.recognition.sets import RecognitionModels
 from models.signal.pieces import Piece
 from schemas.events import Completion
@@ -79,3 +85,40 @@ def test_predictions_are_stored_and_published():
         assert TOPIC in changed[one.user]
 
     asyncio.run(look())
+
+
+@pytest.mark.parametrize("activity", [None, "the first"])
+def test_named_sets_keep_their_predictions_until_there_is_a_trained_segmenter(
+    activity: str | None,
+) -> None:
+    """Two sets, of which one was named; then another exercise model serves."""
+    other = ASKED | {"exercise": ["another"], "activity": activity}
+    versions = iter([ASKED, other])
+
+    async def load_models(_: str) -> tuple[dict[str, Any], RecognitionModels]:
+        return next(versions), RecognitionModels()
+
+    async def check() -> None:
+        recording = await recorded(bouts=2)
+        records, user = recording.records, recording.user
+        session = await records.sessions.read(user, recording.session)
+        assert session is not None
+        now = recording.clock().replace(microsecond=0)
+        again_at = now + timedelta(days=1)
+        before = await recognise_session(records, user, session, 1, load_models, now)
+        assert before is not None
+        (first, second), _ = before
+        named = first._replace(exercise="row", abstained=False, reason=None, version="a model")
+        await records.predictions.replace(user, recording.session, [named, second])
+        again = await recognise_session(records, user, session, 1, load_models, again_at)
+        assert again is not None
+        (kept, renewed), _ = again
+        assert (kept.exercise, kept.predicted_at) == (
+            ("row", now) if activity is None else (None, again_at)
+        )
+        assert (renewed.set_id, renewed.predicted_at) == (second.set_id, again_at)
+        stored = await stored_predictions(records, user, recording.session, 1)
+        assert stored == [kept, renewed]
+        assert versions_used(stored) == other, "else each request would recognise it again"
+
+    asyncio.run(check())
