@@ -72,6 +72,8 @@ class IntensityResponse(BaseModel):
 
     exercise: Exercise
     intensity: float = Field(ge=0, le=1, description="0 (nothing) to 1 (all that is possible)")
+    low: float = Field(ge=0, le=1, description="start of the interval that should hold 4 of 5 sets")
+    high: float = Field(ge=0, le=1, description="end of the interval")
     model: UsedModel
 
 
@@ -158,7 +160,10 @@ async def get_intensity(
         weight_kg=weight_kg,
         session=number,
     )
-    return IntensityResponse(exercise=exercise, intensity=value, model=_name(loaded))
+    low, high = loaded.model.interval(value)
+    return IntensityResponse(
+        exercise=exercise, intensity=value, low=low, high=high, model=_name(loaded)
+    )
 
 
 async def _model(services: Services, user_id: UUID, family: str) -> LoadedModel:

@@ -8,6 +8,9 @@ from models.arrays import Floats64
 from models.history import SetLog
 from models.intensity.features import Scale, intensity_rows
 
+NORMAL_80 = 1.2816
+"""Four of five values of a normal distribution lie within so many standard deviations."""
+
 
 @dataclass(frozen=True, slots=True)
 class IntensityModel:
@@ -30,6 +33,11 @@ class IntensityModel:
     fit_intercept: bool
     error: float
     sets: int
+
+    def interval(self, intensity: float) -> tuple[float, float]:
+        """The interval around a prediction that should hold 4 of 5 sets, if errors are normal."""
+        margin = NORMAL_80 * self.error
+        return max(intensity - margin, 0.0), min(intensity + margin, 1.0)
 
     def predict_rows(self, x: Floats64) -> Floats64:
         """Intensity of feature rows (n, 11), float64 (n,), between 0 and 1."""

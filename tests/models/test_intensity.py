@@ -12,7 +12,7 @@ from models.history import DAY_S, WEEK_S, SetLog
 from models.intensity.evaluate import errors_after
 from models.intensity.features import FEATURES, fit_scale, intensity_rows
 from models.intensity.fit import IntensitySettings, fit_grid, fit_intensity, training_rows
-from models.intensity.model import IntensityModel
+from models.intensity.model import NORMAL_80, IntensityModel
 from models.intensity.ridge import fit_linear, moments, rmse
 from models.population.model import SimulatedSet
 from models.population.simulate import START_S, simulate
@@ -95,6 +95,27 @@ def test_prediction_before_a_set_equals_that_of_its_training_row(logs):
         session=int(log.session[-1]),
     )
     assert asked == model.predict_rows(intensity_rows(log, model.scale).x[-1:])[0]
+
+
+def test_intervals_hold_four_of_five_later_sets(logs):
+    cutoff_s = START_S + 11 * WEEK_S
+    inside = []
+    for log, model in zip(
+        logs, fit_intensity([log.before(cutoff_s) for log in logs], SETTINGS), strict=True
+    ):
+        if isinstance(model, IntensityModel):
+            errors, _ = errors_after(model, log, cutoff_s)
+            low, high = model.interval(0.5)
+            assert low == pytest.approx(0.5 - NORMAL_80 * model.error)
+            inside.append(np.abs(errors) <= (high - low) / 2)
+    assert 0.75 < np.concatenate(inside).mean() < 0.85
+
+
+def test_interval_ends_at_nothing_and_at_all_that_is_possible(logs):
+    model = next(m for m in fit_intensity([logs[0]], SETTINGS) if isinstance(m, IntensityModel))
+    wide = replace(model, error=0.5)
+    assert wide.interval(0.1)[0] == 0.0
+    assert wide.interval(0.9)[1] == 1.0
 
 
 def some_rows(seed, n=60, d=4):
