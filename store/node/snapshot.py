@@ -10,8 +10,10 @@ import json
 import os
 import shutil
 import subprocess
+import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -31,6 +33,9 @@ NODE_TABLES = frozenset({"migrations", "layout", "migration_lease", "job_leases"
 _CASSANDRA_FILES = frozenset({"manifest.json", "schema.cql"})
 _NODETOOL = "org.apache.cassandra.tools.NodeTool"
 _WITHIN_S = 600.0
+DRAFT_MAX_AGE_S = (
+    86_400.0  # no backup takes so long: an older draft was left by one that was killed
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,23 +86,47 @@ def make_backup(
     """
     if folder.exists():
         raise BadBackup(f"{folder} is there already; name a new folder.")
+    with _draft_of(folder) as draft:
+        files = _snapshot(node, draft, progress or NoProgress())
+        version = version_of(cassandra_jars(node.paths.jars), "cassandra-all")
+        made = Backup(
+            now.isoformat(), node.config.keyspace, version, dict(migrations), dict(layout), files
+        )
+        _write_manifest(made, draft)
+    return made
+
+
+@contextmanager
+def _draft_of(folder: Path) -> Generator[Path]:
+    """A hidden folder beside a backup: it gets the backup's name at the end, or is removed.
+
+    Drafts of earlier backups that were killed are removed first: they hold data of users who may
+    have been erased since, and take the room of the next backup.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for left in folder.parent.glob(".*.draft"):
+        if time.time() - left.stat().st_mtime > DRAFT_MAX_AGE_S:
+            shutil.rmtree(left, ignore_errors=True)
     draft = folder.with_name(f".{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
+    draft.mkdir()
+    try:
+        yield draft
+        os.replace(draft, folder)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+
+
+def _snapshot(node: EmbeddedNode, folder: Path, progress: Progress) -> tuple[BackupFile, ...]:
+    """Take a snapshot and copy its files; the snapshot itself is removed in any case."""
     tag = f"muvr-{uuid.uuid4().hex[:12]}"
     try:
         _nodetool(node, "snapshot", "-t", tag, "--", node.config.keyspace)
-        files = _copy_snapshot(node, tag, draft, progress or NoProgress())
+        return _copy_snapshot(node, tag, folder, progress)
     finally:
         for linked in _snapshots(node, tag):
             shutil.rmtree(linked, ignore_errors=True)
-    version = version_of(cassandra_jars(node.paths.jars), "cassandra-all")
-    made = Backup(
-        now.isoformat(), node.config.keyspace, version, dict(migrations), dict(layout), files
-    )
-    _write_manifest(made, draft)
-    os.replace(draft, folder)
-    return made
 
 
 def read_backup(folder: Path, progress: Progress | None = None) -> Backup:
