@@ -41,7 +41,10 @@ class Cassandra(Section):
     local_dc: str = "datacenter1"
     keyspace: str = Field(default="muvr", pattern=r"^[a-z][a-z0-9_]{0,46}$")
     replication: int = Field(default=1, ge=1, le=9)
-    consistency: str = "LOCAL_QUORUM"
+    consistency: str = Field(
+        default="LOCAL_QUORUM",
+        pattern=r"^((LOCAL_|EACH_)?QUORUM|(LOCAL_)?ONE|TWO|THREE|ALL)$",
+    )
     username: str = ""
     spark_username: str = ""
     migrations_username: str = ""

@@ -52,6 +52,7 @@ def test_the_environment_overrides_the_file(tmp_path: Path):
         ("limits: {clock_past_days: 401}", {}, "limits.clock_past_days", "equal to 400"),
         ("spark: {deploy_mode: cluster}", {}, "spark.deploy_mode", "run muvr there"),
         ("spark: {options: {master: yarn}}", {}, "spark.options", "begin with `spark.`"),
+        ("cassandra: {consistency: local_one}", {}, "cassandra.consistency", "local_one"),
         ("api: [1]", {}, "", "sections of keys"),
     ],
 )
