@@ -7,20 +7,22 @@ key changes with the label, the samples and the form models, so a stale result i
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 from uuid import UUID
 
 from api.fair_queue import FairQueue
 from api.model_cache import ModelCache
-from ingest.recordings import load_recording
+from ingest.chunk_selection import extent_of, loads_of
+from ingest.recordings import load_spans
 from ingest.stretches import span_of
 from models.recognition.sets import FormModels, SetMeasurements, measure_set
 from models.signal.corrections import timeline
 from models.signal.pieces import Recording
-from schemas.errors import AmbiguousChunks, BadSamples
+from schemas.errors import BadSamples
 from store.records import Records
-from store.sessions import SessionRow, newest_revision
+from store.sessions import SessionRow, StreamList, newest_revision
 from store.sets import SetRow
 
 FAMILY = "form"
@@ -77,7 +79,7 @@ class Measurer:
         async def measure_missing() -> None:
             """Measure the sets that are not cached when the turn comes."""
             unmeasured = [row for row in sets if keys[row.set_id] not in self._cache]
-            results = await self._measure(user_id, session, unmeasured, form_models)
+            results = await self._measure(user_id, session, lists, unmeasured, form_models)
             for set_id, measured in results.items():
                 self._add_to_cache(keys[set_id], measured)
 
@@ -93,20 +95,22 @@ class Measurer:
         self,
         user_id: UUID,
         session: SessionRow,
+        lists: Mapping[str, StreamList],
         sets: Sequence[SetRow],
         form_models: FormModels,
     ) -> dict[UUID, SetMeasurements]:
-        if not sets:
-            return {}
-        spans = [span_of(row) for row in sets]
-        start_ns, end_ns = min(a for a, _, _ in spans), max(b for _, b, _ in spans)
-        try:
-            recording = await load_recording(
-                self._records, user_id, session.session_id, start_ns, end_ns
-            )
-            return await asyncio.to_thread(_measured, recording, sets, form_models)
-        except (AmbiguousChunks, BadSamples):
-            return {}  # the session's notes report it
+        """The measurements of sets; samples are loaded a few hours at a time."""
+        ordered = sorted(sets, key=lambda row: row.span_ns)
+        loads = [[ordered[n] for n in load] for load in loads_of([row.span_ns for row in ordered])]
+        spans = [extent_of([row.span_ns for row in load]) for load in loads]
+        recordings = load_spans(self._records, user_id, session, lists, spans)
+        results: dict[UUID, SetMeasurements] = {}
+        for load in loads:
+            recording = await anext(recordings)
+            if recording is not None:  # else the session's notes report it, as those of BadSamples
+                with suppress(BadSamples):
+                    results |= await asyncio.to_thread(_measured, recording, load, form_models)
+        return results
 
 
 def _measured(

@@ -14,7 +14,7 @@ from store.sessions import StreamList
 MAX_LOAD_NS = 2 * 3600 * NS_PER_S
 """The longest span whose samples are loaded at once for several of its parts: a long workout. At
 100 Hz its two sensors take 9 MB, while a session may last for weeks."""
-_FIRST_NS, _LAST_NS = -(1 << 63), (1 << 63) - 1  # of all times that a chunk can have
+_FIRST_NS = -(1 << 63)  # of all times that a chunk can have
 
 
 def counted_chunks(
@@ -43,15 +43,6 @@ def first_day_chunks(chunks: Sequence[ChunkMetadata]) -> list[ChunkMetadata]:
         end_ns = end_ns_of(chunk) if after is None else min(end_ns_of(chunk), after.t0_ns)
         left_ns -= max(0, end_ns - chunk.t0_ns)
     return kept
-
-
-def overlapping_chunks(
-    chunks: Sequence[ChunkMetadata], start_ns: int | None, end_ns: int | None
-) -> list[ChunkMetadata]:
-    """The chunks that may hold samples of a span."""
-    first_ns = _FIRST_NS if start_ns is None else start_ns
-    last_ns = _LAST_NS if end_ns is None else end_ns
-    return chunks_of_spans(chunks, [(first_ns, last_ns)])[0]
 
 
 def chunks_of_spans(

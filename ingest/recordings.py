@@ -9,14 +9,13 @@ from ingest.chunk_selection import (
     chunks_of_spans,
     counted_chunks,
     first_day_chunks,
-    overlapping_chunks,
     require_single_bodies,
 )
 from ingest.clocks import CLOCK_WENT_BACK, are_interleaved, split_by_clock
 from ingest.rows import piece_of
 from models.signal.overlaps import is_resent
 from models.signal.pieces import Piece, Recording, Side
-from schemas.errors import AmbiguousChunks, BadSamples, NotFound
+from schemas.errors import AmbiguousChunks, BadSamples
 from store.records import Records
 from store.samples import ChunkMetadata
 from store.sessions import SessionRow, StreamList
@@ -71,31 +70,6 @@ def _side(side: str | None) -> Side | None:
     return side if side in ("left", "right") else None
 
 
-async def load_recording(
-    records: Records,
-    user_id: UUID,
-    session_id: UUID,
-    start_ns: int | None = None,
-    end_ns: int | None = None,
-) -> Recording:
-    """The recording of a session's wrist in a span of time: whole chunks, in time order.
-
-    Of a stream that `complete` listed exactly the listed chunks count, of others all stored ones.
-    Without a span at most a day is read, which is what `wrist_signals` uses.
-
-    Raises:
-        NotFound: no such session.
-        AmbiguousChunks: a number in that span has two bodies, and no list says which counts.
-        BadSamples: a row that does not decode.
-    """
-    session = await records.sessions.read(user_id, session_id)
-    if session is None:
-        raise NotFound(f"There is no session {session_id}")
-    lists = await records.sessions.lists(user_id, session_id)
-    chunks = await _wrist_chunks(records, user_id, session, lists, (start_ns, end_ns))
-    return await _recording_of(records, user_id, session, *chunks)
-
-
 async def load_spans(
     records: Records,
     user_id: UUID,
@@ -103,9 +77,10 @@ async def load_spans(
     lists: Mapping[str, StreamList],
     spans: Sequence[tuple[int, int]],
 ) -> AsyncGenerator[Recording | None]:
-    """The recordings of several spans of a session, as `load_recording` loads one.
+    """The recordings of several spans of a session: whole chunks, in time order.
 
-    Each is loaded when it is asked for; which chunks there are is read once for all.
+    Of a stream that `complete` listed exactly the listed chunks count, of others all stored ones.
+    Each span is loaded when it is asked for; which chunks there are is read once for all.
 
     Args:
         records: the repositories.
@@ -137,15 +112,21 @@ async def load_recordings(
 ) -> tuple[list[Recording], tuple[str, ...]]:
     """A whole session as one recording, or as several if its clock was set back while recording.
 
+    At most a day is read, which is what `wrist_signals` uses.
+
     Returns:
         one recording for each clock whose samples would be interleaved with those of another, in
         the order in which they were recorded; and the notes about it.
 
     Raises:
-        AmbiguousChunks, BadSamples: as `load_recording`.
+        AmbiguousChunks: a number has two bodies, and no list says which counts.
+        BadSamples: a row that does not decode.
     """
     lists = await records.sessions.lists(user_id, session.session_id)
-    acc, gyro = await _wrist_chunks(records, user_id, session, lists, (None, None))
+    wrist = wrist_of(session.streams)
+    acc, gyro = [
+        await _first_day(records, user_id, session, name, lists) for name in (wrist.acc, wrist.gyro)
+    ]
     acc_parts, gyro_parts = split_by_clock(acc), split_by_clock(gyro)
     notes = (CLOCK_WENT_BACK,) if len(acc_parts) > 1 else ()
     if not are_interleaved(acc_parts):
@@ -179,20 +160,6 @@ def _merged(recordings: Sequence[Recording]) -> Recording:
     return Recording(acc=tuple(acc), gyro=tuple(gyro), side=recordings[0].side)
 
 
-async def _wrist_chunks(
-    records: Records,
-    user_id: UUID,
-    session: SessionRow,
-    lists: Mapping[str, StreamList],
-    span: tuple[int | None, int | None],
-) -> tuple[list[ChunkMetadata], list[ChunkMetadata]]:
-    """The chunks of a session's wrist that overlap a span, of acceleration and of rotation."""
-    wrist = wrist_of(session.streams)
-    acc = await _select_chunks(records, user_id, session, wrist.acc, lists, span)
-    gyro = await _select_chunks(records, user_id, session, wrist.gyro, lists, span)
-    return acc, gyro
-
-
 async def _recording_of(
     records: Records,
     user_id: UUID,
@@ -209,17 +176,15 @@ async def _recording_of(
     )
 
 
-async def _select_chunks(
+async def _first_day(
     records: Records,
     user_id: UUID,
     session: SessionRow,
     stream: str | None,
     lists: Mapping[str, StreamList],
-    span: tuple[int | None, int | None],
 ) -> list[ChunkMetadata]:
-    """The chunks of one stream that overlap a span, ordered by number."""
-    chosen = await _counted_chunks(records, user_id, session, stream, lists)
-    chosen = first_day_chunks(chosen) if span == (None, None) else overlapping_chunks(chosen, *span)
+    """The chunks of the first day of one stream, ordered by number."""
+    chosen = first_day_chunks(await _counted_chunks(records, user_id, session, stream, lists))
     require_single_bodies(stream, chosen)
     return chosen
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -128,8 +129,11 @@ def test_a_timed_out_measurement_continues_and_its_result_is_cached(
     async def nothing(*_: object) -> Any:
         return {}
 
+    async def recordings(*_: object) -> AsyncGenerator[object]:
+        yield object()
+
     monkeypatch.setattr(measure, "_measured", slowly)
-    monkeypatch.setattr(measure, "load_recording", nothing)
+    monkeypatch.setattr(measure, "load_spans", recordings)
     records: Any = SimpleNamespace(sessions=SimpleNamespace(lists=nothing))
     models: Any = SimpleNamespace(by_layout=nothing)
     session: Any = SimpleNamespace(session_id=UUID(int=9))

@@ -15,7 +15,7 @@ import pytest
 from api.complete import MAX_CONCURRENT_BODIES
 from ingest.chunks import canonical_body, decode_chunk
 from ingest.export import export_user
-from ingest.recordings import load_recording
+from ingest.recordings import load_recordings
 from models.signal.pieces import unpack_pieces
 from schemas.config import Limits
 from schemas.ids import uuid7
@@ -51,7 +51,8 @@ def test_a_session_is_opened_uploaded_confirmed_and_completed(
     ]
     assert shown["notes"] == []
     user, records = person.user_id, service.services.records
-    recording = service.run(load_recording(records, user, phone.session))
+    row = service.run(records.sessions.read(user, phone.session))
+    (recording,), _ = service.run(load_recordings(records, user, row))
     assert sum(len(piece.counts) for piece in recording.gyro) == 400
     assert recording.side == "left"
     (row,) = service.run(records.sets.labelled(user, LAYOUTS[0]))

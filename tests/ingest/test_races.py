@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.recorder import Recorder
-from ingest.recordings import load_recording
+from ingest.recordings import load_recordings
 from ingest.sweeper import sweep_user
 from schemas.errors import AmbiguousChunks, Deleted, EventConflict, MuvrError, StaleRevision
 from schemas.events import Completion, SessionOpening
@@ -108,10 +108,11 @@ async def _bodies_race(two: Two) -> None:
     held = (await two.workers[0].stored_chunk_numbers(two.user, two.session))["acc"]
     assert (held.ranges, set(held.several)) == ([[0, 1]], {0})
     assert set(held.several[0]) == {SHA[0, 0], SHA[0, 1]}
+    session = await two.workers[0].session(two.user, two.session)
     with pytest.raises(AmbiguousChunks):
-        await load_recording(two.records, two.user, two.session)
+        await load_recordings(two.records, two.user, session)
     await two.complete(1, (0, 1), (1, 0))
-    recording = await load_recording(two.records, two.user, two.session)
+    (recording,), _ = await load_recordings(two.records, two.user, session)
     assert [piece.counts[0, 0] for piece in recording.acc] == [1, 10]
     letters = await two.records.dead_letters.of_user(two.user, two.clock())
     assert len(letters) == 1
@@ -125,7 +126,8 @@ async def _lists_race(two: Two) -> None:
     results = await two.both(two.complete(0, (0, 0)), two.complete(1, (0, 1)))
     assert kinds(results) == [EventConflict]
     won = [n for n, one in enumerate(results) if not isinstance(one, MuvrError)][0]
-    recording = await load_recording(two.records, two.user, two.session)
+    session = await two.workers[0].session(two.user, two.session)
+    (recording,), _ = await load_recordings(two.records, two.user, session)
     assert [piece.counts[0, 0] for piece in recording.acc] == [won]
 
 

@@ -11,15 +11,14 @@ from ingest.chunk_selection import (
     chunks_of_spans,
     counted_chunks,
     first_day_chunks,
-    overlapping_chunks,
 )
 from ingest.chunks import Chunk
 from ingest.labelled_sets import covers
 from ingest.notes import session_notes
-from ingest.recordings import WristStreams, load_recording, wrist_of
+from ingest.recordings import WristStreams, load_recordings, wrist_of
 from ingest.rows import end_ns_of, piece_of, row_of
 from models.signal.pieces import Piece
-from schemas.errors import BadSamples, NotFound
+from schemas.errors import BadSamples
 from schemas.events import Completion
 from store.samples import ChunkMetadata
 from store.sessions import NO_HASH, SessionRow, StreamList
@@ -152,7 +151,7 @@ def test_only_the_first_day_of_a_longer_session_is_loaded_and_noted(
         row = await one.recorder.complete(
             one.user, one.session, Completion(streams={"acc": listed})
         )
-        recording = await load_recording(one.records, one.user, one.session)
+        (recording,), _ = await load_recordings(one.records, one.user, row)
         assert len(recording.acc) == loaded
         notes = await session_notes(one.records, one.user, row)
         assert ("acc: longer-than-a-day" in notes) == says
@@ -171,25 +170,24 @@ def test_first_day_is_measured_by_chunk_times_if_the_rate_exceeds_the_declared_o
     assert [h.seq for h in first_day_chunks(hourly)] == [*range(25)]
 
 
-def test_overlapping_chunks_are_those_that_touch_the_span() -> None:
-    chunks = [chunk(n, n) for n in range(5)]  # a second each
-    assert [h.seq for h in overlapping_chunks(chunks, int(1.5 * NS), int(2.5 * NS))] == [1, 2]
-    assert [h.seq for h in overlapping_chunks(chunks, None, 0)] == [0]
-    assert [h.seq for h in overlapping_chunks(chunks, int(4.5 * NS), None)] == [4]
-
-
-def test_chunks_of_several_spans_are_those_of_each() -> None:
-    chunks = [chunk(n, n) for n in range(9)]
-    spans = [(0, NS // 2), (int(1.5 * NS), int(2.5 * NS)), (int(2.2 * NS), int(4.5 * NS))]
-    apart = [overlapping_chunks(chunks, *span) for span in spans]
-    assert [[c.seq for c in part] for part in apart] == [[0], [1, 2], [2, 3, 4]]
-    assert chunks_of_spans(chunks, spans) == apart
+def test_chunks_of_spans_are_those_that_touch_each() -> None:
+    chunks = [chunk(n, n) for n in range(9)]  # a second each
+    spans = [
+        (-NS, 0),
+        (int(1.5 * NS), int(2.5 * NS)),
+        (int(2.2 * NS), int(4.5 * NS)),
+        (int(8.5 * NS), 99 * NS),
+    ]
+    apart = chunks_of_spans(chunks, spans)
+    assert [[c.seq for c in part] for part in apart] == [[0], [1, 2], [2, 3, 4], [8]]
+    assert [chunks_of_spans(chunks, [span]) for span in spans] == [[part] for part in apart]
 
 
 def test_chunk_lasts_until_the_next_one_if_the_rate_is_below_the_declared_one() -> None:
     """50 samples that took 1.2 s although the device claims 50 Hz."""
     chunks = [chunk(n, 1.2 * n) for n in range(3)]
-    assert [h.seq for h in overlapping_chunks(chunks, int(1.1 * NS), int(1.15 * NS))] == [0]
+    (touching,) = chunks_of_spans(chunks, [(int(1.1 * NS), int(1.15 * NS))])
+    assert [c.seq for c in touching] == [0]
 
 
 def irregular(last_ms: int) -> Chunk:
@@ -207,7 +205,7 @@ def test_chunk_end_follows_its_own_sample_times(last_ms: int) -> None:
     one = ChunkMetadata(*row[:5], t_ms=row.t_ms)
     assert end_ns_of(one) == piece_of(row).end_ns == row.t0_ns + last_ms * 10**6 + 20_000_000
     late_ns = row.t0_ns + 4 * NS
-    assert overlapping_chunks([one], late_ns, late_ns) == ([one] if last_ms > 4_000 else [])
+    assert chunks_of_spans([one], [(late_ns, late_ns)]) == [[one] if last_ms > 4_000 else []]
 
 
 def test_corrupt_sample_times_fail_when_the_samples_are_read() -> None:
@@ -244,11 +242,6 @@ def test_gaps_up_to_half_a_second_are_tolerated(
         return Piece(round(start_s * NS), 50.0, "g", 1.0, counts)
 
     assert covers([piece(*span) for span in spans], 0, 10 * NS) is covered
-
-
-def test_unknown_session_has_no_recording() -> None:
-    with pytest.raises(NotFound):
-        asyncio.run(load_recording(memory_records(), new_id(), new_id()))
 
 
 def test_dead_letters_per_user_and_day_are_limited() -> None:
