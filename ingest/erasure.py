@@ -23,7 +23,7 @@ ERASURE_DONE: Topic = "erasure-done"
 
 REMAINS: dict[str, str] = {
     "disk": "deleted rows leave the data files at a compaction after 10 days",
-    "changes": "one row with the bare id, so that a restored backup is cleaned, for 90 days",
+    "changes": "two rows with the bare id, so that a restored backup is cleaned, for 90 days",
     "service": "a worker may answer from its cache of models for api.pointer_ttl_s",
     "shared models": "global and cluster models hold sums over all users until the next training "
     "of everybody",

@@ -111,6 +111,9 @@ class NoModels:
     async def find(self, *_: object) -> None:
         return None
 
+    async def by_layout(self, *_: object) -> dict[str, Any]:
+        return {}
+
 
 @pytest.mark.parametrize("lost", [0, 1])
 def test_half_written_recognition_is_made_again(lost: int) -> None:

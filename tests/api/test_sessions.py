@@ -285,7 +285,9 @@ def test_an_export_is_complete_and_an_erasure_removes_all_data(
     async def left() -> list[dict]:
         return [line async for line in export_user(services.database, user, services.clock())]
 
-    assert [line["table"] for line in service.run(left())] == ["changes"]
+    rows = service.run(left())
+    assert [line["table"] for line in rows] == ["changes", "changes"]
+    assert {line["row"]["topic"] for line in rows} == {"erased", "erasure-done"}
     with service.client() as client:
         form = {"username": person.username, "password": "correct horse battery"}
         assert client.post("/v1/auth/token", data=form).status_code == 401

@@ -72,7 +72,7 @@ def test_unlabelled_sets_are_recognised_by_the_users_models(lifter: Person):
 def test_only_the_first_day_of_a_longer_session_is_recognised_and_noted(
     lifter: Person, monkeypatch: pytest.MonkeyPatch
 ):
-    for module in ("models.signal.wrist", "ingest.recordings", "ingest.notes"):
+    for module in ("models.signal.wrist", "ingest.chunk_selection", "ingest.notes"):
         # a day that ends between the two sets
         monkeypatch.setattr(f"{module}.MAX_RECORDING_S", 70.0)
     recording, (first, _) = workout(9, hours_ago(6))

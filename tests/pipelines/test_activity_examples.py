@@ -19,6 +19,7 @@ from pipelines.activity.examples import (
     sums_of,
 )
 from pipelines.activity.seconds import compared, evaluate_user, f1, seconds_by
+from pipelines.keys import EvaluationPeriod
 from tests.pipelines.workouts import (
     LAYOUT,
     NO_BORDERS,
@@ -30,6 +31,7 @@ from tests.pipelines.workouts import (
 )
 
 SET_S = sum(seconds for seconds, exercise in PARTS if exercise)
+LATER = EvaluationPeriod(NOW, NOW + timedelta(days=2))  # the second of two days
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +85,7 @@ def test_each_day_of_a_single_user_is_evaluated_by_a_model_of_the_other_days(two
 
 def test_incumbent_is_evaluated_only_on_days_after_its_training(two_days):
     model = fit_discriminant(sums_of(two_days), LAYOUT)
-    found = blind(two_days, incumbent=(model, NOW))
+    found = blind(two_days, incumbent=(model, LATER))
     assert sum(found.own_later) - found.own_later[1] == SET_S
     assert sum(found.incumbent) - found.incumbent[1] == SET_S
 
@@ -113,9 +115,9 @@ def test_wrong_borders_lower_f1_of_candidate_and_incumbent(two_days, whole):
     good = blind(two_days, borders=lambda _: (whole.start, whole.end))
     assert f1(good.own) > 0.98
     assert f1(blind(two_days, borders=lambda _: bad).own) < 0.9
-    held = replace(whole, start=bad[0], end=None), NOW
+    held = replace(whole, start=bad[0], end=None), LATER
     assert f1(blind(two_days, incumbent=held).incumbent) < 0.9
-    assert f1(blind(two_days, incumbent=(whole, NOW)).incumbent) > 0.98
+    assert f1(blind(two_days, incumbent=(whole, LATER)).incumbent) > 0.98
 
 
 def test_border_examples_are_taken_from_the_newest_days_up_to_count(stretches, two_days):
