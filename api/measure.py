@@ -14,8 +14,7 @@ from uuid import UUID
 
 from api.fair_queue import FairQueue
 from api.model_cache import ModelCache
-from ingest.chunk_selection import extent_of, loads_of
-from ingest.recordings import load_spans
+from ingest.recordings import load_parts
 from ingest.stretches import span_of
 from models.recognition.sets import FormModels, SetMeasurements, measure_set
 from models.signal.corrections import timeline
@@ -99,17 +98,15 @@ class Measurer:
         sets: Sequence[SetRow],
         form_models: FormModels,
     ) -> dict[UUID, SetMeasurements]:
-        """The measurements of sets; samples are loaded a few hours at a time."""
         ordered = sorted(sets, key=lambda row: row.span_ns)
-        loads = [[ordered[n] for n in load] for load in loads_of([row.span_ns for row in ordered])]
-        spans = [extent_of([row.span_ns for row in load]) for load in loads]
-        recordings = load_spans(self._records, user_id, session, lists, spans)
+        spans = [row.span_ns for row in ordered]
         results: dict[UUID, SetMeasurements] = {}
-        for load in loads:
-            recording = await anext(recordings)
-            if recording is not None:  # else the session's notes report it, as those of BadSamples
-                with suppress(BadSamples):
-                    results |= await asyncio.to_thread(_measured, recording, load, form_models)
+        async for part, recording in load_parts(self._records, user_id, session, lists, spans):
+            if recording is None:
+                continue  # the session's notes report it
+            rows = ordered[part.start : part.stop]
+            with suppress(BadSamples):  # the notes report these too
+                results |= await asyncio.to_thread(_measured, recording, rows, form_models)
         return results
 
 

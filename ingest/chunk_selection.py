@@ -11,7 +11,7 @@ from schemas.times import NS_PER_S
 from store.samples import ChunkMetadata
 from store.sessions import StreamList
 
-MAX_LOAD_NS = 2 * 3600 * NS_PER_S
+MAX_PART_NS = 2 * 3600 * NS_PER_S
 """The longest span whose samples are loaded at once for several of its parts: a long workout. At
 100 Hz its two sensors take 9 MB, while a session may last for weeks."""
 _FIRST_NS = -(1 << 63)  # of all times that a chunk can have
@@ -86,29 +86,29 @@ def require_single_bodies(stream: str | None, chosen: Sequence[ChunkMetadata]) -
         )
 
 
-def loads_of(spans: Sequence[tuple[int, int]]) -> list[range]:
-    """Divide spans into loads of at most `MAX_LOAD_NS` each, or of one longer span.
+def parts_of(spans: Sequence[tuple[int, int]]) -> list[range]:
+    """Divide spans into parts of at most `MAX_PART_NS` each, or of one longer span.
 
     Args:
         spans: first and last nanosecond of each, ordered by the first.
 
     Returns:
-        the positions of each load's spans. Both ends of the loads ascend.
+        the positions of each part's spans. Both ends of the parts ascend.
 
     >>> h = 3600 * NS_PER_S
-    >>> loads_of([(0, h), (h, 2 * h), (h, 3 * h), (9 * h, 15 * h), (10 * h, 11 * h)])
+    >>> parts_of([(0, h), (h, 2 * h), (h, 3 * h), (9 * h, 15 * h), (10 * h, 11 * h)])
     [range(0, 2), range(2, 3), range(3, 5)]
     """
-    loads: list[range] = []
+    parts: list[range] = []
     reached_ns = limit_ns = _FIRST_NS
     for n, (start_ns, end_ns) in enumerate(spans):
-        if loads and end_ns <= max(reached_ns, limit_ns):
-            loads[-1] = range(loads[-1].start, n + 1)
+        if parts and end_ns <= max(reached_ns, limit_ns):
+            parts[-1] = range(parts[-1].start, n + 1)
         else:
-            loads.append(range(n, n + 1))
-            limit_ns = start_ns + MAX_LOAD_NS
+            parts.append(range(n, n + 1))
+            limit_ns = start_ns + MAX_PART_NS
         reached_ns = max(reached_ns, end_ns)
-    return loads
+    return parts
 
 
 def extent_of(spans: Sequence[tuple[int, int]], context_ns: int = 0) -> tuple[int, int]:

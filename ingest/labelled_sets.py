@@ -7,9 +7,8 @@ from contextlib import suppress
 from dataclasses import replace
 from uuid import UUID
 
-from ingest.chunk_selection import extent_of, loads_of
 from ingest.event_writer import TOMBSTONE_AHEAD_US
-from ingest.recordings import WristStreams, load_spans, wrist_of
+from ingest.recordings import WristStreams, load_parts, wrist_of
 from models.signal.corrections import timeline
 from models.signal.pieces import Piece, Recording, pack_pieces
 from models.signal.timing import cut_pieces
@@ -62,19 +61,18 @@ async def project_labelled_sets(
     rows = [row for row in rows if remaining_ttl_s(revision_of(row, wrist, lists), now_us) > 0]
     if rows and all(await _streams_finished(records, user_id, session, wrist, lists)):
         rows = await _without_current_labels(records, user_id, wrist, lists, rows)
-    loads = [[rows[n] for n in load] for load in loads_of([row.span_ns for row in rows])]
-    spans = [extent_of([row.span_ns for row in load], CONTEXT_NS) for load in loads]
-    recordings = load_spans(records, user_id, session, lists, spans)
     written = 0
-    for load in loads:
-        recording = await anext(recordings)
+    spans = [row.span_ns for row in rows]
+    async for part, recording in load_parts(records, user_id, session, lists, spans, CONTEXT_NS):
         if recording is None:
             # The client's list will decide, which projects again; broken rows stay for inspection.
             continue
         # Judged after the samples were read: a first chunk of a sensor may have come meanwhile.
         finished = await _streams_finished(records, user_id, session, wrist, lists)
-        place = (session, wrist, lists)
-        for labelled in await asyncio.to_thread(_labelled_sets, recording, *place, load, finished):
+        part_rows = rows[part.start : part.stop]
+        for labelled in await asyncio.to_thread(
+            _labelled_sets, recording, session, wrist, lists, part_rows, finished
+        ):
             written += await _write(records, user_id, labelled, now_us)
     return written
 

@@ -8,7 +8,9 @@ from uuid import UUID
 from ingest.chunk_selection import (
     chunks_of_spans,
     counted_chunks,
+    extent_of,
     first_day_chunks,
+    parts_of,
     require_single_bodies,
 )
 from ingest.clocks import CLOCK_WENT_BACK, are_interleaved, split_by_clock
@@ -70,41 +72,49 @@ def _side(side: str | None) -> Side | None:
     return side if side in ("left", "right") else None
 
 
-async def load_spans(
+async def load_parts(
     records: Records,
     user_id: UUID,
     session: SessionRow,
     lists: Mapping[str, StreamList],
     spans: Sequence[tuple[int, int]],
-) -> AsyncGenerator[Recording | None]:
-    """The recordings of several spans of a session: whole chunks, in time order.
+    context_ns: int = 0,
+) -> AsyncGenerator[tuple[range, Recording | None]]:
+    """The samples of several spans of a session, a few hours at a time: it may last for weeks.
 
-    Of a stream that `complete` listed exactly the listed chunks count, of others all stored ones.
-    Each span is loaded when it is asked for; which chunks there are is read once for all.
+    Whole chunks, in time order. Of a stream that `complete` listed exactly the listed chunks count,
+    of others all stored ones. A part is loaded when it is asked for; which chunks there are is read
+    once for all.
 
     Args:
         records: the repositories.
         user_id: whose session.
         session: the session.
         lists: of its streams.
-        spans: first and last nanosecond of each; both ascend.
+        spans: first and last nanosecond of each, ordered by the first.
+        context_ns: is loaded before and after each part as well.
 
     Yields:
-        the recording of each span; None where it is ambiguous or does not decode.
+        the positions of the spans of a part, and its recording; None where that is ambiguous or
+        does not decode.
     """
+    if not spans:
+        return  # without reading which chunks there are
     wrist = wrist_of(session.streams)
+    parts = parts_of(spans)
+    extents = [extent_of(spans[part.start : part.stop], context_ns) for part in parts]
     acc, gyro = [
-        chunks_of_spans(await _counted_chunks(records, user_id, session, name, lists), spans)
+        chunks_of_spans(await _counted_chunks(records, user_id, session, name, lists), extents)
         for name in (wrist.acc, wrist.gyro)
     ]
-    for acc_chunks, gyro_chunks in zip(acc, gyro, strict=True):
+    for part, acc_chunks, gyro_chunks in zip(parts, acc, gyro, strict=True):
         try:
             require_single_bodies(wrist.acc, acc_chunks)
             require_single_bodies(wrist.gyro, gyro_chunks)
             recording = await _recording_of(records, user_id, session, acc_chunks, gyro_chunks)
         except (AmbiguousChunks, BadSamples):
             recording = None
-        yield recording
+        yield part, recording
 
 
 async def load_recordings(

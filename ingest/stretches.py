@@ -12,8 +12,7 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from uuid import UUID
 
-from ingest.chunk_selection import extent_of, loads_of
-from ingest.recordings import load_spans, wrist_of
+from ingest.recordings import load_parts, wrist_of
 from models.signal.corrections import Timeline, timeline
 from models.signal.pieces import Recording, pack_pieces
 from schemas.errors import BadSamples
@@ -213,15 +212,12 @@ async def _stretches(
 
     Samples are loaded and cut a few hours at a time, in a thread: a session may last for weeks.
     """
-    loads = [[wanted[n] for n in load] for load in loads_of([span for _, span in wanted])]
-    spans = [extent_of([span for _, span in load]) for load in loads]
     rows: list[StoredStretch] = []
-    recordings = load_spans(records, user_id, session, lists, spans)
-    for load in loads:
-        recording = await anext(recordings)
+    spans = [span for _, span in wanted]
+    async for part, recording in load_parts(records, user_id, session, lists, spans):
         if recording is None:
             return None  # the session's notes report it
-        rows += await asyncio.to_thread(_cut_stretches, recording, load)
+        rows += await asyncio.to_thread(_cut_stretches, recording, wanted[part.start : part.stop])
     return rows
 
 

@@ -33,9 +33,8 @@ NODE_TABLES = frozenset({"migrations", "layout", "migration_lease", "job_leases"
 _CASSANDRA_FILES = frozenset({"manifest.json", "schema.cql"})
 _NODETOOL = "org.apache.cassandra.tools.NodeTool"
 _WITHIN_S = 600.0
-DRAFT_MAX_AGE_S = (
-    86_400.0  # no backup takes so long: an older draft was left by one that was killed
-)
+DRAFT_MAX_AGE_S = 86_400.0
+"""No backup takes so long: an older draft was left by one that was killed."""
 
 
 @dataclass(frozen=True, slots=True)

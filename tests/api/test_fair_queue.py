@@ -129,11 +129,12 @@ def test_a_timed_out_measurement_continues_and_its_result_is_cached(
     async def nothing(*_: object) -> Any:
         return {}
 
-    async def recordings(*_: object) -> AsyncGenerator[object]:
-        yield object()
+    async def recordings(*args: Any) -> AsyncGenerator[tuple[range, object]]:
+        for n in range(len(args[-1])):
+            yield range(n, n + 1), object()
 
     monkeypatch.setattr(measure, "_measured", slowly)
-    monkeypatch.setattr(measure, "load_spans", recordings)
+    monkeypatch.setattr(measure, "load_parts", recordings)
     records: Any = SimpleNamespace(sessions=SimpleNamespace(lists=nothing))
     models: Any = SimpleNamespace(by_layout=nothing)
     session: Any = SimpleNamespace(session_id=UUID(int=9))
