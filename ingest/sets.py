@@ -53,10 +53,7 @@ async def confirm_set(
     now_ms = writer.now_us() // 1000
     check_client_id(set_id, "set", now_ms, limits.clock_past_days, limits.clock_future_days)
     session = await require_session(writer, user_id, session_id)
-    stored = None
-    if session.complete:
-        stored = await writer.records.sets.read(user_id, session_id, set_id)
-    check_inside(confirmation, session, writer, stored)
+    await _refuse_outside(writer, session, user_id, set_id, confirmation)
     if if_match is not None:
         await _refuse_stale(writer, user_id, session_id, set_id, confirmation, if_match)
     else:
@@ -175,6 +172,20 @@ def check_inside(
 def _has_times(row: SetRow | None, confirmation: SetConfirmation) -> bool:
     times = (confirmation.started_at, confirmation.ended_at)
     return row is not None and (row.started_at, row.ended_at) == times
+
+
+async def _refuse_outside(
+    writer: EventWriter,
+    session: SessionRow,
+    user_id: UUID,
+    set_id: UUID,
+    confirmation: SetConfirmation,
+) -> None:
+    """Refuse as `check_inside`; of a complete session the set itself is read for that."""
+    stored = None
+    if session.complete:
+        stored = await writer.records.sets.read(user_id, session.session_id, set_id)
+    check_inside(confirmation, session, writer, stored)
 
 
 async def _refuse_many(records: Records, user_id: UUID, session_id: UUID, set_id: UUID) -> None:

@@ -9,7 +9,6 @@ all users together have given 600 sets.
 
 import asyncio
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -22,10 +21,10 @@ from models.activity.features import ACTIVITY_VERSION
 from models.activity.fit import fit_discriminant
 from models.activity.model import ActivityModel
 from models.activity.settings import SETTINGS
+from pipelines.activity.gate import UNCOMPARED, pooled_seconds, refusal_reason
 from pipelines.activity.rows import (
     BORDERS,
     EVALUATED,
-    RUNGS,
     SUMS,
     border_context,
     border_examples_of,
@@ -37,7 +36,7 @@ from pipelines.activity.rows import (
     sums_row,
     total_of,
 )
-from pipelines.activity.seconds import Seconds, f1, plus
+from pipelines.activity.seconds import f1
 from pipelines.activity.stretches import STRETCHES
 from pipelines.keys import IncumbentBytes, Row, UserKey
 from pipelines.lifecycle.engines import Pass, engine_of
@@ -69,7 +68,6 @@ from store.stretches import Stretches
 FAMILY = "activity"
 REPLACED = {"promoted", "unchanged"}  # outcomes after which a layout's serving model is of now
 TOPICS: tuple[Topic, ...] = ("sets", "stretches", *ERASURES)
-UNCOMPARED = "not compared with what served before: no later day to judge by"
 
 
 def train_activity(
@@ -147,11 +145,9 @@ def _learn(job: Job, keys: Sequence[UserKey]) -> dict[InputLayout, str]:
             passes = (sums_rows, border_rows, evaluated_rows)
             of_layout = [[row for row in rows if row["model_id"] == layout] for rows in passes]
             if of_layout[0]:
-                outcome = _promote_layout(job, layout, *of_layout)
-                outcomes[layout] = outcome
-                seconds = pooled_seconds(of_layout[2])["incumbent"]
-                if outcome == "promoted" and layout in incumbents and not sum(seconds):
-                    run.reasons[f"{layout}: {UNCOMPARED}"] += 1
+                outcomes[layout] = _promote_layout(
+                    job, layout, *of_layout, replaces=layout in incumbents
+                )
     run.status = _status(set(outcomes.values()))
     return outcomes
 
@@ -171,38 +167,6 @@ def fit_layout(
     days = [examples for _, examples in border_examples_of(border_rows, layout)]
     start, end = fit_borders(days)
     return replace(model, start=start, end=end)
-
-
-def pooled_seconds(evaluated_rows: Sequence[Row]) -> dict[str, Seconds]:
-    """Seconds of every rung, summed over all users."""
-    pooled: dict[str, Seconds] = dict.fromkeys(RUNGS, (0, 0, 0))
-    for row in evaluated_rows:
-        of_user = json.loads(row["seconds"]) if row["seconds"] else {}
-        pooled = {rung: plus(s, tuple(of_user.get(rung, (0, 0, 0)))) for rung, s in pooled.items()}
-    return pooled
-
-
-def refusal_reason(seconds: Mapping[str, Seconds], margin: float) -> str:
-    """Why a model may not serve, "" when it may.
-
-    On users or days that it did not see it must beat the rule that needs no learning. On those
-    after the serving model's training data it must not be worse than that by more than a margin.
-    Where there is no such day it may serve all the same, or corrected labels of old sets would have
-    no effect; the run's reasons say so.
-
-    >>> refusal_reason({"own": (9, 1, 1), "rhythm": (7, 1, 3), "own_later": (0, 0, 0),
-    ...                 "incumbent": (0, 0, 0)}, 0.01)
-    ''
-    """
-    if not sum(seconds["own"]):
-        return "no other person and no other day to judge by"
-    own, rhythm = f1(seconds["own"]), f1(seconds["rhythm"])
-    if own <= rhythm:
-        return f"F1 of seconds {own:.3f}, without learning {rhythm:.3f}"
-    later, incumbent = f1(seconds["own_later"]), f1(seconds["incumbent"])
-    if sum(seconds["incumbent"]) and later < incumbent - margin:
-        return f"F1 of later seconds {later:.3f}, what serves now {incumbent:.3f}"
-    return ""
 
 
 def _incumbents(job: Job) -> dict[str, IncumbentBytes]:
@@ -230,8 +194,13 @@ def _promote_layout(
     sums_rows: Sequence[Row],
     border_rows: Sequence[Row],
     evaluated_rows: Sequence[Row],
+    *,
+    replaces: bool,
 ) -> str:
-    """Fit, store and promote one layout's model; the outcome, which is in the run's metrics too."""
+    """Fit, store and promote one layout's model; the outcome, which is in the run's metrics too.
+
+    `replaces` says whether a model serves that could be read.
+    """
     run, seconds = job.run, pooled_seconds(evaluated_rows)
     metrics: dict[str, Any] = {"members": len(sums_rows), "seconds": seconds}
     metrics["f1"] = {rung: round(f1(s), 4) for rung, s in seconds.items() if sum(s)}
@@ -244,8 +213,10 @@ def _promote_layout(
     reason = refusal_reason(seconds, job.config.training.gate_margin)
     stored = _stored_model(run, layout, content, sums_rows, metrics)
     outcome, reason = asyncio.run(_store_and_promote(job.database, stored, reason))
-    if reason:
-        run.reasons[f"{layout}: {reason}"] += 1
+    uncompared = outcome == "promoted" and replaces and not sum(seconds["incumbent"])
+    run.reasons.update(
+        f"{layout}: {sentence}" for sentence in (reason, UNCOMPARED * uncompared) if sentence
+    )
     run.metrics[layout] = metrics | {"outcome": outcome}
     return outcome
 

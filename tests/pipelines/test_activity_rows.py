@@ -11,7 +11,8 @@ import pytest
 from models.activity.codec import to_bytes
 from models.activity.fit import fit_activity
 from pipelines.activity.examples import examples_of, labelled_stretches, sums_of
-from pipelines.activity.job import fit_layout, refusal_reason
+from pipelines.activity.gate import refusal_reason
+from pipelines.activity.job import fit_layout
 from pipelines.activity.rows import (
     BORDERS,
     BorderHalves,
