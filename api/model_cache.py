@@ -15,8 +15,9 @@ from models.recognition.naming import Rung
 from schemas.errors import BadModelBytes, NoModel
 from schemas.inputs import ACC3, ACC6, LAYOUTS, InputLayout
 from schemas.layout import GLOBAL_OWNER, owner_of
-from store.champions import Champions, ServingVersion
+from store.champions import Champions
 from store.models import ModelKey, Models, StoredModel
+from store.pointers import ServingVersion
 
 _MAX_POINTERS = 100_000
 _Version = tuple[ModelKey, str]

@@ -15,8 +15,8 @@ from models.exercise.minimum_sets import NEEDED
 from schemas.errors import NoModel, NotAcceptable
 from schemas.families import FAMILIES
 from schemas.inputs import INPUTS, ModelInput
-from store.champions import ServingVersion
 from store.models import StoredModel
+from store.pointers import ServingVersion
 
 router = APIRouter(prefix="/v1/me/models", tags=["models"])
 ModelForm = Literal["npz", "onnx", "raw"]

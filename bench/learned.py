@@ -21,10 +21,11 @@ from models.next.fit import NextSettings, fit_next
 from models.reps.measure import Repetition
 from schemas.families import FAMILIES
 from schemas.inputs import ACC6, SETS
-from store.champions import Challenger, Champions
+from store.champions import Champions
 from store.database import Database
 from store.live_runs import LiveRuns
 from store.models import ModelKey, Models, StoredModel
+from store.pointers import Challenger
 
 BATCH = tuple(family.name for family in FAMILIES.values() if family.kind == "batch")
 SESSIONS = 30

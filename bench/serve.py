@@ -33,8 +33,9 @@ from muvr.context import CommandContext
 from muvr.deployment import Deployment, cpu_s, deployed, free_ports
 from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.report import Figure
-from store.champions import Challenger, Champions
+from store.champions import Champions
 from store.models import ModelKey, Models, StoredModel
+from store.pointers import Challenger
 
 CPU_TIMES_PING = 2.0
 P99_MS = 15.0

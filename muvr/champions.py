@@ -7,11 +7,12 @@ from muvr.owners import resolve_model, resolve_owner
 from schemas.errors import Conflict, NoModel, NotFound
 from schemas.families import FAMILIES
 from schemas.times import server_time
-from store.champions import Challenger, Champions, ServingVersion
+from store.champions import Champions
 from store.database import Database
 from store.jobs import JobRuns
 from store.live_runs import LiveRuns
 from store.models import ModelKey, Models
+from store.pointers import Challenger, ServingVersion
 
 SHOWN = 5  # kept versions
 

@@ -1,14 +1,14 @@
-"""Which model serves an owner: pointers moved by compare-and-set, and withdrawn runs."""
+"""Moves the pointers to the models that serve, by compare-and-set, and withdraws runs."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
 
 from schemas.errors import LostChampionRace, NoModel, UncertainWrite
 from schemas.times import aware
 from store.database import Database, Row
-from store.models import ModelKey, StoredModel
+from store.models import ModelKey
+from store.pointers import Challenger, Champion, Promotion, ServingVersion
 
 _CHAMPION = (
     "owner, model_id, family, version, sha256, run_id, previous_version, previous_run_id, "
@@ -25,74 +25,6 @@ MAX_EARLIER = 6
 that a week of bad nightly runs can be undone."""
 MAX_ROLLED_BACK = MAX_EARLIER + 2
 """Versions that a pointer remembers as rolled back: as many as one rollback can pass over."""
-Promotion = tuple[str, UUID]  # a version, and the run that promoted it
-
-
-class Challenger(NamedTuple):
-    """A stored model that is a candidate to serve its owner."""
-
-    owner: str
-    model_id: str
-    family: str
-    version: str
-    sha256: bytes
-    run_id: UUID
-
-    @classmethod
-    def of(cls, model: StoredModel) -> "Challenger":
-        """A stored model as a challenger."""
-        return cls(*model.key, model.version, model.sha256, model.run_id)
-
-    @property
-    def key(self) -> ModelKey:
-        """What the model is for."""
-        return ModelKey(self.owner, self.model_id, self.family)
-
-
-class Champion(NamedTuple):
-    """Which version serves an owner, and which ones did before.
-
-    An empty `version` means that the run retired the owner's model: none of the owner's own serves.
-
-    Attributes:
-        previous_version, previous_run_id: what served before; None where nothing did.
-        earlier: the versions that served before those, newest first, including any withdrawn.
-        rolled_back: the versions that an operator rolled back from and nobody promoted since, the
-            last one first.
-    """
-
-    owner: str
-    model_id: str
-    family: str
-    version: str
-    sha256: bytes
-    run_id: UUID
-    previous_version: str | None
-    previous_run_id: UUID | None
-    promoted_at: datetime
-    earlier: tuple[Promotion, ...] = ()
-    rolled_back: tuple[str, ...] = ()
-
-    @property
-    def key(self) -> ModelKey:
-        """What it serves."""
-        return ModelKey(self.owner, self.model_id, self.family)
-
-
-class ServingVersion(NamedTuple):
-    """The version that readers use; promotions by withdrawn runs are skipped."""
-
-    owner: str
-    model_id: str
-    family: str
-    version: str
-    run_id: UUID
-    promoted_at: datetime
-
-    @property
-    def key(self) -> ModelKey:
-        """What it serves."""
-        return ModelKey(self.owner, self.model_id, self.family)
 
 
 class Champions:
@@ -130,14 +62,14 @@ class Champions:
 
         None when all were, and where a run retired the owner's model.
         """
-        promotion = await self._first_not_withdrawn(_promotions(champion))
+        promotion = await self._first_not_withdrawn(champion.promotions)
         if promotion is None or not promotion[0]:
             return None
         return ServingVersion(*champion.key, *promotion, champion.promoted_at)
 
     async def withdrawn_run_of(self, champion: Champion, version: str) -> UUID | None:
         """The withdrawn run that promoted a version; None when the pointer names none."""
-        for promoted, run_id in _promotions(champion):
+        for promoted, run_id in champion.promotions:
             if promoted == version and await self.is_withdrawn(run_id):
                 return run_id
         return None
@@ -152,7 +84,7 @@ class Champions:
         Raises:
             LostChampionRace: it is not; read the pointer and compare the models again.
         """
-        promotions = [] if incumbent is None else _promotions(incumbent)
+        promotions = [] if incumbent is None else incumbent.promotions
         earlier_promotions = [
             (version, run_id) for version, run_id in promotions if version != challenger.version
         ]
@@ -177,7 +109,7 @@ class Champions:
             LostChampionRace: the pointer moved meanwhile.
         """
         champion = await self.read(key)
-        promotions = [] if champion is None else _promotions(champion)
+        promotions = [] if champion is None else champion.promotions
         models = [(version, run_id) for version, run_id in promotions[1:] if version]
         if champion is None or not models:
             raise NoModel(
@@ -218,7 +150,7 @@ class Champions:
         if champion is None or serving is None:
             return None
         no_model = Challenger(*key, "", b"", run_id)
-        target = await self._pointer_to(_promotions(champion), no_model, at, champion.rolled_back)
+        target = await self._pointer_to(champion.promotions, no_model, at, champion.rolled_back)
         await self._replace(champion, target)
         return serving.version
 
@@ -295,16 +227,6 @@ class Champions:
             raise LostChampionRace(
                 f"{target.owner} {target.model_id} {target.family} was promoted by somebody else."
             )
-
-
-def _promotions(champion: Champion) -> list[Promotion]:
-    """The versions that a pointer names with the runs that promoted them, newest first."""
-    newest = (
-        (champion.version, champion.run_id),
-        (champion.previous_version, champion.previous_run_id),
-    )
-    promotions = [(version, run_id) for version, run_id in newest if version is not None and run_id]
-    return [*promotions, *champion.earlier]
 
 
 def _champion(row: Row) -> Champion:

@@ -59,10 +59,11 @@ from schemas.progress import Progress
 from schemas.statuses import RunStatus
 from schemas.times import Clock, server_time
 from schemas.topics import ERASURES, Topic
-from store.champions import Challenger, Champions
+from store.champions import Champions
 from store.database import Database
 from store.jobs import UserOutcome
 from store.models import ModelKey, Models, StoredModel
+from store.pointers import Challenger
 from store.stretches import Stretches
 
 FAMILY = "activity"

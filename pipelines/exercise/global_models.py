@@ -30,9 +30,10 @@ from pipelines.lifecycle.pointers import WITHDRAWN, global_pointers, move_pointe
 from schemas.errors import BadModelBytes, NoModel
 from schemas.ids import version_of
 from schemas.inputs import InputLayout
-from store.champions import Challenger, Champions
+from store.champions import Champions
 from store.database import Database
 from store.models import ModelKey, Models, StoredModel
+from store.pointers import Challenger
 
 FAMILY = "exercise"
 STATISTICS = "exercise-statistics"

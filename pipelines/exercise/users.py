@@ -18,7 +18,7 @@ from pipelines.lifecycle.job import Job
 from pipelines.lifecycle.pointers import incumbent_of, pointers_in_effect, read_serving
 from pipelines.lifecycle.scope import Scope
 from schemas.inputs import LAYOUTS, InputLayout
-from store.champions import ServingVersion
+from store.pointers import ServingVersion
 
 WAVE = 2000  # users whose incumbents, 17 kB each, are sent with the tasks
 

@@ -10,10 +10,11 @@ from pipelines.keys import EvaluationPeriod, IncumbentBytes
 from pipelines.lifecycle.gather import gather
 from schemas.errors import LostChampionRace, NoModel
 from schemas.inputs import LAYOUTS, InputLayout
-from store.champions import Challenger, Champion, Champions, ServingVersion
+from store.champions import Champions
 from store.database import Database
 from store.jobs import UserOutcome
 from store.models import ModelKey, Models, StoredModel
+from store.pointers import Challenger, Champion, ServingVersion
 
 WITHDRAWN = "withdrawn"
 

@@ -15,10 +15,10 @@ from pipelines.lifecycle.pointers import Move, move_pointers, retire
 from pipelines.lifecycle.runs import Run
 from pipelines.spark.tables import append
 from schemas.times import server_time
-from store.champions import ServingVersion
 from store.database import Database
 from store.jobs import UserOutcome
 from store.models import Models, StoredModel
+from store.pointers import ServingVersion
 
 COLUMNS = (
     "owner",

@@ -58,8 +58,8 @@ from schemas.inputs import SETS
 from schemas.layout import owner_of
 from schemas.progress import Progress
 from schemas.times import Clock, server_time
-from store.champions import ServingVersion
 from store.jobs import JobRuns, UserOutcome
+from store.pointers import ServingVersion
 
 LATER_DAYS = 28
 USERS_PER_CALL = 64

@@ -13,8 +13,8 @@ from models.exercise.fit import fit_global, fit_user
 from models.exercise.model import ExerciseModel
 from models.signal.wrist import wrist_signals
 from schemas.inputs import ACC3
-from store.champions import Challenger
 from store.models import ModelKey, StoredModel
+from store.pointers import Challenger
 from tests.api.conftest import RunningService
 
 

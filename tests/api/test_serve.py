@@ -23,9 +23,10 @@ from ingest.importers.imported import ImportedRecording
 from schemas.config import Cassandra
 from schemas.config_file import load_config
 from schemas.layout import owner_of
-from store.champions import Challenger, Champions
+from store.champions import Champions
 from store.database import Database
 from store.models import Models, StoredModel
+from store.pointers import Challenger
 from store.users import Users
 from tests.api.learned import learn, person_recordings, stored
 from tests.api.served_workers import (

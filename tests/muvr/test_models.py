@@ -16,11 +16,12 @@ from schemas.config import Cassandra
 from schemas.errors import BadInput, Conflict, NoModel, NotFound
 from schemas.ids import uuid7
 from schemas.layout import owner_of
-from store.champions import Challenger, Champions
+from store.champions import Champions
 from store.database import Database
 from store.jobs import JobRuns
 from store.live_runs import LiveRuns
 from store.models import Models, StoredModel
+from store.pointers import Challenger
 from store.users import User, Users
 from tests.store.stored_models import a_model
 

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import LostChampionRace, NoModel
-from store.champions import MAX_EARLIER, MAX_ROLLED_BACK, Challenger, Champion, Champions
+from store.champions import MAX_EARLIER, MAX_ROLLED_BACK, Champions
 from store.database import Database
 from store.models import ModelKey, Models, StoredModel
+from store.pointers import Challenger, Champion
 from tests.store.stored_models import NOW, a_model, an_owner
 
 

@@ -3,9 +3,10 @@
 import asyncio
 import uuid
 
-from store.champions import Challenger, Champions
+from store.champions import Champions
 from store.database import Database
 from store.overview import read_overview
+from store.pointers import Challenger
 from tests.store.stored_models import NOW, a_model, an_owner
 
 

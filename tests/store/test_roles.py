@@ -16,7 +16,7 @@ from muvr.context import CommandContext
 from muvr.terminal import Terminal
 from schemas.config import Cassandra, Config
 from schemas.errors import BadConfig, NotAllowed
-from store.champions import Challenger, Champions
+from store.champions import Champions
 from store.connection import connect
 from store.cql import read_migrations
 from store.credentials import credentials_of, open_as, password_file
@@ -25,6 +25,7 @@ from store.jobs import JobRuns, Leases
 from store.migrate import FOLDER, check_schema
 from store.models import ModelKey, Models, StoredModel
 from store.node.durability import require_durability
+from store.pointers import Challenger
 from store.records import records_in
 from store.roles import TABLES, grants, sync_grants
 from store.users import Logins, User, Users
