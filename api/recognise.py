@@ -182,9 +182,9 @@ class Recogniser:
     ) -> tuple[ModelVersions, RecognitionModels]:
         """The models that serve a user now, and their versions."""
         ladder = await self._models.ladder(user_id, layout, FAMILY)
-        activity = await self._models.find(user_id, layout, "activity")
-        acc_only = await self._models.find(user_id, ACC3, "activity") if layout == ACC6 else None
-        activity = activity or acc_only
+        activities = await self._models.by_layout(user_id, layout, "activity")
+        acc_only = activities.get(ACC3) if layout == ACC6 else None
+        activity = activities.get(input_layout(layout)) or acc_only
         forms = await self._models.by_layout(user_id, layout, "form")
         form = forms.get(input_layout(layout))
         versions = {

@@ -22,7 +22,7 @@ in 239 sets."""
 MIN_TIMES = 8.0  # by which gravity turns faster: between 1 and 57 in ratio
 MIN_CORRELATION = 0.6  # of gravity's turning with that which rotation explains
 GRID_HZ = 25.0
-SECOND = 25  # samples of a moving average: what is slower is gravity
+MEAN_SAMPLES = 25  # of a moving average, a second: what is slower is gravity
 
 
 def is_deg_labelled_rad(gyro: tuple[Piece, ...]) -> bool:
@@ -80,6 +80,6 @@ def _gravity_over_rotation(acc: GaplessRun, gyro: GaplessRun) -> tuple[float, fl
 
 def _smooth(at_s: Floats64, t_s: Floats64, values: Floats) -> Floats64:
     """A stream (n, 3) at other times (m,), averaged over a second; (m - 24, 3)."""
-    box = np.ones(SECOND) / SECOND
+    box = np.ones(MEAN_SAMPLES) / MEAN_SAMPLES
     columns = [np.convolve(np.interp(at_s, t_s, x), box, mode="valid") for x in values.T]
     return np.stack(columns, axis=1, dtype=np.float64)
