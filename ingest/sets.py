@@ -11,6 +11,7 @@ from schemas.config import Limits
 from schemas.errors import BadEvent, ClockSkew, Deleted, EventConflict, NotFound, StaleRevision
 from schemas.events import SetConfirmation
 from schemas.ids import check_client_id, may_exist, slot
+from schemas.times import us_of
 from schemas.topics import Topic
 from store.records import Records
 from store.sessions import SessionRow
@@ -88,7 +89,7 @@ async def delete_set(
         row = await require_set(writer, user_id, session_id, set_id)
     except Deleted:
         row = None  # project again: the first attempt may have failed half way
-        if not await _was_confirmed(writer.records, user_id, set_id):
+        if not await _was_confirmed_in(writer.records, user_id, session_id, set_id):
             return  # its session was deleted, and it never was in it
     if row and if_match is not None and row.revision != if_match:
         raise _stale(set_id, if_match, row.revision)
@@ -104,10 +105,12 @@ async def delete_set(
     await project(writer.records, user_id, event, writer.now_us())
 
 
-async def _was_confirmed(records: Records, user_id: UUID, set_id: UUID) -> bool:
-    """Whether the journal has a set's first confirmation."""
-    slot_id = slot(set_id, *slot_key(None))
-    return await records.journal.read(user_id, set_id, slot_id) is not None
+async def _was_confirmed_in(
+    records: Records, user_id: UUID, session_id: UUID, set_id: UUID
+) -> bool:
+    """Whether the journal has a set's first confirmation, in this session: another's set lives."""
+    first = await records.journal.read(user_id, set_id, slot(set_id, *slot_key(None)))
+    return first is not None and first.body["session"] == str(session_id)
 
 
 async def require_set(writer: EventWriter, user_id: UUID, session_id: UUID, set_id: UUID) -> SetRow:
@@ -170,8 +173,14 @@ def check_inside(
 
 
 def _has_times(row: SetRow | None, confirmation: SetConfirmation) -> bool:
-    times = (confirmation.started_at, confirmation.ended_at)
-    return row is not None and (row.started_at, row.ended_at) == times
+    """Whether a set has these times, to the millisecond: Cassandra's timestamps have no more."""
+    return row is not None and all(
+        us_of(stored) // 1000 == us_of(said) // 1000
+        for stored, said in (
+            (row.started_at, confirmation.started_at),
+            (row.ended_at, confirmation.ended_at),
+        )
+    )
 
 
 async def _refuse_outside(

@@ -9,7 +9,7 @@ import pytest
 from ingest.event_writer import EventWriter
 from ingest.sets import TOLERANCE, check_inside
 from schemas.errors import BadEvent, ClockSkew, NotFound, StaleRevision
-from schemas.events import SetConfirmation
+from schemas.events import SessionOpening, SetConfirmation
 from schemas.ids import day_of, uuid7
 from schemas.layout import month_of
 from store.sessions import SessionRow
@@ -69,7 +69,7 @@ def test_a_deletion_names_the_newest_revision_or_none():
 
 def test_set_confirmed_before_its_session_ended_may_be_repeated_and_corrected() -> None:
     """Samples end before the set: a watch that ran out of power, or a late last chunk."""
-    begin, end = START + SECOND, START + 10 * SECOND
+    begin, end = START + SECOND, START + timedelta(seconds=10, microseconds=123_456)
 
     async def story() -> None:
         session = RecordedSession()
@@ -82,7 +82,7 @@ def test_set_confirmed_before_its_session_ended_may_be_repeated_and_corrected() 
         assert await session.recorder.confirm_set(*place, said) == first
         corrected = said.model_copy(update={"reps": 6})
         row = await session.recorder.confirm_set(*place, corrected, first.revision)
-        assert (row.reps, row.ended_at) == (6, end)
+        assert (row.reps, row.ended_at) == (6, end.replace(microsecond=123_000))
         longer = said.model_copy(update={"ended_at": end + SECOND})
         with pytest.raises(BadEvent):
             await session.recorder.confirm_set(*place, longer, row.revision)
@@ -126,5 +126,23 @@ def test_deleting_a_set_that_a_deleted_session_never_had_writes_nothing() -> Non
         events = await session.records.journal.events(session.user, months)
         deleted = [event.entity_id for event in events if event.kind == "set-deleted"]
         assert deleted == [session.set]
+
+    asyncio.run(story())
+
+
+def test_a_set_that_lives_in_another_session_is_not_deleted_with_a_deleted_session() -> None:
+    """The wrong session in an old entry of a queue."""
+
+    async def story() -> None:
+        alive = RecordedSession()
+        await alive.open(0, 1)
+        first = await alive.confirm()
+        gone, opening = new_id(), SessionOpening(started_at=START, streams={})
+        await alive.recorder.open_session(alive.user, gone, opening)
+        await alive.recorder.delete_session(alive.user, gone)
+        await alive.recorder.delete_set(alive.user, gone, alive.set)
+        assert await alive.labelled() == ["biceps curl"]
+        await alive.recorder.delete_set(alive.user, alive.session, alive.set, first.revision)
+        assert await alive.records.sets.of_user(alive.user) == []
 
     asyncio.run(story())

@@ -1,12 +1,18 @@
 """Confirmed and labelled sets in memory; see `tests.store.memory`."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from schemas.inputs import LAYOUTS
 from store.sets import LabelledRevision, LabelledSet, SetRow, Sets
 from store.stretches import StoredStretch, Stretches, StretchMetadata
 from tests.store.cells import Cells
+
+
+def _whole_ms(at: datetime) -> datetime:
+    """A time as Cassandra keeps it."""
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
 class MemorySets(Sets):
@@ -17,7 +23,8 @@ class MemorySets(Sets):
 
     async def put(self, user_id: UUID, row: SetRow) -> None:
         """Project a confirmation."""
-        self._sets.write((user_id, row.session_id, row.set_id), {"row": row}, row.revision)
+        kept = row._replace(started_at=_whole_ms(row.started_at), ended_at=_whole_ms(row.ended_at))
+        self._sets.write((user_id, row.session_id, row.set_id), {"row": kept}, row.revision)
 
     async def put_all(self, user_id: UUID, rows: Sequence[SetRow]) -> None:
         """Project several confirmations."""
