@@ -11,6 +11,7 @@ from functools import partial
 from itertools import product
 from uuid import UUID
 
+from schemas.errors import BadEvent
 from schemas.families import FAMILIES
 from schemas.ids import uuid7
 from schemas.inputs import INPUTS, LAYOUTS
@@ -20,7 +21,7 @@ from schemas.times import us_of
 from store.concurrency import map_concurrently
 from store.database import Database, Row, Statement
 from store.deviations import deviations_month
-from store.journal import event_of, months_between
+from store.journal import Event, event_of, months_between
 
 OLDEST_DATA = date(2024, 1, 1)  # no deployment is older
 CHANGES_KEPT_DAYS = 92
@@ -243,8 +244,7 @@ class UserRows:
             [row[:3] for row in events if row.kind == "session-opened"],
         )
         for event in (event_of(*row) for row in opened):
-            body = event.parsed
-            starts[event.entity_id] = body.started_at if isinstance(body, SessionOpened) else None
+            starts[event.entity_id] = _start_of(event)
         return starts
 
     async def _stored_starts(self, user_id: UUID) -> dict[UUID, datetime | None]:
@@ -266,6 +266,15 @@ class UserRows:
         )
         named = {(row.model_id, row.family) for row in rows}
         return sorted(named | set(product(INPUTS, FAMILIES)))
+
+
+def _start_of(event: Event) -> datetime | None:
+    """The start that an opening gives; None where only a later release understands it."""
+    try:
+        body = event.parsed
+    except BadEvent:
+        return None  # an erasure must not end at it: the session's own rows are found by its id
+    return body.started_at if isinstance(body, SessionOpened) else None
 
 
 def _months_of(starts: Iterable[datetime | None]) -> set[str]:

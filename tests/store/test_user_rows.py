@@ -2,16 +2,19 @@
 
 import asyncio
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from schemas.ids import uuid7
+from schemas.times import us_of
 from store.cql import read_migrations
 from store.database import Database
 from store.jobs import JobRuns
+from store.journal import Event, Journal
 from store.live_runs import LiveRuns
 from store.migrate import FOLDER
-from store.user_rows import OTHER_TABLES, USER_TABLES, UserRows
+from store.user_rows import OTHER_TABLES, USER_TABLES, UserKeys, UserRows
 from tests.cassandra_node import ON_NODE
 
 PERSONAL = {"user_id", "owner", "username", "followee"}
@@ -46,3 +49,15 @@ def test_user_keys_leave_out_runs_whose_rows_have_expired(database: Database) ->
     runs = asyncio.run(story())
     assert {*kept, served} <= set(runs)
     assert not set(gone) & set(runs)
+
+
+@ON_NODE
+def test_an_opening_of_a_later_release_does_not_end_an_erasure(database: Database) -> None:
+    now, user, session = datetime.now(UTC), uuid4(), uuid7(int(time.time() * 1000), bytes(10))
+    opening = Event(uuid4(), session, "session-opened", {"begins": "2031"}, us_of(now))
+
+    async def story() -> UserKeys:
+        await Journal(database).append(user, opening, "sessions")
+        return await UserRows(database).keys(user, now)
+
+    assert session in asyncio.run(story()).sessions
