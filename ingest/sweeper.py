@@ -22,7 +22,7 @@ from schemas.errors import Retryable
 from schemas.journal import SetConfirmed, SetDeleted
 from schemas.layout import MAX_ID_AGE_DAYS, MAX_ID_AHEAD_DAYS
 from schemas.times import us_of
-from schemas.topics import Topic
+from schemas.topics import OLD_IDS, Topic
 from store.database import Database
 from store.journal import Event, EventKey, months_between
 from store.records import Records
@@ -35,8 +35,6 @@ EVENTS_PER_READ = 16
 """Events whose bodies are in memory at the same time: the list of a long stream takes megabytes."""
 
 TOPICS: frozenset[str] = frozenset(get_args(Topic))
-OF_ANY_AGE: frozenset[Topic] = frozenset({"sessions", "sets", "plans"})
-"""Topics of events whose ids may be older than those that a new session may have."""
 
 
 class ProjectedEvents:
@@ -235,12 +233,12 @@ async def recent_keys(
 ) -> list[EventKey]:
     """The keys of a user's events that were received since then, by the months of their ids.
 
-    Sessions, sets and plans can be changed and deleted at any age: where these topics were
-    announced, all months are read. Samples come for new sessions.
+    Sessions, sets and plans can be changed and deleted at any age. Only where that was announced of
+    an old one are all months read.
     """
     first, last = now - timedelta(MAX_ID_AGE_DAYS), now + timedelta(MAX_ID_AHEAD_DAYS)
     months = months_between(first.date(), last.date())
-    if not OF_ANY_AGE.isdisjoint(topics):
+    if OLD_IDS in topics:
         months = possible_months(now)
     keys = await records.journal.keys(user_id, months)
     return [key for key in keys if key.received_us >= us_of(since)]

@@ -13,10 +13,14 @@ Topic = Literal[
     "follows",
     "erased",
     "erasure-done",
+    "old-ids",
 ]
 """`samples`: a part is being filled; `erased`: the user, whom a restored backup would bring back;
-`erasure-done`: that nothing is left of the user. A job for a topic that no writer announces would
+`erasure-done`: that nothing is left of the user; `old-ids`: events of sessions, sets or plans whose
+ids are older than those of new ones may be. A job for a topic that no writer announces would
 never train again."""
+
+OLD_IDS: Topic = "old-ids"
 
 ERASURES: tuple[Topic, ...] = ("erased", "erasure-done")
 """What jobs over all users listen to: one that read between the two read half of a user."""

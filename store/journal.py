@@ -19,11 +19,11 @@ from uuid import UUID
 from schemas.errors import UncertainWrite
 from schemas.ids import day_of
 from schemas.journal import EventBody, parse_event_body
-from schemas.layout import SHARDS, month_of, shard_of
+from schemas.layout import MAX_ID_AGE_DAYS, SHARDS, month_of, shard_of
 from schemas.names import with_normalised_names
 from schemas.times import at_us as time_at
 from schemas.times import aware, us_of
-from schemas.topics import Topic
+from schemas.topics import OLD_IDS, Topic
 from store.concurrency import map_concurrently
 from store.database import Database, Row, Statement
 
@@ -89,7 +89,7 @@ class Journal:
         Raises:
             UncertainWrite: Cassandra could not tell, several times; the call may be repeated.
         """
-        await self.announce(user_id, topic, event.received_us)
+        await self._announce_events(user_id, topic, [event])
         insert = _insert(user_id, event)
         for attempt in range(_MAX_ATTEMPTS):
             try:
@@ -117,12 +117,20 @@ class Journal:
         """
         if not events:
             return []
-        await self.announce(user_id, topic, max(event.received_us for event in events))
+        await self._announce_events(user_id, topic, events)
         with suppress(UncertainWrite):
             answer = await self._database.run_batch([_insert(user_id, event) for event in events])
             if answer[0][0]:
                 return list(events)
         return [await self.append(user_id, event, topic) for event in events]
+
+    async def _announce_events(self, user_id: UUID, topic: Topic, events: Sequence[Event]) -> None:
+        """Announce events to be written, and that old months must be swept for some of them."""
+        at_us = max(event.received_us for event in events)
+        await self.announce(user_id, topic, at_us)
+        oldest = min(day_of(event.entity_id) for event in events)
+        if oldest < time_at(at_us).date() - timedelta(MAX_ID_AGE_DAYS):
+            await self.announce(user_id, OLD_IDS, at_us)
 
     async def announce(self, user_id: UUID, topic: Topic, at_us: int) -> None:
         """Record in `changes` that a user's data of this topic is about to change."""

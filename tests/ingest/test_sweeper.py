@@ -1,10 +1,12 @@
 """The sweeper finishes what a crash interrupted, and changes nothing else."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -13,6 +15,7 @@ from ingest.sweeper import sweep
 from schemas.errors import DatabaseUnavailable
 from schemas.inputs import ACC3, ACC6
 from schemas.times import us_of
+from store.journal import EventKey
 from store.sets import LabelledRevision
 from tests.ingest.histories import START, confirmation
 from tests.ingest.recorded_session import NOW, FailingRepository, RecordedSession, replay
@@ -109,6 +112,31 @@ def test_sweep_finishes_the_deletion_of_a_session_of_any_age() -> None:
         assert len(await samples.metadata(*place)) == 2
         await sweep(old.records, old.now - timedelta(minutes=1), old.now)
         assert await samples.metadata(*place) == []
+
+    asyncio.run(story())
+
+
+def test_months_of_old_ids_are_read_only_after_one_of_them_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def story() -> None:
+        one = RecordedSession()
+        months: list[int] = []
+        keys = one.records.journal.keys
+
+        async def counted(user_id: UUID, wanted: Sequence[str]) -> list[EventKey]:
+            months.append(len(wanted))
+            return await keys(user_id, wanted)
+
+        monkeypatch.setattr(one.records.journal, "keys", counted)
+        await one.open(0, 1)
+        await one.confirm()
+        await sweep(one.records, one.now - timedelta(minutes=1), one.now)
+        one.now += timedelta(days=500)
+        await one.recorder.delete_session(one.user, one.session)
+        await sweep(one.records, one.now - timedelta(minutes=1), one.now)
+        recent, all_months = months
+        assert recent < 20 < all_months
 
     asyncio.run(story())
 

@@ -182,7 +182,7 @@ class MemoryJournal(Journal):
 
     async def append(self, user_id: UUID, event: Event, topic: Topic) -> Event:
         """Append an event; returns the event in its slot."""
-        await self.announce(user_id, topic, event.received_us)
+        await self._announce_events(user_id, topic, [event])
         month = self._events.setdefault((user_id, month_of(day_of(event.entity_id))), {})
         return month.setdefault(event.event_id, event)
 
