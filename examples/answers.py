@@ -73,14 +73,18 @@ def is_success(response: httpx.Response) -> bool:
     return response.is_success or (response.status_code == NOT_MODIFIED and was_conditional)
 
 
-def json_of(response: httpx.Response) -> dict[str, Any]:
+def json_of(response: httpx.Response, member: str) -> dict[str, Any]:
     """The JSON object of an answer.
 
+    Args:
+        response: a success.
+        member: what the service's answer always has: the page of a public network may be JSON too.
+
     Raises:
-        TryLater: there is none, so it is no answer of the service.
+        TryLater: it is no such object, so no answer of the service.
     """
     answer = _json_object(response)
-    if answer is None:
+    if answer is None or member not in answer:
         raise foreign_answer(response)
     return answer
 

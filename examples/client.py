@@ -114,8 +114,20 @@ def rfc3339(at: datetime) -> str:
 class Client:
     """One person's connection. Retries what may be retried; renews its token by itself."""
 
-    def __init__(self, base_url: str, timeout_s: float = 40.0) -> None:  # the service takes 30
-        self._http = httpx.Client(base_url=base_url, timeout=timeout_s)
+    def __init__(
+        self,
+        base_url: str,
+        timeout_s: float = 40.0,  # the service takes 30
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        """Where the service is.
+
+        Args:
+            base_url: its address; it may have a path.
+            timeout_s: of a request.
+            transport: what requests go through instead of the network, such as a proxy.
+        """
+        self._http = httpx.Client(base_url=base_url, timeout=timeout_s, transport=transport)
         self._access = ""
         self._refresh = ""
 
@@ -138,12 +150,12 @@ class Client:
             RequestRefused: 409 when the name is taken.
         """
         body = {"username": username, "password": password}
-        self._keep(self._ask("POST", "/v1/auth/register", json=body))
+        self._keep(self._ask("POST", "/v1/auth/register", "access_token", json=body))
 
     def login(self, username: str, password: str) -> None:
         """Log in with a password."""
         form = {"username": username, "password": password}
-        self._keep(self._ask("POST", "/v1/auth/token", data=form))
+        self._keep(self._ask("POST", "/v1/auth/token", "access_token", data=form))
 
     def logout(self) -> None:
         """End this login on the server."""
@@ -170,7 +182,7 @@ class Client:
             "sent_at": rfc3339(datetime.now(UTC)),
             "streams": streams,
         }
-        return self._ask("PUT", f"/v1/sessions/{session}", json=body)
+        return self._ask("PUT", f"/v1/sessions/{session}", "session", json=body)
 
     def put_chunk(self, session: UUID, stream: str, seq: int, body: bytes) -> dict[str, Any]:
         """Send one chunk and check its receipt. Sending it again is always safe.
@@ -179,7 +191,8 @@ class Client:
             ReceiptWrong: the receipt is for other bytes.
         """
         path = f"/v1/sessions/{session}/streams/{stream}/chunks/{seq}"
-        receipt = self._ask("PUT", path, content=body, headers={"Content-Type": CBOR})
+        headers = {"Content-Type": CBOR}
+        receipt = self._ask("PUT", path, "sha256", content=body, headers=headers)
         if receipt["sha256"] != hashlib.sha256(body).hexdigest():
             raise ReceiptWrong(f"chunk {seq} of {stream}: {receipt['sha256']}")
         return receipt
@@ -199,11 +212,12 @@ class Client:
         headers = {"Content-Type": "application/cbor-seq"}
         request = {"content": b"".join(items), "headers": headers}
         path = f"/v1/sessions/{session}/chunks"
-        return json_of(self._send("POST", path, request, divisible=len(items) > 1))["results"]
+        response = self._send("POST", path, request, divisible=len(items) > 1)
+        return json_of(response, "results")["results"]
 
     def stored_chunks(self, session: UUID) -> dict[str, Any]:
         """The chunk numbers that the server has: where to go on after a crash of the phone."""
-        return self._ask("GET", f"/v1/sessions/{session}/chunks")
+        return self._ask("GET", f"/v1/sessions/{session}/chunks", "streams")
 
     def complete(self, session: UUID, hashes: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         """Say which chunks are the session, stream by stream in the order of their numbers.
@@ -212,7 +226,7 @@ class Client:
             RequestRefused: 409, with the numbers that the server misses.
         """
         body = {"sent_at": rfc3339(datetime.now(UTC)), "streams": hashes}
-        return self._ask("POST", f"/v1/sessions/{session}/complete", json=body)
+        return self._ask("POST", f"/v1/sessions/{session}/complete", "session", json=body)
 
     def confirm_set(
         self,
@@ -226,11 +240,11 @@ class Client:
         """Say what a set was: `reps`, `weight_kg`, `intensity`, `label_source` where known."""
         times = {"started_at": rfc3339(started_at), "ended_at": rfc3339(ended_at)}
         body = {"exercise": exercise, **times, **more}
-        return self._ask("PUT", f"/v1/sessions/{session}/sets/{set_id}", json=body)
+        return self._ask("PUT", f"/v1/sessions/{session}/sets/{set_id}", "set", json=body)
 
     def session(self, session: UUID) -> dict[str, Any]:
         """The session as the server understands it."""
-        return self._ask("GET", f"/v1/sessions/{session}")
+        return self._ask("GET", f"/v1/sessions/{session}", "session")
 
     # ---- asking
 
@@ -249,7 +263,7 @@ class Client:
             body["side"] = side
         path = "/v1/classify" if reps else "/v1/classify?reps=false"
         headers = {"Content-Type": CBOR}
-        return self._ask("POST", path, content=cbor2.dumps(body), headers=headers)
+        return self._ask("POST", path, "exercise", content=cbor2.dumps(body), headers=headers)
 
     def model(self, family: str, etag: str | None = None) -> tuple[bytes | None, str]:
         """The bytes of a model and their ETag; None when `etag` is still the newest."""
@@ -266,8 +280,9 @@ class Client:
     def _keep(self, tokens: Mapping[str, Any]) -> None:
         self._access, self._refresh = tokens["access_token"], tokens["refresh_token"]
 
-    def _ask(self, method: str, path: str, **request: Any) -> dict[str, Any]:
-        return json_of(self._send(method, path, request))
+    def _ask(self, method: str, path: str, member: str, **request: Any) -> dict[str, Any]:
+        """The service's answer, which is a JSON object with that member."""
+        return json_of(self._send(method, path, request), member)
 
     def _send(
         self, method: str, path: str, request: dict[str, Any], *, divisible: bool = False
@@ -281,7 +296,7 @@ class Client:
         for attempt in range(TRIES):
             time.sleep(wait_s)
             try:
-                response = self._once(prepared)
+                response = self._once(prepared, signed=not path.startswith("/v1/auth/"))
             except httpx.TransportError as problem:
                 why, wait_s = repr(problem), pause_s(attempt, None)
                 continue
@@ -303,13 +318,14 @@ class Client:
         except ValueError as problem:  # NaN; half an emoji
             raise CannotBeSent(f"{method} {path}: {problem}") from problem
 
-    def _once(self, request: httpx.Request) -> httpx.Response:
-        """One request; with a renewed token when the old one ran out."""
-        if request.url.path.startswith("/v1/auth/"):
+    def _once(self, request: httpx.Request, *, signed: bool) -> httpx.Response:
+        """One request; a signed one with a renewed token when the old one ran out."""
+        if not signed:
             return self._http.send(request)
         response = self._http.send(request, auth=self._sign)
         if response.status_code == 401 and self._refresh:
-            self._keep(self._ask("POST", "/v1/auth/refresh", json={"refresh_token": self._refresh}))
+            refresh = {"refresh_token": self._refresh}
+            self._keep(self._ask("POST", "/v1/auth/refresh", "access_token", json=refresh))
             response = self._http.send(request, auth=self._sign)
         return response
 

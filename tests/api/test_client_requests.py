@@ -32,7 +32,7 @@ def items_of(request: httpx.Request) -> list[dict[str, Any]]:
 def receipts_of(request: httpx.Request) -> httpx.Response:
     """The response of a server that stores every chunk."""
     if not request.url.path.endswith("/chunks"):
-        return httpx.Response(200, json={})
+        return httpx.Response(200, json={"session": "as sent", "set": "as sent"})
     receipts = [{"sha256": sha(item["chunk"])} for item in items_of(request)]
     return httpx.Response(200, json={"results": receipts})
 
@@ -124,7 +124,7 @@ def test_an_expired_access_token_is_renewed_and_the_request_sent_again():
         if request.url.path == "/v1/auth/token":
             tokens = {"access_token": "1", "refresh_token": "refresh 1"}
             return httpx.Response(200, json=tokens)
-        return httpx.Response(401 if sign == "Bearer 1" else 200, json={})
+        return httpx.Response(401 if sign == "Bearer 1" else 200, json={"session": str(session)})
 
     session = new_id()
     with served_by(answer) as client:
@@ -137,6 +137,18 @@ def test_an_expired_access_token_is_renewed_and_the_request_sent_again():
         ("refresh", ""),
         (str(session), "Bearer 2"),
     ]
+
+
+def test_a_service_under_a_path_is_asked_there():
+    asked: list[tuple[str, bool]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append((request.url.path, "Authorization" in request.headers))
+        return httpx.Response(200, json={"access_token": "1", "refresh_token": "2"})
+
+    with Client("http://127.0.0.1:1/muvr", transport=httpx.MockTransport(answer)) as client:
+        client.login("ada", PASSWORD)
+    assert asked == [("/muvr/v1/auth/token", False)]
 
 
 def test_a_request_waits_longer_after_each_failure_or_as_long_as_it_is_told(

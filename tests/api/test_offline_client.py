@@ -65,19 +65,14 @@ def answering(status: int, asked: list[str]) -> Client:
 
     def answer(request: httpx.Request) -> httpx.Response:
         asked.append(request.url.path)
-        return httpx.Response(status, json={"title": "so it is"})
+        return httpx.Response(status, json={"title": "so it is", "session": "as sent", "set": "1"})
 
     return served_by(answer)
 
 
 def served_by(answer: Callable[[httpx.Request], httpx.Response]) -> Client:
     """A client whose server is a function."""
-    client = Client("http://127.0.0.1:1")
-    client.close()
-    client._http = httpx.Client(
-        base_url="http://127.0.0.1:1", transport=httpx.MockTransport(answer)
-    )
-    return client
+    return Client("http://127.0.0.1:1", transport=httpx.MockTransport(answer))
 
 
 def test_a_client_cannot_send_after_logging_out(phone: Client):
@@ -210,7 +205,7 @@ def test_a_completion_sent_before_its_last_chunk_is_retried(tmp_path: Path):
         if completed == [0]:  # the last chunk is added after the chunks were sent
             recording.add_chunk(session, "acc", 0, b"last")
             return httpx.Response(409, json={"type": "urn:muvr:problem:missing-chunks"})
-        return httpx.Response(200, json={})
+        return httpx.Response(200, json={"session": str(session)})
 
     recording.add_completion(session, {"acc": [sha(b"last")]})
     with served_by(answer) as client:

@@ -28,6 +28,7 @@ FOREIGN_ANSWERS = {
     "not modified": lambda: httpx.Response(304),
     "page": lambda: httpx.Response(200, html="<h1>Welcome to our network</h1>"),
     "empty page": lambda: httpx.Response(200),
+    "object": lambda: httpx.Response(200, json={"user-portal-url": LOGIN_PAGE["Location"]}),
     "list": lambda: httpx.Response(200, json=[]),
 }
 
@@ -147,7 +148,7 @@ def test_a_session_is_opened_in_its_timezone(tmp_path: Path):
 
     def answer(request: httpx.Request) -> httpx.Response:
         received.append(json.loads(request.content)["timezone"])
-        return httpx.Response(200, json={})
+        return receipts_of(request)
 
     with served_by(answer) as client:
         outbox.send(client)

@@ -54,7 +54,8 @@ def test_a_recording_keeps_its_id_when_a_newer_one_is_imported_beside_it(
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.path.count("/") == 3:
             opened.append(request.url.path.rpartition("/")[2])
-        return httpx.Response(200, json={"sha256": hashlib.sha256(request.content).hexdigest()})
+        sha256 = hashlib.sha256(request.content).hexdigest()
+        return httpx.Response(200, json={"session": "as sent", "set": "as sent", "sha256": sha256})
 
     monkeypatch.setattr(importing, "connect", lambda *_: served_by(answer))
     for recordings in ([older], [older, newer]):
