@@ -42,6 +42,9 @@ def is_rad_labelled_deg(recording: Recording) -> bool:
     """
     if not recording.gyro or any(piece.unit != "deg/s" for piece in recording.gyro):
         return False
+    reach_ns = max(p.end_ns for p in recording.gyro) - min(p.t0_ns for p in recording.gyro)
+    if reach_ns < MIN_JUDGED_S * 1e9:
+        return False  # the usual case of a single question, decided before any sample is read
     acc, gyro = _longest(runs("acc", recording.acc)), _longest(runs("gyro", recording.gyro))
     if acc is None or gyro is None or gyro.t_s[-1] < MIN_JUDGED_S:
         return False
