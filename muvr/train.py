@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    family: Annotated[str, typer.Argument(help="a family, or `all`")],
+    family: Annotated[str, typer.Argument(help="a family, an experiment, or `all`")],
     users: Annotated[str, typer.Option(help="changed, all, or user ids with commas")] = "changed",
     engine: Annotated[
         TrainingEngine, typer.Option(help="spark, or local for few users")
@@ -47,6 +47,8 @@ def train(
     """Learn models from Cassandra, judge them, and let the good ones serve.
 
     `all` with --engine local is all that learn from samples: the others run on Spark only.
+
+    Experiments are exercise-averaged, exercise-search and exercise-perceptron; `all` has the first.
 
     Example: `muvr train exercise --users all`
     """
