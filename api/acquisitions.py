@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.chunks import CBOR, JSON, SCOPE, ReceiptSchema, chunk_number, session_id_of
+from api.chunks import SCOPE, ReceiptSchema, chunk_number, session_id_of
 from api.dependencies import authorise, security, services_of
 from api.problems import problem_responses
 from api.quota import chunk_quota, store_charged_chunk
@@ -16,6 +16,7 @@ from api.raw import RawRoute
 from ingest.bodies import decode_body
 from ingest.edge_impulse import read_acquisition
 from ingest.json_chunk import nanoseconds
+from ingest.media_types import CBOR, JSON
 from schemas.errors import BadChunk
 from schemas.wire import SEQ_MAX
 from store.sessions import SessionRow

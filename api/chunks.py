@@ -19,8 +19,9 @@ from api.quota import store_chunk
 from api.raw import RawRoute, body_of, header_of
 from api.request_middleware import RATE_LIMIT
 from ingest.bodies import decode_body
-from ingest.chunks import CBOR, JSON, decode_chunk
-from schemas.errors import BadEvent, LimitExceeded, MuvrError, Retryable, UnsupportedMedia
+from ingest.chunks import decode_chunk
+from ingest.media_types import CBOR, CBOR_SEQUENCE, JSON, media_type_of
+from schemas.errors import BadEvent, LimitExceeded, MuvrError, Retryable
 from schemas.wire import SEQ_MAX
 
 SCOPE = "sensor:write"
@@ -118,7 +119,7 @@ async def put_chunk(request: Request) -> Response:
             "required": True,
             "description": f"at most {MAX_ITEMS} items",
             "content": {
-                "application/cbor-seq": {"schema": {"type": "string", "format": "binary"}},
+                CBOR_SEQUENCE: {"schema": {"type": "string", "format": "binary"}},
                 CBOR: {"schema": {"type": "string", "format": "binary"}},
             },
         },
@@ -134,13 +135,7 @@ async def post_chunks(request: Request) -> Response:
     caller = await authorise(request, SCOPE)
     services = services_of(request)
     session_id = session_id_of(request.path_params["session"])
-    kind = header_of(request, b"content-type").partition(";")[0].strip().lower()
-    if kind not in ("application/cbor-seq", CBOR):
-        raise UnsupportedMedia(
-            f"Content-Type {kind!r} is not known here; send application/cbor-seq",
-            field="Content-Type",
-            value=kind,
-        )
+    media_type_of(header_of(request, b"content-type"), (CBOR_SEQUENCE, CBOR))  # refuses others
     await services.recorder.session(caller.user_id, session_id)  # one 404 instead of many
     encoding = header_of(request, b"content-encoding")
     body = decode_body(await body_of(request), encoding, services.config.limits)

@@ -19,8 +19,8 @@ from api.model_name import ModelName
 from api.problems import problem_responses
 from api.raw import RawRoute, body_of, header_of
 from ingest.bodies import decode_body
-from ingest.chunks import CBOR, JSON
 from ingest.classify_body import MAX_CHUNKS, MAX_DURATION_S, duration_s, read_recording, side_of
+from ingest.media_types import CBOR, JSON
 from models.exercise.layout import model_id
 from models.exercise.minimum_sets import NEEDED
 from models.recognition.counting import FROM_S, UP_TO_S, repetitions
@@ -156,7 +156,7 @@ async def classify(request: Request) -> Response:
     else:
         response = await asyncio.to_thread(classify_response, recording, ladder, count=count)
     _count_answer(services, ladder, response)
-    return Response(msgspec.json.encode(response), media_type="application/json")
+    return Response(msgspec.json.encode(response), media_type=JSON)
 
 
 @lru_cache(maxsize=64)
