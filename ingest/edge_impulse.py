@@ -19,8 +19,8 @@ import numpy as np
 from ingest.cbor import plain_decoder
 from ingest.checks import bad, checked
 from ingest.chunks import Chunk, canonical_body
-from ingest.json_chunk import MIN_SCALE
 from ingest.media_types import CBOR, JSON, media_type_of
+from ingest.quantise import quantised
 from models.signal.pieces import Piece
 from schemas.config import Limits
 from schemas.errors import BadChunk
@@ -124,8 +124,8 @@ def _piece(
     largest = float(np.abs(values).max())
     if largest > MAX_MAGNITUDE[unit]:
         raise bad("payload.values", largest, f"must lie within ±{MAX_MAGNITUDE[unit]:g} {unit}")
-    scale = max(largest / 32767, MIN_SCALE)
-    return Piece(start_ns, rate_hz, unit, scale, np.rint(values / scale).astype(np.int16))
+    scale, counts = quantised(values)
+    return Piece(start_ns, rate_hz, unit, scale, counts)
 
 
 def _start_ns(t0_ns: int | None, document: Mapping[str, Any], n: int, interval_ms: float) -> int:
