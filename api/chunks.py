@@ -14,7 +14,7 @@ from starlette.responses import Response
 from api.dependencies import Services, authorise, security, services_of
 from api.fields import SessionId
 from api.items import MAX_ITEMS, Item, decoded, items_in
-from api.problems import problem_response, problem_responses
+from api.problems import problem_members, problem_responses
 from api.quota import store_chunk
 from api.raw import RawRoute, body_of, header_of
 from api.request_middleware import RATE_LIMIT
@@ -187,10 +187,7 @@ class _Upload:
 
     async def _refusal(self, item: Item, error: MuvrError) -> object:
         await asyncio.sleep(0)  # lets other requests run in between
-        problem = msgspec.Raw(bytes(problem_response(error, self._request).body))
-        # An item has no header fields: this member replaces Retry-After.
-        wait = {"retry_after_s": error.retry_after_s} if isinstance(error, LimitExceeded) else {}
-        return {"stream": item.stream, "seq": item.seq, **wait, "problem": problem}
+        return {"stream": item.stream, "seq": item.seq, **problem_members(error, self._request)}
 
 
 @lru_cache(4096)
