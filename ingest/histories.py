@@ -13,12 +13,13 @@ from itertools import islice
 from uuid import UUID
 
 from ingest import plans, sessions, sets
+from ingest.client_ids import check_client_id
 from ingest.event_writer import EventWriter
 from ingest.projections import project_all
 from schemas.config import Limits
 from schemas.errors import BadEvent, Deleted, EventConflict
 from schemas.events import SessionOpening, SetConfirmation
-from schemas.ids import check_client_id, day_of, slot
+from schemas.ids import day_of, slot
 from schemas.layout import month_of
 from schemas.topics import Topic
 from store.journal import Event
@@ -83,13 +84,12 @@ def _validate(writer: EventWriter, limits: Limits, session: HistorySession) -> N
             value=sorted(session.opening.streams),
         )
     now_ms = writer.now_us() // 1000
-    days = (limits.clock_past_days, limits.clock_future_days)
-    check_client_id(session.session_id, "session", now_ms, *days)
+    check_client_id(session.session_id, "session", now_ms, limits)
     if session.plan is not None and session.opening.plan is not None:
-        check_client_id(session.opening.plan, "plan", now_ms, *days)
+        check_client_id(session.opening.plan, "plan", now_ms, limits)
     row = _row(session)
     for set_id, confirmation in session.sets:
-        check_client_id(set_id, "set", now_ms, *days)
+        check_client_id(set_id, "set", now_ms, limits)
         sets.check_inside(confirmation, row, writer)
 
 

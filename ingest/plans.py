@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping
 from uuid import UUID
 
+from ingest.client_ids import check_client_id
 from ingest.event_writer import ChargeBytes, EventWriter, charge_nothing
 from ingest.projections import project
 from schemas.config import Limits
 from schemas.errors import EventConflict
-from schemas.ids import check_client_id
 from schemas.topics import Topic
 from store.plans import Plan, PlannedSets, PlanVersion
 
@@ -52,8 +52,7 @@ async def put_plan(
         newest = await _newest(writer, user_id, plan_id)
         if newest is None:
             now_ms = writer.now_us() // 1000
-            days = (limits.clock_past_days, limits.clock_future_days)
-            check_client_id(plan_id, "plan", now_ms, *days)
+            check_client_id(plan_id, "plan", now_ms, limits)
         if plan := if_equal(newest):
             return plan
         charge(len(json.dumps(body)))

@@ -5,13 +5,13 @@ from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
+from ingest.client_ids import check_client_id
 from ingest.deletions import session_deletion
 from ingest.event_writer import EventWriter
 from ingest.projections import project, project_all
 from schemas.config import Limits
 from schemas.errors import BadEvent, Deleted, EventConflict, NotFound
 from schemas.events import MAX_STREAMS, SessionOpening
-from schemas.ids import check_client_id
 from schemas.times import us_of
 from schemas.topics import Topic
 from store.journal import Event
@@ -34,7 +34,7 @@ async def open_session(
         EventConflict: a stream is already declared differently.
     """
     now_ms = writer.now_us() // 1000
-    check_client_id(session_id, "session", now_ms, limits.clock_past_days, limits.clock_future_days)
+    check_client_id(session_id, "session", now_ms, limits)
     is_new = await _check_opening(writer, user_id, session_id, opening)
     wanted = _events(writer, session_id, opening)
     stored = await _append(writer, user_id, wanted, batched=is_new)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from uuid import UUID
 
+from ingest.client_ids import check_client_id
 from ingest.deletions import set_deletion
 from ingest.event_writer import EventWriter
 from ingest.projections import project
@@ -10,7 +11,7 @@ from ingest.sessions import require_session
 from schemas.config import Limits
 from schemas.errors import BadEvent, ClockSkew, Deleted, EventConflict, NotFound, StaleRevision
 from schemas.events import SetConfirmation
-from schemas.ids import check_client_id, may_exist, slot
+from schemas.ids import may_exist, slot
 from schemas.topics import Topic
 from store.records import Records
 from store.sessions import SessionRow
@@ -51,7 +52,7 @@ async def confirm_set(
         StaleRevision: it was corrected since that revision.
     """
     now_ms = writer.now_us() // 1000
-    check_client_id(set_id, "set", now_ms, limits.clock_past_days, limits.clock_future_days)
+    check_client_id(set_id, "set", now_ms, limits)
     session = await require_session(writer, user_id, session_id)
     await _refuse_outside(writer, session, user_id, set_id, confirmation)
     if if_match is not None:
