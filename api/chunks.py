@@ -16,7 +16,7 @@ from api.fields import SessionId
 from api.items import MAX_ITEMS, Item, decoded, items_in
 from api.problems import problem_members, problem_responses
 from api.quota import store_chunk
-from api.raw import RawRoute, body_of, header_of
+from api.raw import RawRoute, body_of, header_of, parameter
 from api.request_middleware import RATE_LIMIT
 from ingest.bodies import decode_body
 from ingest.chunks import decode_chunk
@@ -63,12 +63,8 @@ class BatchResponse(BaseModel):
     )
 
 
-def _parameter(name: str, schema: dict[str, object], where: str = "path") -> dict[str, object]:
-    return {"name": name, "in": where, "required": where == "path", "schema": schema}
-
-
-_SESSION = _parameter("session", {"type": "string", "format": "uuid"})
-_ENCODING = _parameter(
+_SESSION = parameter("session", {"type": "string", "format": "uuid"})
+_ENCODING = parameter(
     "Content-Encoding", {"type": "string", "enum": ["zstd", "gzip", "identity"]}, "header"
 )
 _CHUNK = {"schema": {"$ref": "#/components/schemas/ChunkSchema"}}
@@ -83,8 +79,8 @@ _CHUNK = {"schema": {"$ref": "#/components/schemas/ChunkSchema"}}
         "security": security(SCOPE),
         "parameters": [
             _SESSION,
-            _parameter("stream", {"type": "string"}),
-            _parameter("seq", {"type": "integer", "minimum": 0, "maximum": SEQ_MAX}),
+            parameter("stream", {"type": "string"}),
+            parameter("seq", {"type": "integer", "minimum": 0, "maximum": SEQ_MAX}),
             _ENCODING,
         ],
         "requestBody": {"required": True, "content": {CBOR: _CHUNK, JSON: _CHUNK}},

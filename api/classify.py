@@ -17,7 +17,7 @@ from api.fields import AbstainReason
 from api.model_cache import LoadedModel, rungs_of
 from api.model_name import ModelName
 from api.problems import problem_responses
-from api.raw import RawRoute, body_of, header_of
+from api.raw import RawRoute, body_of, header_of, parameter
 from ingest.bodies import decode_body
 from ingest.classify_body import MAX_CHUNKS, MAX_DURATION_S, duration_s, read_recording, side_of
 from ingest.media_types import CBOR, JSON
@@ -98,26 +98,19 @@ _BODY = {
     },
 }
 _PARAMETERS = [
-    {
-        "name": "side",
-        "in": "query",
-        "required": False,
-        "schema": {"type": "string", "enum": ["left", "right"]},
-        "description": "the wrist; where it is not said, both are tried",
-    },
-    {
-        "name": "reps",
-        "in": "query",
-        "required": False,
-        "schema": {"type": "boolean", "default": True},
-        "description": "whether to count repetitions as well",
-    },
-    {
-        "name": "Content-Encoding",
-        "in": "header",
-        "required": False,
-        "schema": {"type": "string", "enum": ["zstd", "gzip"]},
-    },
+    parameter(
+        "side",
+        {"type": "string", "enum": ["left", "right"]},
+        "query",
+        "the wrist; where it is not said, both are tried",
+    ),
+    parameter(
+        "reps",
+        {"type": "boolean", "default": True},
+        "query",
+        "whether to count repetitions as well",
+    ),
+    parameter("Content-Encoding", {"type": "string", "enum": ["zstd", "gzip"]}, "header"),
 ]
 
 
