@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from uuid import UUID
 
-from ingest import plans, sessions, sets
+from ingest import plans, sessions, sets, slots
 from ingest.client_ids import check_client_id
 from ingest.event_writer import EventWriter
 from ingest.projections import project_all
@@ -97,7 +97,7 @@ def _plan_events(writer: EventWriter, session: HistorySession) -> list[Event]:
     plan_id = session.opening.plan
     if plan_id is None or session.plan is None:
         return []
-    return [writer.event(plan_id, plans.slot_key(0), "plan-kept", session.plan)]
+    return [writer.event(plan_id, slots.plan_version(plan_id, 0), "plan-kept", session.plan)]
 
 
 def _row(session: HistorySession) -> SessionRow:
@@ -109,14 +109,15 @@ def _row(session: HistorySession) -> SessionRow:
 
 def _opening_event(writer: EventWriter, session: HistorySession) -> Event:
     body = sessions.opening_body(session.opening)
-    return writer.event(session.session_id, sessions.OPENING_SLOT, "session-opened", body)
+    slot_id = slots.session_opened(session.session_id)
+    return writer.event(session.session_id, slot_id, "session-opened", body)
 
 
 def _confirmation_events(writer: EventWriter, session: HistorySession) -> list[Event]:
     return [
         writer.event(
             set_id,
-            sets.slot_key(None),
+            slots.set_confirmed(set_id, 0),
             "set-confirmed",
             sets.confirmation_body(session.session_id, confirmation),
         )

@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
+from ingest import slots
 from ingest.client_ids import check_client_id
 from ingest.deletions import session_deletion
 from ingest.event_writer import EventWriter
@@ -18,7 +19,6 @@ from store.journal import Event
 from store.sessions import SessionRow
 
 TOPIC: Topic = "sessions"
-OPENING_SLOT = ("session", "open")
 
 
 async def open_session(
@@ -71,8 +71,9 @@ async def delete_session(writer: EventWriter, user_id: UUID, session_id: UUID) -
     """
     with suppress(Deleted):  # project again: the first attempt may have failed half way
         await require_session(writer, user_id, session_id)
+    slot_id = slots.session_deleted(session_id)
     event, _ = await writer.write(
-        user_id, session_id, ("session", "delete"), "session-deleted", {}, topic="sets"
+        user_id, session_id, slot_id, "session-deleted", {}, topic="sets"
     )
     await project(writer.records, user_id, event, writer.now_us())
 
@@ -109,13 +110,14 @@ async def _check_opening(
 def _events(writer: EventWriter, session_id: UUID, opening: SessionOpening) -> list[Event]:
     """The events of an opening: the session itself, then its streams by name."""
     meta = {"offset_ms": offset_of(writer, opening.sent_at)}
-    opened = writer.event(session_id, OPENING_SLOT, "session-opened", opening_body(opening))
+    slot_id = slots.session_opened(session_id)
+    opened = writer.event(session_id, slot_id, "session-opened", opening_body(opening))
     return [
         opened,
         *(
             writer.event(
                 session_id,
-                ("stream", name),
+                slots.stream_declared(session_id, name),
                 "stream-declared",
                 {"stream": name, **stream.model_dump(mode="json")},
                 meta=meta,
