@@ -19,13 +19,15 @@ from ingest.projections import project_all
 from schemas.config import Limits
 from schemas.errors import BadEvent, Deleted, EventConflict
 from schemas.events import SessionOpening, SetConfirmation
-from schemas.ids import day_of, slot
+from schemas.ids import day_of
 from schemas.layout import month_of
 from schemas.topics import Topic
 from store.journal import Event
 from store.sessions import SessionRow
 
 MAX_BATCH_EVENTS = 64  # of some 600 bytes each: a batch stays below 40 KB
+_DELETED = {"session": slots.session_deleted, "set": slots.set_deleted}
+"""The slots of deletions that are final; a plan may be stored again, so its own is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,7 @@ def _refuse_deleted_or_streamed(stored: Mapping[UUID, Event], events: Iterable[E
                 value=str(event.entity_id),
             )
         what = event.kind.partition("-")[0]
-        if slot(event.entity_id, what, "delete") in stored:
+        if what in _DELETED and _DELETED[what](event.entity_id) in stored:
             raise Deleted(f"{what} {event.entity_id} was deleted; a new one needs a new id.")
 
 
