@@ -97,11 +97,11 @@ class FormResponse(BaseModel):
 async def get_form(caller: Predict, services: ServicesDep) -> FormResponse:
     """How the caller's sets compare with the caller's own way of doing each exercise."""
     loaded = await _form_model(services, caller.user_id)
-    stored = loaded.stored
+    as_of = loaded.stored.created_at
     return FormResponse(
-        as_of=stored.created_at,
-        stale=await is_stale(services, FAMILY, stored.created_at),
-        model=ModelName(family=FAMILY, level=loaded.level, version=stored.version),
+        as_of=as_of,
+        stale=await is_stale(services, FAMILY, as_of),
+        model=ModelName.of(loaded),
         exercises=[
             exercise_form_schema(exercise_form) for exercise_form in exercise_forms(loaded.model)
         ],
