@@ -16,6 +16,7 @@ from models.exercise.layout import model_id
 from models.recognition.live import LiveSets, recognise_live
 from models.recognition.sets import RecognisedSet, RecognitionModels
 from models.signal.pieces import Piece, Recording
+from schemas.families import EXERCISE
 from schemas.times import NS_PER_S
 
 GUESS_WINDOW_S = 8.0  # five windows of 4 s
@@ -25,7 +26,6 @@ SETS_INTERVAL_S = 5.0
 MAX_SAMPLES = 60_000  # of a stream, 360 kB: devices may claim a thousand a second
 MAX_SPAN_S = 3600.0  # of a stream: devices may claim one a second, all of which becomes 50 Hz
 MAX_FINISHED_SETS = 500  # sets in one connection
-FAMILY = "exercise"
 
 
 class SampleBuffer:
@@ -135,7 +135,7 @@ class LiveGuess:
         try:
             recording = self.buffer.recording()
             layout = model_id(recording)
-            ladder = await self._services.models.ladder(self._user_id, layout, FAMILY)
+            ladder = await self._services.models.ladder(self._user_id, layout, EXERCISE)
             response = await asyncio.to_thread(classify_response, recording, ladder, count=False)
             windows = response.pop("windows")
             response["started_at"] = windows[0]["started_at"] if windows else None

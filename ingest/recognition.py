@@ -14,6 +14,7 @@ from models.exercise.layout import model_id
 from models.recognition.sets import RecognisedSet, RecognitionModels, recognise
 from models.signal.pieces import Recording
 from schemas.errors import AmbiguousChunks, BadSamples
+from schemas.families import EXERCISE
 from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.times import at_ms_of_ns, us_of
 from schemas.topics import Topic
@@ -21,7 +22,6 @@ from store.predictions import Prediction, not_confirmed
 from store.records import Records
 from store.sessions import SessionRow
 
-FAMILY = "exercise"
 TOPIC: Topic = "predictions"
 ModelVersions = dict[str, Any]
 """The versions of the models that were used: layout, exercise (a list), activity, form."""
@@ -206,7 +206,7 @@ def prediction_of(
         abstained=prediction.abstained,
         reason=prediction.reason,
         reps=None if counted is None else counted.count,
-        family=FAMILY,
+        family=EXERCISE,
         level=None if rung is None else rung.level,
         version=None if rung is None else rung.version,
         predicted_at=now.replace(microsecond=now.microsecond // 1000 * 1000),  # as CQL keeps it
