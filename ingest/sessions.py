@@ -72,9 +72,7 @@ async def delete_session(writer: EventWriter, user_id: UUID, session_id: UUID) -
     with suppress(Deleted):  # project again: the first attempt may have failed half way
         await require_session(writer, user_id, session_id)
     slot_id = slots.session_deleted(session_id)
-    event, _ = await writer.write(
-        user_id, session_id, slot_id, "session-deleted", {}, topic="sets"
-    )
+    event, _ = await writer.write(user_id, session_id, slot_id, "session-deleted", {}, topic="sets")
     await project(writer.records, user_id, event, writer.now_us())
 
 

@@ -8,7 +8,7 @@ what a crash left unfinished is completed.
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import accumulate
 from uuid import UUID
 

@@ -6,7 +6,9 @@ from ingest.media_types import CBOR, CBOR_SEQUENCE, JSON, media_type_of
 from schemas.errors import UnsupportedMedia
 
 
-@pytest.mark.parametrize("header", [CBOR, "APPLICATION/cbor", f" {CBOR} ; charset=utf-8", f"{CBOR};"])
+@pytest.mark.parametrize(
+    "header", [CBOR, "APPLICATION/cbor", f" {CBOR} ; charset=utf-8", f"{CBOR};"]
+)
 def test_case_blanks_and_parameters_do_not_count(header: str):
     assert media_type_of(header, (JSON, CBOR)) == CBOR
 
