@@ -8,14 +8,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.chunks import CBOR, JSON, SCOPE, ReceiptSchema, chunk_number, session_id_of
+from api.chunks import SCOPE, ReceiptSchema, chunk_number, session_id_of
 from api.dependencies import authorise, security, services_of
 from api.problems import problem_responses
 from api.quota import chunk_quota, store_charged_chunk
-from api.raw import RawRoute
+from api.raw import RawRoute, parameter
 from ingest.bodies import decode_body
 from ingest.edge_impulse import read_acquisition
 from ingest.json_chunk import nanoseconds
+from ingest.media_types import CBOR, JSON
 from schemas.errors import BadChunk
 from schemas.wire import SEQ_MAX
 from store.sessions import SessionRow
@@ -49,25 +50,14 @@ class AcquisitionResponse(BaseModel):
     openapi_extra={
         "security": security(SCOPE),
         "parameters": [
-            {
-                "name": "session",
-                "in": "path",
-                "required": True,
-                "schema": {"type": "string", "format": "uuid"},
-            },
-            {
-                "name": "seq",
-                "in": "path",
-                "required": True,
-                "schema": {"type": "integer", "minimum": 0, "maximum": SEQ_MAX},
-            },
-            {
-                "name": "t0",
-                "in": "query",
-                "required": False,
-                "schema": {"type": "string", "format": "date-time"},
-                "description": "time of the first sample; else it ends at `protected.iat`",
-            },
+            parameter("session", {"type": "string", "format": "uuid"}),
+            parameter("seq", {"type": "integer", "minimum": 0, "maximum": SEQ_MAX}),
+            parameter(
+                "t0",
+                {"type": "string", "format": "date-time"},
+                "query",
+                "time of the first sample; else it ends at `protected.iat`",
+            ),
         ],
         "requestBody": {
             "required": True,

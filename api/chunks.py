@@ -14,13 +14,14 @@ from starlette.responses import Response
 from api.dependencies import Services, authorise, security, services_of
 from api.fields import SessionId
 from api.items import MAX_ITEMS, Item, decoded, items_in
-from api.problems import problem_response, problem_responses
+from api.problems import problem_members, problem_responses
 from api.quota import store_chunk
-from api.raw import RawRoute, body_of, header_of
+from api.raw import RawRoute, body_of, header_of, parameter
 from api.request_middleware import RATE_LIMIT
 from ingest.bodies import decode_body
-from ingest.chunks import CBOR, JSON, decode_chunk
-from schemas.errors import BadEvent, LimitExceeded, MuvrError, Retryable, UnsupportedMedia
+from ingest.chunks import decode_chunk
+from ingest.media_types import CBOR, CBOR_SEQUENCE, JSON, media_type_of
+from schemas.errors import BadEvent, LimitExceeded, MuvrError, Retryable
 from schemas.wire import SEQ_MAX
 
 SCOPE = "sensor:write"
@@ -62,12 +63,8 @@ class BatchResponse(BaseModel):
     )
 
 
-def _parameter(name: str, schema: dict[str, object], where: str = "path") -> dict[str, object]:
-    return {"name": name, "in": where, "required": where == "path", "schema": schema}
-
-
-_SESSION = _parameter("session", {"type": "string", "format": "uuid"})
-_ENCODING = _parameter(
+_SESSION = parameter("session", {"type": "string", "format": "uuid"})
+_ENCODING = parameter(
     "Content-Encoding", {"type": "string", "enum": ["zstd", "gzip", "identity"]}, "header"
 )
 _CHUNK = {"schema": {"$ref": "#/components/schemas/ChunkSchema"}}
@@ -82,8 +79,8 @@ _CHUNK = {"schema": {"$ref": "#/components/schemas/ChunkSchema"}}
         "security": security(SCOPE),
         "parameters": [
             _SESSION,
-            _parameter("stream", {"type": "string"}),
-            _parameter("seq", {"type": "integer", "minimum": 0, "maximum": SEQ_MAX}),
+            parameter("stream", {"type": "string"}),
+            parameter("seq", {"type": "integer", "minimum": 0, "maximum": SEQ_MAX}),
             _ENCODING,
         ],
         "requestBody": {"required": True, "content": {CBOR: _CHUNK, JSON: _CHUNK}},
@@ -118,7 +115,7 @@ async def put_chunk(request: Request) -> Response:
             "required": True,
             "description": f"at most {MAX_ITEMS} items",
             "content": {
-                "application/cbor-seq": {"schema": {"type": "string", "format": "binary"}},
+                CBOR_SEQUENCE: {"schema": {"type": "string", "format": "binary"}},
                 CBOR: {"schema": {"type": "string", "format": "binary"}},
             },
         },
@@ -134,13 +131,7 @@ async def post_chunks(request: Request) -> Response:
     caller = await authorise(request, SCOPE)
     services = services_of(request)
     session_id = session_id_of(request.path_params["session"])
-    kind = header_of(request, b"content-type").partition(";")[0].strip().lower()
-    if kind not in ("application/cbor-seq", CBOR):
-        raise UnsupportedMedia(
-            f"Content-Type {kind!r} is not known here; send application/cbor-seq",
-            field="Content-Type",
-            value=kind,
-        )
+    media_type_of(header_of(request, b"content-type"), (CBOR_SEQUENCE, CBOR))  # refuses others
     await services.recorder.session(caller.user_id, session_id)  # one 404 instead of many
     encoding = header_of(request, b"content-encoding")
     body = decode_body(await body_of(request), encoding, services.config.limits)
@@ -192,10 +183,7 @@ class _Upload:
 
     async def _refusal(self, item: Item, error: MuvrError) -> object:
         await asyncio.sleep(0)  # lets other requests run in between
-        problem = msgspec.Raw(bytes(problem_response(error, self._request).body))
-        # An item has no header fields: this member replaces Retry-After.
-        wait = {"retry_after_s": error.retry_after_s} if isinstance(error, LimitExceeded) else {}
-        return {"stream": item.stream, "seq": item.seq, **wait, "problem": problem}
+        return {"stream": item.stream, "seq": item.seq, **problem_members(error, self._request)}
 
 
 @lru_cache(4096)

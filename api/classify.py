@@ -17,10 +17,10 @@ from api.fields import AbstainReason
 from api.model_cache import LoadedModel, rungs_of
 from api.model_name import ModelName
 from api.problems import problem_responses
-from api.raw import RawRoute, body_of, header_of
+from api.raw import RawRoute, body_of, header_of, parameter
 from ingest.bodies import decode_body
-from ingest.chunks import CBOR, JSON
 from ingest.classify_body import MAX_CHUNKS, MAX_DURATION_S, duration_s, read_recording, side_of
+from ingest.media_types import CBOR, JSON
 from models.exercise.layout import model_id
 from models.exercise.minimum_sets import NEEDED
 from models.recognition.counting import FROM_S, UP_TO_S, repetitions
@@ -29,9 +29,9 @@ from models.recognition.wearing import name_as_worn
 from models.reps.count import Repetitions
 from models.signal.pieces import Recording, Side
 from models.signal.wrist import wrist_signals
+from schemas.families import EXERCISE
 
 router = APIRouter(prefix="/v1", tags=["predictions"], route_class=RawRoute)
-FAMILY = "exercise"
 INLINE_S = 20.0  # a longer recording is classified in a thread, so that others do not wait for it
 INLINE_BYTES = 1 << 17  # likewise: 300 bytes of zstd may be 30,000 chunks, which take a second
 WITHOUT_MODEL = f"Confirm {NEEDED}. The next training learns your model from them."
@@ -98,26 +98,19 @@ _BODY = {
     },
 }
 _PARAMETERS = [
-    {
-        "name": "side",
-        "in": "query",
-        "required": False,
-        "schema": {"type": "string", "enum": ["left", "right"]},
-        "description": "the wrist; where it is not said, both are tried",
-    },
-    {
-        "name": "reps",
-        "in": "query",
-        "required": False,
-        "schema": {"type": "boolean", "default": True},
-        "description": "whether to count repetitions as well",
-    },
-    {
-        "name": "Content-Encoding",
-        "in": "header",
-        "required": False,
-        "schema": {"type": "string", "enum": ["zstd", "gzip"]},
-    },
+    parameter(
+        "side",
+        {"type": "string", "enum": ["left", "right"]},
+        "query",
+        "the wrist; where it is not said, both are tried",
+    ),
+    parameter(
+        "reps",
+        {"type": "boolean", "default": True},
+        "query",
+        "whether to count repetitions as well",
+    ),
+    parameter("Content-Encoding", {"type": "string", "enum": ["zstd", "gzip"]}, "header"),
 ]
 
 
@@ -147,7 +140,7 @@ async def classify(request: Request) -> Response:
     else:
         recording = await asyncio.to_thread(read_recording, *args)
     seconds = duration_s(recording)
-    ladder = await services.models.ladder(caller.user_id, model_id(recording), FAMILY)
+    ladder = await services.models.ladder(caller.user_id, model_id(recording), EXERCISE)
     if seconds <= INLINE_S and not (count and seconds >= FROM_S):
         # In step with all concurrent requests: running the same code again is a quarter cheaper.
         await asyncio.sleep(0)
@@ -156,7 +149,7 @@ async def classify(request: Request) -> Response:
     else:
         response = await asyncio.to_thread(classify_response, recording, ladder, count=count)
     _count_answer(services, ladder, response)
-    return Response(msgspec.json.encode(response), media_type="application/json")
+    return Response(msgspec.json.encode(response), media_type=JSON)
 
 
 @lru_cache(maxsize=64)
@@ -188,7 +181,7 @@ def _response(named: LadderPrediction, counted: Repetitions | None = None) -> di
         "next_step": WITHOUT_MODEL if prediction.reason == NO_MODEL.reason else None,
         "model": None
         if rung is None
-        else {"family": FAMILY, "level": rung.level, "version": rung.version},
+        else {"family": EXERCISE, "level": rung.level, "version": rung.version},
         "reps": None if counted is None else counted.count,
         "reps_confidence": None if counted is None else counted.confidence,
         "guess": prediction.guess,
@@ -214,4 +207,4 @@ def _count_answer(
         (loaded.stored.created_at for loaded in ladder if loaded.level == level), None
     )
     age_s = None if created_at is None else (services.clock() - created_at).total_seconds()
-    services.metrics.count_answer(FAMILY, level, outcome, age_s)
+    services.metrics.count_answer(EXERCISE, level, outcome, age_s)

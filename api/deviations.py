@@ -100,34 +100,28 @@ async def list_deviations(
 
 def deviation_entry(row: DeviationRow) -> DeviationEntry:
     """A deviation as clients see it."""
-    return DeviationEntry.model_validate(
-        {
-            "session": row.session_id,
-            "set": row.set_id,
-            "kinds": sorted(row.kinds),
-            "planned": _side(row, "planned"),
-            "actual": _side(row, "actual"),
-            "started_at_utc": row.started_at_utc,
-            "timezone": row.timezone,
-            "local_hour": row.local_hour,
-            "local_date": row.local_date,
-            "source": row.source,
-            "confidence": row.confidence,
-        }
-    )
+    return DeviationEntry.model_validate(_members(row))
 
 
 def deviation_schema(row: DeviationRow) -> DeviationSchema:
     """A deviation of a session as clients see it."""
-    entry = deviation_entry(row)
-    return DeviationSchema(
-        set=entry.set,
-        kinds=entry.kinds,
-        planned=entry.planned,
-        actual=entry.actual,
-        source=entry.source,
-        confidence=entry.confidence,
-    )
+    return DeviationSchema.model_validate(_members(row))
+
+
+def _members(row: DeviationRow) -> dict[str, Any]:
+    return {
+        "session": row.session_id,
+        "set": row.set_id,
+        "kinds": sorted(row.kinds),
+        "planned": _side(row, "planned"),
+        "actual": _side(row, "actual"),
+        "started_at_utc": row.started_at_utc,
+        "timezone": row.timezone,
+        "local_hour": row.local_hour,
+        "local_date": row.local_date,
+        "source": row.source,
+        "confidence": row.confidence,
+    }
 
 
 def _side(row: DeviationRow, side: str) -> dict[str, Any] | None:

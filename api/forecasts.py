@@ -100,7 +100,7 @@ async def get_next_exercise(
     answer = loaded.model.continued(log_from(before)).predict(so_far, before=last)
     return NextExerciseResponse(
         exercises=[NextExerciseSchema(exercise=name, probability=share) for name, share in answer],
-        model=_name(loaded),
+        model=ModelName.of(loaded),
     )
 
 
@@ -131,7 +131,7 @@ async def get_load(
         weight_kg=forecasts.get("weight_kg"),
         reps=forecasts.get("reps"),
         intensity=forecasts.get("intensity"),
-        model=_name(loaded),
+        model=ModelName.of(loaded),
     )
 
 
@@ -162,7 +162,7 @@ async def get_intensity(
     )
     low, high = loaded.model.interval(value)
     return IntensityResponse(
-        exercise=exercise, intensity=value, low=low, high=high, model=_name(loaded)
+        exercise=exercise, intensity=value, low=low, high=high, model=ModelName.of(loaded)
     )
 
 
@@ -220,7 +220,3 @@ def _done_sets(rows: Iterable[SetRow], *, ends: bool) -> list[DoneSet]:
         )
         for row in rows
     ]
-
-
-def _name(loaded: LoadedModel) -> ModelName:
-    return ModelName(family=loaded.stored.family, level=loaded.level, version=loaded.stored.version)

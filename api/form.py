@@ -18,10 +18,10 @@ from models.form.quantities import QUANTITIES
 from models.form.summary import ExerciseForm, JudgedSet, exercise_forms, symmetries_of
 from models.form.template import FormTemplate
 from schemas.errors import NotComputedYet
+from schemas.families import FORM
 from schemas.inputs import ACC3, ACC6
 
 router = APIRouter(prefix="/v1/me", tags=["predictions"])
-FAMILY = "form"
 
 
 class QuantitySchema(BaseModel):
@@ -97,11 +97,11 @@ class FormResponse(BaseModel):
 async def get_form(caller: Predict, services: ServicesDep) -> FormResponse:
     """How the caller's sets compare with the caller's own way of doing each exercise."""
     loaded = await _form_model(services, caller.user_id)
-    stored = loaded.stored
+    as_of = loaded.stored.created_at
     return FormResponse(
-        as_of=stored.created_at,
-        stale=await is_stale(services, FAMILY, stored.created_at),
-        model=ModelName(family=FAMILY, level=loaded.level, version=stored.version),
+        as_of=as_of,
+        stale=await is_stale(services, FORM, as_of),
+        model=ModelName.of(loaded),
         exercises=[
             exercise_form_schema(exercise_form) for exercise_form in exercise_forms(loaded.model)
         ],
@@ -153,7 +153,7 @@ async def _form_model(services: Services, user_id: UUID) -> LoadedModel:
     Raises:
         NotComputedYet: there is none.
     """
-    candidates = [await services.models.find(user_id, layout, FAMILY) for layout in (ACC6, ACC3)]
+    candidates = [await services.models.find(user_id, layout, FORM) for layout in (ACC6, ACC3)]
     form_models = [form_model for form_model in candidates if form_model is not None]
     if not form_models:
         raise NotComputedYet(

@@ -10,7 +10,8 @@ import msgspec
 
 from ingest.cbor import plain_decoder
 from ingest.checks import bad
-from ingest.chunks import CBOR, Chunk, decode_chunk
+from ingest.chunks import Chunk, decode_chunk
+from ingest.media_types import CBOR
 from schemas.config import Limits
 from schemas.errors import BadChunk
 

@@ -36,7 +36,6 @@ from schemas.errors import (
     BadChunk,
     BadInput,
     LimitExceeded,
-    MissingScope,
     MuvrError,
     NotAuthenticated,
     Retryable,
@@ -255,8 +254,7 @@ async def _revalidated(connection: LiveConnection) -> Caller:
 
 async def _authenticate(services: Services, token: str) -> Caller:
     caller = await services.authenticator.authenticate_token(token)
-    if SCOPE not in caller.scopes:
-        raise MissingScope(f"This needs the scope {SCOPE}.")
+    caller.require_scope(SCOPE)
     return caller
 
 

@@ -14,7 +14,7 @@ from api.authenticator import Caller
 from api.dependencies import Services
 from api.items import Item
 from api.live_results import LiveGuess, LiveSetTracker
-from api.problems import kind_of, problem_response
+from api.problems import embedded_problem, kind_of, problem_members
 from schemas.errors import LimitExceeded, MuvrError
 
 MAX_CONCURRENT_CHUNKS = 16  # in flight on one connection; more wait in the socket
@@ -49,17 +49,14 @@ class LiveConnection:
 
     async def send_problem(self, error: MuvrError, item: Item | None = None) -> None:
         """Send a problem, with the chunk that it is about and when to retry."""
-        problem = msgspec.Raw(bytes(problem_response(error, self.socket).body))
         about = {} if item is None else {"stream": item.stream, "seq": item.seq}
-        # A message has no header fields: this member replaces Retry-After.
-        wait = {"retry_after_s": error.retry_after_s} if isinstance(error, LimitExceeded) else {}
-        await self.send("problem", **about, **wait, problem=problem)
+        await self.send("problem", **about, **problem_members(error, self.socket))
 
 
 async def close_with_problem(socket: WebSocket, error: MuvrError) -> None:
     """Send the problem, and close with 4000 + its status."""
     status = kind_of(error).status
-    problem = msgspec.Raw(bytes(problem_response(error, socket).body))
+    problem = embedded_problem(error, socket)
     text = msgspec.json.encode({"type": "problem", "problem": problem}).decode()
     await ignore_disconnect(socket.send_text(text))
     retry = error.retry_after_s if isinstance(error, LimitExceeded) else 1

@@ -20,11 +20,11 @@ from models.recognition.sets import FormModels, SetMeasurements, measure_set
 from models.signal.corrections import timeline
 from models.signal.pieces import Recording
 from schemas.errors import BadSamples
+from schemas.families import FORM
 from store.records import Records
 from store.sessions import SessionRow, StreamList, newest_revision
 from store.sets import SetRow
 
-FAMILY = "form"
 MAX_CACHED = 2048  # sets; some kilobytes each
 
 
@@ -66,7 +66,7 @@ class Measurer:
             return {}
         lists = await self._records.sessions.lists(user_id, session.session_id)
         samples = newest_revision(lists)
-        forms = await self._models.by_layout(user_id, layout, FAMILY)
+        forms = await self._models.by_layout(user_id, layout, FORM)
         versions = tuple(loaded.stored.version for loaded in forms.values())
         form_models: FormModels = {of_layout: loaded.model for of_layout, loaded in forms.items()}
         keys = {

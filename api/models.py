@@ -13,7 +13,7 @@ from api.model_name import ModelName
 from api.problems import problem_responses
 from models.exercise.minimum_sets import NEEDED
 from schemas.errors import NoModel, NotAcceptable
-from schemas.families import FAMILIES
+from schemas.families import EXERCISE, FAMILIES
 from schemas.inputs import INPUTS, ModelInput
 from store.models import StoredModel
 from store.pointers import ServingVersion
@@ -111,7 +111,7 @@ async def download_model(
         step = f"It takes confirmed sets: {NEEDED}. The next training learns them."
         raise NoModel(
             f"No {family} model for {' or '.join(layouts)} serves you yet.",
-            next_step=step if family == "exercise" else "",
+            next_step=step if family == EXERCISE else "",
         )
     level, serving = serving_model
     etag = f'"{serving.version}-{form}"'
@@ -136,7 +136,7 @@ def content_of(stored: StoredModel, form: ModelForm) -> bytes:
     """
     if form == "npz":
         return stored.content
-    if stored.family != "exercise":
+    if stored.family != EXERCISE:
         raise NotAcceptable(f"{stored.family} comes as npz only.", field="format", value=form)
     # onnx is heavy, and most services never need it.
     from models.exercise.export import onnx_bytes, raw_json

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.examples import CBOR_CHUNK, CBOR_CLASSIFY_BODY, CBOR_ITEMS, CHUNK, CLASSIFY_BODY
 from api.problems import MEDIA_TYPE, METHODS, Problem, problem_responses
-from ingest.chunks import CBOR, JSON
+from ingest.media_types import CBOR, CBOR_SEQUENCE, JSON
 
 _ABOUT = """Recordings in, one model per user, answers out.
 
@@ -21,9 +21,6 @@ name is taken, it was stored: log in.
 Lists come in pages of `limit` rows: send the `cursor` of an answer to get the page after it; on
 the last page it is null.
 """
-
-
-CBOR_SEQUENCE = "application/cbor-seq"
 
 
 Axis = Annotated[

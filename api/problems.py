@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
@@ -145,6 +146,18 @@ def problem_response(error: errors.MuvrError, request: HTTPConnection) -> Respon
     if isinstance(error, errors.DatabaseUnavailable):
         detail = "Cassandra does not answer; this may have been stored. Send the same again."
     return _response(request, kind, detail, members, headers)
+
+
+def embedded_problem(error: errors.MuvrError, connection: HTTPConnection) -> msgspec.Raw:
+    """The problem of an error, as a value inside a larger JSON document."""
+    return msgspec.Raw(bytes(problem_response(error, connection).body))
+
+
+def problem_members(error: errors.MuvrError, connection: HTTPConnection) -> dict[str, object]:
+    """What an item of a batch or a live message says of an error: `problem`, and when to retry."""
+    # It has no header fields: this member replaces Retry-After.
+    wait = {"retry_after_s": error.retry_after_s} if isinstance(error, errors.LimitExceeded) else {}
+    return {**wait, "problem": embedded_problem(error, connection)}
 
 
 def unexpected(request: HTTPConnection) -> Response:

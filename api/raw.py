@@ -4,7 +4,7 @@ Measured: an ordinary route with dependencies spends more time on a chunk than h
 writing it together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect, Request
@@ -48,6 +48,17 @@ class Shortcut:
                     await route.handle(scope, receive, send)
                     return
         await self._app(scope, receive, send)
+
+
+def parameter(
+    name: str, schema: Mapping[str, object], where: str = "path", description: str = ""
+) -> dict[str, object]:
+    """The OpenAPI object of a parameter, which a raw route has to write itself.
+
+    Only those of the path are required.
+    """
+    about = {"description": description} if description else {}
+    return {"name": name, "in": where, "required": where == "path", "schema": schema, **about}
 
 
 def header_of(request: Request, name: bytes) -> str:

@@ -19,7 +19,6 @@ from api.fair_queue import FairQueue
 from api.measure import Measurer
 from api.model_cache import ModelCache, rungs_of
 from ingest.recognition import (
-    FAMILY,
     ModelVersions,
     declared_layout,
     outdated,
@@ -28,6 +27,7 @@ from ingest.recognition import (
     versions_used,
 )
 from models.recognition.sets import RecognitionModels, SetMeasurements
+from schemas.families import ACTIVITY, EXERCISE, FORM
 from schemas.inputs import ACC3, ACC6, input_layout
 from store.predictions import Prediction
 from store.records import Records
@@ -181,11 +181,11 @@ class Recogniser:
         self, user_id: UUID, layout: str
     ) -> tuple[ModelVersions, RecognitionModels]:
         """The models that serve a user now, and their versions."""
-        ladder = await self._models.ladder(user_id, layout, FAMILY)
-        activities = await self._models.by_layout(user_id, layout, "activity")
+        ladder = await self._models.ladder(user_id, layout, EXERCISE)
+        activities = await self._models.by_layout(user_id, layout, ACTIVITY)
         acc_only = activities.get(ACC3) if layout == ACC6 else None
         activity = activities.get(input_layout(layout)) or acc_only
-        forms = await self._models.by_layout(user_id, layout, "form")
+        forms = await self._models.by_layout(user_id, layout, FORM)
         form = forms.get(input_layout(layout))
         versions = {
             "layout": layout,

@@ -21,9 +21,10 @@ import zstandard
 from api.items import items_in
 from bench.recorded import FIRST_NS
 from ingest.bodies import decode_body
-from ingest.chunks import CBOR, JSON, canonical_body, decode_chunk
+from ingest.chunks import canonical_body, decode_chunk
 from ingest.classify_body import read_recording
 from ingest.edge_impulse import read_acquisition
+from ingest.media_types import CBOR, JSON
 from models.signal.codec import decode_samples, encode_samples
 from models.signal.pieces import Piece
 from models.signal.windows import RATE_HZ

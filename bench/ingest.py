@@ -14,7 +14,7 @@ from bench.load import LoadPlan, LoadResult, RequestTarget, drive, write_bodies
 from bench.recorded import DATA, bodies_of, chunk_targets, cut_pieces, spar_counts
 from bench.rowwise import RowwiseRates, bound_batches, packed_batches, rows_per_s
 from bench.stored import stored_bytes
-from ingest.chunks import CBOR
+from ingest.media_types import CBOR
 from muvr.context import CommandContext
 from muvr.deployment import Deployment, deployed
 from schemas.report import Figure

@@ -14,7 +14,8 @@ import httpx
 import jwt
 import msgspec
 
-from ingest.chunks import CBOR, canonical_body
+from ingest.chunks import canonical_body
+from ingest.media_types import CBOR
 from models.signal.pieces import Piece
 from schemas.wire import Receipt
 

@@ -20,9 +20,10 @@ from msgspec.structs import replace
 
 from bench.load import CHECKOUT, LoadPlan, LoadResult, RequestTarget, drive, write_bodies
 from bench.memory import MIB
-from ingest.chunks import CBOR, canonical_body
+from ingest.chunks import canonical_body
 from ingest.importers.imported import ImportedRecording
 from ingest.importers.spar import read_spar
+from ingest.media_types import CBOR
 from models.exercise.codec import to_bytes
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_global

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.recorded import DATA, cut_pieces
-from ingest.chunks import CBOR, canonical_body, decode_chunk
+from ingest.chunks import canonical_body, decode_chunk
 from ingest.importers.spar import ACC_SCALE_G
+from ingest.media_types import CBOR
 from ingest.rows import row_of
 from muvr.deployment import Deployment
 from schemas.config import Limits

@@ -20,13 +20,13 @@ from ingest.canonical import canonical_piece
 from ingest.cbor import read_cbor
 from ingest.checks import bad, checked, times
 from ingest.json_chunk import read_json
+from ingest.media_types import CBOR, JSON, media_type_of
 from models.signal.codec import pack_bytes, unpack_bytes
 from models.signal.pieces import Piece
 from schemas.config import Limits
-from schemas.errors import BadChunk, BadSamples, TooLarge, UnsupportedMedia
+from schemas.errors import BadChunk, BadSamples, TooLarge
 from schemas.wire import CHUNK_FIELDS
 
-CBOR, JSON = "application/cbor", "application/json"
 _KNOWN = frozenset((*CHUNK_FIELDS, "t_ms"))
 _NEEDED = frozenset(CHUNK_FIELDS)
 _AROUND, _WHOLE = b"A", b"W"
@@ -65,8 +65,7 @@ def decode_chunk(body: bytes, media_type: str, limits: Limits) -> Chunk:
         TooLarge: far more bytes than its samples need.
         UnsupportedMedia: neither CBOR nor JSON.
     """
-    kind = _kind(media_type)
-    if kind == CBOR:
+    if media_type_of(media_type, (CBOR, JSON)) == CBOR:
         piece, envelope = _from_cbor(body, limits)
         return Chunk(hashlib.sha256(body).digest(), piece, envelope)
     piece = checked(read_json(body, limits), limits)
@@ -79,28 +78,16 @@ def read_samples(chunk: object, media_type: str, limits: Limits) -> Piece:
 
     Args:
         chunk: its bytes, or its fields if it was part of a larger body.
-        media_type: of that body.
+        media_type: of that body, `CBOR` or `JSON`.
         limits: `chunk_samples` caps n.
 
     Raises:
         BadChunk: which field, and its value.
-        UnsupportedMedia: neither CBOR nor JSON.
     """
     written = isinstance(chunk, bytes)
-    if _kind(media_type) == JSON:
+    if media_type == JSON:
         return checked(read_json(chunk if written else msgspec.json.encode(chunk), limits), limits)
     return checked(_piece(_fields(read_cbor(chunk) if written else chunk), limits), limits)
-
-
-def _kind(media_type: str) -> str:
-    kind = media_type.partition(";")[0].strip().lower()
-    if kind not in (CBOR, JSON):
-        raise UnsupportedMedia(
-            f"Content-Type {media_type!r} is not known; send {CBOR} or {JSON}",
-            field="Content-Type",
-            value=media_type,
-        )
-    return kind
 
 
 def canonical_body(piece: Piece) -> bytes:

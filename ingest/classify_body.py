@@ -6,10 +6,11 @@ from typing import cast
 import msgspec
 
 from ingest.cbor import read_cbor
-from ingest.chunks import CBOR, JSON, read_samples
+from ingest.chunks import read_samples
+from ingest.media_types import CBOR, JSON, media_type_of
 from models.signal.pieces import Piece, Recording, Side
 from schemas.config import Limits
-from schemas.errors import BadChunk, UnsupportedMedia
+from schemas.errors import BadChunk
 from schemas.wire import UNITS
 
 MAX_DURATION_S = 3600.0  # kilobytes of 1 Hz samples can span weeks, which are resampled to 50 Hz
@@ -25,7 +26,8 @@ def read_recording(
         BadChunk: a part that is no chunk (its name is in `field`), or no acceleration.
         UnsupportedMedia: neither CBOR nor JSON.
     """
-    streams = _streams(body, media_type, limits)
+    media_type = media_type_of(media_type, (CBOR, JSON))
+    streams = _streams(body, media_type)
     if streams is None:
         pieces = [read_samples(body, media_type, limits)]
     else:
@@ -37,18 +39,15 @@ def read_recording(
     return Recording(kinds["acc"], kinds["gyro"], side)
 
 
-def _streams(body: bytes, media_type: str, limits: Limits) -> dict[str, object] | None:
+def _streams(body: bytes, media_type: str) -> dict[str, object] | None:
     """The map of a body that holds `streams`; None for one that is to be read as a chunk."""
     if b"streams" not in body[:64] and b"streams" not in body[-64:]:
         return None
-    kind = media_type.partition(";")[0].strip().lower()
     try:
-        if kind == JSON:
+        if media_type == JSON:
             whole = msgspec.json.decode(body)
-        elif kind == CBOR:
-            whole = read_cbor(body, max_depth=6)  # a list of chunks of lists
         else:
-            raise UnsupportedMedia(f"Send {CBOR} or {JSON}.", field="Content-Type", value=kind)
+            whole = read_cbor(body, max_depth=6)  # a list of chunks of lists
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise BadChunk(f"The body does not decode: {problem}", field="body") from problem
     if not isinstance(whole, dict) or "streams" not in whole:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
+from ingest import slots
 from ingest.event_writer import ChargeBytes, EventWriter, charge_nothing
 from ingest.projections import StoredChunks, project_all, project_lists
 from ingest.sessions import TOPIC, offset_of, require_session
@@ -247,7 +248,7 @@ def _listing(
     revision = current.revision if current else 0
     return writer.event(
         session_id,
-        ("list", stream, revision),
+        slots.stream_listed(session_id, stream, revision),
         "stream-listed",
         {"stream": stream, "hashes": hashes},
         after_us=revision,

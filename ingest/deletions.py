@@ -2,7 +2,8 @@
 
 from uuid import UUID
 
-from schemas.ids import may_exist, slot
+from ingest import slots
+from schemas.ids import may_exist
 from store.journal import Event
 from store.records import Records
 
@@ -11,20 +12,21 @@ async def session_deletion(
     records: Records, user_id: UUID, session_id: UUID, now_us: int
 ) -> Event | None:
     """The event that deleted a session, None if it was not deleted or never existed."""
-    return await _deletion(records, user_id, session_id, "session", now_us)
+    slot_id = slots.session_deleted(session_id)
+    return await _deletion(records, user_id, session_id, slot_id, now_us)
 
 
 async def set_deletion(
     records: Records, user_id: UUID, session_id: UUID, set_id: UUID, now_us: int
 ) -> Event | None:
     """The event that deleted a set, alone or with its session; None if there is none."""
-    own = await _deletion(records, user_id, set_id, "set", now_us)
+    own = await _deletion(records, user_id, set_id, slots.set_deleted(set_id), now_us)
     return own or await session_deletion(records, user_id, session_id, now_us)
 
 
 async def _deletion(
-    records: Records, user_id: UUID, id_: UUID, what: str, now_us: int
+    records: Records, user_id: UUID, id_: UUID, slot_id: UUID, now_us: int
 ) -> Event | None:
     if not may_exist(id_, now_us):
         return None
-    return await records.journal.read(user_id, id_, slot(id_, what, "delete"))
+    return await records.journal.read(user_id, id_, slot_id)

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from ingest import slots
 from models.deviations.align import align
 from models.deviations.model import Target
-from schemas.ids import slot
 from schemas.journal import SessionOpened
 from schemas.times import us_of
 from store.deviations import DeviationRow, deviations_month
@@ -183,4 +183,4 @@ async def _replace(
 
 
 async def _opening(records: Records, user_id: UUID, session_id: UUID) -> Event | None:
-    return await records.journal.read(user_id, session_id, slot(session_id, "session", "open"))
+    return await records.journal.read(user_id, session_id, slots.session_opened(session_id))

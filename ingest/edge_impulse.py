@@ -18,11 +18,12 @@ import numpy as np
 
 from ingest.cbor import plain_decoder
 from ingest.checks import bad, checked
-from ingest.chunks import CBOR, JSON, Chunk, canonical_body
-from ingest.json_chunk import MIN_SCALE
+from ingest.chunks import Chunk, canonical_body
+from ingest.media_types import CBOR, JSON, media_type_of
+from ingest.quantise import quantised
 from models.signal.pieces import Piece
 from schemas.config import Limits
-from schemas.errors import BadChunk, UnsupportedMedia
+from schemas.errors import BadChunk
 from schemas.wire import MAX_MAGNITUDE, UNITS
 
 AXES = ("x", "y", "z")
@@ -64,15 +65,9 @@ def read_acquisition(
 
 
 def _document(body: bytes, media_type: str) -> Mapping[str, Any]:
-    kind = media_type.partition(";")[0].strip().lower()
-    if kind not in (CBOR, JSON):
-        raise UnsupportedMedia(
-            f"Content-Type {media_type!r} is not known; send {JSON} or {CBOR}",
-            field="Content-Type",
-            value=media_type,
-        )
+    named = media_type_of(media_type, (JSON, CBOR))
     try:
-        if kind == JSON:
+        if named == JSON:
             return _mapping(msgspec.json.decode(body), "body")
         return _mapping(plain_decoder(io.BytesIO(body), max_depth=6).decode(), "body")
     except BadChunk:
@@ -129,8 +124,8 @@ def _piece(
     largest = float(np.abs(values).max())
     if largest > MAX_MAGNITUDE[unit]:
         raise bad("payload.values", largest, f"must lie within ±{MAX_MAGNITUDE[unit]:g} {unit}")
-    scale = max(largest / 32767, MIN_SCALE)
-    return Piece(start_ns, rate_hz, unit, scale, np.rint(values / scale).astype(np.int16))
+    scale, counts = quantised(values)
+    return Piece(start_ns, rate_hz, unit, scale, counts)
 
 
 def _start_ns(t0_ns: int | None, document: Mapping[str, Any], n: int, interval_ms: float) -> int:

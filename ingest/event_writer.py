@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from schemas.ids import slot
 from schemas.times import Clock, us_of
 from schemas.topics import Topic
 from store.journal import Event
@@ -44,7 +43,7 @@ class EventWriter:
         self,
         user_id: UUID,
         entity_id: UUID,
-        slot_key: tuple[object, ...],
+        slot_id: UUID,
         kind: str,
         body: Mapping[str, object],
         *,
@@ -57,7 +56,7 @@ class EventWriter:
         Args:
             user_id: whose journal.
             entity_id: the session, set or plan.
-            slot_key: what names the slot together with `entity_id`.
+            slot_id: of `ingest.slots`.
             kind: of the event.
             body: what the client sent.
             topic: announced in `changes` first.
@@ -67,14 +66,14 @@ class EventWriter:
         Returns:
             The event that is in the slot now, and whether it matches the one to be written.
         """
-        event = self.event(entity_id, slot_key, kind, body, after_us=after_us, meta=meta)
+        event = self.event(entity_id, slot_id, kind, body, after_us=after_us, meta=meta)
         stored = await self.records.journal.append(user_id, event, topic)
         return stored, stored.matches(event)
 
     def event(
         self,
         entity_id: UUID,
-        slot_key: tuple[object, ...],
+        slot_id: UUID,
         kind: str,
         body: Mapping[str, object],
         *,
@@ -83,7 +82,7 @@ class EventWriter:
     ) -> Event:
         """The event that `write` would append now."""
         return Event(
-            event_id=slot(entity_id, *slot_key),
+            event_id=slot_id,
             entity_id=entity_id,
             kind=kind,
             body=body,

@@ -12,19 +12,22 @@ from dataclasses import dataclass
 from itertools import islice
 from uuid import UUID
 
-from ingest import plans, sessions, sets
+from ingest import plans, sessions, sets, slots
+from ingest.client_ids import check_client_id
 from ingest.event_writer import EventWriter
 from ingest.projections import project_all
 from schemas.config import Limits
 from schemas.errors import BadEvent, Deleted, EventConflict
 from schemas.events import SessionOpening, SetConfirmation
-from schemas.ids import check_client_id, day_of, slot
+from schemas.ids import day_of
 from schemas.layout import month_of
 from schemas.topics import Topic
 from store.journal import Event
 from store.sessions import SessionRow
 
 MAX_BATCH_EVENTS = 64  # of some 600 bytes each: a batch stays below 40 KB
+_DELETED = {"session": slots.session_deleted, "set": slots.set_deleted}
+"""The slots of deletions that are final; a plan may be stored again, so its own is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +86,12 @@ def _validate(writer: EventWriter, limits: Limits, session: HistorySession) -> N
             value=sorted(session.opening.streams),
         )
     now_ms = writer.now_us() // 1000
-    days = (limits.clock_past_days, limits.clock_future_days)
-    check_client_id(session.session_id, "session", now_ms, *days)
+    check_client_id(session.session_id, "session", now_ms, limits)
     if session.plan is not None and session.opening.plan is not None:
-        check_client_id(session.opening.plan, "plan", now_ms, *days)
+        check_client_id(session.opening.plan, "plan", now_ms, limits)
     row = _row(session)
     for set_id, confirmation in session.sets:
-        check_client_id(set_id, "set", now_ms, *days)
+        check_client_id(set_id, "set", now_ms, limits)
         sets.check_inside(confirmation, row, writer)
 
 
@@ -97,7 +99,7 @@ def _plan_events(writer: EventWriter, session: HistorySession) -> list[Event]:
     plan_id = session.opening.plan
     if plan_id is None or session.plan is None:
         return []
-    return [writer.event(plan_id, plans.slot_key(0), "plan-kept", session.plan)]
+    return [writer.event(plan_id, slots.plan_version(plan_id, 0), "plan-kept", session.plan)]
 
 
 def _row(session: HistorySession) -> SessionRow:
@@ -109,14 +111,15 @@ def _row(session: HistorySession) -> SessionRow:
 
 def _opening_event(writer: EventWriter, session: HistorySession) -> Event:
     body = sessions.opening_body(session.opening)
-    return writer.event(session.session_id, sessions.OPENING_SLOT, "session-opened", body)
+    slot_id = slots.session_opened(session.session_id)
+    return writer.event(session.session_id, slot_id, "session-opened", body)
 
 
 def _confirmation_events(writer: EventWriter, session: HistorySession) -> list[Event]:
     return [
         writer.event(
             set_id,
-            sets.slot_key(None),
+            slots.set_confirmed(set_id, 0),
             "set-confirmed",
             sets.confirmation_body(session.session_id, confirmation),
         )
@@ -143,7 +146,7 @@ def _refuse_deleted_or_streamed(stored: Mapping[UUID, Event], events: Iterable[E
                 value=str(event.entity_id),
             )
         what = event.kind.partition("-")[0]
-        if slot(event.entity_id, what, "delete") in stored:
+        if what in _DELETED and _DELETED[what](event.entity_id) in stored:
             raise Deleted(f"{what} {event.entity_id} was deleted; a new one needs a new id.")
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.checks import bad, times
+from ingest.quantise import quantised
 from models.signal.pieces import Piece
 from schemas.config import Limits
 from schemas.errors import BadChunk
@@ -18,14 +19,10 @@ _time_decoder = msgspec.json.Decoder(datetime)
 _FIELD = re.compile(r"`\$\.([^`]+)`|field `([^`]+)`")
 _POSITION = re.compile(r"\(byte (\d+)\)$")
 _PART = re.compile(r"[^.\[\]]+")
-MIN_SCALE = 1e-6
-"""The smallest quantisation step: a chunk of zeros needs one too."""
 
 
 def read_json(body: bytes, limits: Limits) -> Piece:
     """Decode and quantise a JSON chunk.
-
-    The step is the largest magnitude over 32,767, so the same body always gives the same counts.
 
     Raises:
         BadChunk: which field, and its value.
@@ -41,13 +38,13 @@ def read_json(body: bytes, limits: Limits) -> Piece:
     if chunk.unit not in MAX_MAGNITUDE:
         raise bad("unit", chunk.unit, f"must be one of {', '.join(MAX_MAGNITUDE)}")
     values = _values(chunk, limits)
-    scale = max(float(np.abs(values).max()) / 32767, MIN_SCALE)
+    scale, counts = quantised(values)
     return Piece(
         t0_ns=nanoseconds(chunk.t0),
         rate_hz=chunk.rate_hz,
         unit=chunk.unit,
         scale=scale,
-        counts=np.rint(values / scale).astype(np.int16),
+        counts=counts,
         t_ms=None if chunk.t_ms is None else times(chunk.t_ms, len(values)),
     )
 

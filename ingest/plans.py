@@ -4,11 +4,12 @@ import json
 from collections.abc import Mapping
 from uuid import UUID
 
+from ingest import slots
+from ingest.client_ids import check_client_id
 from ingest.event_writer import ChargeBytes, EventWriter, charge_nothing
 from ingest.projections import project
 from schemas.config import Limits
 from schemas.errors import EventConflict
-from schemas.ids import check_client_id
 from schemas.topics import Topic
 from store.plans import Plan, PlannedSets, PlanVersion
 
@@ -52,8 +53,7 @@ async def put_plan(
         newest = await _newest(writer, user_id, plan_id)
         if newest is None:
             now_ms = writer.now_us() // 1000
-            days = (limits.clock_past_days, limits.clock_future_days)
-            check_client_id(plan_id, "plan", now_ms, *days)
+            check_client_id(plan_id, "plan", now_ms, limits)
         if plan := if_equal(newest):
             return plan
         charge(len(json.dumps(body)))
@@ -77,11 +77,6 @@ async def delete_plan(writer: EventWriter, user_id: UUID, plan_id: UUID) -> None
     raise EventConflict(f"plan {plan_id} is being changed by others; delete it again.")
 
 
-def slot_key(revision: int) -> tuple[object, ...]:
-    """The slot of the plan version after a revision: each revision has one successor."""
-    return ("plan", revision)
-
-
 async def _newest(writer: EventWriter, user_id: UUID, plan_id: UUID) -> PlanVersion | None:
     return await writer.records.plans.newest(user_id, plan_id)
 
@@ -96,7 +91,8 @@ async def _append(
 ) -> None:
     """Append the next version of a plan and project the event in its slot, whoever wrote it."""
     revision = newest.revision if newest else 0
+    slot_id = slots.plan_version(plan_id, revision)
     event, _ = await writer.write(
-        user_id, plan_id, slot_key(revision), kind, body, topic=TOPIC, after_us=revision
+        user_id, plan_id, slot_id, kind, body, topic=TOPIC, after_us=revision
     )
     await project(writer.records, user_id, event, writer.now_us())

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
+from ingest import slots
 from ingest.chunk_selection import counted_chunks, is_listed
 from ingest.deviations import forget_deviations, project_deviations
 from ingest.event_writer import deletion_us
@@ -16,7 +17,6 @@ from ingest.labelled_sets import project_labelled_sets
 from ingest.rows import end_ns_of
 from ingest.session_changes import SessionChanges, session_changes
 from ingest.unlisted_chunks import keep_unlisted
-from schemas.ids import slot
 from schemas.inputs import LAYOUTS
 from schemas.journal import (
     EventBody,
@@ -251,7 +251,7 @@ async def _delete_session(records: Records, user_id: UUID, event: Event) -> None
 
 async def _delete_stale_labels(records: Records, user_id: UUID, event: Event) -> None:
     """Delete the labelled sets of earlier revisions, even if new samples are not complete yet."""
-    if event.event_id == slot(event.entity_id, "set", 0):
+    if event.event_id == slots.set_confirmed(event.entity_id, 0):
         return  # there is no earlier one
     at = event.received_us - 1
     await asyncio.gather(

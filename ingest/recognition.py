@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -14,14 +14,14 @@ from models.exercise.layout import model_id
 from models.recognition.sets import RecognisedSet, RecognitionModels, recognise
 from models.signal.pieces import Recording
 from schemas.errors import AmbiguousChunks, BadSamples
+from schemas.families import EXERCISE
 from schemas.inputs import ACC3, ACC6, InputLayout
-from schemas.times import us_of
+from schemas.times import at_ms_of_ns, us_of
 from schemas.topics import Topic
 from store.predictions import Prediction, not_confirmed
 from store.records import Records
 from store.sessions import SessionRow
 
-FAMILY = "exercise"
 TOPIC: Topic = "predictions"
 ModelVersions = dict[str, Any]
 """The versions of the models that were used: layout, exercise (a list), activity, form."""
@@ -199,21 +199,16 @@ def prediction_of(
         user_id=user_id,
         session_id=session_id,
         set_id=uuid5(session_id, str(recognised.start_ns)),
-        started_at=_time(recognised.start_ns),
-        ended_at=_time(recognised.end_ns),
+        started_at=at_ms_of_ns(recognised.start_ns),
+        ended_at=at_ms_of_ns(recognised.end_ns),
         exercise=prediction.exercise,
         probability=prediction.probability,
         abstained=prediction.abstained,
         reason=prediction.reason,
         reps=None if counted is None else counted.count,
-        family=FAMILY,
+        family=EXERCISE,
         level=None if rung is None else rung.level,
         version=None if rung is None else rung.version,
         predicted_at=now.replace(microsecond=now.microsecond // 1000 * 1000),  # as CQL keeps it
         details=json.dumps(details),
     )
-
-
-def _time(ns: int) -> datetime:
-    """A time as CQL keeps it: whole milliseconds."""
-    return datetime.fromtimestamp(ns // 1_000_000 / 1000, UTC)

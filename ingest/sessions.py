@@ -5,20 +5,20 @@ from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
+from ingest import slots
+from ingest.client_ids import check_client_id
 from ingest.deletions import session_deletion
 from ingest.event_writer import EventWriter
 from ingest.projections import project, project_all
 from schemas.config import Limits
 from schemas.errors import BadEvent, Deleted, EventConflict, NotFound
 from schemas.events import MAX_STREAMS, SessionOpening
-from schemas.ids import check_client_id
 from schemas.times import us_of
 from schemas.topics import Topic
 from store.journal import Event
 from store.sessions import SessionRow
 
 TOPIC: Topic = "sessions"
-OPENING_SLOT = ("session", "open")
 
 
 async def open_session(
@@ -34,7 +34,7 @@ async def open_session(
         EventConflict: a stream is already declared differently.
     """
     now_ms = writer.now_us() // 1000
-    check_client_id(session_id, "session", now_ms, limits.clock_past_days, limits.clock_future_days)
+    check_client_id(session_id, "session", now_ms, limits)
     is_new = await _check_opening(writer, user_id, session_id, opening)
     wanted = _events(writer, session_id, opening)
     stored = await _append(writer, user_id, wanted, batched=is_new)
@@ -71,9 +71,8 @@ async def delete_session(writer: EventWriter, user_id: UUID, session_id: UUID) -
     """
     with suppress(Deleted):  # project again: the first attempt may have failed half way
         await require_session(writer, user_id, session_id)
-    event, _ = await writer.write(
-        user_id, session_id, ("session", "delete"), "session-deleted", {}, topic="sets"
-    )
+    slot_id = slots.session_deleted(session_id)
+    event, _ = await writer.write(user_id, session_id, slot_id, "session-deleted", {}, topic="sets")
     await project(writer.records, user_id, event, writer.now_us())
 
 
@@ -109,13 +108,14 @@ async def _check_opening(
 def _events(writer: EventWriter, session_id: UUID, opening: SessionOpening) -> list[Event]:
     """The events of an opening: the session itself, then its streams by name."""
     meta = {"offset_ms": offset_of(writer, opening.sent_at)}
-    opened = writer.event(session_id, OPENING_SLOT, "session-opened", opening_body(opening))
+    slot_id = slots.session_opened(session_id)
+    opened = writer.event(session_id, slot_id, "session-opened", opening_body(opening))
     return [
         opened,
         *(
             writer.event(
                 session_id,
-                ("stream", name),
+                slots.stream_declared(session_id, name),
                 "stream-declared",
                 {"stream": name, **stream.model_dump(mode="json")},
                 meta=meta,

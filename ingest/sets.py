@@ -3,6 +3,8 @@
 from datetime import timedelta
 from uuid import UUID
 
+from ingest import slots
+from ingest.client_ids import check_client_id
 from ingest.deletions import set_deletion
 from ingest.event_writer import EventWriter
 from ingest.projections import project
@@ -10,7 +12,7 @@ from ingest.sessions import require_session
 from schemas.config import Limits
 from schemas.errors import BadEvent, ClockSkew, Deleted, EventConflict, NotFound, StaleRevision
 from schemas.events import SetConfirmation
-from schemas.ids import check_client_id, may_exist, slot
+from schemas.ids import may_exist
 from schemas.times import us_of
 from schemas.topics import Topic
 from store.records import Records
@@ -52,7 +54,7 @@ async def confirm_set(
         StaleRevision: it was corrected since that revision.
     """
     now_ms = writer.now_us() // 1000
-    check_client_id(set_id, "set", now_ms, limits.clock_past_days, limits.clock_future_days)
+    check_client_id(set_id, "set", now_ms, limits)
     session = await require_session(writer, user_id, session_id)
     await _refuse_outside(writer, session, user_id, set_id, confirmation)
     if if_match is not None:
@@ -63,7 +65,7 @@ async def confirm_set(
     event, matches = await writer.write(
         user_id,
         set_id,
-        slot_key(if_match),
+        slots.set_confirmed(set_id, if_match or 0),
         "set-confirmed",
         confirmation_body(session_id, confirmation),
         topic=TOPIC,
@@ -96,7 +98,7 @@ async def delete_set(
     event, _ = await writer.write(
         user_id,
         set_id,
-        ("set", "delete"),
+        slots.set_deleted(set_id),
         "set-deleted",
         {"session": str(session_id)},
         topic=TOPIC,
@@ -109,7 +111,7 @@ async def _was_confirmed_in(
     records: Records, user_id: UUID, session_id: UUID, set_id: UUID
 ) -> bool:
     """Whether the journal has a set's first confirmation, in this session: another's set lives."""
-    first = await records.journal.read(user_id, set_id, slot(set_id, *slot_key(None)))
+    first = await records.journal.read(user_id, set_id, slots.set_confirmed(set_id, 0))
     return first is not None and first.body["session"] == str(session_id)
 
 
@@ -225,14 +227,10 @@ async def _refuse_stale(
     row = await require_set(writer, user_id, session_id, set_id)
     if row.revision == if_match:
         return
-    done = await writer.records.journal.read(user_id, set_id, slot(set_id, *slot_key(if_match)))
+    slot_id = slots.set_confirmed(set_id, if_match)
+    done = await writer.records.journal.read(user_id, set_id, slot_id)
     if done is None or done.body != confirmation_body(session_id, confirmation):
         raise _stale(set_id, if_match, row.revision)
-
-
-def slot_key(if_match: int | None) -> tuple[object, ...]:
-    """The slot of the confirmation after a revision: each revision has one successor."""
-    return ("set", if_match or 0)
 
 
 def confirmation_body(session_id: UUID, confirmation: SetConfirmation) -> dict[str, object]:

@@ -8,7 +8,7 @@ what a crash left unfinished is completed.
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import accumulate
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from models.signal.corrections import Timeline, timeline
 from models.signal.pieces import Recording, pack_pieces
 from schemas.errors import BadSamples
 from schemas.inputs import ACC3, ACC6, LAYOUTS
-from schemas.times import NS_PER_S, at_us, us_of
+from schemas.times import NS_PER_S, at_ms_of_ns, us_of
 from schemas.topics import Topic
 from store.records import Records
 from store.sessions import SessionRow, StreamList, newest_revision
@@ -181,7 +181,12 @@ def metadata_of(
     """A stretch's metadata in the layout without rotation; its revision is set later."""
     (start_ns, end_ns), spans = part
     return StretchMetadata(
-        ACC3, session_id, _time(start_ns) + offset, _time(end_ns) + offset, spans, revision=0
+        ACC3,
+        session_id,
+        at_ms_of_ns(start_ns) + offset,
+        at_ms_of_ns(end_ns) + offset,
+        spans,
+        revision=0,
     )
 
 
@@ -255,8 +260,3 @@ def _same_stretches(stored: Sequence[StretchMetadata], wanted: Sequence[StretchM
         return sorted((stretch.model_id, *stretch[2:5]) for stretch in wanted_metadata)
 
     return named(stored) == named(wanted)
-
-
-def _time(ns: int) -> datetime:
-    """A time as CQL keeps it: whole milliseconds."""
-    return at_us(ns // 1_000_000 * 1000)

@@ -25,14 +25,17 @@ class Family:
     description: str
 
 
+EXERCISE, ACTIVITY, FORM = "exercise", "activity", "form"
+"""The families whose models recognise and score sets: several modules ask for them."""
+
 FAMILIES: dict[str, Family] = {
     family.name: family
     for family in (
-        Family("exercise", "model", "which exercise a window or a set is"),
-        Family("activity", "model", "where in a recording exercise is done"),
+        Family(EXERCISE, "model", "which exercise a window or a set is"),
+        Family(ACTIVITY, "model", "where in a recording exercise is done"),
         Family("reps", "kernel", "how many repetitions, and each one's range, speed and pause"),
         Family("deviations", "kernel", "where a session left its plan"),
-        Family("form", "model", "how a set compares with the user's own template"),
+        Family(FORM, "model", "how a set compares with the user's own template"),
         Family("intensity", "model", "how hard the next set of an exercise will be"),
         Family("load", "model", "weight, repetitions and intensity of the next set"),
         Family("next", "model", "which exercise comes next"),

@@ -4,7 +4,6 @@ import hashlib
 from datetime import UTC, date, datetime, timedelta
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from schemas.errors import BadEvent, ClockSkew
 from schemas.layout import MAX_ID_AHEAD_DAYS
 
 MS_PER_DAY = 86_400_000
@@ -51,26 +50,6 @@ def day_of(id_: UUID) -> date:
         OverflowError: a day after the year 9999; `may_exist` tells such ids.
     """
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_us_of(id_))).date()
-
-
-def check_client_id(id_: UUID, field: str, now_ms: int, past_days: int, future_days: int) -> None:
-    """Refuse ids that are no UUIDv7 or lie too far from the server's clock.
-
-    Raises:
-        BadEvent: another version of UUID: it has no time.
-        ClockSkew: the id's time lies more than `past_days` back or `future_days` ahead.
-    """
-    if id_.version != 7:
-        raise BadEvent(f"{field} {id_} must be a UUIDv7", field=field, value=str(id_))
-    ahead_ms = (id_.int >> 80) - now_ms
-    if not -past_days * MS_PER_DAY <= ahead_ms <= future_days * MS_PER_DAY:
-        raise ClockSkew(
-            f"{field} {id_} lies {ahead_ms / MS_PER_DAY:+.1f} days from the server's clock; "
-            f"{-past_days:+d} to {future_days:+d} are accepted. Set the device's clock, then make "
-            "a new id.",
-            field=field,
-            value=str(id_),
-        )
 
 
 def may_exist(id_: UUID, now_us: int) -> bool:

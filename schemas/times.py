@@ -32,6 +32,15 @@ def at_us(us: int) -> datetime:
     return EPOCH + timedelta(microseconds=us)
 
 
+def at_ms_of_ns(ns: int) -> datetime:
+    """The time so many nanoseconds after the epoch, rounded down to whole ms as CQL keeps times.
+
+    >>> at_ms_of_ns(1_999_999_999).isoformat()
+    '1970-01-01T00:00:01.999000+00:00'
+    """
+    return at_us(ns // 1_000_000 * 1000)
+
+
 def aware(at: AnyTime) -> AnyTime:
     """A time from Cassandra with its zone: UTC.
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from schemas.inputs import LAYOUTS
 from schemas.times import aware
-from store.database import Database
+from store.database import Database, Row
 
 _COLUMNS = "model_id, session_id, started_at, ended_at, spans, revision"
 _SESSION = "WHERE user_id = ? AND model_id = ? AND session_id = ?"
@@ -103,7 +103,7 @@ class Stretches:
             "WHERE user_id = ? AND model_id = ?",
             (user_id, model_id),
         )
-        return [StoredStretch(_metadata(row[:6]), bytes(row[6])) for row in rows]
+        return [StoredStretch(_metadata(row), bytes(row.samples)) for row in rows]
 
     async def sessions_of(self, user_id: UUID) -> set[UUID]:
         """Sessions of a user that have stretches."""
@@ -133,13 +133,12 @@ def spans_of(text: str) -> tuple[NamedSpan, ...]:
     return tuple((int(start), int(end), str(name)) for start, end, name in json.loads(text))
 
 
-def _metadata(row: Sequence[object]) -> StretchMetadata:
-    model_id, session_id, started_at, ended_at, spans, revision = row
+def _metadata(row: Row) -> StretchMetadata:
     return StretchMetadata(
-        str(model_id),
-        session_id,  # pyright: ignore[reportArgumentType] a uuid column
-        aware(started_at),  # pyright: ignore[reportArgumentType] a timestamp column
-        aware(ended_at),  # pyright: ignore[reportArgumentType]
-        spans_of(str(spans)),
-        int(revision),  # pyright: ignore[reportArgumentType]
+        row.model_id,
+        row.session_id,
+        aware(row.started_at),
+        aware(row.ended_at),
+        spans_of(row.spans),
+        row.revision,
     )

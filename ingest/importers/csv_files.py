@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ingest.importers.csv_lines import UNITS, Header, Line, header_of, lines_of
 from ingest.importers.csv_sets import SetsInLines
 from ingest.importers.imported import ImportedRecording, ImportedSet
-from ingest.json_chunk import MIN_SCALE
+from ingest.quantise import quantised
 from models.signal.pieces import Piece, Recording, Side
 from models.signal.units import Kind
 from schemas.errors import BadInput
@@ -121,8 +121,7 @@ def _pieces(
     if not RATE_MIN_HZ <= rate_hz <= RATE_MAX_HZ:
         bounds = f"{RATE_MIN_HZ:g} to {RATE_MAX_HZ:g} Hz can be used"
         raise _unusable(file, f"has {len(samples)} samples of {kind} at {rate_hz:.4g} Hz; {bounds}")
-    scale = max(float(np.abs(xyz).max()) / 32767, MIN_SCALE)
-    counts = np.rint(xyz / scale).astype(np.int16)
+    scale, counts = quantised(xyz)
     return (Piece(int(times_ns[0]), rate_hz, header.streams[kind].unit, scale, counts, t_ms),)
 
 

@@ -9,7 +9,7 @@ import httpx
 import msgspec
 import pytest
 
-from ingest.chunks import JSON
+from ingest.media_types import JSON
 from tests.api.conftest import RunningService
 from tests.api.test_access_matrix import DOCUMENT, OPERATIONS, example_of, fresh_ids, path_of
 

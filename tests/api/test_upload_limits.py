@@ -59,7 +59,7 @@ def test_refusing_many_items_yields_to_other_requests(
 ) -> None:
     """At most as many items as are processed concurrently are refused in one loop step."""
     steps: list[int] = []
-    refuse = chunks.problem_response
+    refuse = chunks.problem_members
 
     def watched(*given: Any) -> Any:
         if not steps:
@@ -73,7 +73,7 @@ def test_refusing_many_items_yields_to_other_requests(
             steps.append(0)
             asyncio.get_running_loop().call_soon(next_step)
 
-    monkeypatch.setattr(chunks, "problem_response", watched)
+    monkeypatch.setattr(chunks, "problem_members", watched)
     with strict_phone(keyspace, tmp_path) as phone:
         body = cbor2.dumps({"stream": "acc", "seq": 0, "chunk": b"junk"}) * 1000
         answer = phone.http.post(f"{phone.path}/chunks", content=body, headers=CBOR)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.canonical import canonical_piece
-from ingest.chunks import CBOR, canonical_body, decode_chunk
+from ingest.chunks import canonical_body, decode_chunk
+from ingest.media_types import CBOR
 from models.signal.pieces import Piece
 from schemas.config import Limits
 from schemas.wire import MAX_MAGNITUDE

@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 from ingest.chunks import (
     BYTES_A_SAMPLE,
     BYTES_AROUND,
-    CBOR,
-    JSON,
     canonical_body,
     decode_chunk,
     rebuild_body,
 )
+from ingest.media_types import CBOR, JSON
 from models.signal.pieces import Piece
 from schemas.errors import BadChunk, BadInput, TooLarge
 from schemas.wire import MAX_MAGNITUDE

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from ingest import slots
 from ingest.event_writer import TOMBSTONE_AHEAD_US, EventWriter, deletion_us
 from schemas.times import us_of
 from tests.ingest.histories import START, new_id
@@ -25,6 +26,8 @@ NOW_US = us_of(START) + 1000
 def test_an_event_is_later_than_the_one_it_follows(after_us: int, received_us: int) -> None:
     writer = EventWriter(memory_records(), lambda: START + timedelta(microseconds=1999))
     assert writer.now_us() == NOW_US
-    event = writer.event(new_id(), ("set", 0), "set-confirmed", {}, after_us=after_us)
+    set_id = new_id()
+    slot_id = slots.set_confirmed(set_id, 0)
+    event = writer.event(set_id, slot_id, "set-confirmed", {}, after_us=after_us)
     assert event.received_us == received_us
     assert deletion_us(event) == received_us + TOMBSTONE_AHEAD_US

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ingest.chunks import JSON, decode_chunk
+from ingest.chunks import decode_chunk
 from ingest.json_chunk import nanoseconds
+from ingest.media_types import JSON
 from schemas.config import Limits
 from schemas.errors import BadChunk
 from tests.ingest.chunk_bodies import JSON_CHUNK, LIMITS, json_body, kept

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from ingest import slots
 from ingest.event_writer import EventWriter
 from ingest.projections import project
 from ingest.recorder import Recorder
@@ -35,10 +36,10 @@ def records(database) -> Records:
     return records_in(database, LIMITS)
 
 
-async def kept_before(records: Records, user, entity_id, slot_key, kind, body, topic):
+async def kept_before(records: Records, user, entity_id, slot_id, kind, body, topic):
     """An event and its rows as stored by a release that did not normalise names."""
     event, _ = await EventWriter(records, clock).write(
-        user, entity_id, slot_key, kind, body, topic=topic
+        user, entity_id, slot_id, kind, body, topic=topic
     )
     await project(records, user, event, 0)
     return event
@@ -56,7 +57,8 @@ def test_set_stored_under_an_old_name_is_repeated_and_corrected(database, record
     async def story():
         await recorder.open_session(user, session, SessionOpening(started_at=NOW, streams={}))
         body = confirmation_body(session, said()) | {"exercise": OLD}
-        await kept_before(records, user, one, ("set", 0), "set-confirmed", body, "sets")
+        slot_id = slots.set_confirmed(one, 0)
+        await kept_before(records, user, one, slot_id, "set-confirmed", body, "sets")
         raw = await database.run("SELECT exercise FROM sets WHERE user_id = ?", (user,))
         assert [row.exercise for row in raw] == [OLD]
 
@@ -81,7 +83,8 @@ def test_plan_stored_with_old_names_is_repeated_and_compared(records):
 
     async def story():
         body = {"name": "Monday", "sets": [{"exercise": OLD, **PLANNED}]}
-        await kept_before(records, user, plan, ("plan", 0), "plan-kept", body, "plans")
+        slot_id = slots.plan_version(plan, 0)
+        await kept_before(records, user, plan, slot_id, "plan-kept", body, "plans")
         before = await records.plans.read(user, plan)
         assert before.sets == [{"exercise": NEW, **PLANNED}]
         again = await recorder.put_plan(user, plan, "Monday", [{"exercise": NEW, **PLANNED}])

@@ -161,11 +161,28 @@ def test_deleted_sets_and_sessions_with_streams_are_refused():
         visit = VISITS[0]
         await record_history(writer(records), LIMITS, user, [visit])
         await recorder.delete_set(user, visit.session_id, visit.sets[0][0])
-        with pytest.raises(Deleted):
+        with pytest.raises(Deleted, match="set"):
+            await record_history(writer(records), LIMITS, user, [visit])
+        await recorder.delete_session(user, visit.session_id)
+        with pytest.raises(Deleted, match="session"):
             await record_history(writer(records), LIMITS, user, [visit])
         streamed = visit_at(1, streams={"acc": STREAM})
         await recorder.open_session(user, streamed.session_id, streamed.opening)
         with pytest.raises(BadEvent, match="one by one"):
             await record_history(writer(records), LIMITS, user, [visit_at(1)])
+
+    asyncio.run(run())
+
+
+def test_a_deleted_plan_stays_deleted_and_its_history_may_be_sent_again():
+    async def run():
+        records, user, visit = memory_records(), uuid4(), VISITS[0]
+        await record_history(writer(records), LIMITS, user, [visit])
+        later = Recorder(records, LIMITS, lambda: NOW + timedelta(hours=1))
+        await later.delete_plan(user, visit.opening.plan)
+        before = await kept(records, user)
+        await record_history(writer(records), LIMITS, user, [visit])
+        assert await kept(records, user) == before
+        assert await records.plans.of_user(user) == []
 
     asyncio.run(run())

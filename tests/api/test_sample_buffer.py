@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from api.live_results import MAX_SAMPLES, SampleBuffer
+from api.sample_buffer import MAX_SAMPLES, SampleBuffer
 from ingest.recordings import WristStreams
 from models.signal.pieces import Piece
 

@@ -1,0 +1,28 @@
+"""Which ids clients may give to new things: UUIDv7 whose time is about that of the server."""
+
+from uuid import UUID
+
+from schemas.config import Limits
+from schemas.errors import BadEvent, ClockSkew
+from schemas.ids import MS_PER_DAY
+
+
+def check_client_id(id_: UUID, field: str, now_ms: int, limits: Limits) -> None:
+    """Refuse ids that are no UUIDv7 or lie too far from the server's clock.
+
+    Raises:
+        BadEvent: another version of UUID: it has no time.
+        ClockSkew: the id's time lies more than `clock_past_days` back or `clock_future_days` ahead.
+    """
+    if id_.version != 7:
+        raise BadEvent(f"{field} {id_} must be a UUIDv7", field=field, value=str(id_))
+    past_days, future_days = limits.clock_past_days, limits.clock_future_days
+    ahead_ms = (id_.int >> 80) - now_ms
+    if not -past_days * MS_PER_DAY <= ahead_ms <= future_days * MS_PER_DAY:
+        raise ClockSkew(
+            f"{field} {id_} lies {ahead_ms / MS_PER_DAY:+.1f} days from the server's clock; "
+            f"{-past_days:+d} to {future_days:+d} are accepted. Set the device's clock, then make "
+            "a new id.",
+            field=field,
+            value=str(id_),
+        )

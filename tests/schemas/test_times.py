@@ -1,0 +1,14 @@
+"""Times as whole numbers."""
+
+from datetime import UTC, datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.times import EARLIEST, LATEST, at_ms_of_ns, us_of
+
+
+@given(st.integers(us_of(EARLIEST) * 1000, us_of(LATEST) * 1000))
+def test_times_of_today_are_those_of_floating_point_rounded_down_to_ms(ns: int):
+    """Releases that computed them through a float stored the same times."""
+    assert at_ms_of_ns(ns) == datetime.fromtimestamp(ns // 1_000_000 / 1000, UTC)
