@@ -24,7 +24,7 @@ from pipelines.exercise.global_models import read_global_models
 from pipelines.exercise.job import recipe_of, train_exercise
 from pipelines.exercise.labelled import labelled_sets
 from pipelines.exercise.learner import learn_user
-from pipelines.exercise.passes import partition_of
+from pipelines.exercise.passes import read_training_sets
 from pipelines.exercise.rows import FitContext
 from pipelines.exercise.users import named_recipe
 from pipelines.lifecycle.runs import RunReport
@@ -210,8 +210,8 @@ def count_equal(keyspace: TrainedKeyspace) -> tuple[int, int]:
     equal = 0
     for number in numbers:
         key = keyspace.users.user_id(number), LAYOUT
-        partition = partition_of(asyncio.run(TrainingSets(database).read(*key)), key)
-        raw = [replace(row, features=None) for row in labelled_sets(partition)]
+        sets = labelled_sets(read_training_sets(database, key))
+        raw = [replace(row, features=None) for row in sets]
         learned = learn_user(raw, LAYOUT, recipe, global_models[LAYOUT].learned)
         pointer = asyncio.run(Champions(database).read(ModelKey.of_user(*key, "exercise")))
         equal += pointer is not None and bytes(pointer.sha256) == learned.sha256

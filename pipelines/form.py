@@ -27,6 +27,7 @@ from pipelines.lifecycle.attempts import attempted_row
 from pipelines.lifecycle.engines import Partitions, Pass, engine_of
 from pipelines.lifecycle.environment import environment
 from pipelines.lifecycle.job import EngineName, Job, finish_run, open_job, recorded_users
+from pipelines.lifecycle.labelled_partitions import newest_of_each, partition_table
 from pipelines.lifecycle.pointers import pointers_in_effect
 from pipelines.lifecycle.runs import RunReport
 from pipelines.lifecycle.scope import Scope, UserSelection, scope_of
@@ -102,9 +103,7 @@ def _learn(job: Job, scope: Scope) -> list[UserOutcome]:
 
 def read_form_sets(database: Database, key: UserKey) -> pa.Table:
     """What form learns of a user's labelled sets, in the form in which Spark hands it over."""
-    sets = asyncio.run(Sets(database).labelled(*key))
-    rows = [{**row._asdict(), "user_id": str(key[0]), "set_id": str(row.set_id)} for row in sets]
-    return pa.table({name: [row[name] for row in rows] for name in COLUMNS})
+    return partition_table(asyncio.run(Sets(database).labelled(*key)), key, COLUMNS)
 
 
 LABELLED_SETS = Partitions("labelled_sets", COLUMNS, read_form_sets)
@@ -146,14 +145,12 @@ def learn_form(rows: Sequence[Row]) -> Row:
 
 def newest_rows(rows: Sequence[Row]) -> list[Row]:
     """The newest sets of every exercise, oldest first."""
-    ordered = sorted(rows, key=lambda row: (row["started_at"], str(row["set_id"])), reverse=True)
-    kept: list[Row] = []
-    seen: dict[str, int] = {}
-    for row in ordered:
-        seen[row["exercise"]] = seen.get(row["exercise"], 0) + 1
-        if seen[row["exercise"]] <= NEWEST:
-            kept.append(row)
-    return kept[::-1]
+    return newest_of_each(
+        rows,
+        NEWEST,
+        exercise=lambda row: row["exercise"],
+        age=lambda row: (row["started_at"], str(row["set_id"])),
+    )
 
 
 def counted_set(row: Row) -> CountedSet | None:
