@@ -17,20 +17,8 @@ from pipelines.spark.tables import append
 from schemas.times import server_time
 from store.database import Database
 from store.jobs import UserOutcome
-from store.models import Models, StoredModel
+from store.models import MODEL_COLUMNS, Models, StoredModel
 from store.pointers import ServingVersion
-
-COLUMNS = (
-    "owner",
-    "model_id",
-    "family",
-    "version",
-    "bytes",
-    "manifest",
-    "sha256",
-    "run_id",
-    "created_at",
-)
 
 
 class UserModelWriter:
@@ -46,7 +34,7 @@ class UserModelWriter:
             "created_at": f.lit(run.started_at),
         }
         models = learned.where("status = 'learned'").withColumns(run_columns)
-        append(models.select(*COLUMNS), keyspace, "models")
+        append(models.select(*MODEL_COLUMNS), keyspace, "models")
 
     def write_row(self, row: Row, database: Database, run: Run) -> None:
         """Write the model of one row."""
