@@ -109,9 +109,8 @@ def _measure(
         # A share of no answers is no load: a rate of 0 would be a closed loop.
         rate_per_s = full.per_s * LOAD
         loaded = drive(replace(job, rate_per_s=rate_per_s)) if full.right else full
-        figures += classify_figures(
-            full, loaded, classify_us=classify_us, ping_us=ping_us, suffix=suffix
-        )
+        figures += cost_figures(full, classify_us=classify_us, ping_us=ping_us, suffix=suffix)
+        figures += load_figures(loaded, suffix=suffix)
     protocol = "resident, all processes of the service, after its start and before any question"
     figures.append(Figure("idle_mb", idle_mb, "MB", floor=IDLE_MB, ceiling=True, protocol=protocol))
     busy = _resident_mb(deployment)
@@ -119,27 +118,18 @@ def _measure(
     return figures
 
 
-def classify_figures(
-    full: LoadResult,
-    loaded: LoadResult,
-    *,
-    classify_us: float | None,
-    ping_us: float | None,
-    suffix: str,
+def cost_figures(
+    full: LoadResult, *, classify_us: float | None, ping_us: float | None, suffix: str
 ) -> list[Figure]:
-    """The figures of one input layout.
+    """What an answer costs in one input layout, and how many there are a second.
 
     Args:
         full: a closed loop.
-        loaded: a part of its rate, random arrivals.
         classify_us: CPU a request, microseconds; None where no answer was right.
         ping_us: the same of the bare application.
         suffix: of the names of the layout without rotation; "" for both sensors.
     """
     protocol = f"binary CBOR, one window, reps=false, {CONNECTIONS} connections, closed loop"
-    load = f"{LOAD:.0%} of classify_per_s, random arrivals"
-    both = not suffix
-    median_ms = loaded.latency_ms(50)
     return [
         Figure(
             f"classify_cpu_us{suffix}",
@@ -153,16 +143,29 @@ def classify_figures(
         Figure(
             f"classify_times_ping{suffix}",
             classify_us / ping_us if classify_us and ping_us else None,
-            floor=CPU_TIMES_PING if both else None,
+            floor=None if suffix else CPU_TIMES_PING,
             ceiling=True,
             protocol="CPU of the service process a request, by that of the ping's",
         ),
         Figure(f"classify_per_s{suffix}", full.per_s, "requests/s", protocol=protocol),
+    ]
+
+
+def load_figures(loaded: LoadResult, *, suffix: str) -> list[Figure]:
+    """How long answers take in one input layout, and how many are wrong.
+
+    Args:
+        loaded: a part of the rate of a closed loop, random arrivals.
+        suffix: as of `cost_figures`.
+    """
+    load = f"{LOAD:.0%} of classify_per_s, random arrivals"
+    median_ms = loaded.latency_ms(50)
+    return [
         Figure(
             f"p99_ms{suffix}",
             loaded.latency_ms(99),
             "ms",
-            floor=P99_MS if both else None,
+            floor=None if suffix else P99_MS,
             ceiling=True,
             protocol=f"{load}, waiting included"
             + ("" if median_ms is None else f"; median {median_ms:.1f} ms"),

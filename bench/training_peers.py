@@ -29,7 +29,7 @@ from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
 from pipelines.exercise.kept_windows import windows_of
 from pipelines.exercise.labelled import LabelledRow, split_share
-from pipelines.exercise.passes import partition_of
+from pipelines.exercise.passes import read_training_sets
 from pipelines.exercise.rows import FitContext, learned_row
 from pipelines.keys import UserKey
 from pipelines.lifecycle.engines import spark_key
@@ -117,13 +117,8 @@ def joblib_seconds(
 def joblib_user(settings: Cassandra, key: UserKey, context_path: Path) -> dict[str, Any]:
     """One user of joblib: our job's very functions, the driver's connection instead of Spark."""
     database = _connection(settings)  # pyright: ignore[reportArgumentType] frozen: has a hash
-
-    async def read() -> Any:
-        """The user's labelled sets."""
-        return await TrainingSets(database).read(*key)
-
     [row] = learned_row(
-        spark_key(key), partition_of(asyncio.run(read()), key), context=_fit_context(context_path)
+        spark_key(key), read_training_sets(database, key), context=_fit_context(context_path)
     )
 
     async def keep() -> None:

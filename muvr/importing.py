@@ -131,7 +131,8 @@ def send_recording(client: Client, source: ImportedRecording, moved_ns: int) -> 
     counts: Counter[str] = Counter(sessions=1)
     hashes: dict[str, list[str]] = {kind: [] for kind in streams}
     for kind in streams:
-        for seq, (body, n) in enumerate(_chunks(kinds[kind], moved_ns)):
+        bodies = chunk_bodies(kinds[kind], samples=CHUNK_SAMPLES, moved_ns=moved_ns)
+        for seq, (body, n) in enumerate(bodies):
             hashes[kind].append(client.put_chunk(session, kind, seq, body)["sha256"])
             counts.update(chunks=1, samples=n)
     client.complete(session, hashes)
@@ -149,11 +150,20 @@ def send_recording(client: Client, source: ImportedRecording, moved_ns: int) -> 
     return counts
 
 
-def _chunks(pieces: Sequence[Piece], moved_ns: int) -> Iterator[tuple[bytes, int]]:
+def chunk_bodies(
+    pieces: Sequence[Piece], *, samples: int, moved_ns: int = 0
+) -> Iterator[tuple[bytes, int]]:
+    """The chunks of a stream, each with its number of samples.
+
+    Args:
+        pieces: of the stream, in time order.
+        samples: the most in one chunk.
+        moved_ns: how much later they are dated than they were made.
+    """
     for piece in pieces:
-        for start in range(0, len(piece.counts), CHUNK_SAMPLES):
-            counts = piece.counts[start : start + CHUNK_SAMPLES]
-            t_ms = None if piece.t_ms is None else piece.t_ms[start : start + CHUNK_SAMPLES]
+        for start in range(0, len(piece.counts), samples):
+            counts = piece.counts[start : start + samples]
+            t_ms = None if piece.t_ms is None else piece.t_ms[start : start + samples]
             offset_ns = round(start / piece.rate_hz * 1e9) if t_ms is None else int(t_ms[0]) * 10**6
             body = chunk(
                 piece.t0_ns + moved_ns + offset_ns,

@@ -11,8 +11,9 @@ from uuid import UUID
 import typer
 
 from muvr.context import open_context
+from muvr.family_jobs import TrainingEngine, run_job
 from muvr.options import AsJson, Conf
-from muvr.train import TrainingEngine, run_job, show_run
+from muvr.scoreboard import show_run
 from schemas.errors import BadInput, NotFound
 from schemas.families import FAMILIES
 from store.champions import Champions

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from muvr.context import open_context
-from muvr.jobs import show_run
 from muvr.options import AsJson, Conf
+from muvr.scoreboard import show_run
 from muvr.terminal import plural
 from pipelines.mart.job import refresh_mart
 from schemas.errors import BadInput

@@ -1,5 +1,6 @@
-"""Resolves what an operator names to the owner of a model and its input layout."""
+"""Resolves what an operator names to a user, to the owner of a model and its input layout."""
 
+from contextlib import suppress
 from uuid import UUID
 
 from schemas.errors import NotFound
@@ -8,7 +9,7 @@ from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Champions
 from store.database import Database
 from store.models import ModelKey, Models
-from store.users import Users
+from store.users import User, Users
 
 
 async def resolve_owner(database: Database, user: str) -> str:
@@ -21,13 +22,28 @@ async def resolve_owner(database: Database, user: str) -> str:
     """
     if user == GLOBAL_OWNER:
         return GLOBAL_OWNER
-    by_name = await Users(database).by_name(user)
-    if by_name is not None:
-        return owner_of(by_name.user_id)
     try:
-        return owner_of(UUID(user))
-    except ValueError as problem:
-        raise NotFound(f"There is no user {user}; POST /v1/auth/register makes one") from problem
+        return owner_of((await Users(database).named(user)).user_id)
+    except NotFound:
+        with suppress(ValueError):
+            return owner_of(UUID(user))
+        raise
+
+
+async def find_user(database: Database, user: str) -> User:
+    """The user with this name, or else with this id.
+
+    Raises:
+        NotFound: nobody.
+    """
+    users = Users(database)
+    try:
+        return await users.named(user)
+    except NotFound:
+        with suppress(ValueError):
+            if found := await users.by_id(UUID(user)):
+                return found
+        raise
 
 
 async def resolve_model(

@@ -1,11 +1,9 @@
 """Commands about people and their recordings: import, user."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NamedTuple
-from uuid import UUID
 
 import typer
 
@@ -18,11 +16,11 @@ from models.signal.pieces import Side
 from muvr.context import open_context
 from muvr.importing import days_to_move, import_recordings
 from muvr.options import AsJson, Conf, Password
+from muvr.owners import find_user
 from muvr.service import Service
-from schemas.errors import BadInput, NotFound
+from schemas.errors import BadInput
 from schemas.events import known_timezone
-from store.database import Database
-from store.users import User, Users
+from store.users import Users
 
 
 class ImportSource(StrEnum):
@@ -174,7 +172,7 @@ def show(
     Example: `muvr user show ada`
     """
     context = open_context(conf, as_json=as_json)
-    account = context.run_async(lambda database: _find_user(database, user))
+    account = context.run_async(lambda database: find_user(database, user))
     answer = {
         "user_id": str(account.user_id),
         "username": account.username,
@@ -183,19 +181,3 @@ def show(
     }
     context.terminal.table(account.username, ("what", "value"), answer.items())
     context.terminal.answer(answer)
-
-
-async def _find_user(database: Database, user: str) -> User:
-    """The user with this name, or else with this id.
-
-    Raises:
-        NotFound: nobody.
-    """
-    users = Users(database)
-    account = await users.by_name(user)
-    if account is None:
-        with suppress(ValueError):
-            account = await users.by_id(UUID(user))
-    if account is None:
-        raise NotFound(f"There is no user {user}; POST /v1/auth/register makes one")
-    return account

@@ -10,9 +10,9 @@ import typer
 
 from ingest.replay import rebuild_user
 from muvr.context import CommandContext, open_context
-from muvr.jobs import show_run
+from muvr.family_jobs import read_users
 from muvr.options import AsJson, Conf
-from muvr.train import read_users
+from muvr.scoreboard import show_run
 from pipelines import jobs
 from pipelines.lifecycle.runs import RunReport
 from pipelines.replay import replay as replay_journal

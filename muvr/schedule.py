@@ -16,8 +16,8 @@ from typing import Annotated, Literal
 import typer
 
 from muvr.context import CommandContext, open_context
+from muvr.family_jobs import problem_text, run_job
 from muvr.options import AsJson, Conf
-from muvr.train import problem_text, run_job
 from pipelines.lifecycle.runs import LEASE_S
 from schemas.cron import read_cron
 from schemas.errors import LeaseHeld, MuvrError

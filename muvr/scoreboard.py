@@ -1,8 +1,9 @@
-"""Tables of many runs: each family's result beside its baseline, and the reasons for failures."""
+"""Tables of runs: one in full; many with results beside baselines, and reasons for failures."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from muvr.terminal import Terminal, cell_text
 from pipelines.lifecycle.runs import RunReport
 from schemas.inputs import LAYOUTS
 
@@ -22,6 +23,17 @@ class Score(NamedTuple):
     value: float
     baseline: str = ""
     baseline_value: float | None = None
+
+
+def show_run(terminal: Terminal, run: Mapping[str, Any]) -> None:
+    """Print a run as a table: counts, metrics, seconds and reasons."""
+    title = f"{run['family']}: {run['status']} ({run['run_id']})"
+    parts = ("counts", "metrics", "seconds", "reasons")
+    rows = [pair for part in parts for pair in run.get(part, {}).items() if cell_text(pair[1])]
+    if rows:
+        terminal.table(title, ("what", "value"), rows)
+    else:  # a run in progress has no counts yet
+        terminal.say(title)
 
 
 def score_rows(

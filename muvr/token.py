@@ -12,7 +12,6 @@ from muvr.context import open_context
 from muvr.options import AsJson, Conf, Password
 from muvr.service import Service
 from muvr.terminal import plural
-from schemas.errors import NotFound
 from store.database import Database
 from store.users import Logins, Users
 
@@ -99,9 +98,7 @@ async def _revoke_all(database: Database, username: str) -> int:
     Raises:
         NotFound: nobody has this name.
     """
-    user = await Users(database).by_name(username)
-    if user is None:
-        raise NotFound(f"There is no user {username!r}; POST /v1/auth/register makes one.")
+    user = await Users(database).named(username)
     logins = Logins(database)
     ended = len(await logins.of_user(user.user_id))
     await logins.revoke_all(user.user_id)

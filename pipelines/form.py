@@ -9,10 +9,7 @@ rotation only.
 """
 
 import asyncio
-import hashlib
-import json
 from collections.abc import Sequence
-from uuid import UUID
 
 import pyarrow as pa
 
@@ -27,6 +24,8 @@ from pipelines.lifecycle.attempts import attempted_row
 from pipelines.lifecycle.engines import Partitions, Pass, engine_of
 from pipelines.lifecycle.environment import environment
 from pipelines.lifecycle.job import EngineName, Job, finish_run, open_job, recorded_users
+from pipelines.lifecycle.labelled_partitions import newest_of_each, partition_table
+from pipelines.lifecycle.model_rows import MODEL_FIELDS, model_columns
 from pipelines.lifecycle.pointers import pointers_in_effect
 from pipelines.lifecycle.runs import RunReport
 from pipelines.lifecycle.scope import Scope, UserSelection, scope_of
@@ -37,8 +36,6 @@ from pipelines.lifecycle.user_models import (
     retire_users,
 )
 from schemas.config import Config
-from schemas.ids import version_of
-from schemas.layout import owner_of
 from schemas.names import normalised_name
 from schemas.progress import Progress
 from schemas.times import Clock, server_time, us_of
@@ -50,11 +47,7 @@ FAMILY = "form"
 COLUMNS = ("user_id", "model_id", "set_id", "exercise", "started_at", "reps", "samples")
 NEWEST = 30  # sets of an exercise; counting takes a millisecond for each of their seconds
 CONTRADICTION = 2  # repetitions between the counted number and the user's
-LEARNED = pa.schema(
-    [(n, pa.string()) for n in ("user_id", "model_id", "status", "reason")]
-    + [(n, pa.string()) for n in ("owner", "version", "manifest")]
-    + [("bytes", pa.binary()), ("sha256", pa.binary()), ("sets", pa.int32())]
-)
+LEARNED = pa.schema([*MODEL_FIELDS, ("sets", pa.int32())])
 
 
 def train_form(
@@ -102,9 +95,7 @@ def _learn(job: Job, scope: Scope) -> list[UserOutcome]:
 
 def read_form_sets(database: Database, key: UserKey) -> pa.Table:
     """What form learns of a user's labelled sets, in the form in which Spark hands it over."""
-    sets = asyncio.run(Sets(database).labelled(*key))
-    rows = [{**row._asdict(), "user_id": str(key[0]), "set_id": str(row.set_id)} for row in sets]
-    return pa.table({name: [row[name] for row in rows] for name in COLUMNS})
+    return partition_table(asyncio.run(Sets(database).labelled(*key)), key, COLUMNS)
 
 
 LABELLED_SETS = Partitions("labelled_sets", COLUMNS, read_form_sets)
@@ -112,12 +103,13 @@ LABELLED_SETS = Partitions("labelled_sets", COLUMNS, read_form_sets)
 
 def learned_row(key: Key, group: pa.Table) -> list[Row]:
     """On an executor: one user's templates, or the reason why there are none."""
-    row = attempted_row(key, lambda: learn_form(group.select(COLUMNS[1:]).to_pylist()))
-    return [row | {"owner": owner_of(UUID(row["user_id"])), "sets": group.num_rows}]
+    rows = group.select(COLUMNS[1:])
+    row = attempted_row(key, lambda: learn_form(str(key[0]), rows.to_pylist()))
+    return [row | {"sets": group.num_rows}]
 
 
-def learn_form(rows: Sequence[Row]) -> Row:
-    """A user's form model as bytes, from rows of `labelled_sets` in any order.
+def learn_form(user_id: str, rows: Sequence[Row]) -> Row:
+    """The columns of a user's form model, from rows of `labelled_sets` in any order.
 
     Raises:
         NotEnoughLabels: no set has repetitions.
@@ -126,34 +118,24 @@ def learn_form(rows: Sequence[Row]) -> Row:
     named = [{**row, "exercise": normalised_name(row["exercise"])} for row in rows]
     counted = [counted_set(row) for row in newest_rows(named)]
     book = fit_form([done for done in counted if done is not None])
-    content = to_bytes(book)
-    sha256 = hashlib.sha256(content).digest()
     manifest = {
         "level": "user",
         "labels": sorted({exercise for exercise, _ in book.templates}),
         "sets": len(book.sets),
         "templates": {f"{e}, {side}": t.sets for (e, side), t in sorted(book.templates.items())},
         "environment": environment(),
-        "sha256": sha256.hex(),
     }
-    return {
-        "version": version_of(sha256),
-        "manifest": json.dumps(manifest, sort_keys=True),
-        "bytes": content,
-        "sha256": sha256,
-    }
+    return model_columns(user_id, to_bytes(book), manifest)
 
 
 def newest_rows(rows: Sequence[Row]) -> list[Row]:
     """The newest sets of every exercise, oldest first."""
-    ordered = sorted(rows, key=lambda row: (row["started_at"], str(row["set_id"])), reverse=True)
-    kept: list[Row] = []
-    seen: dict[str, int] = {}
-    for row in ordered:
-        seen[row["exercise"]] = seen.get(row["exercise"], 0) + 1
-        if seen[row["exercise"]] <= NEWEST:
-            kept.append(row)
-    return kept[::-1]
+    return newest_of_each(
+        rows,
+        NEWEST,
+        exercise=lambda row: row["exercise"],
+        age=lambda row: (row["started_at"], str(row["set_id"])),
+    )
 
 
 def counted_set(row: Row) -> CountedSet | None:

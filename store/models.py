@@ -13,7 +13,20 @@ from schemas.layout import GLOBAL_OWNER, owner_of
 from schemas.times import aware
 from store.database import Database, Row
 
-_MODEL = "owner, model_id, family, version, bytes, manifest, sha256, run_id, created_at"
+MODEL_COLUMNS = (
+    "owner",
+    "model_id",
+    "family",
+    "version",
+    "bytes",
+    "manifest",
+    "sha256",
+    "run_id",
+    "created_at",
+)
+"""Of `models`, in the order of `StoredModel`."""
+
+_MODEL = ", ".join(MODEL_COLUMNS)
 _KEY = "owner = ? AND model_id = ? AND family = ?"
 
 

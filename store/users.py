@@ -67,6 +67,17 @@ class Users:
         owner = await self._owner(username)
         return await self.by_id(owner) if owner else None
 
+    async def named(self, username: str) -> User:
+        """The user of that name.
+
+        Raises:
+            NotFound: nobody has it.
+        """
+        user = await self.by_name(username)
+        if user is None:
+            raise NotFound(f"There is no user {username!r}; POST /v1/auth/register makes one.")
+        return user
+
     async def by_id(self, user_id: UUID) -> User | None:
         """The user, or None."""
         rows = await self._database.run(f"SELECT {_USER} FROM users WHERE user_id = ?", (user_id,))
@@ -78,9 +89,7 @@ class Users:
         Raises:
             NotFound: no user has the name.
         """
-        user = await self.by_name(username)
-        if user is None:
-            raise NotFound(f"There is no user {username!r}; POST /v1/auth/register makes one.")
+        user = await self.named(username)
         scopes = frozenset(scopes)
         await self._database.run(
             "UPDATE users SET scopes = scopes + ? WHERE user_id = ?", (set(scopes), user.user_id)

@@ -12,7 +12,7 @@ from bench import stored
 from bench.ingest import LoadMeasurement, times_rows
 from bench.load import AnswerTally, LoadResult
 from bench.rowwise import RowwiseRates
-from bench.serve import classify_figures
+from bench.serve import cost_figures, load_figures
 
 BEGAN_S = 10.0
 
@@ -30,7 +30,8 @@ def tallied(right: int, wrong: int, unanswered: int = 0) -> LoadResult:
 
 def figures_of(full: LoadResult, loaded: LoadResult, **cpu_us: float | None) -> dict[str, Any]:
     cpu_us = {"classify_us": 300.0, "ping_us": 200.0, **cpu_us}
-    return {figure.name: figure for figure in classify_figures(full, loaded, **cpu_us, suffix="")}
+    figures = [*cost_figures(full, **cpu_us, suffix=""), *load_figures(loaded, suffix="")]
+    return {figure.name: figure for figure in figures}
 
 
 def test_load_of_right_answers_holds():

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from examples.client import Client, chunk
+from examples.client import Client
 from models.exercise.codec import from_bytes
 from models.exercise.evaluate import LabelledWindows, Scores, labelled_windows, score
 from models.exercise.examples import set_statistics
@@ -15,6 +15,7 @@ from models.exercise.statistics import Statistics, total
 from models.signal.pieces import Piece, Recording
 from models.signal.wrist import wrist_signals
 from muvr.demo.people import DemoSession
+from muvr.importing import chunk_bodies
 from schemas.progress import Progress
 
 
@@ -97,8 +98,8 @@ def bodies(recording: Recording) -> dict[str, bytes]:
 
 
 def _body(piece: Piece) -> bytes:
-    counts = piece.counts.astype("<i2").tobytes()
-    return chunk(piece.t0_ns, piece.rate_hz, piece.unit, piece.scale, counts)
+    [(body, _)] = chunk_bodies((piece,), samples=len(piece.counts))
+    return body
 
 
 def score_unseen_people(

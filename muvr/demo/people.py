@@ -1,20 +1,17 @@
 """The data of the demo: SPAR-10 people, each recording as a session of two streams."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
-import cbor2
 import numpy as np
 
-from examples.client import chunk
 from ingest.importers.imported import ImportedRecording
 from ingest.importers.spar import read_spar
 from models.signal.corrections import cut
-from models.signal.pieces import Piece, Recording
-from muvr.importing import named_id, time_of
+from models.signal.pieces import Recording
+from muvr.importing import chunk_bodies, named_id, time_of
 
 CHUNK_SAMPLES = 512
 LABELLED_SHARE = 0.7
@@ -30,6 +27,7 @@ class DemoSession:
         chunks: stream, number and body, in order.
         sets: what the person confirms: id, start, end.
         held_out: the part after the labelled one, for evaluation only.
+        samples: in all chunks, both streams.
     """
 
     person: str
@@ -41,16 +39,7 @@ class DemoSession:
     sets: tuple[tuple[UUID, datetime, datetime], ...]
     labelled: tuple[Recording, ...]
     held_out: Recording
-
-    @property
-    def samples(self) -> int:
-        """Samples in all chunks, both streams."""
-        return sum(len(body_counts(body)) for _, _, body in self.chunks)
-
-
-def body_counts(body: bytes) -> np.ndarray:
-    """The sample counts of a chunk, int16 (n, 3)."""
-    return np.frombuffer(cbor2.loads(body)["xyz"], dtype="<i2").reshape(-1, 3)
+    samples: int
 
 
 def demo_sessions(datasets: Path) -> dict[str, list[DemoSession]]:
@@ -72,6 +61,12 @@ def _session(source: ImportedRecording) -> DemoSession:
         np.linspace(source_set.start_ns, cut_ns, SETS_PER_RECORDING + 1).astype(np.int64).tolist()
     )
     name = f"{source.person} {source.recording.side} {source_set.exercise}"
+    kinds = {"acc": source.recording.acc, "gyro": source.recording.gyro}
+    chunks = [
+        (kind, seq, body, n)
+        for kind, pieces in kinds.items()
+        for seq, (body, n) in enumerate(chunk_bodies(pieces, samples=CHUNK_SAMPLES))
+    ]
     spans = list(zip(borders, borders[1:], strict=False))
     return DemoSession(
         person=source.person,
@@ -79,17 +74,9 @@ def _session(source: ImportedRecording) -> DemoSession:
         exercise=source_set.exercise,
         side=str(source.recording.side),
         started_at=time_of(source_set.start_ns),
-        chunks=(*_chunks("acc", source.recording.acc), *_chunks("gyro", source.recording.gyro)),
+        chunks=tuple((kind, seq, body) for kind, seq, body, _ in chunks),
         sets=tuple((named_id(a, f"{name} {a}"), time_of(a), time_of(b)) for a, b in spans),
         labelled=tuple(cut(source.recording, a, b) for a, b in spans),
         held_out=cut(source.recording, cut_ns, source_set.end_ns),
+        samples=sum(n for *_, n in chunks),
     )
-
-
-def _chunks(stream: str, pieces: tuple[Piece, ...]) -> Iterator[tuple[str, int, bytes]]:
-    (piece,) = pieces
-    for seq, start in enumerate(range(0, len(piece.counts), CHUNK_SAMPLES)):
-        counts = piece.counts[start : start + CHUNK_SAMPLES]
-        t0_ns = piece.t0_ns + round(start / piece.rate_hz * 1e9)
-        body = chunk(t0_ns, piece.rate_hz, piece.unit, piece.scale, counts.astype("<i2").tobytes())
-        yield stream, seq, body

@@ -40,6 +40,7 @@ from muvr.evaluation.devices import (
     without_rotation,
     without_side,
 )
+from muvr.family_jobs import keep_stretches
 from muvr.importing import (
     DAY_NS,
     connect,
@@ -49,7 +50,6 @@ from muvr.importing import (
     session_of,
 )
 from muvr.reports import show_figures, write_report
-from muvr.train import keep_stretches
 from pipelines import jobs
 from schemas.report import Figure
 

@@ -201,11 +201,7 @@ def _promote_users(job: Job, candidates: Sequence[ModelCandidate]) -> None:
     """Judge the recipe per stratum, apply users' vetoes, move the pointers."""
     run = job.run
     verdicts = verdicts_of(candidates, job.config.training.gate_margin)
-    run.add_outcomes(
-        promote(
-            job.database, candidates, verdicts, family=FAMILY, run_id=run.run_id, at=server_time()
-        )
-    )
+    run.add_outcomes(promote(job.database, candidates, verdicts, run))
     # the layout with rotation, if any user has it
     best = ACC6 if any(c.model_id == ACC6 for c in candidates) else ACC3
     run.metrics["rungs"] = rung_shares([c for c in candidates if c.model_id == best])

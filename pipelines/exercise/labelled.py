@@ -1,7 +1,6 @@
 """A user's labelled sets as training sees them: ordered, capped, split by time. Pure."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,6 +8,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from models.exercise.time_split import split_in_time
+from pipelines.lifecycle.labelled_partitions import newest_of_each
 from schemas.names import normalised_name
 
 COLUMNS = (
@@ -51,13 +51,7 @@ def labelled_sets(table: pa.Table) -> list[LabelledRow]:
 
 def newest(sets: Sequence[LabelledRow], of_each: int) -> list[LabelledRow]:
     """The newest `of_each` sets of every exercise, oldest first."""
-    kept: list[LabelledRow] = []
-    seen: Counter[str] = Counter()
-    for row in sorted(sets, key=_age, reverse=True):
-        seen[row.exercise] += 1
-        if seen[row.exercise] <= of_each:
-            kept.append(row)
-    return kept[::-1]
+    return newest_of_each(sets, of_each, exercise=lambda row: row.exercise, age=_age)
 
 
 def digest(sets: Iterable[LabelledRow], recipe: str) -> str:

@@ -6,7 +6,6 @@ sets only and scored on the late ones. Both come from the same statistics, so th
 one more solve.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -80,11 +79,6 @@ class LearnedModel:
     fresh: tuple[FreshWindows, ...]
     held_out: bytes
     missing_sets: str
-
-    @property
-    def sha256(self) -> bytes:
-        """The hash of `content`."""
-        return hashlib.sha256(self.content).digest()
 
 
 @one_blas_thread()

@@ -1,6 +1,6 @@
-"""The manifest of a stored model: provenance and metrics, as JSON. Pure."""
+"""The manifest of a stored model: provenance and metrics. Pure."""
 
-import json
+from typing import Any
 
 import numpy as np
 
@@ -14,33 +14,29 @@ from pipelines.lifecycle.environment import environment
 CODE_VERSION = "exercise-8"
 
 
-def manifest(learned: LearnedModel, recipe: Recipe, calibrated: str) -> str:
+def manifest(learned: LearnedModel, recipe: Recipe, calibrated: str) -> dict[str, Any]:
     """The manifest of a user's model; `calibrated` names the data of its calibration."""
-    return json.dumps(
-        {
-            "level": "user",
-            "labels": list(learned.labels),
-            "recipe": recipe.name,
-            "calibration": calibrated,
-            "features": FEATURES_VERSION,
-            "code": CODE_VERSION,
-            "environment": environment(),
-            "data_digest": learned.data_digest,
-            "trained_until": learned.trained_until.isoformat(),
-            "cutoff_at": recipe.cutoff_at.isoformat() if recipe.cutoff_at else None,
-            "sets": learned.sets,
-            "seconds": round(learned.seconds, 3),
-            "metrics": {
-                "own": shares(learned.own),
-                "global": shares(learned.everybody),
-                "incumbent": shares(learned.incumbent),
-                "majority": shares(learned.majority),
-            },
-            "sha256": learned.sha256.hex(),
-            "golden": golden(learned.content),
+    return {
+        "level": "user",
+        "labels": list(learned.labels),
+        "recipe": recipe.name,
+        "calibration": calibrated,
+        "features": FEATURES_VERSION,
+        "code": CODE_VERSION,
+        "environment": environment(),
+        "data_digest": learned.data_digest,
+        "trained_until": learned.trained_until.isoformat(),
+        "cutoff_at": recipe.cutoff_at.isoformat() if recipe.cutoff_at else None,
+        "sets": learned.sets,
+        "seconds": round(learned.seconds, 3),
+        "metrics": {
+            "own": shares(learned.own),
+            "global": shares(learned.everybody),
+            "incumbent": shares(learned.incumbent),
+            "majority": shares(learned.majority),
         },
-        sort_keys=True,
-    )
+        "golden": golden(learned.content),
+    }
 
 
 def shares(hits: Hits) -> dict[str, float | int] | None:

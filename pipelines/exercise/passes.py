@@ -18,24 +18,16 @@ from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.rows import LEARNED, FitContext, learned_row
 from pipelines.keys import Row, UserKey
 from pipelines.lifecycle.engines import Engine, Partitions, Pass
+from pipelines.lifecycle.labelled_partitions import partition_table
 from pipelines.lifecycle.runs import Run
 from pipelines.lifecycle.user_models import USER_MODEL_WRITER
 from store.database import Database
-from store.training import TrainingSet, TrainingSets
+from store.training import TrainingSets
 
 
 def read_training_sets(database: Database, key: UserKey) -> pa.Table:
     """A user's labelled sets, in the form in which Spark hands them over."""
-    return partition_of(asyncio.run(TrainingSets(database).read(*key)), key)
-
-
-def partition_of(sets: Sequence[TrainingSet], key: UserKey) -> pa.Table:
-    """Rows of a partition, in the form in which Spark hands them over."""
-    rows = [
-        {"user_id": str(key[0]), "model_id": key[1], **row._asdict(), "set_id": str(row.set_id)}
-        for row in sets
-    ]
-    return pa.table({name: [row[name] for row in rows] for name in COLUMNS})
+    return partition_table(asyncio.run(TrainingSets(database).read(*key)), key, COLUMNS)
 
 
 LABELLED_SETS = Partitions("labelled_sets", COLUMNS, read_training_sets)

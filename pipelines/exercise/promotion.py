@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from pipelines.exercise.gate import (
@@ -15,6 +14,7 @@ from pipelines.exercise.gate import (
     veto,
 )
 from pipelines.lifecycle.pointers import Move, move_pointers
+from pipelines.lifecycle.runs import Run
 from store.database import Database
 from store.jobs import UserOutcome
 
@@ -56,10 +56,7 @@ def promote(
     database: Database,
     candidates: Sequence[ModelCandidate],
     verdicts: Mapping[str, Verdict],
-    *,
-    family: str,
-    run_id: UUID,
-    at: datetime,
+    run: Run,
 ) -> list[UserOutcome]:
     """Move the pointers of all candidates that pass the gate.
 
@@ -73,7 +70,7 @@ def promote(
         for c, refusal in judged
         if refusal is None
     ]
-    moved = iter(move_pointers(database, moves, family=family, run_id=run_id, at=at))
+    moved = iter(move_pointers(database, moves, run))
     return [_outcome(candidate, *(refusal or next(moved))) for candidate, refusal in judged]
 
 

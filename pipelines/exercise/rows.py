@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
-from uuid import UUID
 
 import pyarrow as pa
 
@@ -19,22 +18,13 @@ from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import FRESH
 from pipelines.keys import IncumbentBytes, Key
 from pipelines.lifecycle.attempts import attempted
+from pipelines.lifecycle.model_rows import MODEL_FIELDS, model_columns
 from schemas.errors import BadModelBytes
-from schemas.ids import version_of
 from schemas.inputs import InputLayout, input_layout
-from schemas.layout import owner_of
 
 LEARNED = pa.schema(
     [
-        ("user_id", pa.string()),
-        ("model_id", pa.string()),
-        ("status", pa.string()),
-        ("reason", pa.string()),
-        ("owner", pa.string()),
-        ("version", pa.string()),
-        ("bytes", pa.binary()),
-        ("sha256", pa.binary()),
-        ("manifest", pa.string()),
+        *MODEL_FIELDS,
         ("sets", pa.int32()),
         ("rungs", pa.string()),
         ("fresh", FRESH),
@@ -74,18 +64,15 @@ def learned_row(key: Key, group: pa.Table, *, context: FitContext) -> list[dict[
         "model_id": model_id,
         "status": attempt.status,
         "reason": attempt.reason,
-        "owner": owner_of(UUID(user_id)),
         "sets": group.num_rows,
     }
     if attempt.value is not None:
         learned, row["reason"] = attempt.value
+        calibrated_on = _calibrated_on(input_layout(model_id), context)
+        row |= model_columns(
+            user_id, learned.content, manifest(learned, context.recipe, calibrated_on)
+        )
         row |= {
-            "version": version_of(learned.sha256),
-            "bytes": learned.content,
-            "sha256": learned.sha256,
-            "manifest": manifest(
-                learned, context.recipe, _calibrated_on(input_layout(model_id), context)
-            ),
             "rungs": _rungs(learned),
             "fresh": [asdict(windows) for windows in learned.fresh],
             "held_out": learned.held_out,

@@ -1,6 +1,6 @@
 """Which model serves which owner: pointers move by LWT, and each move returns its outcome."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -8,19 +8,16 @@ from uuid import UUID
 
 from pipelines.keys import EvaluationPeriod, IncumbentBytes
 from pipelines.lifecycle.gather import gather
+from pipelines.lifecycle.runs import Run
 from schemas.errors import LostChampionRace, NoModel
 from schemas.inputs import LAYOUTS, InputLayout
+from schemas.times import server_time
 from store.champions import Champions
 from store.database import Database
-from store.jobs import UserOutcome
 from store.models import ModelKey, Models, StoredModel
 from store.pointers import Challenger, Champion, ServingVersion
 
 WITHDRAWN = "withdrawn"
-
-RETIRED = "retired"
-
-NO_SETS = "no labelled set is left"
 
 NOT_KEPT = "the model is not in the store: learned again from other sets, or its owner erased"
 
@@ -115,22 +112,13 @@ def incumbent_of(model: StoredModel, run_at: datetime) -> IncumbentBytes:
     return model.content, EvaluationPeriod(after, run_at + CLOCK_TOLERANCE)
 
 
-def move_pointers(
-    database: Database,
-    pointers: Sequence[Move],
-    *,
-    family: str,
-    run_id: UUID,
-    at: datetime,
-) -> list[tuple[str, str]]:
+def move_pointers(database: Database, pointers: Sequence[Move], run: Run) -> list[tuple[str, str]]:
     """Point users to their new models.
 
     Args:
         database: where the pointers are.
         pointers: one request for each model.
-        family: of the models.
-        run_id: of the run that learned them.
-        at: now.
+        run: that learned the models.
 
     Returns:
         (status, reason) for each, as of `move_pointer`; or overtaken, where that loses the race, or
@@ -140,14 +128,14 @@ def move_pointers(
     users again, perhaps from other sets, and stores other bytes; and the models of a user who was
     erased since the run began are not stored.
     """
-    champions, models = Champions(database), Models(database)
+    champions, models, at = Champions(database), Models(database), server_time()
 
     async def promoted(move: Move) -> tuple[str, str]:
         """Move one pointer, if the store holds the model and the pointer has not moved since."""
-        key = ModelKey.of_user(move.user_id, move.model_id, family)
+        key = ModelKey.of_user(move.user_id, move.model_id, run.family)
         if not await models.holds(key, move.version):
             return "overtaken", NOT_KEPT
-        challenger = Challenger(*key, move.version, move.sha256, run_id)
+        challenger = Challenger(*key, move.version, move.sha256, run.run_id)
         try:
             return await move_pointer(
                 champions, challenger, at, expected_version=move.expected_version
@@ -206,47 +194,3 @@ async def _withdrawn_reason(champions: Champions, incumbent: Champion, version: 
         return ROLLED_BACK
     run = await champions.withdrawn_run_of(incumbent, version)
     return f"the same bytes as those of run {run}, which was withdrawn" if run else ""
-
-
-def retire(
-    database: Database,
-    without_model: Sequence[UserOutcome],
-    orphaned: Iterable[tuple[UUID, str]],
-    *,
-    family: str,
-    run_id: UUID,
-    at: datetime,
-) -> list[UserOutcome]:
-    """Retire the models of users whose sets do not suffice for one any more.
-
-    They deleted sets, or the samples of old sets have expired. From then on the global model
-    serves them.
-
-    Args:
-        database: where the pointers are.
-        without_model: outcomes of users with too few sets, with reasons.
-        orphaned: pointers of users without any set, see
-            `pipelines.lifecycle.scope.orphaned_pointers`.
-        family: of the models.
-        run_id: of the run that read the sets.
-        at: now.
-
-    Returns:
-        the outcomes: retired, with the version that had served; as given where none had; overtaken
-        where the pointer moved meanwhile. Users without sets are included only where a model had
-        served.
-    """
-    champions = Champions(database)
-
-    async def retired(outcome: UserOutcome) -> UserOutcome:
-        """Retire the model that serves one user, if there is one."""
-        key = ModelKey.of_user(outcome.user_id, outcome.model_id, family)
-        try:
-            version = await champions.retire(key, run_id, at)
-        except LostChampionRace:
-            return outcome._replace(status="overtaken")
-        return outcome._replace(status=RETIRED, version=version) if version else outcome
-
-    without_sets = [UserOutcome(*key, "", NO_SETS, "", "{}") for key in orphaned]
-    outcomes = gather([retired(outcome) for outcome in (*without_model, *without_sets)])
-    return [outcome for outcome in outcomes if outcome.status]

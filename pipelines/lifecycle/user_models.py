@@ -1,4 +1,4 @@
-"""Storing and promoting users' models: from the rows of a pass to `models` and `champions`."""
+"""Storing, promoting and retiring users' models: rows of a pass to `models` and `champions`."""
 
 import asyncio
 import json
@@ -10,27 +10,22 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
 from pipelines.keys import Row, UserKey
+from pipelines.lifecycle.gather import gather
 from pipelines.lifecycle.job import Job
-from pipelines.lifecycle.pointers import Move, move_pointers, retire
+from pipelines.lifecycle.pointers import Move, move_pointers
 from pipelines.lifecycle.runs import Run
 from pipelines.spark.tables import append
+from schemas.errors import LostChampionRace
 from schemas.times import server_time
+from store.champions import Champions
 from store.database import Database
 from store.jobs import UserOutcome
-from store.models import Models, StoredModel
+from store.models import MODEL_COLUMNS, ModelKey, Models, StoredModel
 from store.pointers import ServingVersion
 
-COLUMNS = (
-    "owner",
-    "model_id",
-    "family",
-    "version",
-    "bytes",
-    "manifest",
-    "sha256",
-    "run_id",
-    "created_at",
-)
+RETIRED = "retired"
+
+NO_SETS = "no labelled set is left"
 
 
 class UserModelWriter:
@@ -46,7 +41,7 @@ class UserModelWriter:
             "created_at": f.lit(run.started_at),
         }
         models = learned.where("status = 'learned'").withColumns(run_columns)
-        append(models.select(*COLUMNS), keyspace, "models")
+        append(models.select(*MODEL_COLUMNS), keyspace, "models")
 
     def write_row(self, row: Row, database: Database, run: Run) -> None:
         """Write the model of one row."""
@@ -111,9 +106,7 @@ def promote_users(
     run = job.run
     run.require_lease()
     moves = [_move(row, serving) for row in learned]
-    moved = move_pointers(
-        job.database, moves, family=run.family, run_id=run.run_id, at=server_time()
-    )
+    moved = move_pointers(job.database, moves, run)
     run.add_outcomes([outcome_of(row, *move) for row, move in zip(learned, moved, strict=True)])
 
 
@@ -126,19 +119,34 @@ def _move(row: Row, serving: Mapping[UserKey, ServingVersion]) -> Move:
 def retire_users(
     job: Job, without_model: Sequence[UserOutcome], orphaned: Sequence[UserKey]
 ) -> None:
-    """Retire the models of users whose sets do not suffice any more; see `pointers.retire`.
+    """Retire the models of users whose sets do not suffice for one any more; record the outcomes.
+
+    They deleted sets, or the samples of old sets have expired. From then on the global model
+    serves them. Recorded are: retired, with the version that had served; as given where none had;
+    overtaken where the pointer moved meanwhile. Users without sets are recorded only where a model
+    had served.
+
+    Args:
+        job: the job that read the sets.
+        without_model: outcomes of users with too few sets, with reasons.
+        orphaned: pointers of users without any set, see
+            `pipelines.lifecycle.scope.orphaned_pointers`.
 
     Raises:
         LeaseHeld: the run's lease was lost; no pointer moves.
     """
-    run = job.run
+    run, champions, at = job.run, Champions(job.database), server_time()
     run.require_lease()
-    retired = retire(
-        job.database,
-        without_model,
-        orphaned,
-        family=run.family,
-        run_id=run.run_id,
-        at=server_time(),
-    )
-    run.add_outcomes(retired)
+
+    async def retired(outcome: UserOutcome) -> UserOutcome:
+        """Retire the model that serves one user, if there is one."""
+        key = ModelKey.of_user(outcome.user_id, outcome.model_id, run.family)
+        try:
+            version = await champions.retire(key, run.run_id, at)
+        except LostChampionRace:
+            return outcome._replace(status="overtaken")
+        return outcome._replace(status=RETIRED, version=version) if version else outcome
+
+    without_sets = [UserOutcome(*key, "", NO_SETS, "", "{}") for key in orphaned]
+    outcomes = gather([retired(outcome) for outcome in (*without_model, *without_sets)])
+    run.add_outcomes([outcome for outcome in outcomes if outcome.status])

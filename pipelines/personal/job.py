@@ -6,7 +6,6 @@ model that is clearly worse than the baseline for its user is vetoed (`pipelines
 """
 
 import asyncio
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from pipelines.keys import Key, Row, UserKey
 from pipelines.lifecycle.attempts import Attempt, attempted
 from pipelines.lifecycle.environment import environment
 from pipelines.lifecycle.job import Job, finish_run, open_job, recorded_users
+from pipelines.lifecycle.model_rows import MODEL_FIELDS, model_columns
 from pipelines.lifecycle.pointers import pointers_in_effect
 from pipelines.lifecycle.runs import RunReport
 from pipelines.lifecycle.scope import (
@@ -53,9 +53,7 @@ from pipelines.spark.plans import require_direct_join, require_no_shuffle
 from pipelines.spark.span import require_unique_keys, span_by
 from schemas.config import Config
 from schemas.errors import NotEnoughLabels
-from schemas.ids import version_of
 from schemas.inputs import SETS
-from schemas.layout import owner_of
 from schemas.progress import Progress
 from schemas.times import Clock, server_time
 from store.jobs import JobRuns, UserOutcome
@@ -66,9 +64,7 @@ USERS_PER_CALL = 64
 NEWEST_SET = "newest_set"  # key of a run's metrics: start of the newest set that it knows
 RUNS_BACK = 100  # most of them had nothing to do
 LEARNED = pa.schema(
-    [(n, pa.string()) for n in ("user_id", "model_id", "status", "reason", "owner", "version")]
-    + [(n, pa.string()) for n in ("manifest", "outcome_metrics")]
-    + [("bytes", pa.binary()), ("sha256", pa.binary()), ("sets", pa.int64())]
+    [*MODEL_FIELDS, ("outcome_metrics", pa.string()), ("sets", pa.int64())]
     + [(n, pa.float64()) for n in ("asked", "off", "last_off")]
 )
 
@@ -175,7 +171,6 @@ def _row(user_id: str, sets: int, data_digest: str, attempt: Attempt[Any]) -> Ro
         return row | {"status": "not-learned", "reason": result}
     if result is None:
         return row | {"status": attempt.status, "reason": attempt.reason}
-    sha256 = hashlib.sha256(result.content).digest()
     metrics = {
         "asked": result.later_sets,
         "off": result.error,
@@ -186,19 +181,10 @@ def _row(user_id: str, sets: int, data_digest: str, attempt: Attempt[Any]) -> Ro
         "sets": sets,
         "metrics": metrics,
         "environment": environment(),
-        "sha256": sha256.hex(),
         **data,
     }
-    return row | {
-        "status": "learned",
-        "reason": "",
-        "owner": owner_of(UUID(user_id)),
-        "version": version_of(sha256),
-        "manifest": json.dumps(manifest, sort_keys=True),
-        "bytes": result.content,
-        "sha256": sha256,
-        **metrics,
-    }
+    learned = {"status": "learned", "reason": "", **metrics}
+    return row | learned | model_columns(user_id, result.content, manifest)
 
 
 def _learn(job: Job, family: PersonalFamily, users: Sequence[UUID] | None) -> list[Row]:

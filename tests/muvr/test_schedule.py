@@ -12,9 +12,9 @@ import pytest
 
 from muvr import jobs, schedule
 from muvr.context import CommandContext
+from muvr.family_jobs import TrainingEngine
 from muvr.schedule import run_due_jobs, scheduled_job, scheduled_jobs
 from muvr.terminal import Terminal
-from muvr.train import TrainingEngine
 from pipelines.lifecycle.runs import LEASE_S, RunReport, run_id_at
 from schemas.config import Cassandra, Config, Schedule
 from schemas.config_file import load_config

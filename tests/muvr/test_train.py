@@ -7,8 +7,10 @@ import pytest
 
 from ingest import stretches
 from muvr.context import CommandContext
+from muvr.family_jobs import TrainingEngine, keep_stretches, read_users
+from muvr.scoreboard import show_run
 from muvr.terminal import Terminal
-from muvr.train import TrainingEngine, families_on, keep_stretches, read_users, show_run, train
+from muvr.train import families_on, train
 from pipelines.jobs import ALL_JOBS
 from pipelines.lifecycle import members
 from schemas.config import Cassandra, Config

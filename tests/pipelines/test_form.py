@@ -153,7 +153,7 @@ def test_spellings_of_one_exercise_name_share_a_template(spar):
         }
         for n, set_row in enumerate(sets_of(spar, 0, exercises=1))
     ]
-    book = from_bytes(learn_form(rows)["bytes"])
+    book = from_bytes(learn_form(str(user_id(0)), rows)["bytes"])
     assert list(book.templates) == [(spelled[0], "left")]
 
 

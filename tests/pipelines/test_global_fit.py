@@ -16,11 +16,11 @@ from pipelines.exercise.global_fit import (
     portions_of,
     require_whole_portions,
 )
-from pipelines.exercise.labelled import LabelledRow
+from pipelines.exercise.labelled import COLUMNS, LabelledRow
 from pipelines.exercise.learner import member_statistics
-from pipelines.exercise.passes import partition_of
 from pipelines.exercise.prepared import Recipe
 from pipelines.lifecycle.engines import spark_key
+from pipelines.lifecycle.labelled_partitions import partition_table
 from schemas.errors import SpanBroken
 from schemas.inputs import ACC3, ACC6
 from store.training import TrainingSet
@@ -49,7 +49,7 @@ def group(key, sets: list[LabelledRow]):
         )
         for set_ in sets
     ]
-    return spark_key(key), partition_of(stored, key)
+    return spark_key(key), partition_table(stored, key, COLUMNS)
 
 
 @given(st.permutations(KEYS))

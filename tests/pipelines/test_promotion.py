@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import threading
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -18,6 +19,7 @@ from pipelines.lifecycle.pointers import (
     pointers_in_effect,
     read_serving,
 )
+from pipelines.lifecycle.runs import Run
 from schemas.ids import version_of
 from store.champions import Champions
 from store.database import Database
@@ -25,6 +27,10 @@ from store.models import ModelKey, Models, StoredModel
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LAYOUT, FAMILY = "sets", "load"
+
+
+def a_run(run_id: UUID) -> Run:
+    return Run(FAMILY, run_id, NOW, threading.Event())
 
 
 class Learner:
@@ -47,14 +53,14 @@ class Learner:
         if isinstance(expected_version, bytes):
             expected_version = version_of(hashlib.sha256(expected_version).digest())
         pointer = Move(self.user, LAYOUT, model.version, model.sha256, expected_version)
-        outcomes = move_pointers(self.database, [pointer], family=FAMILY, run_id=run_id, at=NOW)
+        outcomes = move_pointers(self.database, [pointer], a_run(run_id))
         return *outcomes[0], run_id
 
     def move(self, content: bytes) -> tuple[str, str]:
         """Promote bytes that were not stored."""
         sha256 = hashlib.sha256(content).digest()
         pointer = Move(self.user, LAYOUT, version_of(sha256), sha256)
-        return move_pointers(self.database, [pointer], family=FAMILY, run_id=uuid4(), at=NOW)[0]
+        return move_pointers(self.database, [pointer], a_run(uuid4()))[0]
 
     def withdraw(self, run_id: UUID) -> None:
         asyncio.run(Champions(self.database).withdraw(run_id, "a test", NOW))
@@ -217,7 +223,7 @@ def test_unevaluated_users_are_promoted_only_with_enough_evaluated_sets_of_other
 
     def statuses(*candidates: ModelCandidate) -> list[tuple[str, str]]:
         verdicts = verdicts_of(candidates, 0.01)
-        said = promote(database, candidates, verdicts, family=FAMILY, run_id=uuid4(), at=NOW)
+        said = promote(database, candidates, verdicts, a_run(uuid4()))
         return [(one.status, one.reason) for one in said]
 
     few = "1-4 sets: no later set of this user, and 1 of others are too few"

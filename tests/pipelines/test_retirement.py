@@ -13,7 +13,7 @@ from models.population.simulate import simulate
 from models.signal.pieces import Piece, pack_pieces, unpack_pieces
 from pipelines.exercise.job import train_exercise
 from pipelines.form import train_form
-from pipelines.lifecycle.pointers import NO_SETS
+from pipelines.lifecycle.user_models import NO_SETS
 from pipelines.load import LOAD
 from pipelines.next import NEXT
 from pipelines.personal.job import PersonalFamily, PersonalModel, train_personal

@@ -1,0 +1,106 @@
+"""Running one family's job from a command: its options, what the job reads, its failure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from muvr.context import CommandContext
+from pipelines.lifecycle.runs import RunReport
+from pipelines.lifecycle.scope import UserSelection
+from schemas.config import Config
+from schemas.errors import BadInput, MuvrError, Retryable
+from schemas.times import server_time, us_of
+from store.database import Database
+from store.records import records_in
+from store.training import TrainingKeys
+
+
+class TrainingEngine(StrEnum):
+    """Where the learning function runs."""
+
+    spark = "spark"
+    local = "local"
+
+
+def run_job(
+    context: CommandContext,
+    family: str,
+    users: UserSelection,
+    engine: TrainingEngine = TrainingEngine.spark,
+    cutoff_at: datetime | None = None,
+) -> RunReport:
+    """Run one family's job, after bringing up to date what it reads.
+
+    Raises:
+        BadInput: no such family, or an option that it does not know.
+        LeaseHeld: another run of the family is under way.
+    """
+    # Imported here: commands that only list runs would wait seconds for Spark and scipy.
+    from pipelines import jobs
+
+    if family == "activity":
+        keep_stretches(context)
+    with context.terminal as terminal:
+        return jobs.train(
+            family,
+            context.config,
+            users=users,
+            cutoff_at=cutoff_at,
+            engine=engine.value,
+            progress=terminal,
+        )
+
+
+def keep_stretches(context: CommandContext) -> None:
+    """Bring the stretches of the global models' members up to date, as the sweeper does."""
+    failed = context.run_async(lambda database: _project_members(database, context.config))
+    for user_id, reason in failed.items():
+        context.terminal.fail(f"The stretches of user {user_id} stay as they were. {reason}")
+
+
+async def _project_members(database: Database, config: Config) -> dict[UUID, str]:
+    """Bring the members' stretches up to date; the users for whom it failed, with reasons."""
+    from ingest.stretches import project_stretches  # see run_job
+    from pipelines.lifecycle.members import members_of
+
+    records = records_in(database, config.limits)
+    keys = members_of(await TrainingKeys(database).all(), config.training.seed)
+    failed: dict[UUID, str] = {}
+    for user_id in sorted({user_id for user_id, _ in keys}):
+        try:
+            await project_stretches(records, user_id, us_of(server_time()))
+        except Retryable:
+            raise
+        except Exception as problem:  # noqa: BLE001 (returned; the other users go on)
+            failed[user_id] = problem_text(problem)
+    return failed
+
+
+def read_users(text: str, known: Sequence[str] = ("changed", "all")) -> UserSelection:
+    """`changed`, `all`, or user ids with commas.
+
+    Args:
+        text: the value of `--users`.
+        known: the words that the command takes.
+
+    Raises:
+        BadInput: anything else.
+    """
+    if (text == "changed" or text == "all") and text in known:
+        return text
+    try:
+        return [UUID(part) for part in text.split(",")]
+    except ValueError as problem:
+        raise BadInput(
+            f"--users {text}: say {', '.join(known)}, or user ids (`muvr user show NAME`)",
+            field="users",
+            value=text,
+        ) from problem
+
+
+def problem_text(problem: Exception) -> str:
+    """The message of a failure; an unexpected one with the name of its type."""
+    if isinstance(problem, MuvrError):
+        return str(problem)
+    return f"{type(problem).__name__}: {problem}"

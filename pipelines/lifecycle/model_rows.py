@@ -1,0 +1,47 @@
+"""The columns of a learned user model in the rows that executors return. Pure."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from uuid import UUID
+
+import pyarrow as pa
+
+from pipelines.keys import Row
+from schemas.ids import version_of
+from schemas.layout import owner_of
+
+MODEL_FIELDS = (
+    ("user_id", pa.string()),
+    ("model_id", pa.string()),
+    ("status", pa.string()),
+    ("reason", pa.string()),
+    ("owner", pa.string()),
+    ("version", pa.string()),
+    ("bytes", pa.binary()),
+    ("sha256", pa.binary()),
+    ("manifest", pa.string()),
+)
+"""What every family's rows have; each appends its own. Rows without a model lack the last five."""
+
+
+def model_columns(user_id: str, content: bytes, manifest: Mapping[str, object]) -> Row:
+    """What a learned row holds of its model: owner, version, bytes, sha256, manifest.
+
+    Args:
+        user_id: whose model it is.
+        content: its bytes.
+        manifest: becomes JSON, with the hash of `content` added.
+
+    >>> row = model_columns(str(UUID(int=7)), b"a model", {"level": "user"})
+    >>> row["version"], json.loads(row["manifest"])["sha256"] == row["sha256"].hex()
+    ('97ff8a35544dcf40', True)
+    """
+    sha256 = hashlib.sha256(content).digest()
+    return {
+        "owner": owner_of(UUID(user_id)),
+        "version": version_of(sha256),
+        "bytes": content,
+        "sha256": sha256,
+        "manifest": json.dumps({**manifest, "sha256": sha256.hex()}, sort_keys=True),
+    }
