@@ -30,7 +30,7 @@ from api.live_connection import LiveConnection, close_with_problem, ignore_disco
 from api.live_results import LiveGuess, LiveSetTracker
 from api.quota import store_chunk
 from ingest.chunks import Chunk
-from ingest.recordings import wrist_of
+from ingest.wrist_streams import wrist_of
 from schemas.errors import (
     AccessDenied,
     BadChunk,
@@ -100,7 +100,8 @@ async def _open_connection(socket: WebSocket, session: str) -> LiveConnection:
     wrist = wrist_of(row.streams)
     guess = LiveGuess(services, caller.user_id, wrist)
     sets = LiveSetTracker(services, caller.user_id, session_id, wrist)
-    return LiveConnection(socket, services, session_id, token, caller, guess, sets)
+    streams = frozenset(row.streams)
+    return LiveConnection(socket, services, session_id, token, caller, streams, guess, sets)
 
 
 async def _receive_messages(connection: LiveConnection) -> None:
@@ -174,7 +175,10 @@ async def _handle_chunk(
             receipt = await store_chunk(
                 services, user_id, connection.session_id, stream, seq, chunk
             )
-        guess_is_due, look_is_due = guess.buffer.add(stream, piece), sets.buffer.add(stream, piece)
+            if stream not in connection.streams:
+                await _use_declared_streams(connection)
+        guess_is_due = guess.buffer.add(stream, seq, piece)
+        look_is_due = sets.buffer.add(stream, seq, piece)
         await connection.send("receipt", **msgspec.to_builtins(receipt))
         if guess_is_due:
             await _send_result(connection, "guess", guess)
@@ -186,6 +190,16 @@ async def _handle_chunk(
         return  # disconnected; the client's next connection asks what is stored
     finally:
         connection.in_flight.release()
+
+
+async def _use_declared_streams(connection: LiveConnection) -> None:
+    """Use the streams that were declared since the connection was opened."""
+    row = await connection.services.recorder.session(
+        connection.caller.user_id, connection.session_id
+    )
+    connection.streams = frozenset(row.streams)
+    for running in (connection.guess, connection.sets):
+        running.buffer.use(wrist_of(row.streams))
 
 
 async def _send_result(

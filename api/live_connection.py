@@ -24,13 +24,14 @@ CLOSE_BASE = 4000
 
 @dataclass(slots=True)
 class LiveConnection:
-    """One connection."""
+    """One connection; `streams` are those of the session that it knows."""
 
     socket: WebSocket
     services: Services
     session_id: UUID
     token: str
     caller: Caller
+    streams: frozenset[str]
     guess: LiveGuess
     sets: LiveSetTracker
     in_flight: asyncio.Semaphore = field(

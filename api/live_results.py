@@ -1,6 +1,7 @@
 """Provisional answers of a live session: a guess about the last seconds, and its sets so far."""
 
 import asyncio
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -8,8 +9,9 @@ from api.classify import classify_response
 from api.dependencies import Services
 from api.sample_buffer import SampleBuffer
 from api.sets import recognised_set_schema
+from ingest.missing_rotation import rotation_notes, with_rotation_notes
 from ingest.recognition import ModelVersions, prediction_of
-from ingest.recordings import WristStreams
+from ingest.wrist_streams import WristStreams
 from models.exercise.layout import model_id
 from models.recognition.live import LiveSets, recognise_live
 from models.recognition.sets import RecognisedSet, RecognitionModels
@@ -34,12 +36,15 @@ class LiveGuess:
     async def evaluate(self) -> dict[str, Any]:
         """The response for the last seconds, in the shape of `classify`, with their start."""
         try:
-            recording = self.buffer.recording()
+            recording, until_ns = self.buffer.recording(), self.buffer.complete_until_ns()
             layout = model_id(recording)
             ladder = await self._services.models.ladder(self._user_id, layout, EXERCISE)
             response = await asyncio.to_thread(classify_response, recording, ladder, count=False)
             windows = response.pop("windows")
             response["started_at"] = windows[0]["started_at"] if windows else None
+            from_ns = min((piece.t0_ns for piece in recording.acc), default=until_ns)
+            missing = rotation_notes(self.buffer.wrist, recording, from_ns, until_ns)
+            response["notes"] = [*response["notes"], *missing]
             return response
         finally:
             self.buffer.finish()
@@ -54,13 +59,16 @@ class LiveSetTracker:
         self._services = services
         self._user_id, self._session_id = user_id, session_id
         self.buffer = SampleBuffer(wrist, SETS_WINDOW_S, SETS_INTERVAL_S, keep_unevaluated=True)
-        self._finished: list[RecognisedSet] = []
+        self._finished: list[RecognisedSet] = []  # by the present clock
         self._finished_json: list[dict[str, Any]] = []
+        self._clock_resets = 0
 
     async def evaluate(self) -> dict[str, Any]:
         """The finished sets and the current one; samples that arrive meanwhile are included."""
         try:
             while True:
+                if self._clock_resets != self.buffer.clock_resets:  # times occur a second time
+                    self._clock_resets, self._finished = self.buffer.clock_resets, []
                 recording, until_ns = self.buffer.recording(), self.buffer.complete_until_ns()
                 versions, models = await self._services.recogniser.load_models(
                     self._user_id, model_id(recording)
@@ -77,10 +85,13 @@ class LiveSetTracker:
     def _recognise(
         self, recording: Recording, models: RecognitionModels, until_ns: int
     ) -> LiveSets:
-        return recognise_live(recording, models, self._finished, until_ns)
+        live_sets = recognise_live(recording, models, self._finished, until_ns)
+        noted = partial(with_rotation_notes, self.buffer.wrist, recording, until_ns)
+        current = live_sets.current
+        return LiveSets(tuple(map(noted, live_sets.finished)), current and noted(current))
 
     def _add(self, live_sets: LiveSets, versions: ModelVersions) -> dict[str, Any] | None:
-        room = MAX_FINISHED_SETS - len(self._finished)
+        room = MAX_FINISHED_SETS - len(self._finished_json)
         self._finished += live_sets.finished[:room]
         self._finished_json += [
             self._set_json(recognised, versions) for recognised in live_sets.finished[:room]

@@ -11,7 +11,7 @@ from api.dependencies import Services
 from ingest.chunks import Chunk
 from ingest.event_writer import ChargeBytes
 from ingest.labelled_sets import MAX_SAMPLES
-from ingest.recordings import wrist_of
+from ingest.wrist_streams import wrist_of
 from schemas.events import SetConfirmation
 from schemas.wire import Receipt
 from store.sessions import SessionRow
@@ -74,8 +74,8 @@ def byte_charger(services: Services, user_id: UUID) -> ChargeBytes:
 def set_quota(session: SessionRow, confirmation: SetConfirmation) -> int:
     """The samples that a confirmed set takes of the daily quota; 0 without an accelerometer."""
     wrist = wrist_of(session.streams)
-    if wrist.acc is None:
+    if not wrist.acc:
         return 0
     length_s = (confirmation.ended_at - confirmation.started_at).total_seconds()
-    sensors = 1 if wrist.gyro is None else 2
+    sensors = 2 if wrist.gyro else 1
     return min(max(int(length_s * SET_QUOTA_RATE_HZ) * sensors, MIN_CHUNK_QUOTA), MAX_SAMPLES)

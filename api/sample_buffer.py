@@ -1,15 +1,20 @@
 """The newest samples of a live session, and when they are due to be evaluated."""
 
+from bisect import insort
 from collections import deque
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from ingest.recordings import WristStreams
+from ingest.clocks import MIN_CLOCK_STEP_NS
+from ingest.wrist_streams import WristStreams, in_turn
 from models.signal.pieces import Piece, Recording
 from schemas.times import NS_PER_S
 
 MAX_SAMPLES = 60_000  # of a stream, 360 kB: devices may claim a thousand a second
 MAX_SPAN_S = 3600.0  # of a stream: devices may claim one a second, all of which becomes 50 Hz
+MAX_LATE_S = 4.0
+"""How far rotation may be behind acceleration before this is evaluated alone. The newest chunk of
+acceleration does not count: that of rotation may be on its way."""
 
 
 class SampleBuffer:
@@ -21,6 +26,10 @@ class SampleBuffer:
         interval_s: seconds of new samples after which the next evaluation is due.
         keep_unevaluated: whether to keep older samples until they were evaluated: a phone that
             reconnects sends minutes at once.
+
+    Attributes:
+        wrist: the streams that it buffers.
+        clock_resets: how often the device's clock was set back, which empties the buffer.
     """
 
     def __init__(
@@ -31,15 +40,24 @@ class SampleBuffer:
         *,
         keep_unevaluated: bool = False,
     ) -> None:
-        self._wrist = wrist
         self._window_ns, self._interval_ns = window_s * NS_PER_S, interval_s * NS_PER_S
         self._kept_from_ns = 0 if keep_unevaluated else None
-        self._pieces: dict[str, deque[Piece]] = {
-            name: deque() for name in (wrist.acc, wrist.gyro) if name is not None
-        }
+        self._pieces: dict[str, deque[tuple[str, Piece]]] = {"acc": deque(), "gyro": deque()}
+        self._newest: dict[str, tuple[int, int]] = {}  # number and start of each stream's last one
         self._being_stored: list[tuple[str, int]] = []
+        self._began_ns: int | None = None
         self._evaluated_until_ns = 0
         self._evaluating = False
+        self.clock_resets = 0
+        self.use(wrist)
+
+    def use(self, wrist: WristStreams) -> None:
+        """Buffer these streams from now on; samples of others are dropped."""
+        self.wrist = wrist
+        self._sensors = {**dict.fromkeys(wrist.acc, "acc"), **dict.fromkeys(wrist.gyro, "gyro")}
+        for sensor, pieces in self._pieces.items():
+            kept = [heard for heard in pieces if self._sensors.get(heard[0]) == sensor]
+            self._pieces[sensor] = deque(kept)
 
     @contextmanager
     def storing(self, stream: str, piece: Piece) -> Generator[None]:
@@ -55,22 +73,40 @@ class SampleBuffer:
         finally:
             self._being_stored.remove(start)
 
-    def add(self, stream: str, piece: Piece) -> bool:
-        """Add samples; True when an evaluation is due, which `finish` ends."""
-        pieces = self._pieces.get(stream)
-        if pieces is None:
+    def add(self, stream: str, seq: int, piece: Piece) -> bool:
+        """Add the samples of chunk `seq`; True when an evaluation is due, which `finish` ends."""
+        sensor = self._sensors.get(stream)
+        if sensor is None:
             return False
-        pieces.append(piece)
-        newest_ns = max(piece.end_ns for piece in pieces)
+        self._forget_former_clock(stream, seq, piece)
+        if sensor == "acc" and self._began_ns is None:
+            self._began_ns = piece.t0_ns
+        pieces = self._pieces[sensor]
+        insort(pieces, (stream, piece), key=_start_ns)
+        newest_ns = max(piece.end_ns for _, piece in pieces)
         needed_ns = newest_ns if self._kept_from_ns is None else min(newest_ns, self._kept_from_ns)
-        samples = sum(len(piece.counts) for piece in pieces)
+        samples = sum(len(piece.counts) for _, piece in pieces)
         while pieces and (
-            pieces[0].end_ns < needed_ns - self._window_ns
+            pieces[0][1].end_ns < needed_ns - self._window_ns
             or samples > MAX_SAMPLES
-            or pieces[0].t0_ns < newest_ns - MAX_SPAN_S * NS_PER_S
+            or _start_ns(pieces[0]) < newest_ns - MAX_SPAN_S * NS_PER_S
         ):
-            samples -= len(pieces.popleft().counts)
+            samples -= len(pieces.popleft()[1].counts)
         return not self._evaluating and self.start_if_due()
+
+    def _forget_former_clock(self, stream: str, seq: int, piece: Piece) -> None:
+        """Empty the buffer if numbers go on while times go back: nothing new would ever be due."""
+        last_seq, last_ns = self._newest.get(stream, (-1, piece.t0_ns))
+        if seq <= last_seq:
+            return  # sent again, or late
+        if piece.t0_ns < last_ns - MIN_CLOCK_STEP_NS:
+            self._newest.clear()
+            for pieces in self._pieces.values():
+                pieces.clear()
+            self._kept_from_ns = None if self._kept_from_ns is None else 0
+            self._began_ns, self._evaluated_until_ns = None, 0
+            self.clock_resets += 1
+        self._newest[stream] = (seq, piece.t0_ns)
 
     def start_if_due(self) -> bool:
         """Whether enough samples arrived since the last evaluation; if so, start one."""
@@ -84,23 +120,47 @@ class SampleBuffer:
         self._evaluating = False
 
     def complete_until_ns(self) -> int:
-        """Up to when the samples of all sensors of the wrist are complete, ns."""
-        ends = [
-            max((piece.end_ns for piece in pieces), default=0) for pieces in self._pieces.values()
+        """Up to when the samples are complete, ns, except for rotation that is late."""
+        sensors = {"acc"} if self._is_rotation_late() else {"acc", *self._sensors.values()}
+        ends = [self._end_ns(sensor) for sensor in sensors]
+        gaps = [t0_ns for sensor in sensors for t0_ns in self._gaps_ns(sensor)]
+        return int(min([*ends, *gaps]))
+
+    def _is_rotation_late(self) -> bool:
+        """Whether rotation is not waited for: it was switched off, or is held up on the way."""
+        acc = self._pieces["acc"]
+        if not acc or self._began_ns is None:
+            return False
+        reached_ns = max(self._began_ns, self._end_ns("gyro"), *self._gaps_ns("gyro"))
+        return _start_ns(acc[-1]) - reached_ns > MAX_LATE_S * NS_PER_S
+
+    def _end_ns(self, sensor: str) -> int:
+        """The end of the newest sample of a sensor; 0 without any."""
+        return max((piece.end_ns for _, piece in self._pieces[sensor]), default=0)
+
+    def _gaps_ns(self, sensor: str) -> list[int]:
+        """Where the pieces of a sensor that are being stored begin."""
+        return [
+            t0_ns for stream, t0_ns in self._being_stored if self._sensors.get(stream) == sensor
         ]
-        gaps = [t0_ns for stream, t0_ns in self._being_stored if stream in self._pieces]
-        return int(min([*ends, *gaps], default=0))
 
     def recording(self) -> Recording:
         """The buffered samples in time order; from now on they count as evaluated."""
         if self._kept_from_ns is not None:
             self._kept_from_ns = self.complete_until_ns()
+        acc, gyro = self._in_turn("acc"), self._in_turn("gyro")
+        began_ns = acc[0].t0_ns if acc else 0
+        gyro = tuple(piece for piece in gyro if piece.end_ns > began_ns)  # not from before a pause
+        return Recording(acc, gyro, self.wrist.side)
 
-        def sorted_pieces(name: str | None) -> tuple[Piece, ...]:
-            """The pieces of a stream by start; none where the wrist lacks that sensor (None)."""
-            pieces = self._pieces.get(name, ()) if name is not None else ()
-            return tuple(sorted(pieces, key=lambda piece: piece.t0_ns))
+    def _in_turn(self, sensor: str) -> tuple[Piece, ...]:
+        """The pieces of a sensor's streams that are read as one recording."""
+        spans: dict[str, list[tuple[int, int]]] = {}
+        for stream, piece in self._pieces[sensor]:
+            spans.setdefault(stream, []).append((piece.t0_ns, piece.end_ns))
+        kept = in_turn(dict(sorted(spans.items())))
+        return tuple(piece for stream, piece in self._pieces[sensor] if stream in kept)
 
-        return Recording(
-            sorted_pieces(self._wrist.acc), sorted_pieces(self._wrist.gyro), self._wrist.side
-        )
+
+def _start_ns(heard: tuple[str, Piece]) -> int:
+    return heard[1].t0_ns

@@ -71,6 +71,8 @@ class SessionResponse(SessionSummary):
         "`acc: clock-went-back` by more than a minute from one chunk to the next number, "
         "`acc: gravity-is-missing`, `acc: rate-is-low`, `acc: not-on-a-wrist`, though it is read "
         "as one, `acc: longer-than-a-day`: sets are looked for in the first 24 hours of its samples"
+        ", `acc: is-not-used`: it was worn elsewhere than the streams that are read, or overlaps "
+        "one of them in time"
     )
 
 

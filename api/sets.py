@@ -97,7 +97,8 @@ class SetSchema(BaseModel):
         "samples-overlapped (of two samples of one time the first one counts), clock-went-back "
         "(by more than a minute on the way: times from there on are another clock's); what they "
         "lack: "
-        "gravity-is-missing, rate-is-low, rotation-is-constant (and so left out)",
+        "gravity-is-missing, rate-is-low, rotation-is-constant (and so left out), "
+        "rotation-is-missing (for 4 s or more, or throughout, although a gyroscope is declared)",
     )
     revision: str | None = Field(
         default=None, description="the ETag: If-Match corrects this one; null when recognised"

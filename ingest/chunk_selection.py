@@ -73,7 +73,7 @@ def _reach_ns(chunks: Sequence[ChunkMetadata], at: int) -> int:
     return max([end_ns_of(chunk), *later_ns[:1]])
 
 
-def require_single_bodies(stream: str | None, chosen: Sequence[ChunkMetadata]) -> None:
+def require_single_bodies(stream: str, chosen: Sequence[ChunkMetadata]) -> None:
     """Refuse chunks of a stream, ordered by number, of which two have one number.
 
     Raises:

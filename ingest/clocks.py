@@ -4,6 +4,7 @@ Chunk numbers go on, but times repeat. Some phones do so when they change their 
 by time alone, the chunks before and after the change would be interleaved.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -13,7 +14,7 @@ from store.samples import ChunkMetadata
 
 CLOCK_WENT_BACK = "clock-went-back"
 MIN_CLOCK_STEP_NS = 60 * NS_PER_S  # smaller steps are corrections or drift
-MAX_OVERLAP_NS = NS_PER_S  # consecutive chunks may overlap by as much
+MAX_OVERLAP_NS = NS_PER_S  # where one part ends and the next begins, they may overlap by as much
 
 
 def split_by_clock(chunks: Sequence[ChunkMetadata]) -> list[list[ChunkMetadata]]:
@@ -52,8 +53,18 @@ def are_interleaved(parts: Sequence[Sequence[ChunkMetadata]]) -> bool:
 
     If not, ordering by time is right: also for streams whose numbers do not follow time.
     """
-    timed = [(chunk.t0_ns, end_ns_of(chunk), k) for k, part in enumerate(parts) for chunk in part]
-    return any(
-        before[2] != after[2] and before[1] - after[0] > MAX_OVERLAP_NS
-        for before, after in pairwise(sorted(timed))
-    )
+    return overlap([[(chunk.t0_ns, end_ns_of(chunk)) for chunk in part] for part in parts])
+
+
+def overlap(parts: Sequence[Sequence[tuple[int, int]]]) -> bool:
+    """Whether two parts overlap by more than a second in all, however short their chunks.
+
+    Args:
+        parts: first and last nanosecond of the chunks of each.
+    """
+    timed = sorted((*span, k) for k, part in enumerate(parts) for span in part)
+    shared_ns: Counter[frozenset[int]] = Counter()
+    for before, after in pairwise(timed):
+        if before[2] != after[2]:
+            shared_ns[frozenset((before[2], after[2]))] += max(0, before[1] - after[0])
+    return any(shared > MAX_OVERLAP_NS for shared in shared_ns.values())

@@ -8,7 +8,8 @@ from dataclasses import replace
 from uuid import UUID
 
 from ingest.event_writer import TOMBSTONE_AHEAD_US
-from ingest.recordings import WristStreams, load_parts, wrist_of
+from ingest.recordings import load_parts
+from ingest.wrist_streams import WristStreams, wrist_of
 from models.signal.corrections import timeline
 from models.signal.pieces import Piece, Recording, pack_pieces
 from models.signal.timing import cut_pieces
@@ -48,7 +49,7 @@ async def project_labelled_sets(
         only: these sets, all of the session by default.
     """
     session = await records.sessions.read(user_id, session_id)
-    if session is None or (wrist := wrist_of(session.streams)).acc is None:
+    if session is None or not (wrist := wrist_of(session.streams)).acc:
         return 0
     if only is None or len(only) > MAX_SINGLE_READS:
         rows = await records.sets.of_session(user_id, session_id)
@@ -124,7 +125,7 @@ def labelled_rows(
 
     A set with rotation is in both layouts, so that it also trains the model without rotation.
     """
-    offset = session.offset(wrist.acc)
+    offset = session.offset(wrist.acc[0])
     with_rotation = LabelledSet(
         model_id=ACC6,
         set_id=row.set_id,
@@ -146,8 +147,8 @@ def labelled_rows(
 
 def revision_of(row: SetRow, wrist: WristStreams, lists: Mapping[str, StreamList]) -> int:
     """The newest revision of a set and of its streams' lists, microseconds of server time."""
-    names = (wrist.acc, wrist.gyro)
-    return max([row.revision, *(lists[name].revision for name in names if name and name in lists)])
+    names = (*wrist.acc, *wrist.gyro)
+    return max([row.revision, *(lists[name].revision for name in names if name in lists)])
 
 
 async def _streams_finished(
@@ -161,11 +162,11 @@ async def _streams_finished(
 
     A sensor that is declared but was switched off has no chunks, and no list either.
     """
-    unlisted = [name for name in (wrist.acc, wrist.gyro) if name and name not in lists]
+    unlisted = {*wrist.acc, *wrist.gyro} - lists.keys()
     if unlisted and session.complete:
         parts = await records.samples.parts(user_id, session.session_id)
-        unlisted = [name for name in unlisted if name in parts]
-    return wrist.acc not in unlisted, wrist.gyro not in unlisted
+        unlisted &= parts.keys()
+    return unlisted.isdisjoint(wrist.acc), unlisted.isdisjoint(wrist.gyro)
 
 
 async def _without_current_labels(

@@ -6,7 +6,7 @@ from uuid import UUID
 from ingest.deletions import set_deletion
 from ingest.event_writer import deletion_us
 from ingest.labelled_sets import by_set, is_label_current, project_labelled_sets
-from ingest.recordings import wrist_of
+from ingest.wrist_streams import wrist_of
 from store.records import Records
 from store.sessions import SessionRow
 from store.sets import LabelledRevision, remaining_ttl_s
@@ -71,7 +71,7 @@ async def _that_may_have_samples(
         [
             row.session_id
             for row in await _sessions(records, user_id, waiting)
-            if wrist_of(row.streams).acc is not None
+            if wrist_of(row.streams).acc
             and (row.complete or arriving is None or row.session_id in arriving)
         ]
     )

@@ -4,8 +4,9 @@ from uuid import UUID
 
 from ingest.chunk_selection import counted_chunks
 from ingest.clocks import CLOCK_WENT_BACK, split_by_clock
-from ingest.recordings import NOT_ON_WRIST, is_on_wrist, wrist_of
+from ingest.recordings import unused_streams
 from ingest.rows import piece_of
+from ingest.wrist_streams import NOT_ON_WRIST, NOT_USED, is_on_wrist, wrist_of
 from models.signal.corrections import corrected, quality_notes
 from models.signal.pieces import Recording
 from models.signal.timing import clock_notes
@@ -33,23 +34,28 @@ async def session_notes(records: Records, user_id: UUID, session: SessionRow) ->
         for name, offset_ms in session.clock_offset_ms.items()
         if abs(offset_ms) > MAX_CLOCK_OFFSET_MS
     ]
+    parts = await records.samples.parts(user_id, session.session_id)
+    lists = await records.sessions.lists(user_id, session.session_id)
+    unused = await unused_streams(records, user_id, session, parts, lists)
+    notes += [f"{name}: {NOT_USED}" for name in unused]
     wrist = wrist_of(session.streams)
-    if wrist.acc is None:
+    judged = [name for name in wrist.acc if name in parts and name not in unused] or wrist.acc
+    if not judged:
         return notes
-    if not is_on_wrist(session.streams[wrist.acc].get("placement")):
-        notes.append(f"{wrist.acc}: {NOT_ON_WRIST}")
-    parts = (await records.samples.parts(user_id, session.session_id)).get(wrist.acc, [])
-    chunks = await records.samples.metadata(user_id, session.session_id, wrist.acc, parts[:1])
-    listed = (await records.sessions.lists(user_id, session.session_id)).get(wrist.acc)
-    counted = counted_chunks(chunks, listed)
+    acc = judged[0]
+    if not is_on_wrist(session.streams[acc].get("placement")):
+        notes.append(f"{acc}: {NOT_ON_WRIST}")
+    first_part = parts.get(acc, [])[:1]
+    chunks = await records.samples.metadata(user_id, session.session_id, acc, first_part)
+    counted = counted_chunks(chunks, lists.get(acc))
     if len(split_by_clock(counted)) > 1:
-        notes.append(f"{wrist.acc}: {CLOCK_WENT_BACK}")
+        notes.append(f"{acc}: {CLOCK_WENT_BACK}")
     wanted = [(chunk.seq, chunk.sha256) for chunk in counted[:CHUNKS_READ]]
-    rows = await records.samples.rows(user_id, session.session_id, wrist.acc, wanted)
+    rows = await records.samples.rows(user_id, session.session_id, acc, wanted)
     if not rows:
         return notes
     fixed, signal_notes = corrected(Recording(tuple(piece_of(row) for row in rows), (), wrist.side))
     signal_notes = (*signal_notes, *clock_notes(fixed.acc), *quality_notes(fixed))
     if session.ended_at and us_of(session.ended_at) / 1e6 - rows[0].t0_ns / 1e9 > MAX_RECORDING_S:
         signal_notes = (*signal_notes, LONGER_THAN_A_DAY)
-    return [*(f"{wrist.acc}: {note}" for note in signal_notes), *notes]
+    return [*(f"{acc}: {note}" for note in signal_notes), *notes]

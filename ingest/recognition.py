@@ -9,7 +9,9 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from ingest.deviations import project_deviations
-from ingest.recordings import load_recordings, wrist_of
+from ingest.missing_rotation import with_rotation_notes
+from ingest.recordings import load_recordings
+from ingest.wrist_streams import WristStreams, wrist_of
 from models.exercise.layout import model_id
 from models.recognition.sets import RecognisedSet, RecognitionModels, recognise
 from models.signal.pieces import Recording
@@ -61,7 +63,9 @@ async def recognise_session(
     try:
         recordings, notes = await load_recordings(records, user_id, session)
         versions, models = await load_models(_layout(recordings[0], session))
-        recognised = await asyncio.to_thread(_sets_of, recordings, models, notes)
+        recognised = await asyncio.to_thread(
+            _sets_of, recordings, models, wrist_of(session.streams), notes
+        )
     except (AmbiguousChunks, BadSamples):
         return None
     former = await stored_predictions(records, user_id, session_id, revision_us)
@@ -117,11 +121,14 @@ def _with_named(
 
 
 def _sets_of(
-    recordings: Sequence[Recording], models: RecognitionModels, notes: tuple[str, ...]
+    recordings: Sequence[Recording],
+    models: RecognitionModels,
+    wrist: WristStreams,
+    notes: tuple[str, ...],
 ) -> list[RecognisedSet]:
-    """The sets of a session in order, with the notes about its clock."""
+    """The sets of a session in order, with the notes about its clock and missing rotation."""
     recognised = [
-        recognised_set
+        with_rotation_notes(wrist, recording, recognised_set.end_ns, recognised_set)
         for recording in recordings
         for recognised_set in recognise(recording, models)
     ]

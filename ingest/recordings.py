@@ -1,8 +1,7 @@
 """Loads the recording of one wrist from stored chunks."""
 
 import itertools
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from uuid import UUID
 
 from ingest.chunk_selection import (
@@ -14,62 +13,17 @@ from ingest.chunk_selection import (
     require_single_bodies,
 )
 from ingest.clocks import CLOCK_WENT_BACK, are_interleaved, split_by_clock
-from ingest.rows import piece_of
+from ingest.rows import end_ns_of, piece_of
+from ingest.wrist_streams import in_turn, wrist_of
 from models.signal.overlaps import is_resent
-from models.signal.pieces import Piece, Recording, Side
+from models.signal.pieces import Piece, Recording
 from schemas.errors import AmbiguousChunks, BadSamples
 from store.records import Records
 from store.samples import ChunkMetadata
 from store.sessions import SessionRow, StreamList
 
-WRIST_PLACEMENTS = ("wrist", "watch")
-NOT_ON_WRIST = "not-on-a-wrist"
-
-
-@dataclass(frozen=True, slots=True)
-class WristStreams:
-    """Names of the streams of one wrist; None where a session declares no such sensor."""
-
-    acc: str | None
-    gyro: str | None
-    side: Side | None
-
-
-def wrist_of(streams: Mapping[str, Mapping[str, str | None]]) -> WristStreams:
-    """The wrist that training and answers use: the first with both sensors, else with acceleration.
-
-    Streams belong together when placement and side are the same. A device worn elsewhere is used as
-    if it were on a wrist, but only where no wrist has acceleration (`is_on_wrist`).
-
-    >>> acc = {"kind": "acc", "placement": "wrist", "side": "left"}
-    >>> wrist_of({"a": acc, "g": {**acc, "kind": "gyro"}})
-    WristStreams(acc='a', gyro='g', side='left')
-    """
-    places: dict[tuple[str | None, str | None], dict[str, str]] = {}
-    for name, stream in sorted(streams.items()):
-        place = places.setdefault((stream.get("placement"), stream.get("side")), {})
-        place.setdefault(str(stream["kind"]), name)
-    usable = [(place, kinds) for place, kinds in sorted(places.items(), key=str) if "acc" in kinds]
-    on_wrist = [(place, kinds) for place, kinds in usable if is_on_wrist(place[0])]
-    candidates = [
-        WristStreams(kinds["acc"], kinds.get("gyro"), _side(side))
-        for (_, side), kinds in on_wrist or usable
-    ]
-    with_both = [wrist for wrist in candidates if wrist.gyro]
-    return (with_both or candidates or [WristStreams(None, None, None)])[0]
-
-
-def is_on_wrist(placement: str | None) -> bool:
-    """Whether a placement names a wrist; a missing one counts as a wrist.
-
-    >>> [is_on_wrist(text) for text in (None, "Left Wrist", "watch", "pocket")]
-    [True, True, True, False]
-    """
-    return placement is None or any(word in placement.casefold() for word in WRIST_PLACEMENTS)
-
-
-def _side(side: str | None) -> Side | None:
-    return side if side in ("left", "right") else None
+StreamChunks = Mapping[str, Sequence[ChunkMetadata]]
+"""Chunks of one sensor by stream, each stream's ordered by number; the streams by time."""
 
 
 async def load_parts(
@@ -104,13 +58,13 @@ async def load_parts(
     parts = parts_of(spans)
     extents = [extent_of(spans[part.start : part.stop], context_ns) for part in parts]
     acc, gyro = [
-        chunks_of_spans(await _counted_chunks(records, user_id, session, name, lists), extents)
-        for name in (wrist.acc, wrist.gyro)
+        _of_extents(await _counted_chunks(records, user_id, session, names, lists), extents)
+        for names in (wrist.acc, wrist.gyro)
     ]
     for part, acc_chunks, gyro_chunks in zip(parts, acc, gyro, strict=True):
         try:
-            require_single_bodies(wrist.acc, acc_chunks)
-            require_single_bodies(wrist.gyro, gyro_chunks)
+            _require_single_bodies(acc_chunks)
+            _require_single_bodies(gyro_chunks)
             recording = await _recording_of(records, user_id, session, acc_chunks, gyro_chunks)
         except (AmbiguousChunks, BadSamples):
             recording = None
@@ -135,17 +89,46 @@ async def load_recordings(
     lists = await records.sessions.lists(user_id, session.session_id)
     wrist = wrist_of(session.streams)
     acc, gyro = [
-        await _first_day(records, user_id, session, name, lists) for name in (wrist.acc, wrist.gyro)
+        await _first_day(records, user_id, session, names, lists)
+        for names in (wrist.acc, wrist.gyro)
     ]
-    acc_parts, gyro_parts = split_by_clock(acc), split_by_clock(gyro)
-    notes = (CLOCK_WENT_BACK,) if len(acc_parts) > 1 else ()
-    if not are_interleaved(acc_parts):
+    acc_parts, gyro_parts = _split_by_clock(acc), _split_by_clock(gyro)
+    notes = (CLOCK_WENT_BACK,) if len(acc_parts) > len(acc) else ()
+    if not are_interleaved([chunks for part in acc_parts for chunks in part.values()]):
         acc_parts, gyro_parts = [acc], [gyro]
     recordings = [
         await _recording_of(records, user_id, session, acc_part, gyro_part)
-        for acc_part, gyro_part in itertools.zip_longest(acc_parts, gyro_parts, fillvalue=())
+        for acc_part, gyro_part in itertools.zip_longest(acc_parts, gyro_parts, fillvalue={})
     ]
     return ([_merged(recordings)], ()) if _is_resent(recordings) else (recordings, notes)
+
+
+async def unused_streams(
+    records: Records,
+    user_id: UUID,
+    session: SessionRow,
+    stored: Iterable[str],
+    lists: Mapping[str, StreamList],
+) -> list[str]:
+    """The streams among `stored` that are read as part of no recording, by name.
+
+    They were worn elsewhere, or overlap another stream of their sensor and place.
+    """
+    wrist = wrist_of(session.streams)
+    used: set[str] = set()
+    for names in (wrist.acc, wrist.gyro):
+        several = len(names) > 1
+        used.update(
+            await _counted_chunks(records, user_id, session, names, lists) if several else names
+        )
+    return sorted(set(stored) - used)
+
+
+def _split_by_clock(chunks: StreamChunks) -> list[StreamChunks]:
+    """The chunks of a sensor, split where the clock of a stream was set back."""
+    return [
+        {name: part} for name, of_stream in chunks.items() for part in split_by_clock(of_stream)
+    ]
 
 
 def _is_resent(recordings: Sequence[Recording]) -> bool:
@@ -174,15 +157,14 @@ async def _recording_of(
     records: Records,
     user_id: UUID,
     session: SessionRow,
-    acc: Sequence[ChunkMetadata],
-    gyro: Sequence[ChunkMetadata],
+    acc: StreamChunks,
+    gyro: StreamChunks,
 ) -> Recording:
     """The samples of chunks of a session's wrist."""
-    wrist = wrist_of(session.streams)
     return Recording(
-        acc=await _pieces(records, user_id, session, wrist.acc, acc),
-        gyro=await _pieces(records, user_id, session, wrist.gyro, gyro),
-        side=wrist.side,
+        acc=await _pieces(records, user_id, session, acc),
+        gyro=await _pieces(records, user_id, session, gyro),
+        side=wrist_of(session.streams).side,
     )
 
 
@@ -190,12 +172,17 @@ async def _first_day(
     records: Records,
     user_id: UUID,
     session: SessionRow,
-    stream: str | None,
+    names: Sequence[str],
     lists: Mapping[str, StreamList],
-) -> list[ChunkMetadata]:
-    """The chunks of the first day of one stream, ordered by number."""
-    chosen = first_day_chunks(await _counted_chunks(records, user_id, session, stream, lists))
-    require_single_bodies(stream, chosen)
+) -> StreamChunks:
+    """The chunks of the first day of the streams of one sensor."""
+    chunks = await _counted_chunks(records, user_id, session, names, lists)
+    left = len(first_day_chunks([*itertools.chain.from_iterable(chunks.values())]))
+    chosen: dict[str, Sequence[ChunkMetadata]] = {}
+    for name, of_stream in chunks.items():
+        chosen[name] = of_stream[:left]
+        left -= len(chosen[name])
+    _require_single_bodies(chosen)
     return chosen
 
 
@@ -203,27 +190,50 @@ async def _counted_chunks(
     records: Records,
     user_id: UUID,
     session: SessionRow,
-    stream: str | None,
+    names: Sequence[str],
     lists: Mapping[str, StreamList],
-) -> list[ChunkMetadata]:
-    """The chunks of one stream that count, ordered by number; none where the stream is None."""
-    if stream is None:
-        return []
-    parts = (await records.samples.parts(user_id, session.session_id)).get(stream, [])
-    chunks = await records.samples.metadata(user_id, session.session_id, stream, parts)
-    return counted_chunks(chunks, lists.get(stream))
+) -> StreamChunks:
+    """The chunks that count of the streams of one sensor that are read as one recording."""
+    if not names:
+        return {}
+    parts = await records.samples.parts(user_id, session.session_id)
+    counted: dict[str, list[ChunkMetadata]] = {}
+    for name in names:
+        chunks = await records.samples.metadata(
+            user_id, session.session_id, name, parts.get(name, [])
+        )
+        counted[name] = counted_chunks(chunks, lists.get(name))
+    if len(names) == 1:
+        return counted
+    spans = {
+        name: [(chunk.t0_ns, end_ns_of(chunk)) for chunk in chunks]
+        for name, chunks in counted.items()
+    }
+    kept = sorted(in_turn(spans), key=lambda name: min(spans[name], default=(0, 0)))
+    return {name: counted[name] for name in kept}
+
+
+def _of_extents(chunks: StreamChunks, extents: Sequence[tuple[int, int]]) -> list[StreamChunks]:
+    """The chunks that may hold samples of each extent."""
+    by_stream = {name: chunks_of_spans(of_stream, extents) for name, of_stream in chunks.items()}
+    return [
+        {name: by_extent[n] for name, by_extent in by_stream.items()} for n in range(len(extents))
+    ]
+
+
+def _require_single_bodies(chunks: StreamChunks) -> None:
+    """Refuse two bodies under one number; raises `AmbiguousChunks`."""
+    for name, of_stream in chunks.items():
+        require_single_bodies(name, of_stream)
 
 
 async def _pieces(
-    records: Records,
-    user_id: UUID,
-    session: SessionRow,
-    stream: str | None,
-    chosen: Sequence[ChunkMetadata],
+    records: Records, user_id: UUID, session: SessionRow, chunks: StreamChunks
 ) -> tuple[Piece, ...]:
-    """The samples of chunks in time order; none where the stream is None."""
-    if stream is None:
-        return ()
-    wanted = [(chunk.seq, chunk.sha256) for chunk in chosen]
-    rows = await records.samples.rows(user_id, session.session_id, stream, wanted)
-    return tuple(sorted((piece_of(row) for row in rows), key=lambda piece: piece.t0_ns))
+    """The samples of chunks of one sensor in time order."""
+    pieces: list[Piece] = []
+    for name, chosen in chunks.items():
+        wanted = [(chunk.seq, chunk.sha256) for chunk in chosen]
+        rows = await records.samples.rows(user_id, session.session_id, name, wanted)
+        pieces += [piece_of(row) for row in rows]
+    return tuple(sorted(pieces, key=lambda piece: piece.t0_ns))

@@ -12,7 +12,8 @@ from datetime import timedelta
 from itertools import accumulate
 from uuid import UUID
 
-from ingest.recordings import load_parts, wrist_of
+from ingest.recordings import load_parts
+from ingest.wrist_streams import wrist_of
 from models.signal.corrections import Timeline, timeline
 from models.signal.pieces import Recording, pack_pieces
 from schemas.errors import BadSamples
@@ -172,7 +173,7 @@ def session_extent(session: SessionRow) -> TimeSpan:
 
 def offset_of(session: SessionRow) -> timedelta:
     """How far the server's clock is ahead of the wrist's."""
-    return session.offset(wrist_of(session.streams).acc)
+    return session.offset(next(iter(wrist_of(session.streams).acc), None))
 
 
 def metadata_of(

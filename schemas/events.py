@@ -121,7 +121,9 @@ class StreamDeclaration(ClientEvent):
         default="wrist",
         description="where it is worn: any text. Models read wrists: of a session's streams those "
         'count whose placement holds "wrist" or "watch", in any case. Where none does, another '
-        "place is read and learned as if it were a wrist, and the session notes `not-on-a-wrist`",
+        "place is read and learned as if it were a wrist, and the session notes `not-on-a-wrist`. "
+        "Sensors of one place are read together: its text is the same in any case, or one is "
+        '"wrist" or "watch" and the other names a wrist as well',
     )
     side: Wrist = None
 

@@ -22,13 +22,13 @@ from tests.ingest.recorded_session import RecordedSession
 from tests.ingest.test_recognition import ASKED, RATE_HZ, repeating
 
 NS = 10**9
-CHUNK_S = 10
+CHUNK_S = 10.0
 WHOLE: Piece = repeating().piece  # 80 s with a set in the middle
 
 
-def pieces(t0_s: float, faster: int = 1) -> list[Piece]:
-    """The movement in chunks of 10 s from `t0_s` on, at `faster` times its tempo."""
-    counts, n = WHOLE.counts[::faster], int(CHUNK_S * RATE_HZ)
+def pieces(t0_s: float, faster: int = 1, chunk_s: float = CHUNK_S) -> list[Piece]:
+    """The movement in chunks from `t0_s` on, at `faster` times its tempo."""
+    counts, n = WHOLE.counts[::faster], int(chunk_s * RATE_HZ)
     return [
         replace(
             WHOLE, t0_ns=WHOLE.t0_ns + round((t0_s + k / RATE_HZ) * NS), counts=counts[k : k + n]
@@ -83,12 +83,16 @@ def test_clock_set_back_splits_recognition_and_adds_a_note_to_every_set() -> Non
     asyncio.run(story())
 
 
-def test_clock_set_back_keeps_all_chunks_in_two_recordings() -> None:
+@pytest.mark.parametrize("chunk_s", [10.0, 1.0, 0.5])
+def test_clock_set_back_keeps_all_chunks_in_two_recordings(chunk_s: float) -> None:
+    first = [*pieces(0, 1, chunk_s), *pieces(80, 1, chunk_s)]
+    back = [*pieces(3.7, 2, chunk_s), *pieces(93.7, 2, chunk_s)]
+
     async def story() -> None:
-        one, session = await sent([*FIRST, *BACK])
+        one, session = await sent([*first, *back])
         recordings, notes = await load_recordings(one.records, one.user, session)
         assert notes == (CLOCK_WENT_BACK,)
-        assert [len(recording.acc) for recording in recordings] == [len(FIRST), len(BACK)]
+        assert [len(recording.acc) for recording in recordings] == [len(first), len(back)]
 
     asyncio.run(story())
 

@@ -1,4 +1,4 @@
-"""Which streams and chunks form the recording of a wrist."""
+"""Which chunks form the recording of a wrist."""
 
 import asyncio
 from dataclasses import replace
@@ -15,7 +15,7 @@ from ingest.chunk_selection import (
 from ingest.chunks import Chunk
 from ingest.labelled_sets import covers
 from ingest.notes import session_notes
-from ingest.recordings import WristStreams, load_recordings, wrist_of
+from ingest.recordings import load_recordings
 from ingest.rows import end_ns_of, piece_of, row_of
 from models.signal.pieces import Piece
 from schemas.errors import BadSamples
@@ -27,63 +27,6 @@ from tests.ingest.recorded_session import RecordedSession
 from tests.store.memory import MemoryDeadLetters, memory_records
 
 NS = 10**9
-
-
-def stream(kind: str, placement: str = "wrist", side: str | None = "left") -> dict:
-    return {"kind": kind, "placement": placement, "side": side}
-
-
-@pytest.mark.parametrize(
-    ("streams", "wrist"),
-    [
-        ({}, WristStreams(None, None, None)),
-        ({"g": stream("gyro")}, WristStreams(None, None, None)),
-        ({"a": stream("acc")}, WristStreams("a", None, "left")),
-        ({"a": stream("acc"), "g": stream("gyro")}, WristStreams("a", "g", "left")),
-        ({"a": stream("acc"), "g": stream("gyro", side="right")}, WristStreams("a", None, "left")),
-        (
-            {
-                "a": stream("acc"),
-                "b": stream("acc", side="right"),
-                "g": stream("gyro", side="right"),
-            },
-            WristStreams("b", "g", "right"),
-        ),
-        (
-            {"a": stream("acc"), "b": stream("acc"), "g": stream("gyro")},
-            WristStreams("a", "g", "left"),
-        ),
-        (
-            {"a": stream("acc", side=None), "g": stream("gyro", side=None)},
-            WristStreams("a", "g", None),
-        ),
-    ],
-)
-def test_wrist_streams_are_the_first_side_with_both_sensors(
-    streams: dict, wrist: WristStreams
-) -> None:
-    assert wrist_of(streams) == wrist
-
-
-def both_at(placement: str, names: str, side: str | None = "left") -> dict:
-    return {
-        name: stream(kind, placement, side)
-        for name, kind in zip(names, ("acc", "gyro"), strict=True)
-    }
-
-
-@pytest.mark.parametrize("worn", ["wrist", "Left Wrist", "smartwatch", "WATCH"])
-def test_watch_is_preferred_over_a_phone_in_a_pocket(worn: str) -> None:
-    pocket = both_at("pocket", "ab", side=None)
-    assert wrist_of(pocket | both_at(worn, "xy")) == WristStreams("x", "y", "left")
-    assert wrist_of(pocket | {"x": stream("acc", worn)}) == WristStreams("x", None, "left")
-    assert wrist_of(pocket | {"y": stream("gyro", worn)}) == WristStreams("a", "b", None)
-
-
-def test_another_placement_is_used_if_there_is_no_wrist() -> None:
-    """Placements are free text; a user's own model learns the placement that is used."""
-    streams = both_at("pocket", "ab") | {"c": stream("acc", "arm")}
-    assert wrist_of(streams) == WristStreams("a", "b", "left")
 
 
 @pytest.mark.parametrize(
