@@ -19,7 +19,7 @@ from ingest.importers.spar import RATE_HZ
 from models.exercise.examples import rotations
 from models.signal.pieces import Piece, pack_pieces
 from schemas.inputs import ACC6
-from schemas.layout import LABELLED_TTL_S
+from schemas.retention import LABELLED_TTL_S
 from schemas.times import us_of
 from store.database import Database
 from store.journal import Journal

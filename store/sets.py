@@ -8,8 +8,8 @@ from uuid import UUID
 
 from schemas.errors import BadSets
 from schemas.inputs import LAYOUTS
-from schemas.layout import LABELLED_TTL_S
 from schemas.names import normalised_name
+from schemas.retention import LABELLED_TTL_S
 from schemas.times import aware, us_of
 from store.database import Database, Row, Statement
 

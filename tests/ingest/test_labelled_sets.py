@@ -14,7 +14,7 @@ from models.signal.pieces import Recording, unpack_pieces
 from schemas.errors import DatabaseUnavailable
 from schemas.events import Completion
 from schemas.inputs import ACC3, LAYOUTS
-from schemas.layout import LABELLED_TTL_S
+from schemas.retention import LABELLED_TTL_S
 from schemas.times import us_of
 from tests.ingest.histories import START, STREAM, confirmation
 from tests.ingest.recorded_session import (

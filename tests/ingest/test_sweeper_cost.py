@@ -12,7 +12,7 @@ from ingest.sweeper import EVENTS_PER_READ, ProjectedEvents, sweep, sweep_user
 from schemas.errors import DatabaseUnavailable
 from schemas.events import SessionOpening
 from schemas.ids import slot
-from schemas.layout import LABELLED_TTL_S
+from schemas.retention import LABELLED_TTL_S
 from schemas.times import us_of
 from store.database import Database
 from store.journal import Event, EventKey

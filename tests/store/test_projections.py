@@ -10,7 +10,7 @@ from ingest.event_writer import TOMBSTONE_AHEAD_US
 from schemas.config import Limits
 from schemas.errors import BadSets
 from schemas.ids import uuid7
-from schemas.layout import LABELLED_TTL_S
+from schemas.retention import LABELLED_TTL_S
 from schemas.times import us_of
 from store.database import Database
 from store.records import Records, records_in
