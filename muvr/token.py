@@ -14,7 +14,8 @@ from muvr.service import Service
 from muvr.terminal import plural
 from schemas.errors import NotFound
 from store.database import Database
-from store.users import Logins, Users
+from store.logins import Logins
+from store.users import Users
 
 DEFAULT = "issue"
 UserName = Annotated[str, typer.Argument(help="user name")]

@@ -124,7 +124,7 @@ OTHER_TABLES = {
     "dead_letters": "found by day and shard (store.dead_letters)",
     "users": "conditional writes only (store.users)",
     "usernames": "conditional writes only (store.users)",
-    "logins": "conditional writes only (store.users)",
+    "logins": "conditional writes only (store.logins)",
     "champions": "conditional writes only (store.champions)",
 }
 

@@ -13,7 +13,7 @@ from schemas.ids import uuid7
 from schemas.times import us_of
 from store.champions import Champions
 from store.database import Database
-from store.jobs import Leases
+from store.job_leases import Leases
 from store.live_runs import LiveRuns
 from store.pointers import Challenger
 from store.users import User, Users
