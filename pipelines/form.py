@@ -44,7 +44,7 @@ from schemas.progress import Progress
 from schemas.times import Clock, server_time, us_of
 from store.database import Database
 from store.jobs import UserOutcome
-from store.sets import Sets
+from store.labelled_sets import LabelledSets
 
 FAMILY = "form"
 COLUMNS = ("user_id", "model_id", "set_id", "exercise", "started_at", "reps", "samples")
@@ -102,7 +102,7 @@ def _learn(job: Job, scope: Scope) -> list[UserOutcome]:
 
 def read_form_sets(database: Database, key: UserKey) -> pa.Table:
     """What form learns of a user's labelled sets, in the form in which Spark hands it over."""
-    sets = asyncio.run(Sets(database).labelled(*key))
+    sets = asyncio.run(LabelledSets(database).of_user(*key))
     rows = [{**row._asdict(), "user_id": str(key[0]), "set_id": str(row.set_id)} for row in sets]
     return pa.table({name: [row[name] for row in rows] for name in COLUMNS})
 

@@ -13,7 +13,7 @@ from pipelines.lifecycle.runs import Run
 from pipelines.spark.tables import append
 from schemas.retention import LABELLED_TTL_S, WINDOWS_TTL_S
 from store.database import Database
-from store.training import StoredWindows, TrainingSets
+from store.labelled_sets import LabelledSets, StoredWindows
 
 
 class WindowWriter:
@@ -36,7 +36,7 @@ class WindowWriter:
         if row.get("fresh"):
             kept = windows_of(row, run.started_at)
             key = UUID(row["user_id"]), row["model_id"]
-            asyncio.run(TrainingSets(database).keep(*key, kept))
+            asyncio.run(LabelledSets(database).keep_windows(*key, kept))
 
 
 WINDOW_WRITER = WindowWriter()

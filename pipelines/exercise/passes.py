@@ -21,12 +21,12 @@ from pipelines.lifecycle.engines import Engine, Partitions, Pass
 from pipelines.lifecycle.runs import Run
 from pipelines.lifecycle.user_models import USER_MODEL_WRITER
 from store.database import Database
-from store.training import TrainingSet, TrainingSets
+from store.labelled_sets import LabelledSets, TrainingSet
 
 
 def read_training_sets(database: Database, key: UserKey) -> pa.Table:
     """A user's labelled sets, in the form in which Spark hands them over."""
-    return partition_of(asyncio.run(TrainingSets(database).read(*key)), key)
+    return partition_of(asyncio.run(LabelledSets(database).training_sets(*key)), key)
 
 
 def partition_of(sets: Sequence[TrainingSet], key: UserKey) -> pa.Table:
