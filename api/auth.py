@@ -16,7 +16,8 @@ from api.request_middleware import RATE_LIMIT
 from api.tokens import SCOPES, USER_SCOPES, Claims
 from ingest import registration
 from schemas.errors import BadInput, MissingScope, NotAuthenticated, TokenReused, WrongPassword
-from store.users import Login, User
+from store.logins import Login
+from store.users import User
 
 router = APIRouter(prefix="/v1/auth", tags=["accounts"])
 _PASSWORD = Field(min_length=8, max_length=256, description="8 to 256 characters of any kind")

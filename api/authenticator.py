@@ -8,7 +8,8 @@ from uuid import UUID
 from api.tokens import Claims, Tokens
 from ingest.ttl_cache import TtlCache
 from schemas.errors import MissingScope, NotAuthenticated
-from store.users import Logins, Users
+from store.logins import Logins
+from store.users import Users
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,13 @@ from schemas.times import Clock, server_time
 from store.champions import Champions
 from store.credentials import open_as
 from store.database import Database
+from store.logins import Logins
 from store.migrate import check_schema
 from store.models import Models
 from store.node.durability import require_durability
 from store.reactor import LoopThread
 from store.records import records_in
-from store.users import Logins, Users
+from store.users import Users
 
 RETRY_S = 1.0
 

@@ -20,8 +20,9 @@ from schemas.config import Config
 from schemas.errors import NotReady
 from schemas.times import Clock
 from store.database import Database
+from store.logins import Logins
 from store.records import Records
-from store.users import Logins, Users
+from store.users import Users
 
 OAUTH = "OAuth2PasswordBearer"
 

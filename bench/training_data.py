@@ -19,11 +19,11 @@ from ingest.importers.spar import RATE_HZ
 from models.exercise.examples import rotations
 from models.signal.pieces import Piece, pack_pieces
 from schemas.inputs import ACC6
-from schemas.layout import LABELLED_TTL_S
+from schemas.retention import LABELLED_TTL_S
 from schemas.times import us_of
 from store.database import Database
 from store.journal import Journal
-from store.sets import LabelledSet, Sets
+from store.labelled_sets import LabelledSet, LabelledSets
 
 LAYOUT = ACC6
 SETS_OF_EACH = 6
@@ -133,10 +133,10 @@ def corrupt_newest_set(database: Database, users: SimulatedUsers, number: int) -
 
 async def put(database: Database, user_id: UUID, rows: Sequence[LabelledSet]) -> None:
     """Write sets and announce them, as a confirmed set does."""
-    sets, journal = Sets(database), Journal(database)
+    labelled, journal = LabelledSets(database), Journal(database)
     await journal.announce(user_id, "sets", us_of(datetime.now(UTC)))
     for row in rows:
-        await sets.put_labelled(user_id, row, LABELLED_TTL_S)
+        await labelled.put(user_id, row, LABELLED_TTL_S)
 
 
 def _moved(

@@ -40,8 +40,8 @@ from schemas.ids import version_of
 from schemas.layout import owner_of
 from store.connection import connect
 from store.database import Database
+from store.labelled_sets import LabelledSets
 from store.models import Models
-from store.training import TrainingSets
 
 RUN = UUID(int=1)
 MODELS = (
@@ -125,7 +125,7 @@ def joblib_user(settings: Cassandra, key: UserKey, context_path: Path) -> dict[s
         """Store the model, and the windows for the next run."""
         now = datetime.now(UTC)
         await Models(database).put(stored_model(row, "exercise", RUN, now))
-        await TrainingSets(database).keep(*key, windows_of(row, now))
+        await LabelledSets(database).keep_windows(*key, windows_of(row, now))
 
     if row["status"] == "learned":
         asyncio.run(keep())

@@ -31,8 +31,8 @@ from pipelines.exercise.users import named_recipe
 from pipelines.lifecycle.runs import RunReport
 from pipelines.spark.session import spark_session
 from store.champions import Champions
+from store.labelled_sets import LabelledSets
 from store.models import ModelKey
-from store.training import TrainingKeys, TrainingSets
 
 WARMED = 40  # users that are read by key before anything of it is measured
 COMPARED = 8  # users for the learning step and for bytes
@@ -93,7 +93,7 @@ def run_peers(keyspaces: dict[str, TrainedKeyspace]) -> PeerRates:
     rates: dict[str, float] = {}
     for name in ("peer_cold", "peer"):
         keyspace = keyspaces[name]
-        keys = keyspace.ask(lambda database: TrainingKeys(database).all())
+        keys = keyspace.ask(lambda database: LabelledSets(database).keys())
         seconds = joblib_seconds(keyspace.config.cassandra, keys, context_path, cores)
         rates[f"joblib {name}"] = keyspace.users.size / seconds
     solver = min(
@@ -225,6 +225,6 @@ def kept_bytes(keyspace: TrainedKeyspace) -> float:
     """Bytes of windows that a user's sets keep."""
     database = keyspace.database()
     key = keyspace.users.user_id(0), LAYOUT
-    rows = asyncio.run(TrainingSets(database).read(*key))
+    rows = asyncio.run(LabelledSets(database).training_sets(*key))
     database.close()
     return float(sum(len(row.features or b"") for row in rows))

@@ -12,8 +12,9 @@ from store.champions import Champions
 from store.database import Database
 from store.dead_letters import DeadLetters
 from store.journal import Journal
+from store.logins import Logins
 from store.user_rows import RUN_TABLES, USER_TABLES, UserKeys, UserRows
-from store.users import Logins, Users
+from store.users import Users
 
 ERASED: Topic = "erased"
 """The topic that stays in `changes`: after a restore from backup these users are erased again."""

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
+from schemas.retention import TOMBSTONE_AHEAD
 from schemas.times import Clock, us_of
 from schemas.topics import Topic
 from store.journal import Event
@@ -12,7 +14,7 @@ from store.records import Records
 ChargeBytes = Callable[[int], object]
 """Charges bytes, which are about to be stored, to a quota; raises `LimitExceeded` over it."""
 MS_US = 1000
-TOMBSTONE_AHEAD_US = 10 * 365 * 86_400 * 1_000_000
+TOMBSTONE_AHEAD_US = TOMBSTONE_AHEAD // timedelta(microseconds=1)
 
 
 def charge_nothing(size_bytes: int) -> None:

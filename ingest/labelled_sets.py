@@ -16,9 +16,10 @@ from models.signal.timing import cut_pieces
 from schemas.errors import BadSamples
 from schemas.inputs import ACC3, ACC6, LAYOUTS
 from schemas.times import NS_PER_S
+from store.labelled_sets import LabelledRevision, LabelledSet, remaining_ttl_s
 from store.records import Records
 from store.sessions import SessionRow, StreamList
-from store.sets import LabelledRevision, LabelledSet, SetRow, remaining_ttl_s
+from store.sets import SetRow
 
 GAP_NS = NS_PER_S // 2  # the longest gap that resampling treats as continuous
 CONTEXT_NS = 60 * NS_PER_S  # wrong units and drifting clocks are detected in samples around a set
@@ -181,7 +182,7 @@ async def _without_current_labels(
     The samples of finished streams are those that their lists name, so that equal revisions mean
     equal rows.
     """
-    stored = by_set(await records.sets.labelled_revisions(user_id, [row.set_id for row in rows]))
+    stored = by_set(await records.labelled.revisions(user_id, [row.set_id for row in rows]))
     return [
         row
         for row in rows
@@ -237,14 +238,14 @@ async def _write(
     """
     await records.journal.announce(user_id, "sets", now_us)
     for row in labelled:
-        await records.sets.put_labelled(user_id, row, remaining_ttl_s(row.revision, now_us))
+        await records.labelled.put(user_id, row, remaining_ttl_s(row.revision, now_us))
     first = labelled[0]
     for model_id in set(LAYOUTS) - {row.model_id for row in labelled}:
-        await records.sets.delete_labelled(user_id, model_id, first.set_id, first.revision)
+        await records.labelled.delete(user_id, model_id, first.set_id, first.revision)
     if await records.sets.read(user_id, first.session_id, first.set_id) is None:
         # Deleted while its samples were read: delete what was just written.
         at_us = first.revision + TOMBSTONE_AHEAD_US
         for row in labelled:
-            await records.sets.delete_labelled(user_id, row.model_id, row.set_id, at_us)
+            await records.labelled.delete(user_id, row.model_id, row.set_id, at_us)
         return False
     return True

@@ -7,9 +7,9 @@ from ingest.deletions import set_deletion
 from ingest.event_writer import deletion_us
 from ingest.labelled_sets import by_set, is_label_current, project_labelled_sets
 from ingest.wrist_streams import wrist_of
+from store.labelled_sets import LabelledRevision, remaining_ttl_s
 from store.records import Records
 from store.sessions import SessionRow
-from store.sets import LabelledRevision, remaining_ttl_s
 
 MAX_SINGLE_READS = 8
 """Sessions that are read one by one; for more, all sessions of the user are paged through."""
@@ -31,7 +31,7 @@ async def refresh_labelled_sets(
         arriving: incomplete sessions that may have new samples; all by default.
     """
     sets = {row.set_id: row for row in await records.sets.of_user(user_id)}
-    labelled = by_set(await records.sets.labelled_revisions(user_id))
+    labelled = by_set(await records.labelled.revisions(user_id))
     for set_id in labelled.keys() - sets.keys():
         await _delete_orphans(records, user_id, labelled[set_id], now_us)
     waiting: dict[UUID, set[UUID]] = {}
@@ -41,7 +41,7 @@ async def refresh_labelled_sets(
             waiting.setdefault(row.session_id, set()).add(set_id)
     for session_id in await _that_may_have_samples(records, user_id, waiting, arriving):
         await project_labelled_sets(records, user_id, session_id, now_us, only=waiting[session_id])
-    return len({labelled.set_id for labelled in await records.sets.labelled_revisions(user_id)})
+    return len({labelled.set_id for labelled in await records.labelled.revisions(user_id)})
 
 
 async def _delete_orphans(
@@ -53,7 +53,7 @@ async def _delete_orphans(
     if deletion is not None:
         for row in labelled:
             at_us = deletion_us(deletion)
-            await records.sets.delete_labelled(user_id, row.model_id, row.set_id, at_us)
+            await records.labelled.delete(user_id, row.model_id, row.set_id, at_us)
 
 
 async def _that_may_have_samples(

@@ -17,7 +17,6 @@ from ingest.labelled_sets import project_labelled_sets
 from ingest.rows import end_ns_of
 from ingest.session_changes import SessionChanges, session_changes
 from ingest.unlisted_chunks import keep_unlisted
-from schemas.inputs import LAYOUTS
 from schemas.journal import (
     EventBody,
     PlanDeleted,
@@ -142,7 +141,7 @@ async def _write_rows(records: Records, user_id: UUID, event: Event, body: Event
         case SetConfirmed():
             await _delete_stale_labels(records, user_id, event)
         case SetDeleted():
-            await records.sets.delete(user_id, body.session, event.entity_id, deletion_us(event))
+            await _delete_set(records, user_id, body.session, event)
         case PlanKept():
             plan = Plan(event.entity_id, body.name, body.sets, event.received_us)
             await records.plans.put(user_id, plan)
@@ -242,11 +241,32 @@ async def _project_extent(
 async def _delete_session(records: Records, user_id: UUID, event: Event) -> None:
     at = deletion_us(event)
     await records.sessions.delete(user_id, event.entity_id, at)
-    await records.sets.delete_session(user_id, event.entity_id, at)
+    await _delete_sets(records, user_id, event.entity_id, at)
     await records.stretches.delete_session(user_id, event.entity_id, at)
     await records.samples.delete_session(user_id, event.entity_id, at)
     await records.predictions.delete(user_id, event.entity_id, at)
     await forget_deviations(records, user_id, event.entity_id, at)
+
+
+async def _delete_sets(records: Records, user_id: UUID, session_id: UUID, at: int) -> None:
+    """Delete a session's sets and their labelled rows, which a repeat finds without the sets."""
+    labelled = await records.labelled.revisions(user_id)
+    await asyncio.gather(
+        records.sets.delete_session(user_id, session_id, at),
+        *(
+            records.labelled.delete(user_id, row.model_id, row.set_id, at)
+            for row in labelled
+            if row.session_id == session_id
+        ),
+    )
+
+
+async def _delete_set(records: Records, user_id: UUID, session_id: UUID, event: Event) -> None:
+    at = deletion_us(event)
+    await asyncio.gather(
+        records.sets.delete(user_id, session_id, event.entity_id, at),
+        records.labelled.delete_set(user_id, event.entity_id, at),
+    )
 
 
 async def _delete_stale_labels(records: Records, user_id: UUID, event: Event) -> None:
@@ -254,9 +274,4 @@ async def _delete_stale_labels(records: Records, user_id: UUID, event: Event) ->
     if event.event_id == slots.set_confirmed(event.entity_id, 0):
         return  # there is no earlier one
     at = event.received_us - 1
-    await asyncio.gather(
-        *(
-            records.sets.delete_labelled(user_id, model_id, event.entity_id, at)
-            for model_id in LAYOUTS
-        )
-    )
+    await records.labelled.delete_set(user_id, event.entity_id, at)

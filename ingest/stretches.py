@@ -20,9 +20,10 @@ from schemas.errors import BadSamples
 from schemas.inputs import ACC3, ACC6, LAYOUTS
 from schemas.times import NS_PER_S, at_ms_of_ns, us_of
 from schemas.topics import Topic
+from store.labelled_sets import remaining_ttl_s
 from store.records import Records
 from store.sessions import SessionRow, StreamList, newest_revision
-from store.sets import SetRow, remaining_ttl_s
+from store.sets import SetRow
 from store.stretches import NamedSpan, StoredStretch, StretchMetadata
 
 TOPIC: Topic = "stretches"

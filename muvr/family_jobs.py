@@ -12,8 +12,8 @@ from schemas.config import Config
 from schemas.errors import BadInput, MuvrError, Retryable
 from schemas.times import server_time, us_of
 from store.database import Database
+from store.labelled_sets import LabelledSets
 from store.records import records_in
-from store.training import TrainingKeys
 
 
 class TrainingEngine(StrEnum):
@@ -65,7 +65,7 @@ async def _project_members(database: Database, config: Config) -> dict[UUID, str
     from pipelines.lifecycle.members import members_of
 
     records = records_in(database, config.limits)
-    keys = members_of(await TrainingKeys(database).all(), config.training.seed)
+    keys = members_of(await LabelledSets(database).keys(), config.training.seed)
     failed: dict[UUID, str] = {}
     for user_id in sorted({user_id for user_id, _ in keys}):
         try:

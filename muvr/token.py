@@ -13,7 +13,8 @@ from muvr.options import AsJson, Conf, Password
 from muvr.service import Service
 from muvr.terminal import plural
 from store.database import Database
-from store.users import Logins, Users
+from store.logins import Logins
+from store.users import Users
 
 DEFAULT = "issue"
 UserName = Annotated[str, typer.Argument(help="user name")]

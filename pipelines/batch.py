@@ -23,15 +23,16 @@ from pipelines.spark.tables import append, read_table
 from schemas.config import Config
 from schemas.errors import CannotLearn, IncompleteRun, LostChampionRace, RunWithdrawn
 from schemas.progress import Progress
+from schemas.retention import RESULTS_TTL
 from schemas.times import Clock, server_time
 from schemas.topics import Topic
 from store.champions import Champions
 from store.database import Database
 from store.jobs import JobRuns, UserOutcome
-from store.live_runs import ROWS_KEPT, LiveRuns
+from store.live_runs import LiveRuns
 from store.watermarks import Watermarks
 
-RENEW_AFTER = ROWS_KEPT - timedelta(days=30)  # leaves four weekly runs to write the rows again
+RENEW_AFTER = RESULTS_TTL - timedelta(days=30)  # leaves four weekly runs to write the rows again
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ from schemas.progress import Progress
 from schemas.times import Clock, server_time, us_of
 from store.database import Database
 from store.jobs import UserOutcome
-from store.sets import Sets
+from store.labelled_sets import LabelledSets
 
 FAMILY = "form"
 COLUMNS = ("user_id", "model_id", "set_id", "exercise", "started_at", "reps", "samples")
@@ -95,7 +95,7 @@ def _learn(job: Job, scope: Scope) -> list[UserOutcome]:
 
 def read_form_sets(database: Database, key: UserKey) -> pa.Table:
     """What form learns of a user's labelled sets, in the form in which Spark hands it over."""
-    return partition_table(asyncio.run(Sets(database).labelled(*key)), key, COLUMNS)
+    return partition_table(asyncio.run(LabelledSets(database).of_user(*key)), key, COLUMNS)
 
 
 LABELLED_SETS = Partitions("labelled_sets", COLUMNS, read_form_sets)

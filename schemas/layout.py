@@ -11,10 +11,6 @@ MAX_ID_AGE_DAYS, MAX_ID_AHEAD_DAYS = 400, 1
 """How far the time in an id may be behind and ahead of the server's clock, in days;
 limits.clock_…_days may be less. Finding a user's recent events means reading the months between."""
 
-LABELLED_TTL_S = 400 * 86_400
-"""The time to live of samples for training, in seconds: `default_time_to_live` of `labelled_sets`
-and `labelled_stretches`. None of their columns may outlive its row."""
-
 GLOBAL_OWNER = "global"
 _USER_PREFIX = "u:"
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from schemas.errors import LostChampionRace, NoModel, UncertainWrite
+from schemas.errors import LostChampionRace, NoModel
 from schemas.times import aware
 from store.database import Database, Row
 from store.models import ModelKey
@@ -216,13 +216,9 @@ class Champions:
         await self._move(_MOVE, values, target)
 
     async def _move(self, cql: str, values: tuple[object, ...], target: Champion) -> None:
-        try:
-            won = await self._database.applied(cql, values)
-        except UncertainWrite:  # repeating the condition completes a write that was under way
-            won = await self._database.applied(cql, values)
-        if won:
+        if await self._database.applied(cql, values):
             return
-        now = await self.read(target.key)
+        now = await self.read(target.key)  # an uncertain write may have won, and its repeat lost
         if now is None or (now.version, now.run_id) != (target.version, target.run_id):
             raise LostChampionRace(
                 f"{target.owner} {target.model_id} {target.family} was promoted by somebody else."

@@ -112,16 +112,10 @@ class Database:
         """
         if self._loop_thread is not None and self._loop_thread.is_current():
             raise RuntimeError("This would wait for its own loop; await `run`, or use a thread.")
-        try:
+        with _ERRORS_AS_OURS:
             if values:
                 return list(self._session.execute(self._bind(cql, values)))
             return list(self._session.execute(cql))
-        except MISTAKES:
-            raise
-        except UNAVAILABLE as problem:
-            raise translated(problem) from problem
-        except Unauthorized as problem:
-            raise NotAllowed(UNAUTHORISED.format(problem)) from problem
 
     async def run(self, cql: str, values: Sequence[object] = ()) -> list[Row]:
         """Run one prepared statement without blocking the event loop; the rows of all pages.
@@ -134,15 +128,9 @@ class Database:
 
     async def _run(self, statement: Statement) -> list[Row]:
         loop = asyncio.get_running_loop()
-        try:
+        with _ERRORS_AS_OURS:
             bound = statement.bind(await self._prepared_for(statement.cql, loop))
             return await self._send(bound, loop)
-        except MISTAKES:
-            raise
-        except UNAVAILABLE as problem:
-            raise translated(problem) from problem
-        except Unauthorized as problem:
-            raise NotAllowed(UNAUTHORISED.format(problem)) from problem
 
     async def run_batched(self, statement: Statement, size_bytes: int) -> None:
         """Run an unconditional write, batched with concurrent ones where that is cheaper.
@@ -167,18 +155,12 @@ class Database:
         loop = asyncio.get_running_loop()
         batch = BatchStatement(BatchType.UNLOGGED)
         batch.is_idempotent = True
-        try:
+        with _ERRORS_AS_OURS:
             for statement in statements:
                 bound = statement.bind(await self._prepared_for(statement.cql, loop))
                 batch.add(bound)
                 batch.is_idempotent = batch.is_idempotent and bound.is_idempotent
             return await self._send(batch, loop)
-        except MISTAKES:
-            raise
-        except UNAVAILABLE as problem:
-            raise translated(problem) from problem
-        except Unauthorized as problem:
-            raise NotAllowed(UNAUTHORISED.format(problem)) from problem
 
     async def run_all(self, statements: Sequence[Statement], *, limit: int = 64) -> None:
         """Run many independent statements, a bounded number at a time."""
@@ -291,3 +273,23 @@ def _is_uncertain(problem: BaseException) -> bool:
     if isinstance(problem, ErrorMessage) and problem.code == CAS_WRITE_UNKNOWN:
         return True
     return isinstance(problem, ConnectionException | ServerError)
+
+
+class _ErrorsAsOurs:
+    """Translates the driver's errors in the body of a `with`; one without state serves all."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: object
+    ) -> None:
+        if problem is None or isinstance(problem, MISTAKES):
+            return
+        if isinstance(problem, UNAVAILABLE):
+            raise translated(problem) from problem
+        if isinstance(problem, Unauthorized):
+            raise NotAllowed(UNAUTHORISED.format(problem)) from problem
+
+
+_ERRORS_AS_OURS = _ErrorsAsOurs()

@@ -10,11 +10,11 @@ from typing import NamedTuple
 from uuid import UUID
 
 from schemas.layout import shard_of
+from schemas.retention import DEAD_LETTERS_TTL
 from schemas.times import aware
 from store.database import Database
 
-KEPT_DAYS = 30
-SCANNED_DAYS = 2 * KEPT_DAYS
+SCANNED_DAYS = 2 * DEAD_LETTERS_TTL.days
 """Earlier releases kept a letter for 30 days from when it was written, which was later."""
 
 
@@ -38,7 +38,7 @@ def seconds_left(received_at: datetime, now: datetime) -> int:
     >>> seconds_left(received_at, datetime(2026, 12, 1))
     0
     """
-    return max(0, int((received_at + timedelta(KEPT_DAYS) - now).total_seconds()))
+    return max(0, int((received_at + DEAD_LETTERS_TTL - now).total_seconds()))
 
 
 class DeadLetters:

@@ -1,13 +1,12 @@
-"""Runs of jobs: their records and their leases."""
+"""Records of the runs of jobs."""
 
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from schemas.errors import LeaseHeld
 from schemas.ids import uuid7
 from schemas.layout import SHARDS, shard_of
 from schemas.statuses import RunStatus
@@ -183,70 +182,6 @@ class JobRuns:
         cql = f"{READ_USERS} AND user_id = ?"
         rows = await self._database.run(cql, (run_id, shard_of(user_id), user_id))
         return [UserOutcome(*row) for row in rows]
-
-
-class Leases:
-    """Leases of the jobs of families: one run at a time. Conditional writes only."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def acquire(
-        self, family: str, run_id: UUID, owner: str, now: datetime, seconds: float
-    ) -> None:
-        """Take the lease if it is free or expired.
-
-        A lease that lasts more than twice as long as requested counts as expired: the clock was
-        wrong when it was taken.
-
-        Raises:
-            LeaseHeld: another run holds it.
-        """
-        until = now + timedelta(seconds=seconds)
-        taken = (
-            await self._database.applied(
-                "INSERT INTO job_leases (family, run_id, owner, expires_at) "
-                "VALUES (?, ?, ?, ?) IF NOT EXISTS",
-                (family, run_id, owner, until),
-            )
-            or await self._database.applied(
-                "UPDATE job_leases SET run_id = ?, owner = ?, expires_at = ? "
-                "WHERE family = ? IF expires_at < ?",
-                (run_id, owner, until, family, now),
-            )
-            or await self._database.applied(
-                "UPDATE job_leases SET run_id = ?, owner = ?, expires_at = ? "
-                "WHERE family = ? IF expires_at > ?",
-                (run_id, owner, until, family, until + timedelta(seconds=seconds)),
-            )
-            or await self._extend(family, run_id, until)  # an uncertain write was ours
-        )
-        if not taken:
-            raise LeaseHeld(
-                f"Another run of {family} is under way; see `muvr jobs list {family}`. One that "
-                f"died gives way within {seconds:.0f} s."
-            )
-
-    async def renew(self, family: str, run_id: UUID, now: datetime, seconds: float) -> None:
-        """Extend the lease.
-
-        Raises:
-            LeaseHeld: it expired and another run took it.
-        """
-        if not await self._extend(family, run_id, now + timedelta(seconds=seconds)):
-            raise LeaseHeld(f"The lease of {family} was lost to another run.")
-
-    async def release(self, family: str, run_id: UUID) -> None:
-        """Release the lease; nothing happens if another run holds it."""
-        await self._database.applied(
-            "DELETE FROM job_leases WHERE family = ? IF run_id = ?", (family, run_id)
-        )
-
-    async def _extend(self, family: str, run_id: UUID, until: datetime) -> bool:
-        return await self._database.applied(
-            "UPDATE job_leases SET expires_at = ? WHERE family = ? IF run_id = ?",
-            (until, family, run_id),
-        )
 
 
 def _json(values: Mapping[str, object]) -> str:

@@ -3,18 +3,16 @@
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from schemas.errors import LostChampionRace, RunWithdrawn
+from schemas.retention import RESULTS_TTL
 from schemas.times import aware
 from store.champions import Champions
 from store.database import Database
 from store.jobs import JobRun, JobRuns
-
-ROWS_KEPT = timedelta(days=90)
-"""The time to live of a run's rows: there is no rolling back to an older run."""
 
 
 class LiveRun(NamedTuple):
@@ -123,7 +121,7 @@ class LiveRuns:
 
         They were live once, their rows are kept, and they were not withdrawn.
         """
-        runs = await JobRuns(self._database).between(family, at - ROWS_KEPT, before)
+        runs = await JobRuns(self._database).between(family, at - RESULTS_TTL, before)
         withdrawn = set(await Champions(self._database).withdrawn())
         return [run for run in runs if run.status == "done" and run.run_id not in withdrawn]
 

@@ -23,7 +23,7 @@ from schemas.progress import NoProgress, Progress
 from store.connection import connect
 from store.cql import Migration, read_migrations
 from store.database import Database
-from store.lease import Lease, holding
+from store.migration_lease import Lease, holding
 
 FOLDER = Path(schemas.__file__).parent / "migrations"
 LEASE_S = 30

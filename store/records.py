@@ -7,6 +7,7 @@ from store.database import Database
 from store.dead_letters import DeadLetters
 from store.deviations import Deviations
 from store.journal import Journal
+from store.labelled_sets import LabelledSets
 from store.plans import Plans
 from store.predictions import Predictions
 from store.samples import Samples
@@ -23,6 +24,7 @@ class Records:
     sessions: Sessions
     journal: Journal
     sets: Sets
+    labelled: LabelledSets
     stretches: Stretches
     dead_letters: DeadLetters
     plans: Plans
@@ -37,6 +39,7 @@ def records_in(database: Database, limits: Limits) -> Records:
         sessions=Sessions(database),
         journal=Journal(database),
         sets=Sets(database),
+        labelled=LabelledSets(database),
         stretches=Stretches(database),
         dead_letters=DeadLetters(database, limits.dead_letters_per_user),
         plans=Plans(database),

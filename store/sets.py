@@ -1,4 +1,4 @@
-"""Projections of confirmed sets: for users, and with their samples for training."""
+"""Projections of confirmed sets."""
 
 import asyncio
 from collections.abc import Collection, Sequence
@@ -7,8 +7,6 @@ from typing import NamedTuple
 from uuid import UUID
 
 from schemas.errors import BadSets
-from schemas.inputs import LAYOUTS
-from schemas.layout import LABELLED_TTL_S
 from schemas.names import normalised_name
 from schemas.times import aware, us_of
 from store.database import Database, Row, Statement
@@ -43,38 +41,8 @@ class SetRow(NamedTuple):
         return us_of(self.started_at) * 1000, us_of(self.ended_at) * 1000
 
 
-class LabelledSet(NamedTuple):
-    """A labelled set: a confirmed set with its samples, for training.
-
-    Times are corrected by the clock offset of its stream; those inside `samples` are the device's.
-    `revision` is the newest of the set and its streams' lists: it changes when the samples may.
-    """
-
-    model_id: str
-    set_id: UUID
-    session_id: UUID
-    exercise: str
-    started_at: datetime
-    ended_at: datetime
-    reps: int | None
-    weight_kg: float | None
-    intensity: float | None
-    label_source: str
-    revision: int
-    samples: bytes
-
-
-class LabelledRevision(NamedTuple):
-    """The revision of a labelled set, and its partition."""
-
-    model_id: str
-    set_id: UUID
-    session_id: UUID
-    revision: int
-
-
 class Sets:
-    """Confirmed and labelled sets."""
+    """Rows of `sets`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -138,94 +106,18 @@ class Sets:
         return [(row.set_id, row.revision) for row in rows]
 
     async def delete(self, user_id: UUID, session_id: UUID, set_id: UUID, at_us: int) -> None:
-        """Delete a set and its labelled rows, for good."""
-        await asyncio.gather(
-            self._database.run(
-                f"DELETE FROM sets USING TIMESTAMP ? {_KEY}",
-                (at_us, user_id, session_id, set_id),
-            ),
-            *(self.delete_labelled(user_id, m, set_id, at_us) for m in LAYOUTS),
+        """Delete a set, for good; not its labelled rows."""
+        await self._database.run(
+            f"DELETE FROM sets USING TIMESTAMP ? {_KEY}",
+            (at_us, user_id, session_id, set_id),
         )
 
     async def delete_session(self, user_id: UUID, session_id: UUID, at_us: int) -> None:
-        """Delete a session's sets and their labelled rows, for good."""
-        labelled = [
-            labelled_row
-            for labelled_row in await self.labelled_revisions(user_id)
-            if labelled_row.session_id == session_id
-        ]
-        await asyncio.gather(
-            self._database.run(
-                "DELETE FROM sets USING TIMESTAMP ? WHERE user_id = ? AND session_id = ?",
-                (at_us, user_id, session_id),
-            ),
-            *(
-                self.delete_labelled(user_id, labelled_row.model_id, labelled_row.set_id, at_us)
-                for labelled_row in labelled
-            ),
-        )
-
-    async def put_labelled(self, user_id: UUID, row: LabelledSet, ttl_s: int) -> None:
-        """Project a set with its samples: all columns, at its revision, for `ttl_s` seconds."""
+        """Delete a session's sets, for good; not their labelled rows."""
         await self._database.run(
-            "INSERT INTO labelled_sets (user_id, model_id, set_id, session_id, exercise, "
-            "started_at, ended_at, reps, weight_kg, intensity, label_source, revision, samples) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?",
-            (user_id, *row, row.revision, ttl_s),
+            "DELETE FROM sets USING TIMESTAMP ? WHERE user_id = ? AND session_id = ?",
+            (at_us, user_id, session_id),
         )
-
-    async def delete_labelled(self, user_id: UUID, model_id: str, set_id: UUID, at_us: int) -> None:
-        """Delete a labelled set from one layout."""
-        await self._database.run(
-            "DELETE FROM labelled_sets USING TIMESTAMP ? "
-            "WHERE user_id = ? AND model_id = ? AND set_id = ?",
-            (at_us, user_id, model_id, set_id),
-        )
-
-    async def labelled(self, user_id: UUID, model_id: str) -> list[LabelledSet]:
-        """The labelled sets of a user in one input layout, ordered by set id."""
-        rows = await self._database.run(
-            "SELECT model_id, set_id, session_id, exercise, started_at, ended_at, reps, weight_kg, "
-            "intensity, label_source, revision, samples FROM labelled_sets "
-            "WHERE user_id = ? AND model_id = ?",
-            (user_id, model_id),
-        )
-        return [
-            LabelledSet(*row)._replace(
-                started_at=aware(row.started_at),
-                ended_at=aware(row.ended_at),
-            )
-            for row in rows
-        ]
-
-    async def labelled_revisions(
-        self, user_id: UUID, only: Collection[UUID] | None = None
-    ) -> list[LabelledRevision]:
-        """The revisions of a user's labelled sets: of these, or of all."""
-        where, values = ("", ()) if only is None else (" AND set_id IN ?", (list(only),))
-        pages = await asyncio.gather(
-            *(
-                self._database.run(
-                    "SELECT model_id, set_id, session_id, revision FROM labelled_sets "
-                    f"WHERE user_id = ? AND model_id = ?{where}",
-                    (user_id, model_id, *values),
-                )
-                for model_id in LAYOUTS
-            )
-        )
-        return [LabelledRevision(*row) for page in pages for row in page]
-
-
-def remaining_ttl_s(revision: int, now_us: int) -> int:
-    """The time to live of labelled samples of a revision from now on, in seconds.
-
-    A replay must not prolong it, so it depends on the revision. It is at most that of new samples,
-    because clocks differ; 0 or less means that they must not be written any more.
-
-    >>> remaining_ttl_s(0, 399 * 86_400_000_000), remaining_ttl_s(5_000_000, 0)
-    (86400, 34560000)
-    """
-    return min(LABELLED_TTL_S, LABELLED_TTL_S - (now_us - revision) // 1_000_000)
 
 
 def _put(user_id: UUID, row: SetRow) -> Statement:

@@ -17,6 +17,7 @@ from schemas.ids import uuid7
 from schemas.inputs import INPUTS, LAYOUTS
 from schemas.journal import SessionOpened
 from schemas.layout import MAX_ID_AGE_DAYS, owner_of, shard_of
+from schemas.retention import CHANGES_TTL, RESULTS_TTL, TOMBSTONE_AHEAD
 from schemas.times import us_of
 from store.concurrency import map_concurrently
 from store.database import Database, Row, Statement
@@ -24,11 +25,8 @@ from store.deviations import deviations_month
 from store.journal import Event, event_of, months_between
 
 OLDEST_DATA = date(2024, 1, 1)  # no deployment is older
-CHANGES_KEPT_DAYS = 92
-RUNS_KEPT_DAYS = 91  # rows of runs have a time to live of 90
-TOMBSTONE_AHEAD = timedelta(days=3650)
-"""An erasure's tombstones are dated this far ahead: no write in flight survives them, and the
-user's id is never used again. Only `changes` stays writable: it records the erasure."""
+CHANGES_SCANNED_DAYS = CHANGES_TTL.days + 2  # up to tomorrow; the oldest day has expired in part
+RUNS_KEPT = RESULTS_TTL + timedelta(days=1)  # a run is older than its rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +125,7 @@ OTHER_TABLES = {
     "dead_letters": "found by day and shard (store.dead_letters)",
     "users": "conditional writes only (store.users)",
     "usernames": "conditional writes only (store.users)",
-    "logins": "conditional writes only (store.users)",
+    "logins": "conditional writes only (store.logins)",
     "champions": "conditional writes only (store.champions)",
 }
 
@@ -160,7 +158,7 @@ class UserRows:
             sessions=tuple(sessions),
             parts=tuple((row.session_id, row.stream, row.part) for row in parts),
             months=tuple(sorted(months)),
-            days=tuple(first - timedelta(days=n) for n in range(CHANGES_KEPT_DAYS)),
+            days=tuple(first - timedelta(days=n) for n in range(CHANGES_SCANNED_DAYS)),
             runs=tuple(await self.runs(now)),
             models=tuple(await self._model_keys(user_id)),
         )
@@ -179,7 +177,10 @@ class UserRows:
         return sum(int(row[0]) for row in await self._each(cql, keys_in_table(keys)))
 
     async def delete(self, table: str, keys: UserKeys, now: datetime) -> None:
-        """Delete a user's rows of one table, including those of writes in flight."""
+        """Delete a user's rows of one table, including those of writes in flight.
+
+        Only `changes` stays writable: it records the erasure.
+        """
         where, keys_in_table = USER_TABLES[table]
         at_us = us_of(now if table == "changes" else now + TOMBSTONE_AHEAD)
         await self._database.run_all(
@@ -202,7 +203,7 @@ class UserRows:
 
         The number of runs only grows: searching all of them would take longer every day.
         """
-        since = now - timedelta(RUNS_KEPT_DAYS)
+        since = now - RUNS_KEPT
         oldest = uuid7(int(since.timestamp() * 1000), bytes(10))
         newer = "SELECT run_id FROM job_runs WHERE family = ? AND run_id >= ?"
         families = await self._database.run("SELECT DISTINCT family FROM job_runs")

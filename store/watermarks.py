@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+from schemas.retention import CHANGES_TTL
 from schemas.times import aware
 from schemas.topics import Topic
 from store.database import Database
 from store.journal import Journal
 
-CHANGES_KEPT = timedelta(days=89)  # the table forgets after 90: then everything is read again
+CHANGES_KEPT = CHANGES_TTL - timedelta(days=1)  # past that, everything is read again
 ANNOUNCED_BEFORE = timedelta(minutes=5)  # an announcement precedes its write by less
 MAX_CLOCK_SKEW = timedelta(minutes=1)
 """A watermark further ahead than this was set by a wrong clock, and is ignored."""

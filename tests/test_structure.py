@@ -14,7 +14,6 @@ import pytest
 from api.health import VERSION
 from models import arrays
 from schemas.families import FAMILIES
-from schemas.layout import LABELLED_TTL_S
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 EMPTY_WORDS = {"utils", "util", "helpers", "common", "misc", "manager", "base"}
@@ -44,14 +43,6 @@ def test_no_module_has_a_generic_name():
 def test_the_api_version_equals_the_project_version():
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
     assert project["version"] == VERSION
-
-
-def test_the_label_ttl_equals_the_default_ttl_of_its_tables():
-    folder = CHECKOUT / "schemas" / "migrations"
-    says = [line for page in sorted(folder.glob("*.cql")) for line in page.read_text().split(";")]
-    for table in ("labelled_sets", "labelled_stretches"):
-        [one] = [each for each in says if f"CREATE TABLE {table} (" in each]
-        assert f"default_time_to_live = {LABELLED_TTL_S}" in one
 
 
 def test_importing_the_service_does_not_import_scipy_signal():

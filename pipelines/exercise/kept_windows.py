@@ -7,13 +7,13 @@ from uuid import UUID
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as f
 
-from pipelines.exercise.windows import KEPT_S, ttl_s
+from pipelines.exercise.windows import ttl_s
 from pipelines.keys import Row
 from pipelines.lifecycle.runs import Run
 from pipelines.spark.tables import append
-from schemas.layout import LABELLED_TTL_S
+from schemas.retention import LABELLED_TTL_S, WINDOWS_TTL_S
 from store.database import Database
-from store.training import StoredWindows, TrainingSets
+from store.labelled_sets import LabelledSets, StoredWindows
 
 
 class WindowWriter:
@@ -36,7 +36,7 @@ class WindowWriter:
         if row.get("fresh"):
             kept = windows_of(row, run.started_at)
             key = UUID(row["user_id"]), row["model_id"]
-            asyncio.run(TrainingSets(database).keep(*key, kept))
+            asyncio.run(LabelledSets(database).keep_windows(*key, kept))
 
 
 WINDOW_WRITER = WindowWriter()
@@ -58,4 +58,4 @@ def windows_of(row: Row, at: datetime) -> list[StoredWindows]:
 def keep_s_of(revision: Column, now: datetime) -> Column:
     """`ttl_s` of a column of revisions."""
     age_s = (f.lit(now.timestamp()) - revision / 1e6).cast("int")
-    return f.least(f.lit(KEPT_S), f.lit(LABELLED_TTL_S) - age_s)
+    return f.least(f.lit(WINDOWS_TTL_S), f.lit(LABELLED_TTL_S) - age_s)

@@ -22,12 +22,12 @@ from pipelines.lifecycle.labelled_partitions import partition_table
 from pipelines.lifecycle.runs import Run
 from pipelines.lifecycle.user_models import USER_MODEL_WRITER
 from store.database import Database
-from store.training import TrainingSets
+from store.labelled_sets import LabelledSets
 
 
 def read_training_sets(database: Database, key: UserKey) -> pa.Table:
     """A user's labelled sets, in the form in which Spark hands them over."""
-    return partition_table(asyncio.run(TrainingSets(database).read(*key)), key, COLUMNS)
+    return partition_table(asyncio.run(LabelledSets(database).training_sets(*key)), key, COLUMNS)
 
 
 LABELLED_SETS = Partitions("labelled_sets", COLUMNS, read_training_sets)

@@ -9,8 +9,8 @@ from pipelines.lifecycle.gather import gather
 from pipelines.lifecycle.scope import Scope, revisions_of
 from store.champions import Champions
 from store.database import Database
+from store.labelled_sets import TrainingRevision
 from store.models import ModelKey, Models
-from store.training import SetRevision
 
 
 def drop_unchanged(
@@ -36,7 +36,7 @@ async def _serving_digest(database: Database, family: str, key: UserKey) -> obje
     return (manifest or {}).get("data_digest")
 
 
-def sets_digest(sets: Iterable[SetRevision], newest_sets: int, recipe: str) -> str:
+def sets_digest(sets: Iterable[TrainingRevision], newest_sets: int, recipe: str) -> str:
     """The digest that a model learned from these sets would have, without reading a sample."""
     rows = [
         LabelledRow(str(row.set_id), row.revision, row.exercise, row.started_at, "", b"")

@@ -26,9 +26,8 @@ from models.signal.wrist import SIGNAL_VERSION, WristSignal, wrist_signals
 from pipelines.exercise.labelled import LabelledRow
 from schemas.errors import BadSamples
 from schemas.inputs import InputLayout
-from schemas.layout import LABELLED_TTL_S
+from schemas.retention import LABELLED_TTL_S, WINDOWS_TTL_S
 
-KEPT_S = 90 * 86400
 FRESH = pa.list_(
     pa.struct(
         [
@@ -114,7 +113,7 @@ def ttl_s(revision: int, now: datetime) -> int:
     >>> ttl_s(0, datetime(1971, 1, 31, tzinfo=UTC))
     432000
     """
-    return min(KEPT_S, LABELLED_TTL_S - int(now.timestamp() - revision / 1e6))
+    return min(WINDOWS_TTL_S, LABELLED_TTL_S - int(now.timestamp() - revision / 1e6))
 
 
 def _stored(row: LabelledRow, recipe: WindowRecipe) -> QuantisedWindows | None:

@@ -54,8 +54,8 @@ from schemas.inputs import InputLayout
 from schemas.progress import Progress
 from store.database import Database
 from store.jobs import JobRuns
+from store.labelled_sets import LabelledSets
 from store.models import ModelKey, Models, StoredModel
-from store.training import TrainingKeys
 
 GlobalModels = Mapping[InputLayout, VersionedGlobalModel]
 
@@ -143,7 +143,7 @@ def train_experiment(
         try:
             global_models = read_global_models(job.database)
             learned_from = named_recipe(recipe_of(config), global_models).name
-            if not asyncio.run(TrainingKeys(job.database).all()) or (
+            if not asyncio.run(LabelledSets(job.database).keys()) or (
                 only_changed and learned_from == _learned_from(job.database, name)
             ):
                 job.run.status = "nothing-to-do"

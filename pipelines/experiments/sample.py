@@ -29,7 +29,7 @@ from pipelines.spark.tables import read_keys
 from schemas.errors import NotEnoughLabels
 from schemas.inputs import ACC6, InputLayout
 from store.database import Database
-from store.training import TrainingKeys
+from store.labelled_sets import LabelledSets
 
 LAYOUT = ACC6
 SETS_PER_EXERCISE = 6  # of a user
@@ -68,7 +68,7 @@ def members(database: Database, seed: int) -> dict[UserKey, Split]:
     Raises:
         NotEnoughLabels: fewer than three users.
     """
-    return split_people(sample(asyncio.run(TrainingKeys(database).all()), LAYOUT, seed))
+    return split_people(sample(asyncio.run(LabelledSets(database).keys()), LAYOUT, seed))
 
 
 def split_people(people: Sequence[UserKey]) -> dict[UserKey, Split]:

@@ -18,7 +18,8 @@ from schemas.ids import uuid7
 from schemas.statuses import RunStatus
 from schemas.times import Clock, server_time
 from store.database import Database
-from store.jobs import JobRuns, Leases, UserOutcome
+from store.job_leases import Leases
+from store.jobs import JobRuns, UserOutcome
 from store.watermarks import ANNOUNCED_BEFORE, Watermarks
 
 LEASE_S = 60.0

@@ -15,7 +15,7 @@ from schemas.topics import ERASURES, Topic
 from store.champions import Champions
 from store.database import Database
 from store.jobs import JobRuns, UserOutcome
-from store.training import SetRevision, TrainingKeys
+from store.labelled_sets import LabelledSets, TrainingRevision
 from store.watermarks import CHANGES_KEPT, Watermarks
 
 TOPIC: Topic = "sets"
@@ -49,7 +49,7 @@ def scope_of(database: Database, family: str, users: UserSelection, now: datetim
     """
     selected = selected_users(database, family, users, now)
     if selected is None:
-        keys = tuple(asyncio.run(TrainingKeys(database).all()))
+        keys = tuple(asyncio.run(LabelledSets(database).keys()))
     else:
         keys = _keys_with_sets(database, selected)
     return Scope(keys, selected is None, orphaned_pointers(database, family, selected, keys))
@@ -189,6 +189,6 @@ def _keys_with_sets(database: Database, users: Sequence[UUID]) -> tuple[UserKey,
     return tuple(key for key, sets in zip(keys, revisions, strict=True) if sets)
 
 
-def revisions_of(database: Database, keys: Sequence[UserKey]) -> list[list[SetRevision]]:
+def revisions_of(database: Database, keys: Sequence[UserKey]) -> list[list[TrainingRevision]]:
     """The revisions of the sets of partitions, in the order of the keys; no samples are read."""
-    return gather([TrainingKeys(database).revisions(*key) for key in keys])
+    return gather([LabelledSets(database).training_revisions(*key) for key in keys])

@@ -10,7 +10,7 @@ import pytest
 from api.authenticator import Authenticator
 from api.tokens import Claims
 from schemas.errors import NotAuthenticated
-from store.users import Login
+from store.logins import Login
 
 BELIEVED_S = 2.0
 TOKEN = "a token"

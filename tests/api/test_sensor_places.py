@@ -86,6 +86,6 @@ def test_a_set_is_learned_from_both_sensors_although_only_one_declares_its_side(
 ):
     send(phone, {"a": (ACC, 0), "g": (without_side(GYRO), 0)})
     assert phone.confirm(phone.session).status_code == 200
-    labelled = service.services.records.sets.labelled
+    labelled = service.services.records.labelled.of_user
     rows = [service.run(labelled(person.user_id, f"wrist-acc{n}")) for n in (3, 6)]
     assert [len(of_layout) for of_layout in rows] == [1, 1]

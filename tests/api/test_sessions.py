@@ -55,7 +55,7 @@ def test_a_session_is_opened_uploaded_confirmed_and_completed(
     (recording,), _ = service.run(load_recordings(records, user, row))
     assert sum(len(piece.counts) for piece in recording.gyro) == 400
     assert recording.side == "left"
-    (row,) = service.run(records.sets.labelled(user, LAYOUTS[0]))
+    (row,) = service.run(records.labelled.of_user(user, LAYOUTS[0]))
     assert (row.set_id, row.exercise) == (set_id, "bench press")
 
 
@@ -78,7 +78,7 @@ def test_the_session_end_uses_the_timestamps_of_an_irregular_last_chunk(
     set_id, late = fresh_id(), [phone.started + timedelta(seconds=s) for s in (38.6, 39.8)]
     answer = phone.confirm(set_id, started_at=late[0].isoformat(), ended_at=late[1].isoformat())
     assert answer.status_code == 200, answer.text
-    rows = service.run(service.services.records.sets.labelled(person.user_id, LAYOUTS[0]))
+    rows = service.run(service.services.records.labelled.of_user(person.user_id, LAYOUTS[0]))
     assert [row.set_id for row in rows] == [set_id]
     assert len(unpack_pieces(rows[0].samples).acc[0].counts) == 24
 
@@ -229,7 +229,7 @@ def test_a_deleted_session_stays_deleted(
     problem(phone.put("acc", 0, phone.body("acc", 0)), 410, "deleted")
     problem(phone.confirm(set_id), 410, "deleted")
     records, user = service.services.records, person.user_id
-    assert service.run(records.sets.labelled_revisions(user)) == []
+    assert service.run(records.labelled.revisions(user)) == []
     assert service.run(records.samples.metadata(user, phone.session, "acc", [0])) == []
 
 

@@ -231,7 +231,7 @@ class HistoryRunner:
     async def check(self) -> None:
         """The store against the model, byte for byte."""
         model, records = self.model, self.real
-        labelled = await records.sets.labelled(self.user, "wrist-acc3")
+        labelled = await records.labelled.of_user(self.user, "wrist-acc3")
         assert {row.set_id for row in labelled} == {self.set_ids[a] for a in model.labelled}
         by_set = {row.set_id: row for row in labelled}
         for a, (content, keys) in model.labelled.items():

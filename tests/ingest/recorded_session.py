@@ -69,7 +69,7 @@ class RecordedSession:
         return await self.recorder.complete(self.user, self.session, listed)
 
     async def labelled(self) -> list[str]:
-        rows = await self.records.sets.labelled(self.user, "wrist-acc3")
+        rows = await self.records.labelled.of_user(self.user, "wrist-acc3")
         return [row.exercise for row in rows]
 
 

@@ -40,7 +40,7 @@ def test_completion_by_the_phone_keeps_the_clock_offset_of_each_device(phone_ms:
         after = (await one.recorder.complete(one.user, one.session, listed)).clock_offset_ms
         assert after["pocket"] == pytest.approx(-phone_ms, abs=20), "its own, by a shorter way"
         assert after["acc"] == before["acc"]
-        (row,) = await one.records.sets.labelled(one.user, "wrist-acc3")
+        (row,) = await one.records.labelled.of_user(one.user, "wrist-acc3")
         offset = timedelta(milliseconds=before["acc"])  # to the server's clock
         assert row.started_at == START + timedelta(seconds=0.2) + offset
         assert row.ended_at == START + timedelta(seconds=1.8) + offset

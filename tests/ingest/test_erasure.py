@@ -18,9 +18,10 @@ from schemas.topics import ERASURES
 from store.database import Database
 from store.jobs import JobRuns
 from store.journal import Journal
+from store.logins import Login, Logins
 from store.records import records_in
 from store.user_rows import UserKeys, UserRows
-from store.users import Login, Logins, Users
+from store.users import Users
 from store.watermarks import Watermarks
 from tests.cassandra_node import ON_NODE, payloads_read
 from tests.ingest.histories import CHUNKS, LIMITS, new_id

@@ -14,7 +14,7 @@ from models.signal.pieces import Recording, unpack_pieces
 from schemas.errors import DatabaseUnavailable
 from schemas.events import Completion
 from schemas.inputs import ACC3, LAYOUTS
-from schemas.layout import LABELLED_TTL_S
+from schemas.retention import LABELLED_TTL_S
 from schemas.times import us_of
 from tests.ingest.histories import START, STREAM, confirmation
 from tests.ingest.recorded_session import (
@@ -99,7 +99,7 @@ def test_oversized_set_is_truncated_to_its_beginning(
 ) -> None:
     async def samples_of(one: RecordedSession) -> Recording:
         await one.confirm()
-        (row,) = await one.records.sets.labelled(one.user, "wrist-acc6")
+        (row,) = await one.records.labelled.of_user(one.user, "wrist-acc6")
         return unpack_pieces(row.samples)
 
     async def story() -> None:
@@ -120,7 +120,7 @@ async def layouts(one: RecordedSession) -> dict[str, tuple[str, int]]:
     """Exercise and number of gyroscope pieces of the labelled set, by layout."""
     labelled = {}
     for layout in LAYOUTS:
-        for row in await one.records.sets.labelled(one.user, layout):
+        for row in await one.records.labelled.of_user(one.user, layout):
             labelled[layout] = (row.exercise, len(unpack_pieces(row.samples).gyro))
     return labelled
 
@@ -149,7 +149,7 @@ def test_crash_between_the_two_layouts_is_repaired(dies_at: int, corrected: bool
         one = await both_sensors()
         etag = (await one.confirm(1)).revision if corrected else None
         dying = replace(
-            one.records, sets=FailingAfterCalls(one.records.sets, "put_labelled", dies_at)
+            one.records, labelled=FailingAfterCalls(one.records.labelled, "put", dies_at)
         )
         curl = confirmation(0, 0)
         with pytest.raises(DatabaseUnavailable):
@@ -199,15 +199,15 @@ def test_labelled_row_of_a_deleted_session_is_removed() -> None:
         for session in (deleted, other):
             await session.open(0, 1)
             await session.confirm()
-        sets, user = deleted.records.sets, deleted.user
-        row = {row.set_id: row for row in await sets.labelled(user, ACC3)}[deleted.set]
-        await sets.delete_labelled(user, ACC3, deleted.set, row.revision)
+        labelled, user = deleted.records.labelled, deleted.user
+        row = {row.set_id: row for row in await labelled.of_user(user, ACC3)}[deleted.set]
+        await labelled.delete(user, ACC3, deleted.set, row.revision)
         await deleted.recorder.delete_session(user, deleted.session)
         late = row._replace(revision=row.revision + 1)
-        await sets.put_labelled(user, late, LABELLED_TTL_S)
-        assert len(await sets.labelled(user, ACC3)) == 2
+        await labelled.put(user, late, LABELLED_TTL_S)
+        assert len(await labelled.of_user(user, ACC3)) == 2
         assert await refresh_labelled_sets(deleted.records, user, us_of(NOW)) == 1
-        assert [row.set_id for row in await sets.labelled(user, ACC3)] == [other.set]
+        assert [row.set_id for row in await labelled.of_user(user, ACC3)] == [other.set]
 
     asyncio.run(story())
 
@@ -216,14 +216,13 @@ def test_labelled_row_of_a_lost_set_is_kept_and_a_replay_restores_the_set() -> N
     async def story() -> None:
         session = await both_sensors()
         await session.confirm()
-        before = [await session.records.sets.labelled(session.user, layout) for layout in LAYOUTS]
-        lost = MemorySets()
-        lost._labelled = session.records.sets._labelled  # type: ignore[attr-defined]
-        records = replace(session.records, sets=lost)
+        labelled = session.records.labelled
+        before = [await labelled.of_user(session.user, layout) for layout in LAYOUTS]
+        records = replace(session.records, sets=MemorySets())
         await refresh_labelled_sets(records, session.user, us_of(NOW))
         await replay(records, session.user, START, NOW)
-        assert [await lost.labelled(session.user, layout) for layout in LAYOUTS] == before
-        assert await lost.read(session.user, session.session, session.set) is not None
+        assert [await labelled.of_user(session.user, layout) for layout in LAYOUTS] == before
+        assert await records.sets.read(session.user, session.session, session.set) is not None
 
     asyncio.run(story())
 
@@ -247,7 +246,7 @@ def test_set_confirmed_during_a_sweep_keeps_its_label() -> None:
         await one.open(0, 1)
         sweep_us = us_of(one.now + timedelta(seconds=1))
         meanwhile = replace(
-            one.records, sets=RunBefore(one.records.sets, "labelled_revisions", one.confirm)
+            one.records, labelled=RunBefore(one.records.labelled, "revisions", one.confirm)
         )
         await refresh_labelled_sets(meanwhile, one.user, sweep_us)
         assert await one.labelled() == ["biceps curl"]

@@ -114,12 +114,12 @@ def test_repeated_completion_reads_no_samples_of_current_labels() -> None:
     async def story() -> None:
         session = await recorded(range(3), range(3))
         await complete(session)
-        before = await session.records.sets.labelled(session.user, "wrist-acc3")
+        before = await session.records.labelled.of_user(session.user, "wrist-acc3")
         read = RowsRead(session.records.samples)
-        unwritten = FailingRepository(session.records.sets, "put_labelled")
-        await complete(session, samples=read, sets=unwritten)
+        unwritten = FailingRepository(session.records.labelled, "put")
+        await complete(session, samples=read, labelled=unwritten)
         assert read.loads == []
-        assert await session.records.sets.labelled(session.user, "wrist-acc3") == before
+        assert await session.records.labelled.of_user(session.user, "wrist-acc3") == before
 
     asyncio.run(story())
 

@@ -165,7 +165,7 @@ async def _corrections_race(two: Two) -> None:
     kept = next(result for result in results if not isinstance(result, MuvrError))
     row = await two.records.sets.read(two.user, two.session, set_id)
     assert row == kept
-    labelled = await two.records.sets.labelled(two.user, "wrist-acc3")
+    labelled = await two.records.labelled.of_user(two.user, "wrist-acc3")
     assert [(one.exercise, one.revision) for one in labelled] == [(kept.exercise, kept.revision)]
 
 
@@ -206,7 +206,7 @@ async def _deletion_race(two: Two) -> None:
     assert await records.sessions.lists(user, session) == {}
     assert await records.samples.metadata(user, session, "acc", [0]) == []
     assert await records.sets.of_user(user) == []
-    assert await records.sets.labelled_revisions(user) == []
+    assert await records.labelled.revisions(user) == []
     for worker in two.workers:
         with pytest.raises(Deleted):
             await worker.session(user, session)

@@ -20,7 +20,7 @@ from ingest.stretches import (
 from ingest.sweeper import sweep
 from models.signal.pieces import unpack_pieces
 from schemas.events import Completion, SetConfirmation
-from schemas.layout import LABELLED_TTL_S
+from schemas.retention import LABELLED_TTL_S
 from schemas.times import NS_PER_S, us_of
 from tests.ingest.histories import CHUNKS, RATE_HZ, SHA, START, N, new_id
 from tests.ingest.recorded_session import NOW, RecordedSession, both_sensors, replay

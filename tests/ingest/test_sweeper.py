@@ -16,13 +16,13 @@ from schemas.errors import DatabaseUnavailable
 from schemas.inputs import ACC3, ACC6
 from schemas.times import us_of
 from store.journal import EventKey
-from store.sets import LabelledRevision
+from store.labelled_sets import LabelledRevision
 from tests.ingest.histories import START, confirmation
 from tests.ingest.recorded_session import NOW, FailingRepository, RecordedSession, replay
 from tests.store.made_records import set_row
 
 
-@pytest.mark.parametrize("repository_and_method", ["sets.put_all", "sets.put_labelled"])
+@pytest.mark.parametrize("repository_and_method", ["sets.put_all", "labelled.put"])
 def test_sweep_projects_a_journaled_set_after_a_crash(repository_and_method: str) -> None:
     async def story() -> None:
         one = RecordedSession()
@@ -165,7 +165,7 @@ def test_long_sweep_announces_changes_at_their_write_time(
     async def story() -> None:
         one = RecordedSession()
         await one.open(0, 1)
-        dying = replace(one.records, sets=FailingRepository(one.records.sets, "put_labelled"))
+        dying = replace(one.records, labelled=FailingRepository(one.records.labelled, "put"))
         with pytest.raises(DatabaseUnavailable):
             await one.on(dying).confirm_set(one.user, one.session, one.set, confirmation(0, 0))
         await sweep(one.records, START, NOW)
@@ -182,6 +182,6 @@ async def _everything(one: RecordedSession) -> list[Any]:
         await records.sessions.read(user, one.session),
         await records.sessions.lists(user, one.session),
         await records.sets.of_user(user),
-        await records.sets.labelled(user, "wrist-acc3"),
+        await records.labelled.of_user(user, "wrist-acc3"),
         await records.dead_letters.of_user(user, NOW),
     ]

@@ -12,7 +12,7 @@ from ingest.sweeper import EVENTS_PER_READ, ProjectedEvents, sweep, sweep_user
 from schemas.errors import DatabaseUnavailable
 from schemas.events import SessionOpening
 from schemas.ids import slot
-from schemas.layout import LABELLED_TTL_S
+from schemas.retention import LABELLED_TTL_S
 from schemas.times import us_of
 from store.database import Database
 from store.journal import Event, EventKey
@@ -84,7 +84,7 @@ def test_sessions_of_sets_without_samples_are_not_read() -> None:
             await one.recorder.confirm_set(one.user, session, new_id(), confirmation(0, 0))
         unread = replace(one.records, sessions=FailingRepository(one.records.sessions, "read"))
         assert await refresh_labelled_sets(unread, one.user, us_of(NOW)) == 0
-        dying = replace(one.records, sets=FailingRepository(one.records.sets, "put_labelled"))
+        dying = replace(one.records, labelled=FailingRepository(one.records.labelled, "put"))
         with pytest.raises(DatabaseUnavailable):
             await one.on(dying).confirm_set(one.user, one.session, one.set, confirmation(0, 0))
         assert await refresh_labelled_sets(one.records, one.user, us_of(NOW)) == 1

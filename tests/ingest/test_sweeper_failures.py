@@ -79,7 +79,7 @@ async def _five(one: RecordedSession) -> list[UUID]:
     for n in range(5):
         one.user, one.session, one.set = UUID(int=n + 1), new_id(), new_id()
         await one.open(0, 1)
-        dying = replace(one.records, sets=FailingRepository(one.records.sets, "put_labelled"))
+        dying = replace(one.records, labelled=FailingRepository(one.records.labelled, "put"))
         with pytest.raises(DatabaseUnavailable):
             await one.on(dying).confirm_set(one.user, one.session, one.set, confirmation(0, 0))
     return [UUID(int=n + 1) for n in range(5)]

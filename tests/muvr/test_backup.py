@@ -1,45 +1,28 @@
 """A backup is restored completely into an empty node; erased users stay erased."""
 
 import asyncio
-import hashlib
 import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from unittest.mock import MagicMock
 from uuid import UUID, uuid4
 
 import pytest
 
 from ingest.erasure import erase_user
-from muvr.backup import (
-    LEDGER,
-    _count,
-    _erase_again,
-    _require_known,
-    backup,
-    make_folder,
-    read_ledger,
-    require_one_backup,
-    restore,
-)
-from muvr.service import Service
-from schemas.errors import BadBackup, BadInput
-from schemas.layout import LAYOUT
+from muvr.backup import LEDGER, _count, _erase_again, backup, restore
+from schemas.errors import BadBackup
 from store.connection import connect
-from store.cql import read_migrations
 from store.database import Database
-from store.migrate import FOLDER, migrate
+from store.migrate import migrate
 from store.node.process import EmbeddedNode
-from store.node.snapshot import FORMAT, MANIFEST, Backup, read_backup
 from store.users import User, Users
 from tests.cassandra_node import own_node, quick_tables
 
 NOW = datetime.now(UTC)
 TABLES = ("users", "usernames", "samples", "sets", "champions", "live_runs", "job_run_users")
-ROWS = "tables/users/da-1-bti-Data.db"
 LONG_AGO_US = 1_700_000_000_000_000
 SET = (
     "INSERT INTO sets (user_id, session_id, set_id, exercise, reps, revision) "
@@ -181,139 +164,6 @@ def test_a_node_started_for_a_failed_restore_is_stopped(
     with pytest.raises(BadBackup, match="not empty"):
         restore(tmp_path, conf=conf)
     assert len(stopped) == 1
-
-
-@pytest.fixture
-def small_backup(tmp_path: Path) -> Path:
-    """A whole backup of one file."""
-    folder = tmp_path / "20261121T031500Z"
-    (folder / "tables/users").mkdir(parents=True)
-    (folder / ROWS).write_bytes(b"rows")
-    digest = hashlib.sha256(b"rows").hexdigest()
-    manifest = {
-        "format": FORMAT,
-        "made_at": NOW.isoformat(),
-        "keyspace": "muvr",
-        "cassandra": "5.0.9",
-        "migrations": {},
-        "layout": {},
-        "files": [{"path": ROWS, "size": 4, "sha256": digest}],
-    }
-    (folder / MANIFEST).write_text(json.dumps(manifest))
-    return folder
-
-
-def test_a_missing_or_changed_backup_file_is_named(small_backup: Path):
-    assert read_backup(small_backup).bytes == 4
-    (small_backup / ROWS).write_bytes(b"rOws")
-    with pytest.raises(BadBackup, match=r"da-1-bti-Data\.db is missing or was changed"):
-        read_backup(small_backup)
-    (small_backup / ROWS).unlink()
-    with pytest.raises(BadBackup, match=r"da-1-bti-Data\.db is missing or was changed"):
-        read_backup(small_backup)
-
-
-@pytest.mark.parametrize(
-    ("changes", "says"),
-    [
-        ({"format": FORMAT + 1}, f"its format is not {FORMAT}"),
-        ({"files": [{"path": ROWS}]}, "no whole backup"),
-        ({"colour": "red"}, "no whole backup"),
-        (None, "no whole backup"),
-    ],
-)
-def test_a_manifest_that_is_not_understood_is_refused(
-    small_backup: Path, changes: dict[str, object] | None, says: str
-):
-    manifest = json.loads((small_backup / MANIFEST).read_text())
-    text = "half of" if changes is None else json.dumps({**manifest, **changes})
-    (small_backup / MANIFEST).write_text(text)
-    with pytest.raises(BadBackup, match=says):
-        read_backup(small_backup)
-    (small_backup / MANIFEST).unlink()
-    with pytest.raises(BadBackup, match="no whole backup"):
-        read_backup(small_backup)
-
-
-HERE = {migration.name: migration.checksum for migration in read_migrations(FOLDER)}
-FIRST = min(HERE)
-
-
-@pytest.mark.parametrize(
-    ("migrations", "layout", "says"),
-    [
-        (HERE, LAYOUT, None),
-        ({FIRST: HERE[FIRST]}, LAYOUT, None),  # of an earlier release
-        ({**HERE, FIRST: "another"}, LAYOUT, f"another release: {FIRST} differ here"),
-        ({**HERE, "9999_later.cql": "any"}, LAYOUT, "9999_later.cql differ here"),
-        (HERE, {**LAYOUT, "odd": "1"}, "keys were shaped with"),
-    ],
-    ids=["the same", "earlier", "changed", "later", "other keys"],
-)
-def test_a_backup_of_another_schema_is_refused(
-    migrations: dict[str, str], layout: dict[str, str], says: str | None
-):
-    saved = Backup(NOW.isoformat(), "muvr", "5.0.9", migrations, layout, ())
-    if says is None:
-        _require_known(saved)
-        return
-    with pytest.raises(BadBackup, match=says):
-        _require_known(saved)
-
-
-def test_restoring_beside_a_running_service_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(Service, "status", lambda _: SimpleNamespace(running=True))
-    conf = tmp_path / "conf.yaml"
-    conf.write_text(f"paths: {{data: {tmp_path / 'node'}}}\n")
-    with pytest.raises(BadBackup, match="stop it first: muvr down"):
-        restore(tmp_path, conf=conf)
-
-
-def test_backing_up_an_outside_cluster_is_refused(tmp_path: Path):
-    conf = tmp_path / "conf.yaml"
-    conf.write_text("cassandra: {contact_points: [127.0.0.1]}\n")
-    with pytest.raises(BadBackup, match="outside cluster"):
-        backup(tmp_path, conf=conf)
-
-
-def test_a_backup_folder_that_cannot_be_created_is_bad_input(tmp_path: Path):
-    """It is refused before anything is copied."""
-    (tmp_path / "a file").write_text("")
-    with pytest.raises(BadInput, match="a file/backups cannot be made.* Name a folder"):
-        make_folder(tmp_path / "a file" / "backups")
-
-
-def test_restoring_from_a_folder_of_backups_suggests_the_newest(tmp_path: Path):
-    with pytest.raises(BadInput, match="There is no whole backup in "):
-        require_one_backup(tmp_path)
-    for name in ("20261120T031500Z", "20261121T031500Z"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "manifest.json").write_text("{}")
-    with pytest.raises(BadInput, match="holds 2 backups; name one, such as .*/20261121T031500Z"):
-        require_one_backup(tmp_path)
-    require_one_backup(tmp_path / name)
-
-
-@pytest.mark.parametrize("text", [None, "[1]", "{", '{"ben": ""}'])
-def test_ledger_of_erased_users_that_is_missing_or_damaged_stops_a_restore(
-    small_backup: Path, monkeypatch: pytest.MonkeyPatch, text: str | None
-):
-    """Otherwise erased users would be back without a word."""
-    ledger = small_backup.parent / LEDGER
-    if text is not None:
-        ledger.write_text(text)
-    conf = small_backup.parent / "conf.yaml"
-    conf.write_text(f"paths: {{data: {small_backup.parent / 'node'}}}\n")
-    monkeypatch.chdir(small_backup)
-    with pytest.raises(BadBackup, match=f"{LEDGER} cannot be read .*copy both"):
-        restore(Path(), conf=conf)
-
-
-def test_ledger_without_erased_users_is_an_empty_list(tmp_path: Path):
-    (tmp_path / LEDGER).write_text("{}")
-    assert read_ledger(tmp_path / LEDGER) == []
 
 
 def test_interrupted_second_erasure_has_announced_all_users(monkeypatch: pytest.MonkeyPatch):

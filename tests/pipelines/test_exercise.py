@@ -31,7 +31,8 @@ from pipelines.spark.plans import require_no_shuffle
 from schemas.errors import LeaseHeld
 from schemas.layout import GLOBAL_OWNER
 from store.champions import Champions
-from store.jobs import JobRuns, Leases
+from store.job_leases import Leases
+from store.jobs import JobRuns
 from store.models import ModelKey, Models
 from store.watermarks import ANNOUNCED_BEFORE, Watermarks
 from tests.pipelines.people import LAYOUT, mislabelled, put, sets_of, user_id

@@ -23,7 +23,7 @@ from pipelines.lifecycle.engines import spark_key
 from pipelines.lifecycle.labelled_partitions import partition_table
 from schemas.errors import SpanBroken
 from schemas.inputs import ACC3, ACC6
-from store.training import TrainingSet
+from store.labelled_sets import TrainingSet
 from tests.pipelines.people import LAYOUT, sets_of, user_id
 
 RECIPE = Recipe("test")

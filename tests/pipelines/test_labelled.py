@@ -20,7 +20,7 @@ from pipelines.exercise.labelled import (
 )
 from pipelines.exercise.unchanged import sets_digest
 from pipelines.personal.history import log_of
-from store.training import TrainingKeys
+from store.labelled_sets import LabelledSets
 from tests.pipelines.people import LAYOUT, put
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -98,5 +98,5 @@ def test_digest_from_revisions_equals_digest_from_sets_with_samples(database):
     ]
     put(database, user, sets)
     table = pa.Table.from_pylist([{"user_id": "u", "model_id": LAYOUT, **asdict(s)} for s in sets])
-    read = asyncio.run(TrainingKeys(database).revisions(user, LAYOUT))
+    read = asyncio.run(LabelledSets(database).training_revisions(user, LAYOUT))
     assert sets_digest(read, 1, "r") == digest(newest(labelled_sets(table), 1), "r")

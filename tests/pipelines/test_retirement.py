@@ -23,8 +23,8 @@ from schemas.times import us_of
 from store.champions import Champions
 from store.jobs import JobRuns
 from store.journal import Journal
+from store.labelled_sets import LabelledSets
 from store.models import ModelKey
-from store.sets import Sets
 from tests.pipelines.crowd import settle
 from tests.pipelines.people import LAYOUT, Meanwhile, put, sets_of, user_id
 from tests.spark_session import emptied
@@ -62,7 +62,7 @@ def delete(database, person: int, sets) -> None:
     user, at_us = user_id(person), us_of(datetime.now(UTC))
     for set_ in sets:
         for layout in (LAYOUT, "wrist-acc3"):
-            work = Sets(database).delete_labelled(user, layout, UUID(set_.set_id), at_us)
+            work = LabelledSets(database).delete(user, layout, UUID(set_.set_id), at_us)
             asyncio.run(work)
     announce(database, user)
 
@@ -149,7 +149,7 @@ def test_full_run_retires_models_whose_samples_have_expired(trained, spark_confi
     database, _ = trained
     for person in range(PEOPLE):
         for one in people[person]:
-            work = Sets(database).delete_labelled(
+            work = LabelledSets(database).delete(
                 user_id(person), LAYOUT, UUID(one.set_id), us_of(datetime.now(UTC))
             )
             asyncio.run(work)

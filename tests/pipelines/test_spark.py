@@ -10,13 +10,13 @@ import pytest
 from pyspark.sql import SparkSession
 
 from pipelines.exercise.kept_windows import keep_s_of
-from pipelines.exercise.windows import KEPT_S, ttl_s
+from pipelines.exercise.windows import ttl_s
 from pipelines.spark.plans import nodes, physical_plan, require_direct_join, require_no_shuffle
 from pipelines.spark.span import require_unique_keys, span_by
 from pipelines.spark.tables import append, read_keys, read_portions, read_table
 from schemas.config import Config
 from schemas.errors import PlanViolated, SpanBroken
-from schemas.layout import LABELLED_TTL_S
+from schemas.retention import LABELLED_TTL_S, WINDOWS_TTL_S
 from store.database import Database, Statement
 
 USERS = [UUID(int=n << 64 | n) for n in range(1, 61)]
@@ -130,12 +130,12 @@ def test_ttl_of_stored_windows_is_the_same_on_spark_and_in_one_process(spark: Sp
     ages_s = (
         0,
         0.95,
-        LABELLED_TTL_S - KEPT_S - 0.5,
-        LABELLED_TTL_S - KEPT_S + 1.95,
+        LABELLED_TTL_S - WINDOWS_TTL_S - 0.5,
+        LABELLED_TTL_S - WINDOWS_TTL_S + 1.95,
         LABELLED_TTL_S + 1.5,
     )
     revisions = [round((now.timestamp() - age_s) * 1e6) for age_s in ages_s]
     frame = spark.createDataFrame([(revision,) for revision in revisions], ["revision"])
     found = [row[0] for row in frame.select(keep_s_of(frame["revision"], now)).collect()]
     assert found == [ttl_s(revision, now) for revision in revisions]
-    assert found == [KEPT_S, KEPT_S, KEPT_S, KEPT_S - 1, -1]
+    assert found == [WINDOWS_TTL_S, WINDOWS_TTL_S, WINDOWS_TTL_S, WINDOWS_TTL_S - 1, -1]

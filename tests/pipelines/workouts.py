@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from models.activity.logit import BorderModel
 from models.signal.pieces import Piece, Recording, pack_pieces
-from schemas.layout import LABELLED_TTL_S, shard_of
+from schemas.layout import shard_of
+from schemas.retention import LABELLED_TTL_S
 from schemas.times import us_of
 from store.database import Database, Statement
 from store.stretches import StoredStretch, Stretches, StretchMetadata

@@ -8,9 +8,10 @@ from uuid import UUID, uuid4
 from schemas.ids import slot, uuid7
 from schemas.times import us_of
 from store.journal import Event
+from store.labelled_sets import LabelledSet
 from store.predictions import Prediction
 from store.samples import SampleRow
-from store.sets import LabelledSet, SetRow
+from store.sets import SetRow
 
 NOW = datetime(2026, 11, 21, 10, 0, 0, 123_000, tzinfo=UTC)
 NOW_US = us_of(NOW)

@@ -21,7 +21,7 @@ from store.samples import ChunkMetadata, SampleRow, Samples
 from store.sessions import SessionRow, Sessions, StreamList
 from tests.store.cells import Cells
 from tests.store.memory_plans import MemoryDeviations, MemoryPlans, MemoryPredictions
-from tests.store.memory_sets import MemorySets, MemoryStretches
+from tests.store.memory_sets import MemoryLabelledSets, MemorySets, MemoryStretches
 
 
 class MemorySamples(Samples):
@@ -260,6 +260,7 @@ def memory_records() -> Records:
         sessions=MemorySessions(),
         journal=MemoryJournal(),
         sets=MemorySets(),
+        labelled=MemoryLabelledSets(),
         stretches=MemoryStretches(),
         dead_letters=MemoryDeadLetters(Limits().dead_letters_per_user),
         plans=MemoryPlans(),

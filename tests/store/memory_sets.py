@@ -5,7 +5,16 @@ from datetime import datetime
 from uuid import UUID
 
 from schemas.inputs import LAYOUTS
-from store.sets import LabelledRevision, LabelledSet, SetRow, Sets
+from schemas.names import normalised_name
+from store.labelled_sets import (
+    LabelledRevision,
+    LabelledSet,
+    LabelledSets,
+    StoredWindows,
+    TrainingRevision,
+    TrainingSet,
+)
+from store.sets import SetRow, Sets
 from store.stretches import StoredStretch, Stretches, StretchMetadata
 from tests.store.cells import Cells
 
@@ -19,7 +28,7 @@ class MemorySets(Sets):
     """Sets in memory."""
 
     def __init__(self) -> None:
-        self._sets, self._labelled = Cells(), Cells()
+        self._sets = Cells()
 
     async def put(self, user_id: UUID, row: SetRow) -> None:
         """Project a confirmation."""
@@ -63,38 +72,78 @@ class MemorySets(Sets):
         return [(row.set_id, row.revision) for row in await self.of_user(user_id)]
 
     async def delete(self, user_id: UUID, session_id: UUID, set_id: UUID, at_us: int) -> None:
-        """Delete a set and its labelled rows."""
+        """Delete a set."""
         self._sets.delete((user_id, session_id, set_id), at_us)
-        for model_id in LAYOUTS:
-            await self.delete_labelled(user_id, model_id, set_id, at_us)
 
     async def delete_session(self, user_id: UUID, session_id: UUID, at_us: int) -> None:
-        """Delete a session's sets and their labelled rows."""
+        """Delete a session's sets."""
         self._sets.delete((user_id, session_id), at_us)
-        for labelled in await self.labelled_revisions(user_id):
-            if labelled.session_id == session_id:
-                await self.delete_labelled(user_id, labelled.model_id, labelled.set_id, at_us)
 
-    async def put_labelled(self, user_id: UUID, row: LabelledSet, ttl_s: int) -> None:
+
+class MemoryLabelledSets(LabelledSets):
+    """Labelled sets in memory."""
+
+    def __init__(self) -> None:
+        self._rows = Cells()
+
+    async def put(self, user_id: UUID, row: LabelledSet, ttl_s: int) -> None:
         """Project a set with its samples; without expiry here."""
         key = (user_id, row.model_id, row.set_id)
-        self._labelled.write(key, {"row": row}, row.revision)
+        self._rows.write(key, {"row": row}, row.revision)
 
-    async def delete_labelled(self, user_id: UUID, model_id: str, set_id: UUID, at_us: int) -> None:
+    async def delete(self, user_id: UUID, model_id: str, set_id: UUID, at_us: int) -> None:
         """Delete a labelled set from one layout."""
-        self._labelled.delete((user_id, model_id, set_id), at_us)
+        self._rows.delete((user_id, model_id, set_id), at_us)
 
-    async def labelled(self, user_id: UUID, model_id: str) -> list[LabelledSet]:
+    async def delete_set(self, user_id: UUID, set_id: UUID, at_us: int) -> None:
+        """Delete a set from every layout."""
+        for model_id in LAYOUTS:
+            await self.delete(user_id, model_id, set_id, at_us)
+
+    async def of_user(self, user_id: UUID, model_id: str) -> list[LabelledSet]:
         """The labelled sets of a user in one layout."""
-        return [row["row"] for _, row in self._labelled.read((user_id, model_id))]
+        return [row["row"] for _, row in self._rows.read((user_id, model_id))]
 
-    async def labelled_revisions(
+    async def revisions(
         self, user_id: UUID, only: Collection[UUID] | None = None
     ) -> list[LabelledRevision]:
         """Which sets training reads."""
-        rows: list[LabelledSet] = [row["row"] for _, row in self._labelled.read((user_id,))]
+        rows: list[LabelledSet] = [row["row"] for _, row in self._rows.read((user_id,))]
         rows = [row for row in rows if only is None or row.set_id in only]
         return [LabelledRevision(r.model_id, r.set_id, r.session_id, r.revision) for r in rows]
+
+    async def keys(self) -> list[tuple[UUID, str]]:
+        """Every (user, layout) that has labelled sets."""
+        return sorted({(key[0], key[1]) for key, _ in self._rows.read(())})
+
+    async def training_sets(self, user_id: UUID, model_id: str) -> list[TrainingSet]:
+        """The sets of a user in one layout, with their stored windows."""
+        rows = [
+            (row["row"], row.get("features")) for _, row in self._rows.read((user_id, model_id))
+        ]
+        return [
+            TrainingSet(
+                r.set_id, r.revision, r.exercise, r.started_at, r.label_source, r.samples, features
+            )
+            for r, features in rows
+        ]
+
+    async def training_revisions(self, user_id: UUID, model_id: str) -> list[TrainingRevision]:
+        """The revisions and labels of the sets of a user in one layout."""
+        rows = await self.of_user(user_id, model_id)
+        return [
+            TrainingRevision(r.set_id, r.revision, normalised_name(r.exercise), r.started_at)
+            for r in rows
+        ]
+
+    async def keep_windows(
+        self, user_id: UUID, model_id: str, kept: Sequence[StoredWindows]
+    ) -> None:
+        """Store windows beside their sets; without expiry here."""
+        for windows in kept:
+            if windows.ttl_s > 0:
+                key = (user_id, model_id, windows.set_id)
+                self._rows.write(key, {"features": windows.features}, windows.revision)
 
 
 class MemoryStretches(Stretches):

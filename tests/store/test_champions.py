@@ -1,4 +1,4 @@
-"""Which model serves its owner: promotion, rollback, and runs that were withdrawn."""
+"""Which model serves its owner: promotion, retirement, and runs that were withdrawn."""
 
 import asyncio
 import uuid
@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import LostChampionRace, NoModel
-from store.champions import MAX_EARLIER, MAX_ROLLED_BACK, Champions
+from store.champions import MAX_EARLIER, Champions
 from store.database import Database
-from store.models import ModelKey, Models, StoredModel
+from store.models import ModelKey, Models
 from store.pointers import Challenger, Champion
 from tests.store.stored_models import NOW, a_model, an_owner
 
@@ -51,26 +51,6 @@ def test_one_of_several_concurrent_promotions_wins(database: Database):
     asyncio.run(race())
 
 
-def test_rollback_restores_the_previous_champion_and_stops_at_the_first(database: Database):
-    models, champions, owner = Models(database), Champions(database), an_owner()
-    first, second = a_model(owner, b"first"), a_model(owner, b"second")
-
-    async def life() -> None:
-        with pytest.raises(NoModel):
-            await champions.rollback(first.key, NOW)
-        await models.put(first)
-        await models.put(second)
-        one = await champions.promote(Challenger.of(first), None, NOW)
-        await champions.promote(Challenger.of(second), one, NOW)
-        back = await champions.rollback(first.key, NOW)
-        assert (back.version, back.sha256, back.run_id) == (*first[3:4], first.sha256, first.run_id)
-        assert await champions.read(first.key) == back
-        with pytest.raises(NoModel):
-            await champions.rollback(first.key, NOW)
-
-    asyncio.run(life())
-
-
 def test_retired_champion_is_restored_by_withdrawal_or_rollback(database: Database):
     models, champions, owner = Models(database), Champions(database), an_owner()
     first, second = a_model(owner, b"first"), a_model(owner, b"second")
@@ -102,25 +82,6 @@ def test_retired_champion_is_restored_by_withdrawal_or_rollback(database: Databa
         assert two.previous_version is None  # it had been retired
         assert (owner, "wrist-acc6") in await champions.owners_of("exercise")
         assert (owner, "wrist-acc6") not in await champions.owners_of("form")
-
-    asyncio.run(life())
-
-
-def test_rollback_to_a_withdrawn_run_is_refused(database: Database):
-    models, champions, owner = Models(database), Champions(database), an_owner()
-    first, second = a_model(owner, b"first"), a_model(owner, b"second")
-
-    async def life() -> None:
-        await models.put(first)
-        await models.put(second)
-        one = await champions.promote(Challenger.of(first), None, NOW)
-        await champions.promote(Challenger.of(second), one, NOW)
-        await champions.withdraw(first.run_id, "a bad night", NOW)
-        with pytest.raises(NoModel, match="was withdrawn"):
-            await champions.rollback(first.key, NOW)
-        serving = await champions.serving(first.key)
-        assert serving is not None
-        assert serving.version == second.version
 
     asyncio.run(life())
 
@@ -179,23 +140,6 @@ def test_withdrawing_two_runs_restores_the_champion_before_both(database: Databa
     asyncio.run(life())
 
 
-def test_two_rollbacks_go_back_two_versions(database: Database):
-    models, champions, owner = Models(database), Champions(database), an_owner()
-    nights = [a_model(owner, b"%d" % night) for night in range(3)]
-    key = nights[0].key
-
-    async def life() -> None:
-        for night in nights:
-            await models.put(night)
-            await champions.promote(Challenger.of(night), await champions.read(key), NOW)
-        assert (await champions.rollback(key, NOW)).version == nights[1].version
-        assert (await champions.rollback(key, NOW)).version == nights[0].version
-        with pytest.raises(NoModel, match="no earlier"):
-            await champions.rollback(key, NOW)
-
-    asyncio.run(life())
-
-
 def test_earlier_versions_of_a_champion_are_limited(database: Database):
     champions, owner = Champions(database), an_owner()
 
@@ -207,60 +151,6 @@ def test_earlier_versions_of_a_champion_are_limited(database: Database):
         assert kept is not None
         newest = [(model.version, model.run_id) for model in models[::-1]]
         assert kept.earlier == tuple(newest[2 : 2 + MAX_EARLIER])
-
-    asyncio.run(life())
-
-
-def test_rolled_back_version_is_remembered_until_it_is_promoted(database: Database):
-    models, champions, owner = Models(database), Champions(database), an_owner()
-    first, second, third = (a_model(owner, word) for word in (b"first", b"second", b"third"))
-    key = first.key
-
-    async def rolled_back() -> tuple[str, ...]:
-        champion = await champions.read(key)
-        assert champion is not None
-        return champion.rolled_back
-
-    async def promote(model: StoredModel) -> None:
-        await models.put(model)
-        await champions.promote(Challenger.of(model), await champions.read(key), NOW)
-
-    async def life() -> None:
-        for model in (first, second, third):
-            await promote(model)
-            assert await rolled_back() == ()
-        await champions.rollback(key, NOW)
-        assert await rolled_back() == (third.version,)
-        await champions.rollback(key, NOW)
-        assert await rolled_back() == (second.version, third.version)
-        await champions.retire(key, uuid.uuid4(), NOW)
-        await champions.rollback(key, NOW)  # a retirement is no version
-        assert await rolled_back() == (second.version, third.version)
-        await promote(second)
-        assert await rolled_back() == (third.version,)
-
-    asyncio.run(life())
-
-
-def test_rollback_remembers_the_withdrawn_versions_that_it_passes_over(database: Database):
-    models, champions, owner = Models(database), Champions(database), an_owner()
-    nights = [a_model(owner, b"%d" % night) for night in range(MAX_ROLLED_BACK + 2)]
-    key = nights[0].key
-    versions = [night.version for night in nights]
-
-    async def life() -> None:
-        for night in nights:
-            await models.put(night)
-            await champions.promote(Challenger.of(night), await champions.read(key), NOW)
-        await champions.withdraw(nights[-2].run_id, "a bad night", NOW)
-        back = await champions.rollback(key, NOW)
-        assert back.rolled_back == tuple(versions[:-3:-1])
-        for night in (nights[-1], nights[-2]):  # again, and again rolled back
-            await champions.promote(Challenger.of(night), await champions.read(key), NOW)
-        for _ in range(MAX_ROLLED_BACK - 2):
-            back = await champions.rollback(key, NOW)
-        assert len(back.rolled_back) <= MAX_ROLLED_BACK
-        assert not {back.version, back.previous_version} & set(back.rolled_back)
 
     asyncio.run(life())
 

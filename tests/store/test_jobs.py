@@ -1,4 +1,4 @@
-"""Runs, leases and watermarks on the real Cassandra."""
+"""Runs and watermarks on the real Cassandra."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,11 +8,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from schemas.errors import LeaseHeld
 from schemas.ids import uuid7
 from schemas.layout import shard_of
 from store.database import Database
-from store.jobs import JobRuns, Leases, UserOutcome
+from store.jobs import JobRuns, UserOutcome
 from store.watermarks import Watermarks
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -101,40 +100,6 @@ def test_pages_of_user_outcomes_read_a_bounded_number_of_rows(
     assert found == sorted(outcomes, key=lambda outcome: (shard_of(outcome.user_id), *outcome))
 
 
-def test_lease_is_exclusive_and_expires_without_renewal(database: Database, family: str):
-    leases = Leases(database)
-    first, second, third = RUNS
-
-    async def life() -> None:
-        await leases.acquire(family, first, "a", NOW, 60)
-        await leases.acquire(f"{family}-2", second, "b", NOW, 60)  # another family
-        with pytest.raises(LeaseHeld):
-            await leases.acquire(family, second, "b", NOW + timedelta(seconds=59), 60)
-        await leases.renew(family, first, NOW + timedelta(seconds=50), 60)
-        with pytest.raises(LeaseHeld):
-            await leases.acquire(family, second, "b", NOW + timedelta(seconds=100), 60)
-        await leases.acquire(family, second, "b", NOW + timedelta(seconds=111), 60)
-        with pytest.raises(LeaseHeld):
-            await leases.renew(family, first, NOW + timedelta(seconds=112), 60)
-        await leases.release(family, first)  # no longer the holder: no effect
-        with pytest.raises(LeaseHeld):
-            await leases.acquire(family, third, "c", NOW + timedelta(seconds=120), 60)
-        await leases.release(family, second)
-        await leases.acquire(family, third, "c", NOW + timedelta(seconds=120), 60)
-
-    asyncio.run(life())
-
-
-def test_one_of_several_concurrent_callers_acquires_the_lease(database: Database, family: str):
-    async def both() -> list[object]:
-        leases = Leases(database)
-        asked = (leases.acquire(family, run, "x", NOW, 60) for run in RUNS)
-        return await asyncio.gather(*asked, return_exceptions=True)
-
-    answers = asyncio.run(both())
-    assert sorted(type(answer).__name__ for answer in answers) == ["LeaseHeld"] * 2 + ["NoneType"]
-
-
 def test_a_watermark_only_moves_forward(database: Database, family: str):
     marks, now = Watermarks(database), NOW + timedelta(hours=2)
 
@@ -145,22 +110,6 @@ def test_a_watermark_only_moves_forward(database: Database, family: str):
         assert await marks.read(family, now) == NOW
         assert await marks.advance(family, RUNS[1], NOW + timedelta(hours=1), now)
         assert await marks.read(family, now) == NOW + timedelta(hours=1)
-
-    asyncio.run(life())
-
-
-def test_leases_and_watermarks_from_a_clock_ahead_are_ignored(database: Database, family: str):
-    marks, leases, ahead = Watermarks(database), Leases(database), NOW + timedelta(days=300)
-
-    async def life() -> None:
-        await leases.acquire(family, RUNS[0], "ahead", ahead, 60)  # and was killed
-        await marks.advance(family, RUNS[0], ahead, ahead)
-        assert await marks.read(family, NOW) is None
-        await leases.acquire(family, RUNS[1], "a", NOW, 60)
-        assert await marks.advance(family, RUNS[1], NOW, NOW)
-        assert await marks.read(family, NOW) == NOW
-        with pytest.raises(LeaseHeld):  # one whose clock is behind by less than a lease
-            await leases.acquire(family, RUNS[2], "b", NOW - timedelta(seconds=59), 60)
 
     asyncio.run(life())
 

@@ -14,7 +14,7 @@ from schemas.statuses import RunStatus
 from store.champions import Champions
 from store.database import Database
 from store.jobs import JobRuns
-from store.live_runs import ROWS_KEPT, LiveRuns
+from store.live_runs import LiveRuns
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 RUNS = [uuid7(ms, bytes(10)) for ms in (1, 2, 3)]  # in the order of their times
@@ -139,13 +139,3 @@ def test_a_concurrent_withdrawal_wins_over_going_live(database: Database, family
         assert await live.read(family) is None
 
     asyncio.run(life())
-
-
-@pytest.mark.parametrize("table", ["clusters", "recommendations", "ranks"])
-def test_ttl_of_batch_tables_equals_the_fall_back_period(database: Database, table: str):
-    cql = (
-        "SELECT default_time_to_live FROM system_schema.tables "
-        "WHERE keyspace_name = 'muvr_test' AND table_name = ?"
-    )
-    (row,) = database.execute(cql, (table,))
-    assert timedelta(seconds=row.default_time_to_live) == ROWS_KEPT

@@ -15,8 +15,8 @@ from schemas.layout import LAYOUT
 from store import migrate as subject
 from store.connection import connect
 from store.database import Database
-from store.lease import Lease
 from store.migrate import check_schema, migrate
+from store.migration_lease import Lease
 from store.node.process import EmbeddedNode
 from tests.cassandra_node import CHECKOUT
 
@@ -33,7 +33,7 @@ TAKE_THE_LEASE_AND_DIE = """
 import os, sys
 from schemas.config import Cassandra
 from store.connection import connect
-from store.lease import Lease
+from store.migration_lease import Lease
 settings = Cassandra.model_validate_json(sys.argv[1])
 Lease(connect(settings, keyspace=settings.keyspace), "migrate", ttl_s=4).take(timeout_s=0)
 os._exit(9)

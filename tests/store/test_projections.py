@@ -10,9 +10,10 @@ from ingest.event_writer import TOMBSTONE_AHEAD_US
 from schemas.config import Limits
 from schemas.errors import BadSets
 from schemas.ids import uuid7
-from schemas.layout import LABELLED_TTL_S
+from schemas.retention import LABELLED_TTL_S
 from schemas.times import us_of
 from store.database import Database
+from store.labelled_sets import StoredWindows
 from store.records import Records, records_in
 from tests.cassandra_node import ON_NODE
 from tests.store.made_records import NOW, NOW_US, STREAM, labelled, new_id, prediction, set_row
@@ -131,18 +132,46 @@ def test_labelled_sets_are_read_by_layout(records: Records, run: Any) -> None:
     user, row = uuid4(), set_row()
 
     async def story() -> None:
-        await records.sets.put_labelled(user, labelled(row, samples=b"first"), LABELLED_TTL_S)
+        await records.labelled.put(user, labelled(row, samples=b"first"), LABELLED_TTL_S)
         newer = labelled(row._replace(revision=NOW_US + 1000), samples=b"a second, longer one")
         for one in (newer, labelled(row, samples=b"first")):
-            await records.sets.put_labelled(user, one, LABELLED_TTL_S)
-        assert await records.sets.labelled(user, "wrist-acc6") == [newer]
-        assert await records.sets.labelled(user, "wrist-acc3") == []
-        heads = await records.sets.labelled_revisions(user)
+            await records.labelled.put(user, one, LABELLED_TTL_S)
+        assert await records.labelled.of_user(user, "wrist-acc6") == [newer]
+        assert await records.labelled.of_user(user, "wrist-acc3") == []
+        heads = await records.labelled.revisions(user)
         assert heads == [("wrist-acc6", row.set_id, row.session_id, NOW_US + 1000)]
-        await records.sets.delete_labelled(user, "wrist-acc6", row.set_id, NOW_US)
-        assert len(await records.sets.labelled_revisions(user)) == 1  # an older deletion
-        await records.sets.delete_session(user, row.session_id, NOW_US + 5000)
-        assert await records.sets.labelled_revisions(user) == []
+        await records.labelled.delete(user, "wrist-acc6", row.set_id, NOW_US)
+        assert len(await records.labelled.revisions(user)) == 1  # an older deletion
+        await records.labelled.delete_set(user, row.set_id, NOW_US + 5000)
+        assert await records.labelled.revisions(user) == []
+
+    run(story())
+
+
+def test_training_reads_labelled_sets_with_the_windows_stored_beside_them(
+    records: Records, run: Any
+) -> None:
+    user, row = uuid4(), set_row()
+    key = (user, "wrist-acc6")
+    one = labelled(row._replace(exercise="Kna\u0308  hebe"))
+    windows = StoredWindows(one.set_id, one.revision, b"windows", 60)
+
+    async def story() -> None:
+        await records.labelled.put(user, one, LABELLED_TTL_S)
+        await records.labelled.keep_windows(*key, [windows._replace(features=b"late", ttl_s=0)])
+        (read,) = await records.labelled.training_sets(*key)
+        assert read.features is None
+        await records.labelled.keep_windows(*key, [windows])
+        (read,) = await records.labelled.training_sets(*key)
+        assert (read.set_id, read.samples, read.features) == (one.set_id, b"s", b"windows")
+        assert (read.revision, read.exercise) == (one.revision, one.exercise)
+        assert (read.started_at, read.label_source) == (one.started_at, one.label_source)
+        revision = (one.set_id, one.revision, "Knä hebe", one.started_at)
+        assert await records.labelled.training_revisions(*key) == [revision]
+        assert key in await records.labelled.keys()
+        await records.labelled.delete_set(user, one.set_id, NOW_US + 5000)
+        assert await records.labelled.training_sets(*key) == []
+        assert key not in await records.labelled.keys()
 
     run(story())
 

@@ -21,14 +21,16 @@ from store.connection import connect
 from store.cql import read_migrations
 from store.credentials import credentials_of, open_as, password_file
 from store.database import Database
-from store.jobs import JobRuns, Leases
+from store.job_leases import Leases
+from store.jobs import JobRuns
+from store.logins import Logins
 from store.migrate import FOLDER, check_schema
 from store.models import ModelKey, Models, StoredModel
 from store.node.durability import require_durability
 from store.pointers import Challenger
 from store.records import records_in
 from store.roles import TABLES, grants, sync_grants
-from store.users import Logins, User, Users
+from store.users import User, Users
 from store.watermarks import Watermarks
 from tests.cassandra_node import own_node, quick_tables
 from tests.ingest.histories import LIMITS

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from schemas.layout import LABELLED_TTL_S
+from schemas.retention import LABELLED_TTL_S
 from schemas.times import us_of
 from store.stretches import StoredStretch, Stretches, StretchMetadata
 from tests.cassandra_node import ON_NODE

@@ -8,14 +8,17 @@ from typing import Any
 
 import pytest
 
-from schemas.errors import UncertainWrite
+from schemas.errors import LostChampionRace, UncertainWrite
 from schemas.ids import uuid7
 from schemas.times import us_of
+from store.champions import Champions
 from store.database import Database
-from store.jobs import Leases
+from store.job_leases import Leases
 from store.live_runs import LiveRuns
+from store.pointers import Challenger
 from store.users import User, Users
 from tests.cassandra_node import ON_NODE
+from tests.store.stored_models import a_model, an_owner
 
 pytestmark = ON_NODE
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -75,5 +78,18 @@ def test_run_whose_answers_were_lost_goes_live_and_is_cleared(losing: Database) 
         assert not await live.go_live(family, new_run(), NOW, {}, first), "the second is live"
         assert await live.clear(family, second)
         assert await live.read(family) is None
+
+    asyncio.run(story())
+
+
+def test_promotions_whose_answers_were_lost_serve(losing: Database) -> None:
+    async def story() -> None:
+        champions, owner = Champions(losing), an_owner()
+        first, second = a_model(owner, b"first"), a_model(owner, b"second")
+        one = await champions.promote(Challenger.of(first), None, NOW)
+        two = await champions.promote(Challenger.of(second), one, NOW)
+        assert await champions.read(first.key) == two
+        with pytest.raises(LostChampionRace):
+            await champions.promote(Challenger.of(a_model(owner, b"late")), one, NOW)
 
     asyncio.run(story())

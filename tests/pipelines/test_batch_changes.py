@@ -1,0 +1,197 @@
+"""What a run after the first one reads: changed, corrected and new data, and what was withdrawn."""
+
+import asyncio
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import pytest
+
+from ingest.registration import register
+from models.population.simulate import simulate
+from pipelines.batch import BatchResult, train_batch
+from pipelines.clusters import CLUSTERS
+from pipelines.load import LOAD
+from pipelines.next import NEXT
+from pipelines.personal.history import newest_set_at
+from pipelines.personal.job import PersonalFamily, PersonalModel, train_personal
+from pipelines.rank import RANK
+from schemas.times import us_of
+from store.champions import Champions
+from store.jobs import JobRuns
+from store.journal import Journal
+from store.models import ModelKey
+from store.results import Results
+from store.users import User, Users
+from tests.pipelines.crowd import settle
+from tests.pipelines.made_families import USER, fake, live, wins, withdraw
+from tests.spark_session import emptied
+
+PEOPLE, WEEKS = 60, 12
+
+
+@pytest.fixture(scope="module")
+def people():
+    return list(simulate(PEOPLE, WEEKS, 3))
+
+
+@pytest.fixture(scope="module")
+def database(spark, spark_config, people):
+    with emptied(spark_config.cassandra) as connection:
+        settle(connection, people)
+        yield connection
+
+
+def loses_by_a_hair(logs, cutoff_s):
+    """Better than doing the same again on no user of a small run, and clearly worse for none."""
+    return [PersonalModel(b"a new model", 5, error=2.01, baseline_error=2.0) for _ in logs]
+
+
+def unevaluated(logs, cutoff_s):
+    """Models of newcomers: no set is later than the cut-off."""
+    return [PersonalModel(b"a model of newcomers") for _ in logs]
+
+
+@pytest.mark.parametrize("learn", [loses_by_a_hair, unevaluated])
+def test_recipe_on_few_users_is_judged_with_the_runs_before(database, spark_config, people, learn):
+    """Ten later sets of each of 60 people before outweigh five of one, or none."""
+    name = f"steady-{learn.__name__}"
+    assert train_personal(PersonalFamily(name, wins), spark_config).status == "done"
+    person = people[5]
+    confirmed = person.sets()[0]
+    database.execute(
+        "UPDATE sets SET reps = 3, revision = ? "
+        "WHERE user_id = ? AND session_id = ? AND set_id = ?",
+        (len(name), person.user_id, UUID(confirmed.session), confirmed.set_id),
+    )
+    asyncio.run(Journal(database).announce(person.user_id, "sets", us_of(datetime.now(UTC))))
+    report = train_personal(PersonalFamily(name, learn), spark_config, users="changed")
+    assert (report.status, report.counts["promoted"]) == ("done", 1)
+    assert report.metrics["judged"]["later_sets"] == 10 * PEOPLE + report.metrics.get(
+        "later_sets", 0
+    )
+
+
+def test_users_refused_without_evidence_are_tried_again(database, spark_config):
+    first = train_personal(PersonalFamily("young", unevaluated), spark_config)
+    assert (first.status, first.counts["refused"]) == ("refused", PEOPLE)
+    again = train_personal(PersonalFamily("young", wins), spark_config, users="changed")
+    assert (again.status, again.counts["promoted"]) == ("done", PEOPLE)
+
+
+def test_unchanged_data_is_skipped(database, spark_config):
+    train_batch(RANK, spark_config)
+    before = live(database, "rank")
+    assert train_batch(RANK, spark_config, only_changed=True).status == "nothing-to-do"
+    assert live(database, "rank") == before
+    train_personal(NEXT, spark_config)
+    assert train_personal(NEXT, spark_config, users="changed").status == "nothing-to-do"
+
+
+def test_new_user_is_ranked_by_the_next_run(database, spark_config):
+    """A user without any follow has a rank, too."""
+    first = train_batch(RANK, spark_config)
+    newcomer = User(uuid4(), f"new-{uuid4().hex[:8]}", "", frozenset(), datetime.now(UTC))
+    asyncio.run(register(Journal(database), Users(database), newcomer))
+    second = train_batch(RANK, spark_config, only_changed=True)
+    assert (second.status, second.counts["rows"]) == ("done", first.counts["rows"] + 1)
+    assert asyncio.run(Results(database).rank(second.run_id, newcomer.user_id)).rank > 0
+    database.execute("DELETE FROM usernames WHERE username = ?", (newcomer.username,))
+    assert train_batch(RANK, spark_config).counts["rows"] == first.counts["rows"]
+
+
+def test_changes_that_the_last_run_had_read_are_skipped(database, spark_config, people):
+    """Changes of the minutes before a run are read again by the next one, with the same rows."""
+    first = train_batch(CLUSTERS, spark_config)
+    train_personal(LOAD, spark_config)
+    journal = Journal(database)
+    asyncio.run(journal.announce(people[0].user_id, "sets", us_of(datetime.now(UTC))))
+    assert train_batch(CLUSTERS, spark_config, only_changed=True).status == "nothing-to-do"
+    assert live(database, "clusters").run_id == first.run_id
+    for _ in range(2):
+        assert people[0].user_id in unchanged_users(database, spark_config)
+    served = next(person for person in people[1:] if load_of(database, person))
+    for user in (served.user_id, uuid4()):  # with and without a model
+        asyncio.run(journal.announce(user, "sets", us_of(datetime.now(UTC))))
+    assert served.user_id in unchanged_users(database, spark_config)
+
+
+def unchanged_users(database, spark_config):
+    """The users whom a run of changed ones found unchanged, which must be all that it read."""
+    report = train_personal(LOAD, spark_config, users="changed")
+    assert (report.status, report.seconds) == ("nothing-to-do", {})
+    assert set(report.counts) == {"unchanged"}
+    return {outcome.user_id for outcome in asyncio.run(JobRuns(database).users(report.run_id))}
+
+
+def load_of(database, person):
+    return asyncio.run(Champions(database).read(ModelKey.of_user(person.user_id, "sets", "load")))
+
+
+def test_user_with_a_corrected_set_is_trained_again(database, spark_config, people):
+    train_personal(LOAD, spark_config)
+    person = people[1]
+    confirmed = person.sets()[0]
+    key = (person.user_id, UUID(confirmed.session), confirmed.set_id)
+    database.execute(
+        "UPDATE sets SET reps = 3, revision = 2 "
+        "WHERE user_id = ? AND session_id = ? AND set_id = ?",
+        key,
+    )
+    journal = Journal(database)
+    asyncio.run(journal.announce(person.user_id, "sets", us_of(datetime.now(UTC))))
+    again = train_personal(LOAD, spark_config, users="changed")
+    assert again.counts["sets"] == len(person.sets())
+
+
+def test_run_of_changed_users_reads_only_their_sets_and_keeps_the_newest_set_of_all(
+    database, spark_config, people, monkeypatch
+):
+    first = train_personal(LOAD, spark_config)
+    of_people = sorted(people, key=lambda person: max(set_.started_s for set_ in person.sets()))
+    earlier, newest_s = of_people[0], max(set_.started_s for set_ in of_people[-1].sets())
+    newest = datetime.fromisoformat(first.metrics["newest_set"])
+    assert newest.timestamp() == pytest.approx(newest_s, abs=0.01)
+    confirmed = earlier.sets()[0]
+    database.execute(
+        "UPDATE sets SET reps = 3, revision = 3 "
+        "WHERE user_id = ? AND session_id = ? AND set_id = ?",
+        (earlier.user_id, UUID(confirmed.session), confirmed.set_id),
+    )
+    asyncio.run(Journal(database).announce(earlier.user_id, "sets", us_of(datetime.now(UTC))))
+    read = []
+    monkeypatch.setattr(
+        "pipelines.personal.job.newest_set_at",
+        lambda *asked: read.append(asked[2:]) or newest_set_at(*asked),
+    )
+    again = train_personal(LOAD, spark_config, users="changed")
+    assert read == [((earlier.user_id,),)]
+    assert again.counts["sets"] == len(earlier.sets())
+    assert again.metrics["newest_set"] == first.metrics["newest_set"]
+
+
+def test_unchanged_refused_rows_are_skipped_by_the_next_run(database, spark_config, people):
+    """The same rows would be refused again for the same reason."""
+    loser = fake(lambda: BatchResult([(USER, 2.0, 1)], {}, "it loses"))
+    assert train_batch(loser, spark_config).status == "refused"
+    journal = Journal(database)
+    asyncio.run(journal.announce(people[0].user_id, "follows", us_of(datetime.now(UTC))))
+    assert train_batch(loser, spark_config, only_changed=True).status == "nothing-to-do"
+    better = fake(lambda: BatchResult([(USER, 3.0, 1)], {}, "it loses"))
+    assert train_batch(better, spark_config, only_changed=True).status == "refused"
+
+
+def test_user_whose_model_was_withdrawn_is_trained_again(database, spark_config, people):
+    family, user = PersonalFamily("winner", wins), people[3].user_id
+    first = train_personal(family, spark_config)
+    assert first.counts["promoted"] == PEOPLE
+    withdraw(database, first.run_id)
+
+    def changed():
+        asyncio.run(Journal(database).announce(user, "sets", us_of(datetime.now(UTC))))
+        report = train_personal(family, spark_config, users="changed")
+        [outcome] = asyncio.run(JobRuns(database).of_user(report.run_id, user))
+        return report.status, outcome.status, outcome.reason
+
+    reason = f"the same bytes as those of run {first.run_id}, which was withdrawn"
+    assert changed() == ("done", "promoted", reason)
+    assert changed() == ("nothing-to-do", "unchanged", "")
