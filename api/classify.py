@@ -71,7 +71,9 @@ class ClassifyResponse(BaseModel):
     known: float | None = Field(
         description="probability that the model has learned the movement; null without a window"
     )
-    notes: list[str] = Field(description="what was put right in the samples, and what they lack")
+    notes: list[str] = Field(
+        description="what was put right in the samples, and what they lack: as of a session's set"
+    )
     windows: list[WindowSchema] = Field(
         description="one each second, by start; empty where the samples are too short"
     )

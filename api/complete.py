@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,9 @@ from api.problems import problem_responses
 from api.quota import byte_charger
 from api.raw import header_of
 from api.request_middleware import MAX_BODY_BYTES
-from api.sessions import SessionSummary, summary
+from api.sessions import CompletedSession, summary
+from ingest.notes import session_notes
+from schemas.errors import BadSamples
 from schemas.events import Completion
 
 MAX_CONCURRENT_BODIES = 2
@@ -68,12 +71,17 @@ router = APIRouter(prefix="/v1/sessions", tags=["recording"], route_class=LongBo
 )
 async def complete_session(
     session: UUID, completion: Completion, caller: Sensor, services: ServicesDep
-) -> SessionSummary:
+) -> CompletedSession:
     """List the hashes of all chunks, by stream and number: they define the session.
 
     409 names the numbers that are missing; send them, then repeat the call. A longer list extends
     the session later. Each list that is stored counts as a sample of the day for four of its bytes:
     a hash as 17. A repeat is free. Chunks that are stored but not listed go to the dead letters.
+    `notes` say what is wrong with the samples: read them while you write a client.
     """
     charge = byte_charger(services, caller.user_id)
-    return summary(await services.recorder.complete(caller.user_id, session, completion, charge))
+    row = await services.recorder.complete(caller.user_id, session, completion, charge)
+    notes: list[str] = []
+    with suppress(BadSamples):  # the lists are stored, whether or not the samples can be judged
+        notes = await session_notes(services.records, caller.user_id, row, services.clock())
+    return CompletedSession(**summary(row).model_dump(), notes=notes)

@@ -35,7 +35,9 @@ class EitherChunk(BaseModel):
     v: int = Field(default=1, ge=1, le=1, description="version of the format")
     rate_hz: float = Field(ge=1, le=1000, description="samples a second, as the device claims")
     unit: str = Field(
-        pattern="^(g|m/s2|rad/s|deg/s)$", description="of the samples; as the stream declares it"
+        pattern="^(g|m/s2|rad/s|deg/s)$",
+        description="of the samples; as the stream declares it. For mg, mdps and mrad/s send the "
+        "unit g, deg/s or rad/s, and values (of CBOR: the `scale`) × 0.001",
     )
     t_ms: list[int] | None = Field(
         default=None, description="ms of each sample after t0, never falling; for irregular devices"
@@ -58,7 +60,11 @@ class CborChunkSchema(EitherChunk):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": CBOR_CHUNK})
 
-    t0: int = Field(description="time of the first sample, nanoseconds since the epoch")
+    t0: int = Field(
+        description="time of the first sample, nanoseconds since 1970: not since the device "
+        "started, as those of Android's SensorEvent and of CoreMotion, nor milli- or microseconds. "
+        "All are stored; the session then notes `times-outside-the-session`"
+    )
     scale: float = Field(gt=0, description="units per count: the sensor's step")
     n: int = Field(ge=1, le=8192, description="number of samples")
     xyz: bytes = Field(description="int16 little-endian, interleaved x, y, z: 6 n bytes")

@@ -1,6 +1,7 @@
 """Sessions: open, list, read, delete."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -51,6 +52,40 @@ class SessionSummary(BaseModel):
     streams: dict[str, StreamSchema] = Field(description="by the stream's name")
 
 
+SessionNotes = Annotated[
+    list[str],
+    Field(
+        description="what was noticed, after the stream's name, by about a minute of the samples. "
+        "Times: `acc: times-outside-the-session` by more than a day before its start, or after "
+        "now: `t0` must count nanoseconds since 1970, and looks like time since the device "
+        "started, or milli- or microseconds. Recognised sets lie there too, and confirmed ones get "
+        "no samples and are not learned: mend it, and send the samples in a new session. "
+        "`acc: clock-is-off` by more than a minute, "
+        "`acc: rate-was-higher` than `rate_hz` by more than 5 % (the chunks' times are believed), "
+        "`acc: times-came-in-batches` (several samples at once, put where they were taken), "
+        "`acc: samples-overlapped` though they were not sent twice (of two samples of one time "
+        "the first one counts), `acc: clock-went-back` by more than a minute from one chunk to the "
+        "next number, `acc: longer-than-a-day`: sets are looked for in the first 24 hours of its "
+        "samples. Units: `acc: unit-was-m/s2`, `acc: unit-was-g`, `gyro: unit-was-deg/s`, "
+        "`gyro: unit-was-rad/s` though another one is declared (the samples are read in this "
+        "one), `acc: axes-were-turned` (turned back), `acc: unit-is-implausible`: a wrist feels "
+        "more than 3 g, as with milli-g, `gyro: unit-is-implausible`: it turns faster than "
+        "15 rad/s, as with mrad/s, and is not used. What lacks: `acc: gravity-is-missing`, "
+        "`acc: rate-is-low`, `acc: not-on-a-wrist`, though it is read as one, "
+        "`acc: is-not-used`: it was worn elsewhere than the streams that are read, or overlaps one "
+        "of them in time, "
+        "`gyro: rotation-is-constant`, `gyro: sensors-do-not-overlap` (acceleration and rotation "
+        "share no time): such rotation is not used"
+    ),
+]
+
+
+class CompletedSession(SessionSummary):
+    """A session as `complete` left it."""
+
+    notes: SessionNotes
+
+
 class SessionResponse(SessionSummary):
     """A session with what was done in it."""
 
@@ -62,18 +97,7 @@ class SessionResponse(SessionSummary):
         description="in the order of the plan, then the sets that were not planned; empty without "
         "a plan"
     )
-    notes: list[str] = Field(
-        description="what was noticed, after the stream's name: `acc: unit-was-m/s2`, "
-        "`acc: unit-was-g`, `acc: clock-is-off` by more than a minute, `acc: rate-was-higher` than "
-        "`rate_hz` by more than 5 % (the chunks' times are believed), `acc: times-came-in-batches` "
-        "(several samples at once, put where they were taken), `acc: samples-overlapped` though "
-        "they were not sent twice (of two samples of one time the first one counts), "
-        "`acc: clock-went-back` by more than a minute from one chunk to the next number, "
-        "`acc: gravity-is-missing`, `acc: rate-is-low`, `acc: not-on-a-wrist`, though it is read "
-        "as one, `acc: longer-than-a-day`: sets are looked for in the first 24 hours of its samples"
-        ", `acc: is-not-used`: it was worn elsewhere than the streams that are read, or overlaps "
-        "one of them in time"
-    )
+    notes: SessionNotes
 
 
 class SessionPage(BaseModel):
@@ -153,7 +177,7 @@ async def get_session(
         **summary(row).model_dump(),
         sets=sorted(schemas, key=lambda schema: schema.started_at),
         deviations=[deviation_schema(deviation) for deviation in deviations],
-        notes=await session_notes(services.records, caller.user_id, row),
+        notes=await session_notes(services.records, caller.user_id, row, services.clock()),
     )
 
 

@@ -97,8 +97,9 @@ class SetSchema(BaseModel):
         "samples-overlapped (of two samples of one time the first one counts), clock-went-back "
         "(by more than a minute on the way: times from there on are another clock's); what they "
         "lack: "
-        "gravity-is-missing, rate-is-low, rotation-is-constant (and so left out), "
-        "rotation-is-missing (for 4 s or more, or throughout, although a gyroscope is declared)",
+        "gravity-is-missing, unit-is-implausible (declared, of acceleration or rotation), "
+        "rate-is-low; rotation-is-missing (for 4 s or more, or throughout, although a gyroscope is "
+        "declared); rotation-is-constant, sensors-do-not-overlap (and so rotation is left out)",
     )
     revision: str | None = Field(
         default=None, description="the ETag: If-Match corrects this one; null when recognised"

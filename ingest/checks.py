@@ -6,7 +6,14 @@ from numpy.typing import NDArray
 from models.signal.pieces import Piece
 from schemas.config import Limits
 from schemas.errors import BadChunk
-from schemas.wire import MAX_MAGNITUDE, RATE_MAX_HZ, RATE_MIN_HZ
+from schemas.wire import (
+    MAX_MAGNITUDE,
+    RATE_MAX_HZ,
+    RATE_MIN_HZ,
+    magnitude_rule,
+    rule_for_thousandths,
+    unit_rule,
+)
 
 T0_MAX_NS = 1 << 62  # the year 2116
 COARSEST_STEPS = 1000
@@ -29,7 +36,7 @@ def checked(piece: Piece, limits: Limits) -> Piece:
     if not RATE_MIN_HZ <= piece.rate_hz <= RATE_MAX_HZ:
         raise bad("rate_hz", piece.rate_hz, f"must lie between {RATE_MIN_HZ} and {RATE_MAX_HZ}")
     if piece.unit not in MAX_MAGNITUDE:
-        raise bad("unit", piece.unit, f"must be one of {', '.join(MAX_MAGNITUDE)}")
+        raise bad("unit", piece.unit, unit_rule(piece.unit))
     _check_scale(piece)
     return piece
 
@@ -46,12 +53,13 @@ def _check_scale(piece: Piece) -> None:
     largest, unit = MAX_MAGNITUDE[piece.unit], piece.unit
     coarsest = largest / COARSEST_STEPS
     if not 0 < piece.scale <= coarsest:
-        raise bad("scale", piece.scale, f"must lie above 0 and at most {coarsest:.3g} {unit}")
+        why = f"must lie above 0 and at most {coarsest:.3g} {unit}; {rule_for_thousandths(unit)}"
+        raise bad("scale", piece.scale, why)
     if piece.scale <= largest / 32767:
         return
     reached = max(int(piece.counts.max()), -int(piece.counts.min())) * piece.scale
     if reached > largest:
-        why = f"makes {reached:.4g} {unit} of the largest count; must lie within ±{largest:g}"
+        why = f"makes {reached:.4g} {unit} of the largest count; {magnitude_rule(unit)}"
         raise bad("scale", piece.scale, why)
 
 

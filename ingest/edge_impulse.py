@@ -24,7 +24,7 @@ from ingest.quantise import quantised
 from models.signal.pieces import Piece
 from schemas.config import Limits
 from schemas.errors import BadChunk
-from schemas.wire import MAX_MAGNITUDE, UNITS
+from schemas.wire import MAX_MAGNITUDE, UNITS, conversion_of, magnitude_rule
 
 AXES = ("x", "y", "z")
 NAMES = {"acc": ("acc", "accel", "accelerometer"), "gyro": ("gyr", "gyro", "gyroscope")}
@@ -101,7 +101,9 @@ def _columns(sensors: Any) -> dict[str, tuple[str, list[int]]]:
 def _unit(kind: str, axes: Sequence[tuple[int, str]]) -> str:
     units = {unit for _, unit in axes}
     if len(units) != 1 or not units <= set(UNITS[kind]):
-        raise bad("payload.sensors.units", sorted(units), f"must be one of {UNITS[kind]}")
+        instead = [known for unit in sorted(units) if (known := conversion_of(unit))]
+        why = "; ".join([f"must be one of {UNITS[kind]}", *instead])
+        raise bad("payload.sensors.units", sorted(units), why)
     return units.pop()
 
 
@@ -123,7 +125,7 @@ def _piece(
 ) -> Piece:
     largest = float(np.abs(values).max())
     if largest > MAX_MAGNITUDE[unit]:
-        raise bad("payload.values", largest, f"must lie within ±{MAX_MAGNITUDE[unit]:g} {unit}")
+        raise bad("payload.values", largest, magnitude_rule(unit))
     scale, counts = quantised(values)
     return Piece(start_ns, rate_hz, unit, scale, counts)
 

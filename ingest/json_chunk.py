@@ -12,7 +12,7 @@ from ingest.quantise import quantised
 from models.signal.pieces import Piece
 from schemas.config import Limits
 from schemas.errors import BadChunk
-from schemas.wire import MAX_MAGNITUDE, JsonChunk
+from schemas.wire import MAX_MAGNITUDE, JsonChunk, magnitude_rule, unit_rule
 
 _decoder = msgspec.json.Decoder(JsonChunk)
 _time_decoder = msgspec.json.Decoder(datetime)
@@ -36,7 +36,7 @@ def read_json(body: bytes, limits: Limits) -> Piece:
     if chunk.v != 1:
         raise bad("v", chunk.v, "must be 1")
     if chunk.unit not in MAX_MAGNITUDE:
-        raise bad("unit", chunk.unit, f"must be one of {', '.join(MAX_MAGNITUDE)}")
+        raise bad("unit", chunk.unit, unit_rule(chunk.unit))
     values = _values(chunk, limits)
     scale, counts = quantised(values)
     return Piece(
@@ -86,7 +86,7 @@ def _values(chunk: JsonChunk, limits: Limits) -> NDArray[np.float64]:
     if wrong.any():
         row, axis = np.argwhere(wrong)[0]
         at = f"{'xyz'[axis]}[{row}]"
-        raise bad(at, float(values[row, axis]), f"must lie within ±{largest:g} {chunk.unit}")
+        raise bad(at, float(values[row, axis]), magnitude_rule(chunk.unit))
     return values
 
 

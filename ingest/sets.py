@@ -8,6 +8,7 @@ from ingest.client_ids import check_client_id
 from ingest.deletions import set_deletion
 from ingest.event_writer import EventWriter
 from ingest.projections import project
+from ingest.sample_times import ADVICE, end_outside
 from ingest.sessions import require_session
 from schemas.config import Limits
 from schemas.errors import BadEvent, ClockSkew, Deleted, EventConflict, NotFound, StaleRevision
@@ -152,23 +153,25 @@ def check_inside(
         BadEvent: before its start, or after its end where that is known.
         ClockSkew: it ends after tomorrow.
     """
+    now = writer.clock()
+    advice = f"; {ADVICE}" if end_outside(session, now) else ""
     if confirmation.started_at < session.started_at - TOLERANCE:
         raise BadEvent(
             f"the set starts at {confirmation.started_at}, before its session: "
-            f"{session.started_at}",
+            f"{session.started_at}{advice}",
             field="started_at",
             value=confirmation.started_at.isoformat(),
         )
     end = session.ended_at if session.complete else None
     if end and confirmation.ended_at > end + TOLERANCE and not _has_times(stored, confirmation):
         raise BadEvent(
-            f"the set ends at {confirmation.ended_at}, after its session: {end}",
+            f"the set ends at {confirmation.ended_at}, after its session: {end}{advice}",
             field="ended_at",
             value=confirmation.ended_at.isoformat(),
         )
-    if confirmation.ended_at > writer.clock() + timedelta(days=1):
+    if confirmation.ended_at > now + timedelta(days=1):
         raise ClockSkew(
-            f"the set ends at {confirmation.ended_at}, more than a day from now",
+            f"the set ends at {confirmation.ended_at}, more than a day from now{advice}",
             field="ended_at",
             value=confirmation.ended_at.isoformat(),
         )

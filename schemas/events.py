@@ -20,7 +20,7 @@ from pydantic import (
 
 from schemas.names import NO_CONTROLS, ExerciseName
 from schemas.times import EARLIEST, LATEST
-from schemas.wire import UNITS
+from schemas.wire import UNITS, conversion_of
 
 MAX_STREAMS = 16
 MAX_SET_HOURS = 6
@@ -72,11 +72,19 @@ def _in_supported_range(value: datetime) -> datetime:
 Time = Annotated[AwareDatetime, BeforeValidator(_only_text), AfterValidator(_in_supported_range)]
 
 
+def _no_foreign_unit(value: object) -> object:
+    """Say what to send instead of a unit that sensors have and streams have not."""
+    if instead := conversion_of(value):
+        raise ValueError(instead)
+    return value
+
+
 StreamKind = Annotated[
     Literal["acc", "gyro"], Field(description="its sensor: accelerometer or gyroscope")
 ]
 StreamUnit = Annotated[
     Literal["g", "m/s2", "rad/s", "deg/s"],
+    BeforeValidator(_no_foreign_unit),
     Field(description="of its samples: g or m/s2 with acc, rad/s or deg/s with gyro"),
 ]
 Wrist = Annotated[

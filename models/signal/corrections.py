@@ -14,15 +14,12 @@ from itertools import accumulate
 import numpy as np
 
 from models.signal.batches import BATCHED, undo_batching
+from models.signal.gravity import sampling_rate_hz, second_means_g
 from models.signal.pieces import Piece, Recording, largest_value
-from models.signal.rotation_unit import is_deg_labelled_rad, is_rad_labelled_deg
+from models.signal.rotation_unit import fast_rotation, is_deg_labelled_rad, is_rad_labelled_deg
 from models.signal.sign import looks_inverted
 from models.signal.timing import cut_timed, in_unit, true_clock
-from models.signal.units import (
-    MS2_MEDIAN_RANGE,
-    detect_unit_factor,
-    factor_of,
-)
+from models.signal.units import MAX_ROTATION_RAD_S, MS2_MEDIAN_RANGE, detect_unit_factor
 
 UNIT_WAS_MS2 = "unit-was-m/s2"
 UNIT_WAS_G = "unit-was-g"
@@ -31,8 +28,13 @@ UNIT_WAS_RAD_S = "unit-was-rad/s"
 AXES_TURNED = "axes-were-turned"
 STUCK_ROTATION = "rotation-is-constant"
 NO_GRAVITY = "gravity-is-missing"
+UNIT_IMPLAUSIBLE = "unit-is-implausible"
 LOW_RATE = "rate-is-low"
 MIN_GRAVITY = 0.4  # median norm of a second's mean acceleration, g: at least .6 on wrists
+MAX_GRAVITY = 3.0
+"""Largest plausible median of those norms, g: an arm that is swung in circles, once a second, has
+2.8, and in a straight line it would gain 20 m/s every second. In 335 recordings it is .6 to 1.8.
+Milli-g that are declared as g make 1,000, and as m/s² 100."""
 TENTH_RANGE = (0.08, 0.125)  # g: median of those norms where values in g are declared as m/s²
 MIN_TENTH, MAX_TENTH = 0.07, 0.15  # the first and the ninth decile of them (decision 35)
 MIN_JUDGED_S = 10.0  # of shorter stretches without gravity 2 % look so
@@ -109,7 +111,8 @@ def corrected(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
     """The recording with correct units, signs and times, and the corrections as notes.
 
     A wrong unit is replaced by "m/s2", "g", "deg/s" or "rad/s", inverted axes by a negative scale,
-    and times in batches by none. Counts stay.
+    and times in batches by none. Counts stay. Rotation that is too fast for a wrist in either unit
+    is left out.
 
     Raises:
         BadSamples: an unknown unit, or a scale that is no usable number.
@@ -122,12 +125,17 @@ def corrected(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
 
 
 def _correct_units(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
-    if is_deg_labelled_rad(recording.gyro):
+    """The recording with correct units, and the corrections; without rotation that fits no unit."""
+    decile_rad_s = fast_rotation(recording.gyro)
+    if is_deg_labelled_rad(recording, decile_rad_s):
         fixed, notes = _correct_acc(_with_gyro_unit(recording, "deg/s"))
         return fixed, (UNIT_WAS_DEG_S, *notes)
     if is_rad_labelled_deg(recording):
         fixed, notes = _correct_acc(_with_gyro_unit(recording, "rad/s"))
         return fixed, (UNIT_WAS_RAD_S, *notes)
+    if decile_rad_s > MAX_ROTATION_RAD_S:
+        fixed, notes = _correct_acc(replace(recording, gyro=()))
+        return fixed, (UNIT_IMPLAUSIBLE, *notes)
     return _correct_acc(recording)
 
 
@@ -213,13 +221,11 @@ def _is_g_labelled_ms2(pieces: Sequence[Piece]) -> bool:
     Each must be about a tenth of gravity. Acceleration without gravity may come near that, but not
     second after second.
     """
-    rates_hz = [_rate_hz(piece) for piece in pieces]
-    both = list(zip(pieces, rates_hz, strict=True))
+    rates_hz = [sampling_rate_hz(piece) for piece in pieces]
+    both = zip(pieces, rates_hz, strict=True)
     if sum([len(piece.counts) / rate_hz for piece, rate_hz in both]) < MIN_JUDGED_S:
         return False
-    means_g = sorted(
-        [mean_g for piece, rate_hz in both for mean_g in _second_means_g(piece, rate_hz)]
-    )
+    means_g = sorted(second_means_g(pieces, rates_hz))
     n = len(means_g)
     low, high = TENTH_RANGE
     middle = low < means_g[n // 2] < high
@@ -227,7 +233,7 @@ def _is_g_labelled_ms2(pieces: Sequence[Piece]) -> bool:
 
 
 def quality_notes(recording: Recording) -> tuple[str, ...]:
-    """Notes on missing gravity and on a low rate, which models rely on.
+    """Notes on missing or impossible gravity, and on a low rate, which models rely on.
 
     Some phones offer acceleration with gravity removed. A second's mean of that is nearly 0,
     whatever the wrist does; with gravity it is about 1 g.
@@ -239,12 +245,17 @@ def quality_notes(recording: Recording) -> tuple[str, ...]:
     >>> quality_notes(Recording((still,), (), None))
     ('gravity-is-missing',)
     """
-    rates_hz = [_rate_hz(piece) for piece in recording.acc]
-    means_g: list[float] = []
-    for piece, rate_hz in zip(recording.acc, rates_hz, strict=True):
-        means_g += _second_means_g(piece, rate_hz)
-    rules = ((NO_GRAVITY, means_g, MIN_GRAVITY), (LOW_RATE, rates_hz, MIN_RATE_HZ))
-    return tuple(note for note, values, least in rules if values and _upper_median(values) < least)
+    if not recording.acc:
+        return ()
+    rates_hz = [sampling_rate_hz(piece) for piece in recording.acc]
+    means_g = second_means_g(recording.acc, rates_hz)
+    gravity_g = _upper_median(means_g) if means_g else 1.0
+    conditions = (
+        (NO_GRAVITY, gravity_g < MIN_GRAVITY),
+        (UNIT_IMPLAUSIBLE, gravity_g > MAX_GRAVITY),
+        (LOW_RATE, _upper_median(rates_hz) < MIN_RATE_HZ),
+    )
+    return tuple(note for note, is_so in conditions if is_so)
 
 
 def is_stuck(gyro: Sequence[Piece]) -> bool:
@@ -264,23 +275,6 @@ def is_stuck(gyro: Sequence[Piece]) -> bool:
 
 def _upper_median(values: list[float]) -> float:
     return sorted(values)[len(values) // 2]  # a tenth of the time of a median
-
-
-def _rate_hz(piece: Piece) -> float:
-    """Samples per second; as claimed where no sample has its own time."""
-    if piece.t_ms is None or len(piece.t_ms) < 2 or piece.t_ms[-1] <= piece.t_ms[0]:
-        return piece.rate_hz
-    later = np.count_nonzero(np.diff(piece.t_ms))  # of two samples of one time the first counts
-    return 1e3 * later / float(piece.t_ms[-1] - piece.t_ms[0])
-
-
-def _second_means_g(piece: Piece, rate_hz: float) -> list[float]:
-    """Norm of the mean acceleration of every second, g; of all of a shorter piece."""
-    n = max(1, min(len(piece.counts), round(rate_hz)))
-    seconds = piece.counts[: len(piece.counts) // n * n].reshape(-1, n, 3)
-    sums = np.add.reduce(seconds, axis=1, dtype=np.float64).tolist()
-    mean_g = abs(piece.scale) * factor_of("acc", piece.unit) / n
-    return [math.hypot(*total) * mean_g for total in sums]
 
 
 def _invert(piece: Piece) -> Piece:

@@ -9,11 +9,21 @@ from itertools import pairwise
 import numpy as np
 
 from models.arrays import Flags, Floats32, Floats64
-from models.signal.corrections import STUCK_ROTATION, corrected, is_stuck, quality_notes
+from models.signal.batches import BATCHED
+from models.signal.corrections import (
+    STUCK_ROTATION,
+    UNIT_IMPLAUSIBLE,
+    UNIT_WAS_DEG_S,
+    UNIT_WAS_RAD_S,
+    corrected,
+    is_stuck,
+    quality_notes,
+)
 from models.signal.pieces import Recording, Side
 from models.signal.resample import resample, within
 from models.signal.stuck import without_stuck
 from models.signal.timing import MAX_CACHED_TIMES, GaplessRun, Gaps, clock_notes, runs
+from models.signal.units import Kind
 from models.signal.windows import RATE_HZ, WINDOW
 from schemas.times import NS_PER_S
 
@@ -23,10 +33,13 @@ gigabyte, and a few kilobytes of samples at 1 Hz reach over weeks."""
 
 EDGE_S = 0.1  # the two sensors start and stop a few samples apart
 FILLED = "gaps-were-filled"
-SIGNAL_VERSION = "wrist-5"
+NO_OVERLAP = "sensors-do-not-overlap"
+Note = tuple[Kind, str]
+SIGNAL_VERSION = "wrist-6"
 """Changes when the same samples give other signals: version 2 bridges losses (decision 24), version
 3 corrects what odd devices claim (decision 35), version 4 leaves out rotation that gets stuck
-(decision 45), version 5 corrects rad/s that is declared as deg/s (decision 35)."""
+(decision 45), version 5 corrects rad/s that is declared as deg/s (decision 35), version 6 leaves
+out rotation that is too fast in any unit, and judges chunks of any size alike (decision 52)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +54,8 @@ class WristSignal:
         notes: corrections ("unit-was-m/s2", "unit-was-g", "unit-was-deg/s", "unit-was-rad/s",
             "axes-were-turned", "times-came-in-batches", "rate-was-higher",
             "samples-overlapped", "gaps-were-filled"), and what is lacking
-            ("gravity-is-missing", "rate-is-low", "rotation-is-constant": it is left out).
+            ("gravity-is-missing", "unit-is-implausible", "rate-is-low"; "rotation-is-constant",
+            "sensors-do-not-overlap": it is left out).
         filled: (n,) samples that were lost, on a line between those around them; None where none
             was.
     """
@@ -77,6 +91,49 @@ def slice_of(signal: WristSignal, first: int, end: int) -> WristSignal:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class JudgedSensors:
+    """The sensors of a recording, corrected, without rotation that is of no use.
+
+    Attributes:
+        acc, gyro: without a gap over 6 s each.
+        notes: corrections and what is lacking, each with the sensor that it is about.
+    """
+
+    acc: list[GaplessRun]
+    gyro: list[GaplessRun]
+    notes: tuple[Note, ...]
+
+
+def judge(recording: Recording) -> JudgedSensors:
+    """Correct a recording, and judge what it lacks.
+
+    Raises:
+        BadSamples: an unknown unit, or a rate or scale that is no usable number.
+    """
+    fixed, corrections = corrected(recording)
+    acc, gyro = first_day(runs("acc", fixed.acc)), first_day(runs("gyro", fixed.gyro))
+    notes: list[Note] = [(_corrected_sensor(recording, note), note) for note in corrections]
+    notes.extend(("acc", note) for note in clock_notes(fixed.acc))
+    notes.extend(("gyro", note) for note in clock_notes(fixed.gyro))
+    notes.extend(("acc", note) for note in quality_notes(fixed))
+    if acc and gyro and not any([_overlapping_runs(run, gyro) for run in acc]):
+        gyro = []
+        notes.append(("gyro", NO_OVERLAP))
+    moving = [] if is_stuck(fixed.gyro) else without_stuck(gyro, acc)
+    if moving is not gyro:
+        notes.append(("gyro", STUCK_ROTATION))
+    return JudgedSensors(acc, moving, tuple(notes))
+
+
+def _corrected_sensor(recording: Recording, note: str) -> Kind:
+    """The sensor that a correction is about."""
+    if note == BATCHED:
+        return "gyro" if all(piece.t_ms is None for piece in recording.acc) else "acc"
+    of_rotation = note in (UNIT_WAS_DEG_S, UNIT_WAS_RAD_S, UNIT_IMPLAUSIBLE)
+    return "gyro" if of_rotation else "acc"
+
+
 def wrist_signals(recording: Recording) -> list[WristSignal]:
     """The stretches of a recording in which acceleration has no gap over 6 s.
 
@@ -88,16 +145,11 @@ def wrist_signals(recording: Recording) -> list[WristSignal]:
     Raises:
         BadSamples: an unknown unit, or a rate or scale that is no usable number.
     """
-    fixed, notes = corrected(recording)
-    acc_runs, gyro_runs = first_day(runs("acc", fixed.acc)), first_day(runs("gyro", fixed.gyro))
-    time_notes = dict.fromkeys((*clock_notes(fixed.acc), *clock_notes(fixed.gyro)))
-    notes = (*notes, *time_notes, *quality_notes(fixed))
-    if is_stuck(fixed.gyro):
-        gyro_runs, notes = [], (*notes, STUCK_ROTATION)
-    moving = without_stuck(gyro_runs, acc_runs)
-    if moving is not gyro_runs:
-        gyro_runs, notes = moving, (*notes, STUCK_ROTATION)
-    return [part for acc in acc_runs for part in _merge(acc, gyro_runs, fixed.side, notes)]
+    sensors = judge(recording)
+    notes = tuple(dict.fromkeys(note for _, note in sensors.notes))
+    return [
+        part for acc in sensors.acc for part in _merge(acc, sensors.gyro, recording.side, notes)
+    ]
 
 
 def first_day(runs: Iterable[GaplessRun]) -> list[GaplessRun]:

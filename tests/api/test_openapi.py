@@ -1,14 +1,18 @@
 """The OpenAPI document as a reader and a code generator see it."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from api.app import create_app
 from api.problems import METHODS
+from ingest import clocks, notes, recordings, sample_times
+from models.signal import batches, corrections, timing, wrist
 from schemas.config import Config
 
+CHECKOUT = Path(__file__).resolve().parents[2]
 DOCUMENT: dict[str, Any] = create_app(Config()).openapi()
 OPERATIONS = {
     f"{method} {path}": operation
@@ -64,3 +68,26 @@ def test_every_property_of_a_component_has_a_description(component: dict[str, An
     """It says what its name and type do not: unit, range, what null means, whose clock."""
     properties = component.get("properties", {})
     assert [name for name, schema in properties.items() if not schema.get("description")] == []
+
+
+NOTES = (
+    *(
+        value
+        for module in (corrections, timing, wrist, batches, recordings, clocks, notes, sample_times)
+        for name, value in vars(module).items()
+        if name.isupper()
+        and isinstance(value, str)
+        and re.fullmatch(r"[a-z]+(-[a-z0-9/]+)+", value)
+    ),
+    "clock-is-off",
+)
+
+
+@pytest.mark.parametrize("note", sorted({*NOTES} - {wrist.SIGNAL_VERSION}))
+def test_every_note_is_described_in_the_document_and_in_the_guide(note: str) -> None:
+    said = " ".join(
+        COMPONENTS[name]["properties"]["notes"]["description"]
+        for name in ("CompletedSession", "SetSchema")
+    )
+    assert note in said
+    assert f"`{note}`" in (CHECKOUT / "docs" / "clients.md").read_text()

@@ -116,6 +116,42 @@ def test_a_wrong_clock_and_a_wrong_unit_are_noted(phone: Phone) -> None:
     assert -601_000 < shown["streams"]["acc"]["clock_offset_ms"] < -590_000
 
 
+def test_complete_answers_with_the_notes_of_the_session(phone: Phone) -> None:
+    """A client developer reads them there first: here `t0` counts from the start of the device."""
+    phone.open()
+    phone.send(1)
+    done = phone.complete(
+        {"acc": [sha(phone.body("acc", 0))], "gyro": [sha(phone.body("gyro", 0))]}
+    )
+    assert done.json()["notes"] == []
+    other = Phone(phone.http)
+    other.open()
+    other.started = datetime(1970, 1, 1, 2, tzinfo=UTC)
+    body = other.body("acc", 0)
+    assert other.put("acc", 0, body).status_code == 200
+    noted = other.complete({"acc": [sha(body)]}).json()["notes"]
+    assert noted == ["acc: times-outside-the-session"]
+    assert other.http.get(other.path).json()["notes"] == noted
+
+
+@pytest.mark.parametrize(
+    ("stream", "unit", "says"),
+    [
+        ("acc", "mg", "send unit 'g' with scale × 0.001"),
+        ("gyro", "mdps", "send unit 'deg/s' with scale × 0.001"),
+        ("gyro", "mrad/s", "send unit 'rad/s' with scale × 0.001"),
+        ("gyro", "dps", "send unit 'deg/s'"),
+    ],
+)
+def test_refused_unit_of_a_stream_says_what_to_send_instead(
+    phone: Phone, stream: str, unit: str, says: str
+) -> None:
+    declared = {stream: {**STREAMS[stream], "unit": unit}}
+    refused = problem(phone.open(streams=declared), 422, "bad-input")
+    assert refused["field"] == f"streams.{stream}.unit"
+    assert says in refused["detail"]
+
+
 def test_completion_reports_missing_chunks_and_never_shrinks(phone: Phone) -> None:
     phone.open()
     hashes = phone.send(2)

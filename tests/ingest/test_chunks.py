@@ -235,3 +235,19 @@ def test_mutated_bodies_round_trip_or_are_refused(seed: int) -> None:
             assert kept(body, media) == body
         except BadInput:
             continue
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"unit": "mdps"}, "for mdps send unit 'deg/s' with scale × 0.001"),
+        ({"unit": "deg/s", "scale": 70.0}, "for mdps send unit 'deg/s' with scale × 0.001"),
+        ({"unit": "g", "scale": 0.5, "xyz": b"\x00\x10" * 30}, "for mg send unit 'g' with scale"),
+    ],
+)
+def test_refusal_of_a_binary_chunk_in_milli_units_says_what_to_send(
+    changes: dict, says: str
+) -> None:
+    with pytest.raises(BadChunk) as refused:
+        decode_chunk(cbor(**changes), CBOR, LIMITS)
+    assert says in str(refused.value)

@@ -18,7 +18,7 @@ from models.signal.pieces import Piece, Recording
 from schemas.events import Completion
 from store.predictions import Prediction
 from tests.ingest.histories import LIMITS
-from tests.ingest.recorded_session import RecordedSession
+from tests.ingest.recorded_session import NOW, RecordedSession
 from tests.ingest.test_recognition import ASKED, RATE_HZ, repeating
 
 NS = 10**9
@@ -78,7 +78,7 @@ def test_clock_set_back_splits_recognition_and_adds_a_note_to_every_set() -> Non
         assert each == sorted([*alone(FIRST), *alone(BACK)])
         assert len(each) == 4
         assert all(CLOCK_WENT_BACK in json.loads(p.details or "{}")["notes"] for p in found)
-        assert f"acc: {CLOCK_WENT_BACK}" in await session_notes(one.records, one.user, session)
+        assert f"acc: {CLOCK_WENT_BACK}" in await session_notes(one.records, one.user, session, NOW)
 
     asyncio.run(story())
 

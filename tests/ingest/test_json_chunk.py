@@ -115,3 +115,18 @@ def test_json_errors_carry_field_and_value(
 def test_malformed_json_is_refused(body: bytes) -> None:
     with pytest.raises(BadChunk):
         decode_chunk(body, JSON, Limits())
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"unit": "mg"}, "for mg send unit 'g' with scale × 0.001 (in JSON, values × 0.001)"),
+        ({"unit": "mrad/s"}, "for mrad/s send unit 'rad/s' with scale × 0.001"),
+        ({"unit": "m/s²"}, "for m/s² send unit 'm/s2'"),
+        ({"x": [1024.0], "y": [0], "z": [0]}, "±1000 g; for mg send unit 'g' with scale × 0.001"),
+    ],
+)
+def test_refusal_of_milli_units_says_what_to_send(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(BadChunk) as refused:
+        decode_chunk(json_body(**changes), JSON, LIMITS)
+    assert says in str(refused.value)

@@ -23,7 +23,7 @@ from schemas.events import Completion
 from store.samples import ChunkMetadata
 from store.sessions import NO_HASH, SessionRow, StreamList
 from tests.ingest.histories import CHUNKS, START, STREAM, new_id
-from tests.ingest.recorded_session import RecordedSession
+from tests.ingest.recorded_session import NOW, RecordedSession
 from tests.store.memory import MemoryDeadLetters, memory_records
 
 NS = 10**9
@@ -38,7 +38,7 @@ def test_session_notes_that_no_stream_is_on_a_wrist(placement: str, notes: list[
         await one.open(0)
         row = await one.records.sessions.read(one.user, one.session)
         assert row is not None
-        noted = await session_notes(one.records, one.user, row)
+        noted = await session_notes(one.records, one.user, row, NOW)
         assert [note for note in noted if "wrist" in note] == notes
 
     asyncio.run(story())
@@ -47,7 +47,7 @@ def test_session_notes_that_no_stream_is_on_a_wrist(placement: str, notes: list[
 def test_a_clock_more_than_a_minute_off_is_noted() -> None:
     offsets_ms = {"a": 60_000, "b": 60_001, "c": -60_000, "d": -60_001}
     session = SessionRow(new_id(), START, None, "UTC", None, {}, offsets_ms, complete=False)
-    notes = asyncio.run(session_notes(memory_records(), new_id(), session))
+    notes = asyncio.run(session_notes(memory_records(), new_id(), session, NOW))
     assert notes == ["b: clock-is-off", "d: clock-is-off"]
 
 
@@ -66,7 +66,7 @@ def test_session_notes_a_sampling_rate_above_the_declared_one() -> None:
             await one.recorder.put_chunk(one.user, one.session, "acc", seq, faster)
         row = await one.records.sessions.read(one.user, one.session)
         assert row is not None
-        assert "acc: rate-was-higher" in await session_notes(one.records, one.user, row)
+        assert "acc: rate-was-higher" in await session_notes(one.records, one.user, row, NOW)
 
     asyncio.run(story())
 
@@ -96,7 +96,7 @@ def test_only_the_first_day_of_a_longer_session_is_loaded_and_noted(
         )
         (recording,), _ = await load_recordings(one.records, one.user, row)
         assert len(recording.acc) == loaded
-        notes = await session_notes(one.records, one.user, row)
+        notes = await session_notes(one.records, one.user, row, NOW)
         assert ("acc: longer-than-a-day" in notes) == says
 
     asyncio.run(story())

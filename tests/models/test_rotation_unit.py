@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from models.arrays import Floats64
-from models.signal.corrections import UNIT_WAS_RAD_S
+from models.signal.corrections import (
+    UNIT_IMPLAUSIBLE,
+    UNIT_WAS_DEG_S,
+    UNIT_WAS_RAD_S,
+    corrected,
+)
 from models.signal.pieces import Piece, Recording
 from models.signal.rotation_unit import MIN_JUDGED_S, is_rad_labelled_deg
 from models.signal.wrist import wrist_signals
@@ -85,3 +90,29 @@ def test_rotation_without_acceleration_keeps_its_unit() -> None:
     gyro = recorded(acc_g, rad_s, "deg/s").gyro
     assert not is_rad_labelled_deg(Recording((), gyro, None))
     assert not is_rad_labelled_deg(Recording((), (), None))
+
+
+@pytest.mark.parametrize(
+    ("factor", "reach_rad", "notes"),
+    [
+        (DEG, 1.0, (UNIT_WAS_DEG_S,)),
+        (1000.0, 0.2, (UNIT_IMPLAUSIBLE,)),  # 630 as declared: as deg/s 11 rad/s, but gravity tells
+        (1000.0, 0.3, (UNIT_IMPLAUSIBLE,)),  # 940 as declared: too fast as deg/s, too
+    ],
+    ids=["deg/s", "slow mrad/s", "mrad/s"],
+)
+def test_rotation_in_thousandths_of_rad_s_is_not_taken_for_degrees(
+    factor: float, reach_rad: float, notes: tuple[str, ...]
+) -> None:
+    acc_g, rad_s = swinging(times(30), reach_rad, period_s=2.0)
+    (signal,) = wrist_signals(recorded(acc_g, rad_s * factor, "rad/s"))
+    assert signal.notes == notes
+    assert (signal.gyro_rad_s is None) == (notes == (UNIT_IMPLAUSIBLE,))
+
+
+def test_rotation_in_thousandths_of_deg_s_is_noted_and_not_used() -> None:
+    acc_g, rad_s = swinging(times(30), reach_rad=0.2, period_s=2.0)
+    mdps = recorded(acc_g, rad_s * DEG * 1000, "deg/s")
+    fixed, notes = corrected(mdps)
+    assert (fixed.acc, fixed.gyro, notes) == (mdps.acc, (), (UNIT_IMPLAUSIBLE,))
+    assert wrist_signals(mdps)[0].notes == notes

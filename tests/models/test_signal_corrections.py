@@ -8,6 +8,7 @@ import pytest
 from models.signal.corrections import (
     LOW_RATE,
     NO_GRAVITY,
+    UNIT_IMPLAUSIBLE,
     UNIT_WAS_DEG_S,
     corrected,
     cut,
@@ -192,3 +193,38 @@ def test_rotation_in_degrees_is_converted_whatever_unit_is_declared() -> None:
     for signal in signals:
         assert signal.gyro_rad_s is not None
         np.testing.assert_allclose(signal.gyro_rad_s, signals[0].gyro_rad_s, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor", "notes"),
+    [
+        ("g", 1000.0, (UNIT_IMPLAUSIBLE,)),
+        ("m/s2", 1000.0, (UNIT_IMPLAUSIBLE,)),
+        ("g", 2.8, ()),  # arms swung in circles
+        ("g", 3.1, (UNIT_IMPLAUSIBLE,)),
+        ("g", STANDARD_GRAVITY, ("unit-was-m/s2",)),  # plausible once corrected
+        ("g", 0.3, (NO_GRAVITY,)),
+    ],
+)
+def test_acceleration_that_no_wrist_feels_is_noted(unit, factor, notes) -> None:
+    honest = piece(np.arange(1000) / 50, values=low_hand)
+    sent = replace(honest, unit=unit, scale=SCALE * factor)
+    (signal,) = wrist_signals(Recording((sent,), (), "left"))
+    assert signal.notes == notes
+
+
+@pytest.mark.parametrize("size", [1, 10, 49, 50, 1000])
+def test_gravity_is_judged_alike_in_any_size_of_chunks(size) -> None:
+    """Half a second forth, half a second back, at .9 g: no sample looks like missing gravity."""
+
+    def shaken(t_s):
+        return np.where(t_s % 1 < 0.5, 0.9, -0.9)[:, None] * np.array([1.0, 0.0, 0.0])
+
+    sent = pieces(50.0, 50.0, 1000, size, shaken)
+    assert quality_notes(Recording(sent, (), None)) == (NO_GRAVITY,)
+
+
+@pytest.mark.parametrize("size", [1, 10, 49])
+def test_values_in_g_declared_as_ms2_are_corrected_in_small_chunks(size) -> None:
+    sent = tuple(replace(each, unit="m/s2") for each in pieces(50.0, 50.0, 1000, size, low_hand))
+    assert corrected(Recording(sent, (), "left"))[1] == ("unit-was-g",)
