@@ -14,7 +14,7 @@ from itertools import accumulate
 import numpy as np
 
 from models.signal.batches import BATCHED, undo_batching
-from models.signal.pieces import Piece, Recording, largest_value
+from models.signal.pieces import MAX_RATE_RATIO, Piece, Recording, largest_value
 from models.signal.rotation_unit import is_deg_labelled_rad, is_rad_labelled_deg
 from models.signal.sign import looks_inverted
 from models.signal.timing import cut_timed, in_unit, true_clock
@@ -178,20 +178,30 @@ def _wrong_unit_flags(
 
 
 def _by_device(acc: Sequence[Piece], unit: str) -> list[list[int]]:
-    """Numbers of the pieces that declare a unit, grouped by rate and scale as by device."""
+    """Numbers of the pieces that declare a unit, grouped by about their rate and scale."""
     claimed = [n for n, piece in enumerate(acc) if piece.unit == unit]
-    devices: list[list[int]] = []
-    for n in sorted(claimed, key=lambda n: (acc[n].rate_hz, abs(acc[n].scale))):
-        if devices and _same_device(acc[devices[-1][-1]], acc[n]):
-            devices[-1].append(n)
+    return [
+        device
+        for one_rate in _grouped(claimed, lambda n: acc[n].rate_hz, MAX_RATE_RATIO)
+        for device in _grouped(one_rate, lambda n: abs(acc[n].scale), MAX_SCALE_RATIO)
+    ]
+
+
+def _grouped(
+    numbers: Sequence[int], value_of: Callable[[int], float], most: float
+) -> list[list[int]]:
+    """Numbers in the order of their values, parted where one is over `most` times the one before.
+
+    >>> _grouped([0, 1, 2], [50.1, 100.0, 49.9].__getitem__, 1.1)
+    [[2, 0], [1]]
+    """
+    groups: list[list[int]] = []
+    for n in sorted(numbers, key=value_of):
+        if groups and value_of(n) <= most * value_of(groups[-1][-1]):
+            groups[-1].append(n)
         else:
-            devices.append([n])
-    return devices
-
-
-def _same_device(before: Piece, piece: Piece) -> bool:
-    near = abs(piece.scale) <= MAX_SCALE_RATIO * abs(before.scale)
-    return near and piece.rate_hz == before.rate_hz
+            groups.append([n])
+    return groups
 
 
 def _is_ms2_labelled_g(pieces: Sequence[Piece]) -> bool:
