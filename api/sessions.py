@@ -68,7 +68,7 @@ class SessionResponse(SessionSummary):
         "`rate_hz` by more than 5 % (the chunks' times are believed), `acc: times-came-in-batches` "
         "(several samples at once, put where they were taken), `acc: samples-overlapped` though "
         "they were not sent twice (of two samples of one time the first one counts), "
-        "`acc: clock-went-back` by more than a minute from one chunk to the next number, "
+        "`acc: clock-went-back` from one chunk to the next number, "
         "`acc: gravity-is-missing`, `acc: rate-is-low`, `acc: not-on-a-wrist`, though it is read "
         "as one, `acc: longer-than-a-day`: sets are looked for in the first 24 hours of its samples"
     )
