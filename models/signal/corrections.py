@@ -1,8 +1,7 @@
 """Corrects wrong units, signs and times that a recording declares, by what is plausible on a wrist.
 
 Some phone apps declare g for values in m/s², or m/s² for g, and invert all axes when they do; some
-stamp samples on arrival. Each correction is noted. It is decided on the whole recording; parts are
-cut afterwards.
+stamp samples or chunks on arrival. Each correction is noted. It is decided on the whole recording; parts are cut afterwards.
 """
 
 import math
@@ -14,6 +13,7 @@ from itertools import accumulate
 import numpy as np
 
 from models.signal.batches import BATCHED, undo_batching
+from models.signal.late_starts import undo_delays
 from models.signal.pieces import MAX_RATE_RATIO, Piece, Recording, largest_value
 from models.signal.rotation_unit import is_deg_labelled_rad, is_rad_labelled_deg
 from models.signal.sign import looks_inverted
@@ -112,13 +112,14 @@ def corrected(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
     and times in batches by none. Counts stay.
 
     Raises:
-        BadSamples: an unknown unit, or a scale that is no usable number.
+        BadSamples: an unknown unit, or a rate or scale that is no usable number.
     """
-    acc, gyro = undo_batching(recording.acc), undo_batching(recording.gyro)
+    acc, gyro = (undo_delays(undo_batching(pieces)) for pieces in (recording.acc, recording.gyro))
+    batched = (BATCHED,) if acc is not recording.acc or gyro is not recording.gyro else ()
     if acc is recording.acc and gyro is recording.gyro:
         return _correct_units(recording)
     fixed, notes = _correct_units(replace(recording, acc=tuple(acc), gyro=tuple(gyro)))
-    return fixed, (*notes, BATCHED)
+    return fixed, (*notes, *batched)
 
 
 def _correct_units(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
