@@ -1,7 +1,8 @@
 """Corrects wrong units, signs and times that a recording declares, by what is plausible on a wrist.
 
 Some phone apps declare g for values in m/s², or m/s² for g, and invert all axes when they do; some
-stamp samples or chunks on arrival. Each correction is noted. It is decided on the whole recording; parts are cut afterwards.
+stamp samples or chunks on arrival, or poll a slow sensor too fast. Corrections are noted, the last
+one as a low rate. All is decided on the whole recording; parts are cut afterwards.
 """
 
 import math
@@ -15,6 +16,7 @@ import numpy as np
 from models.signal.batches import BATCHED, undo_batching
 from models.signal.late_starts import undo_delays
 from models.signal.pieces import MAX_RATE_RATIO, Piece, Recording, largest_value
+from models.signal.repeats import without_repeats
 from models.signal.rotation_unit import is_deg_labelled_rad, is_rad_labelled_deg
 from models.signal.sign import looks_inverted
 from models.signal.timing import cut_timed, in_unit, true_clock
@@ -109,13 +111,14 @@ def corrected(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
     """The recording with correct units, signs and times, and the corrections as notes.
 
     A wrong unit is replaced by "m/s2", "g", "deg/s" or "rad/s", inverted axes by a negative scale,
-    and times in batches by none. Counts stay.
+    and times in batches by none. Counts stay, but for repeats of a sensor that was polled too fast.
 
     Raises:
         BadSamples: an unknown unit, or a rate or scale that is no usable number.
     """
     acc, gyro = (undo_delays(undo_batching(pieces)) for pieces in (recording.acc, recording.gyro))
     batched = (BATCHED,) if acc is not recording.acc or gyro is not recording.gyro else ()
+    acc, gyro = without_repeats(acc), without_repeats(gyro)
     if acc is recording.acc and gyro is recording.gyro:
         return _correct_units(recording)
     fixed, notes = _correct_units(replace(recording, acc=tuple(acc), gyro=tuple(gyro)))

@@ -23,10 +23,11 @@ gigabyte, and a few kilobytes of samples at 1 Hz reach over weeks."""
 
 EDGE_S = 0.1  # the two sensors start and stop a few samples apart
 FILLED = "gaps-were-filled"
-SIGNAL_VERSION = "wrist-5"
+SIGNAL_VERSION = "wrist-6"
 """Changes when the same samples give other signals: version 2 bridges losses (decision 24), version
 3 corrects what odd devices claim (decision 35), version 4 leaves out rotation that gets stuck
-(decision 45), version 5 corrects rad/s that is declared as deg/s (decision 35)."""
+(decision 45), version 5 corrects rad/s that is declared as deg/s (decision 35), version 6
+corrects late chunks, repeated samples and rates that were measured (decision 53)."""
 
 
 @dataclass(frozen=True, slots=True)
