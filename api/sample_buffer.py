@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from ingest.clocks import MIN_CLOCK_STEP_NS
+from ingest.clocks import LARGE_STEP_NS
 from ingest.wrist_streams import WristStreams, in_turn
 from models.signal.pieces import Piece, Recording
 from schemas.times import NS_PER_S
@@ -99,7 +99,7 @@ class SampleBuffer:
         last_seq, last_ns = self._newest.get(stream, (-1, piece.t0_ns))
         if seq <= last_seq:
             return  # sent again, or late
-        if piece.t0_ns < last_ns - MIN_CLOCK_STEP_NS:
+        if piece.t0_ns < last_ns - LARGE_STEP_NS:
             self._newest.clear()
             for pieces in self._pieces.values():
                 pieces.clear()

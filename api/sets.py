@@ -95,8 +95,7 @@ class SetSchema(BaseModel):
         "was-the-other-wrist, "
         "gaps-were-filled, times-came-in-batches (each was put where it was taken), "
         "samples-overlapped (of two samples of one time the first one counts), clock-went-back "
-        "(by more than a minute on the way: times from there on are another clock's); what they "
-        "lack: "
+        "(on the way: times from there on are another clock's); what they lack: "
         "gravity-is-missing, unit-is-implausible (declared, of acceleration or rotation), "
         "rate-is-low; rotation-is-missing (for 4 s or more, or throughout, although a gyroscope is "
         "declared); rotation-is-constant, sensors-do-not-overlap (and so rotation is left out)",

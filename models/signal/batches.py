@@ -12,7 +12,7 @@ import numpy as np
 
 from models.arrays import Flags, Floats64, Indices, Ints64
 from models.signal.overlaps import MAX_JITTER_S
-from models.signal.pieces import Piece
+from models.signal.pieces import Piece, is_near_rate, mean_rate_hz
 from models.signal.timing import sample_times_ns
 from schemas.times import NS_PER_S
 
@@ -67,11 +67,12 @@ def _has_times(piece: Piece) -> bool:
 
 
 def _ascending(ordered: Sequence[Piece]) -> Iterator[list[Piece]]:
-    """Runs of neighbouring pieces with times, of one claimed rate and without overlap."""
+    """Runs of neighbouring pieces with times, of about one claimed rate and without overlap."""
     run = [ordered[0]]
     for piece in ordered[1:]:
         before = run[-1]
-        alike = _has_times(before) and _has_times(piece) and piece.rate_hz == before.rate_hz
+        alike = _has_times(before) and _has_times(piece)
+        alike = alike and is_near_rate(piece.rate_hz, before.rate_hz)
         if not alike or piece.t0_ns < sample_times_ns(before)[-1]:
             yield run
             run = []
@@ -84,28 +85,31 @@ def _regular(run: list[Piece]) -> list[Piece]:
     if not _has_times(run[0]):
         return run
     stamps_ns = np.concatenate([sample_times_ns(piece) for piece in run])
-    period_ns = NS_PER_S / run[0].rate_hz
+    rate_hz = mean_rate_hz(run)
+    period_ns = NS_PER_S / rate_hz
     short = np.diff(stamps_ns) <= MAX_SHORT_STEP * period_ns
     if len(short) == 0 or short.mean() < MIN_SHORT_SHARE or _mostly_resent(run, short):
         return run
     last = np.append(np.flatnonzero(~short), len(short))  # sample of each batch
     if not _as_fast_as_claimed(stamps_ns, last, period_ns):
         return run
-    floor_ns = _forward_minimum(stamps_ns[last] - stamps_ns[0] - last * period_ns)
+    late_ns = stamps_ns[last] - stamps_ns[0] - last * period_ns
+    floor_ns = forward_minimum(late_ns, LOOKAHEAD_BATCHES)
     borders = np.cumsum([0, *(len(piece.counts) for piece in run)])
     new_clock = last[np.array(_clock_changes(floor_ns.tolist()), dtype=np.intp) - 1] + 1
     firsts = np.union1d(borders, new_clock)[:-1]
-    late_ns = floor_ns[last.searchsorted(firsts)] + firsts * period_ns
+    at_ns = floor_ns[last.searchsorted(firsts)] + firsts * period_ns
     piece_of = borders.searchsorted(firsts, side="right") - 1
     ends = np.append(firsts[1:], borders[-1])
     return [
         replace(
             run[k],
-            t0_ns=int(stamps_ns[0]) + round(late),
+            t0_ns=int(stamps_ns[0]) + round(at),
+            rate_hz=rate_hz,
             counts=run[k].counts[first - borders[k] : end - borders[k]],
             t_ms=None,
         )
-        for k, first, end, late in zip(piece_of, firsts, ends, late_ns.tolist(), strict=True)
+        for k, first, end, at in zip(piece_of, firsts, ends, at_ns.tolist(), strict=True)
     ]
 
 
@@ -126,14 +130,14 @@ def _as_fast_as_claimed(stamps_ns: Ints64, last: Indices, period_ns: float) -> b
     return bool(abs(np.median(each_ns) / period_ns - 1) <= RATE_TOLERANCE)
 
 
-def _forward_minimum(late_ns: Floats64) -> Floats64:
-    """The minimum delay over each batch and those just after it.
+def forward_minimum(delays: Floats64, width: int) -> Floats64:
+    """The minimum over each of (n,) delays and those just after it, `width` in all; (n,).
 
-    >>> _forward_minimum(np.array([0.0, 5.0, 1.0, 2.0])).tolist()
+    >>> forward_minimum(np.array([0.0, 5.0, 1.0, 2.0]), 8).tolist()
     [0.0, 1.0, 1.0, 2.0]
     """
-    padded = np.append(late_ns, np.full(LOOKAHEAD_BATCHES - 1, np.inf))
-    return np.lib.stride_tricks.sliding_window_view(padded, LOOKAHEAD_BATCHES).min(axis=1)
+    padded = np.append(delays, np.full(width - 1, np.inf))
+    return np.lib.stride_tricks.sliding_window_view(padded, width).min(axis=1)
 
 
 def _clock_changes(floor_ns: Sequence[float]) -> list[int]:

@@ -1,8 +1,8 @@
 """Corrects wrong units, signs and times that a recording declares, by what is plausible on a wrist.
 
 Some phone apps declare g for values in m/s², or m/s² for g, and invert all axes when they do; some
-stamp samples on arrival. Each correction is noted. It is decided on the whole recording; parts are
-cut afterwards.
+stamp samples or chunks on arrival, or poll a slow sensor too fast. Corrections are noted, the last
+one as a low rate. All is decided on the whole recording; parts are cut afterwards.
 """
 
 import math
@@ -15,7 +15,9 @@ import numpy as np
 
 from models.signal.batches import BATCHED, undo_batching
 from models.signal.gravity import sampling_rate_hz, second_means_g
-from models.signal.pieces import Piece, Recording, largest_value
+from models.signal.late_starts import undo_delays
+from models.signal.pieces import MAX_RATE_RATIO, Piece, Recording, largest_value
+from models.signal.repeats import without_repeats
 from models.signal.rotation_unit import fast_rotation, is_deg_labelled_rad, is_rad_labelled_deg
 from models.signal.sign import looks_inverted
 from models.signal.timing import cut_timed, in_unit, true_clock
@@ -111,17 +113,19 @@ def corrected(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
     """The recording with correct units, signs and times, and the corrections as notes.
 
     A wrong unit is replaced by "m/s2", "g", "deg/s" or "rad/s", inverted axes by a negative scale,
-    and times in batches by none. Counts stay. Rotation that is too fast for a wrist in either unit
-    is left out.
+    and times in batches by none. Counts stay, but for repeats of a sensor that was polled too fast.
+    Rotation that is too fast for a wrist in either unit is left out.
 
     Raises:
-        BadSamples: an unknown unit, or a scale that is no usable number.
+        BadSamples: an unknown unit, or a rate or scale that is no usable number.
     """
-    acc, gyro = undo_batching(recording.acc), undo_batching(recording.gyro)
+    acc, gyro = (undo_delays(undo_batching(pieces)) for pieces in (recording.acc, recording.gyro))
+    batched = (BATCHED,) if acc is not recording.acc or gyro is not recording.gyro else ()
+    acc, gyro = without_repeats(acc), without_repeats(gyro)
     if acc is recording.acc and gyro is recording.gyro:
         return _correct_units(recording)
     fixed, notes = _correct_units(replace(recording, acc=tuple(acc), gyro=tuple(gyro)))
-    return fixed, (*notes, BATCHED)
+    return fixed, (*notes, *batched)
 
 
 def _correct_units(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
@@ -186,20 +190,30 @@ def _wrong_unit_flags(
 
 
 def _by_device(acc: Sequence[Piece], unit: str) -> list[list[int]]:
-    """Numbers of the pieces that declare a unit, grouped by rate and scale as by device."""
+    """Numbers of the pieces that declare a unit, grouped by about their rate and scale."""
     claimed = [n for n, piece in enumerate(acc) if piece.unit == unit]
-    devices: list[list[int]] = []
-    for n in sorted(claimed, key=lambda n: (acc[n].rate_hz, abs(acc[n].scale))):
-        if devices and _same_device(acc[devices[-1][-1]], acc[n]):
-            devices[-1].append(n)
+    return [
+        device
+        for one_rate in _grouped(claimed, lambda n: acc[n].rate_hz, MAX_RATE_RATIO)
+        for device in _grouped(one_rate, lambda n: abs(acc[n].scale), MAX_SCALE_RATIO)
+    ]
+
+
+def _grouped(
+    numbers: Sequence[int], value_of: Callable[[int], float], most: float
+) -> list[list[int]]:
+    """Numbers in the order of their values, parted where one is over `most` times the one before.
+
+    >>> _grouped([0, 1, 2], [50.1, 100.0, 49.9].__getitem__, 1.1)
+    [[2, 0], [1]]
+    """
+    groups: list[list[int]] = []
+    for n in sorted(numbers, key=value_of):
+        if groups and value_of(n) <= most * value_of(groups[-1][-1]):
+            groups[-1].append(n)
         else:
-            devices.append([n])
-    return devices
-
-
-def _same_device(before: Piece, piece: Piece) -> bool:
-    near = abs(piece.scale) <= MAX_SCALE_RATIO * abs(before.scale)
-    return near and piece.rate_hz == before.rate_hz
+            groups.append([n])
+    return groups
 
 
 def _is_ms2_labelled_g(pieces: Sequence[Piece]) -> bool:

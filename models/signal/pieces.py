@@ -20,6 +20,7 @@ from schemas.errors import BadSamples
 from schemas.times import NS_PER_S
 
 Side = Literal["left", "right"]
+MAX_RATE_RATIO = 1.1  # of the rates that one device claims for its pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,24 @@ def _unpack(packed: _Packed) -> Piece:
         counts=decode_samples(packed.counts, packed.n),
         t_ms=t_ms,
     )
+
+
+def is_near_rate(a_hz: float, b_hz: float) -> bool:
+    """Whether two rates are those of one device: some claim what they measured over a piece.
+
+    >>> is_near_rate(49.87, 50.12), is_near_rate(50.0, 56.0)
+    (True, False)
+    """
+    return max(a_hz, b_hz) <= MAX_RATE_RATIO * min(a_hz, b_hz)
+
+
+def mean_rate_hz(pieces: Sequence[Piece]) -> float:
+    """The rate that pieces claim together; exactly that of each where all claim the same."""
+    first_hz = pieces[0].rate_hz
+    if all(piece.rate_hz == first_hz for piece in pieces):
+        return first_hz
+    took_s = sum(len(piece.counts) / piece.rate_hz for piece in pieces)
+    return sum(len(piece.counts) for piece in pieces) / took_s
 
 
 def largest_value(piece: Piece) -> float:

@@ -21,7 +21,7 @@ from models.signal.overlaps import (
     has_overlaps,
     period_ratio,
 )
-from models.signal.pieces import Piece
+from models.signal.pieces import Piece, is_near_rate
 from models.signal.units import Kind, factor_of
 from schemas.errors import BadSamples
 from schemas.times import NS_PER_S
@@ -72,7 +72,7 @@ def true_clock(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
     ordered = _in_order(pieces)
     if len(ordered) < 2 or not _has_no_times(ordered):
         return tuple(ordered)
-    period = _period_ratio(ordered)
+    period = typical_ratio(ordered)
     if period != 1.0:
         ordered = [replace(p, rate_hz=p.rate_hz / period) for p in ordered]
     return tuple(p for run in _contiguous(ordered) for p in _fit_clock(run))
@@ -203,7 +203,7 @@ def _check(piece: Piece) -> None:
         raise BadSamples(f"{len(piece.counts)} samples have {len(piece.t_ms)} times", field="t_ms")
 
 
-def _period_ratio(ordered: Sequence[Piece]) -> float:
+def typical_ratio(ordered: Sequence[Piece]) -> float:
     """Real over claimed sample period, from the starts of neighbours; 1.0 where not measurable."""
     faster = faster_period(ordered)
     if faster is not None:
@@ -215,18 +215,26 @@ def _period_ratio(ordered: Sequence[Piece]) -> float:
 
 
 def _contiguous(ordered: Sequence[Piece]) -> Iterator[list[Piece]]:
-    """Neighbouring pieces of one claimed rate that follow one another within the jitter."""
+    """Neighbouring pieces of about one claimed rate that follow one another within the jitter."""
+    usual_hz = float(np.median([piece.rate_hz for piece in ordered]))
     run = [ordered[0]]
-    for before, piece in zip(ordered, ordered[1:], strict=False):
-        expected_ns = before.t0_ns + len(before.counts) / before.rate_hz * NS_PER_S
-        if (
-            piece.rate_hz != before.rate_hz
-            or abs(piece.t0_ns - expected_ns) > MAX_JITTER_S * NS_PER_S
-        ):
+    for before, piece in pairwise(ordered):
+        if not _follows(before, piece, usual_hz):
             yield run
             run = []
         run.append(piece)
     yield run
+
+
+def _follows(before: Piece, piece: Piece, usual_hz: float) -> bool:
+    """Whether a piece begins where the one before it ends, by its own or by the usual rate."""
+    if not is_near_rate(before.rate_hz, piece.rate_hz):
+        return False
+    rates_hz = [before.rate_hz]
+    if is_near_rate(before.rate_hz, usual_hz):
+        rates_hz.append(usual_hz)
+    ends_ns = [before.t0_ns + len(before.counts) / hz * NS_PER_S for hz in rates_hz]
+    return min(abs(piece.t0_ns - end_ns) for end_ns in ends_ns) <= MAX_JITTER_S * NS_PER_S
 
 
 def _fit_clock(run: list[Piece]) -> list[Piece]:
@@ -237,7 +245,9 @@ def _fit_clock(run: list[Piece]) -> list[Piece]:
     start_s = np.array([p.t0_ns - run[0].t0_ns for p in run], dtype=np.float64) / NS_PER_S
     period_s, first_s = np.polyfit(sent, start_s, 1)
     off_s = np.abs(start_s - (first_s + period_s * sent)).max()
-    if period_s <= 0 or off_s > MAX_JITTER_S or off_s < MIN_DRIFT / run[0].rate_hz:
+    if period_s <= 0 or off_s > MAX_JITTER_S:
+        return run
+    if off_s < MIN_DRIFT / run[0].rate_hz and all(p.rate_hz == run[0].rate_hz for p in run):
         return run
     on_line_ns = [run[0].t0_ns + round((first_s + period_s * n) * NS_PER_S) for n in sent]
     return [replace(p, t0_ns=t, rate_hz=1 / period_s) for p, t in zip(run, on_line_ns, strict=True)]

@@ -19,7 +19,7 @@ from models.signal.corrections import (
     is_stuck,
     quality_notes,
 )
-from models.signal.pieces import Recording, Side
+from models.signal.pieces import Piece, Recording, Side
 from models.signal.resample import resample, within
 from models.signal.stuck import without_stuck
 from models.signal.timing import MAX_CACHED_TIMES, GaplessRun, Gaps, clock_notes, runs
@@ -39,7 +39,8 @@ SIGNAL_VERSION = "wrist-6"
 """Changes when the same samples give other signals: version 2 bridges losses (decision 24), version
 3 corrects what odd devices claim (decision 35), version 4 leaves out rotation that gets stuck
 (decision 45), version 5 corrects rad/s that is declared as deg/s (decision 35), version 6 leaves
-out rotation that is too fast in any unit, and judges chunks of any size alike (decision 52)."""
+out rotation that is too fast in any unit, judges chunks of any size alike (decision 52), and
+corrects late chunks, repeated samples and rates that were measured (decision 53)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def judge(recording: Recording) -> JudgedSensors:
     """
     fixed, corrections = corrected(recording)
     acc, gyro = first_day(runs("acc", fixed.acc)), first_day(runs("gyro", fixed.gyro))
-    notes: list[Note] = [(_corrected_sensor(recording, note), note) for note in corrections]
+    notes: list[Note] = [(_corrected_sensor(recording, fixed, note), note) for note in corrections]
     notes.extend(("acc", note) for note in clock_notes(fixed.acc))
     notes.extend(("gyro", note) for note in clock_notes(fixed.gyro))
     notes.extend(("acc", note) for note in quality_notes(fixed))
@@ -126,12 +127,17 @@ def judge(recording: Recording) -> JudgedSensors:
     return JudgedSensors(acc, moving, tuple(notes))
 
 
-def _corrected_sensor(recording: Recording, note: str) -> Kind:
+def _corrected_sensor(recording: Recording, fixed: Recording, note: str) -> Kind:
     """The sensor that a correction is about."""
     if note == BATCHED:
-        return "gyro" if all(piece.t_ms is None for piece in recording.acc) else "acc"
+        return "gyro" if _times(recording.acc) == _times(fixed.acc) else "acc"
     of_rotation = note in (UNIT_WAS_DEG_S, UNIT_WAS_RAD_S, UNIT_IMPLAUSIBLE)
     return "gyro" if of_rotation else "acc"
+
+
+def _times(pieces: Sequence[Piece]) -> list[tuple[int, float, bool]]:
+    """Start and rate of each piece, and whether its samples have times of their own."""
+    return [(piece.t0_ns, piece.rate_hz, piece.t_ms is None) for piece in pieces]
 
 
 def wrist_signals(recording: Recording) -> list[WristSignal]:

@@ -2,10 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ingest.chunks import Chunk, canonical_body, decode_chunk
@@ -45,11 +46,12 @@ FIRST = [*pieces(0), *pieces(80)]
 BACK = [*pieces(3.7, faster=2), *pieces(93.7, faster=2)]  # the clock went back by 156 s
 
 
-async def sent(numbered: Sequence[Piece]) -> tuple[RecordedSession, Any]:
+async def sent(numbered: Sequence[Piece], arriving: int = 1) -> tuple[RecordedSession, Any]:
+    """A session of chunks that arrive in the order of their numbers, or in the opposite one."""
     one = RecordedSession()
     await one.open()
     chunks = [chunk(piece) for piece in numbered]
-    for seq, each in enumerate(chunks):
+    for seq, each in list(enumerate(chunks))[::arriving]:
         await one.recorder.put_chunk(one.user, one.session, "acc", seq, each)
     listed = Completion(streams={"acc": [each.sha256.hex() for each in chunks]})
     return one, await one.recorder.complete(one.user, one.session, listed)
@@ -97,6 +99,63 @@ def test_clock_set_back_keeps_all_chunks_in_two_recordings(chunk_s: float) -> No
     asyncio.run(story())
 
 
+def moved(numbered: Sequence[Piece], by_s: Callable[[int], float]) -> list[Piece]:
+    """Chunks that say another time, by number."""
+    return [
+        replace(piece, t0_ns=piece.t0_ns + round(by_s(k) * NS)) for k, piece in enumerate(numbered)
+    ]
+
+
+def noisy(sent: Sequence[Piece]) -> list[Piece]:
+    """Pieces of which no two are the same: the movement repeats itself exactly."""
+    dice = np.random.default_rng(0)
+    noise = [dice.integers(-9, 9, piece.counts.shape, dtype=np.int16) for piece in sent]
+    return [replace(piece, counts=piece.counts + n) for piece, n in zip(sent, noise, strict=True)]
+
+
+def in_chunks_of(seconds: float, numbered: Sequence[Piece]) -> list[Piece]:
+    n = round(seconds * RATE_HZ)
+    return [
+        replace(piece, t0_ns=piece.t0_ns + round(k / RATE_HZ * NS), counts=piece.counts[k : k + n])
+        for piece in numbered
+        for k in range(0, len(piece.counts), n)
+    ]
+
+
+@pytest.mark.parametrize("chunk_s", [0.5, 1, 5, 10])
+@pytest.mark.parametrize("back_s", [5.0, 20.0, 45.0, 23.7])
+@pytest.mark.parametrize("at_s", [80, 120], ids=["between sets", "within a set"])
+def test_clock_set_back_by_seconds_splits_a_session_by_its_numbers(
+    at_s: int, back_s: float, chunk_s: float
+) -> None:
+    async def story() -> None:
+        whole = in_chunks_of(chunk_s, noisy(FIRST))
+        first = round(at_s / chunk_s)
+        old, new = whole[:first], moved(whole[first:], lambda _: -back_s)
+        one, session = await sent([*old, *new], arriving=-1)
+        recordings, notes = await load_recordings(one.records, one.user, session)
+        assert notes == (CLOCK_WENT_BACK,)
+        starts = [[piece.t0_ns for piece in recording.acc] for recording in recordings]
+        assert starts == [[piece.t0_ns for piece in half] for half in (old, new)]
+        if first < 128:  # the session's note looks no further
+            notes = tuple(await session_notes(one.records, one.user, session))
+            assert f"acc: {CLOCK_WENT_BACK}" in notes
+
+    asyncio.run(story())
+
+
+def test_sets_on_both_sides_of_a_clock_set_back_by_seconds_are_found() -> None:
+    async def story() -> None:
+        old, new = FIRST[:8], moved(FIRST[8:], lambda _: -45.0)
+        one, session = await sent([*old, *new])
+        found = await seen(one, session)
+        each = [(round(p.started_at.timestamp() * 1e3), p.reps) for p in found]
+        assert each == sorted([*alone(old), *alone(new)])
+        assert len(each) == 2
+
+    asyncio.run(story())
+
+
 @pytest.mark.parametrize(
     ("numbered", "says"),
     [
@@ -105,7 +164,12 @@ def test_clock_set_back_keeps_all_chunks_in_two_recordings(chunk_s: float) -> No
         ([*pieces(300), *pieces(0)], True),  # set back, to a time without samples
         (FIRST[::-1], False),  # numbered in reverse: each step back is less than a minute
         ([*FIRST, *FIRST], False),  # all of it sent twice, under new numbers
-        ([*FIRST, *[replace(p, t0_ns=p.t0_ns - 30 * NS) for p in pieces(160)]], False),
+        (moved(FIRST, lambda k: -0.1 * (k // 3)), False),  # corrected by 100 ms now and then
+        (moved(FIRST, lambda k: -1.2 * (k >= 8)), False),
+        (moved(FIRST, lambda k: -4.0 * k), False),  # faster than it claims
+        (moved(FIRST, lambda k: 10.0 * (k == 5) - 10.0 * (k == 6)), False),  # two swapped numbers
+        ([*FIRST[:12], *FIRST[8:]], False),  # forty seconds sent twice, under new numbers
+        ([*FIRST[:12], *FIRST[14:], *FIRST[12:14]], False),  # twenty seconds numbered last
     ],
 )
 def test_chunks_without_clock_conflict_form_one_recording_in_time_order(

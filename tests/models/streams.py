@@ -1,5 +1,6 @@
 """Synthetic streams of wrist devices, and the error of a signal against the true movement."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -43,3 +44,9 @@ def low_hand(t_s):
     """A hanging left hand: gravity along +x, and a little along +y."""
     sway = 0.05 * np.sin(2 * np.pi * t_s)
     return np.stack([0.95 + sway, 0.3 + 0 * t_s, 0 * t_s], axis=1)
+
+
+def measured(sent: Sequence[Piece], most: float = 0.005) -> list[Piece]:
+    """Pieces that each claim a rate of their own, up to `most` from the true one."""
+    dice = np.random.default_rng(len(sent))
+    return [replace(p, rate_hz=p.rate_hz * (1 + dice.uniform(-most, most))) for p in sent]

@@ -9,7 +9,7 @@ from models.signal.batches import BATCHED, undo_batching
 from models.signal.corrections import LOW_RATE, cut
 from models.signal.pieces import Piece, Recording
 from models.signal.wrist import wrist_signals
-from tests.models.streams import error_g, piece, sines
+from tests.models.streams import error_g, measured, piece, sines
 
 N = 3000  # a minute
 
@@ -50,9 +50,11 @@ def test_batch_timestamps_are_replaced_by_sampling_times(size, apart_ms, chunk):
     assert error_g(signal, lambda t_s: sines(t_s - late_s)) < 0.01
 
 
+@pytest.mark.parametrize("own_rate", [False, True])
 @pytest.mark.parametrize("chunk", [50, 512, N])
-def test_true_rate_is_estimated_from_the_batches(chunk):
-    signal = only_signal(chunks(stamped(10, 0, rate_hz=48.9), chunk))
+def test_true_rate_is_estimated_from_the_batches(chunk, own_rate):
+    sent = chunks(stamped(10, 0, rate_hz=48.9), chunk)
+    signal = only_signal(tuple(measured(sent)) if own_rate else sent)
     assert signal.duration_s == pytest.approx(N / 48.9, abs=0.05)
     assert error_g(signal, sines) < 0.02
 

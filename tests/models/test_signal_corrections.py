@@ -17,7 +17,7 @@ from models.signal.corrections import (
 from models.signal.pieces import Piece, Recording
 from models.signal.units import STANDARD_GRAVITY
 from models.signal.wrist import wrist_signals
-from tests.models.streams import SCALE, error_g, low_hand, piece, pieces, sines
+from tests.models.streams import SCALE, error_g, low_hand, measured, piece, pieces, sines
 
 
 @pytest.mark.parametrize(("sign", "notes"), [(1, 1), (-1, 2)])
@@ -55,11 +55,12 @@ def jumping_jacks(t_s):
     return low_hand(t_s) + thrown[:, None] * np.array([0.0, 0.3, 1.0])
 
 
+@pytest.mark.parametrize("own_rate", [False, True])
 @pytest.mark.parametrize("own_scale", [False, True])
 @pytest.mark.parametrize("size", [50, 128, 256, 512, 5000])
 @pytest.mark.parametrize("sign", [1, -1])
-def test_wrong_unit_is_corrected_in_every_chunk(size, own_scale, sign):
-    """Chunks of the jacks alone exceed m/s² at rest; chunks may have scales of their own."""
+def test_wrong_unit_is_corrected_in_every_chunk(size, own_scale, own_rate, sign):
+    """Chunks of the jacks alone exceed m/s² at rest; each may have its own scale and rate."""
     whole = jumping_jacks(np.arange(5000) / 50) * STANDARD_GRAVITY * sign
     chunks = []
     for first in range(0, 5000, size):
@@ -67,6 +68,8 @@ def test_wrong_unit_is_corrected_in_every_chunk(size, own_scale, sign):
         scale = float(np.abs(part).max()) / 32000 if own_scale else 0.002
         counts = np.rint(part / scale).astype(np.int16)
         chunks.append(Piece(first * 20_000_000, 50.0, "g", scale, counts))
+    if own_rate:
+        chunks = measured(chunks)
     fixed, notes = corrected(Recording(tuple(chunks), (), "left"))
     assert {chunk.unit for chunk in fixed.acc} == {"m/s2"}
     assert len({chunk.scale > 0 for chunk in fixed.acc}) == 1
@@ -86,11 +89,14 @@ def test_correct_unit_is_not_changed():
     assert error_g(signal) < 0.002
 
 
+@pytest.mark.parametrize("size", [50, 128])
+@pytest.mark.parametrize("own_rate", [False, True])
 @pytest.mark.parametrize("seconds", [100, 8])
-def test_values_in_g_declared_as_ms2_are_corrected_in_long_recordings(seconds):
+def test_values_in_g_declared_as_ms2_are_corrected_in_long_recordings(seconds, own_rate, size):
     sent = tuple(
-        replace(piece, unit="m/s2") for piece in pieces(50.0, 50.0, 50 * seconds, 128, low_hand)
+        replace(piece, unit="m/s2") for piece in pieces(50.0, 50.0, 50 * seconds, size, low_hand)
     )
+    sent = tuple(measured(sent)) if own_rate else sent
     (signal,) = wrist_signals(Recording(sent, (), "left"))
     if seconds == 8:
         assert signal.notes == (NO_GRAVITY,)

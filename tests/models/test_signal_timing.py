@@ -8,7 +8,7 @@ import pytest
 from models.signal.pieces import Recording
 from models.signal.timing import runs
 from models.signal.wrist import wrist_signals
-from tests.models.streams import SCALE, error_g, piece, pieces, quickening
+from tests.models.streams import SCALE, error_g, measured, piece, pieces, quickening
 
 
 def test_stream_of_50_hz_is_not_changed():
@@ -35,9 +35,12 @@ def test_frequencies_above_25_hz_are_not_aliased():
     assert np.abs(signal.acc_g[20:-20, 0]).max() < 0.02
 
 
-def test_clock_drift_is_estimated_from_the_starts_of_the_pieces():
+@pytest.mark.parametrize("own_rate", [False, True])
+@pytest.mark.parametrize("size", [49, 489])
+def test_clock_drift_is_estimated_from_the_starts_of_the_pieces(size, own_rate):
     """48.9 Hz declared as 50: uncorrected, two minutes would end 2.6 s early."""
-    stream = pieces(48.9, 50.0, 5868, 489)
+    stream = pieces(48.9, 50.0, 5868, size)
+    stream = tuple(measured(stream)) if own_rate else stream
     (signal,) = wrist_signals(Recording(stream, (), None))
     assert signal.duration_s == pytest.approx(120, abs=0.05)
     assert error_g(signal) < 0.02
@@ -81,12 +84,14 @@ def test_clock_set_back_once_is_noted_as_overlap():
     assert signal.duration_s == pytest.approx(59, abs=0.05)
 
 
-def test_arrival_jitter_is_removed():
+@pytest.mark.parametrize("own_rate", [False, True])
+def test_arrival_jitter_is_removed(own_rate):
     rng = np.random.default_rng(0)
     stream = tuple(
         replace(p, t0_ns=p.t0_ns + int(rng.uniform(-8e6, 8e6)))
         for p in pieces(50.0, 50.0, 3000, 50)
     )
+    stream = tuple(measured(stream)) if own_rate else stream
     (signal,) = wrist_signals(Recording(stream, (), None))
     assert error_g(signal) < 0.05
 

@@ -1,0 +1,108 @@
+"""Samples of a sensor that is polled faster than it measures: each comes several times.
+
+The repeats have times of their own, so that a sensor of 12.5 Hz looks like one of 50 Hz whose
+signal is a staircase: full of fast movement that nobody made.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from models.arrays import Flags, Ints16
+from models.signal.pieces import Piece
+from models.signal.timing import sample_times_ns, true_clock
+from schemas.times import NS_PER_S
+
+MAX_CHANGED = 0.6  # share of the rows that are new where a sensor is polled too fast
+MIN_STEP = 4  # counts: a coarse sensor repeats a value too, but where it changes, it changes by 1
+MAX_STILL_S = 0.25  # longer, and the wrist rests
+MIN_MOVING_S = 4  # seconds of movement by which it is judged
+MIN_AGREEING = 0.9  # of them
+MIN_RATE_HZ = 10.0  # of rows: with fewer, seconds tell nothing
+
+
+def without_repeats(pieces: Sequence[Piece]) -> Sequence[Piece]:
+    """The pieces of a stream without the rows that a slow sensor repeats.
+
+    Judged by the seconds in which the wrist moves by several counts: steadily less than .6 of their
+    rows differ from the row before. A value that lasts is kept once a sample of the slow sensor.
+
+    Args:
+        pieces: of one stream.
+
+    Returns:
+        in time order and with a time for each sample; the same object where nothing is repeated.
+
+    Raises:
+        BadSamples: a rate, scale or time that is not a positive number.
+
+    >>> t_s = np.arange(80) / 12.5
+    >>> swing = np.rint(1000 * np.sin(t_s[:, None] * [2, 3, 5])).astype(np.int16)
+    >>> (part,) = without_repeats([Piece(0, 50.0, "g", 1e-3, swing.repeat(4, axis=0))])
+    >>> part.rate_hz, (part.counts == swing).all(), part.t_ms[:3].tolist()
+    (12.5, np.True_, [0, 80, 160])
+    """
+    rows = sum(len(piece.counts) for piece in pieces)
+    if rows < MIN_RATE_HZ * MIN_MOVING_S or _changes_of_x(pieces) >= MAX_CHANGED * rows:
+        return pieces  # one axis nearly always decides, at little cost
+    timed = true_clock(pieces)
+    counts = np.concatenate([piece.counts for piece in timed])
+    t_ns = np.concatenate([sample_times_ns(piece) for piece in timed])
+    step_ns = float(np.median(np.diff(t_ns)))
+    if not 0 < step_ns <= NS_PER_S / MIN_RATE_HZ:
+        return pieces
+    rate_hz = NS_PER_S / step_ns
+    share = _changed_share(counts, round(rate_hz))
+    if share >= MAX_CHANGED:
+        return pieces
+    kept = _position_in_run(counts) % int(np.ceil(1.5 / share)) == 0
+    borders = np.cumsum([len(piece.counts) for piece in timed])[:-1]
+    parts = zip(timed, np.split(kept, borders), np.split(t_ns, borders), strict=True)
+    return [
+        replace(
+            piece,
+            t0_ns=int(own_ns[keep][0]),
+            rate_hz=rate_hz * share,
+            counts=piece.counts[keep],
+            t_ms=np.rint((own_ns[keep] - own_ns[keep][0]) / 1e6).astype(np.int32),
+        )
+        for piece, keep, own_ns in parts
+        if keep.any()
+    ]
+
+
+def _changes_of_x(pieces: Sequence[Piece]) -> int:
+    return sum(
+        int(np.count_nonzero(piece.counts[1:, 0] != piece.counts[:-1, 0])) for piece in pieces
+    )
+
+
+def _changed(counts: Ints16) -> Flags:
+    """Which rows differ from the row before; the first one does."""
+    return np.concatenate([[True], (counts[1:] != counts[:-1]).any(axis=1)])
+
+
+def _position_in_run(counts: Ints16) -> np.ndarray:
+    """How many rows before each one are the same."""
+    at = np.arange(len(counts))
+    return at - np.maximum.accumulate(np.where(_changed(counts), at, 0))
+
+
+def _changed_share(counts: Ints16, second: int) -> float:
+    """Share of new rows while the wrist moves; 1.0 unless that is steadily low.
+
+    Args:
+        counts: (n, 3).
+        second: rows of a second.
+    """
+    whole = len(counts) // second * second
+    changed = _changed(counts)[:whole].reshape(-1, second)
+    steps = np.abs(np.diff(counts.astype(np.int32), axis=0, prepend=counts[:1])).max(axis=1)
+    large = (steps[:whole] >= MIN_STEP).reshape(-1, second)
+    longest = _position_in_run(counts)[:whole].reshape(-1, second).max(axis=1) + 1
+    moving = (longest <= MAX_STILL_S * second) & (2 * large.sum(axis=1) >= changed.sum(axis=1))
+    shares = changed[moving].mean(axis=1)
+    if len(shares) < MIN_MOVING_S or (shares < MAX_CHANGED).mean() < MIN_AGREEING:
+        return 1.0
+    return float(shares.mean())
