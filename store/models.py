@@ -14,6 +14,7 @@ from schemas.times import aware
 from store.database import Database, Row
 
 _MODEL = "owner, model_id, family, version, bytes, manifest, sha256, run_id, created_at"
+_DESCRIBED = "owner, model_id, family, version, manifest, sha256, run_id, created_at"
 _KEY = "owner = ? AND model_id = ? AND family = ?"
 
 
@@ -116,6 +117,12 @@ class Models:
         )
         return bool(rows)
 
+    async def described(self, key: ModelKey, version: str) -> StoredModel | None:
+        """One model without its bytes; None if it does not exist."""
+        cql = f"SELECT {_DESCRIBED} FROM models WHERE {_KEY} AND version = ?"
+        rows = await self._database.run(cql, (*key, version))
+        return _model(rows[0]) if rows else None
+
     async def manifest(self, key: ModelKey, version: str) -> dict[str, object] | None:
         """The manifest of a model; None if it does not exist."""
         rows = await self._database.run(
@@ -125,11 +132,7 @@ class Models:
 
     async def versions(self, key: ModelKey) -> list[StoredModel]:
         """All versions, newest first, without their bytes."""
-        rows = await self._database.run(
-            "SELECT owner, model_id, family, version, manifest, sha256, run_id, created_at "
-            f"FROM models WHERE {_KEY}",
-            key,
-        )
+        rows = await self._database.run(f"SELECT {_DESCRIBED} FROM models WHERE {_KEY}", key)
         return sorted((_model(row) for row in rows), key=lambda m: m.created_at, reverse=True)
 
 
