@@ -19,15 +19,15 @@ from store.users import Users
 ERASED: Topic = "erased"
 """The topic that stays in `changes`: after a restore from backup these users are erased again."""
 ERASURE_DONE: Topic = "erasure-done"
-"""Announced when an erasure has ended: jobs that read meanwhile read half of the user. Unlike
-`ERASED` it triggers no erasure, so it can have the time at which it is announced."""
+"""Announced when an erasure has ended: jobs that read meanwhile read half of the user. Its time is
+that of the last call that found anything: what was read later holds nothing of the user."""
 
 REMAINS: dict[str, str] = {
     "disk": "deleted rows leave the data files at a compaction after 10 days",
     "changes": "two rows with the bare id, so that a restored backup is cleaned, for 90 days",
     "service": "a worker may answer from its cache of models for api.pointer_ttl_s",
-    "shared models": "global and cluster models hold sums over all users until the next training "
-    "of everybody",
+    "shared models": "global models may hold sums over users with this one among them, until the "
+    "next training replaces or retires them",
     "usernames": "of a user of an outside issuer a hash of the subject, which leads who comes back "
     "to another id",
     "mart": "pseudonymous rows until the next `muvr mart refresh`",
@@ -60,7 +60,12 @@ async def announce_erasure(database: Database, user_id: UUID, at: datetime) -> N
 
 
 async def erase_user(
-    database: Database, user_id: UUID, now: datetime, *, announced_at: datetime | None = None
+    database: Database,
+    user_id: UUID,
+    now: datetime,
+    *,
+    announced_at: datetime | None = None,
+    ended_at: datetime | None = None,
 ) -> Erasure:
     """Delete everything of a user. Repeatable: a second call deletes what the first left.
 
@@ -73,7 +78,9 @@ async def erase_user(
         user_id: who.
         now: server time.
         announced_at: when it was announced, if this call repeats it: announced anew it would be
-            repeated for ever. Its end is announced at the time of the end.
+            repeated for ever.
+        ended_at: when it ended, if this call repeats one that did. Its end is announced at the time
+            of the end, which stays the same where this call finds nothing more.
 
     Raises:
         DatabaseUnavailable: some of it is left; call again.
@@ -101,7 +108,9 @@ async def erase_user(
     for table, count in (await _delete_results(user_rows, keys, now)).items():
         deleted[table] += count
     await announce_erasure(database, user_id, announced_at)  # other announcements were deleted
-    ended_at = now + timedelta(seconds=time.monotonic() - began_s)
+    found = any(count for table, count in deleted.items() if table != "changes")
+    if found or ended_at is None:
+        ended_at = now + timedelta(seconds=time.monotonic() - began_s)
     await Journal(database).announce(user_id, ERASURE_DONE, us_of(ended_at))
     return Erasure(deleted=deleted, remains=dict(REMAINS))
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import get_args
 from uuid import UUID
 
-from ingest.erasure import ERASED, announce_erasure, erase_user
+from ingest.erasure import ERASED, ERASURE_DONE, announce_erasure, erase_user
 from ingest.missing_labels import refresh_labelled_sets
 from ingest.projections import project_sessions, write_rows
 from ingest.session_changes import SessionChanges, merge_changes
@@ -121,7 +121,7 @@ async def sweep(
                 from_time = since - ANNOUNCED_BEFORE
                 swept.append(await sweep_user(records, user_id, from_time, at, projected, topics))
             elif database:
-                await _finish_erasure(database, user_id, at, topics[ERASED])
+                await _finish_erasure(database, user_id, at, topics)
         except Retryable:
             raise
         except Exception as problem:  # noqa: BLE001 (reported; the others are swept as well)
@@ -156,7 +156,7 @@ async def _sweep_all(
 
 
 async def _finish_erasure(
-    database: Database, user_id: UUID, now: datetime, announced_at: datetime
+    database: Database, user_id: UUID, now: datetime, topics: Mapping[str, datetime]
 ) -> None:
     """Erase an announced user, or announce anew what failed: the next sweeps look back too little.
 
@@ -164,7 +164,13 @@ async def _finish_erasure(
         whatever the erasure raises.
     """
     try:
-        await erase_user(database, user_id, now, announced_at=announced_at)
+        await erase_user(
+            database,
+            user_id,
+            now,
+            announced_at=topics[ERASED],
+            ended_at=topics.get(ERASURE_DONE),
+        )
     except Exception:
         await announce_erasure(database, user_id, now)
         raise

@@ -44,7 +44,8 @@ def list_models(
 ) -> None:
     """List an owner's champions, and which version serves: another one once a run was withdrawn.
 
-    Without a version the run found too few sets left to learn from: nothing of the owner's serves.
+    Without a version a run retired the model, and nothing of the owner's serves: too few sets were
+    left, or, for `global`, a user was erased and no model replaced it.
 
     Example: `muvr models list spar-01`
     """

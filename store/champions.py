@@ -134,7 +134,7 @@ class Champions:
         return target
 
     async def retire(self, key: ModelKey, run_id: UUID, at: datetime) -> str | None:
-        """Stop serving an owner's own model, as a run decided.
+        """Stop serving an owner's model, as a run decided; the owner may be `global`.
 
         The model becomes the previous version, so a rollback, or the withdrawal of the run,
         restores it.

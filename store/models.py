@@ -27,6 +27,7 @@ MODEL_COLUMNS = (
 """Of `models`, in the order of `StoredModel`."""
 
 _MODEL = ", ".join(MODEL_COLUMNS)
+_DESCRIBED = ", ".join(name for name in MODEL_COLUMNS if name != "bytes")
 _KEY = "owner = ? AND model_id = ? AND family = ?"
 
 
@@ -129,6 +130,12 @@ class Models:
         )
         return bool(rows)
 
+    async def described(self, key: ModelKey, version: str) -> StoredModel | None:
+        """One model without its bytes; None if it does not exist."""
+        cql = f"SELECT {_DESCRIBED} FROM models WHERE {_KEY} AND version = ?"
+        rows = await self._database.run(cql, (*key, version))
+        return _model(rows[0]) if rows else None
+
     async def manifest(self, key: ModelKey, version: str) -> dict[str, object] | None:
         """The manifest of a model; None if it does not exist."""
         rows = await self._database.run(
@@ -138,11 +145,7 @@ class Models:
 
     async def versions(self, key: ModelKey) -> list[StoredModel]:
         """All versions, newest first, without their bytes."""
-        rows = await self._database.run(
-            "SELECT owner, model_id, family, version, manifest, sha256, run_id, created_at "
-            f"FROM models WHERE {_KEY}",
-            key,
-        )
+        rows = await self._database.run(f"SELECT {_DESCRIBED} FROM models WHERE {_KEY}", key)
         return sorted((_model(row) for row in rows), key=lambda m: m.created_at, reverse=True)
 
 

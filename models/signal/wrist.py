@@ -1,7 +1,7 @@
 """The one way from raw pieces to signals in g and rad/s at 50 Hz: ingest, training and serving."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise

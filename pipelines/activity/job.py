@@ -9,7 +9,7 @@ all users together have given 600 sets.
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
@@ -41,15 +41,15 @@ from pipelines.activity.stretches import STRETCHES
 from pipelines.keys import IncumbentBytes, Row, UserKey
 from pipelines.lifecycle.engines import Pass, engine_of
 from pipelines.lifecycle.environment import environment
-from pipelines.lifecycle.global_retirement import retire_global
+from pipelines.lifecycle.global_retirement import comparable, must_go, retire_global
 from pipelines.lifecycle.job import EngineName, Job, open_job, recorded_users
-from pipelines.lifecycle.members import members_of
+from pipelines.lifecycle.members import drawn_from, members_of
 from pipelines.lifecycle.pointers import (
     WITHDRAWN,
     move_pointer,
     read_global_incumbents,
 )
-from pipelines.lifecycle.runs import Run, RunReport
+from pipelines.lifecycle.runs import RunReport
 from pipelines.lifecycle.scope import UserSelection, has_changes, same_outcomes
 from pipelines.lifecycle.user_models import outcome_of
 from schemas.config import Config
@@ -83,8 +83,9 @@ def train_activity(
 
     Args:
         config: where Cassandra and Spark are.
-        users: "changed" does nothing where no set changed since the last run; anything else learns
-            the model from the same users, as it is global.
+        users: "changed" does nothing where no set changed since the last run, unless the model
+            that serves must go; anything else learns the model from the same users, as it is
+            global.
         engine: spark, or local: the same functions in this process, the same bytes.
         progress: is told about every step.
         clock: the server's time.
@@ -96,17 +97,14 @@ def train_activity(
     inputs = {"users": recorded_users(users), "engine": engine}
     with open_job(config, FAMILY, inputs, engine=engine, progress=progress, clock=clock) as job:
         keys = asyncio.run(Stretches(job.database).keys())
-        skipped = users == "changed" and not has_changes(
-            job.database, FAMILY, TOPICS, job.run.started_at
-        )
+        going = must_go(job.database, (FAMILY,), job.run.started_at)
+        changed = going or has_changes(job.database, FAMILY, TOPICS, job.run.started_at)
+        skipped = users == "changed" and not changed
         if not keys or skipped:
             job.run.status = "nothing-to-do"
         if not skipped:
-            outcomes = _learn(job, keys) if keys else {}
-            replaced: list[InputLayout] = [
-                layout for layout, outcome in outcomes.items() if outcome in REPLACED
-            ]
-            retire_global(job, (FAMILY,), replaced, FAMILY)
+            outcomes = _learn(job, keys, going) if keys else {}
+            retire_global(job, (FAMILY,), going)
             failed = [outcome for outcome in job.run.outcomes if outcome.status == "failed"]
             unchanged = set(outcomes.values()) == {"unchanged"}
             if users == "changed" and unchanged and same_outcomes(job.database, FAMILY, failed):
@@ -115,7 +113,7 @@ def train_activity(
     return job.run.report()
 
 
-def _learn(job: Job, keys: Sequence[UserKey]) -> dict[InputLayout, str]:
+def _learn(job: Job, keys: Sequence[UserKey], going: Set[InputLayout]) -> dict[InputLayout, str]:
     """Run the three passes; the outcomes of the layouts' models."""
     run, engine = job.run, engine_of(job)
     members = members_of(keys, job.config.training.seed)
@@ -134,7 +132,7 @@ def _learn(job: Job, keys: Sequence[UserKey]) -> dict[InputLayout, str]:
         border_rows = ordered(engine.collect(_keys(sums_rows), pass_))
     run.add_outcomes([_outcome(row) for row in border_rows if row["status"] != "learned"])
     with run.step("judge"):
-        incumbents = _incumbents(job)
+        incumbents = _incumbents(job, going)
         evaluation = evaluation_context(context, border_rows, incumbents)
         pass_ = Pass(STRETCHES, partial(evaluation_row, context=evaluation), EVALUATED)
         evaluated_rows = ordered(engine.collect(_keys(border_rows), pass_))
@@ -170,15 +168,15 @@ def fit_layout(
     return replace(model, start=start, end=end)
 
 
-def _incumbents(job: Job) -> dict[str, IncumbentBytes]:
-    """The serving models, by layout.
+def _incumbents(job: Job, going: Set[InputLayout]) -> dict[str, IncumbentBytes]:
+    """The serving models, by layout, without those that must go.
 
     One that cannot be decoded is left out and recorded as a reason: were it an error, no run could
     ever replace that model.
     """
     incumbents: dict[str, IncumbentBytes] = {}
     serving = asyncio.run(read_global_incumbents(job.database, FAMILY, job.run.started_at))
-    for layout, stored in serving.items():
+    for layout, stored in comparable(job, serving, going).items():
         try:
             from_bytes(stored[0])
         except BadModelBytes as problem:
@@ -200,7 +198,7 @@ def _promote_layout(
 ) -> str:
     """Fit, store and promote one layout's model; the outcome, which is in the run's metrics too.
 
-    `replaces` says whether a model serves that could be read.
+    `replaces` says whether a model serves that could be compared.
     """
     run, seconds = job.run, pooled_seconds(evaluated_rows)
     metrics: dict[str, Any] = {"members": len(sums_rows), "seconds": seconds}
@@ -212,7 +210,7 @@ def _promote_layout(
         run.reasons[f"{layout}: {problem}"] += 1
         return "not-learned"
     reason = refusal_reason(seconds, job.config.training.gate_margin)
-    stored = _stored_model(run, layout, content, sums_rows, metrics)
+    stored = _stored_model(job, layout, content, sums_rows, metrics)
     outcome, reason = asyncio.run(_store_and_promote(job.database, stored, reason))
     uncompared = outcome == "promoted" and replaces and not sum(seconds["incumbent"])
     run.reasons.update(
@@ -223,7 +221,7 @@ def _promote_layout(
 
 
 def _stored_model(
-    run: Run,
+    job: Job,
     layout: InputLayout,
     content: bytes,
     sums_rows: Sequence[Row],
@@ -236,13 +234,14 @@ def _stored_model(
         "labels": [EXERCISE, IDLE],
         "features": ACTIVITY_VERSION,
         "settings": asdict(SETTINGS),
+        "drawn": drawn_from((row["user_id"] for row in sums_rows), job.config.training.seed),
         "trained_until": max(row["until"] for row in sums_rows),
         "data_digest": hashlib.sha256(digests.encode()).hexdigest(),
         "environment": environment(),
         "metrics": dict(metrics),
     }
     key = ModelKey.of_global(layout, FAMILY)
-    return StoredModel.of(key, content, manifest, run.run_id, run.started_at)
+    return StoredModel.of(key, content, manifest, job.run.run_id, job.run.started_at)
 
 
 def _status(outcomes: set[str]) -> RunStatus:

@@ -6,7 +6,7 @@ statistics.
 
 import asyncio
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from uuid import UUID
 
@@ -26,6 +26,7 @@ from pipelines.exercise.global_fit import VersionedGlobalModel, statistics_versi
 from pipelines.exercise.manifest import golden
 from pipelines.exercise.promotion import ModelCandidate, rung_shares
 from pipelines.lifecycle.environment import environment
+from pipelines.lifecycle.members import drawn_from
 from pipelines.lifecycle.pointers import WITHDRAWN, global_pointers, move_pointer
 from schemas.errors import BadModelBytes, NoModel
 from schemas.ids import version_of
@@ -43,8 +44,6 @@ REDUCED = "iterative-reduce"  # recipe: the average of `exercise-averaged`
 WAITS = "promoted for users' models; people without one are served by what is averaged"
 
 PROMOTED = "promoted"
-REPLACED = (PROMOTED, WAITS)
-"""Outcomes after which the serving models of a layout were learned by this run, or unchanged."""
 
 
 def read_global_models(database: Database) -> dict[InputLayout, VersionedGlobalModel]:
@@ -102,11 +101,24 @@ def store_global_models(
     models: Mapping[InputLayout, VersionedGlobalModel],
     candidates: list[ModelCandidate],
     *,
+    going: Set[InputLayout] = frozenset(),
     margin: float,
+    seed: int,
     run_id: UUID,
     at: datetime,
 ) -> dict[InputLayout, str]:
-    """Store the global models of a run and promote those that pass; the outcome of each layout."""
+    """Store the global models of a run and promote those that pass; the outcome of each layout.
+
+    Args:
+        database: where models are.
+        models: by layout.
+        candidates: users' models, evaluated beside these.
+        going: layouts in which no serving model may stay, see `global_retirement`.
+        margin: how much worse a model may be than the serving one, as a share of sets.
+        seed: by which the members were drawn.
+        run_id: of the run that learned them.
+        at: now.
+    """
     outcomes: dict[InputLayout, str] = {}
     for layout, model in models.items():
         members = [
@@ -117,13 +129,16 @@ def store_global_models(
         reason = refusal_reason(shares, unseen, margin, len(model.members))
         by_user = sorted(members, key=lambda c: str(c.user_id))
         scores = [c.held_out for c in by_user if c.held_out]
-        next_calibrations = learn_calibrations(scores, model.calibrations)
+        judged = {
+            "calibration_next": learn_calibrations(scores, model.calibrations).as_manifest(),
+            "drawn": drawn_from(model.members, seed),
+            "metrics": shares,
+        }
         serve = () if reason else (FAMILY, STATISTICS)
-        if not reason and asyncio.run(_averaged_beside(database, layout, model)):
+        stays = layout not in going
+        if not reason and stays and asyncio.run(_averaged_beside(database, layout, model)):
             serve, reason = (STATISTICS,), WAITS  # they were compared on held-out users
-        withdrawn_reason = asyncio.run(
-            _store(database, layout, model, shares, next_calibrations, run_id, at, serve)
-        )
+        withdrawn_reason = asyncio.run(_store(database, layout, model, judged, run_id, at, serve))
         outcomes[layout] = withdrawn_reason or reason or PROMOTED
     return outcomes
 
@@ -181,13 +196,15 @@ async def _store(
     database: Database,
     layout: InputLayout,
     model: VersionedGlobalModel,
-    shares: Mapping[str, object],
-    next_calibrations: Calibrations,
+    judged: Mapping[str, object],
     run_id: UUID,
     at: datetime,
     serve: Collection[str],
 ) -> str:
-    """Store both rows, and promote those of `serve`; why one may not serve, "" where both may."""
+    """Store both rows, and promote those of `serve`; why one may not serve, "" where both may.
+
+    `judged` is added to their manifests.
+    """
     manifest = {
         "level": "global",
         "recipe": SUMS,
@@ -195,10 +212,9 @@ async def _store(
         "members": len(model.members),
         "everybody": model.version,
         "calibration": model.calibrations.as_manifest(),
-        "calibration_next": next_calibrations.as_manifest(),
         "trained_until": at.isoformat(),
         "environment": environment(),
-        "metrics": shares,
+        **judged,
     }
     served = to_bytes(model.learned.model)
     rows = (

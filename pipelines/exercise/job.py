@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
@@ -10,7 +10,6 @@ from models.exercise.examples import ExampleSettings
 from pipelines.exercise.global_fit import fit_global_models
 from pipelines.exercise.global_models import (
     FAMILY,
-    REPLACED,
     STATISTICS,
     read_calibrations,
     read_global_models,
@@ -25,7 +24,12 @@ from pipelines.exercise.users import LearnedUsers, learn_users, named_recipe, re
 from pipelines.exercise.windows import WindowRecipe
 from pipelines.keys import IncumbentBytes
 from pipelines.lifecycle.engines import engine_of
-from pipelines.lifecycle.global_retirement import NO_SUCCESSOR, retire_global
+from pipelines.lifecycle.global_retirement import (
+    NO_SUCCESSOR,
+    comparable,
+    must_go,
+    retire_global,
+)
 from pipelines.lifecycle.job import EngineName, Job, finish_run, open_job, recorded_users
 from pipelines.lifecycle.members import members_of
 from pipelines.lifecycle.pointers import read_global_incumbents
@@ -34,7 +38,6 @@ from pipelines.lifecycle.scope import (
     Scope,
     UserSelection,
     full_run_due,
-    full_run_mark,
     mark_full_run,
     scope_of,
     unfinished,
@@ -46,6 +49,8 @@ from schemas.progress import Progress
 from schemas.times import Clock, server_time
 from store.jobs import UserOutcome
 from store.watermarks import ANNOUNCED_BEFORE
+
+GLOBAL_FAMILIES = (FAMILY, STATISTICS)
 
 
 def train_exercise(
@@ -74,10 +79,11 @@ def train_exercise(
     inputs = {"users": recorded_users(users), "cutoff_at": str(cutoff_at), "engine": engine}
     with open_job(config, FAMILY, inputs, engine=engine, progress=progress, clock=clock) as job:
         recipe = recipe_of(config, cutoff_at)
-        scope = _changed(job, recipe) if users == "changed" else _scope(job, users)
-        too_few = _learn(job, scope, recipe) if scope.keys else []
+        going = must_go(job.database, GLOBAL_FAMILIES, job.run.started_at)
+        scope = _changed(job, recipe, going) if users == "changed" else _scope(job, users)
+        too_few = _learn(job, scope, recipe, going) if scope.keys else []
         if scope.whole and not scope.keys:
-            job.run.metrics["global"] = _retire_global(job, {})
+            job.run.metrics["global"] = _retire_global(job, {}, going)
         retire_users(job, too_few, scope.orphaned)
         job.run.metrics["people"] = people_of(job.run.outcomes)
         finish_run(job, users)
@@ -103,14 +109,14 @@ def _scope(job: Job, users: UserSelection) -> Scope:
     return scope_of(job.database, FAMILY, users, job.run.started_at)
 
 
-def _changed(job: Job, recipe: Recipe) -> Scope:
+def _changed(job: Job, recipe: Recipe, going: Set[InputLayout]) -> Scope:
     """Users with changes since the last run; all users when the global model is due.
 
     It is due before the first full run; when that was too many days ago and sets have changed
-    since; and, while no global model serves, whenever a set is new.
+    since; when the model that serves must go; and, while none serves, whenever a set is new.
     """
     after = timedelta(days=job.config.training.global_model_days)
-    if full_run_due(job.database, FAMILY, job.run.started_at, after):
+    if going or full_run_due(job.database, FAMILY, job.run.started_at, after):
         return _scope(job, "all")
     scope = _scope(job, "changed")
     if scope.whole:
@@ -124,7 +130,7 @@ def _changed(job: Job, recipe: Recipe) -> Scope:
     return scope
 
 
-def _learn(job: Job, scope: Scope, recipe: Recipe) -> list[UserOutcome]:
+def _learn(job: Job, scope: Scope, recipe: Recipe, going: Set[InputLayout]) -> list[UserOutcome]:
     """Global model, users' models, gate, pointers; the outcomes of users with too few sets."""
     run = job.run
     global_models = {} if scope.whole else read_global_models(job.database)
@@ -133,7 +139,7 @@ def _learn(job: Job, scope: Scope, recipe: Recipe) -> list[UserOutcome]:
             members = members_of(scope.keys, recipe.windows.seed)
             rows = global_sums(engine_of(job), members, recipe, run)
             global_models = fit_global_models(rows, read_calibrations(job.database))
-    former = _former(job) if scope.whole else {}
+    former = _former(job, going) if scope.whole else {}
     context = FitContext(named_recipe(recipe, global_models), global_models, former=former)
     learned = learn_users(job, scope, context)
     run.require_lease()
@@ -142,11 +148,13 @@ def _learn(job: Job, scope: Scope, recipe: Recipe) -> list[UserOutcome]:
             job.database,
             global_models,
             learned.candidates,
+            going=going,
             margin=job.config.training.gate_margin,
+            seed=recipe.windows.seed,
             run_id=run.run_id,
             at=server_time(),
         )
-        run.metrics["global"] = _retire_global(job, outcomes)
+        run.metrics["global"] = _retire_global(job, outcomes, going)
         learned = relearn_unpromoted(job, scope, recipe, global_models, learned)
         run.require_lease()
     _record(run, learned)
@@ -158,22 +166,21 @@ def _learn(job: Job, scope: Scope, recipe: Recipe) -> list[UserOutcome]:
     return [outcome_of(row) for row in learned.without_model if row["status"] == "not-learned"]
 
 
-def _retire_global(job: Job, outcomes: Mapping[InputLayout, str]) -> dict[str, str]:
-    """Retire global models of erased users that have no successor; the outcome of each layout."""
-    replaced: list[InputLayout] = [
-        layout for layout, outcome in outcomes.items() if outcome in REPLACED
-    ]
-    families = (FAMILY, STATISTICS)
-    retired = retire_global(job, families, replaced, full_run_mark(FAMILY))
+def _retire_global(
+    job: Job, outcomes: Mapping[InputLayout, str], going: Set[InputLayout]
+) -> dict[str, str]:
+    """Retire global models that must go and have no successor; the outcome of each layout."""
+    retired = retire_global(job, GLOBAL_FAMILIES, going)
     return {
         **outcomes,
         **{layout: f"{outcomes.get(layout, 'not learned')}; {NO_SUCCESSOR}" for layout in retired},
     }
 
 
-def _former(job: Job) -> dict[InputLayout, IncumbentBytes]:
-    """The global models that a full run would replace."""
-    return asyncio.run(read_global_incumbents(job.database, FAMILY, job.run.started_at))
+def _former(job: Job, going: Set[InputLayout]) -> dict[InputLayout, IncumbentBytes]:
+    """The global models that a full run's are compared with."""
+    serving = asyncio.run(read_global_incumbents(job.database, FAMILY, job.run.started_at))
+    return comparable(job, serving, going)
 
 
 def _record(run: Run, learned: LearnedUsers) -> None:

@@ -46,6 +46,7 @@ from pipelines.experiments.sample import (
 from pipelines.lifecycle.engines import engine_of
 from pipelines.lifecycle.environment import environment
 from pipelines.lifecycle.job import Job, open_job
+from pipelines.lifecycle.members import drawn_from
 from pipelines.lifecycle.runs import RunReport
 from pipelines.spark.persist import persisted
 from schemas.config import Config
@@ -193,18 +194,31 @@ def _learn(
             test_keys = [key for key, split in users.items() if split == "test"]
             test_users = held_out_users(job.database, test_keys, settings)
         comparison = compare_models(from_bytes(result.content), sums, test_users)
-        _promote_winner(job, global_models[LAYOUT], result, comparison)
+        drawn = drawn_from((user_id for user_id, _ in users), job.config.training.seed)
+        _promote_winner(job, global_models[LAYOUT], result, comparison, drawn)
 
 
 def _promote_winner(
-    job: Job, sums: VersionedGlobalModel, averaged: RecipeResult, comparison: Comparison
+    job: Job,
+    sums: VersionedGlobalModel,
+    averaged: RecipeResult,
+    comparison: Comparison,
+    drawn: Mapping[str, int],
 ) -> None:
-    """Promote the better of the two models, and record the comparison."""
+    """Promote the better of the two models, and record the comparison.
+
+    `drawn` goes into the averaged model's manifest.
+    """
     run, serves = job.run, REDUCED if comparison.takes_over else SUMS
     run.metrics["cold_start"] = {"serves": serves, **asdict(comparison)}
     run.require_lease()
     if comparison.takes_over:
-        details = {"recipe": REDUCED, "everybody": sums.version, "metrics": asdict(comparison)}
+        details = {
+            "recipe": REDUCED,
+            "everybody": sums.version,
+            "drawn": drawn,
+            "metrics": asdict(comparison),
+        }
         refusal = promote_global(
             job.database, LAYOUT, averaged.content, details, run_id=run.run_id, at=run.started_at
         )

@@ -11,7 +11,7 @@ from pipelines.keys import UserKey
 from pipelines.lifecycle.gather import gather
 from schemas.inputs import ACC3, ACC6
 from schemas.layout import owner_of, user_of_owner
-from schemas.topics import ERASURES, Topic
+from schemas.topics import Topic
 from store.champions import Champions
 from store.database import Database
 from store.jobs import JobRuns, UserOutcome
@@ -155,20 +155,19 @@ def has_changes(database: Database, family: str, topics: Sequence[Topic], now: d
 def full_run_due(database: Database, family: str, now: datetime, after: timedelta) -> bool:
     """Whether a run over all users is due: the last one is old, and sets have changed since.
 
-    Until then the global model contains the sets of users who were erased.
+    A full run is also due where a global model must go, see `global_retirement`.
 
     Args:
         database: with the watermark that `mark_full_run` leaves.
         family: which.
         now: of the run.
-        after: the age at which the last full run is old. It never is while no set changes and
-            nobody is erased.
+        after: the age at which the last full run is old. It never is while no set changes.
     """
     mark = full_run_mark(family)
     since = asyncio.run(Watermarks(database).read(mark, now))
     if since is None:
         return True
-    return now - since > after and has_changes(database, mark, [TOPIC, *ERASURES], now)
+    return now - since > after and has_changes(database, mark, [TOPIC], now)
 
 
 def mark_full_run(

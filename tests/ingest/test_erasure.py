@@ -42,6 +42,7 @@ def test_sweep_erases_late_writes_without_announcing_the_erasure_again(
 
     async def story() -> None:
         await erase_user(database, user, now)
+        ended_at = (await records.journal.changed(now - AROUND, now + AROUND))[user][ERASURE_DONE]
         await records.journal.announce(user, "sets", us_of(now))  # a write in flight
         for again in range(3):
             at = datetime.now(UTC)
@@ -50,11 +51,29 @@ def test_sweep_erases_late_writes_without_announcing_the_erasure_again(
             topics = (await records.journal.changed(now - AROUND, at + AROUND))[user]
             assert topics.keys() == {ERASED, ERASURE_DONE}, again
             assert abs(topics[ERASED] - now) < A_MS, "not announced anew"
-            assert topics[ERASURE_DONE] >= at, "announced when it ended"
+            assert topics[ERASURE_DONE] == ended_at, "it found nothing more"
         later = now + A_MS
         await sweeper.sweep(records, later, at + AROUND, database=database)
         only_done = {ERASURE_DONE: topics[ERASURE_DONE]}
         assert (await records.journal.changed(later, later + AROUND))[user] == only_done
+
+    asyncio.run(story())
+
+
+def test_repeated_erasure_ends_anew_if_it_finds_something(database: Database) -> None:
+    """Whoever read in between read what it found."""
+    user, now = uuid4(), datetime.now(UTC)
+    began, before = now - timedelta(minutes=3), now - timedelta(minutes=2)
+    login = Login(user, uuid4(), uuid4(), frozenset({"predict"}), now + timedelta(days=1))
+
+    async def ended_at() -> datetime:
+        await erase_user(database, user, now, announced_at=began, ended_at=before)
+        return (await Journal(database).changed(began, now + AROUND))[user][ERASURE_DONE]
+
+    async def story() -> None:
+        assert abs(await ended_at() - before) < A_MS
+        await Logins(database).open(login, now)
+        assert await ended_at() > now - A_MS
 
     asyncio.run(story())
 
@@ -204,8 +223,8 @@ def test_interrupted_erasure_is_finished_by_the_sweep(
     monkeypatch.setattr(sweeper, "ANNOUNCED_BEFORE", timedelta(0))
     done: list[object] = []
 
-    async def erased(_: object, user_id: object, __: object, *, announced_at: object) -> None:
-        done.append((user_id, announced_at))
+    async def erased(_: object, user_id: object, __: object, **times: object) -> None:
+        done.append((user_id, times))
 
     monkeypatch.setattr(sweeper, "erase_user", erased)
     asyncio.run(sweeper.sweep(records, now - A_MS, now + timedelta(minutes=1), database=database))

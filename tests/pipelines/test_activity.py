@@ -9,7 +9,7 @@ from ingest.erasure import erase_user
 from models.activity.codec import from_bytes
 from models.signal.wrist import wrist_signals
 from pipelines.activity.job import UNCOMPARED, train_activity
-from pipelines.lifecycle.global_retirement import NO_SUCCESSOR
+from pipelines.lifecycle.global_retirement import NO_SUCCESSOR, NOT_COMPARED
 from schemas.layout import GLOBAL_OWNER
 from store.champions import Champions
 from store.jobs import JobRuns
@@ -19,6 +19,7 @@ from tests.spark_session import emptied
 
 PEOPLE = 3
 POISONED = PEOPLE
+OUTSIDER = 4  # whose rank is above those of all three
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +151,57 @@ def test_model_that_holds_erased_users_is_retired_where_none_replaces_it(
     assert report.reasons[f"{LAYOUT}: {NO_SUCCESSOR}"] == 1
     key = ModelKey.of_global(LAYOUT, "activity")
     assert asyncio.run(Champions(empty).serving(key)) is None
+
+
+@pytest.fixture
+def three_people(empty, spark_config):
+    """Trained once; each has one workout."""
+    for person in range(PEOPLE):
+        keep(empty, walker(person), [stretch_of(10 * person, NOW)])
+    assert train_activity(spark_config, engine="local").status == "done"
+    return empty
+
+
+def test_erasure_of_a_user_who_cannot_be_in_the_model_leaves_it_serving(
+    three_people, spark_config, monkeypatch
+):
+    before = serving(three_people)
+    asyncio.run(erase_user(three_people, walker(OUTSIDER), datetime.now(UTC)))
+    keep(three_people, walker(0), [stretch_of(5, NOW + timedelta(days=3))], datetime.now(UTC))
+    monkeypatch.setattr("pipelines.activity.job.refusal_reason", lambda *_: "worse")
+    report = train_activity(spark_config, users="changed", engine="local")
+    assert (report.status, list(report.reasons)) == ("refused", [f"{LAYOUT}: worse"])
+    assert serving(three_people) == before
+
+
+@pytest.mark.parametrize("erased", [PEOPLE - 1, OUTSIDER])
+def test_new_model_is_not_compared_with_one_that_must_go(three_people, spark_config, erased):
+    asyncio.run(erase_user(three_people, walker(erased), datetime.now(UTC)))
+    keep(three_people, walker(0), [stretch_of(5, NOW + timedelta(days=3))], datetime.now(UTC))
+    report = train_activity(spark_config, users="changed", engine="local")
+    assert report.metrics[LAYOUT]["outcome"] == "promoted"
+    compared = sum(report.metrics[LAYOUT]["seconds"]["incumbent"]) > 0
+    assert compared == (erased == OUTSIDER)
+    assert list(report.reasons) == [f"{LAYOUT}: {NOT_COMPARED}"] * (not compared)
+
+
+def test_model_of_an_erased_user_that_an_operator_brought_back_is_retired(
+    three_people, spark_config
+):
+    asyncio.run(erase_user(three_people, walker(PEOPLE - 1), datetime.now(UTC)))
+
+    def train(minutes: int):
+        at = datetime.now(UTC) + timedelta(minutes=minutes)
+        return train_activity(spark_config, users="changed", engine="local", clock=lambda: at)
+
+    second = train(10)
+    assert second.metrics[LAYOUT]["outcome"] == "promoted"
+    asyncio.run(Champions(three_people).withdraw(second.run_id, "a test", NOW))
+    third = train(60)
+    assert third.metrics[LAYOUT]["outcome"] == "withdrawn"  # the same sets, the same bytes
+    assert third.reasons[f"{LAYOUT}: {NO_SUCCESSOR}"] == 1
+    key = ModelKey.of_global(LAYOUT, "activity")
+    assert asyncio.run(Champions(three_people).serving(key)) is None
 
 
 def test_set_dated_a_year_ahead_does_not_end_the_comparison_with_the_serving_model(

@@ -127,7 +127,7 @@ def test_withdrawn_global_model_is_promoted_again_only_if_no_other_version_serve
     def train(one):
         run_id = uuid4()
         return store_global_models(
-            store, {LAYOUT: one}, members, margin=0.01, run_id=run_id, at=AT
+            store, {LAYOUT: one}, members, margin=0.01, seed=1, run_id=run_id, at=AT
         )[LAYOUT], run_id
 
     def withdraw(run_id):
@@ -168,7 +168,7 @@ def test_global_model_that_is_worse_for_users_outside_both_models_is_refused(
     everybody = fit_from_sums(each(statistics), LAYOUT, Calibrations())
     challengers = [*passing_members(statistics), stranger]
     found = store_global_models(
-        store, {LAYOUT: everybody}, challengers, margin=0.01, run_id=uuid4(), at=AT
+        store, {LAYOUT: everybody}, challengers, margin=0.01, seed=1, run_id=uuid4(), at=AT
     )
     assert found[LAYOUT].startswith(said)
     assert (LAYOUT in read_global_models(store)) == (said == "promoted")
@@ -184,7 +184,7 @@ def test_averaged_model_serves_until_the_summed_model_it_was_compared_with_is_re
 
     def train(one, run):
         found = store_global_models(
-            store, {LAYOUT: one}, members, margin=0.01, run_id=UUID(int=run), at=AT
+            store, {LAYOUT: one}, members, margin=0.01, seed=1, run_id=UUID(int=run), at=AT
         )
         return found[LAYOUT]
 
@@ -228,7 +228,7 @@ def test_unreadable_averaged_model_falls_back_to_the_summed_model(store, statist
         (b"of another release", GLOBAL_OWNER, LAYOUT, version),
     )
     found = store_global_models(
-        store, {LAYOUT: everybody}, members, margin=0.01, run_id=uuid4(), at=AT
+        store, {LAYOUT: everybody}, members, margin=0.01, seed=1, run_id=uuid4(), at=AT
     )
     assert found[LAYOUT] == "promoted"
     assert serving(store)[0] == SUMS

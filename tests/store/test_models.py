@@ -25,6 +25,8 @@ def test_model_is_read_back_as_it_was_stored(database: Database):
         await models.put(other)
         assert await models.get(model.key, model.version) == model
         assert await models.manifest(model.key, model.version) == model.manifest
+        assert await models.described(model.key, model.version) == model._replace(content=b"")
+        assert await models.described(model.key, "another") is None
         versions = await models.versions(model.key)
         assert {version.version for version in versions} == {model.version, other.version}
         assert {version.content for version in versions} == {b""}
