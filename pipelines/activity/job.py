@@ -177,7 +177,7 @@ def _incumbents(job: Job) -> dict[str, IncumbentBytes]:
     ever replace that model.
     """
     incumbents: dict[str, IncumbentBytes] = {}
-    serving = asyncio.run(read_global_incumbents(job.database, FAMILY, job.run.started_at))
+    serving = asyncio.run(read_global_incumbents(job.database, FAMILY))
     for layout, stored in serving.items():
         try:
             from_bytes(stored[0])

@@ -173,7 +173,7 @@ def _retire_global(job: Job, outcomes: Mapping[InputLayout, str]) -> dict[str, s
 
 def _former(job: Job) -> dict[InputLayout, IncumbentBytes]:
     """The global models that a full run would replace."""
-    return asyncio.run(read_global_incumbents(job.database, FAMILY, job.run.started_at))
+    return asyncio.run(read_global_incumbents(job.database, FAMILY))
 
 
 def _record(run: Run, learned: LearnedUsers) -> None:
