@@ -145,16 +145,16 @@ def loses_by_chance(logs, cutoff_s):
     return [PersonalModel(b"a model", 100, error=60.0, baseline_error=50.0) for _ in logs]
 
 
-def test_user_who_is_refused_for_little_evidence_ten_times_is_counted_once(
+def test_user_who_is_refused_for_little_evidence_again_and_again_is_counted_once(
     database, spark_config, people
 ):
     """The same hundred sets are no new evidence: neither against this user nor against another."""
     family = PersonalFamily("unlucky", loses_by_chance)
-    users = [[people[0].user_id]] * 10 + [[people[1].user_id]]
+    users = [[people[0].user_id]] * 3 + [[people[1].user_id]]
     *nights, newcomers = (train_personal(family, spark_config, users=some) for some in users)
     assert [(night.status, night.reasons) for night in nights] == [
         ("refused", {LITTLE_EVIDENCE: 1})
-    ] * 10
+    ] * 3
     assert not any("judged" in night.metrics for night in nights)
     assert newcomers.metrics["judged"]["later_sets"] == 200
     assert newcomers.reasons == {LITTLE_EVIDENCE: 1}

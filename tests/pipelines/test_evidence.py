@@ -70,7 +70,7 @@ def nights(database: Database) -> Nights:
 
 def test_each_user_counts_once_with_the_newest_evaluation(nights: Nights) -> None:
     nights.run({ANNA: 90, BEN: 20})
-    for _ in range(9):
+    for _ in range(10):  # refused for little evidence, she is tried again every night
         nights.run({ANNA: 100})
     assert nights.evidence() == [Evidence(100, OFF, LAST_OFF), Evidence(20, OFF, LAST_OFF)]
     assert nights.evidence(ANNA) == [Evidence(20, OFF, LAST_OFF)]
