@@ -1,7 +1,8 @@
 """`muvr backup` and `muvr restore`: the embedded node's tables in a folder, and back.
 
 Beside the backups is `erased.json`, the erased users with times, which every backup updates. A
-restore erases them again, and refuses a backup without it. Keys and passwords are in no backup:
+restore erases them again, and refuses a backup without it. Where the backup is a link, it reads the
+list beside the link and the one beside the folder itself. Keys and passwords are in no backup:
 after a restore on another machine all users must log in again.
 """
 
@@ -128,7 +129,7 @@ def restore(
     if Service(context.config, context.conf_path).status().running:
         raise BadBackup("The service runs; stop it first: muvr down")
     require_one_backup(folder)
-    erased = read_ledger(folder.resolve().parent / LEDGER)
+    erased = read_ledgers(folder)
     was_running = context.node.status().running
     if not was_running:
         _require_empty(context, tables_on_disk(context.node))
@@ -167,6 +168,20 @@ def remember_erased(context: CommandContext, folder: Path, now: datetime) -> int
     draft.write_text(json.dumps(known, indent=1))
     os.replace(draft, path)
     return len(known)
+
+
+def read_ledgers(folder: Path) -> list[UUID]:
+    """The users that the ledgers beside a backup name: beside its folder, and beside a link to it.
+
+    Old backups may be moved into an archive and linked back. Later backups then go on with the
+    ledger beside the link, and the one in the archive knows nobody who was erased since.
+
+    Raises:
+        BadBackup: there is neither, or one is not understood.
+    """
+    beside = [named.parent / LEDGER for named in (folder.absolute(), folder.resolve())]
+    found = {path for path in beside if path.exists()} or beside[:1]
+    return sorted({user for path in found for user in read_ledger(path)})
 
 
 def read_ledger(path: Path) -> list[UUID]:

@@ -184,9 +184,11 @@ def _node(context: CommandContext) -> Finding:
 
 def _service(context: CommandContext) -> Finding:
     """The service may be stopped on a machine that is well; one that runs has to answer."""
-    status = Service(context.config, context.conf_path).status()
+    service = Service(context.config, context.conf_path)
+    status = service.status()
     if not status.running:
-        return Finding("service", ok=True, says="not running", next_step="muvr up")
+        next_step = service.unheld() or "muvr up"
+        return Finding("service", ok=True, says="not running", next_step=next_step)
     return Finding(
         "service",
         ok=status.ready,

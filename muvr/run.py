@@ -79,11 +79,14 @@ def down(conf: Conf = None, as_json: AsJson = False) -> None:
     Example: `muvr down`
     """
     context = open_context(conf, as_json=as_json)
-    service = Service(context.config, context.conf_path).status().running
+    service = Service(context.config, context.conf_path)
+    running = service.status().running
     node = context.config.cassandra.own_node and context.node.status().running
-    stop_all(context, Started(node=node, service=service))
-    ran = "Stopped" if service or node else "Nothing ran"
+    stop_all(context, Started(node=node, service=running))
+    ran = "Stopped" if running or node else "Nothing ran"
     context.terminal.say(f"{ran}; the data is kept.")
+    if unheld := service.unheld():
+        context.terminal.say(unheld)
     context.terminal.answer({"running": False})
 
 

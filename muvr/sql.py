@@ -106,4 +106,4 @@ def _serve(context: CommandContext) -> None:
             "mart, for programs of this machine; Ctrl-C ends it."
         )
 
-    serve_mart(context.config, ready)
+    serve_mart(context.config, ready, context.terminal.say)

@@ -48,4 +48,4 @@ def _evaluated(
     )
 
 
-INTENSITY = PersonalFamily("intensity", learn_intensity)
+INTENSITY = PersonalFamily("intensity", learn_intensity, f"intensity-1 {SETTINGS}")

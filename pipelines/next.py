@@ -28,4 +28,4 @@ def _learn(log: SetLog, cutoff_s: float) -> PersonalModel:
     return PersonalModel(content, later, (1 - score.accuracy) * later, (1 - usual) * later)
 
 
-NEXT = PersonalFamily("next", learn_next)
+NEXT = PersonalFamily("next", learn_next, f"next-1 {SETTINGS}")

@@ -175,7 +175,7 @@ def _incumbents(job: Job, going: Set[InputLayout]) -> dict[str, IncumbentBytes]:
     ever replace that model.
     """
     incumbents: dict[str, IncumbentBytes] = {}
-    serving = asyncio.run(read_global_incumbents(job.database, FAMILY, job.run.started_at))
+    serving = asyncio.run(read_global_incumbents(job.database, FAMILY))
     for layout, stored in comparable(job, serving, going).items():
         try:
             from_bytes(stored[0])

@@ -11,11 +11,13 @@ import pyarrow as pa
 
 from models.activity.border_examples import fit_both_borders
 from models.activity.codec import from_bytes
+from models.activity.model import ActivityModel
 from models.exercise.codec import statistics_from_bytes, statistics_to_bytes
 from models.exercise.statistics import Statistics
 from pipelines.activity.examples import (
     BorderExamples,
     Borders,
+    LabelledStretch,
     border_examples_from_bytes,
     border_examples_to_bytes,
     examples_of,
@@ -83,8 +85,7 @@ class EvaluationContext:
     Attributes:
         border_context: that of the second pass.
         halves: border models, by layout.
-        incumbents: the serving models as bytes, and when the sets were done that may evaluate them,
-            by layout.
+        incumbents: the serving models as bytes, and what may evaluate them, by layout.
     """
 
     border_context: BorderContext
@@ -216,13 +217,26 @@ def _border_examples_row(group: pa.Table, layout: InputLayout, context: BorderCo
 
 def _seconds(group: pa.Table, user_id: str, layout: InputLayout, context: EvaluationContext) -> Row:
     incumbent = context.incumbents.get(layout)
+    stretches = labelled_stretches(group)
     single_user = layout in context.border_context.single_user
     seconds = evaluate_user(
-        examples_of(labelled_stretches(group), layout),
+        examples_of(stretches, layout),
         statistics_from_bytes(context.border_context.totals[layout]),
         layout,
         single_user=single_user,
         borders=lambda day: context.halves[layout].unseen_by(day if single_user else user_id),
-        incumbent=(from_bytes(incumbent[0]), incumbent[1]) if incumbent else None,
+        incumbent=_decoded(incumbent, stretches) if incumbent else None,
     )
     return {"seconds": json.dumps(asdict(seconds))}
+
+
+def _decoded(
+    incumbent: IncumbentBytes, stretches: Iterable[LabelledStretch]
+) -> tuple[ActivityModel, set[str]]:
+    """The serving model, and the days of a user that it was learned without."""
+    content, period = incumbent
+    oldest: dict[str, int] = {}
+    for stretch in stretches:
+        oldest[stretch.day] = min(stretch.revision, oldest.get(stretch.day, stretch.revision))
+    days = {day for day, revision in oldest.items() if period.covers_day(day, revision)}
+    return from_bytes(content), days

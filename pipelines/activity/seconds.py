@@ -5,7 +5,7 @@ with a set after it is found is not evaluated here, as it is the same for all mo
 for a watch that is worn the other way round, and drops short stretches without repetition.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +19,6 @@ from models.activity.untrained import untrained_segments
 from models.exercise.statistics import Statistics
 from models.signal.wrist import WristSignal
 from pipelines.activity.examples import Borders, day_sums, discriminant, sums_of
-from pipelines.keys import EvaluationPeriod
 from schemas.inputs import InputLayout
 
 Seconds = tuple[int, int, int]
@@ -50,7 +49,7 @@ def evaluate_user(
     *,
     single_user: bool,
     borders: Callable[[str], Borders],
-    incumbent: tuple[ActivityModel, EvaluationPeriod] | None = None,
+    incumbent: tuple[ActivityModel, Collection[str]] | None = None,
 ) -> EvaluatedSeconds:
     """Evaluate every rung on one user's days.
 
@@ -60,7 +59,7 @@ def evaluate_user(
         model_id: the layout.
         single_user: whether nobody else is in the total: then each day is held out, else the user.
         borders: gives the border models that were learned without a day, or without the user.
-        incumbent: the serving model, and when the sets were done that may evaluate it.
+        incumbent: the serving model, and the days after its training data.
     """
     seconds = EvaluatedSeconds()
     others = None if single_user else discriminant(total - sums_of(days), model_id)
@@ -75,7 +74,7 @@ def evaluate_user(
             own=plus(seconds.own, own),
             rhythm=plus(seconds.rhythm, rhythm_seconds(examples)),
         )
-        if incumbent is not None and incumbent[1].covers_day(day):
+        if incumbent is not None and day in incumbent[1]:
             seconds = replace(
                 seconds,
                 own_later=plus(seconds.own_later, own),

@@ -179,7 +179,7 @@ def _retire_global(
 
 def _former(job: Job, going: Set[InputLayout]) -> dict[InputLayout, IncumbentBytes]:
     """The global models that a full run's are compared with."""
-    serving = asyncio.run(read_global_incumbents(job.database, FAMILY, job.run.started_at))
+    serving = asyncio.run(read_global_incumbents(job.database, FAMILY))
     return comparable(job, serving, going)
 
 

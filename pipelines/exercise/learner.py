@@ -39,7 +39,7 @@ EVALUATION_FIT = FitSettings(low_rate=False)  # stored windows do not tell their
 
 @dataclass(frozen=True, slots=True)
 class Incumbent:
-    """A serving model, and when the sets were done that may evaluate it."""
+    """A serving model, and what may evaluate it."""
 
     model: ExerciseModel
     period: EvaluationPeriod
@@ -229,5 +229,6 @@ def _incumbent_hits(incumbent: Incumbent | None, late: Sequence[SetWithWindows])
     """The hits of a serving model on sets after its training data."""
     if incumbent is None:
         return hits_of(None, ())
-    later = [pair for pair in late if incumbent.period.covers(pair[0].started_at)]
+    period = incumbent.period
+    later = [(row, x) for row, x in late if period.covers(row.started_at, row.revision)]
     return hits_of(incumbent.model, later)

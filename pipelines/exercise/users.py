@@ -58,7 +58,7 @@ def learn_users(job: Job, scope: Scope, context: FitContext) -> LearnedUsers:
         for wave in waves(scope, len(pointers_in_effect(job.database, scope.keys, FAMILY))):
             serving = pointers_in_effect(job.database, wave.keys, FAMILY)
             incumbents = {
-                (str(user), layout): incumbent_of(model, job.run.started_at)
+                (str(user), layout): incumbent_of(model)
                 for (user, layout), model in read_serving(job.database, serving).items()
             }
             pass_ = learning_pass(replace(context, incumbents=incumbents))

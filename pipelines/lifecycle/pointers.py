@@ -27,7 +27,7 @@ OVERTAKEN = "the pointer moved, or a run was withdrawn, since the model was judg
 
 
 CLOCK_TOLERANCE = timedelta(hours=1)
-"""How far a set may be dated ahead of the server's clock and count as done."""
+"""How long after a run began its training data may end, as devices date it."""
 
 
 class Move(NamedTuple):
@@ -86,30 +86,26 @@ async def global_pointers(database: Database, family: str) -> dict[InputLayout, 
 
 
 async def read_global_incumbents(
-    database: Database, family: str, run_at: datetime
+    database: Database, family: str
 ) -> dict[InputLayout, IncumbentBytes]:
-    """A family's serving global models, by layout, for a run that began at `run_at`.
-
-    Those whose bytes were deleted are left out.
-    """
+    """A family's serving global models, by layout; those whose bytes were deleted are left out."""
     incumbents: dict[InputLayout, IncumbentBytes] = {}
     for layout, serving in (await global_pointers(database, family)).items():
         with suppress(NoModel):
             model = await Models(database).get(serving.key, serving.version)
-            incumbents[layout] = incumbent_of(model, run_at)
+            incumbents[layout] = incumbent_of(model)
     return incumbents
 
 
-def incumbent_of(model: StoredModel, run_at: datetime) -> IncumbentBytes:
-    """A stored model, and the sets that may evaluate it in a run that began at `run_at`.
+def incumbent_of(model: StoredModel) -> IncumbentBytes:
+    """A stored model, and what may evaluate it: only sets later than its training data.
 
-    Only sets later than its training data may. That does not end after the run that learned it
-    began, whatever its manifest says: one set of a device with a wrong clock would otherwise end
-    all comparison with it until then.
+    That does not end after the run that learned it began, whatever its manifest says: one set of a
+    device with a wrong clock would otherwise end all comparison with it until then.
     """
     newest_set_at = datetime.fromisoformat(str(model.manifest["trained_until"]))
     after = min(newest_set_at, model.created_at + CLOCK_TOLERANCE)
-    return model.content, EvaluationPeriod(after, run_at + CLOCK_TOLERANCE)
+    return model.content, EvaluationPeriod(after)
 
 
 def move_pointers(database: Database, pointers: Sequence[Move], run: Run) -> list[tuple[str, str]]:

@@ -17,6 +17,7 @@ from pyspark import SparkContext
 from pyspark.java_gateway import ensure_callback_server_started
 from pyspark.sql import SparkSession
 
+from pipelines.mart.duties import Duties
 from pipelines.mart.guard import require_readable
 from pipelines.mart.query import make_views
 from pipelines.mart.session import mart_session
@@ -161,12 +162,13 @@ def _require_free(port: int) -> None:
             )
 
 
-def serve_mart(config: Config, ready: Callable[[], None]) -> None:
+def serve_mart(config: Config, ready: Callable[[], None], warn: Callable[[str], None]) -> None:
     """Serve until this process is told to end; loopback only.
 
     Args:
         config: where the mart is, and the port.
         ready: is called as soon as clients may connect.
+        warn: is told what goes wrong while it serves.
 
     Raises:
         NoMart: nobody has refreshed it yet.
@@ -186,16 +188,18 @@ def serve_mart(config: Config, ready: Callable[[], None]) -> None:
     before_parse()
     server = start_server(spark)
     stopped, overdue = StoppedTasks(spark), OverdueQueries(spark, config.sql.seconds)
+    duties = Duties(
+        {
+            "Putting back settings": lambda: settings.restore(spark),
+            "Cancelling queries over the time limit": overdue.cancel,
+            "Ending tasks of stopped queries": stopped.end,
+        },
+        warn,
+    )
     shutdown = threading.Event()
-
-    def watch() -> None:
-        """What has to be looked after from time to time, until the server ends."""
-        while not shutdown.wait(EVERY_S):
-            settings.restore(spark)
-            overdue.cancel()
-            stopped.end()
-
-    watcher = threading.Thread(target=watch, name="sql-watcher", daemon=True)
+    watcher = threading.Thread(
+        target=duties.run_until, args=(shutdown, EVERY_S), name="sql-watcher", daemon=True
+    )
     watcher.start()
     ready()
     try:

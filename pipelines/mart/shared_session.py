@@ -13,6 +13,8 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+FORGOTTEN_AFTER_S = 30.0  # longer than the driver takes between two jobs of a query
+
 
 class FixedSettings:
     """The SQL settings of a session, as they were at the first call."""
@@ -32,22 +34,31 @@ class FixedSettings:
 
 
 class OverdueQueries:
-    """Cancels queries whose jobs were seen computing for longer than a limit."""
+    """Cancels queries whose jobs were seen computing for longer than a limit.
+
+    A query may be many short jobs, and have none at the moment of a call. So it is forgotten only
+    when none was seen for a while; Hive's server never uses the name of a group again.
+    """
 
     def __init__(
         self, spark: SparkSession, limit_s: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._spark, self._limit_s, self._clock = spark, limit_s, clock
-        self._first_seen_s: dict[str, float] = {}
+        self._seen_s: dict[str, tuple[float, float]] = {}  # when first, and when last
 
     def cancel(self) -> None:
         """Cancel those over the limit; to be called every few seconds."""
         now_s, context = self._clock(), self._spark.sparkContext
-        groups = self._computing()
-        self._first_seen_s = {name: self._first_seen_s.get(name, now_s) for name in groups}
-        for name, first_s in self._first_seen_s.items():
+        for name in self._computing():
+            first_s, _ = self._seen_s.get(name, (now_s, now_s))
+            self._seen_s[name] = first_s, now_s
             if now_s - first_s > self._limit_s:
                 context.cancelJobGroup(name)
+        self._seen_s = {
+            name: (first_s, last_s)
+            for name, (first_s, last_s) in self._seen_s.items()
+            if now_s - last_s < FORGOTTEN_AFTER_S
+        }
 
     def _computing(self) -> set[str]:
         """The job groups that compute: Hive's server makes one of each query."""

@@ -1,8 +1,8 @@
 """Whether a recipe of models per user may go live: by its error on later sets, against a baseline.
 
 A run over the users who changed evaluates few of them, and on few users a recipe that is better
-for most people loses by chance (decision 49). So its evidence is topped up with that of the runs
-before it, newest first, to a fixed number of sets.
+for most people loses by chance (decision 49). So its evidence is topped up to a fixed number of
+sets with what earlier runs found about other users (`pipelines.personal.evidence`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -38,12 +38,6 @@ class Evidence:
         sums = [(row["asked"], row["off"], row["last_off"]) for row in rows]
         return cls(*map(sum, zip(*sums, strict=True))) if sums else cls()
 
-    @classmethod
-    def recorded(cls, metrics: Mapping[str, Any]) -> "Evidence":
-        """The evidence in the metrics of a run; none where it evaluated nothing."""
-        sets = metrics.get("later_sets", 0)
-        return cls(sets, sets * metrics["error"], sets * metrics["last_error"]) if sets else cls()
-
     def as_metrics(self) -> dict[str, float]:
         """The evidence as a run records it; empty where there is none.
 
@@ -62,16 +56,13 @@ class Evidence:
         """With as many sets of earlier runs as `MIN_SETS_TO_JUDGE` lacks, at their mean errors.
 
         Args:
-            earlier: newest first.
+            earlier: newest first; no more of it is read than is needed.
 
         >>> Evidence(200, 90.0, 100.0).topped_up([Evidence(1600, 400.0, 800.0)])
         Evidence(sets=1000.0, error=290.0, baseline_error=500.0)
         """
-        total = self
-        for evidence in earlier:
-            missing = MIN_SETS_TO_JUDGE - total.sets
-            if missing <= 0:
-                break
+        total, rest = self, iter(earlier)
+        while (missing := MIN_SETS_TO_JUDGE - total.sets) > 0 and (evidence := next(rest, None)):
             share = min(1.0, missing / evidence.sets) if evidence.sets else 0.0
             total = Evidence(
                 total.sets + share * evidence.sets,

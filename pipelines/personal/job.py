@@ -37,6 +37,7 @@ from pipelines.lifecycle.user_models import (
     promote_users,
     retire_users,
 )
+from pipelines.personal.evidence import RECIPE, RUNS_BACK, earlier_evidence
 from pipelines.personal.gate import Evidence, vetoed
 from pipelines.personal.history import (
     COLUMNS,
@@ -62,7 +63,6 @@ from store.pointers import ServingVersion
 LATER_DAYS = 28
 USERS_PER_CALL = 64
 NEWEST_SET = "newest_set"  # key of a run's metrics: start of the newest set that it knows
-RUNS_BACK = 100  # most of them had nothing to do
 LEARNED = pa.schema(
     [*MODEL_FIELDS, ("outcome_metrics", pa.string()), ("sets", pa.int64())]
     + [(n, pa.float64()) for n in ("asked", "off", "last_off")]
@@ -96,10 +96,13 @@ class PersonalFamily:
         name: of the family.
         learn: from the logs of many users and the cut-off (seconds since the epoch), for each user
             a model, or the reason why there is none.
+        recipe: names what decides an evaluation besides the sets. A release that changes how the
+            family learns or evaluates changes it: evidence of another recipe does not count.
     """
 
     name: str
     learn: Learn
+    recipe: str = ""
 
 
 def train_personal(
@@ -162,7 +165,7 @@ def _digest(group: pa.Table) -> str:
 
 
 def _row(user_id: str, sets: int, data_digest: str, attempt: Attempt[Any]) -> Row:
-    """A row of `LEARNED`; the names in its metrics are those of stored manifests."""
+    """A row of `LEARNED`; the names in its metrics are those of stored manifests and outcomes."""
     result = attempt.value
     data = {"data_digest": data_digest}
     row: Row = {"user_id": user_id, "model_id": SETS, "sets": sets}
@@ -183,6 +186,7 @@ def _row(user_id: str, sets: int, data_digest: str, attempt: Attempt[Any]) -> Ro
         "environment": environment(),
         **data,
     }
+    row["outcome_metrics"] = json.dumps(data | metrics)
     learned = {"status": "learned", "reason": "", **metrics}
     return row | learned | model_columns(user_id, result.content, manifest)
 
@@ -197,7 +201,7 @@ def _learn(job: Job, family: PersonalFamily, users: Sequence[UUID] | None) -> li
         run.status = "not-learned"
         run.reasons[str(problem)] += 1
         return []
-    run.metrics[NEWEST_SET] = newest.isoformat()
+    run.metrics |= {NEWEST_SET: newest.isoformat(), RECIPE: family.recipe}
     cutoff_s = newest.timestamp() - LATER_DAYS * DAY_S
     pointers = sorted(pointer_keys(job.database, family.name, users))
     serving = pointers_in_effect(job.database, pointers, family.name)
@@ -210,7 +214,7 @@ def _learn(job: Job, family: PersonalFamily, users: Sequence[UUID] | None) -> li
     job.progress.step(f"{family.name}: users learned", len(rows), len(rows))
     run.counts["sets"] += sum(row["sets"] for row in rows)
     with run.step("promote"):
-        _promote(job, rows, serving)
+        _promote(job, family, rows, serving)
     return rows
 
 
@@ -250,7 +254,12 @@ def _frame(
     return learned
 
 
-def _promote(job: Job, rows: Sequence[Row], serving: Mapping[UserKey, ServingVersion]) -> None:
+def _promote(
+    job: Job,
+    family: PersonalFamily,
+    rows: Sequence[Row],
+    serving: Mapping[UserKey, ServingVersion],
+) -> None:
     """Judge the recipe, apply users' vetoes, move the pointers.
 
     `serving` is what served before they were learned.
@@ -259,9 +268,11 @@ def _promote(job: Job, rows: Sequence[Row], serving: Mapping[UserKey, ServingVer
     learned = [row for row in rows if row["status"] == "learned"]
     run.add_outcomes([outcome_of(row) for row in rows if row["status"] == "failed"])
     evidence = Evidence.of(learned)
-    earlier = _recorded_metrics(job)
     run.metrics |= evidence.as_metrics()
-    judged = evidence.topped_up(Evidence.recorded(metrics) for metrics in earlier)
+    evaluated = [UUID(row["user_id"]) for row in learned if row["asked"]]
+    judged = evidence.topped_up(
+        earlier_evidence(job.database, family.name, family.recipe, evaluated)
+    )
     if judged != evidence:
         run.metrics["judged"] = judged.as_metrics()
     if learned and judged.refusal:

@@ -46,10 +46,9 @@ async def _unchanged_outcome(
     database: Database, family: str, layout: str, user: UUID, digest: str, last: UUID | None
 ) -> UserOutcome | None:
     """The outcome of a user whose sets were read before; None where they are to be learned."""
-    metrics = json.dumps({"data_digest": digest})
     serving = await Champions(database).serving(ModelKey.of_user(user, layout, family))
     for before in await JobRuns(database).of_user(last, user) if last else ():
-        if before.metrics == metrics:
+        if json.loads(before.metrics).get("data_digest") == digest:
             carried = carried_over(before, serving.version if serving else None)
             if carried is not None:
                 return carried
@@ -58,6 +57,7 @@ async def _unchanged_outcome(
     manifest = await Models(database).manifest(serving.key, serving.version)
     if manifest is None or manifest.get("data_digest") != digest:
         return None
+    metrics = json.dumps({"data_digest": digest})
     return UserOutcome(user, layout, "unchanged", "", serving.version, metrics)
 
 

@@ -13,10 +13,11 @@ import subprocess
 import time
 import uuid
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from stat import S_ISDIR
 
 from schemas.errors import BadBackup, NodeFailed
 from schemas.progress import NoProgress, Progress
@@ -33,6 +34,8 @@ NODE_TABLES = frozenset({"migrations", "layout", "migration_lease", "job_leases"
 _CASSANDRA_FILES = frozenset({"manifest.json", "schema.cql"})
 _NODETOOL = "org.apache.cassandra.tools.NodeTool"
 _WITHIN_S = 600.0
+DRAFT_SUFFIX = ".muvr-draft"
+DRAFTS = (f".*{DRAFT_SUFFIX}", ".????????T??????Z.draft")  # the latter of earlier releases
 DRAFT_MAX_AGE_S = 86_400.0
 """No backup takes so long: an older draft was left by one that was killed."""
 
@@ -103,10 +106,8 @@ def _draft_of(folder: Path) -> Generator[Path]:
     have been erased since, and take the room of the next backup.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    for left in folder.parent.glob(".*.draft"):
-        if time.time() - left.stat().st_mtime > DRAFT_MAX_AGE_S:
-            shutil.rmtree(left, ignore_errors=True)
-    draft = folder.with_name(f".{folder.name}.draft")
+    _remove_old_drafts(folder.parent)
+    draft = folder.with_name(f".{folder.name}{DRAFT_SUFFIX}")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
     try:
@@ -115,6 +116,18 @@ def _draft_of(folder: Path) -> Generator[Path]:
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
+
+
+def _remove_old_drafts(parent: Path) -> None:
+    """Remove drafts that were left, and nothing else: other programs have hidden files there, too.
+
+    A draft that gets its final name meanwhile, or that another backup removes, is none any more.
+    """
+    for left in (path for pattern in DRAFTS for path in parent.glob(pattern)):
+        with suppress(FileNotFoundError):
+            status = left.lstat()
+            if S_ISDIR(status.st_mode) and time.time() - status.st_mtime > DRAFT_MAX_AGE_S:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _snapshot(node: EmbeddedNode, folder: Path, progress: Progress) -> tuple[BackupFile, ...]:

@@ -155,7 +155,7 @@ def test_a_node_started_for_a_failed_restore_is_stopped(
     def is_full(*_: object) -> None:
         raise BadBackup("The node is not empty.")
 
-    for name in ("require_one_backup", "read_ledger", "read_backup", "_require_known"):
+    for name in ("require_one_backup", "read_ledgers", "read_backup", "_require_known"):
         monkeypatch.setattr(f"muvr.backup.{name}", lambda *_: None)
     monkeypatch.setattr("muvr.backup._fill", is_full)
     monkeypatch.setattr(EmbeddedNode, "stop", lambda node: stopped.append(node))

@@ -210,7 +210,7 @@ def test_set_dated_a_year_ahead_does_not_end_the_comparison_with_the_serving_mod
     """One user's clock: the model of everybody is compared on the others' later days."""
     for person in range(2):
         keep(empty, walker(person), [stretch_of(10 * person, NOW)])
-    keep(empty, walker(2), [stretch_of(20, NOW + timedelta(days=365))])
+    keep(empty, walker(2), [stretch_of(20, NOW + timedelta(days=365), known_at=NOW)])
 
     def train(day: int):
         report = train_activity(

@@ -19,7 +19,6 @@ from pipelines.activity.examples import (
     sums_of,
 )
 from pipelines.activity.seconds import compared, evaluate_user, f1, seconds_by
-from pipelines.keys import EvaluationPeriod
 from tests.pipelines.workouts import (
     LAYOUT,
     NO_BORDERS,
@@ -31,7 +30,7 @@ from tests.pipelines.workouts import (
 )
 
 SET_S = sum(seconds for seconds, exercise in PARTS if exercise)
-LATER = EvaluationPeriod(NOW, NOW + timedelta(days=2))  # the second of two days
+LATER = {(NOW + timedelta(days=1)).date().isoformat()}  # the second of two days
 
 
 @pytest.fixture(scope="module")

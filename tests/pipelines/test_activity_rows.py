@@ -28,6 +28,7 @@ from pipelines.activity.rows import (
     total_of,
 )
 from pipelines.activity.seconds import f1
+from pipelines.keys import EvaluationPeriod
 from schemas.errors import BadSamples
 from tests.pipelines.workouts import (
     LAYOUT,
@@ -139,6 +140,28 @@ def test_single_user_is_split_into_halves_by_day(whole):
     worst, best = own(bad, bad), own(good, good)
     assert worst < own(good, bad) < best
     assert worst < own(bad, good) < best
+
+
+def test_day_dated_ahead_evaluates_only_an_incumbent_that_was_learned_without_it(whole):
+    """Its date does not tell: the revision is the time of the server."""
+    day, learned_at = NOW + timedelta(hours=18), NOW + timedelta(hours=1)
+    key = (str(walker(0)), LAYOUT)
+    incumbents = {LAYOUT: (to_bytes(whole), EvaluationPeriod(learned_at))}
+
+    def exercise_s(*known_at) -> int:
+        dated = [stretch_of(2 + n, day, known_at=at) for n, at in enumerate(known_at)]
+        table = partition(0, stretch_of(1), *dated)
+        context = border_context(sums_row(key, table))
+        border_rows = borders_row(key, table, context=context)
+        context = evaluation_context(context, border_rows, incumbents)
+        [row] = evaluation_row(key, table, context=context)
+        true_positives, _, false_negatives = json.loads(row["seconds"])["incumbent"]
+        return true_positives + false_negatives
+
+    old, new = learned_at, learned_at + timedelta(seconds=1)
+    assert exercise_s(old) == 0
+    assert exercise_s(new) > 0
+    assert exercise_s(new, old) == 0, "a day is never on both sides"
 
 
 def test_broken_rows_fail_with_a_reason():

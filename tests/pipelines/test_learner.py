@@ -15,6 +15,7 @@ from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import WindowRecipe
 from pipelines.keys import EvaluationPeriod
 from schemas.errors import BadSamples, NotEnoughLabels
+from schemas.times import us_of
 from tests.pipelines.people import NOW, sets_of
 
 RECIPE = Recipe("test")
@@ -97,25 +98,27 @@ def test_evaluated_own_and_global_models_have_not_seen_the_late_sets(people, mem
 def test_incumbent_is_evaluated_only_on_sets_after_its_training(people):
     until = people[0][-3].started_at
     model = from_bytes(learn_user(people[0], "wrist-acc6", RECIPE).content)
-    incumbent = Incumbent(model, EvaluationPeriod(until, people[0][-1].started_at))
+    incumbent = Incumbent(model, EvaluationPeriod(until))
     learned = learn_user(people[0], "wrist-acc6", RECIPE, incumbent=incumbent)
     assert set(learned.incumbent.sets) == {row.set_id for row in people[0][-2:]}
 
 
-def test_incumbent_is_not_evaluated_on_a_set_dated_after_the_run(people):
-    """The device's clock was a year ahead: the incumbent may have learned the set."""
+@pytest.mark.parametrize("by", [timedelta(hours=8), timedelta(days=365)])
+def test_set_dated_ahead_evaluates_only_an_incumbent_that_was_learned_without_it(people, by):
+    """Its date does not tell: the revision is the time of the server."""
     until = people[0][-3].started_at
-    ahead = replace(people[0][-1], started_at=people[0][-1].started_at + timedelta(days=365))
+    ahead = replace(people[0][-1], started_at=people[0][-1].started_at + by)
     model = from_bytes(learn_user(people[0], "wrist-acc6", RECIPE).content)
-    incumbent = Incumbent(model, EvaluationPeriod(until, people[0][-1].started_at))
-    sets = [*people[0][:-1], ahead]
-    learned = learn_user(sets, "wrist-acc6", RECIPE, incumbent=incumbent)
-    assert set(learned.incumbent.sets) == {people[0][-2].set_id}
+    incumbent = Incumbent(model, EvaluationPeriod(until))
+    for revision, counted in ((us_of(until), ()), (us_of(until) + 1, (ahead.set_id,))):
+        sets = [*people[0][:-1], replace(ahead, revision=revision)]
+        learned = learn_user(sets, "wrist-acc6", RECIPE, incumbent=incumbent)
+        assert set(learned.incumbent.sets) == {people[0][-2].set_id, *counted}
 
 
 def test_former_global_model_is_evaluated_only_on_users_outside_the_new_one(people, everybody):
     until = people[0][-3].started_at  # of a set that is in the late part
-    period = EvaluationPeriod(until, people[0][-1].started_at)
+    period = EvaluationPeriod(until)
     former = Incumbent(everybody.model, period)
     stranger, member = (
         learn_user(people[0], "wrist-acc6", RECIPE, everybody, is_member=within, former=former)

@@ -44,18 +44,14 @@ def test_refusal_says_whether_evidence_was_lacking(evidence, refusal):
     assert evidence.refusal == refusal
 
 
-def test_evidence_survives_the_record_of_a_run():
-    for evidence in (WINNING, Evidence(7, 3.0, 4.0), Evidence()):
-        recorded = Evidence.recorded(evidence.as_metrics())
-        assert recorded.sets == evidence.sets
-        assert recorded.error == pytest.approx(evidence.error)
-        assert recorded.baseline_error == pytest.approx(evidence.baseline_error)
+def test_earlier_runs_are_read_only_as_far_as_they_are_needed():
+    def runs():
+        yield Evidence()
+        yield WINNING
+        raise AssertionError("the oldest run was read")
 
-
-def test_runs_without_evaluation_add_nothing():
-    assert Evidence(5, 1.0, 2.0).topped_up([Evidence.recorded({"newest_set": "2026"})]) == Evidence(
-        5, 1.0, 2.0
-    )
+    assert Evidence(5, 2.0, 2.0).topped_up(runs()).sets == MIN_SETS_TO_JUDGE
+    assert LOSING.topped_up(runs()) == LOSING
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ import threading
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+import pytest
+
 from pipelines.exercise.gate import MIN_SETS
 from pipelines.exercise.promotion import ModelCandidate, promote, verdicts_of
 from pipelines.lifecycle.pointers import (
@@ -21,6 +23,7 @@ from pipelines.lifecycle.pointers import (
 )
 from pipelines.lifecycle.runs import Run
 from schemas.ids import version_of
+from schemas.times import us_of
 from store.champions import Champions
 from store.database import Database
 from store.models import ModelKey, Models, StoredModel
@@ -186,23 +189,38 @@ def test_model_that_was_not_stored_is_not_promoted(database: Database) -> None:
     assert learner.serves() == b"first"
 
 
-def test_incumbent_trained_on_a_set_dated_in_the_future_is_evaluated_on_later_sets() -> None:
-    """Otherwise one set of a device whose clock is a year ahead ends all comparison for a year."""
-    ahead = {"trained_until": (NOW + timedelta(days=365)).isoformat()}
-    key = ModelKey.of_global("wrist-acc6", "activity")
-    model = StoredModel.of(key, b"a model", ahead, uuid4(), NOW)
-    run_at = NOW + timedelta(days=2)
-    content, period = incumbent_of(model, run_at)
+@pytest.mark.parametrize("ahead", [timedelta(hours=8), timedelta(days=365)])
+def test_incumbent_trained_on_a_set_dated_in_the_future_is_evaluated_on_later_sets(
+    ahead: timedelta,
+) -> None:
+    """Otherwise one set of a device whose clock is a year ahead ends all comparison for a year.
+
+    And the sets of one whose clock is hours ahead would evaluate what was learned from them.
+    """
+    content, period = incumbent_of(model_trained_until(NOW + ahead))
     assert content == b"a model"
-    later, second = NOW + timedelta(days=1), timedelta(seconds=1)
-    assert [period.covers(at) for at in (NOW, later, run_at, NOW + timedelta(days=364))] == [
-        *(False, True, True, False),
-    ]
-    assert [period.covers(run_at + CLOCK_TOLERANCE + by) for by in (0 * second, second)] == [
-        *(True, False),
-    ]
-    honest = model._replace(manifest={"trained_until": (NOW - second).isoformat()})
-    assert incumbent_of(honest, run_at)[1].covers(NOW)
+    first, second = NOW - timedelta(minutes=30), NOW + timedelta(days=1)  # when they were done
+    assert not period.covers(first + ahead, us_of(first)), "it was learned from this set"
+    assert period.covers(second + ahead, us_of(second))
+    assert period.covers(second, us_of(second)), "a set of somebody whose clock is right"
+    assert not period.covers(NOW, us_of(second)), "an old set, corrected or sent late"
+
+
+def test_incumbent_is_evaluated_on_all_sets_after_its_newest() -> None:
+    second = timedelta(seconds=1)
+    period = incumbent_of(model_trained_until(NOW - second))[1]
+    assert period.covers(NOW, us_of(NOW))
+    assert not period.covers(NOW - second, us_of(NOW))
+    slightly_ahead = incumbent_of(model_trained_until(NOW + CLOCK_TOLERANCE))[1]
+    later = NOW + CLOCK_TOLERANCE + second
+    assert slightly_ahead.covers(later, us_of(later))
+
+
+def model_trained_until(at: datetime) -> StoredModel:
+    """A model that was learned at `NOW`."""
+    key = ModelKey.of_global("wrist-acc6", "activity")
+    manifest = {"trained_until": at.isoformat()}
+    return StoredModel.of(key, b"a model", manifest, uuid4(), NOW)
 
 
 def candidate(database: Database, own: dict[str, bool], sets: int = 3) -> ModelCandidate:

@@ -2,12 +2,15 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
-from pipelines.mart.shared_session import FixedSettings, OverdueQueries
+from pipelines.mart.shared_session import FORGOTTEN_AFTER_S, FixedSettings, OverdueQueries
+from pipelines.mart.stopped_tasks import EVERY_S
 
 LIMIT_S = 40.0
 
@@ -47,3 +50,41 @@ def test_query_over_the_limit_is_cancelled(spark: SparkSession) -> None:
             query.result(timeout=30)
     overdue.cancel()
     assert overdue._computing() == set()
+
+
+class ScriptedQueries(OverdueQueries):
+    """Queries that compute at the moments of a script, two seconds apart."""
+
+    def __init__(self, *computing: set[str]) -> None:
+        self.cancelled: list[tuple[float, str]] = []
+        self.now_s, self.computing = 0.0, iter(computing)
+        context = SimpleNamespace(
+            cancelJobGroup=lambda name: self.cancelled.append((self.now_s, name))
+        )
+        super().__init__(
+            cast("SparkSession", SimpleNamespace(sparkContext=context)), LIMIT_S, lambda: self.now_s
+        )
+
+    def _computing(self) -> set[str]:
+        return next(self.computing)
+
+    def follow(self, rounds: int) -> None:
+        for _ in range(rounds):
+            self.cancel()
+            self.now_s += EVERY_S
+
+
+def test_query_of_many_short_jobs_keeps_its_clock_while_it_plans_the_next() -> None:
+    rounds = 24
+    queries = ScriptedQueries(*({"short"} if n % 2 == 0 else set() for n in range(rounds)))
+    queries.follow(rounds)
+    assert queries.cancelled == [(44.0, "short")]
+
+
+def test_query_that_computes_no_more_is_forgotten() -> None:
+    silent = [set[str]()] * int(FORGOTTEN_AFTER_S / EVERY_S)
+    queries = ScriptedQueries({"ended"}, *silent)
+    queries.follow(len(silent))
+    assert queries._seen_s.keys() == {"ended"}
+    queries.follow(1)
+    assert queries._seen_s == {}

@@ -62,11 +62,15 @@ def workout(seed: int, at: datetime = NOW) -> tuple[Recording, list[tuple[int, i
     return Recording((pieces[0],), (pieces[1],), "left"), spans
 
 
-def stretch_of(seed: int, at: datetime = NOW, samples: bytes | None = None) -> StoredStretch:
-    """A workout as a row of `labelled_stretches`."""
+def stretch_of(
+    seed: int, at: datetime = NOW, samples: bytes | None = None, *, known_at: datetime | None = None
+) -> StoredStretch:
+    """A workout as a row of `labelled_stretches`; its device's clock is right unless `known_at`."""
     recording, spans = workout(seed, at)
     end = at + timedelta(seconds=sum(seconds for seconds, _ in PARTS))
-    metadata = StretchMetadata(LAYOUT, UUID(int=seed + 1), at, end, tuple(spans), us_of(at))
+    metadata = StretchMetadata(
+        LAYOUT, UUID(int=seed + 1), at, end, tuple(spans), us_of(known_at or at)
+    )
     return StoredStretch(
         metadata, samples or pack_pieces(recording.acc, recording.gyro, recording.side)
     )

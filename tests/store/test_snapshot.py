@@ -11,7 +11,7 @@ import pytest
 
 from store.node import snapshot
 from store.node.process import EmbeddedNode
-from store.node.snapshot import DRAFT_MAX_AGE_S, make_backup
+from store.node.snapshot import DRAFT_MAX_AGE_S, DRAFT_SUFFIX, make_backup
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 
@@ -43,10 +43,45 @@ def test_failed_backup_leaves_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("full_disk")
 def test_backup_removes_drafts_of_killed_ones_but_not_of_one_under_way(tmp_path: Path) -> None:
-    killed, under_way = tmp_path / ".20261127T000000Z.draft", tmp_path / ".20261128T230000Z.draft"
-    for draft, age_s in ((killed, DRAFT_MAX_AGE_S + 60), (under_way, DRAFT_MAX_AGE_S - 60)):
-        draft.mkdir()
-        os.utime(draft, (time.time() - age_s,) * 2)
+    under_way = tmp_path / f".20261128T230000Z{DRAFT_SUFFIX}"
+    for name in (f".20261127T000000Z{DRAFT_SUFFIX}", ".20261127T000000Z.draft", under_way.name):
+        (tmp_path / name).mkdir()
+        age(tmp_path / name, DRAFT_MAX_AGE_S + (-60 if name == under_way.name else 60))
     with pytest.raises(OSError, match="No space left"):
         backup(tmp_path / "20261129T000000Z")
     assert list(tmp_path.iterdir()) == [under_way]
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_backup_removes_nothing_of_other_programs(tmp_path: Path) -> None:
+    backups, elsewhere = tmp_path / "backups", tmp_path / "elsewhere"
+    theirs, file = backups / ".letters.draft", backups / f".a file{DRAFT_SUFFIX}"
+    link = backups / f".a link{DRAFT_SUFFIX}"
+    for folder in (theirs, elsewhere):
+        folder.mkdir(parents=True)
+        (folder / "letter").touch()
+    file.touch()
+    link.symlink_to(elsewhere)
+    for path in (theirs, file, link):
+        age(path, 2 * DRAFT_MAX_AGE_S)
+    with pytest.raises(OSError, match="No space left"):
+        backup(backups / "20261129T000000Z")
+    assert sorted(backups.iterdir()) == sorted([theirs, file, link])
+    assert (theirs / "letter").exists()
+    assert (elsewhere / "letter").exists()
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_draft_that_is_renamed_meanwhile_does_not_stop_a_backup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another backup has ended between the listing and the look at its draft."""
+    renamed = tmp_path / f".20261128T230000Z{DRAFT_SUFFIX}"
+    monkeypatch.setattr(Path, "glob", lambda *_: iter([renamed]))
+    with pytest.raises(OSError, match="No space left"):
+        backup(tmp_path / "20261129T000000Z")
+
+
+def age(path: Path, seconds: float) -> None:
+    """Date a file or folder back; of a link, the link itself."""
+    os.utime(path, (time.time() - seconds,) * 2, follow_symlinks=False)

@@ -1,0 +1,59 @@
+"""What the runs before one found about a recipe: the newest evaluation of each other user."""
+
+import asyncio
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+from uuid import UUID
+
+from pipelines.lifecycle.pointers import WITHDRAWN
+from pipelines.personal.gate import Evidence
+from store.champions import Champions
+from store.database import Database
+from store.jobs import JobRun, JobRuns, UserOutcome
+
+RECIPE = "recipe"  # key of a run's metrics: the name of the recipe that it judged
+RUNS_BACK = 100  # most of them had nothing to do
+CARRIED_OVER = ("unchanged", WITHDRAWN)
+"""Outcomes that may repeat an evaluation of the run before, or whose model nobody wants."""
+
+
+def earlier_evidence(
+    database: Database, family: str, recipe: str, users: Iterable[UUID]
+) -> Iterator[Evidence]:
+    """The evidence of a family's earlier runs, newest first, each read when it is asked for.
+
+    A user counts once, in the newest run that evaluated them: a user with few sets is learned again
+    every night, and would otherwise be counted again every night. Runs that failed, were withdrawn
+    or judged another recipe say nothing. The evaluations are in the users' outcomes, so that they
+    expire, and go with an erased user.
+
+    Args:
+        database: with the runs and their outcomes.
+        family: whose runs.
+        recipe: as of `PersonalFamily`.
+        users: those who are not to be counted: the run that is judged has evaluated them.
+    """
+    seen = set(users)
+    withdrawn = set(asyncio.run(Champions(database).withdrawn()))
+    for run in asyncio.run(JobRuns(database).newest(family, limit=RUNS_BACK)):
+        if run.run_id in withdrawn or not _judged(run, recipe):
+            continue
+        outcomes = asyncio.run(JobRuns(database).users(run.run_id))
+        found = {user: row for user, row in _evaluated(outcomes) if user not in seen}
+        seen |= found.keys()
+        yield Evidence.of(found.values())
+
+
+def _judged(run: JobRun, recipe: str) -> bool:
+    """Whether a run ended and evaluated models of a recipe on later sets."""
+    same = run.metrics.get(RECIPE) == recipe
+    return same and run.status != "failed" and bool(run.metrics.get("later_sets"))
+
+
+def _evaluated(outcomes: Iterable[UserOutcome]) -> Iterator[tuple[UUID, dict[str, Any]]]:
+    """The users whom a run has evaluated on later sets, with the numbers."""
+    for outcome in outcomes:
+        metrics = json.loads(outcome.metrics)
+        if outcome.status not in CARRIED_OVER and metrics.get("asked"):
+            yield outcome.user_id, metrics

@@ -1,0 +1,102 @@
+"""What a run of personal models takes from the runs before it: each user's newest evaluation."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from pipelines.lifecycle.runs import run_id_at
+from pipelines.personal.evidence import RECIPE, earlier_evidence
+from pipelines.personal.gate import Evidence
+from schemas.inputs import SETS
+from schemas.statuses import RunStatus
+from store.champions import Champions
+from store.database import Database
+from store.jobs import JobRuns, UserOutcome
+
+NOW = datetime(2026, 11, 21, 3, tzinfo=UTC)
+ANNA, BEN = UUID(int=1), UUID(int=2)
+OFF, LAST_OFF = 6.0, 5.0
+
+
+class Nights:
+    """Runs of one family, one each night."""
+
+    def __init__(self, database: Database) -> None:
+        self.database, self.family, self.nights = database, f"family-{uuid4().hex[:8]}", 0
+
+    def run(
+        self,
+        asked: Mapping[UUID, int],
+        status: RunStatus = "refused",
+        *,
+        recipe: str = "load-1",
+        outcome: str = "refused",
+    ) -> UUID:
+        """A night on which users were evaluated on so many later sets."""
+        at = NOW + timedelta(days=self.nights)
+        run_id, runs = run_id_at(at), JobRuns(self.database)
+        self.nights += 1
+        rows = [
+            UserOutcome(user, SETS, outcome, "", "", metrics_of(sets))
+            for user, sets in asked.items()
+        ]
+        metrics = {RECIPE: recipe, "later_sets": sum(asked.values())}
+        asyncio.run(runs.start(self.family, run_id, {}, at))
+        asyncio.run(runs.write_users(run_id, rows))
+        asyncio.run(
+            runs.finish(self.family, run_id, status, at, counts={}, metrics=metrics, reasons={})
+        )
+        return run_id
+
+    def evidence(self, *users: UUID) -> list[Evidence]:
+        """What the next run is judged by besides its own evaluation of `users`."""
+        found = earlier_evidence(self.database, self.family, "load-1", users)
+        return [evidence for evidence in found if evidence.sets]
+
+
+def metrics_of(sets: int) -> str:
+    """The metrics of a user's outcome."""
+    return json.dumps({"data_digest": "1", "asked": sets, "off": OFF, "last_off": LAST_OFF})
+
+
+@pytest.fixture
+def nights(database: Database) -> Nights:
+    return Nights(database)
+
+
+def test_each_user_counts_once_with_the_newest_evaluation(nights: Nights) -> None:
+    nights.run({ANNA: 90, BEN: 20})
+    for _ in range(10):  # refused for little evidence, she is tried again every night
+        nights.run({ANNA: 100})
+    assert nights.evidence() == [Evidence(100, OFF, LAST_OFF), Evidence(20, OFF, LAST_OFF)]
+    assert nights.evidence(ANNA) == [Evidence(20, OFF, LAST_OFF)]
+    assert nights.evidence(ANNA, BEN) == []
+
+
+def test_a_run_without_later_sets_of_a_user_leaves_the_evaluation_before(nights: Nights) -> None:
+    nights.run({ANNA: 90})
+    nights.run({ANNA: 0, BEN: 20})
+    assert nights.evidence() == [Evidence(20, OFF, LAST_OFF), Evidence(90, OFF, LAST_OFF)]
+
+
+def test_failed_and_withdrawn_runs_and_those_of_another_recipe_say_nothing(nights: Nights) -> None:
+    nights.run({ANNA: 90})
+    nights.run({ANNA: 91}, "failed")
+    withdrawn = nights.run({ANNA: 92}, "done", outcome="promoted")
+    nights.run({ANNA: 93}, "done", recipe="load-2", outcome="promoted")
+    nights.run({ANNA: 94}, "done", outcome="unchanged")  # read before: nothing new
+    assert [evidence.sets for evidence in nights.evidence()] == [92]
+    asyncio.run(Champions(nights.database).withdraw(withdrawn, "a test", NOW))
+    assert [evidence.sets for evidence in nights.evidence()] == [90]
+
+
+def test_outcomes_of_an_earlier_release_say_nothing(nights: Nights) -> None:
+    """They name no numbers, and their runs no recipe."""
+    run_id = nights.run({ANNA: 90})
+    old = UserOutcome(ANNA, SETS, "refused", "", "", '{"data_digest": "1"}')
+    asyncio.run(JobRuns(nights.database).write_users(run_id, [old]))
+    assert nights.evidence() == []
