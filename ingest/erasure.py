@@ -91,12 +91,8 @@ async def erase_user(
     await users.reassign_subject(user_id)
     deleted = {"logins": len(await Logins(database).of_user(user_id))}
     await Logins(database).revoke_all(user_id)
-    keys = await user_rows.keys(user_id, now)
-    for table in USER_TABLES:
-        deleted[table] = await user_rows.count(table, keys)
-        await user_rows.delete(table, keys, now)
-        if table == "sessions":  # from now on no part can be registered (ingest.uploads)
-            keys = await user_rows.keys(user_id, now, keys)
+    keys, rows = await _delete_tables(user_rows, user_id, now)
+    deleted |= rows
     followers = await user_rows.followers(user_id)
     await user_rows.unfollow(followers, user_id, now)
     deleted["follows of others"] = len(followers)
@@ -113,6 +109,19 @@ async def erase_user(
         ended_at = now + timedelta(seconds=time.monotonic() - began_s)
     await Journal(database).announce(user_id, ERASURE_DONE, us_of(ended_at))
     return Erasure(deleted=deleted, remains=dict(REMAINS))
+
+
+async def _delete_tables(
+    user_rows: UserRows, user_id: UUID, now: datetime
+) -> tuple[UserKeys, dict[str, int]]:
+    """Delete a user's rows of every table; all keys of them, and how many rows there were."""
+    keys, deleted = await user_rows.keys(user_id, now), dict[str, int]()
+    for table in USER_TABLES:
+        deleted[table] = await user_rows.count(table, keys)
+        await user_rows.delete(table, keys, now)
+        if table == "sessions":  # from now on no part can be registered (ingest.uploads)
+            keys = await user_rows.keys(user_id, now, keys)
+    return keys, deleted
 
 
 async def _delete_results(user_rows: UserRows, keys: UserKeys, now: datetime) -> dict[str, int]:

@@ -1,13 +1,9 @@
 """`muvr backup` and `muvr restore`: the embedded node's tables in a folder, and back.
 
-Beside the backups is `erased.json`, the erased users with times, which every backup updates. A
-restore erases them again, and refuses a backup without it. Where the backup is a link, it reads the
-list beside the link and the one beside the folder itself. Keys and passwords are in no backup:
-after a restore on another machine all users must log in again.
+A restore erases again who was erased since (`muvr.erased_ledger`). Keys and passwords are in no
+backup: after a restore on another machine all users must log in again.
 """
 
-import json
-import os
 from collections.abc import Sequence, Set
 from datetime import datetime
 from pathlib import Path
@@ -16,8 +12,9 @@ from uuid import UUID
 
 import typer
 
-from ingest.erasure import ERASED, announce_erasure, erase_user
+from ingest.erasure import announce_erasure, erase_user
 from muvr.context import CommandContext, open_context
+from muvr.erased_ledger import read_ledgers, remember_erased
 from muvr.options import AsJson, Conf
 from muvr.service import Service
 from muvr.terminal import plural
@@ -35,9 +32,7 @@ from store.node.snapshot import (
     restore_files,
     tables_on_disk,
 )
-from store.watermarks import CHANGES_KEPT, Watermarks
 
-LEDGER = "erased.json"
 STOPPING = "stopping Cassandra"
 COUNTED = {
     **dict.fromkeys(("users", "sessions", "samples", "journal", "sets"), "user_id"),
@@ -153,50 +148,6 @@ def restore(
         f"Erased again: {len(erased)}. Next: muvr up, with paths.data: {context.config.paths.data}"
     )
     context.terminal.answer({"made_at": saved.made_at, "rows": rows, "erased_again": len(erased)})
-
-
-def remember_erased(context: CommandContext, folder: Path, now: datetime) -> int:
-    """Add recently erased users to the ledger of a folder of backups; how many it lists now."""
-    path = folder / LEDGER
-    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-    recently_erased = context.run_async(
-        lambda database: Watermarks(database).changed_users([ERASED], now - CHANGES_KEPT, now)
-    )
-    for user_id in recently_erased:
-        known.setdefault(str(user_id), now.isoformat())
-    draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(known, indent=1))
-    os.replace(draft, path)
-    return len(known)
-
-
-def read_ledgers(folder: Path) -> list[UUID]:
-    """The users that the ledgers beside a backup name: beside its folder, and beside a link to it.
-
-    Old backups may be moved into an archive and linked back. Later backups then go on with the
-    ledger beside the link, and the one in the archive knows nobody who was erased since.
-
-    Raises:
-        BadBackup: there is neither, or one is not understood.
-    """
-    beside = [named.parent / LEDGER for named in (folder.absolute(), folder.resolve())]
-    found = {path for path in beside if path.exists()} or beside[:1]
-    return sorted({user for path in found for user in read_ledger(path)})
-
-
-def read_ledger(path: Path) -> list[UUID]:
-    """The users that backups of a folder found erased.
-
-    Raises:
-        BadBackup: there is no such file, which every backup leaves, or it is not understood.
-    """
-    try:
-        return [UUID(user_id) for user_id in dict(json.loads(path.read_text()))]
-    except (OSError, ValueError, TypeError) as problem:
-        raise BadBackup(
-            f"{path} cannot be read ({type(problem).__name__}): without the list of erased users "
-            "they would come back. Every `muvr backup` leaves it beside its folder: copy both."
-        ) from problem
 
 
 def to_the_second(made_at: str) -> str:

@@ -12,7 +12,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from ingest.erasure import erase_user
-from muvr.backup import LEDGER, _count, _erase_again, backup, restore
+from muvr.backup import _count, _erase_again, backup, restore
+from muvr.erased_ledger import LEDGER
 from schemas.errors import BadBackup
 from store.connection import connect
 from store.database import Database
