@@ -138,7 +138,7 @@ def test_clock_set_back_by_seconds_splits_a_session_by_its_numbers(
         starts = [[piece.t0_ns for piece in recording.acc] for recording in recordings]
         assert starts == [[piece.t0_ns for piece in half] for half in (old, new)]
         if first < 128:  # the session's note looks no further
-            notes = tuple(await session_notes(one.records, one.user, session))
+            notes = tuple(await session_notes(one.records, one.user, session, NOW))
             assert f"acc: {CLOCK_WENT_BACK}" in notes
 
     asyncio.run(story())

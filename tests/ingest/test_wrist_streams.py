@@ -17,7 +17,7 @@ from models.signal.pieces import Piece, Recording
 from schemas.events import Completion
 from store.sessions import SessionRow
 from tests.ingest.histories import CHUNKS, LIMITS, STREAM
-from tests.ingest.recorded_session import GYRO, RecordedSession
+from tests.ingest.recorded_session import GYRO, NOW, RecordedSession
 
 NS = 10**9
 Stream = dict[str, Any]
@@ -198,7 +198,7 @@ def test_streams_of_one_sensor_and_place_are_read_in_turn_and_others_are_noted(
         for recording in (whole, *parts):
             assert recording is not None
             assert (seconds_of(recording.acc), seconds_of(recording.gyro)) == (acc, gyro)
-        notes = await session_notes(one.records, one.user, row)
+        notes = await session_notes(one.records, one.user, row, NOW)
         assert [n for n in notes if "not-used" in n] == [f"{name}: is-not-used" for name in unused]
 
     asyncio.run(story())
