@@ -30,8 +30,8 @@ TOPIC: Topic = "stretches"
 MARGIN_NS = 60 * NS_PER_S
 """Idle time taken before the first and after the last set of a session."""
 
-MAX_GAP_NS = 300 * NS_PER_S
-"""A longer pause may hold an unlabelled set: only its margins are taken."""
+MAX_GAP_NS = 2 * MARGIN_NS
+"""A longer pause may hold a set that nobody confirmed: only its margins are taken (decision 56)."""
 
 MAX_STRETCH_NS = 300 * NS_PER_S
 """The longest stretch in one row: half an hour in one blob would be too much for a page of rows."""
