@@ -5,6 +5,7 @@ when they synchronise. Ordered by time alone, the chunks before and after the ch
 interleaved.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -16,8 +17,7 @@ CLOCK_WENT_BACK = "clock-went-back"
 LARGE_STEP_NS = 60 * NS_PER_S  # back by more is another clock, whatever lies around it
 MIN_CLOCK_STEP_NS = 3 * NS_PER_S // 2  # back by less is a correction, a delay or drift
 MAX_RATE_ERROR = 0.15  # of a chunk's duration: so much sooner it may be over than its rate says
-MAX_OVERLAP_NS = NS_PER_S  # consecutive chunks may overlap by as much
-MAX_OVERLAP_SHARE = 0.4  # and by this share of the shorter one
+MAX_OVERLAP_NS = NS_PER_S  # where one part ends and the next begins, they may overlap by as much
 
 
 def split_by_clock(chunks: Sequence[ChunkMetadata]) -> list[list[ChunkMetadata]]:
@@ -97,14 +97,18 @@ def are_interleaved(parts: Sequence[Sequence[ChunkMetadata]]) -> bool:
 
     If not, ordering by time is right: also for streams whose numbers do not follow time.
     """
-    timed = [(chunk.t0_ns, end_ns_of(chunk), k) for k, part in enumerate(parts) for chunk in part]
-    return any(
-        before[2] != after[2] and before[1] - after[0] > _most_overlap_ns(before, after)
-        for before, after in pairwise(sorted(timed))
-    )
+    return overlap([[(chunk.t0_ns, end_ns_of(chunk)) for chunk in part] for part in parts])
 
 
-def _most_overlap_ns(*spans: tuple[int, int, int]) -> float:
-    """How long chunks with these starts and ends may overlap if one follows the other."""
-    shorter_ns = min(end_ns - start_ns for start_ns, end_ns, _ in spans)
-    return min(MAX_OVERLAP_NS, MAX_OVERLAP_SHARE * shorter_ns)
+def overlap(parts: Sequence[Sequence[tuple[int, int]]]) -> bool:
+    """Whether two parts overlap by more than a second in all, however short their chunks.
+
+    Args:
+        parts: first and last nanosecond of the chunks of each.
+    """
+    timed = sorted((*span, k) for k, part in enumerate(parts) for span in part)
+    shared_ns: Counter[frozenset[int]] = Counter()
+    for before, after in pairwise(timed):
+        if before[2] != after[2]:
+            shared_ns[frozenset((before[2], after[2]))] += max(0, before[1] - after[0])
+    return any(shared > MAX_OVERLAP_NS for shared in shared_ns.values())

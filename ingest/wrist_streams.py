@@ -4,21 +4,17 @@ Training, sessions and live recognition use the same streams. Those that none of
 in the session's notes.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
+from ingest.clocks import overlap
 from models.signal.pieces import Side
-from schemas.times import NS_PER_S
 
 NOT_ON_WRIST = "not-on-a-wrist"
 NOT_USED = "is-not-used"
 WRIST_PLACEMENTS = ("wrist", "watch")
 """Words that name a wrist; alone they contradict no other placement on a wrist: `wrist` is also
 what is stored where a client declares none."""
-MAX_OVERLAP_NS = NS_PER_S
-"""How far two recordings that follow each other may overlap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +81,7 @@ def in_turn(spans: Mapping[str, Sequence[tuple[int, int]]]) -> list[str]:
         return list(spans)
     kept: list[str] = []
     for name in spans:
-        if not _overlap([spans[other] for other in (*kept, name)]):
+        if not overlap([spans[other] for other in (*kept, name)]):
             kept.append(name)
     return kept
 
@@ -146,17 +142,3 @@ def _joined(place: _Place, rotating: _Place) -> _Place:
 
 def _side(side: str | None) -> Side | None:
     return side if side in ("left", "right") else None
-
-
-def _overlap(streams: Sequence[Sequence[tuple[int, int]]]) -> bool:
-    """Whether two streams overlap by more than a second in all, however short their chunks.
-
-    Args:
-        streams: first and last nanosecond of the chunks of each.
-    """
-    timed = sorted((*span, k) for k, stream in enumerate(streams) for span in stream)
-    shared_ns: Counter[frozenset[int]] = Counter()
-    for before, after in pairwise(timed):
-        if before[2] != after[2]:
-            shared_ns[frozenset((before[2], after[2]))] += max(0, before[1] - after[0])
-    return any(shared > MAX_OVERLAP_NS for shared in shared_ns.values())
