@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +19,8 @@ from ingest.notes import session_notes
 from schemas.errors import BadSamples
 from schemas.events import Completion
 
+UNREADABLE = "samples-do-not-decode"
+"""The only note of a session with such samples; to read it answers 422 `bad-samples`."""
 MAX_CONCURRENT_BODIES = 2
 """Long bodies that a worker handles at the same time: that of a day of one-second chunks, both
 sensors, takes 150 MB until it is stored."""
@@ -81,7 +82,8 @@ async def complete_session(
     """
     charge = byte_charger(services, caller.user_id)
     row = await services.recorder.complete(caller.user_id, session, completion, charge)
-    notes: list[str] = []
-    with suppress(BadSamples):  # the lists are stored, whether or not the samples can be judged
+    try:
         notes = await session_notes(services.records, caller.user_id, row, services.clock())
+    except BadSamples:  # the lists are stored, whether or not the samples can be judged
+        notes = [UNREADABLE]
     return CompletedSession(**summary(row).model_dump(), notes=notes)

@@ -76,7 +76,8 @@ SessionNotes = Annotated[
         "`acc: is-not-used`: it was worn elsewhere than the streams that are read, or overlaps one "
         "of them in time, "
         "`gyro: rotation-is-constant`, `gyro: sensors-do-not-overlap` (acceleration and rotation "
-        "share no time): such rotation is not used"
+        "share no time): such rotation is not used. `samples-do-not-decode`, of `complete` only: "
+        "what is stored is damaged, and reading the session answers 422"
     ),
 ]
 

@@ -134,6 +134,25 @@ def test_complete_answers_with_the_notes_of_the_session(phone: Phone) -> None:
     assert other.http.get(other.path).json()["notes"] == noted
 
 
+def test_complete_says_that_stored_samples_are_damaged(
+    service: RunningService, phone: Phone, person: Person
+) -> None:
+    phone.open()
+    phone.send(1)
+    database, place = service.services.database, (person.user_id, phone.session)
+    hashes = {stream: sha(phone.body(stream, 0)) for stream in ("acc", "gyro")}
+    service.run(
+        database.run(
+            "UPDATE samples SET xyz = ? WHERE user_id = ? AND session_id = ? AND stream = 'acc' "
+            "AND part = 0 AND seq = 0 AND sha256 = ?",
+            (b"junk", *place, bytes.fromhex(hashes["acc"])),
+        )
+    )
+    done = phone.complete({stream: [sha256] for stream, sha256 in hashes.items()})
+    assert (done.status_code, done.json()["notes"]) == (200, ["samples-do-not-decode"])
+    problem(phone.http.get(phone.path), 422, "bad-samples")
+
+
 @pytest.mark.parametrize(
     ("stream", "unit", "says"),
     [
