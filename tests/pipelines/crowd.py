@@ -1,12 +1,18 @@
 """Simulated people as the store holds them: their confirmed sets and follows."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from uuid import UUID
 
 from models.population.model import SimulatedUser
+from models.population.simulate import simulate
+from schemas.config import Cassandra
 from store.database import Database, Statement
+from tests.spark_session import emptied
+
+PEOPLE, WEEKS = 60, 12
 
 SET = (
     "INSERT INTO sets (user_id, session_id, set_id, exercise, started_at, ended_at, reps, "
@@ -14,6 +20,19 @@ SET = (
 )
 FOLLOW = "INSERT INTO follows (user_id, followee, since) VALUES (?, ?, ?)"
 USER = "INSERT INTO usernames (user_id, username) VALUES (?, ?)"
+
+
+def crowd() -> list[SimulatedUser]:
+    """The people whom the tests of batch and personal families share."""
+    return list(simulate(PEOPLE, WEEKS, 3))
+
+
+@contextmanager
+def settled(settings: Cassandra, people: Sequence[SimulatedUser]) -> Generator[Database]:
+    """A connection to Spark's keyspace that holds what these people did, and nothing else."""
+    with emptied(settings) as database:
+        settle(database, people)
+        yield database
 
 
 def settle(database: Database, people: Sequence[SimulatedUser]) -> None:

@@ -10,7 +10,6 @@ from models.clusters.evaluate import adjusted_rand
 from models.history import SetLog
 from models.intensity.codec import from_bytes
 from models.intensity.fit import IntensitySettings, fit_intensity
-from models.population.simulate import simulate
 from models.rank.model import index_edges
 from models.rank.reference import pagerank_exact
 from pipelines.batch import train_batch
@@ -25,22 +24,18 @@ from store.champions import Champions
 from store.jobs import JobRuns
 from store.models import ModelKey, Models
 from store.results import Results
-from tests.pipelines.crowd import settle
+from tests.pipelines.crowd import PEOPLE, crowd, settled
 from tests.pipelines.made_families import live
-from tests.spark_session import emptied
-
-PEOPLE, WEEKS = 60, 12
 
 
 @pytest.fixture(scope="module")
 def people():
-    return list(simulate(PEOPLE, WEEKS, 3))
+    return crowd()
 
 
 @pytest.fixture(scope="module")
 def database(spark, spark_config, people):
-    with emptied(spark_config.cassandra) as connection:
-        settle(connection, people)
+    with settled(spark_config.cassandra, people) as connection:
         yield connection
 
 

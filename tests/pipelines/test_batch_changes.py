@@ -7,7 +7,6 @@ from uuid import UUID, uuid4
 import pytest
 
 from ingest.registration import register
-from models.population.simulate import simulate
 from pipelines.batch import BatchResult, train_batch
 from pipelines.clusters import CLUSTERS
 from pipelines.lifecycle.scope import LITTLE_EVIDENCE
@@ -23,22 +22,18 @@ from store.journal import Journal
 from store.models import ModelKey
 from store.results import Results
 from store.users import User, Users
-from tests.pipelines.crowd import settle
+from tests.pipelines.crowd import PEOPLE, crowd, settled
 from tests.pipelines.made_families import USER, fake, live, wins, withdraw
-from tests.spark_session import emptied
-
-PEOPLE, WEEKS = 60, 12
 
 
 @pytest.fixture(scope="module")
 def people():
-    return list(simulate(PEOPLE, WEEKS, 3))
+    return crowd()
 
 
 @pytest.fixture(scope="module")
 def database(spark, spark_config, people):
-    with emptied(spark_config.cassandra) as connection:
-        settle(connection, people)
+    with settled(spark_config.cassandra, people) as connection:
         yield connection
 
 
