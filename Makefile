@@ -19,7 +19,7 @@ check: .venv/dev ## format, lint, types, import fences, docs
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/basedpyright
+	@$(BIN)/pyrefly check --summary=none
 
 format: .venv/dev ## rewrite the code in the house format
 	@$(BIN)/ruff format .

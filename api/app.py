@@ -114,7 +114,7 @@ def create_app(config: Config, log: RequestLog | None = None) -> Muvr:
     request_log = (log or RequestLog()) if config.api.access_log else None
     app.state.connector = DatabaseConnector(app, config, metrics, request_log)
     app.router.default = not_found
-    app.openapi = lambda: openapi.document(app)
+    app.openapi = lambda: openapi.document(app)  # pyrefly: ignore[method-assign] as FastAPI documents it
     problems.register(app)
     for module in ROUTE_MODULES:  # the busiest first: routes are matched in order
         app.include_router(module.router)

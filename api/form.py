@@ -118,7 +118,7 @@ def exercise_form_schema(exercise_form: ExerciseForm) -> ExerciseFormSchema:
     """An exercise of the book as clients see it."""
     return ExerciseFormSchema(
         exercise=exercise_form.exercise_side[0],
-        side=exercise_form.exercise_side[1],  # pyright: ignore[reportArgumentType] as in its module
+        side=exercise_form.exercise_side[1],  # pyrefly: ignore[bad-argument-type] as in its module
         template=None
         if exercise_form.template is None
         else template_schema(exercise_form.template),

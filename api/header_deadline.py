@@ -26,9 +26,10 @@ class DeadlineProtocol(HttpToolsProtocol):
         self._head_timer: asyncio.TimerHandle | None = None
         self._head_bytes = 0
         self._head_complete = False
-        self._max_connections, self.limit_concurrency = self.limit_concurrency, None
+        self._max_connections = self.limit_concurrency
+        self.limit_concurrency = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:
         """Start the timer for the first head."""
         super().connection_made(transport)
         if self._max_connections is not None and len(self.connections) > self._max_connections:
@@ -40,7 +41,7 @@ class DeadlineProtocol(HttpToolsProtocol):
 
         A head that comes in one piece, as most do, needs no timer.
         """
-        idle = self.cycle is None or self.cycle.response_complete  # pyright: ignore[reportUnnecessaryComparison]
+        idle = self.cycle is None or self.cycle.response_complete
         if self._head_timer is None:
             self._head_bytes = 0
         self._head_bytes += len(data)

@@ -20,7 +20,7 @@ class RawRoute(APIRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call the endpoint; errors go to the application's handlers."""
-        if scope["method"] not in self.methods:
+        if scope["method"] not in (self.methods or ()):
             await super().handle(scope, receive, send)
             return
         response = await self.endpoint(Request(scope, receive, send))
@@ -43,7 +43,7 @@ class Shortcut:
         if scope["type"] == "http":
             for route in self._routes:
                 match = route.path_regex.match(scope["path"])
-                if match and scope["method"] in route.methods:
+                if match and scope["method"] in (route.methods or ()):
                     scope.update(path_params=match.groupdict(), route=route)
                     await route.handle(scope, receive, send)
                     return

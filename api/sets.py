@@ -188,7 +188,7 @@ def set_schema(row: SetRow, measured: SetMeasurements | None = None) -> SetSchem
         weight_kg=row.weight_kg,
         intensity=row.intensity,
         source="confirmed",
-        label_source=row.label_source,  # pyright: ignore[reportArgumentType] checked on the way in
+        label_source=row.label_source,  # pyrefly: ignore[bad-argument-type] checked on the way in
         revision=etag(row),
     )
 

@@ -194,7 +194,7 @@ def _twisted(value: Any, pack: Callable[[Any], bytes], rng: random.Random) -> by
         for _ in range(rng.randint(1, 3)):
             value = _twist(value, rng)
         return pack(value)
-    except (TypeError, ValueError, OverflowError, UnicodeEncodeError):
+    except (TypeError, ValueError, OverflowError):
         return _broken(pack({}), rng)  # no form has it: a NaN in JSON, half of 5,000 digits
 
 

@@ -117,7 +117,8 @@ def packed_batches(
         key = (person, person, b"acc", struct.pack(">i", part))
         batch: Any = BatchStatement(batch_type=BatchType.UNLOGGED)
         # What `batch.add` leaves there, whose binding of each row costs more than sending it.
-        batch._statements_and_parameters = [(True, insert.query_id, (*key, *row)) for row in rows]
+        packed = [(True, insert.query_id, (*key, *row)) for row in rows]
+        batch._statements_and_parameters = packed  # noqa: SLF001
         yield batch
 
 

@@ -77,7 +77,7 @@ def pandas_user(frame: Any, settings: ExampleSettings, share: float, solver: str
     x_of = {row.set_id: windows.x for row, windows in zip(sets, windows_of, strict=True)}
     early, late = split_share(sets, share)
     judged = scikit_model(solver).fit(*_stacked(early, x_of))
-    right = [bool((judged.predict(x_of[row.set_id]) == row.exercise).mean() > 0.5) for row in late]
+    right = [bool(np.mean(judged.predict(x_of[row.set_id]) == row.exercise) > 0.5) for row in late]
     model = scikit_model(solver).fit(*_stacked(sets, x_of))
     content = _content(model)
     sha256 = hashlib.sha256(content).digest()
@@ -97,7 +97,7 @@ def pandas_user(frame: Any, settings: ExampleSettings, share: float, solver: str
 
 def scikit_model(solver: str) -> Pipeline:
     """The discriminant as scikit-learn has it: ours without the mixing with others."""
-    shrunk = LinearDiscriminantAnalysis(solver=solver, shrinkage=FitSettings().shrink)
+    shrunk = LinearDiscriminantAnalysis(solver=solver, shrinkage=FitSettings().shrink)  # pyrefly: ignore[bad-argument-type] one of SOLVERS
     return make_pipeline(StandardScaler(), shrunk)
 
 
@@ -116,7 +116,7 @@ def joblib_seconds(
 
 def joblib_user(settings: Cassandra, key: UserKey, context_path: Path) -> dict[str, Any]:
     """One user of joblib: our job's very functions, the driver's connection instead of Spark."""
-    database = _connection(settings)  # pyright: ignore[reportArgumentType] frozen: has a hash
+    database = _connection(settings)
     [row] = learned_row(
         spark_key(key), read_training_sets(database, key), context=_fit_context(context_path)
     )

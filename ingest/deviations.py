@@ -116,7 +116,7 @@ def done_sets(sets: Sequence[SetRow], predictions: Sequence[Prediction]) -> list
 
 def rows_of(session: SessionRow, plan: Plan, done: Sequence[Done]) -> list[DeviationRow]:
     """A session's rows; their revision is set later."""
-    planned = [Target(**planned_set) for planned_set in plan.sets]  # pyright: ignore[reportArgumentType] validated on arrival
+    planned = [Target(**planned_set) for planned_set in plan.sets]  # pyrefly: ignore[bad-argument-type] validated on arrival
     rows = align(planned, [done_set.target for done_set in done])
     return [
         _row(

@@ -125,7 +125,7 @@ async def _register(
 def send_in_process(config: Config, world: SimulatedWorld, people: Sequence[int]) -> Counter[str]:
     """Send a portion, in a worker process with one connection for all its portions."""
     credentials = credentials_of(config, "service")
-    database = _connection(config.cassandra, credentials)  # pyright: ignore[reportArgumentType] frozen: has a hash
+    database = _connection(config.cassandra, credentials)
     return send_portion(database, config, world, people)
 
 
@@ -179,7 +179,7 @@ def history_session(session: SimulatedSession) -> HistorySession:
         streams={},
     )
     planned_sets = [asdict(planned) for planned in session.plan]
-    plan = PlanBody(name=f"{opening.started_at:%A}", sets=planned_sets)  # pyright: ignore[reportArgumentType] validated by the model itself
+    plan = PlanBody(name=f"{opening.started_at:%A}", sets=planned_sets)
     plan_body = plan.model_dump(mode="json")
     return HistorySession(session.session_id, opening, list(_confirmed(session.sets)), plan_body)
 

@@ -210,7 +210,7 @@ def cell_text(value: object) -> str:
             if cell_text(item)
         }
         return ", ".join(f"{name}: {text}" for name, text in texts.items())
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return ", ".join(cell_text(item) for item in cast("Sequence[object]", value))
     return str(value)
 

@@ -26,7 +26,7 @@ class RetryUnconditional(RetryPolicy):
     does not hold, as if somebody else had won.
     """
 
-    def on_request_error(  # pyright: ignore[reportIncompatibleMethodOverride] typed by its one answer
+    def on_request_error(  # pyrefly: ignore[bad-override] typed by its one answer
         self, query: Statement | None, consistency: int, error: Exception, retry_num: int
     ) -> tuple[int, int | None]:
         """Try the next host, or report the error; `query` is None while a statement is prepared."""

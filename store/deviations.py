@@ -106,7 +106,7 @@ class Deviations:
 
 
 def _stored(row: DeviationRow, revision: int) -> tuple[object, ...]:
-    return tuple(row._replace(kinds=sorted(row.kinds), revision=revision))  # pyright: ignore[reportArgumentType] a set column
+    return tuple(row._replace(kinds=sorted(row.kinds), revision=revision))  # pyrefly: ignore[bad-argument-type] a set column
 
 
 def _deviation(row: Row) -> DeviationRow:

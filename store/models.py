@@ -105,7 +105,7 @@ class Models:
         """Store a model; the same bytes again change nothing but its run."""
         await self._database.run(
             f"INSERT INTO models ({_MODEL}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            model._replace(manifest=json.dumps(model.manifest, sort_keys=True)),
+            model._replace(manifest=json.dumps(model.manifest, sort_keys=True)),  # pyrefly: ignore[bad-argument-type] a text column
         )
 
     async def get(self, key: ModelKey, version: str) -> StoredModel:

@@ -22,4 +22,4 @@ def named_rows(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list
 @lru_cache(maxsize=512)
 def _row_type(columns: tuple[str, ...]) -> Any:
     names = [re.sub(r"\W+", "_", column).strip("_") for column in columns]
-    return namedtuple("Row", names)  # pyright: ignore[reportUntypedNamedTuple]
+    return namedtuple("Row", names)  # pyrefly: ignore[bad-class-definition]

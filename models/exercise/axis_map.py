@@ -95,10 +95,8 @@ def _moves(with_gyro: bool, axis_map: AxisMap) -> tuple[Indices, Floats32]:
     """The column that each feature is taken from, and its sign: (d,), (d,)."""
     names = feature_names(with_gyro)
     place_of = {name: place for place, name in enumerate(names)}
-    of, taken = (
-        _channel_signs(axis_map),
-        dict(zip("xyz", ("xyz"[k] for k in axis_map.axes), strict=True)),
-    )
+    of = _channel_signs(axis_map)
+    taken: dict[str, str] = dict(zip("xyz", ("xyz"[k] for k in axis_map.axes), strict=True))
     moved = [_move(name, of) for name in names]
     sources = [(place_of[_taken_from(name, taken, place_of)], sign) for name, sign in moved]
     places = np.array([place for place, _ in sources], dtype=np.intp)

@@ -145,7 +145,7 @@ def windows_from_bytes(blob: bytes, recipe: str) -> QuantisedWindows:
             (stored.rows + 1) // 2, len(minimum)
         )
         step = step.reshape(minimum.shape)
-    except (msgspec.DecodeError, ValueError, RecursionError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise BadSamples(f"these are no stored windows: {error}") from error
     return QuantisedWindows(
         stored.side, stored.window_s, stored.evaluation_rows, stored.rows, minimum, step, packed

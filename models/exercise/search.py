@@ -81,7 +81,7 @@ def _discriminant(
     named = np.array([like.labels.index(label) for label in model.labels])
     right = float((named[model.scores(held_out[0]).argmax(axis=1)] == held_out[1]).mean())
     # learned inside the frame of `like`: its own standardisation comes on top of it
-    whole = replace(model, mean=like.mean + model.mean * like.scale, scale=like.scale * model.scale)
+    whole = replace(model, mean=like.mean + model.mean * like.scale, scale=like.scale * model.scale)  # pyrefly: ignore[bad-argument-type] float32
     return right, to_bytes(whole)
 
 

@@ -156,8 +156,7 @@ class _Program:
             rested = self.limits.rested_days.get(muscle, self.limits.recovery_days)
             for day in range(DAYS):
                 upper[self.t(muscle, day)] = float(day + rested >= self.limits.recovery_days)
-        # scipy's types know only numbers here; arrays are what it documents.
-        return Bounds(0, upper)  # pyright: ignore[reportArgumentType]
+        return Bounds(0, upper)
 
     def integrality(self) -> Ints64:
         """(size,) 1: a whole number (x, t, u); 0: any (s)."""
@@ -181,7 +180,7 @@ class _Program:
         row, column, a = (np.array(part) for part in zip(*entries, strict=True))
         matrix = coo_array((a, (row, column)), shape=(len(self.rows), self.size))
         most = np.array([b for _, b in self.rows])
-        return LinearConstraint(matrix.tocsc(), -np.inf, most)  # pyright: ignore[reportArgumentType]
+        return LinearConstraint(matrix.tocsc(), -np.inf, most)
 
     def _day(self, day: int) -> None:
         blocks = [(self.x(exercise, day), 1.0) for exercise in range(len(self.candidates))]

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql.pandas.types import from_arrow_schema
 
+from models.exercise.model import ExerciseModel
 from models.exercise.search import CANDIDATES, try_candidate
 from pipelines.experiments.job import ExperimentData, RecipeResult
 from pipelines.experiments.sample import Examples
@@ -39,7 +40,11 @@ def search(data: ExperimentData) -> RecipeResult:
 
 
 def tried(
-    batches: Iterable[pa.RecordBatch], *, train: Examples, validation: Examples, reference: object
+    batches: Iterable[pa.RecordBatch],
+    *,
+    train: Examples,
+    validation: Examples,
+    reference: ExerciseModel,
 ) -> Iterator[pa.RecordBatch]:
     """On an executor: train the candidates of a Spark partition."""
     for number in [n for batch in batches for n in batch.column(0).to_pylist()]:
@@ -47,7 +52,7 @@ def tried(
             CANDIDATES[number],
             _wide(train),
             _wide(validation),
-            reference,  # pyright: ignore[reportArgumentType]
+            reference,
         )
         row = {"number": number, "windows_right": right, "model": content}
         yield pa.RecordBatch.from_pylist([row], schema=TRIED)

@@ -156,7 +156,7 @@ def _run_ids(database: Database) -> dict[str, str]:
 
 def _zones(spark: SparkSession) -> list[str]:
     """The time zones that Java knows."""
-    jvm: Any = spark._jvm  # pyright: ignore[reportPrivateUsage]
+    jvm: Any = spark._jvm
     return sorted(str(name) for name in jvm.java.time.ZoneId.getAvailableZoneIds())
 
 

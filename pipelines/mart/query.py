@@ -82,8 +82,8 @@ def make_views(spark: SparkSession, folder: MartFolder, manifest: Manifest) -> N
 
 def parsed(spark: SparkSession, sql: str) -> Any:
     """What Spark's parser makes of a text, nothing resolved and nothing run."""
-    state = spark._jsparkSession.sessionState()  # pyright: ignore[reportPrivateUsage, reportCallIssue, reportOptionalCall]
-    return state.sqlParser().parsePlan(sql)
+    java: Any = spark._jsparkSession
+    return java.sessionState().sqlParser().parsePlan(sql)
 
 
 def plain(value: Any) -> Any:

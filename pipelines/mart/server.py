@@ -43,7 +43,7 @@ class GuardedParser:
         self._inner = inner
         self._jvm = jvm
         self._before_parse = before_parse
-        gateway: Any = SparkContext._gateway  # pyright: ignore[reportPrivateUsage]
+        gateway: Any = SparkContext._gateway
         self._no_stack_trace = gateway.new_array(jvm.java.lang.StackTraceElement, 0)
 
     def parsePlan(self, text: str) -> Any:  # a name of Spark's
@@ -134,7 +134,7 @@ def guarded_session(
         before_parse: is called before every text that it parses.
     """
     context = spark.sparkContext
-    gateway: Any = context._gateway  # pyright: ignore[reportPrivateUsage]
+    gateway: Any = context._gateway
     ensure_callback_server_started(gateway)
     gateway.python_parameters.propagate_java_exceptions = True
     sessions = gateway.jvm.org.apache.spark.sql.SparkSession
@@ -146,9 +146,10 @@ def guarded_session(
 
 def start_server(spark: SparkSession) -> Any:
     """Start the Thrift server on a guarded session; call `stop()` of what is returned."""
-    jvm: Any = spark._jvm  # pyright: ignore[reportPrivateUsage]
+    jvm: Any = spark._jvm
+    java: Any = spark._jsparkSession
     server = jvm.org.apache.spark.sql.hive.thriftserver.HiveThriftServer2
-    return server.startWithContext(spark._jsparkSession.sqlContext())  # pyright: ignore[reportPrivateUsage, reportCallIssue, reportOptionalCall]
+    return server.startWithContext(java.sqlContext())
 
 
 def _require_free(port: int) -> None:
@@ -209,6 +210,6 @@ def serve_mart(config: Config, ready: Callable[[], None], warn: Callable[[str], 
         shutdown.set()
         watcher.join()
         stopped.end_all()  # else Spark waits for them, and in vain
-        context = SparkContext._active_spark_context  # pyright: ignore[reportPrivateUsage]
+        context = SparkContext._active_spark_context
         if context is not None:
             context.stop()

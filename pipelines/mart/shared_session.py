@@ -24,9 +24,10 @@ class FixedSettings:
 
     def restore(self, spark: SparkSession) -> None:
         """Put back what was changed since the first call, which remembers them."""
-        settings: Any = spark._jsparkSession.sessionState().conf().settings()  # pyright: ignore[reportPrivateUsage, reportCallIssue, reportOptionalCall]
+        java: Any = spark._jsparkSession
+        settings = java.sessionState().conf().settings()
         if self._original is None:
-            jvm: Any = spark._jvm  # pyright: ignore[reportPrivateUsage]
+            jvm: Any = spark._jvm
             self._original = jvm.java.util.HashMap(settings)
         elif not settings.equals(self._original):
             settings.putAll(self._original)
@@ -63,7 +64,7 @@ class OverdueQueries:
     def _computing(self) -> set[str]:
         """The job groups that compute: Hive's server makes one of each query."""
         context = self._spark.sparkContext
-        java: Any = context._jsc  # pyright: ignore[reportPrivateUsage]
+        java: Any = context._jsc
         jobs = [
             java.sc().statusStore().job(job).jobGroup()
             for job in context.statusTracker().getActiveJobsIds()

@@ -46,11 +46,11 @@ class StoppedTasks:
     def threads(self) -> dict[str, Any]:
         """Java's threads, by name, that compute for a stage which is over."""
         context = self._spark.sparkContext
-        java: Any = context._jsc  # pyright: ignore[reportPrivateUsage]
+        java: Any = context._jsc
         infos = java.sc().statusTracker().getExecutorInfos()
         if not any(info.numRunningTasks() for info in infos):
             return {}
-        jvm: Any = context._jvm  # pyright: ignore[reportPrivateUsage]
+        jvm: Any = context._jvm
         # the threads first: the stages of all that compute then are known by the time we ask
         computing = {
             thread.getName(): thread

@@ -36,7 +36,7 @@ class Evidence:
     def of(cls, rows: Iterable[Mapping[str, Any]]) -> "Evidence":
         """The evidence of learned rows."""
         sums = [(row["asked"], row["off"], row["last_off"]) for row in rows]
-        return cls(*map(sum, zip(*sums, strict=True))) if sums else cls()
+        return cls(*map(sum, zip(*sums, strict=True))) if sums else cls()  # pyrefly: ignore[bad-argument-type] numbers
 
     def as_metrics(self) -> dict[str, float]:
         """The evidence as a run records it; empty where there is none.

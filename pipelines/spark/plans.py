@@ -5,6 +5,7 @@ would notice. So the jobs that promise not to, check.
 """
 
 import re
+from typing import Any
 
 from pyspark.sql import DataFrame
 
@@ -17,8 +18,8 @@ DIRECT_JOIN = "Cassandra Direct Join"
 
 def physical_plan(frame: DataFrame) -> str:
     """The physical plan as Spark prints it, adaptive parts in their first form."""
-    plan = frame._jdf.queryExecution().executedPlan()  # pyright: ignore[reportPrivateUsage, reportCallIssue, reportOptionalCall]
-    return str(plan.toString())
+    java: Any = frame._jdf
+    return str(java.queryExecution().executedPlan().toString())
 
 
 def nodes(plan: str) -> set[str]:

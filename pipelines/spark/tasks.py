@@ -24,7 +24,7 @@ def task_progress(what: str, progress: Progress) -> Generator[None]:
     def watch() -> None:
         """Poll from a thread: the job itself waits for Spark."""
         while not stop.wait(EVERY_S):
-            context = SparkContext._active_spark_context  # pyright: ignore[reportPrivateUsage]
+            context = SparkContext._active_spark_context
             if context is None or getattr(context, "_jsc", None) is None:  # it is being started
                 continue
             done, total = tasks.update(context.statusTracker())

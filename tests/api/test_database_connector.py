@@ -65,7 +65,7 @@ def test_a_bad_setting_found_after_startup_is_reported_and_retried(
     async def story() -> None:
         await made.open()
         with pytest.raises(Enough):
-            await made._task  # type: ignore[misc]
+            await made._task
 
     asyncio.run(story())
     assert said == [
@@ -100,7 +100,7 @@ def test_an_unexpected_connection_error_is_reported_and_retried(
 
     async def story() -> None:
         await made.open()
-        await made._task  # type: ignore[misc]
+        await made._task
 
     class Done:
         def __init__(self, *_: object) -> None: ...

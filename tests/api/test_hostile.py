@@ -6,7 +6,7 @@ import pytest
 
 from bench.fuzz import (
     FuzzResult,
-    _asked,  # pyright: ignore[reportPrivateUsage]
+    _asked,
     ask_everything,
 )
 from bench.hostile import BodyDecoder, attack_in_subprocess, public_decoders

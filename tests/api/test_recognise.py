@@ -122,7 +122,7 @@ def test_half_written_recognition_is_made_again(lost: int) -> None:
         records, user = recorded_session.records, recorded_session.user
         session = await records.sessions.read(user, recorded_session.session)
         assert session is not None
-        recogniser = Recogniser(records, NoModels())  # type: ignore[arg-type]
+        recogniser = Recogniser(records, NoModels())
         first = await recogniser.recognised_sets(user, session, recorded_session.clock())
         assert len(first) == 2
         await records.predictions.replace(user, session.session_id, first[lost:])

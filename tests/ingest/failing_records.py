@@ -17,7 +17,7 @@ class FailAfterCalls:
     def records(self) -> Records:
         return Records(
             **{
-                f.name: _FailingRepository(getattr(self._records, f.name), self)  # type: ignore[arg-type]
+                f.name: _FailingRepository(getattr(self._records, f.name), self)
                 for f in fields(Records)
             }
         )

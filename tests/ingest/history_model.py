@@ -32,7 +32,7 @@ class Model:
             return
         mine = tuple(sorted(key for key in counted if key[0] in numbers_of(a)))
         if self.sets.get(a) is not None and mine and (self.listed is not None or len(mine) == 2):
-            self.labelled[a] = (self.sets[a], mine)  # type: ignore[assignment]
+            self.labelled[a] = (self.sets[a], mine)
 
 
 def numbers_of(a: int) -> tuple[int, int]:

@@ -133,7 +133,7 @@ def test_stretches_are_corrected_once_per_load_and_without_the_hours_between(
         await complete(session)
         threads.clear()
         read = RowsRead(session.records.samples)
-        records = replace(session.records, samples=read)  # type: ignore[arg-type]
+        records = replace(session.records, samples=read)
         assert await project_stretches(records, session.user, us_of(session.now)) == 1
         assert read.loads == [[0, 1], [3, 4]]
         assert len(threads) == 2

@@ -258,7 +258,7 @@ def test_few_chunks_of_a_long_session_are_read() -> None:
         acc, gyro = swinging(600)
         one, row = await recorded(cut_up(acc, "g", 50), cut_up(gyro, "rad/s", 50))
         counting = CountingRepository(one.records.samples)
-        records = replace(one.records, samples=counting)  # type: ignore[arg-type]
+        records = replace(one.records, samples=counting)
         assert await session_notes(records, one.user, row, NOW) == []
         return counting.calls["rows"] + counting.calls["metadata"]
 

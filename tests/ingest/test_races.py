@@ -54,9 +54,7 @@ class _Jittered:
 
 def jittered(records: Records, seed: int) -> Records:
     rng = random.Random(seed)
-    return Records(
-        **{f.name: _Jittered(getattr(records, f.name), rng) for f in fields(Records)}  # type: ignore[arg-type]
-    )
+    return Records(**{f.name: _Jittered(getattr(records, f.name), rng) for f in fields(Records)})
 
 
 class Two:

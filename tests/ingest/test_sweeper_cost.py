@@ -62,12 +62,12 @@ def test_session_reads_of_a_sweep_do_not_grow_with_the_number_of_events() -> Non
         for _ in range(3 * EVENTS_PER_READ):
             await one.recorder.confirm_set(one.user, one.session, new_id(), confirmation(0, 0))
         sessions = CountingRepository(one.records.sessions)
-        few = await sweep(replace(one.records, sessions=sessions), START, NOW)  # type: ignore[arg-type]
+        few = await sweep(replace(one.records, sessions=sessions), START, NOW)
         assert few.events > 3 * EVENTS_PER_READ
         read = sessions.calls["read"]
         for _ in range(3 * EVENTS_PER_READ):
             await one.recorder.confirm_set(one.user, one.session, new_id(), confirmation(0, 0))
-        many = await sweep(replace(one.records, sessions=sessions), START, NOW)  # type: ignore[arg-type]
+        many = await sweep(replace(one.records, sessions=sessions), START, NOW)
         assert many.events == few.events + 3 * EVENTS_PER_READ
         assert sessions.calls["read"] == 2 * read, "as often as with half of the events"
 
@@ -99,7 +99,7 @@ def test_sets_of_an_incomplete_session_are_only_tried_again_with_new_samples() -
         await waiting.confirm()
         later = waiting.now + timedelta(hours=1)
         samples = CountingRepository(waiting.records.samples)
-        records = replace(waiting.records, samples=samples)  # type: ignore[arg-type]
+        records = replace(waiting.records, samples=samples)
         await sweep_user(records, waiting.user, later, later, topics={"plans", "predictions"})
         assert samples.calls == {}
         await sweep_user(records, waiting.user, later, later, topics={"samples"})
@@ -119,7 +119,7 @@ def test_sets_whose_time_to_live_is_over_are_not_tried_again() -> None:
         row = await waiting.confirm()
         expires_us = row.revision + LABELLED_TTL_S * 10**6
         sessions = CountingRepository(waiting.records.sessions)
-        records = replace(waiting.records, sessions=sessions)  # type: ignore[arg-type]
+        records = replace(waiting.records, sessions=sessions)
         await refresh_labelled_sets(records, waiting.user, expires_us)
         assert sessions.calls == {}
         await refresh_labelled_sets(records, waiting.user, expires_us - 10**6)

@@ -71,7 +71,7 @@ class _Late:
             self.calls += 1
             if self.calls < self._answers_from:
                 raise DatabaseUnavailable("too much to read in time")
-        return await self._inner.of_user(user_id)  # type: ignore[attr-defined]
+        return await self._inner.of_user(user_id)
 
 
 async def _five(one: RecordedSession) -> list[UUID]:
@@ -93,11 +93,11 @@ def test_database_failure_for_one_user_is_retried_and_does_not_stop_the_sweep(
         one = RecordedSession()
         user = (await _five(one))[position]
         late = _Late(one.records.sets, [user])
-        swept = await sweep(replace(one.records, sets=late), START, NOW)  # type: ignore[arg-type]
+        swept = await sweep(replace(one.records, sets=late), START, NOW)
         assert [failed for failed, _ in swept.failed] == [user]
         assert (swept.users, swept.labelled, late.calls) == (5, 4, 2)
         answers = _Late(one.records.sets, [user], answers_from=2)
-        swept = await sweep(replace(one.records, sets=answers), START, NOW)  # type: ignore[arg-type]
+        swept = await sweep(replace(one.records, sets=answers), START, NOW)
         assert (swept.failed, swept.labelled) == ((), 5)
 
     asyncio.run(story())
@@ -108,7 +108,7 @@ def test_database_failure_for_a_few_users_does_not_stop_the_sweep() -> None:
         one = RecordedSession()
         users = (await _five(one))[:MAX_UNAVAILABLE_USERS]
         late = _Late(one.records.sets, users)
-        swept = await sweep(replace(one.records, sets=late), START, NOW)  # type: ignore[arg-type]
+        swept = await sweep(replace(one.records, sets=late), START, NOW)
         assert [failed for failed, _ in swept.failed] == users
         assert (swept.labelled, late.calls) == (2, 2 * len(users))
 
@@ -121,7 +121,7 @@ def test_database_failure_for_many_users_aborts_the_sweep() -> None:
         users = await _five(one)
         late = _Late(one.records.sets, users[1:])
         with pytest.raises(DatabaseUnavailable):
-            await sweep(replace(one.records, sets=late), START, NOW)  # type: ignore[arg-type]
+            await sweep(replace(one.records, sets=late), START, NOW)
         late = _Late(one.records.sets, users[-1:])
         changes = iter([one.records.journal.changed(START, NOW)])
 
@@ -129,7 +129,7 @@ def test_database_failure_for_many_users_aborts_the_sweep() -> None:
             def changed(self, *_: object) -> Any:
                 return next(changes, None) or self.died
 
-        records = replace(one.records, sets=late, journal=Away(one.records.journal, "died"))  # type: ignore[arg-type]
+        records = replace(one.records, sets=late, journal=Away(one.records.journal, "died"))
         with pytest.raises(DatabaseUnavailable, match="died here"):
             await sweep(records, START, NOW)
 

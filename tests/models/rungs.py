@@ -28,4 +28,4 @@ class Says:
 
 
 def rung(level, *said) -> Rung:
-    return Rung(level, f"v-{level}", Says(*said))  # type: ignore[arg-type]
+    return Rung(level, f"v-{level}", Says(*said))

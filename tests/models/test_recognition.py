@@ -38,7 +38,7 @@ def test_signals_without_rotation_are_segmented_by_the_acceleration_model():
         def segments(self, signals):
             return tuple(Segment(s.t0_ns, s.t0_ns + S_NS, self.probability) for s in signals)
 
-    learned = RecognitionModels(activity=SeesAll(0.6), activity_acc_only=SeesAll(0.7))  # type: ignore[arg-type]
+    learned = RecognitionModels(activity=SeesAll(0.6), activity_acc_only=SeesAll(0.7))
     assert [segment.probability for segment in segments_of(signals, learned)] == [0.6, 0.7]
 
 
@@ -60,7 +60,7 @@ class Finds:
 def test_every_found_set_is_named_counted_and_scored():
     recording, spans = workout(3)
     finds = Finds(tuple((a, b) for a, b, _ in spans))
-    learned = RecognitionModels((rung("user", "curl"),), finds)  # type: ignore[arg-type]
+    learned = RecognitionModels((rung("user", "curl"),), finds)
     sets = recognise(recording, learned)
     assert [(recognised.start_ns, recognised.end_ns) for recognised in sets] == list(finds.spans)
     for recognised in sets:
@@ -99,7 +99,7 @@ def test_pieces_of_a_session_are_ordered_once_for_all_its_sets(monkeypatch):
     for sets in (1, 12):
         clocked.clear()
         spans = tuple((t0_ns + n * 11 * S_NS, t0_ns + (n * 11 + 10) * S_NS) for n in range(sets))
-        learned = RecognitionModels((rung("user", "curl"),), Finds(spans))  # type: ignore[arg-type]
+        learned = RecognitionModels((rung("user", "curl"),), Finds(spans))
         assert len(recognise(Recording(*whole, "left"), learned)) == sets
         read.append(sum(n for n in clocked if n > 11))
     assert read[0] == read[1]
@@ -191,14 +191,14 @@ def test_short_segment_without_repetitions_is_dropped():
     rest = np.tile(np.array([0, 0, 1000], dtype=np.int16), (2000, 1))
     still = Recording((Piece(0, 50.0, "g", 1e-3, rest),), (), "left")
     short, long = (S_NS, 9 * S_NS), (15 * S_NS, 30 * S_NS)
-    sets = recognise(still, RecognitionModels(activity=Finds((short, long))))  # type: ignore[arg-type]
+    sets = recognise(still, RecognitionModels(activity=Finds((short, long))))
     assert [(kept.start_ns, kept.end_ns) for kept in sets] == [long]
 
 
 def test_live_recognition_reports_a_set_once_after_its_end():
     recording, spans = workout(3)
     (first, second) = [(a, b) for a, b, _ in spans]
-    learned = RecognitionModels(activity=Finds((first, second)))  # type: ignore[arg-type]
+    learned = RecognitionModels(activity=Finds((first, second)))
     early = recognise_live(recording, learned, (), second[1] + FINISHED_AFTER_NS - 1)
     assert [(done.start_ns, done.end_ns) for done in early.finished] == [first]
     assert early.current is not None

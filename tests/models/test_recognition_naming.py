@@ -66,7 +66,7 @@ class FindsItStrange:
 @pytest.mark.parametrize("more", [-0.01, 0.0])
 def test_degraded_samples_are_named_only_if_familiar(note, layout, familiar, more):
     reason = DEGRADED[note][0]
-    judge = Rung("user", "v", FindsItStrange(familiar + more, layout))  # type: ignore[arg-type]
+    judge = Rung("user", "v", FindsItStrange(familiar + more, layout))
     named = name_exercise([replace(REST, notes=(note,))], [judge])
     answer = (named.prediction.exercise, named.prediction.abstained, named.prediction.reason)
     assert answer == (("row", False, None) if more < 0 else (None, True, reason))
@@ -133,9 +133,9 @@ def test_set_with_incomplete_rotation_is_named_by_the_acceleration_model(after_s
 def test_acceleration_model_names_sets_only_without_rotation():
     recording, [(start, end, _), _] = workout(3)
     models = Says(None, "unknown-movement", ACC6), Says("curl", None, ACC3)
-    ladder = [Rung("user", "v", model) for model in models]  # type: ignore[arg-type]
+    ladder = [Rung("user", "v", model) for model in models]
     assert name_exercise(with_rotation(recording, start, end), ladder).prediction.exercise is None
     assert name_exercise(without(recording, start, end), ladder).prediction.exercise == "curl"
-    everybody = Rung("global", "v", Says("row", None, ACC6))  # type: ignore[arg-type]
+    everybody = Rung("global", "v", Says("row", None, ACC6))
     named = name_exercise(without(recording, start, end), [ladder[0], everybody])
     assert named.rung is ladder[0]  # with the reason that it cannot read this

@@ -52,7 +52,7 @@ def undeclared(recording: Recording, side: Side) -> Recording:
 def test_sets_are_searched_on_the_wrist_that_is_not_declared(side: Side, searches: int) -> None:
     recording, spans = workout(9)
     activity = FindsOnTheLeft(9)
-    models = RecognitionModels(ladder(), activity)  # type: ignore[arg-type]
+    models = RecognitionModels(ladder(), activity)
     sets = recognise(undeclared(recording, side), models)
     assert [(s.start_ns, s.end_ns, s.named.prediction.exercise) for s in sets] == spans
     assert {(*s.notes, *s.named.prediction.notes) for s in sets} == {()}
@@ -65,7 +65,7 @@ def test_sets_are_searched_on_the_wrist_that_is_not_declared(side: Side, searche
 def test_undeclared_wrist_of_a_watch_turned_round_is_found(side: Side) -> None:
     recording, spans = workout(9)
     sent = remap_recording(undeclared(recording, side), ROUND)
-    sets = recognise(sent, RecognitionModels(ladder(), FindsOnTheLeft(9)))  # type: ignore[arg-type]
+    sets = recognise(sent, RecognitionModels(ladder(), FindsOnTheLeft(9)))
     assert [(s.start_ns, s.end_ns, s.named.prediction.exercise) for s in sets] == spans
     assert {s.notes for s in sets} == {(ROUND.note,)}
 
@@ -79,7 +79,7 @@ def test_undeclared_wrist_is_unknown_without_a_model_of_exercises() -> None:
 def test_form_of_an_undeclared_wrist_is_compared_with_sets_of_no_side() -> None:
     """Confirmed sets of such recordings are learned without a side."""
     recording = undeclared(workout(9)[0], "right")
-    models = RecognitionModels(ladder(), FindsOnTheLeft(9))  # type: ignore[arg-type]
+    models = RecognitionModels(ladder(), FindsOnTheLeft(9))
     counted = [(s.named.prediction.exercise, s.counted) for s in recognise(recording, models)]
     templates = fit_form(
         CountedSet(f"{n}", exercise, None, 0, set_.repetitions)

@@ -35,7 +35,7 @@ WEARINGS = (ROUND, OTHER_WRIST, OTHER_SIGN)
 @pytest.mark.parametrize("way", WEARINGS, ids=lambda way: way.note)
 def test_differently_worn_watch_is_noted_and_its_sets_are_named(way: Wearing) -> None:
     recording, spans = workout(9)
-    learned = RecognitionModels(ladder(), Finds(9))  # type: ignore[arg-type]
+    learned = RecognitionModels(ladder(), Finds(9))
     sets = recognise(remap_recording(recording, way), learned)
     assert [set_.named.prediction.exercise for set_ in sets] == [name for _, _, name in spans]
     assert {set_.notes for set_ in sets} == {(way.note,)}
@@ -50,7 +50,7 @@ def test_change_of_wearing_between_sets_is_corrected_per_set(way: Wearing, which
     parts = [cut(recording, 0, pause), cut(recording, pause, 2**62)]
     parts[which] = remap_recording(parts[which], way)
     sent = replace(recording, acc=parts[0].acc + parts[1].acc, gyro=parts[0].gyro + parts[1].gyro)
-    sets = recognise(sent, RecognitionModels(ladder(), Finds(9)))  # type: ignore[arg-type]
+    sets = recognise(sent, RecognitionModels(ladder(), Finds(9)))
     assert [set_.named.prediction.exercise for set_ in sets] == [name for _, _, name in spans]
     notes = [(*set_.named.prediction.notes, *set_.notes) for set_ in sets]
     assert notes == [(way.note,) if n == which else () for n in range(2)]
@@ -125,7 +125,7 @@ def test_device_with_swapped_axes_is_remapped_and_noted(way: Wearing, side: Side
     recording, spans = workout(9)
     worn = remap_recording(recording, OTHER_WRIST) if side == "right" else recording
     sent = replace(remap_recording(worn, way), side=side)
-    sets = recognise(sent, RecognitionModels(ladder(), Finds(9)))  # type: ignore[arg-type]
+    sets = recognise(sent, RecognitionModels(ladder(), Finds(9)))
     assert [set_.named.prediction.exercise for set_ in sets] == [name for _, _, name in spans]
     assert {set_.notes for set_ in sets} == {("axes-were-swapped",)}
     (start, end, name), _ = spans

@@ -144,7 +144,7 @@ def test_restored_rows_are_counted_only_up_to_a_limit():
             assert re.fullmatch(r"SELECT (user_id|owner) FROM \w+ LIMIT \?", cql)
             return range(min(10**9, *values))
 
-    assert set(asyncio.run(_count(Large(), 7)).values()) == {7}  # pyright: ignore[reportArgumentType]
+    assert set(asyncio.run(_count(Large(), 7)).values()) == {7}
 
 
 def test_a_node_started_for_a_failed_restore_is_stopped(

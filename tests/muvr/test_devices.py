@@ -91,7 +91,7 @@ def test_classified_sets_are_sent_in_the_devices_own_unit_and_scale(done: Import
 
     recording = replace(done, recording=replace(done.recording, acc=(lies,)))
     known = {set_.exercise for set_ in done.sets}
-    assert named_alone(Hears(), recording, known) == len(done.sets) == len(sent)  # type: ignore[arg-type]
+    assert named_alone(Hears(), recording, known) == len(done.sets) == len(sent)
     assert {(chunk["unit"], chunk["scale"]) for chunk in sent} == {("g", lies.scale)}
     assert lies.scale > 0
 

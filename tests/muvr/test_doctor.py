@@ -10,7 +10,7 @@ import pytest
 from api.pid_file import held_pid_file
 from muvr import doctor
 from muvr.context import CommandContext
-from muvr.doctor import _clocks, run_checks  # pyright: ignore[reportPrivateUsage]
+from muvr.doctor import _clocks, run_checks
 from muvr.terminal import Terminal
 from schemas.config import Api, Cassandra, Config, Paths
 from schemas.errors import DatabaseUnavailable, NoJava, NoKernel

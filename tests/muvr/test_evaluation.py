@@ -11,10 +11,10 @@ from models.exercise.protocols.trials import Movement
 from muvr.context import CommandContext
 from muvr.evaluation import command
 from muvr.evaluation.command import (
-    _activity,  # pyright: ignore[reportPrivateUsage]
-    _form,  # pyright: ignore[reportPrivateUsage]
-    _gym_names,  # pyright: ignore[reportPrivateUsage]
-    _reps,  # pyright: ignore[reportPrivateUsage]
+    _activity,
+    _form,
+    _gym_names,
+    _reps,
 )
 from muvr.evaluation.recordings import EvaluationData
 from muvr.evaluation.sections import SECTIONS, section_of

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from ingest.replay import rebuild_user, replay_events
 from pipelines.replay import (
     TASKS_PER_CORE,
-    _events,  # pyright: ignore[reportPrivateUsage]
+    _events,
     replay,
 )
 from schemas.config import Limits

@@ -31,7 +31,7 @@ def test_the_shipped_file_holds_every_setting_with_its_default():
 
 def test_settings_are_frozen():
     with pytest.raises(ValidationError, match="frozen"):
-        Config().api.port = 1  # pyright: ignore[reportAttributeAccessIssue]
+        Config().api.port = 1
 
 
 def test_the_environment_overrides_the_file(tmp_path: Path):

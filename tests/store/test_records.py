@@ -49,7 +49,7 @@ def test_concurrent_part_reads_of_a_long_stream_are_limited() -> None:
             return await waiting[-1]
 
     async def story() -> None:
-        samples = Samples(Slow())  # pyright: ignore[reportArgumentType]
+        samples = Samples(Slow())
         asked = asyncio.create_task(samples.metadata(uuid4(), new_id(), "acc", range(100)))
         answered = 0
         while not asked.done():

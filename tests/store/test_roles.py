@@ -84,7 +84,7 @@ class Guarded:
     context: CommandContext
 
     def opened(self, role: str) -> Database:
-        return open_as(self.context.config, role)  # pyright: ignore[reportArgumentType]
+        return open_as(self.context.config, role)
 
 
 @pytest.fixture(scope="module")
