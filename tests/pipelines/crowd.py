@@ -12,7 +12,7 @@ from schemas.config import Cassandra
 from store.database import Database, Statement
 from tests.spark_session import emptied
 
-PEOPLE, WEEKS = 60, 12
+PEOPLE, WEEKS = 30, 12
 
 SET = (
     "INSERT INTO sets (user_id, session_id, set_id, exercise, started_at, ended_at, reps, "
