@@ -14,6 +14,7 @@ from scipy.linalg import solve
 from models.activity.border_examples import border_examples, fit_both_borders
 from models.activity.examples import EXERCISE, IDLE, ActivityExample
 from models.activity.features import low_rate_columns
+from models.activity.frames import with_other_frames
 from models.activity.logit import BorderExample
 from models.activity.model import ActivityModel, LowRateDiscriminant
 from models.activity.settings import SETTINGS
@@ -44,19 +45,16 @@ def fit_discriminant(statistics: Statistics, model_id: InputLayout) -> ActivityM
     """A linear discriminant of exercise against idle with equal priors, without border models.
 
     W = covariance within both classes, shrunk towards a sphere;
-    log odds = (m1 - m0)ᵀ W⁻¹ (x - (m1 + m0) / 2), in standardised features. The same sums give a
-    second discriminant for signals of a low rate, on the features that such a rate preserves.
+    log odds = (m1 - m0)ᵀ W⁻¹ (x - (m1 + m0) / 2), in standardised features. A share of the sums is
+    of devices with other axes. Those as recorded give a second discriminant for signals of a low
+    rate, on the features that such a rate preserves.
     """
-    seconds, means = class_means(statistics)
-    weight = seconds.sum()
-    mean = (seconds @ means) / weight
-    second_moment = statistics.moments / weight
-    scale = np.sqrt(np.maximum(np.diagonal(second_moment) - mean**2, 0.0)) + 1e-6
-    within = second_moment - (means.T * (seconds / weight)) @ means
-    within = within / np.outer(scale, scale)
-    centred = (means - mean) / scale
-    weights, bias = fit_weights(within, centred)
-    kept = low_rate_columns(model_id == ACC6)
+    with_gyro = model_id == ACC6
+    mixed = with_other_frames(statistics, SETTINGS.other_frames, with_gyro=with_gyro)
+    mean, scale = standardisation(mixed)
+    weights, bias = fit_weights(*standardised_classes(mixed, mean, scale))
+    kept = low_rate_columns(with_gyro)
+    within, centred = standardised_classes(statistics, mean, scale)
     low_rate_weights, low_rate_bias = np.zeros_like(weights), 0.0
     low_rate_weights[kept], low_rate_bias = fit_weights(
         within[np.ix_(kept, kept)], centred[:, kept]
@@ -71,6 +69,28 @@ def fit_discriminant(statistics: Statistics, model_id: InputLayout) -> ActivityM
         end=None,
         low_rate=LowRateDiscriminant(low_rate_weights.astype(np.float32), low_rate_bias),
     )
+
+
+def standardisation(statistics: Statistics) -> tuple[Floats64, Floats64]:
+    """Mean and deviation (d,) of every feature over exercise and idle.
+
+    Raises:
+        NotEnoughLabels: as `class_means`.
+    """
+    seconds, means = class_means(statistics)
+    mean = (seconds @ means) / seconds.sum()
+    second_moment = np.diagonal(statistics.moments) / seconds.sum()
+    return mean, np.sqrt(np.maximum(second_moment - mean**2, 0.0)) + 1e-6
+
+
+def standardised_classes(
+    statistics: Statistics, mean: Floats64, scale: Floats64
+) -> tuple[Floats64, Floats64]:
+    """Covariance within both classes (d, d), and their means (2, d), in standardised features."""
+    seconds, means = class_means(statistics)
+    share = seconds / seconds.sum()
+    within = statistics.moments / seconds.sum() - (means.T * share) @ means
+    return within / np.outer(scale, scale), (means - mean) / scale
 
 
 def fit_weights(within: Floats64, centred: Floats64) -> tuple[Floats64, float]:

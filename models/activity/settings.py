@@ -10,6 +10,7 @@ class ActivitySettings:
     Attributes:
         step_s: seconds from window to window.
         shrink: shrinkage of the covariance towards a sphere.
+        other_frames: share of the training sums that are those of devices with other axes.
         score_clip: log odds of a window are clipped here.
         stay: probability that the next window is in the same state as this one.
         min_set_s: shorter segments are no sets.
@@ -33,6 +34,7 @@ class ActivitySettings:
 
     step_s: float = 0.5
     shrink: float = 0.05
+    other_frames: float = 0.1
     score_clip: float = 60.0
     stay: float = 0.998
     min_set_s: float = 4.0

@@ -86,13 +86,13 @@ def remap_features(x: Floats32, axis_map: AxisMap) -> Floats32:
     Returns:
         (m, d), the features of the samples on these axes, up to rounding.
     """
-    places, factors = _moves(x.shape[1] == len(feature_names(True)), axis_map)
-    return x.take(places, axis=1) * factors
+    places, signs = feature_moves(x.shape[1] == len(feature_names(True)), axis_map)
+    return x.take(places, axis=1) * signs
 
 
 @lru_cache(maxsize=64)
-def _moves(with_gyro: bool, axis_map: AxisMap) -> tuple[Indices, Floats32]:
-    """The column that each feature is taken from, and its sign: (d,), (d,)."""
+def feature_moves(with_gyro: bool, axis_map: AxisMap) -> tuple[Indices, Floats32]:
+    """The column that each feature is taken from, and its sign, 1 or -1: (d,), (d,)."""
     names = feature_names(with_gyro)
     place_of = {name: place for place, name in enumerate(names)}
     of = _channel_signs(axis_map)

@@ -12,6 +12,7 @@ from models.signal.pieces import Piece, Recording
 from models.signal.units import STANDARD_GRAVITY
 
 ROUND = (-1, -1, 1)
+OTHER_AXES = (1, 2, 0)
 PieceChange = Callable[[str, Piece], tuple[Piece, ...]]
 CHUNK_SAMPLES = 512
 
@@ -71,6 +72,11 @@ def other_wrist(kind: str, piece: Piece) -> tuple[Piece, ...]:
 def turned_round(_: str, piece: Piece) -> tuple[Piece, ...]:
     """A watch that is worn the other way round, without saying so."""
     return (_signed(piece, ROUND),)
+
+
+def on_other_axes(_: str, piece: Piece) -> tuple[Piece, ...]:
+    """A device whose x, y and z lie where another one's y, z and x do."""
+    return (replace(piece, counts=np.ascontiguousarray(piece.counts[:, OTHER_AXES])),)
 
 
 def without_rotation(kind: str, piece: Piece) -> tuple[Piece, ...]:

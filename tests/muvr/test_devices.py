@@ -19,6 +19,7 @@ from muvr.evaluation.devices import (
     in_8_bits,
     in_ms2,
     ms2_labelled_g,
+    on_other_axes,
     other_wrist,
     other_wrist_without_side,
     turned_round,
@@ -154,6 +155,14 @@ def test_a_watch_turned_round_negates_two_axes(done: ImportedRecording):
     assert turned.side == done.recording.side
     for before, after in ((done.recording.acc, turned.acc), (done.recording.gyro, turned.gyro)):
         np.testing.assert_array_equal(after[0].counts, before[0].counts * [-1, -1, 1])
+
+
+def test_a_device_with_other_axes_measures_the_same_movement(done: ImportedRecording):
+    other = as_recorded_by(done, on_other_axes).recording
+    assert other.side == done.recording.side
+    for before, after in ((done.recording.acc, other.acc), (done.recording.gyro, other.gyro)):
+        for axis, of in enumerate((1, 2, 0)):
+            np.testing.assert_array_equal(after[0].counts[:, axis], before[0].counts[:, of])
 
 
 def test_removing_rotation_leaves_acceleration_only(done: ImportedRecording):
