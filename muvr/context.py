@@ -69,7 +69,7 @@ class CommandContext:
             with self.database("admin") as database:
                 make_roles(database, self.config)
                 sync_grants(database, self.config.cassandra)
-        elif applied:
+        else:  # also where nothing was applied: a killed run may have left its tables ungranted
             grant_table_rights(self.config)
         return applied
 

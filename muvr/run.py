@@ -35,9 +35,15 @@ def start_all(context: CommandContext, started: Started) -> None:
         context: of the command.
         started: updated as soon as each runs, so that a start that fails or is interrupted can be
             undone.
+
+    Raises:
+        NodeFailed: a node does not start, or runs without the roles that are configured.
     """
     service = Service(context.config, context.conf_path)
-    own_node = context.config.cassandra.own_node and not context.node.status().ready
+    embedded = context.config.cassandra.own_node
+    own_node = embedded and not context.node.status().ready
+    if embedded and not own_node:
+        context.node.require_roles()
     own_service = not service.status().running
     with context.terminal as terminal:
         if own_node:

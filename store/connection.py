@@ -6,7 +6,7 @@ from cassandra import DriverException, UnresolvableContactPoints
 from cassandra.cluster import NoHostAvailable
 
 from schemas.config import Cassandra
-from schemas.errors import DatabaseUnavailable, NotAllowed
+from schemas.errors import BadConfig, DatabaseUnavailable, NotAllowed
 from store.cluster import cluster_of
 from store.database import Database
 from store.reactor import LoopThread
@@ -34,12 +34,19 @@ def connect(
     Raises:
         DatabaseUnavailable: no host answers, or none of their names can be resolved now.
         NotAllowed: Cassandra refuses this name and password.
+        BadConfig: `cassandra.tls_ca` is no file of certificates.
     """
     name = credentials[0] if credentials else settings.username or "nobody"
     try:
         cluster = cluster_of(settings, credentials, loop_thread)
     except UnresolvableContactPoints as problem:
         raise _connection_error(settings, name, problem) from problem
+    except OSError as problem:  # ssl.SSLError is one
+        raise BadConfig(
+            f"cassandra.tls_ca: {settings.tls_ca} holds no certificate that can be read: {problem}",
+            field="cassandra.tls_ca",
+            value=settings.tls_ca,
+        ) from problem
     try:
         session = cluster.connect(keyspace)
         session.default_fetch_size = FETCH_ROWS

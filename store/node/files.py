@@ -33,6 +33,12 @@ def write_files(config: Cassandra, folders: Folders, jars: list[Path], agent: Pa
     return arguments
 
 
+def has_roles(folders: Folders) -> bool:
+    """Whether the node was last started with authentication."""
+    file = folders.conf / "cassandra.yaml"
+    return file.exists() and "authenticator" in yaml.safe_load(file.read_text())
+
+
 def cassandra_yaml(config: Cassandra, root: Path) -> str:
     """cassandra.yaml of a single node on the loopback address."""
     settings = {

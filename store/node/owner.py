@@ -8,6 +8,8 @@ import fcntl
 import json
 import os
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import IO
 
@@ -31,10 +33,11 @@ def acquire(folders: Folders) -> IO[bytes]:
     """Lock the folder. The file must be passed to the node and then closed.
 
     Raises:
-        FolderInUse: another node uses it, or is being started or stopped.
+        FolderInUse: another node uses it, or is being started or stopped, or it is another user's.
     """
-    folders.root.mkdir(parents=True, exist_ok=True)
-    file = folders.lock.open("ab")
+    with _of_this_user(folders):
+        folders.root.mkdir(parents=True, exist_ok=True)
+        file = folders.lock.open("ab")
     for _ in range(_TRIES):
         if _try_lock(file):
             folders.record.unlink(missing_ok=True)
@@ -50,26 +53,48 @@ def acquire(folders: Folders) -> IO[bytes]:
 
 
 def is_owned(folders: Folders) -> bool:
-    """Whether a node uses the folder, or is being started."""
-    if not folders.lock.exists():
-        return False
-    with folders.lock.open("ab") as file:
-        return not _try_lock(file)
+    """Whether a node uses the folder, or is being started.
+
+    Raises:
+        FolderInUse: it is another user's.
+    """
+    with _of_this_user(folders):
+        if not folders.lock.exists():
+            return False
+        with folders.lock.open("ab") as file:
+            return not _try_lock(file)
 
 
 def write_record(folders: Folders, record: NodeRecord) -> None:
     """Write the record atomically."""
     draft = folders.record.with_suffix(".draft")
-    draft.write_text(json.dumps(asdict(record)))
-    os.replace(draft, folders.record)
+    with draft.open("w") as file:
+        file.write(json.dumps(asdict(record)))
+        file.flush()
+        os.fsync(file.fileno())  # or a power failure may leave the name without its content
+    draft.replace(folders.record)
 
 
 def read_record(folders: Folders) -> NodeRecord | None:
-    """The record of the last node, which is running only if the folder `is_owned`."""
+    """The record of the last node, which is running only if the folder `is_owned`.
+
+    None without one, and for one that was cut short.
+    """
     try:
         return NodeRecord(**json.loads(folders.record.read_text()))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError, TypeError):
         return None
+
+
+@contextmanager
+def _of_this_user(folders: Folders) -> Generator[None]:
+    try:
+        yield
+    except PermissionError as problem:
+        raise FolderInUse(
+            f"{folders.root} belongs to another user ({problem.strerror}: {problem.filename}). Run "
+            "this as that user, or set paths.data to another folder."
+        ) from problem
 
 
 def _try_lock(file: IO[bytes]) -> bool:

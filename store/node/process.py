@@ -18,7 +18,7 @@ from schemas.errors import FolderInUse, NodeFailed
 from schemas.progress import NoProgress, Progress
 from store.java import Java, find_java
 from store.node.failure import explain_failure
-from store.node.files import LOOPBACK, write_files
+from store.node.files import LOOPBACK, has_roles, write_files
 from store.node.folders import Folders
 from store.node.jars import cassandra_jars, jar_of, version_of
 from store.node.owner import NodeRecord, acquire, is_owned, read_record, write_record
@@ -108,6 +108,18 @@ class EmbeddedNode:
     def kill(self) -> None:
         """Kill the node, as a power failure would; returns when it has ended."""
         self._terminate(signal.SIGKILL, within_s=30.0)
+
+    def require_roles(self) -> None:
+        """Refuse a running node that lets everybody in, where roles are configured since.
+
+        Raises:
+            NodeFailed: it was started without roles.
+        """
+        if self.config.username and not has_roles(self.folders):
+            raise NodeFailed(
+                "Cassandra runs without roles: they were configured after it was started.",
+                next_step="`muvr down`, then `muvr up`, which makes roles and passwords.",
+            )
 
     def status(self) -> NodeStatus:
         """The current status."""

@@ -146,6 +146,18 @@ def test_a_check_that_raises_is_a_finding(
     assert java.next_step.startswith("Set JAVA_HOME")
 
 
+def test_a_file_that_must_not_be_read_is_a_finding(
+    nowhere: CommandContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied() -> None:
+        raise PermissionError(13, "Permission denied", "/opt/java")
+
+    monkeypatch.setattr(doctor, "find_java", denied)
+    (java,) = [check for check in run_checks(nowhere) if check.what == "java"]
+    assert (java.ok, java.says) == (False, "Permission denied: /opt/java")
+    assert "right to read" in java.next_step
+
+
 def test_a_missing_compiled_kernel_is_a_finding(
     nowhere: CommandContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:

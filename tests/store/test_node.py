@@ -184,6 +184,28 @@ def test_start_on_a_folder_in_use_does_not_kill_its_owner(
         fresh_node.start()
 
 
+def test_record_that_was_cut_short_is_ignored(fresh_node: EmbeddedNode) -> None:
+    fresh_node.folders.root.mkdir(parents=True)
+    for content in ("", "{}", '{"pid": 1'):
+        fresh_node.folders.record.write_text(content)
+        assert not fresh_node.status().running
+
+
+def test_folder_of_another_user_is_refused(
+    fresh_node: EmbeddedNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acquire(fresh_node.folders).close()
+
+    def denied(path: Path, mode: str) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", denied)
+    with pytest.raises(FolderInUse, match="another user"):
+        fresh_node.status()
+    with pytest.raises(FolderInUse, match="another user"):
+        acquire(fresh_node.folders)
+
+
 def test_stop_is_refused_while_the_folder_is_being_acquired(fresh_node: EmbeddedNode) -> None:
     with acquire(fresh_node.folders):
         assert fresh_node.status().running

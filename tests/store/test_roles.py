@@ -13,9 +13,10 @@ import pytest
 from ingest.erasure import erase_user
 from ingest.sweeper import sweep
 from muvr.context import CommandContext
+from muvr.run import Started, start_all
 from muvr.terminal import Terminal
 from schemas.config import Cassandra, Config
-from schemas.errors import BadConfig, NotAllowed
+from schemas.errors import BadConfig, NodeFailed, NotAllowed
 from store.champions import Champions
 from store.connection import connect
 from store.cql import read_migrations
@@ -27,6 +28,7 @@ from store.logins import Logins
 from store.migrate import FOLDER, check_schema
 from store.models import ModelKey, Models, StoredModel
 from store.node.durability import require_durability
+from store.node.files import cassandra_yaml
 from store.pointers import Challenger
 from store.records import records_in
 from store.roles import TABLES, grants, sync_grants
@@ -191,6 +193,26 @@ def test_spark_role_can_do_its_work_and_read_only_its_tables(guarded: Guarded) -
         assert refused(database, f"TRUNCATE {table}"), table
     assert refused(database, "DELETE FROM usernames WHERE username = 'anna'")
     database.close()
+
+
+def test_migration_without_new_tables_repairs_missing_grants(guarded: Guarded) -> None:
+    """A run that was killed after its last migration has left tables without grants."""
+    with guarded.context.database("admin") as admin:
+        admin.execute("REVOKE SELECT ON muvr.sets FROM muvr_spark")
+        assert guarded.context.migrate() == ()
+        assert sync_grants(admin, guarded.context.config.cassandra) == 0
+
+
+def test_roles_that_are_named_while_the_node_runs_are_refused(guarded: Guarded) -> None:
+    guarded.context.node.require_roles()
+    settings = guarded.context.node.folders.conf / "cassandra.yaml"
+    kept = settings.read_text()
+    settings.write_text(cassandra_yaml(Cassandra(), guarded.context.node.folders.root))
+    try:
+        with pytest.raises(NodeFailed, match="without roles.*`muvr down`"):
+            start_all(guarded.context, Started())
+    finally:
+        settings.write_text(kept)
 
 
 def test_sync_grants_revokes_excess_rights_and_grants_missing_ones(guarded: Guarded) -> None:
