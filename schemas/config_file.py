@@ -42,7 +42,7 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Con
             field=field,
             value=first["input"],
         ) from problem
-    return config.model_copy(update={"paths": _absolute(config.paths, path.resolve().parent)})
+    return _with_absolute_paths(config, path.resolve().parent)
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -81,6 +81,22 @@ def _unknown(path: Path, key: str, known: list[str]) -> BadConfig:
     return BadConfig(f"{path}: unknown key `{key}`; did you mean `{near}`?", field=key, value=key)
 
 
-def _absolute(paths: Paths, root: Path) -> Paths:
-    fields = {name: root / Path(value).expanduser() for name, value in paths}
-    return Paths(**fields)
+def _with_absolute_paths(config: Config, root: Path) -> Config:
+    """Commands run in any folder: relative paths are meant from that of the settings."""
+    tls_ca, archive = (
+        _absolute(name, root) for name in (config.cassandra.tls_ca, config.spark.archive)
+    )
+    return config.model_copy(
+        update={
+            "paths": Paths(
+                **{name: root / Path(value).expanduser() for name, value in config.paths}
+            ),
+            "cassandra": config.cassandra.model_copy(update={"tls_ca": tls_ca}),
+            "spark": config.spark.model_copy(update={"archive": archive}),
+        }
+    )
+
+
+def _absolute(file: str, root: Path) -> str:
+    """The path of a file; no file, and the address of one elsewhere, stay as they are."""
+    return file if not file or "://" in file else str(root / Path(file).expanduser())

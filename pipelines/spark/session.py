@@ -34,14 +34,17 @@ def spark_session(config: Config) -> SparkSession:
         BadJar: a jar is missing or is not the locked one.
     """
     os.environ["JAVA_HOME"] = str(find_java().home)  # read by pyspark when it starts the JVM
-    # the workers' Python: this one, or the packed environment's where executors are elsewhere
-    os.environ["PYSPARK_PYTHON"] = (
-        "environment/bin/python" if config.spark.archive else sys.executable
-    )
+    os.environ["PYSPARK_PYTHON"] = workers_python(config)
     if config.spark.master.startswith("local"):
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     settings = SparkConf().setAppName("muvr").setAll(list(options(config).items()))
     return SparkSession(SparkContext.getOrCreate(settings))
+
+
+def workers_python(config: Config) -> str:
+    """The workers' Python: this one, or the packed environment's where executors are elsewhere."""
+    elsewhere = config.spark.archive and not config.spark.master.startswith("local")
+    return "environment/bin/python" if elsewhere else sys.executable
 
 
 def options(config: Config) -> dict[str, str]:
@@ -102,7 +105,8 @@ def _java(config: Config) -> dict[str, str]:
         "spark.cassandra.connection.ssl.enabled": "true",
         # the connector's own two, RSA with CBC, are not offered by current nodes
         "spark.cassandra.connection.ssl.enabledAlgorithms": ",".join(CIPHERS),
-        "spark.files": f"file://{tls_ca},file://{store}",  # replay reads the first, from Python
+        # replay reads the first, from Python; as addresses, or a space would end them
+        "spark.files": f"{tls_ca.as_uri()},{store.resolve().as_uri()}",
         "spark.driver.extraJavaOptions": f'{logging} {trust}"{store}"',
         "spark.executor.extraJavaOptions": f"{trust}{store.name}",  # in the folder it runs in
     }

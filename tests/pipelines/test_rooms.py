@@ -10,7 +10,7 @@ import pytest
 import pipelines
 from muvr.replay import rebuild_user
 from pipelines.spark.rooms import CHECKOUT, pack_rooms
-from pipelines.spark.session import options
+from pipelines.spark.session import options, workers_python
 from schemas.config import Config, Spark
 from schemas.config_file import load_config
 
@@ -69,3 +69,10 @@ def test_standalone_cores_are_set_to_give_the_configured_number_of_executors(
     there = options(Config(paths=paths, spark=spark))
     assert (there["spark.executor.cores"], there["spark.cores.max"]) == (each, all_of_them)
     assert there["spark.kubernetes.container.image"] == "muvr"
+
+
+def test_workers_use_the_packed_python_on_other_machines_only():
+    packed = Spark(master="spark://a:7077", archive="environment.tar.gz")
+    assert workers_python(Config(spark=packed)) == "environment/bin/python"
+    for spark in (Spark(archive="environment.tar.gz"), Spark(master="spark://a:7077")):
+        assert workers_python(Config(spark=spark)) == sys.executable

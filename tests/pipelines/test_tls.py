@@ -6,6 +6,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
 import yaml
@@ -15,8 +17,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from pipelines.spark.session import options
+from pipelines.spark.trust_store import NAME
 from schemas.config import Config
 from schemas.errors import BadConfig
+from store.connection import connect
 from store.cql import read_migrations
 from store.migrate import FOLDER
 from tests.cassandra_node import CHECKOUT
@@ -77,4 +81,20 @@ def test_ca_file_without_certificates_is_named_in_the_error(spark_config: Config
         cassandra = spark_config.cassandra.model_copy(update=there)
         with pytest.raises(BadConfig, match=says):
             options(spark_config.model_copy(update={"cassandra": cassandra}))
+        with pytest.raises(BadConfig, match=r"tls_ca: .*/ca\.pem holds no certificate"):
+            connect(cassandra, keyspace=None)
         empty.write_text("nothing")
+
+
+def test_files_in_a_folder_with_a_space_are_sent_to_executors(spark_config: Config, tmp_path: Path):
+    tls_ca, _ = written(tmp_path)
+    folder = tmp_path / "my reports"
+    paths = spark_config.paths.model_copy(update={"reports": folder})
+    cassandra = spark_config.cassandra.model_copy(update={"tls_ca": str(tls_ca)})
+    sent = options(spark_config.model_copy(update={"cassandra": cassandra, "paths": paths}))
+    files = sent["spark.files"].split(",")
+    assert [url2pathname(urlsplit(file).path) for file in files] == [
+        str(tls_ca),
+        str(folder / NAME),
+    ]
+    assert " " not in sent["spark.files"]

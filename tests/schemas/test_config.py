@@ -72,3 +72,12 @@ def test_missing_file_is_named_in_the_error(tmp_path: Path):
 def test_relative_paths_are_resolved_from_the_folder_of_the_file(tmp_path: Path):
     config = load_config(written(tmp_path, "paths: {data: here}"), {})
     assert config.paths.data == tmp_path / "here"
+
+
+def test_relative_files_are_resolved_from_the_folder_of_the_file(tmp_path: Path):
+    text = "cassandra: {tls_ca: certs/ca.pem}\nspark: {archive: environment.tar.gz}"
+    config = load_config(written(tmp_path, text), {})
+    assert config.cassandra.tls_ca == str(tmp_path / "certs" / "ca.pem")
+    assert config.spark.archive == str(tmp_path / "environment.tar.gz")
+    elsewhere = load_config(written(tmp_path, "spark: {archive: 'hdfs://a/environment.zip'}"), {})
+    assert (elsewhere.spark.archive, elsewhere.cassandra.tls_ca) == ("hdfs://a/environment.zip", "")
