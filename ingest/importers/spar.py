@@ -6,6 +6,7 @@ repetitions, acceleration in g and rotation in rad/s. Its times are not kept the
 laid one after another on one day, with a minute between them.
 """
 
+import os
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,14 +56,16 @@ def _arrays(cache: Path) -> dict[str, NDArray[Any]]:
     if not kept.exists():
         with zipfile.ZipFile(fetch_wheel("seglearn", cache)) as wheel, wheel.open(MEMBER) as member:
             data = np.load(member, allow_pickle=True).item()
+        draft = kept.with_suffix(f".{os.getpid()}.npz")  # or half a file would be read for ever
         np.savez(
-            kept,
+            draft,
             xyz=np.concatenate(data["X"]).astype(np.float64),
             n=np.array([len(x) for x in data["X"]]),
             subject=np.asarray(data["subject"], dtype=np.int64),
             side=np.asarray(data["side"], dtype=np.int64),
             exercise=np.array([data["y_labels"][int(y)] for y in data["y"]]),
         )
+        draft.replace(kept)
     with np.load(kept, allow_pickle=False) as arrays:
         return dict(arrays)
 

@@ -12,8 +12,11 @@ import pytest
 from ingest.importers import spar as spar_module
 from ingest.importers.gym import read_gym
 from ingest.importers.imported import ImportedRecording
+from ingest.importers.spar import read_spar
 from ingest.importers.wheel import fetch_wheel
+from schemas.config_file import load_config
 from schemas.errors import BadInput
+from tests.cassandra_node import CHECKOUT
 
 
 def test_cached_wheel_with_a_wrong_hash_is_refused(tmp_path: Path):
@@ -93,3 +96,22 @@ def test_audited_repetitions_are_kept_beside_the_labels(tmp_path: Path):
 def test_folder_without_the_expected_files_is_refused(tmp_path: Path):
     with pytest.raises(BadInput, match=r"segments\.csv"):
         read_gym(tmp_path)
+
+
+def test_spar_is_read_again_after_its_arrays_were_cut_short(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """A disk that is full in the middle of the first import must not spoil the later ones."""
+    wheel = fetch_wheel("seglearn", load_config(CHECKOUT / "conf.yaml").paths.datasets)
+    monkeypatch.setattr(spar_module, "fetch_wheel", lambda *_: wheel)
+    savez = np.savez
+
+    def cut_short(path: Path, **arrays: np.ndarray) -> None:
+        path.write_bytes(b"PK")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", cut_short)
+    with pytest.raises(OSError, match="No space"):
+        read_spar(tmp_path)
+    monkeypatch.setattr(np, "savez", savez)
+    assert len(read_spar(tmp_path)) == 140
