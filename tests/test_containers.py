@@ -1,5 +1,6 @@
 """Static checks of the files of `docker/`: the tests need no container engine."""
 
+import asyncio
 import runpy
 import shlex
 import subprocess
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from api.app import forwarded
 from api.keys import LOOPBACK
 from schemas.config import Config
 from schemas.config_file import load_config
@@ -98,6 +100,29 @@ def test_the_service_listens_on_an_address_that_can_be_published(
     script = script_of(service)
     assert 0 <= script.index("muvr token rotate") < script.index("api.serve")
     assert "exec python -m api.serve" in script, "without exec it would not receive SIGTERM"
+
+
+@pytest.mark.parametrize(
+    ("proxy", "seen"), [("172.18.0.1", "203.0.113.7"), ("198.51.100.1", "198.51.100.1")]
+)
+def test_clients_behind_a_proxy_on_the_host_have_their_own_addresses(
+    service: dict[str, Any], proxy: str, seen: str, monkeypatch: pytest.MonkeyPatch
+):
+    trusted = service["environment"]["FORWARDED_ALLOW_IPS"]
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", trusted)
+    clients: list[str] = []
+
+    async def application(scope: Any, *_: object) -> None:
+        clients.append(scope["client"][0])
+
+    scope = {
+        "type": "http",
+        "scheme": "http",
+        "client": (proxy, 4000),
+        "headers": [(b"x-forwarded-for", b"203.0.113.7")],
+    }
+    asyncio.run(forwarded(application)(scope, None, None))
+    assert clients == [seen]
 
 
 def test_cassandra_is_reachable_only_from_the_service(
