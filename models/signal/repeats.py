@@ -9,13 +9,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.arrays import Flags, Ints16
+from models.arrays import Flags, Floats32, Ints16
 from models.signal.pieces import Piece
 from models.signal.timing import sample_times_ns, true_clock
 from schemas.times import NS_PER_S
 
 MAX_CHANGED = 0.6  # share of the rows that are new where a sensor is polled too fast
-MIN_STEP = 4  # counts: a coarse sensor repeats a value too, but where it changes, it changes by 1
+MIN_STEPS = 4  # a coarse sensor repeats a value too, but where it changes, it changes by 1 step
 MAX_STILL_S = 0.25  # longer, and the wrist rests
 MIN_MOVING_S = 4  # seconds of movement by which it is judged
 MIN_AGREEING = 0.9  # of them
@@ -53,7 +53,7 @@ def without_repeats(pieces: Sequence[Piece]) -> Sequence[Piece]:
     if not 0 < step_ns <= NS_PER_S / MIN_RATE_HZ:
         return pieces
     rate_hz = NS_PER_S / step_ns
-    share = _changed_share(counts, round(rate_hz))
+    share = _changed_share(counts, _steps_of_change(timed), round(rate_hz))
     if share >= MAX_CHANGED:
         return pieces
     kept = _position_in_run(counts) % int(np.ceil(1.5 / share)) == 0
@@ -89,17 +89,34 @@ def _position_in_run(counts: Ints16) -> np.ndarray:
     return at - np.maximum.accumulate(np.where(_changed(counts), at, 0))
 
 
-def _changed_share(counts: Ints16, second: int) -> float:
+def _steps_of_change(pieces: Sequence[Piece]) -> Floats32:
+    """By how many of the sensor's steps each row differs from the one before it, (n,).
+
+    A step is the least change inside a piece: where JSON was quantised, or a sensor of 8 bits fills
+    the upper half of 16, that is many counts. It is one count where no piece holds a change.
+    """
+    values = np.concatenate([piece.counts * np.float32(piece.scale) for piece in pieces])
+    changes = np.abs(np.diff(values, axis=0, prepend=values[:1])).max(axis=1)
+    least = min(piece.scale * _least_change(piece.counts) for piece in pieces)
+    return changes / (least if np.isfinite(least) else max(piece.scale for piece in pieces))
+
+
+def _least_change(counts: Ints16) -> float:
+    steps = np.abs(np.diff(counts.astype(np.int32), axis=0))
+    return float(np.min(np.where(steps > 0, steps, np.inf), initial=np.inf))
+
+
+def _changed_share(counts: Ints16, steps: Floats32, second: int) -> float:
     """Share of new rows while the wrist moves; 1.0 unless that is steadily low.
 
     Args:
         counts: (n, 3).
+        steps: (n,) of the sensor, from each row to the next.
         second: rows of a second.
     """
     whole = len(counts) // second * second
     changed = _changed(counts)[:whole].reshape(-1, second)
-    steps = np.abs(np.diff(counts.astype(np.int32), axis=0, prepend=counts[:1])).max(axis=1)
-    large = (steps[:whole] >= MIN_STEP).reshape(-1, second)
+    large = (steps[:whole] > MIN_STEPS - 0.5).reshape(-1, second)  # JSON rounds by a count
     longest = _position_in_run(counts)[:whole].reshape(-1, second).max(axis=1) + 1
     moving = (longest <= MAX_STILL_S * second) & (2 * large.sum(axis=1) >= changed.sum(axis=1))
     shares = changed[moving].mean(axis=1)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ingest.quantise import quantised
 from models.signal.corrections import LOW_RATE
 from models.signal.pieces import Piece, Recording
 from models.signal.repeats import without_repeats
@@ -101,6 +102,22 @@ def coarse(t_s: np.ndarray, step_g: float, swing_hz: float, size_g: float) -> Pi
 def test_coarse_sensors_keep_all_their_samples(swing_hz, size_g, bits_g):
     sent = (coarse(np.arange(3000) / 50, bits_g / 128, swing_hz, size_g),)
     assert without_repeats(sent) is sent
+
+
+@pytest.mark.parametrize("counts_a_step", [2, 256])
+@pytest.mark.parametrize("period_s", [2.0, 3.0, 4.0])
+def test_coarse_sensors_keep_their_samples_where_a_step_is_many_counts(period_s, counts_a_step):
+    t_s = np.arange(1500) / 50
+    tilt = 0.8 * np.sin(2 * np.pi * t_s / period_s)
+    acc_g = np.column_stack([np.sin(tilt), 0.2 * np.cos(tilt), np.cos(tilt)])
+    steps = np.rint(acc_g * 16 + np.random.default_rng(3).normal(0, 0.06, acc_g.shape))
+    shifted = (Piece(0, 50.0, "g", 1 / 16 / counts_a_step, (steps * counts_a_step).astype("<i2")),)
+    assert without_repeats(shifted) is shifted
+    in_json = []
+    for first in range(0, 1500, 50):
+        scale, counts = quantised(steps[first : first + 50] / 16)
+        in_json.append(Piece(first * 20_000_000, 50.0, "g", scale, counts))
+    assert without_repeats(in_json) is in_json
 
 
 def test_taps_on_a_coarse_sensor_at_rest_are_no_repeats():
