@@ -14,7 +14,7 @@ from uuid import UUID
 
 from api.fair_queue import FairQueue
 from api.model_cache import ModelCache
-from ingest.recordings import load_parts
+from ingest.recordings import CONTEXT_NS, load_parts
 from ingest.stretches import span_of
 from models.recognition.sets import FormModels, SetMeasurements, measure_set
 from models.signal.corrections import timeline
@@ -101,7 +101,9 @@ class Measurer:
         ordered = sorted(sets, key=lambda row: row.span_ns)
         spans = [row.span_ns for row in ordered]
         results: dict[UUID, SetMeasurements] = {}
-        async for part, recording in load_parts(self._records, user_id, session, lists, spans):
+        async for part, recording in load_parts(
+            self._records, user_id, session, lists, spans, CONTEXT_NS
+        ):
             if recording is None:
                 continue  # the session's notes report it
             rows = ordered[part.start : part.stop]

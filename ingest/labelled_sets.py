@@ -8,7 +8,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from ingest.event_writer import TOMBSTONE_AHEAD_US
-from ingest.recordings import load_parts
+from ingest.recordings import CONTEXT_NS, load_parts
 from ingest.wrist_streams import WristStreams, wrist_of
 from models.signal.corrections import timeline
 from models.signal.pieces import Piece, Recording, pack_pieces
@@ -22,7 +22,6 @@ from store.sessions import SessionRow, StreamList
 from store.sets import SetRow
 
 GAP_NS = NS_PER_S // 2  # the longest gap that resampling treats as continuous
-CONTEXT_NS = 60 * NS_PER_S  # wrong units and drifting clocks are detected in samples around a set
 MAX_SAMPLES = 1_000_000
 """Samples of one labelled set, both sensors together: 3.7 bytes each, seldom more than 6, and
 Cassandra takes 8 MiB in one write. They last 2.8 hours at 50 Hz; training uses twenty minutes."""

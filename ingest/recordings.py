@@ -18,10 +18,12 @@ from ingest.wrist_streams import in_turn, wrist_of
 from models.signal.overlaps import is_resent
 from models.signal.pieces import Piece, Recording
 from schemas.errors import AmbiguousChunks, BadSamples
+from schemas.times import NS_PER_S
 from store.records import Records
 from store.samples import ChunkMetadata
 from store.sessions import SessionRow, StreamList
 
+CONTEXT_NS = 60 * NS_PER_S  # wrong units and drifting clocks are detected in samples around a set
 StreamChunks = Mapping[str, Sequence[ChunkMetadata]]
 """Chunks of one sensor by stream, each stream's ordered by number; the streams by time."""
 

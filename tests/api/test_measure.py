@@ -11,6 +11,7 @@ import pytest
 
 from api import measure
 from api.measure import Measurer
+from ingest.recordings import CONTEXT_NS
 from store.sets import SetRow
 
 USER = UUID(int=1)
@@ -31,7 +32,8 @@ def test_sets_of_a_long_session_are_measured_apart_and_without_those_that_cannot
     loaded: list[tuple[int, int]] = []
 
     async def load_parts(*args: Any) -> AsyncGenerator[tuple[range, object | None]]:
-        loaded.extend(args[-1])
+        loaded.extend(args[-2])
+        assert args[-1] == CONTEXT_NS
         yield range(2), "recording 1"
         yield range(2, 3), None
         yield range(3, 4), "recording 3"
