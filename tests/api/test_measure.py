@@ -4,15 +4,31 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
+import numpy as np
 import pytest
 
 from api import measure
 from api.measure import Measurer
+from api.model_cache import ModelCache
+from ingest.chunks import Chunk, canonical_body, decode_chunk
 from ingest.recordings import CONTEXT_NS
+from models.signal.pieces import Piece
+from schemas.events import SetConfirmation
+from schemas.inputs import ACC3
 from store.sets import SetRow
+from tests.ingest.histories import LIMITS, START, STREAM
+from tests.ingest.recorded_session import RecordedSession
+
+
+class NoForms:
+    """No user has a form model."""
+
+    async def by_layout(self, *_: object) -> dict[str, object]:
+        return {}
+
 
 USER = UUID(int=1)
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -56,3 +72,37 @@ def test_sets_of_a_long_session_are_measured_apart_and_without_those_that_cannot
         UUID(int=30): "recording 3",
     }
     assert loaded == sorted(row.span_ns for row in sets)
+
+
+def swinging(seq: int) -> Chunk:
+    """A second of a wrist that swings once in 2.5 s, in g that are declared as m/s²."""
+    t_s = seq + np.arange(50) / 50
+    tilt = 0.4 * np.sin(2 * np.pi * t_s / 2.5)
+    acc_g = np.column_stack([np.sin(tilt), 0 * tilt, np.cos(tilt)])
+    counts = np.rint(acc_g * 4096).astype(np.int16)
+    t0_ns = (int(START.timestamp()) + seq) * 10**9
+    body = canonical_body(Piece(t0_ns, 50.0, "m/s2", 1 / 4096, counts))
+    return decode_chunk(body, "application/cbor", LIMITS)
+
+
+def test_short_set_is_measured_in_the_unit_that_the_samples_around_it_tell() -> None:
+    """Nine seconds alone do not tell that 1.0 m/s² at rest is 1.0 g."""
+
+    async def counted() -> int | None:
+        one = RecordedSession(acc={**STREAM, "unit": "m/s2"})
+        await one.open()
+        for seq in range(60):
+            await one.recorder.put_chunk(one.user, one.session, "acc", seq, swinging(seq))
+        start = START + timedelta(seconds=20.1)
+        said = SetConfirmation(
+            exercise="row", started_at=start, ended_at=start + timedelta(seconds=8.8)
+        )
+        await one.recorder.confirm_set(one.user, one.session, one.set, said)
+        session = await one.records.sessions.read(one.user, one.session)
+        assert session is not None
+        sets = await one.records.sets.of_session(one.user, one.session)
+        measurer = Measurer(one.records, cast("ModelCache", NoForms()))
+        (measured,) = (await measurer.of_sets(one.user, session, sets, ACC3)).values()
+        return measured.counted.count if measured.counted else None
+
+    assert asyncio.run(counted()) in (3, 4)
