@@ -130,7 +130,7 @@ def test_a_timed_out_measurement_continues_and_its_result_is_cached(
         return {}
 
     async def recordings(*args: Any) -> AsyncGenerator[tuple[range, object]]:
-        for n in range(len(args[-1])):
+        for n in range(len(args[-2])):  # the spans, before their context
             yield range(n, n + 1), object()
 
     monkeypatch.setattr(measure, "_measured", slowly)
