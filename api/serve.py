@@ -85,6 +85,7 @@ def _end_with_parent() -> None:
     if parent := multiprocessing.parent_process():
 
         def wait() -> None:
+            """Return only when the parent is gone, and then end this process as `stop` would."""
             parent.join()
             os.kill(os.getpid(), signal.SIGTERM)
 

@@ -71,7 +71,7 @@ def _safely(
         return check(context)
     except MuvrError as problem:
         return Finding(what, ok=False, says=problem.message, next_step=problem.next_step)
-    except OSError as problem:
+    except PermissionError as problem:
         says = f"{problem.strerror}: {problem.filename}"
         return Finding(what, ok=False, says=says, next_step="give this user the right to read it")
 

@@ -57,15 +57,18 @@ def _arrays(cache: Path) -> dict[str, NDArray[Any]]:
         with zipfile.ZipFile(fetch_wheel("seglearn", cache)) as wheel, wheel.open(MEMBER) as member:
             data = np.load(member, allow_pickle=True).item()
         draft = kept.with_suffix(f".{os.getpid()}.npz")  # or half a file would be read for ever
-        np.savez(
-            draft,
-            xyz=np.concatenate(data["X"]).astype(np.float64),
-            n=np.array([len(x) for x in data["X"]]),
-            subject=np.asarray(data["subject"], dtype=np.int64),
-            side=np.asarray(data["side"], dtype=np.int64),
-            exercise=np.array([data["y_labels"][int(y)] for y in data["y"]]),
-        )
-        draft.replace(kept)
+        try:
+            np.savez(
+                draft,
+                xyz=np.concatenate(data["X"]).astype(np.float64),
+                n=np.array([len(x) for x in data["X"]]),
+                subject=np.asarray(data["subject"], dtype=np.int64),
+                side=np.asarray(data["side"], dtype=np.int64),
+                exercise=np.array([data["y_labels"][int(y)] for y in data["y"]]),
+            )
+            draft.replace(kept)
+        finally:
+            draft.unlink(missing_ok=True)
     with np.load(kept, allow_pickle=False) as arrays:
         return dict(arrays)
 

@@ -57,6 +57,7 @@ def _turns(with_gyro: bool) -> list[list[tuple[Indices, Floats64]]]:
     ones = np.ones(PERIODICITY_FEATURES)
 
     def move(axis_map: AxisMap) -> tuple[Indices, Floats64]:
+        """One turn, in the columns that activity models use: (d,), (d,)."""
         places, signs = feature_moves(with_gyro, axis_map)
         return (
             np.concatenate([column_of[places[used]], rhythm]),

@@ -113,5 +113,6 @@ def test_spar_is_read_again_after_its_arrays_were_cut_short(
     monkeypatch.setattr(np, "savez", cut_short)
     with pytest.raises(OSError, match="No space"):
         read_spar(tmp_path)
+    assert list(tmp_path.iterdir()) == []
     monkeypatch.setattr(np, "savez", savez)
     assert len(read_spar(tmp_path)) == 140
