@@ -1,14 +1,18 @@
 """A real Cassandra node for the whole test run, on free ports, in its own folder."""
 
 import contextlib
+import fcntl
+import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
 from collections.abc import Generator, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -17,15 +21,23 @@ from schemas.config_file import load_config
 from store.connection import connect
 from store.database import Database
 from store.java import quick_java
+from store.journal import Journal
 from store.migrate import migrate
 from store.node.process import EmbeddedNode
 from store.rows import Row
 
 CHECKOUT = Path(__file__).parents[1]
+# Two processes share the node: one has Spark, the other its remaining users.
 ON_NODE = pytest.mark.xdist_group("node")  # for tests that take `node` by name; others get it
+ON_SPARK = pytest.mark.xdist_group("spark")
 _QUICK_TABLES = "-Dcassandra.test.flush_local_schema_changes=false"
+_KILL = 'pid=$(sed -n \'s/.*"pid": *\\([0-9]*\\).*/\\1/p\' "$1") && kill -9 $pid'
 # Waits until the test process is gone, in whatever way, and ends the node of a folder.
-_LAST_WILL = 'read -r _; pid=$(sed -n \'s/.*"pid": *\\([0-9]*\\).*/\\1/p\' "$1") && kill -9 $pid'
+_LAST_WILL = f"read -r _; {_KILL}"
+# The same for the process that started the test processes; its node's folder goes as well.
+_LAST_WILL_OF_RUN = (
+    f'(while kill -0 "$2" 2>/dev/null; do sleep 1; done; {_KILL}; rm -rf "$3") >/dev/null 2>&1 &'
+)
 
 
 def payloads_read(patch: pytest.MonkeyPatch, database: Database) -> list[Any]:
@@ -43,6 +55,17 @@ def payloads_read(patch: pytest.MonkeyPatch, database: Database) -> list[Any]:
 
     patch.setattr(database, "run", noted)
     return read
+
+
+def announce_only(patch: pytest.MonkeyPatch, *user_ids: UUID) -> None:
+    """Let the journal announce only these users from now on: a sweep of all tests' takes long."""
+    changed = Journal.changed
+
+    async def of_these(journal: Journal, since: datetime, until: datetime) -> dict[UUID, Any]:
+        found = await changed(journal, since, until)
+        return {user_id: topics for user_id, topics in found.items() if user_id in user_ids}
+
+    patch.setattr(Journal, "changed", of_these)
 
 
 def free_ports(n: int) -> list[int]:
@@ -101,10 +124,35 @@ def quick_tables() -> Generator[None]:
 @pytest.fixture(scope="session")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNode]:
     """The running node that all tests share. Tests that stop or kill a node use `fresh_node`."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        yield _node_of_run(tmp_path_factory.getbasetemp().parent)
+        return
     with own_node(tmp_path_factory.mktemp("cassandra")) as shared:
         with quick_tables():
             shared.start()
         yield shared
+
+
+def _node_of_run(folder: Path) -> EmbeddedNode:
+    """The node of all processes of a run: the first one that needs it starts it.
+
+    It ends with the process that started them, whichever of them end before.
+    """
+    settings = folder / "cassandra.json"
+    with (folder / "cassandra.lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the others wait until it runs
+        if settings.exists():
+            config, paths = json.loads(settings.read_text())
+            return EmbeddedNode(Cassandra.model_validate(config), Paths.model_validate(paths))
+        node = EmbeddedNode(*node_settings(folder / "cassandra"))
+        last_will = [_LAST_WILL_OF_RUN, "sh", str(node.folders.record), str(os.getppid())]
+        command = ["/bin/sh", "-c", *last_will, str(node.paths.data)]
+        subprocess.run(command, stdin=subprocess.DEVNULL, start_new_session=True, check=True)
+        with quick_tables():
+            node.start()
+        made = [each.model_dump(mode="json") for each in (node.config, node.paths)]
+        settings.write_text(json.dumps(made))
+        return node
 
 
 @pytest.fixture
@@ -144,7 +192,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run tests that need the shared node on one worker, so that it is started once."""
+    """Run tests that need Spark in one process, and others that need the node in one."""
     for item in items:
-        if "node" in getattr(item, "fixturenames", ()):
+        names = getattr(item, "fixturenames", ())
+        if "spark_config" in names:
+            item.add_marker(ON_SPARK)
+        elif "node" in names:
             item.add_marker(ON_NODE)

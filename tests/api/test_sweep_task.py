@@ -12,11 +12,15 @@ from api.sweep_task import NAME, SweepTask
 from schemas.errors import DatabaseUnavailable
 from store.watermarks import Watermarks
 from tests.api.conftest import RunningService
+from tests.cassandra_node import announce_only
 
 
 @pytest.fixture
-def two(service: RunningService, tmp_path: Path) -> Iterator[tuple[SweepTask, SweepTask]]:
-    """Two workers of one host."""
+def two(
+    service: RunningService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[SweepTask, SweepTask]]:
+    """Two workers of one host, and nobody to be swept."""
+    announce_only(monkeypatch)
     lock_path = tmp_path / "sweeper.lock"
     workers = SweepTask(service.services, lock_path), SweepTask(service.services, lock_path)
     yield workers

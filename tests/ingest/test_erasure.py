@@ -23,7 +23,7 @@ from store.records import records_in
 from store.user_rows import UserKeys, UserRows
 from store.users import Users
 from store.watermarks import Watermarks
-from tests.cassandra_node import ON_NODE, payloads_read
+from tests.cassandra_node import ON_NODE, announce_only, payloads_read
 from tests.ingest.histories import CHUNKS, LIMITS, new_id
 from tests.ingest.recorded_session import RecordedSession
 from tests.ingest.test_deviations import Gym, one_of_each
@@ -35,9 +35,9 @@ A_MS, AROUND = timedelta(milliseconds=1), timedelta(minutes=5)
 def test_sweep_erases_late_writes_without_announcing_the_erasure_again(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # leave out the users of other tests, which take long
     monkeypatch.setattr(sweeper, "ANNOUNCED_BEFORE", timedelta(0))
     user, records = uuid4(), records_in(database, LIMITS)
+    announce_only(monkeypatch, user)
     now = datetime.now(UTC)
 
     async def story() -> None:
@@ -84,6 +84,7 @@ def test_erasure_that_ends_late_is_a_change_since_its_end(
     """A job that read half of the user meanwhile looks back from its own start only."""
     monkeypatch.setattr(sweeper, "ANNOUNCED_BEFORE", timedelta(0))
     user, records, swept_at = uuid4(), records_in(database, LIMITS), datetime.now(UTC)
+    announce_only(monkeypatch, user)
     began = swept_at - timedelta(minutes=21)
 
     async def story() -> None:
@@ -102,11 +103,11 @@ def test_failed_erasure_is_announced_anew_for_the_next_sweeps(
 ) -> None:
     monkeypatch.setattr(sweeper, "ANNOUNCED_BEFORE", timedelta(0))
     user, records, swept_at = uuid4(), records_in(database, LIMITS), datetime.now(UTC)
+    announce_only(monkeypatch, user)
     began = swept_at - timedelta(minutes=21)
 
-    async def failing(_: object, user_id: UUID, *__: object, **___: object) -> None:
-        if user_id == user:  # other tests may have erased users of their own
-            raise problem
+    async def failing(*_: object, **__: object) -> None:
+        raise problem
 
     async def story() -> None:
         await announce_erasure(database, user, began)
