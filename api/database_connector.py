@@ -9,6 +9,7 @@ from api.cursors import Cursors
 from api.decoders import DECODERS
 from api.dependencies import Services
 from api.keys import KeyRing
+from api.measure import Measurer
 from api.model_cache import ModelCache
 from api.observe import Metrics, RequestLog
 from api.rate_limiter import RateLimiter
@@ -22,10 +23,10 @@ from schemas.times import Clock, server_time
 from store.champions import Champions
 from store.credentials import open_as
 from store.database import Database
+from store.durability import durability_of
 from store.logins import Logins
 from store.migrate import check_schema
 from store.models import Models
-from store.node.durability import require_durability
 from store.reactor import LoopThread
 from store.records import records_in
 from store.users import Users
@@ -108,7 +109,7 @@ class DatabaseConnector:
         database = open_as(self._config, "service", loop_thread=loop_thread)
         try:
             check_schema(database, cassandra)
-            require_durability(database, cassandra)
+            durability_of(database, cassandra).require()
         except MuvrError:
             database.close()
             raise
@@ -141,6 +142,7 @@ def build_services(
         recorder=Recorder(records, config.limits, clock),
         models=models,
         recogniser=Recogniser(records, models),
+        measurer=Measurer(records, models),
         users=users,
         logins=logins,
         tokens=tokens,

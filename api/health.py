@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from api.dependencies import Services
 from api.problems import problem_responses
 from schemas.errors import NotReady
-from store.node.durability import durability
+from store.durability import durability_of
 
 router = APIRouter(tags=["operations"])
 VERSION = "0.1.0"
@@ -62,7 +62,7 @@ async def readyz(request: Request) -> Ready:
     local = await services.database.run("SELECT release_version FROM system.local")
     await services.database.run("SELECT user_id FROM users LIMIT ?", (1,))
     kept = request.app.state.durability or await asyncio.to_thread(
-        durability, services.database, services.config.cassandra
+        durability_of, services.database, services.config.cassandra
     )
     request.app.state.durability = kept
     return Ready(

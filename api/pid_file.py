@@ -4,20 +4,17 @@ The kernel releases the lock when the process ends. So the file is right after k
 reboot and with reused process ids, and a second start can neither take nor remove it.
 """
 
-import fcntl
 import os
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from schemas.errors import AlreadyServing
+from store.file_lock import lock_soon, try_lock
 
 PID_FILE = "service.pid"
 """Of the file, under `paths.run`."""
-_TRIES = 20  # a status check holds the lock for a moment
-_PAUSE_S = 0.05
 
 
 @contextmanager
@@ -29,7 +26,7 @@ def held_pid_file(path: Path) -> Generator[None]:
     """
     with _locked(path) as file:
         file.truncate(0)
-        file.write(str(os.getpid()))
+        file.write(str(os.getpid()).encode())
         file.flush()
         try:
             yield
@@ -57,37 +54,17 @@ def _read(path: Path) -> tuple[int | None, bool]:
     """The process that a file names, None if it names none, and whether the file is held."""
     is_held = False
     try:
-        with path.open() as file:
-            is_held = not _try_lock(file, fcntl.LOCK_SH)
+        with path.open("rb") as file:
+            is_held = not try_lock(file, shared=True)
             return int(file.read()), is_held
     except (OSError, ValueError):  # there is none, or it is just being written
         return None, is_held
 
 
-def _locked(path: Path) -> IO[str]:
-    for _ in range(_TRIES):
-        file = path.open("a")
-        # The file may have been removed since it was opened, by the process that held it.
-        if _try_lock(file, fcntl.LOCK_EX) and _is_at(path, file):
-            return file
-        file.close()
-        time.sleep(_PAUSE_S)
+def _locked(path: Path) -> IO[bytes]:
+    if file := lock_soon(path):
+        return file
     raise AlreadyServing(
         f"The service of {path.parent} runs already (process {serving_pid(path)}). Stop it with "
         "`muvr down`, or set paths.run to another folder."
     )
-
-
-def _try_lock(file: IO[str], kind: int) -> bool:
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_at(path: Path, file: IO[str]) -> bool:
-    try:
-        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
-    except FileNotFoundError:
-        return False

@@ -5,15 +5,15 @@ events, which changes nothing. The progress is a watermark in Cassandra.
 """
 
 import asyncio
-import fcntl
-import os
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import IO
 from uuid import uuid4
 
 from api.dependencies import Services
 from api.observe import RequestLog
 from ingest.sweeper import ProjectedEvents, sweep
+from store.file_lock import try_lock
 from store.watermarks import Watermarks
 
 EVERY_S = 60.0
@@ -29,7 +29,7 @@ class SweepTask:
         self._watermarks = Watermarks(services.database)
         self._lock_path = lock_path
         self._log = log
-        self._lock: int | None = None
+        self._lock: IO[bytes] | None = None
         self._projected_events = ProjectedEvents()
 
     async def run(self) -> None:
@@ -71,7 +71,7 @@ class SweepTask:
     def close(self) -> None:
         """Release the lock file: another worker sweeps from now on."""
         if self._lock is not None:
-            os.close(self._lock)
+            self._lock.close()
             self._lock = None
 
     def _log_error(self, problem: Exception, what: str) -> None:
@@ -84,11 +84,9 @@ class SweepTask:
     def _acquire_lock(self) -> bool:
         if self._lock is not None:
             return True
-        handle = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
+        file = self._lock_path.open("ab")
+        if not try_lock(file):
+            file.close()
             return False
-        self._lock = handle
+        self._lock = file
         return True

@@ -22,9 +22,9 @@ from muvr.service import Service
 from muvr.terminal import plural
 from schemas.errors import MuvrError
 from schemas.times import aware, server_time
+from store.durability import durability_of
 from store.java import find_java
 from store.migrate import check_schema
-from store.node.durability import require_durability
 from store.node.files import LOOPBACK
 from store.node.preflight import bind_error
 from store.watermarks import MAX_CLOCK_SKEW
@@ -202,7 +202,8 @@ def _service(context: CommandContext) -> Finding:
 
 def _durability(context: CommandContext) -> Finding:
     with context.database() as database:
-        durability = require_durability(database, context.config.cassandra)
+        durability = durability_of(database, context.config.cassandra)
+        durability.require()
     says = f"commit log {durability.commitlog_sync}, {plural(durability.replication, 'replica')}"
     return Finding("durability", ok=True, says=says)
 

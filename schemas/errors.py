@@ -6,9 +6,13 @@
     ├── NotFound            it does not exist, or belongs to another user (404)
     ├── AccessDenied        not authenticated, or not allowed             (401, 403)
     ├── Conflict            valid, but in conflict with what is stored    (409, 412)
+    ├── LimitExceeded       a rate limit or quota is used up              (429)
+    ├── RequestTimedOut     the body did not arrive in time               (408)
     ├── Retryable           the same call may go through later            (503)
+    │   ├── RoleRefused, UncertainWrite, DatabaseUnavailable ...
     ├── CannotLearn         this user's data is not enough for a model    (a row with a reason)
-    └── NodeError           the embedded Cassandra or its surroundings
+    ├── NodeError           the embedded Cassandra or its surroundings
+    └── BadModelBytes, SchemaMismatch, BadBackup ...   what is stored is not what it should be
 
 The message of an error holds the offending value and, where there is one, the next step.
 """
@@ -229,8 +233,11 @@ class BadModelBytes(MuvrError):
     """Stored model bytes that are not what their tag says."""
 
 
-class NotAllowed(NotReady):
-    """Cassandra refuses a role's login, or its access to a table; the message says what to do."""
+class RoleRefused(NotReady):
+    """Cassandra refuses a role's login, or its access to a table; the message says what to do.
+
+    To clients it is an outage like any other: the same call goes through when rights are granted.
+    """
 
 
 class UncertainWrite(Retryable):

@@ -6,7 +6,7 @@ from cassandra import DriverException, UnresolvableContactPoints
 from cassandra.cluster import NoHostAvailable
 
 from schemas.config import Cassandra
-from schemas.errors import BadConfig, DatabaseUnavailable, NotAllowed
+from schemas.errors import BadConfig, DatabaseUnavailable, RoleRefused
 from store.cluster import cluster_of
 from store.database import Database
 from store.reactor import LoopThread
@@ -33,7 +33,7 @@ def connect(
 
     Raises:
         DatabaseUnavailable: no host answers, or none of their names can be resolved now.
-        NotAllowed: Cassandra refuses this name and password.
+        RoleRefused: Cassandra refuses this name and password.
         BadConfig: `cassandra.tls_ca` is no file of certificates.
     """
     name = credentials[0] if credentials else settings.username or "nobody"
@@ -58,10 +58,10 @@ def connect(
 
 def _connection_error(
     settings: Cassandra, name: str, problem: NoHostAvailable | DriverException
-) -> NotAllowed | DatabaseUnavailable:
+) -> RoleRefused | DatabaseUnavailable:
     """The error for a failed connection attempt."""
     if "AuthenticationFailed" in repr(problem) or "uthentication" in str(problem):
-        return NotAllowed(
+        return RoleRefused(
             f"Cassandra does not let {name} in with this password.",
             next_step="Check cassandra.username and its password, or make the roles with `muvr "
             "migrate --roles`.",

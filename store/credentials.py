@@ -106,7 +106,7 @@ def open_as(
     Raises:
         DatabaseUnavailable: no host answers.
         BadConfig: the role has no password.
-        NotAllowed: Cassandra refuses this name and password.
+        RoleRefused: Cassandra refuses this name and password.
     """
     return connect(
         config.cassandra,

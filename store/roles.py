@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from schemas.config import Cassandra, Config
-from schemas.errors import NotAllowed
+from schemas.errors import RoleRefused
 from store.connection import connect
 from store.credentials import (
     DEFAULT_SUPERUSER,
@@ -148,7 +148,7 @@ def _login(credentials: Credentials) -> str:
 def _can_connect(settings: Cassandra, credentials: Credentials) -> bool:
     try:
         connect(settings, keyspace=None, credentials=credentials).close()
-    except NotAllowed:
+    except RoleRefused:
         return False
     return True
 
@@ -182,7 +182,7 @@ def secure_superuser(config: Config) -> None:
     """Replace the well-known password of a new cluster's superuser by the configured one.
 
     Raises:
-        NotAllowed: it has neither of the two passwords.
+        RoleRefused: it has neither of the two passwords.
     """
     admin = credentials_of(config, "admin")
     if admin is None or admin.username != DEFAULT_SUPERUSER:
@@ -209,7 +209,7 @@ def _connect_as_first_accepted(
         for credentials in candidates:
             try:
                 return credentials, connect(settings, keyspace=None, credentials=credentials)
-            except NotAllowed:
+            except RoleRefused:
                 if time.monotonic() > deadline_s:
                     raise
         time.sleep(0.2)

@@ -4,20 +4,16 @@ The starter takes an advisory lock on `owner.lock` and passes the open file to t
 releases it when the last holder ends, so it is right after kill -9 and with reused process ids.
 """
 
-import fcntl
 import json
 import os
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import IO
 
 from schemas.errors import FolderInUse
+from store.file_lock import lock_soon, try_lock
 from store.node.folders import Folders
-
-_TRIES = 20  # a status check holds the lock for a moment, without owning the folder
-_PAUSE_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +33,9 @@ def acquire(folders: Folders) -> IO[bytes]:
     """
     with _of_this_user(folders):
         folders.root.mkdir(parents=True, exist_ok=True)
-        file = folders.lock.open("ab")
-    for _ in range(_TRIES):
-        if _try_lock(file):
+        if file := lock_soon(folders.lock):
             folders.record.unlink(missing_ok=True)
             return file
-        time.sleep(_PAUSE_S)
-    file.close()
     record = read_record(folders)
     who = f"node {record.pid} on port {record.port}" if record else "another node"
     raise FolderInUse(
@@ -62,7 +54,7 @@ def is_owned(folders: Folders) -> bool:
         if not folders.lock.exists():
             return False
         with folders.lock.open("ab") as file:
-            return not _try_lock(file)
+            return not try_lock(file)
 
 
 def write_record(folders: Folders, record: NodeRecord) -> None:
@@ -95,11 +87,3 @@ def _of_this_user(folders: Folders) -> Generator[None]:
             f"{folders.root} belongs to another user ({problem.strerror}: {problem.filename}). Run "
             "this as that user, or set paths.data to another folder."
         ) from problem
-
-
-def _try_lock(file: IO[bytes]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

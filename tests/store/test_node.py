@@ -11,10 +11,9 @@ import pytest
 import yaml
 
 from schemas.config import Cassandra
-from schemas.errors import DiskFull, FolderInUse, NodeFailed, NotDurable, PortBusy
+from schemas.errors import DiskFull, FolderInUse, NodeFailed, PortBusy
 from store.connection import connect
-from store.database import Database
-from store.node import durability, owner, preflight, process
+from store.node import owner, preflight, process
 from store.node.failure import explain_failure
 from store.node.files import cassandra_yaml
 from store.node.folders import Folders
@@ -179,7 +178,6 @@ def test_start_on_a_folder_in_use_does_not_kill_its_owner(
     fresh_node: EmbeddedNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fresh_node, "kill", lambda: pytest.fail("it was another's"))
-    monkeypatch.setattr(owner, "_TRIES", 1)
     with acquire(fresh_node.folders), pytest.raises(FolderInUse):
         fresh_node.start()
 
@@ -279,33 +277,6 @@ def test_detached_process_has_timer_slack_and_its_output_is_kept(tmp_path: Path)
     while not console.read_text() and time.monotonic() < until:
         time.sleep(0.01)
     assert console.read_text() == f"{process._SLACK_NS}\n"
-
-
-def test_the_running_node_is_durable(database: Database, keyspace: Cassandra) -> None:
-    found = durability.require_durability(database, keyspace)
-    assert (found.commitlog_sync, found.replication, found.holds) == ("group", 1, True)
-
-
-class _CannedResults:
-    """A database that knows one setting."""
-
-    def __init__(self, *values: str) -> None:
-        self.values = values
-
-    def execute(self, cql: str, values: object = ()) -> list[object]:
-        assert "commitlog_sync'" in cql
-        return [type("Row", (), {"value": value}) for value in self.values]
-
-
-@pytest.mark.parametrize("values", [("periodic",), ()])
-def test_commit_log_settings_that_may_lose_writes_are_refused(values: tuple[str, ...]) -> None:
-    with pytest.raises(NotDurable, match="would lose acknowledged writes"):
-        durability.require_durability(_CannedResults(*values), Cassandra())
-
-
-def test_periodic_sync_is_accepted_with_three_replicas() -> None:
-    found = durability.require_durability(_CannedResults("periodic"), Cassandra(replication=3))
-    assert found.holds
 
 
 def test_responds_is_false_for_another_server() -> None:

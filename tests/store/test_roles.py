@@ -16,18 +16,18 @@ from muvr.context import CommandContext
 from muvr.run import Started, start_all
 from muvr.terminal import Terminal
 from schemas.config import Cassandra, Config
-from schemas.errors import BadConfig, NodeFailed, NotAllowed
+from schemas.errors import BadConfig, NodeFailed, RoleRefused
 from store.champions import Champions
 from store.connection import connect
 from store.cql import read_migrations
 from store.credentials import credentials_of, open_as, password_file
 from store.database import Database
+from store.durability import durability_of
 from store.job_leases import Leases
 from store.jobs import JobRuns
 from store.logins import Logins
 from store.migrate import FOLDER, check_schema
 from store.models import ModelKey, Models, StoredModel
-from store.node.durability import require_durability
 from store.node.files import cassandra_yaml
 from store.pointers import Challenger
 from store.records import records_in
@@ -111,7 +111,7 @@ def role(request: pytest.FixtureRequest) -> str:
 def refused(database: Database, cql: str) -> bool:
     try:
         database.execute(cql)
-    except NotAllowed:
+    except RoleRefused:
         return True
     return False
 
@@ -119,7 +119,7 @@ def refused(database: Database, cql: str) -> bool:
 def test_missing_default_and_wrong_passwords_are_refused(guarded: Guarded) -> None:
     config = guarded.context.config
     for credentials in (None, ("cassandra", "cassandra"), ("muvr_service", "guessed")):
-        with pytest.raises(NotAllowed, match="password"):
+        with pytest.raises(RoleRefused, match="password"):
             connect(config.cassandra, keyspace=None, credentials=credentials)
 
 
@@ -153,7 +153,7 @@ def test_service_role_can_do_its_work_and_read_only_its_tables(guarded: Guarded)
     database = guarded.opened("service")
     settings = guarded.context.config.cassandra
     check_schema(database, settings)
-    assert require_durability(database, settings).holds
+    assert durability_of(database, settings).holds
     user = User(uuid.uuid4(), f"anna-{uuid.uuid4().hex[:6]}", "hash", frozenset({"predict"}), NOW)
 
     async def work() -> None:

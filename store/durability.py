@@ -1,21 +1,12 @@
 """Whether an acknowledged write survives kill -9 and a power failure."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 from schemas.config import Cassandra
 from schemas.errors import NotDurable
+from store.database import Database
 
 SYNCED = frozenset({"group", "batch"})  # acknowledged after the fsync
-
-
-class Executes(Protocol):
-    """The part of `store.database.Database` that is needed here."""
-
-    def execute(self, cql: str, values: Sequence[object] = ()) -> list[Any]:
-        """Run one statement and return its rows."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +29,22 @@ class Durability:
         """
         return self.commitlog_sync in SYNCED or self.replication > 1
 
+    def require(self) -> None:
+        """Refuse a cluster that could lose acknowledged writes.
 
-def durability(database: Executes, config: Cassandra) -> Durability:
+        Raises:
+            NotDurable: one copy only and `commitlog_sync: periodic`.
+        """
+        if not self.holds:
+            raise NotDurable(
+                f"Cassandra runs with commitlog_sync: {self.commitlog_sync} and one copy of each "
+                "row: a crash would lose acknowledged writes.",
+                next_step="Set commitlog_sync: group in its cassandra.yaml, or "
+                "cassandra.replication to 3.",
+            )
+
+
+def durability_of(database: Database, config: Cassandra) -> Durability:
     """Read the setting from the running node."""
     rows = database.execute("SELECT value FROM system_views.settings WHERE name = 'commitlog_sync'")
     return Durability(rows[0].value if rows else "unknown", config.replication)
-
-
-def require_durability(database: Executes, config: Cassandra) -> Durability:
-    """Refuse a cluster that could lose acknowledged writes.
-
-    Raises:
-        NotDurable: one copy only and `commitlog_sync: periodic`.
-    """
-    state = durability(database, config)
-    if not state.holds:
-        raise NotDurable(
-            f"Cassandra runs with commitlog_sync: {state.commitlog_sync} and one copy of each row: "
-            "a crash would lose acknowledged writes.",
-            next_step="Set commitlog_sync: group in its cassandra.yaml, or cassandra.replication "
-            "to 3.",
-        )
-    return state
