@@ -102,10 +102,10 @@ def learnable_exercises(statistics: Statistics, settings: FitSettings) -> tuple[
     seconds_of = statistics.label_seconds()
     labels = tuple(label for label, seconds in seconds_of.items() if seconds >= settings.min_s)
     if len(labels) < settings.min_labels:
-        labelled = ", ".join(f"{label!r} {seconds:.0f} s" for label, seconds in seconds_of.items())
+        # No names: they are the user's words, and this sentence is counted with those of others.
         raise NotEnoughLabels(
             f"{settings.min_labels} exercises of {settings.min_s:g} s or more are needed to tell "
-            f"them apart; labelled are: {labelled or 'none'}"
+            f"them apart, and there are {len(labels)}"
         )
     if not np.isfinite(np.diagonal(statistics.moments)).all():  # squares: the largest of all
         raise NotEnoughLabels("the statistics hold values that are not numbers")

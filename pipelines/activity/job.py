@@ -46,8 +46,9 @@ from pipelines.lifecycle.job import EngineName, Job, open_job, recorded_users
 from pipelines.lifecycle.members import drawn_from, members_of
 from pipelines.lifecycle.pointers import (
     WITHDRAWN,
-    move_pointer,
+    move_global,
     read_global_incumbents,
+    served_versions,
 )
 from pipelines.lifecycle.runs import RunReport
 from pipelines.lifecycle.scope import UserSelection, has_changes, same_outcomes
@@ -59,7 +60,6 @@ from schemas.progress import Progress
 from schemas.statuses import RunStatus
 from schemas.times import Clock, server_time
 from schemas.topics import ERASURES, Topic
-from store.champions import Champions
 from store.database import Database
 from store.jobs import UserOutcome
 from store.models import ModelKey, Models, StoredModel
@@ -100,6 +100,7 @@ def train_activity(
         going = must_go(job.database, (FAMILY,), job.run.started_at)
         changed = going or has_changes(job.database, FAMILY, TOPICS, job.run.started_at)
         skipped = users == "changed" and not changed
+        outcomes: dict[InputLayout, str] = {}
         if not keys or skipped:
             job.run.status = "nothing-to-do"
         if not skipped:
@@ -109,7 +110,8 @@ def train_activity(
             unchanged = set(outcomes.values()) == {"unchanged"}
             if users == "changed" and unchanged and same_outcomes(job.database, FAMILY, failed):
                 job.run.status = "nothing-to-do"  # the last run had already read what changed
-        job.run.mark_read()
+        if "overtaken" not in outcomes.values():  # or nothing would be new to the next run
+            job.run.mark_read()
     return job.run.report()
 
 
@@ -132,6 +134,7 @@ def _learn(job: Job, keys: Sequence[UserKey], going: Set[InputLayout]) -> dict[I
         border_rows = ordered(engine.collect(_keys(sums_rows), pass_))
     run.add_outcomes([_outcome(row) for row in border_rows if row["status"] != "learned"])
     with run.step("judge"):
+        served = served_versions(job.database, (FAMILY,))
         incumbents = _incumbents(job, going)
         evaluation = evaluation_context(context, border_rows, incumbents)
         pass_ = Pass(STRETCHES, partial(evaluation_row, context=evaluation), EVALUATED)
@@ -145,7 +148,7 @@ def _learn(job: Job, keys: Sequence[UserKey], going: Set[InputLayout]) -> dict[I
             of_layout = [[row for row in rows if row["model_id"] == layout] for rows in passes]
             if of_layout[0]:
                 outcomes[layout] = _promote_layout(
-                    job, layout, *of_layout, replaces=layout in incumbents
+                    job, layout, *of_layout, served=served, replaces=layout in incumbents
                 )
     run.status = _status(set(outcomes.values()))
     return outcomes
@@ -194,11 +197,12 @@ def _promote_layout(
     border_rows: Sequence[Row],
     evaluated_rows: Sequence[Row],
     *,
+    served: Mapping[ModelKey, str],
     replaces: bool,
 ) -> str:
     """Fit, store and promote one layout's model; the outcome, which is in the run's metrics too.
 
-    `replaces` says whether a model serves that could be compared.
+    `served` is what served before the comparison. `replaces` says whether that could be compared.
     """
     run, seconds = job.run, pooled_seconds(evaluated_rows)
     metrics: dict[str, Any] = {"members": len(sums_rows), "seconds": seconds}
@@ -211,7 +215,7 @@ def _promote_layout(
         return "not-learned"
     reason = refusal_reason(seconds, job.config.training.gate_margin)
     stored = _stored_model(job, layout, content, sums_rows, metrics)
-    outcome, reason = asyncio.run(_store_and_promote(job.database, stored, reason))
+    outcome, reason = asyncio.run(_store_and_promote(job.database, stored, reason, served))
     uncompared = outcome == "promoted" and replaces and not sum(seconds["incumbent"])
     run.reasons.update(
         f"{layout}: {sentence}" for sentence in (reason, UNCOMPARED * uncompared) if sentence
@@ -248,22 +252,21 @@ def _status(outcomes: set[str]) -> RunStatus:
     """The status of a run, from the best outcome of the layouts."""
     if outcomes & REPLACED:
         return "done"
-    return "refused" if outcomes & {"refused", WITHDRAWN} else "not-learned"
+    return "refused" if outcomes & {"refused", "overtaken", WITHDRAWN} else "not-learned"
 
 
 async def _store_and_promote(
-    database: Database, stored: StoredModel, reason: str
+    database: Database, stored: StoredModel, reason: str, served: Mapping[ModelKey, str]
 ) -> tuple[str, str]:
     """Store a model, and promote it unless there is a reason to refuse it.
 
     Returns:
-        outcome and reason, as of `move_pointer`; or "refused" with that reason.
+        outcome and reason, as of `move_global`; or "refused" with that reason.
     """
     await Models(database).put(stored)
     if reason:
         return "refused", reason
-    challenger = Challenger.of(stored)
-    return await move_pointer(Champions(database), challenger, server_time())
+    return await move_global(database, Challenger.of(stored), server_time(), served)
 
 
 def _keys(rows: Sequence[Row]) -> list[UserKey]:

@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from datetime import datetime
+from types import MappingProxyType
 from uuid import UUID
 
 from models.exercise.codec import (
@@ -27,7 +28,8 @@ from pipelines.exercise.manifest import golden
 from pipelines.exercise.promotion import ModelCandidate, rung_shares
 from pipelines.lifecycle.environment import environment
 from pipelines.lifecycle.members import drawn_from
-from pipelines.lifecycle.pointers import WITHDRAWN, global_pointers, move_pointer
+from pipelines.lifecycle.model_rows import too_large
+from pipelines.lifecycle.pointers import OVERTAKEN, global_pointers, move_global
 from schemas.errors import BadModelBytes, NoModel
 from schemas.ids import version_of
 from schemas.inputs import InputLayout
@@ -101,6 +103,7 @@ def store_global_models(
     models: Mapping[InputLayout, VersionedGlobalModel],
     candidates: list[ModelCandidate],
     *,
+    served: Mapping[ModelKey, str] = MappingProxyType({}),
     going: Set[InputLayout] = frozenset(),
     margin: float,
     seed: int,
@@ -113,6 +116,7 @@ def store_global_models(
         database: where models are.
         models: by layout.
         candidates: users' models, evaluated beside these.
+        served: what served when the run began, see `move_global`.
         going: layouts in which no serving model may stay, see `global_retirement`.
         margin: how much worse a model may be than the serving one, as a share of sets.
         seed: by which the members were drawn.
@@ -135,11 +139,18 @@ def store_global_models(
             "metrics": shares,
         }
         serve = () if reason else (FAMILY, STATISTICS)
-        stays = layout not in going
-        if not reason and stays and asyncio.run(_averaged_beside(database, layout, model)):
+        if (
+            not reason
+            and layout not in going
+            and asyncio.run(_averaged_beside(database, layout, model))
+        ):
             serve, reason = (STATISTICS,), WAITS  # they were compared on held-out users
-        withdrawn_reason = asyncio.run(_store(database, layout, model, judged, run_id, at, serve))
-        outcomes[layout] = withdrawn_reason or reason or PROMOTED
+        rows = _rows(layout, model, judged, run_id, at)
+        if refusal := next(filter(None, (too_large(row.content) for row in rows)), ""):
+            outcomes[layout] = refusal
+            continue
+        stays = asyncio.run(_store(database, rows, serve, served))
+        outcomes[layout] = stays or reason or PROMOTED
     return outcomes
 
 
@@ -151,6 +162,7 @@ def promote_global(
     *,
     run_id: UUID,
     at: datetime,
+    served: Mapping[ModelKey, str] = MappingProxyType({}),
 ) -> str:
     """Let a global model serve users without one of their own; no change where it does already.
 
@@ -161,9 +173,10 @@ def promote_global(
         details: more entries of its manifest.
         run_id: of the run that judged it.
         at: now.
+        served: what served before it was judged, see `move_global`.
 
     Returns:
-        why it does not serve, because it was withdrawn (see `move_pointer`); "" where it does.
+        why it does not serve: it was withdrawn or overtaken (see `move_global`); "" where it does.
     """
     manifest = {
         "level": "global",
@@ -174,7 +187,7 @@ def promote_global(
         **details,
     }
     model = StoredModel.of(ModelKey.of_global(layout, FAMILY), content, manifest, run_id, at)
-    return asyncio.run(_put(database, model, serve=True))
+    return asyncio.run(_put(database, model, served))
 
 
 def promote_summed(
@@ -184,27 +197,23 @@ def promote_summed(
     *,
     run_id: UUID,
     at: datetime,
+    served: Mapping[ModelKey, str] = MappingProxyType({}),
 ) -> str:
     """Let the stored model of the members' sums serve again; returns as `promote_global`."""
     sha256 = hashlib.sha256(to_bytes(model.learned.model)).digest()
     key = ModelKey.of_global(layout, FAMILY)
     challenger = Challenger(*key, version_of(sha256), sha256, run_id)
-    return asyncio.run(_point(database, challenger, at))
+    return asyncio.run(_point(database, challenger, at, served))
 
 
-async def _store(
-    database: Database,
+def _rows(
     layout: InputLayout,
     model: VersionedGlobalModel,
     judged: Mapping[str, object],
     run_id: UUID,
     at: datetime,
-    serve: Collection[str],
-) -> str:
-    """Store both rows, and promote those of `serve`; why one may not serve, "" where both may.
-
-    `judged` is added to their manifests.
-    """
+) -> list[StoredModel]:
+    """The two rows of a model; `judged` is added to their manifests."""
     manifest = {
         "level": "global",
         "recipe": SUMS,
@@ -216,30 +225,45 @@ async def _store(
         "environment": environment(),
         **judged,
     }
-    served = to_bytes(model.learned.model)
-    rows = (
-        (FAMILY, served, {**manifest, "golden": golden(served)}),
+    answers = to_bytes(model.learned.model)
+    contents = (
+        (FAMILY, answers, {**manifest, "golden": golden(answers)}),
         (STATISTICS, global_to_bytes(model.learned), manifest),
     )
-    withdrawn_reason = ""
-    for family, content, entry in rows:
-        key = ModelKey.of_global(layout, family)
-        stored = StoredModel.of(key, content, entry, run_id, at)
-        reason = await _put(database, stored, serve=family in serve)
-        withdrawn_reason = withdrawn_reason or reason
-    return withdrawn_reason
+    return [
+        StoredModel.of(ModelKey.of_global(layout, family), content, entry, run_id, at)
+        for family, content, entry in contents
+    ]
 
 
-async def _put(database: Database, model: StoredModel, *, serve: bool) -> str:
-    """Store a model, and promote it if `serve`; as of `_point`."""
+async def _store(
+    database: Database,
+    rows: Sequence[StoredModel],
+    serve: Collection[str],
+    served: Mapping[ModelKey, str],
+) -> str:
+    """Store a model's rows, and promote those of `serve`; why one may not, "" where all may."""
+    for row in rows:
+        await Models(database).put(row)
+    reasons: list[str] = []
+    for row in rows:
+        if row.key.family in serve and OVERTAKEN not in reasons:  # the rows belong together
+            reasons.append(await _point(database, Challenger.of(row), row.created_at, served))
+    return next(filter(None, reasons), "")
+
+
+async def _put(database: Database, model: StoredModel, served: Mapping[ModelKey, str]) -> str:
+    """Store a model and promote it; as of `_point`."""
     await Models(database).put(model)
-    return await _point(database, Challenger.of(model), model.created_at) if serve else ""
+    return await _point(database, Challenger.of(model), model.created_at, served)
 
 
-async def _point(database: Database, challenger: Challenger, at: datetime) -> str:
+async def _point(
+    database: Database, challenger: Challenger, at: datetime, served: Mapping[ModelKey, str]
+) -> str:
     """Move the pointer; why it must stay, "" where it moves or leads there already."""
-    status, reason = await move_pointer(Champions(database), challenger, at)
-    return reason if status == WITHDRAWN else ""
+    status, reason = await move_global(database, challenger, at, served)
+    return "" if status in ("promoted", "unchanged") else reason
 
 
 async def serving_recipe(database: Database, layout: InputLayout) -> object:

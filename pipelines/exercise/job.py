@@ -32,7 +32,7 @@ from pipelines.lifecycle.global_retirement import (
 )
 from pipelines.lifecycle.job import EngineName, Job, finish_run, open_job, recorded_users
 from pipelines.lifecycle.members import members_of
-from pipelines.lifecycle.pointers import read_global_incumbents
+from pipelines.lifecycle.pointers import OVERTAKEN, read_global_incumbents, served_versions
 from pipelines.lifecycle.runs import Run, RunReport
 from pipelines.lifecycle.scope import (
     Scope,
@@ -48,7 +48,6 @@ from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.progress import Progress
 from schemas.times import Clock, server_time
 from store.jobs import UserOutcome
-from store.watermarks import ANNOUNCED_BEFORE
 
 GLOBAL_FAMILIES = (FAMILY, STATISTICS)
 
@@ -131,39 +130,51 @@ def _changed(job: Job, recipe: Recipe, going: Set[InputLayout]) -> Scope:
 
 
 def _learn(job: Job, scope: Scope, recipe: Recipe, going: Set[InputLayout]) -> list[UserOutcome]:
-    """Global model, users' models, gate, pointers; the outcomes of users with too few sets."""
+    """Users' models, gate, pointers; the outcomes of users with too few sets."""
     run = job.run
-    global_models = {} if scope.whole else read_global_models(job.database)
-    if scope.whole:
-        with run.step("global"):
-            members = members_of(scope.keys, recipe.windows.seed)
-            rows = global_sums(engine_of(job), members, recipe, run)
-            global_models = fit_global_models(rows, read_calibrations(job.database))
-    former = _former(job, going) if scope.whole else {}
-    context = FitContext(named_recipe(recipe, global_models), global_models, former=former)
-    learned = learn_users(job, scope, context)
+    learned = (
+        _learn_all(job, scope, recipe, going) if scope.whole else _learn_some(job, scope, recipe)
+    )
     run.require_lease()
-    if scope.whole:
-        outcomes = store_global_models(
-            job.database,
-            global_models,
-            learned.candidates,
-            going=going,
-            margin=job.config.training.gate_margin,
-            seed=recipe.windows.seed,
-            run_id=run.run_id,
-            at=server_time(),
-        )
-        run.metrics["global"] = _retire_global(job, outcomes, going)
-        learned = relearn_unpromoted(job, scope, recipe, global_models, learned)
-        run.require_lease()
     _record(run, learned)
     with run.step("promotion"):
         _promote_users(job, learned.candidates)
-    if scope.whole:
-        read_until = run.started_at - ANNOUNCED_BEFORE
-        mark_full_run(job.database, FAMILY, run.run_id, read_until, run.started_at)
+    overtaken = OVERTAKEN in str(run.metrics.get("global"))
+    if scope.whole and not overtaken:  # or the next full run would be a week away
+        mark_full_run(job.database, FAMILY, run.run_id, run.all_read_until, run.started_at)
     return [outcome_of(row) for row in learned.without_model if row["status"] == "not-learned"]
+
+
+def _learn_some(job: Job, scope: Scope, recipe: Recipe) -> LearnedUsers:
+    """The models of some users, beside the global models that serve."""
+    global_models = read_global_models(job.database)
+    return learn_users(job, scope, FitContext(named_recipe(recipe, global_models), global_models))
+
+
+def _learn_all(job: Job, scope: Scope, recipe: Recipe, going: Set[InputLayout]) -> LearnedUsers:
+    """New global models, which are judged and promoted here, and the models of all users."""
+    run = job.run
+    with run.step("global"):
+        members = members_of(scope.keys, recipe.windows.seed)
+        rows = global_sums(engine_of(job), members, recipe, run)
+        global_models = fit_global_models(rows, read_calibrations(job.database))
+    served = served_versions(job.database, GLOBAL_FAMILIES)
+    named = named_recipe(recipe, global_models)
+    learned = learn_users(job, scope, FitContext(named, global_models, former=_former(job, going)))
+    run.require_lease()
+    outcomes = store_global_models(
+        job.database,
+        global_models,
+        learned.candidates,
+        served=served,
+        going=going,
+        margin=job.config.training.gate_margin,
+        seed=recipe.windows.seed,
+        run_id=run.run_id,
+        at=server_time(),
+    )
+    run.metrics["global"] = _retire_global(job, outcomes, going)
+    return relearn_unpromoted(job, scope, recipe, global_models, learned)
 
 
 def _retire_global(

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 import pyarrow as pa
 
@@ -16,10 +15,10 @@ from pipelines.exercise.learner import Incumbent, LearnedModel, learn_user
 from pipelines.exercise.manifest import manifest
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import FRESH
-from pipelines.keys import IncumbentBytes, Key
-from pipelines.lifecycle.attempts import attempted
-from pipelines.lifecycle.model_rows import MODEL_FIELDS, model_columns
-from schemas.errors import BadModelBytes
+from pipelines.keys import IncumbentBytes, Key, Row
+from pipelines.lifecycle.attempts import attempted_row
+from pipelines.lifecycle.model_rows import MODEL_FIELDS, model_columns, too_large
+from schemas.errors import BadModelBytes, CannotLearn
 from schemas.inputs import InputLayout, input_layout
 
 LEARNED = pa.schema(
@@ -55,48 +54,37 @@ class FitContext:
     )
 
 
-def learned_row(key: Key, group: pa.Table, *, context: FitContext) -> list[dict[str, Any]]:
+def learned_row(key: Key, group: pa.Table, *, context: FitContext) -> list[Row]:
     """On an executor: one user's row. Errors in a user's data become the reason in that row."""
-    user_id, model_id = str(key[0]), str(key[1])
-    attempt = attempted(lambda: _learned(user_id, input_layout(model_id), group, context))
-    row: dict[str, Any] = {
-        "user_id": user_id,
-        "model_id": model_id,
-        "status": attempt.status,
-        "reason": attempt.reason,
-        "sets": group.num_rows,
-    }
-    if attempt.value is not None:
-        learned, row["reason"] = attempt.value
-        calibrated_on = _calibrated_on(input_layout(model_id), context)
-        row |= model_columns(
-            user_id, learned.content, manifest(learned, context.recipe, calibrated_on)
-        )
-        row |= {
-            "rungs": _rungs(learned),
-            "fresh": [asdict(windows) for windows in learned.fresh],
-            "held_out": learned.held_out,
-            "missing_sets": learned.missing_sets,
-        }
-    return [row]
+    user_id, layout = str(key[0]), input_layout(str(key[1]))
+    row = attempted_row(key, lambda: _learned(user_id, layout, group, context))
+    return [row | {"sets": group.num_rows}]
 
 
-def _learned(
-    user_id: str, model_id: InputLayout, group: pa.Table, context: FitContext
-) -> tuple[LearnedModel, str]:
-    """A user's model, and a note for the run's reasons, "" where there is none."""
-    global_model = context.global_models.get(model_id)
-    incumbent, note = _decoded(context.incumbents.get((user_id, model_id)))
+def _learned(user_id: str, layout: InputLayout, group: pa.Table, context: FitContext) -> Row:
+    """A user's model and its evaluation; the reason is a note, "" where there is none."""
+    global_model = context.global_models.get(layout)
+    incumbent, note = _decoded(context.incumbents.get((user_id, layout)))
     learned = learn_user(
         labelled_sets(group),
-        model_id,
+        layout,
         context.recipe,
         global_model.learned if global_model else None,
         is_member=global_model is not None and user_id in global_model.members,
         incumbent=incumbent,
-        former=_decoded(context.former.get(model_id))[0],
+        former=_decoded(context.former.get(layout))[0],
     )
-    return learned, note
+    calibrated_on = global_model.calibrations.learned_on if global_model else SHIPPED
+    if reason := too_large(learned.content):
+        raise CannotLearn(reason)
+    entry = manifest(learned, context.recipe, calibrated_on)
+    return model_columns(user_id, learned.content, entry) | {
+        "reason": note,
+        "rungs": _rungs(learned),
+        "fresh": [asdict(windows) for windows in learned.fresh],
+        "held_out": learned.held_out,
+        "missing_sets": learned.missing_sets,
+    }
 
 
 def _decoded(stored: IncumbentBytes | None) -> tuple[Incumbent | None, str]:
@@ -110,12 +98,6 @@ def _decoded(stored: IncumbentBytes | None) -> tuple[Incumbent | None, str]:
         return Incumbent(from_bytes(stored[0]), stored[1]), ""
     except BadModelBytes as problem:
         return None, f"judged without what served before, which cannot be read: {problem}"
-
-
-def _calibrated_on(model_id: InputLayout, context: FitContext) -> str:
-    """The data on which a layout's calibrations were learned."""
-    global_model = context.global_models.get(model_id)
-    return global_model.calibrations.learned_on if global_model else SHIPPED
 
 
 def _rungs(learned: LearnedModel) -> str:

@@ -18,6 +18,7 @@ from models.exercise.model import ExerciseModel
 from pipelines.exercise.gate import Comparison
 from pipelines.exercise.global_fit import VersionedGlobalModel
 from pipelines.exercise.global_models import (
+    FAMILY,
     REDUCED,
     SUMS,
     promote_global,
@@ -47,6 +48,7 @@ from pipelines.lifecycle.engines import engine_of
 from pipelines.lifecycle.environment import environment
 from pipelines.lifecycle.job import Job, open_job
 from pipelines.lifecycle.members import drawn_from
+from pipelines.lifecycle.pointers import OVERTAKEN, served_versions
 from pipelines.lifecycle.runs import RunReport
 from pipelines.spark.persist import persisted
 from schemas.config import Config
@@ -142,6 +144,7 @@ def train_experiment(
     """
     with open_job(config, name, {}, progress=progress) as job:
         try:
+            served = served_versions(job.database, (FAMILY,))
             global_models = read_global_models(job.database)
             learned_from = named_recipe(recipe_of(config), global_models).name
             if not asyncio.run(LabelledSets(job.database).keys()) or (
@@ -149,7 +152,7 @@ def train_experiment(
             ):
                 job.run.status = "nothing-to-do"
             else:
-                _learn(job, global_models, recipe)
+                _learn(job, global_models, served, recipe)
             job.run.metrics["learned_from"] = learned_from
         except CannotLearn as problem:  # too little data is not a failure
             job.run.status = "not-learned"
@@ -165,7 +168,10 @@ def _learned_from(database: Database, name: str) -> object:
 
 
 def _learn(
-    job: Job, global_models: GlobalModels, recipe: Callable[[ExperimentData], RecipeResult]
+    job: Job,
+    global_models: GlobalModels,
+    served: Mapping[ModelKey, str],
+    recipe: Callable[[ExperimentData], RecipeResult],
 ) -> None:
     """Sample users, run the recipe, store its model, and promote it if it wins."""
     run, settings = job.run, recipe_of(job.config)
@@ -195,7 +201,7 @@ def _learn(
             test_users = held_out_users(job.database, test_keys, settings)
         comparison = compare_models(from_bytes(result.content), sums, test_users)
         drawn = drawn_from((user_id for user_id, _ in users), job.config.training.seed)
-        _promote_winner(job, global_models[LAYOUT], result, comparison, drawn)
+        _promote_winner(job, global_models[LAYOUT], result, comparison, drawn, served)
 
 
 def _promote_winner(
@@ -204,15 +210,20 @@ def _promote_winner(
     averaged: RecipeResult,
     comparison: Comparison,
     drawn: Mapping[str, int],
+    served: Mapping[ModelKey, str],
 ) -> None:
     """Promote the better of the two models, and record the comparison.
 
-    `drawn` goes into the averaged model's manifest.
+    Neither is promoted if the sums were replaced meanwhile, or if another model serves than
+    `served` says: the comparison is out of date. `drawn` goes into the averaged model's manifest.
     """
     run, serves = job.run, REDUCED if comparison.takes_over else SUMS
     run.metrics["cold_start"] = {"serves": serves, **asdict(comparison)}
     run.require_lease()
-    if comparison.takes_over:
+    statistics = read_global_models(job.database).get(LAYOUT)
+    if statistics is None or statistics.version != sums.version:
+        refusal = OVERTAKEN
+    elif comparison.takes_over:
         details = {
             "recipe": REDUCED,
             "everybody": sums.version,
@@ -220,10 +231,18 @@ def _promote_winner(
             "metrics": asdict(comparison),
         }
         refusal = promote_global(
-            job.database, LAYOUT, averaged.content, details, run_id=run.run_id, at=run.started_at
+            job.database,
+            LAYOUT,
+            averaged.content,
+            details,
+            run_id=run.run_id,
+            at=run.started_at,
+            served=served,
         )
     else:
-        refusal = promote_summed(job.database, LAYOUT, sums, run_id=run.run_id, at=run.started_at)
+        refusal = promote_summed(
+            job.database, LAYOUT, sums, run_id=run.run_id, at=run.started_at, served=served
+        )
     if refusal:
         run.status = "refused"
         run.reasons[refusal] += 1

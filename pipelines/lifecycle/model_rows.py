@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from pipelines.keys import Row
 from schemas.ids import version_of
-from schemas.layout import owner_of
+from schemas.layout import MAX_MODEL_BYTES, owner_of
 
 MODEL_FIELDS = (
     ("user_id", pa.string()),
@@ -23,6 +23,20 @@ MODEL_FIELDS = (
     ("manifest", pa.string()),
 )
 """What every family's rows have; each appends its own. Rows without a model lack the last five."""
+
+
+def too_large(content: bytes) -> str:
+    """Why a model's bytes cannot be stored, "" where they can.
+
+    >>> too_large(b"a model"), too_large(bytes(MAX_MODEL_BYTES + 1))
+    ('', 'the model takes 7.5 MB and a row holds 7.5: too many different exercises')
+    """
+    if len(content) <= MAX_MODEL_BYTES:
+        return ""
+    return (
+        f"the model takes {len(content) / 1e6:.1f} MB and a row holds {MAX_MODEL_BYTES / 1e6:g}: "
+        "too many different exercises"
+    )
 
 
 def model_columns(user_id: str, content: bytes, manifest: Mapping[str, object]) -> Row:

@@ -85,6 +85,39 @@ async def global_pointers(database: Database, family: str) -> dict[InputLayout, 
     return pointers
 
 
+def served_versions(database: Database, families: Sequence[str]) -> dict[ModelKey, str]:
+    """The versions of families' global models that serve now, "" in layouts where none does."""
+    keys = [ModelKey.of_global(layout, family) for layout in LAYOUTS for family in families]
+    champions = Champions(database)
+    pointers = gather([champions.serving(key) for key in keys])
+    return {
+        key: pointer.version if pointer else "" for key, pointer in zip(keys, pointers, strict=True)
+    }
+
+
+async def move_global(
+    database: Database, challenger: Challenger, at: datetime, served: Mapping[ModelKey, str]
+) -> tuple[str, str]:
+    """Let a global model serve, unless another one serves than the one it was compared with.
+
+    Args:
+        database: where the pointers are.
+        challenger: the model.
+        at: now.
+        served: of `served_versions`, read before the comparison; any may serve of a key that is
+            not in it.
+
+    Returns:
+        (status, reason) as of `move_pointer`; or overtaken: an operator or another run moved the
+        pointer meanwhile. The next run judges again.
+    """
+    expected = served.get(challenger.key)
+    try:
+        return await move_pointer(Champions(database), challenger, at, expected_version=expected)
+    except LostChampionRace:
+        return "overtaken", OVERTAKEN
+
+
 async def read_global_incumbents(
     database: Database, family: str
 ) -> dict[InputLayout, IncumbentBytes]:

@@ -73,12 +73,14 @@ class Run:
         if self.lease_lost.is_set():
             raise LeaseHeld(f"This run of {self.family} lost its lease and changes nothing more.")
 
-    def mark_read(self) -> None:
-        """Let the next run start from where this one began, if this one ends without an error.
+    @property
+    def all_read_until(self) -> datetime:
+        """Up to when this run reads all changes: one in flight was announced before it began."""
+        return self.started_at - ANNOUNCED_BEFORE
 
-        The two overlap, because a write in flight now was announced before this run began.
-        """
-        self.read_until = self.started_at - ANNOUNCED_BEFORE
+    def mark_read(self) -> None:
+        """Let the next run start from where this one began, if this one ends without an error."""
+        self.read_until = self.all_read_until
 
     def add_outcomes(self, outcomes: Sequence[UserOutcome]) -> None:
         """Add users' outcomes, and count their statuses and reasons."""

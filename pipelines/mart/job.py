@@ -38,7 +38,7 @@ from store.journal import Journal
 from store.live_runs import LiveRuns
 from store.mart import Manifest, MartFolder, key_id, layout_digest, pseudonym_key
 from store.user_rows import UserRows
-from store.watermarks import ANNOUNCED_BEFORE, CHANGES_KEPT
+from store.watermarks import CHANGES_KEPT
 
 FAMILY = "mart"
 TABLES_AT_ONCE = 4  # most of a small table's time is planning, on one core
@@ -87,7 +87,7 @@ def _publish(refresh: Refresh, run: Run, rows: Mapping[str, int]) -> None:
         Manifest(
             version=refresh.version,
             as_of=run.started_at,
-            read_until=run.started_at - ANNOUNCED_BEFORE,
+            read_until=run.all_read_until,
             layout=layout_digest(),
             key_id=key_id(refresh.key),
             rows=rows,

@@ -17,11 +17,12 @@ from models.exercise.codec import (
     statistics_to_bytes,
     to_bytes,
 )
+from models.exercise.discriminant import learnable_exercises
 from models.exercise.evaluate import labelled_windows, score
 from models.exercise.examples import ExampleSettings, set_statistics
 from models.exercise.features import window_features
 from models.exercise.fit import FitSettings, fit_global, fit_user
-from models.exercise.statistics import Statistics, total
+from models.exercise.statistics import Statistics, statistics_of, total
 from models.exercise.windowing import window_movement
 from schemas.errors import BadModelBytes, NotEnoughLabels
 from schemas.inputs import ACC3
@@ -134,7 +135,7 @@ def test_the_same_set_and_seed_give_the_same_bytes():
 
 
 def test_model_needs_two_exercises_and_sets_as_long_as_a_window():
-    with pytest.raises(NotEnoughLabels, match="'turn'"):
+    with pytest.raises(NotEnoughLabels, match="there are 1"):
         fit_user(learned(["turn"], 0))
     with pytest.raises(NotEnoughLabels, match="longest stretch is 3.0 s"):
         set_statistics([movement("turn", 0, 3.0)], "turn", seed=0)
@@ -218,3 +219,11 @@ def test_model_of_a_compatible_features_version_is_read(people, monkeypatch):
         else:
             with pytest.raises(BadModelBytes, match="exercise-features-0"):
                 from_bytes(blob)
+
+
+def test_reason_of_too_few_exercises_does_not_repeat_the_users_words():
+    """It is counted with those of other users, in a record that outlives an erasure."""
+    rest = statistics_of(np.ones((40, 3), np.float32), "rehab after surgery", "left", 1.0)
+    with pytest.raises(NotEnoughLabels, match="2 exercises of .* and there are 1") as told:
+        learnable_exercises(rest, FitSettings())
+    assert "rehab" not in str(told.value)

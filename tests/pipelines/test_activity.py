@@ -8,12 +8,15 @@ import pytest
 from ingest.erasure import erase_user
 from models.activity.codec import from_bytes
 from models.signal.wrist import wrist_signals
+from pipelines.activity import job
+from pipelines.activity.gate import refusal_reason
 from pipelines.activity.job import UNCOMPARED, train_activity
 from pipelines.lifecycle.global_retirement import NO_SUCCESSOR, NOT_COMPARED
 from schemas.layout import GLOBAL_OWNER
 from store.champions import Champions
 from store.jobs import JobRuns
 from store.models import ModelKey, Models
+from store.watermarks import Watermarks
 from tests.pipelines.workouts import LAYOUT, NOW, S_NS, keep, stretch_of, walker, workout
 from tests.spark_session import emptied
 
@@ -35,6 +38,10 @@ def world(spark, spark_config):
 
 def serving(database):
     return asyncio.run(Champions(database).read(ModelKey.of_global(LAYOUT, "activity")))
+
+
+def read_until(database):
+    return asyncio.run(Watermarks(database).read("activity", datetime.now(UTC)))
 
 
 def test_promoted_model_finds_sets_that_the_rhythm_baseline_confuses_with_walking(world):
@@ -250,3 +257,25 @@ def test_unreadable_serving_model_is_replaced(empty, spark_config):
     [reason] = report.reasons
     assert "which cannot be read" in reason
     assert serving(empty).version != version
+
+
+def test_model_does_not_replace_what_an_operator_withdrew_meanwhile(
+    three_people, spark_config, monkeypatch
+):
+    served, read = serving(three_people), read_until(three_people)
+    keep(three_people, walker(0), [stretch_of(55, NOW + timedelta(days=5))], datetime.now(UTC))
+
+    def withdraw_and_judge(*given):
+        """The operator acts after the serving model was read, before the pointer moves."""
+        asyncio.run(Champions(three_people).withdraw(served.run_id, "a test", NOW))
+        return refusal_reason(*given)
+
+    monkeypatch.setattr(job, "refusal_reason", withdraw_and_judge)
+    second = train_activity(spark_config, engine="local")
+    assert (second.status, second.metrics[LAYOUT]["outcome"]) == ("refused", "overtaken")
+    key = ModelKey.of_global(LAYOUT, "activity")
+    assert asyncio.run(Champions(three_people).serving(key)) is None
+    assert read_until(three_people) == read, "the next run reads the changes again"
+    monkeypatch.undo()
+    third = train_activity(spark_config, users="changed", engine="local")
+    assert third.metrics[LAYOUT]["outcome"] == "promoted"

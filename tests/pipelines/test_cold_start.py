@@ -1,8 +1,10 @@
 """The recipe of the global model for new users, chosen by evaluation on held-out users."""
 
 import asyncio
+from collections import Counter
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from uuid import UUID, uuid4
 
 import pytest
@@ -26,6 +28,8 @@ from pipelines.exercise.learner import member_statistics
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.promotion import ModelCandidate
 from pipelines.experiments.cold_start import compare_models, held_out_user, model_of_sums
+from pipelines.experiments.job import RecipeResult, _promote_winner
+from pipelines.lifecycle.pointers import OVERTAKEN, served_versions
 from schemas.layout import GLOBAL_OWNER
 from store.champions import Champions
 from store.models import ModelKey, Models
@@ -232,3 +236,60 @@ def test_unreadable_averaged_model_falls_back_to_the_summed_model(store, statist
     )
     assert found[LAYOUT] == "promoted"
     assert serving(store)[0] == SUMS
+
+
+def test_global_model_does_not_replace_one_that_it_was_not_compared_with(store, statistics):
+    """Another run, or an operator, moved the pointer while the model was learned."""
+    members = passing_members(statistics)
+    fewer = {user: one for user, one in statistics.items() if user != STRANGER}
+    first, second = (
+        fit_from_sums(each(one), LAYOUT, Calibrations()) for one in (fewer, statistics)
+    )
+    served = served_versions(store, ("exercise", STATISTICS))
+
+    def train(one, **more):
+        found = store_global_models(
+            store, {LAYOUT: one}, members, margin=0.01, seed=1, run_id=uuid4(), at=AT, **more
+        )
+        return found[LAYOUT]
+
+    assert train(first) == "promoted"
+    before = serving(store), serving(store, STATISTICS)
+    assert train(second, served=served) == OVERTAKEN
+    assert (serving(store), serving(store, STATISTICS)) == before
+    assert train(second, served=served_versions(store, ("exercise", STATISTICS))) == "promoted"
+    assert serving(store, STATISTICS) != before[1]
+
+
+@pytest.mark.parametrize("takes_over", [True, False])
+def test_comparison_with_sums_that_were_replaced_meanwhile_promotes_nothing(
+    store, statistics, takes_over: bool
+):
+    members = passing_members(statistics)
+    fewer = {user: one for user, one in statistics.items() if user != STRANGER}
+    compared, newer = (
+        fit_from_sums(each(one), LAYOUT, Calibrations()) for one in (fewer, statistics)
+    )
+    for one in (compared, newer):  # the second replaces what the experiment began with
+        store_global_models(
+            store, {LAYOUT: one}, members, margin=0.01, seed=1, run_id=uuid4(), at=AT
+        )
+    before = serving(store)
+    run = SimpleNamespace(
+        metrics={},
+        reasons=Counter(),
+        status="done",
+        run_id=uuid4(),
+        started_at=AT,
+        require_lease=lambda: None,
+    )
+    served = served_versions(store, ("exercise",))
+    averaged = RecipeResult({}, to_bytes(compared.learned.model), promotable=True)
+    hits = {str(n): takes_over for n in range(5)}
+    others = {name: not hit for name, hit in hits.items()}
+    comparison = compare([UserTrial("a", 5, hits, others, dict.fromkeys(hits, False))])
+    assert comparison.takes_over == takes_over
+    job = SimpleNamespace(database=store, run=run)
+    _promote_winner(job, compared, averaged, comparison, {}, served)
+    assert (run.status, run.reasons) == ("refused", {OVERTAKEN: 1})
+    assert serving(store) == before

@@ -1,5 +1,7 @@
 """The promotion gate on populations with known accuracy."""
 
+from math import comb
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -117,6 +119,18 @@ def test_veto_needs_a_significant_loss():
 @pytest.mark.parametrize(("n", "chance"), [(1, 0.5), (4, 1 / 16), (10, 2**-10)])
 def test_sign_test_without_wins_is_a_power_of_one_half(n, chance):
     assert sign_test(n, 0) == chance
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_sign_test_is_the_sum_of_the_binomial_terms(lost, won):
+    n = lost + won
+    assert sign_test(lost, won) == sum(comb(n, k) for k in range(lost, n + 1)) / 2**n
+
+
+@pytest.mark.timeout(10)
+def test_sign_test_of_many_sets_ends():
+    """Each term anew took minutes here and hours for three times as many."""
+    assert sign_test(30_000, 30_000) == pytest.approx(0.5, abs=0.01)
 
 
 @given(st.integers(0, 30), st.integers(0, 30))

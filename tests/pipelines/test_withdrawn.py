@@ -5,11 +5,14 @@ from datetime import UTC, datetime
 
 import pytest
 
+from pipelines.exercise.global_models import read_global_models
 from pipelines.exercise.job import train_exercise
 from pipelines.lifecycle.pointers import OVERTAKEN, pointers_in_effect
+from pipelines.lifecycle.scope import full_run_mark
 from store.champions import Champions
 from store.jobs import JobRuns
 from store.models import ModelKey, Models
+from store.watermarks import Watermarks
 from tests.pipelines.people import LAYOUT, Meanwhile, put, sets_of, user_id
 from tests.spark_session import emptied
 
@@ -93,3 +96,20 @@ def test_challenger_is_trained_again_if_its_incumbent_was_withdrawn_meanwhile(
     third = train_exercise(spark_config, users="changed", engine="local")
     assert third.counts["promoted"] > 0
     assert KEYS[0] in serving(database)
+
+
+def test_global_model_does_not_replace_what_an_operator_withdrew_meanwhile(
+    database, spark_config, people
+):
+    first = train_exercise(spark_config, engine="local")
+    assert first.metrics["global"][LAYOUT] == "promoted"
+    put(database, user_id(0), people[0][-1:], datetime.now(UTC))
+    marks, name = Watermarks(database), full_run_mark("exercise")
+    mark = asyncio.run(marks.read(name, datetime.now(UTC)))
+    meanwhile = Meanwhile(lambda: withdraw(database, first))
+    second = train_exercise(spark_config, engine="local", progress=meanwhile)
+    assert second.metrics["global"][LAYOUT] == OVERTAKEN
+    assert read_global_models(database) == {}
+    assert asyncio.run(marks.read(name, datetime.now(UTC))) == mark, "it is still due"
+    third = train_exercise(spark_config, engine="local")
+    assert third.metrics["global"][LAYOUT] == "promoted"
