@@ -13,7 +13,7 @@ from models.clusters.features import FEATURES, Measure, Summary, summarise
 from models.clusters.fit import ClusterSettings, fit_clusters
 from models.history import SetLog
 from pipelines.batch import BatchFamily, BatchResult
-from pipelines.personal.history import KEY, map_logs, newest_set_at
+from pipelines.personal.history import USER_KEY, map_logs, newest_set_at
 from pipelines.spark.span import require_unique_keys
 from schemas.config import Config
 from schemas.topics import ERASURES
@@ -36,7 +36,7 @@ def learn_clusters(spark: SparkSession, config: Config) -> BatchResult:
     rows, broken = map_logs(
         spark, config.cassandra.keyspace, partial(summary_row, until_s=until), SUMMARY
     )
-    require_unique_keys(rows, KEY)
+    require_unique_keys(rows, USER_KEY)
     summaries = [summary_of(row) for row in rows]
     settings = ClusterSettings(seed=config.training.seed)
     model = fit_clusters(summaries, settings)

@@ -1,5 +1,6 @@
 """nDCG and recall of recommendations, beside popularity and repeating what was done last."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,8 @@ import numpy as np
 from models.arrays import Flags, Floats64, Ints64
 from models.recommend.features import Counts, counts_of
 from models.recommend.model import Recommender, top_columns
+
+BLOCK = 1024  # users whose scores of every exercise are in memory at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +48,19 @@ def done_matrix(counts: Counts) -> Flags:
     return table
 
 
-def popularity(counts: Counts) -> Floats64:
+def people_of(counts: Counts) -> Floats64:
+    """How many people did each exercise, float64 (exercises,)."""
+    return np.bincount(counts.columns, minlength=counts.width).astype(np.float64)
+
+
+def popularity(counts: Counts, people: Floats64) -> Floats64:
     """Scores (users, exercises): how many people did it, the same for everybody."""
-    people = np.bincount(counts.columns, minlength=counts.width).astype(np.float64)
     return np.broadcast_to(people, (counts.height, counts.width))
 
 
-def repeat_last(counts: Counts) -> Floats64:
+def repeat_last(counts: Counts, people: Floats64) -> Floats64:
     """Scores (users, exercises): the later it was done, the higher; the rest by popularity."""
-    people = popularity(counts)
-    scores = people / (people.max(initial=0) + 1) - 2
+    scores = popularity(counts, people / (people.max(initial=0) + 1)) - 2
     for user in range(counts.height):
         part = slice(int(counts.starts[user]), int(counts.starts[user + 1]))
         order = np.argsort(np.argsort(counts.last_s[part], kind="stable"))
@@ -87,7 +93,10 @@ def rank_metrics(places: Ints64, wanted: Flags) -> Ranking:
 def evaluate_recommender(
     model: Recommender, train: Counts, test: Counts, *, n: int = 10, new_only: bool
 ) -> RecommendScore:
-    """Recommends from `train` what `test` then shows.
+    """Recommends from `train` what `test` then shows, to the users who are in both.
+
+    A user who is not in `train` would get nothing from the model, which knows nothing about them,
+    and what is popular from its baselines.
 
     Args:
         model: fitted on `train`.
@@ -97,16 +106,38 @@ def evaluate_recommender(
         new_only: recommend, and look for, only what a user has not done before; repeating what was
             done last then falls back to popularity.
     """
-    seen = done_matrix(train) if new_only else np.zeros((train.height, train.width), np.bool_)
-    wanted = done_matrix(test) & ~seen
+    people, items = people_of(train), model.items.T
+    rankings: list[tuple[Ranking, ...]] = []
+    for first in range(0, train.height, BLOCK):
+        early, late = (counts.block(first, first + BLOCK) for counts in (train, test))
+        done = done_matrix(early)
+        seen = done if new_only else np.zeros_like(done)
+        wanted = done_matrix(late) & ~seen & done.any(axis=1, keepdims=True)
+        scores = (
+            model.users[first : first + BLOCK] @ items,
+            popularity(early, people),
+            repeat_last(early, people),
+        )
+        places = (top_columns(each, n, without=seen) for each in scores)
+        rankings.append(tuple(rank_metrics(each, wanted) for each in places))
+    return RecommendScore(*map(pooled, zip(*rankings, strict=True)))
 
-    def ranking(scores: Floats64) -> Ranking:
-        """How good the places are that scores (users, exercises) recommend."""
-        return rank_metrics(top_columns(scores, n, without=seen), wanted)
 
-    return RecommendScore(
-        ranking(model.scores()), ranking(popularity(train)), ranking(repeat_last(train))
+def pooled(rankings: Sequence[Ranking]) -> Ranking:
+    """The means over all users of several groups.
+
+    >>> pooled([Ranking(1.0, 1.0, 1), Ranking(0.5, 0.0, 3), Ranking(float("nan"), float("nan"), 0)])
+    Ranking(ndcg=0.625, recall=0.25, users=4)
+    """
+    counted = [ranking for ranking in rankings if ranking.users]
+    users = sum(ranking.users for ranking in counted)
+    if not users:
+        return Ranking(float("nan"), float("nan"), 0)
+    ndcg, recall = (
+        sum(mean * ranking.users for mean, ranking in zip(means, counted, strict=True)) / users
+        for means in zip(*((ranking.ndcg, ranking.recall) for ranking in counted), strict=True)
     )
+    return Ranking(ndcg, recall, users)
 
 
 def split_entries(counts: Counts, share: float, seed: int) -> tuple[Counts, Counts]:

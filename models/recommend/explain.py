@@ -49,7 +49,7 @@ def contributions(counts: Counts, user: int, model: Recommender) -> tuple[Ints32
     own, values = counts.row(user)
     extra = confidence_above_one(values, model.settings)
     own_factors = model.items[own]
-    ridge = row_ridge(counts, model.settings)[user]
+    ridge = row_ridge(counts.block(user, user + 1), model.settings)[0]
     left = model.items.T @ model.items + (own_factors.T * extra) @ own_factors
     left += ridge * np.eye(len(left))
     similar = model.items @ np.linalg.solve(left, own_factors.T)

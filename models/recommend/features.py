@@ -41,6 +41,14 @@ class Counts:
         """The row of each entry, int64 (entries,)."""
         return np.repeat(np.arange(self.height), np.diff(self.starts))
 
+    def block(self, first: int, last: int) -> "Counts":
+        """The rows from `first` to before `last`, which may lie beyond the end."""
+        starts = self.starts[first : last + 1]
+        part = slice(int(starts[0]), int(starts[-1]))
+        return Counts(
+            starts - starts[0], self.columns[part], self.values[part], self.last_s[part], self.width
+        )
+
     def transposed(self) -> "Counts":
         """The same entries with rows and columns exchanged."""
         return counts_of(

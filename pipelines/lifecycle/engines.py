@@ -14,7 +14,7 @@ from pipelines.keys import KEY, Key, Row, UserKey
 from pipelines.lifecycle.job import Job
 from pipelines.lifecycle.runs import Run
 from pipelines.lifecycle.scope import Scope
-from pipelines.spark.persist import persisted
+from pipelines.spark.persist import persisted, rows_of
 from pipelines.spark.plans import require_direct_join, require_no_shuffle
 from pipelines.spark.span import require_unique_keys, span_by
 from pipelines.spark.tables import CassandraFrame, read_keys, read_portions, read_table
@@ -109,13 +109,13 @@ class SparkEngine:
     keyspace: str
 
     def collect(self, keys: Sequence[UserKey], pass_: Pass) -> list[Row]:
-        """Run a pass on the executors; rows come to the driver one Spark partition at a time."""
+        """Run a pass on the executors and return its rows."""
         if not keys:
             return []
         table = read_keys(self.spark, self.keyspace, pass_.read.table, keys)
         spanned = _spanned(table, pass_, rows_per_batch=LARGE_ROWS_PER_BATCH)
         require_direct_join(spanned)
-        rows = [row.asDict() for row in spanned.toLocalIterator()]
+        rows = rows_of(spanned)
         require_unique_keys(rows, KEY)
         return rows
 

@@ -14,12 +14,13 @@ from pyspark.sql import functions as f
 from models.history import SetLog, done_set
 from pipelines.keys import Key
 from pipelines.lifecycle.attempts import attempted
+from pipelines.spark.persist import rows_of
 from pipelines.spark.plans import require_direct_join, require_no_shuffle
 from pipelines.spark.span import span_by
 from pipelines.spark.tables import CassandraFrame, read_keys, read_table
 from schemas.errors import BadSets, NotEnoughLabels
 
-KEY = ("user_id",)
+USER_KEY = ("user_id",)
 PROBLEM = "problem"
 COLUMNS = (
     "user_id",
@@ -89,10 +90,9 @@ def map_logs(
     """
     table = read_table(spark, keyspace, "sets").columns(*COLUMNS)
     with_problem = schema.append(pa.field(PROBLEM, pa.string()))
-    spanned = span_by(table, KEY, partial(_rows, function=function), with_problem)
+    spanned = span_by(table, USER_KEY, partial(_rows, function=function), with_problem)
     require_no_shuffle(spanned)
-    rows = [row.asDict() for row in spanned.toLocalIterator()]
-    rows.sort(key=lambda row: row["user_id"])
+    rows = sorted(rows_of(spanned), key=lambda row: row["user_id"])
     return split_failed(rows)
 
 

@@ -41,8 +41,8 @@ from pipelines.personal.evidence import RECIPE, RUNS_BACK, earlier_evidence
 from pipelines.personal.gate import Evidence, vetoed
 from pipelines.personal.history import (
     COLUMNS,
-    KEY,
     REVISIONS,
+    USER_KEY,
     log_digest,
     log_of,
     newest_set_at,
@@ -208,7 +208,7 @@ def _learn(job: Job, family: PersonalFamily, users: Sequence[UUID] | None) -> li
     frame = _frame(family, spark, job.keyspace, users, cutoff_s)
     with run.step("users"), persisted(frame) as learned:
         rows = [row.asDict() for row in learned.drop(*USER_MODEL_WRITER.large_columns).collect()]
-        require_unique_keys(rows, KEY)
+        require_unique_keys(rows, USER_KEY)
         run.require_lease()
         USER_MODEL_WRITER.write_frame(learned, job.keyspace, run)
     job.progress.step(f"{family.name}: users learned", len(rows), len(rows))
@@ -247,7 +247,7 @@ def _frame(
 ) -> DataFrame:
     table = sets_of(spark, keyspace, users).columns(*COLUMNS, *REVISIONS)
     task = partial(learned_rows, learn=family.learn, cutoff_s=cutoff_s)
-    learned = span_by(table, KEY, task, LEARNED, groups_per_call=USERS_PER_CALL)
+    learned = span_by(table, USER_KEY, task, LEARNED, groups_per_call=USERS_PER_CALL)
     require_no_shuffle(learned)
     if users is not None:
         require_direct_join(learned)

@@ -1,7 +1,8 @@
-"""DataFrames that are used more than once."""
+"""DataFrames that are used more than once, or computed before their rows are fetched."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Any
 
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame
@@ -15,3 +16,13 @@ def persisted(frame: DataFrame) -> Generator[DataFrame]:
         yield frame
     finally:
         frame.unpersist()
+
+
+def rows_of(frame: DataFrame) -> list[dict[str, Any]]:
+    """All rows of a frame: computed on every core, then fetched one Spark partition at a time.
+
+    A local iterator alone would compute split after split, on one core of any cluster.
+    """
+    with persisted(frame) as computed:
+        computed.count()
+        return [row.asDict() for row in computed.toLocalIterator()]

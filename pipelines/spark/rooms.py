@@ -1,7 +1,10 @@
 """Our packages as one zip file, for executors on machines without this checkout."""
 
+import io
 import zipfile
 from pathlib import Path
+
+from pipelines.spark.shared_file import replace_file
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 # What a job's functions may import; those of `ingest` are handed to `pipelines.replay`.
@@ -17,11 +20,10 @@ def pack_rooms(folder: Path) -> Path:
     Returns:
         A file that Python imports from, with the same bytes as long as the code is the same.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    packed = folder / "rooms.zip"
+    packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as rooms:
         for room in NEEDED:
             for file in sorted((CHECKOUT / room).rglob("*.py")):
                 name = file.relative_to(CHECKOUT).as_posix()
                 rooms.writestr(zipfile.ZipInfo(name), file.read_bytes())
-    return packed
+    return replace_file(folder / "rooms.zip", packed.getvalue())

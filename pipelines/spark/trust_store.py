@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import (
     serialize_java_truststore,
 )
 
+from pipelines.spark.shared_file import replace_file
 from schemas.errors import BadConfig
 
 NAME = "cassandra-ca.p12"
@@ -35,7 +36,4 @@ def write_trust_store(tls_ca: Path, folder: Path) -> Path:
     entries = [
         PKCS12Certificate(certificate, b"ca-%d" % n) for n, certificate in enumerate(certificates)
     ]
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / NAME
-    path.write_bytes(serialize_java_truststore(entries, NoEncryption()))
-    return path
+    return replace_file(folder / NAME, serialize_java_truststore(entries, NoEncryption()))

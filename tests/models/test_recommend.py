@@ -1,5 +1,7 @@
 """Recommendations: matrix factorisation, reasons and metrics."""
 
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,9 +9,11 @@ from hypothesis import strategies as st
 
 from models.history import WEEK_S, SetLog
 from models.population.simulate import START_S, simulate
+from models.recommend import evaluate, explain
 from models.recommend.evaluate import (
     done_matrix,
     evaluate_recommender,
+    people_of,
     popularity,
     rank_metrics,
     repeat_last,
@@ -18,7 +22,7 @@ from models.recommend.evaluate import (
 from models.recommend.explain import contributions, recommend_user
 from models.recommend.features import Counts, counts_of
 from models.recommend.fit import fast_rows, fit_recommender
-from models.recommend.model import AlsSettings, top_columns
+from models.recommend.model import AlsSettings, row_ridge, top_columns
 from models.recommend.reference import loss, solve_rows
 from schemas.errors import BadInput, NotEnoughLabels
 
@@ -148,8 +152,10 @@ def test_ndcg_and_recall_of_a_known_list():
 
 def test_popularity_and_repeat_last_baselines():
     counts = table([[1, 1, 0], [1, 0, 0], [0, 0, 1]], [[5, 9, 0], [1, 0, 0], [0, 0, 7]])
-    assert popularity(counts)[0].tolist() == [2, 1, 1]
-    assert top_columns(repeat_last(counts), 3).tolist() == [[1, 0, 2], [0, 1, 2], [2, 0, 1]]
+    people = people_of(counts)
+    assert popularity(counts, people)[0].tolist() == [2, 1, 1]
+    places = top_columns(repeat_last(counts, people), 3).tolist()
+    assert places == [[1, 0, 2], [0, 1, 2], [2, 0, 1]]
 
 
 def test_top_columns_leave_out_excluded_ones_and_pad_with_minus_one():
@@ -200,3 +206,45 @@ def test_empty_and_invalid_counts_are_refused():
         counts_of(one, one, np.zeros(1), np.zeros(1), 1, 1)
     with pytest.raises(BadInput, match="outside of 1 rows"):
         counts_of(one + 1, one, np.ones(1), np.zeros(1), 1, 1)
+
+
+def early_and_late(newcomers: int) -> tuple[Counts, Counts]:
+    """Twelve people with two kinds of taste, and some who began after the cut-off."""
+    early = [[5, 5, 0, 0]] * 6 + [[0, 0, 5, 5]] * 6
+    late = [[0, 9, 0, 0]] * 6 + [[0, 0, 0, 9]] * 6
+    none, one = [[0, 0, 0, 0]] * newcomers, [[1, 0, 0, 0]] * newcomers
+    return table(early + none), table(late + one)
+
+
+def test_people_who_began_after_the_cutoff_do_not_judge_the_model():
+    scores = []
+    for newcomers in (0, 30):
+        train, test = early_and_late(newcomers)
+        model = fit_recommender(train, names(train), AlsSettings(factors=2, ridge=0.1))
+        scores.append(evaluate_recommender(model, train, test, n=2, new_only=False))
+    assert scores[0].model.users == scores[1].model.users == 12
+    assert scores[0].popularity == scores[1].popularity
+    assert scores[0].model.recall == scores[1].model.recall
+
+
+def test_score_does_not_depend_on_how_many_users_are_in_memory(monkeypatch):
+    train, test = early_and_late(3)
+    model = fit_recommender(train, names(train), AlsSettings(factors=2, ridge=0.1))
+    once = evaluate_recommender(model, train, test, n=2, new_only=True)
+    monkeypatch.setattr(evaluate, "BLOCK", 5)
+    again = evaluate_recommender(model, train, test, n=2, new_only=True)
+    for one, other in zip(astuple(once), astuple(again), strict=True):
+        assert one == pytest.approx(other, nan_ok=True)
+
+
+def test_explanation_of_one_user_does_not_look_at_all_users(monkeypatch):
+    seen: list[int] = []
+
+    def row_ridge_of(counts: Counts, settings: AlsSettings):
+        seen.append(counts.height)
+        return row_ridge(counts, settings)
+
+    monkeypatch.setattr(explain, "row_ridge", row_ridge_of)
+    counts = some_counts(4)
+    contributions(counts, 3, fit_recommender(counts, names(counts), SETTINGS))
+    assert seen == [1]

@@ -11,6 +11,7 @@ import pipelines
 from muvr.replay import rebuild_user
 from pipelines.spark.rooms import CHECKOUT, pack_rooms
 from pipelines.spark.session import options, workers_python
+from pipelines.spark.shared_file import replace_file
 from schemas.config import Config, Spark
 from schemas.config_file import load_config
 
@@ -76,3 +77,15 @@ def test_workers_use_the_packed_python_on_other_machines_only():
     assert workers_python(Config(spark=packed)) == "environment/bin/python"
     for spark in (Spark(archive="environment.tar.gz"), Spark(master="spark://a:7077")):
         assert workers_python(Config(spark=spark)) == sys.executable
+
+
+def test_file_that_executors_fetch_is_replaced_as_a_whole(tmp_path: Path):
+    path = replace_file(tmp_path / "reports" / "rooms.zip", b"the first content")
+    with path.open("rb") as fetched:
+        assert replace_file(path, b"the second") == path
+        assert fetched.read() == b"the first content"
+    assert path.read_bytes() == b"the second"
+    before = path.stat()
+    replace_file(path, b"the second")
+    assert path.stat().st_ino == before.st_ino, "equal content is left alone"
+    assert list(path.parent.iterdir()) == [path]

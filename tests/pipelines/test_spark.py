@@ -1,6 +1,7 @@
 """Reads by partition and by key, and their physical plans, on Spark over Cassandra."""
 
 import asyncio
+import time
 from collections import Counter
 from datetime import UTC, datetime
 from uuid import UUID
@@ -11,6 +12,7 @@ from pyspark.sql import SparkSession
 
 from pipelines.exercise.kept_windows import keep_s_of
 from pipelines.exercise.windows import ttl_s
+from pipelines.spark.persist import rows_of
 from pipelines.spark.plans import nodes, physical_plan, require_direct_join, require_no_shuffle
 from pipelines.spark.span import require_unique_keys, span_by
 from pipelines.spark.tables import append, read_keys, read_portions, read_table
@@ -139,3 +141,21 @@ def test_ttl_of_stored_windows_is_the_same_on_spark_and_in_one_process(spark: Sp
     found = [row[0] for row in frame.select(keep_s_of(frame["revision"], now)).collect()]
     assert found == [ttl_s(revision, now) for revision in revisions]
     assert found == [WINDOWS_TTL_S, WINDOWS_TTL_S, WINDOWS_TTL_S, WINDOWS_TTL_S - 1, -1]
+
+
+def test_rows_are_computed_on_all_cores_before_they_are_fetched(spark: SparkSession):
+    """A local iterator alone would run one task after the other."""
+
+    def timed(batches):
+        for batch in batches:
+            began = time.time()
+            time.sleep(1)
+            times = {"began": [began], "ended": [time.time()]}
+            yield pa.RecordBatch.from_pydict(
+                times if batch.num_rows else {"began": [], "ended": []}
+            )
+
+    frame = spark.range(0, 2, 1, 2).mapInArrow(timed, "began double, ended double")
+    first, second = rows_of(frame)
+    assert first["began"] < second["ended"]
+    assert second["began"] < first["ended"]
