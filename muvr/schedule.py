@@ -23,11 +23,14 @@ from schemas.cron import read_cron
 from schemas.errors import LeaseHeld, MuvrError
 from schemas.times import server_time
 from store.database import Database
+from store.file_lock import lock_soon
 from store.jobs import JobRun, JobRuns
 from store.watermarks import Watermarks
 
 State = Literal["waiting", "due", "failed, waits"]
 POLL_S = 30.0
+LOCK = "schedule.lock"
+"""Of the file under `paths.run` that is locked while jobs run."""
 _MAIN = "from muvr.cli import main; main()"
 
 
@@ -91,14 +94,23 @@ def run(
 ) -> None:
     """Train what is due now; repeated at once it does nothing.
 
-    Without --forever it is meant for cron or a systemd timer, every few minutes.
+    Without --forever it is meant for cron or a systemd timer, every few minutes. While another one
+    of this machine trains it does nothing: jobs run one after the other.
 
     Example: `muvr schedule run`
     """
     context = open_context(conf, as_json=as_json)
     if forever:
         _run_forever(context)
-    results = run_due_jobs(context)
+    folder = context.config.paths.run
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = lock_soon(folder / LOCK)
+    if lock is None:
+        context.terminal.say("Another `muvr schedule run` is training. What is due waits for it.")
+        context.terminal.answer([])
+        return
+    with lock:  # or the jobs of several would share the cores and the memory
+        results = run_due_jobs(context)
     rows = [(result.family, result.due_at, result.status) for result in results]
     context.terminal.table("kept", ("family", "due", "came to"), rows)
     if not results:

@@ -160,7 +160,7 @@ class Training(Section):
     newest_sets: int = Field(default=200, ge=2)
     window_step_s: float = Field(default=1.0, gt=0, le=4)
     window_copies: int = Field(default=1, ge=0)
-    seed: int = 1
+    seed: int = Field(default=1, ge=0)
     gate_margin: float = Field(default=0.01, ge=0, le=1)
     global_model_days: float = Field(default=7, gt=0)
 

@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -130,6 +131,19 @@ class QueryResult:
     rows: list[tuple[Any, ...]]
     more: bool
     as_of: datetime
+
+
+def plain(value: Any) -> Any:
+    """A value in the types of JSON, apart from times: decimals, in lists and structs too, as float.
+
+    >>> plain({"counts": [Decimal("1.50"), 2]})
+    {'counts': [1.5, 2]}
+    """
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def layout_digest() -> str:

@@ -10,7 +10,7 @@ import duckdb
 from schemas.config import Sql
 from schemas.errors import BadQuery, QueryTooLong
 from schemas.mart import MART
-from store.mart import Manifest, MartFolder, QueryResult
+from store.mart import Manifest, MartFolder, QueryResult, plain
 from store.time_limit import stopped_after
 
 
@@ -53,7 +53,8 @@ def _query(folder: MartFolder, manifest: Manifest, sql: str, limits: Sql) -> Que
             field="sql",
             value=sql[:100],
         ) from problem
-    return QueryResult(columns, rows[: limits.rows], len(rows) > limits.rows, manifest.as_of)
+    kept = [tuple(plain(value) for value in row) for row in rows[: limits.rows]]
+    return QueryResult(columns, kept, len(rows) > limits.rows, manifest.as_of)
 
 
 def _create_views(

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
-from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -16,7 +15,7 @@ from pipelines.mart.session import mart_session
 from schemas.config import Config, Sql
 from schemas.errors import BadQuery, QueryTooLong
 from schemas.mart import MART
-from store.mart import Manifest, MartFolder, QueryResult
+from store.mart import Manifest, MartFolder, QueryResult, plain
 from store.time_limit import stopped_after
 
 
@@ -69,7 +68,7 @@ def _query(
             field="sql",
             value=sql[:100],
         ) from problem
-    kept = [tuple(plain(value) for value in row) for row in rows[: limits.rows]]
+    kept = [tuple(_plain(value) for value in row) for row in rows[: limits.rows]]
     return QueryResult(tuple(frame.columns), kept, len(rows) > limits.rows, manifest.as_of)
 
 
@@ -86,13 +85,13 @@ def parsed(spark: SparkSession, sql: str) -> Any:
     return java.sessionState().sqlParser().parsePlan(sql)
 
 
-def plain(value: Any) -> Any:
-    """A value as DuckDB gives it: structs are mappings, decimals numbers."""
+def _plain(value: Any) -> Any:
+    """A value as `store.mart.plain` gives it, with structs as mappings."""
     if isinstance(value, Row):
-        return {name: plain(item) for name, item in value.asDict().items()}
+        return {name: _plain(item) for name, item in value.asDict().items()}
     if isinstance(value, list):
-        return [plain(item) for item in value]
-    return float(value) if isinstance(value, Decimal) else value
+        return [_plain(item) for item in value]
+    return plain(value)
 
 
 @contextmanager

@@ -1,8 +1,9 @@
 """A due job runs once, missed jobs are caught up once, and a run can be repeated."""
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from schemas.config_file import load_config
 from schemas.errors import BadConfig, BadInput, DatabaseUnavailable, LeaseHeld
 from schemas.statuses import RunStatus
 from store.database import Database
+from store.file_lock import lock_soon
 from store.jobs import JobRun, JobRuns, UserOutcome
 from tests.cassandra_node import CHECKOUT
 
@@ -298,3 +300,26 @@ def test_a_rerun_of_a_full_run_is_a_full_run(run: JobRun):
 def test_listing_jobs_without_runs_prints_a_message(conf: Path, capsys: pytest.CaptureFixture[str]):
     jobs.list_jobs("week", conf=conf)
     assert capsys.readouterr().out == "No run of week yet.\n"
+
+
+def test_second_scheduler_of_a_machine_trains_nothing_meanwhile(
+    context: CommandContext,
+    trainer: Trainer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    """Cron calls every ten minutes: jobs at once would share the cores and the memory."""
+    paths = context.config.paths.model_copy(update={"run": tmp_path / "run"})
+    config = context.config.model_copy(update={"paths": paths})
+    here = replace(context, config=config)
+    monkeypatch.setattr(schedule, "open_context", lambda conf, *, as_json: here)
+    (tmp_path / "run").mkdir()
+    first = lock_soon(tmp_path / "run" / schedule.LOCK)
+    assert first is not None
+    with first:
+        schedule.run()
+    assert json.loads(capsys.readouterr().out) == []
+    assert trainer.asked == []
+    schedule.run()
+    assert [family for family, *_ in trainer.asked] == ["rank", "clusters"]

@@ -192,6 +192,18 @@ def test_queries_of_the_guide_give_the_same_rows_on_duckdb_and_spark(world, spar
         assert duck.rows, question
 
 
+def test_decimals_are_numbers_on_both_engines(world, spark):
+    """DuckDB makes decimals of 0.5, which JSON would have as text."""
+    folder = MartFolder(world[0].paths.mart)
+    question = "SELECT 0.5 AS half, sum(CASE WHEN reps > 0 THEN 1.0 ELSE 0.0 END) AS n FROM sets"
+    [duck], [other] = (
+        query_duckdb(folder, question, LIMITS).rows,
+        [tuple(row) for row in query_spark(spark, folder, question, LIMITS).rows],
+    )
+    assert duck == other
+    assert [type(value) for value in (*duck, *other)] == [float] * 4
+
+
 def test_prediction_is_compared_with_the_set_it_overlaps_most():
     (question,) = [question for question in questions() if "right_share" in question]
     at = datetime(2026, 1, 1, tzinfo=UTC)

@@ -49,6 +49,7 @@ def test_the_environment_overrides_the_file(tmp_path: Path):
         ("apj: {port: 1}", {}, "apj", "did you mean `api`"),
         ("{}", {"MUVR_SPARK__MASTR": "x"}, "spark.mastr", "did you mean `spark.master`"),
         ("api: {port: 99999}", {}, "api.port", "99999"),
+        ("training: {seed: -1}", {}, "training.seed", "equal to 0"),
         ("limits: {clock_past_days: 401}", {}, "limits.clock_past_days", "equal to 400"),
         ("spark: {deploy_mode: cluster}", {}, "spark.deploy_mode", "run muvr there"),
         ("spark: {options: {master: yarn}}", {}, "spark.options", "begin with `spark.`"),
