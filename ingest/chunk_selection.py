@@ -2,7 +2,7 @@
 
 import itertools
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ingest.rows import end_ns_of
 from models.signal.wrist import MAX_RECORDING_S
@@ -10,6 +10,9 @@ from schemas.errors import AmbiguousChunks
 from schemas.times import NS_PER_S
 from store.samples import ChunkMetadata
 from store.sessions import StreamList
+
+StreamChunks = Mapping[str, Sequence[ChunkMetadata]]
+"""Chunks by stream, each stream's ordered by number."""
 
 MAX_PART_NS = 2 * 3600 * NS_PER_S
 """The longest span whose samples are loaded at once for several of its parts: a long workout. At

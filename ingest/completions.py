@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from ingest import slots
+from ingest.chunk_selection import StreamChunks
 from ingest.event_writer import ChargeBytes, EventWriter, charge_nothing
-from ingest.projections import StoredChunks, project_all, project_lists
-from ingest.sessions import TOPIC, offset_of, require_session
+from ingest.projections import project_all, project_lists
+from ingest.sessions import TOPIC, require_session, sender_offset_ms
 from schemas.errors import BadEvent, EventConflict, MissingChunks, TooLarge
 from schemas.events import Completion
 from schemas.wire import LIST_BYTES
@@ -62,7 +63,7 @@ async def complete(
     if missing:
         count = sum(len(numbers) for numbers in missing.values())
         raise MissingChunks(f"{count} listed chunks are not held; send them", missing=missing)
-    sender_ms, known = offset_of(writer, completion.sent_at), session.clock_offset_ms
+    sender_ms, known = sender_offset_ms(writer, completion.sent_at), session.clock_offset_ms
     offsets_ms = {name: better_offset_ms(known.get(name), sender_ms) for name in requested}
     await _list_streams(writer, user_id, session_id, requested, offsets_ms, stored_chunks, charge)
     return await require_session(writer, user_id, session_id)
@@ -189,7 +190,7 @@ async def _list_streams(
     session_id: UUID,
     requested: Mapping[str, list[str | None]],
     offsets_ms: Mapping[str, int | None],
-    stored_chunks: StoredChunks,
+    stored_chunks: StreamChunks,
     charge: ChargeBytes,
 ) -> None:
     """Append the lists of streams to the journal: each revision of a list has one successor."""

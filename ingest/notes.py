@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import chain
 from uuid import UUID
 
-from ingest.chunk_selection import counted_chunks
+from ingest.chunk_selection import StreamChunks, counted_chunks
 from ingest.clocks import CLOCK_WENT_BACK, split_by_clock
 from ingest.judged_chunks import beside, judged_places, parts_to_read
 from ingest.recordings import unused_streams
@@ -22,7 +22,6 @@ from store.sessions import SessionRow, StreamList
 
 MAX_CLOCK_OFFSET_MS = 60_000
 LONGER_THAN_A_DAY = "longer-than-a-day"
-StreamChunks = Mapping[str, Sequence[ChunkMetadata]]
 
 
 async def session_notes(

@@ -55,6 +55,7 @@ async def put_plan(
             now_ms = writer.now_us() // 1000
             check_client_id(plan_id, "plan", now_ms, limits)
         if plan := if_equal(newest):
+            await writer.records.plans.put(user_id, plan)  # a first attempt may have failed here
             return plan
         charge(len(json.dumps(body)))
         await _append(writer, user_id, plan_id, newest, "plan-kept", body)
@@ -71,7 +72,10 @@ async def delete_plan(writer: EventWriter, user_id: UUID, plan_id: UUID) -> None
     """
     for _ in range(_MAX_ATTEMPTS):
         newest = await _newest(writer, user_id, plan_id)
-        if newest is None or newest.plan is None:
+        if newest is None:
+            return
+        if newest.plan is None:
+            await writer.records.plans.delete(user_id, plan_id, newest.revision)  # as in `put_plan`
             return
         await _append(writer, user_id, plan_id, newest, "plan-deleted", {})
     raise EventConflict(f"plan {plan_id} is being changed by others; delete it again.")

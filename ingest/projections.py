@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 from ingest import slots
-from ingest.chunk_selection import counted_chunks, is_listed
+from ingest.chunk_selection import StreamChunks, counted_chunks, is_listed
 from ingest.deviations import forget_deviations, project_deviations
 from ingest.event_writer import deletion_us
 from ingest.labelled_sets import project_labelled_sets
@@ -39,8 +39,6 @@ from store.sets import SetRow
 
 BATCH_ROWS = 100  # rows of sets in one batch, events at once
 SESSIONS_AT_ONCE = 8  # each reads its samples
-StoredChunks = Mapping[str, Sequence[ChunkMetadata]]
-"""The stored chunks of each stream of a session."""
 
 
 async def project(records: Records, user_id: UUID, event: Event, now_us: int) -> None:
@@ -57,7 +55,7 @@ async def project_all(
     user_id: UUID,
     events: Sequence[Event],
     now_us: int,
-    stored_chunks: StoredChunks | None = None,
+    stored_chunks: StreamChunks | None = None,
 ) -> None:
     """Project events of a user, in any order.
 
@@ -108,7 +106,7 @@ async def project_sessions(
     user_id: UUID,
     changes: Mapping[UUID, SessionChanges],
     now_us: int,
-    stored_chunks: StoredChunks | None = None,
+    stored_chunks: StreamChunks | None = None,
 ) -> None:
     """Project the changes of sessions, as `project_all` describes."""
 
@@ -155,7 +153,7 @@ async def _project_session(
     session_id: UUID,
     changes: SessionChanges,
     now_us: int,
-    stored_chunks: StoredChunks,
+    stored_chunks: StreamChunks,
 ) -> None:
     """Project the changes of one session."""
     if changes.lists:
@@ -184,7 +182,7 @@ def set_row(event: Event, body: SetConfirmed) -> SetRow:
 async def _write_offset(records: Records, user_id: UUID, event: Event, stream: str) -> None:
     offset_ms = event.meta.get("offset_ms")
     if isinstance(offset_ms, int):
-        await records.sessions.offset(
+        await records.sessions.put_offset(
             user_id, event.entity_id, stream, offset_ms, event.received_us
         )
 
@@ -195,7 +193,7 @@ async def project_lists(
     session_id: UUID,
     streams: Collection[str],
     now_us: int,
-    stored_chunks: StoredChunks,
+    stored_chunks: StreamChunks,
 ) -> None:
     """Project the lists of streams; writes nothing where the session was deleted."""
     await _project_extent(records, user_id, session_id, streams, now_us, stored_chunks)
@@ -208,7 +206,7 @@ async def _project_extent(
     session_id: UUID,
     streams: Collection[str],
     now_us: int,
-    stored_chunks: StoredChunks,
+    stored_chunks: StreamChunks,
 ) -> None:
     """Write a session's end by its lists; copy chunks that they do not name to the dead letters."""
     session = await records.sessions.read(user_id, session_id)
@@ -227,20 +225,28 @@ async def _project_extent(
         ends_ns += [end_ns_of(chunk) for chunk in counted_chunks(chunks, listed)]
         if stream in streams:
             unlisted[stream] = [chunk for chunk in chunks if not is_listed(chunk, listed)]
+    complete = not session.unlisted(lists, parts)
+    end = at_us(max(ends_ns) // 1000) if ends_ns else None
     await records.sessions.close(
-        user_id,
-        session_id,
-        at_us(max(ends_ns) // 1000) if ends_ns else None,
-        newest_revision(lists),
-        complete=all(name in lists or name not in parts for name in session.streams),
+        user_id, session_id, end, newest_revision(lists), complete=complete
     )
+    if complete and session.unlisted(lists, await records.samples.parts(user_id, session_id)):
+        await reopen(records, user_id, session_id, now_us)  # a stream began meanwhile
     for stream, chunks in unlisted.items():
         await keep_unlisted(records, user_id, session_id, stream, chunks, lists[stream], now_us)
+
+
+async def reopen(records: Records, user_id: UUID, session_id: UUID, now_us: int) -> None:
+    """A session is not complete any more: a stream that has no list has chunks now."""
+    lists = await records.sessions.lists(user_id, session_id)
+    revision = max(now_us, newest_revision(lists) + 1)
+    await records.sessions.close(user_id, session_id, None, revision, complete=False)
 
 
 async def _delete_session(records: Records, user_id: UUID, event: Event) -> None:
     at = deletion_us(event)
     await records.sessions.delete(user_id, event.entity_id, at)
+    await records.dead_letters.delete_session(user_id, event.entity_id, at_us(event.received_us))
     await _delete_sets(records, user_id, event.entity_id, at)
     await records.stretches.delete_session(user_id, event.entity_id, at)
     await records.samples.delete_session(user_id, event.entity_id, at)

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from uuid import UUID
 
 from ingest.chunk_selection import (
+    StreamChunks,
     chunks_of_spans,
     counted_chunks,
     extent_of,
@@ -24,8 +25,6 @@ from store.samples import ChunkMetadata
 from store.sessions import SessionRow, StreamList
 
 CONTEXT_NS = 60 * NS_PER_S  # wrong units and drifting clocks are detected in samples around a set
-StreamChunks = Mapping[str, Sequence[ChunkMetadata]]
-"""Chunks of one sensor by stream, each stream's ordered by number; the streams by time."""
 
 
 async def load_parts(

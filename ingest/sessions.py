@@ -11,7 +11,7 @@ from ingest.deletions import session_deletion
 from ingest.event_writer import EventWriter
 from ingest.projections import project, project_all
 from schemas.config import Limits
-from schemas.errors import BadEvent, Deleted, EventConflict, NotFound
+from schemas.errors import BadEvent, ClockSkew, Deleted, EventConflict, NotFound
 from schemas.events import MAX_STREAMS, SessionOpening
 from schemas.times import us_of
 from schemas.topics import Topic
@@ -33,8 +33,11 @@ async def open_session(
         Deleted: the session was deleted; its id is not used again.
         EventConflict: a stream is already declared differently.
     """
-    now_ms = writer.now_us() // 1000
-    check_client_id(session_id, "session", now_ms, limits)
+    try:
+        check_client_id(session_id, "session", writer.now_us() // 1000, limits)
+    except ClockSkew:  # one that exists may be of any age
+        if await writer.records.sessions.read(user_id, session_id) is None:
+            raise
     is_new = await _check_opening(writer, user_id, session_id, opening)
     wanted = _events(writer, session_id, opening)
     stored = await _append(writer, user_id, wanted, batched=is_new)
@@ -81,7 +84,7 @@ def opening_body(opening: SessionOpening) -> dict[str, object]:
     return opening.model_dump(mode="json", include={"started_at", "timezone", "plan"})
 
 
-def offset_of(writer: EventWriter, sent_at: datetime | None) -> int | None:
+def sender_offset_ms(writer: EventWriter, sent_at: datetime | None) -> int | None:
     """How many ms the server's clock is ahead of the sender's, travel time included."""
     return None if sent_at is None else (writer.now_us() - us_of(sent_at)) // 1000
 
@@ -107,7 +110,7 @@ async def _check_opening(
 
 def _events(writer: EventWriter, session_id: UUID, opening: SessionOpening) -> list[Event]:
     """The events of an opening: the session itself, then its streams by name."""
-    meta = {"offset_ms": offset_of(writer, opening.sent_at)}
+    meta = {"offset_ms": sender_offset_ms(writer, opening.sent_at)}
     slot_id = slots.session_opened(session_id)
     opened = writer.event(session_id, slot_id, "session-opened", opening_body(opening))
     return [

@@ -40,7 +40,7 @@ async def confirm_set(
 
     Args:
         writer: of the journal.
-        limits: how far the set's id may lie from now.
+        limits: how far a new set's id may lie from now.
         user_id: whose set.
         session_id: in which session.
         set_id: UUIDv7 of the client.
@@ -49,13 +49,12 @@ async def confirm_set(
 
     Raises:
         NotFound, Deleted: no such session; the set was deleted.
-        BadEvent, ClockSkew: a set outside its session, too many sets, an id that is no UUIDv7 of
-            about now.
+        BadEvent, ClockSkew: a set outside its session, too many sets, a new set whose id is no
+            UUIDv7 of about now.
         EventConflict: the set is already confirmed differently.
         StaleRevision: it was corrected since that revision.
     """
-    now_ms = writer.now_us() // 1000
-    check_client_id(set_id, "set", now_ms, limits)
+    await _refuse_old(writer, limits, user_id, session_id, set_id)
     session = await require_session(writer, user_id, session_id)
     await _refuse_outside(writer, session, user_id, set_id, confirmation)
     if if_match is not None:
@@ -200,6 +199,17 @@ async def _refuse_outside(
     if session.complete:
         stored = await writer.records.sets.read(user_id, session.session_id, set_id)
     check_inside(confirmation, session, writer, stored)
+
+
+async def _refuse_old(
+    writer: EventWriter, limits: Limits, user_id: UUID, session_id: UUID, set_id: UUID
+) -> None:
+    """Refuse the id of a new set as `check_client_id`; an existing set may be of any age."""
+    try:
+        check_client_id(set_id, "set", writer.now_us() // 1000, limits)
+    except ClockSkew:
+        if await writer.records.sets.read(user_id, session_id, set_id) is None:
+            raise
 
 
 async def _refuse_many(records: Records, user_id: UUID, session_id: UUID, set_id: UUID) -> None:

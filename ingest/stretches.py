@@ -57,43 +57,31 @@ async def project_stretches(
     changed = 0
     for session_id in sorted(known if only is None else known & set(only)):
         sets = by_session.get(session_id, [])
-        changed += await project_session(records, user_id, session_id, sets, now_us)
+        changed += await project_session_stretches(records, user_id, session_id, sets, now_us)
     return changed
 
 
-async def project_session(
+async def project_session_stretches(
     records: Records, user_id: UUID, session_id: UUID, sets: Sequence[SetRow], now_us: int
 ) -> bool:
     """Update one session's stretches; whether anything was written."""
     stored = await records.stretches.of_session(user_id, session_id)
     session = await records.sessions.read(user_id, session_id)
-    wanted: list[tuple[TimeSpan, tuple[NamedSpan, ...]]] = []
-    if session is not None and session.complete:
-        wanted = stretches_of([span_of(row) for row in sets], *session_extent(session))
     lists = await records.sessions.lists(user_id, session_id)
     revision = max([newest_revision(lists), *(row.revision for row in sets)])
     ttl_s = remaining_ttl_s(revision, now_us)
+    wanted = _wanted(session, sets)
     if session is None or not wanted or ttl_s <= 0:
         return await _delete_stretches(records, user_id, session_id, stored, now_us)
-    offset = offset_of(session)
-    wanted_metadata = [metadata_of(session_id, part, offset) for part in wanted]
-    alone = [
-        stretch for stretch in stored if stretch.model_id == ACC3
-    ]  # written last: what a crash leaves out
-    if _same_stretches(alone, wanted_metadata) and all(
-        stretch.revision >= revision for stretch in stored
-    ):
+    # Rows of ACC3 are written last: a crash leaves them out. So they tell without the samples.
+    alone = [stretch for stretch in stored if stretch.model_id == ACC3]
+    if _is_current(stored, revision) and _same_stretches(alone, [meta for meta, _ in wanted]):
         return False
-    spans = [span for span, _ in wanted]
-    rows = await _stretches(
-        records, user_id, session, lists, list(zip(wanted_metadata, spans, strict=True))
-    )
+    rows = await _stretches(records, user_id, session, lists, wanted)
     if rows is None:
         return False
     rows.sort(key=lambda row: LAYOUTS.index(row.metadata.model_id))
-    if _same_stretches(stored, [row.metadata for row in rows]) and all(
-        h.revision >= revision for h in stored
-    ):
+    if _is_current(stored, revision) and _same_stretches(stored, [row.metadata for row in rows]):
         return False
     # Later than the stored rows: they must be overwritten although no set may be newer.
     revision = max([revision, *(stretch.revision + 1 for stretch in stored)])
@@ -177,19 +165,32 @@ def offset_of(session: SessionRow) -> timedelta:
     return session.offset(next(iter(wrist_of(session.streams).acc), None))
 
 
-def metadata_of(
-    session_id: UUID, part: tuple[TimeSpan, tuple[NamedSpan, ...]], offset: timedelta
-) -> StretchMetadata:
-    """A stretch's metadata in the layout without rotation; its revision is set later."""
-    (start_ns, end_ns), spans = part
-    return StretchMetadata(
-        ACC3,
-        session_id,
-        at_ms_of_ns(start_ns) + offset,
-        at_ms_of_ns(end_ns) + offset,
-        spans,
-        revision=0,
-    )
+def _wanted(
+    session: SessionRow | None, sets: Sequence[SetRow]
+) -> list[tuple[StretchMetadata, TimeSpan]]:
+    """A session's stretches, and where they are on the clock of its samples; none of an open one.
+
+    Their metadata are of the layout without rotation; the revision is set later.
+    """
+    if session is None or not session.complete:
+        return []
+    offset = offset_of(session)
+    return [
+        (
+            StretchMetadata(
+                ACC3,
+                session.session_id,
+                at_ms_of_ns(start_ns) + offset,
+                at_ms_of_ns(end_ns) + offset,
+                spans,
+                revision=0,
+            ),
+            (start_ns, end_ns),
+        )
+        for (start_ns, end_ns), spans in stretches_of(
+            [span_of(row) for row in sets], *session_extent(session)
+        )
+    ]
 
 
 async def _delete_stretches(
@@ -254,11 +255,16 @@ def _rows(metadata: StretchMetadata, span: TimeSpan, line: Timeline) -> list[Sto
     return [StoredStretch(metadata._replace(model_id=ACC6), packed), acc_only]
 
 
+def _is_current(stored: Sequence[StretchMetadata], revision: int) -> bool:
+    """Whether no stored stretch is older than a set or a list of the session."""
+    return all(stretch.revision >= revision for stretch in stored)
+
+
 def _same_stretches(stored: Sequence[StretchMetadata], wanted: Sequence[StretchMetadata]) -> bool:
     """Whether two lists have the same stretches in the same layouts, whatever their revisions."""
 
-    def named(wanted_metadata: Sequence[StretchMetadata]) -> list[tuple[object, ...]]:
+    def named(stretches: Sequence[StretchMetadata]) -> list[tuple[object, ...]]:
         """Layout, start, end and spans of each, in order: the session is the same for all."""
-        return sorted((stretch.model_id, *stretch[2:5]) for stretch in wanted_metadata)
+        return sorted((stretch.model_id, *stretch[2:5]) for stretch in stretches)
 
     return named(stored) == named(wanted)

@@ -5,11 +5,12 @@ from datetime import date
 from uuid import UUID
 
 from ingest.rows import body_of
+from schemas.errors import BadSamples
 from schemas.ids import slot
 from schemas.times import at_us
-from store.dead_letters import DeadLetter, seconds_left
+from store.dead_letters import CHUNK, DeadLetter, seconds_left
 from store.records import Records
-from store.samples import ChunkMetadata
+from store.samples import ChunkMetadata, SampleRow
 from store.sessions import StreamList
 
 
@@ -44,16 +45,26 @@ async def keep_unlisted(
         remaining[day] -= 1
         if remaining[day] < 0:
             continue
-        where = f"chunk {row.seq} of stream {stream!r} of session {session_id}"
+        where = CHUNK.format(seq=row.seq, stream=stream, session_id=session_id)
         says = "another body" if row.seq < len(listed.hashes) else "no such number"
         await records.dead_letters.put(
             DeadLetter(
                 id=slot(session_id, stream, row.seq, row.sha256.hex()),
                 user_id=user_id,
                 kind="chunk",
-                reason=f"{where}: the list names {says}",
-                payload=body_of(row),
+                reason=f"{where}the list names {says}",
+                payload=_payload(row),
                 received_at=received_at,
             ),
             now,
         )
+    if await records.sessions.read(user_id, session_id) is None:  # deleted meanwhile
+        await records.dead_letters.delete_session(user_id, session_id, now)
+
+
+def _payload(row: SampleRow) -> bytes:
+    """The body that a client sent; of a row that is damaged, what is left of its samples."""
+    try:
+        return body_of(row)
+    except BadSamples:
+        return row.xyz

@@ -6,6 +6,7 @@ from uuid import UUID
 from ingest.checks import bad
 from ingest.chunks import Chunk
 from ingest.event_writer import EventWriter
+from ingest.projections import reopen
 from ingest.rows import row_of
 from ingest.sessions import require_session
 from ingest.ttl_cache import TtlCache
@@ -88,5 +89,7 @@ class Uploads:
         await records.samples.register_part(user_id, session_id, stream, part)
         # A deletion deletes the session first and then reads its parts. So if the session still
         # exists, a later deletion will find this part; otherwise nothing may be written to it.
-        await require_session(self._writer, user_id, session_id)
+        session = await require_session(self._writer, user_id, session_id)
+        if session.complete and stream not in await records.sessions.lists(user_id, session_id):
+            await reopen(records, user_id, session_id, self._writer.now_us())
         return True

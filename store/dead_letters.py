@@ -5,6 +5,7 @@ whenever it is written: so a scan of those days finds all letters of a user, and
 writes letters again, prolongs none.
 """
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -18,6 +19,10 @@ SCANNED_DAYS = 2 * DEAD_LETTERS_TTL.days
 """Earlier releases kept a letter for 30 days from when it was written, which was later."""
 
 
+CHUNK = "chunk {seq} of stream {stream!r} of session {session_id}: "
+"""How the reason of a letter about a chunk begins."""
+
+
 class DeadLetter(NamedTuple):
     """One dead letter. The same id on the same day is the same letter."""
 
@@ -27,6 +32,15 @@ class DeadLetter(NamedTuple):
     reason: str
     payload: bytes
     received_at: datetime
+
+
+def is_about(reason: str, session_id: UUID) -> bool:
+    """Whether a letter with this reason is about a chunk of a session.
+
+    >>> is_about(CHUNK.format(seq=7, stream="acc", session_id=UUID(int=1)) + "why", UUID(int=1))
+    True
+    """
+    return f" of session {session_id}: " in reason
 
 
 def seconds_left(received_at: datetime, now: datetime) -> int:
@@ -74,7 +88,7 @@ class DeadLetters:
         """All letters of a user that are still stored, oldest day first."""
         rows = [
             row
-            for day, id_ in await self._ids(user_id, now)
+            for day, id_, _ in await self._keys(user_id, now)
             for row in await self._database.run(
                 "SELECT id, user_id, kind, reason, payload, received_at FROM dead_letters "
                 "WHERE day = ? AND shard = ? AND id = ?",
@@ -85,22 +99,30 @@ class DeadLetters:
 
     async def delete_user(self, user_id: UUID, now: datetime) -> int:
         """Delete a user's letters; returns how many there were."""
-        keys = await self._ids(user_id, now)
-        for day, id_ in keys:
+        keys = await self._keys(user_id, now)
+        await self._delete(user_id, keys)
+        return len(keys)
+
+    async def delete_session(self, user_id: UUID, session_id: UUID, now: datetime) -> None:
+        """Delete a user's letters about chunks of a session."""
+        keys = await self._keys(user_id, now)
+        await self._delete(user_id, [key for key in keys if is_about(key[2], session_id)])
+
+    async def _delete(self, user_id: UUID, keys: Sequence[tuple[date, UUID, str]]) -> None:
+        for day, id_, _ in keys:
             await self._database.run(
                 "DELETE FROM dead_letters WHERE day = ? AND shard = ? AND id = ?",
                 (day, shard_of(user_id), id_),
             )
-        return len(keys)
 
-    async def _ids(self, user_id: UUID, now: datetime) -> list[tuple[date, UUID]]:
-        """Day and id of each of a user's letters, which lie among those of other users."""
-        keys: list[tuple[date, UUID]] = []
+    async def _keys(self, user_id: UUID, now: datetime) -> list[tuple[date, UUID, str]]:
+        """Day, id and reason of each of a user's letters, which lie among those of other users."""
+        keys: list[tuple[date, UUID, str]] = []
         for n in range(SCANNED_DAYS, -2, -1):
             day = (now - timedelta(days=n)).date()
             rows = await self._database.run(
-                "SELECT id, user_id FROM dead_letters WHERE day = ? AND shard = ?",
+                "SELECT id, user_id, reason FROM dead_letters WHERE day = ? AND shard = ?",
                 (day, shard_of(user_id)),
             )
-            keys += [(day, row.id) for row in rows if row.user_id == user_id]
+            keys += [(day, row.id, row.reason) for row in rows if row.user_id == user_id]
         return keys

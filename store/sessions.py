@@ -5,7 +5,7 @@ Written `USING TIMESTAMP` of their event, so that repeats and late events conver
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -33,6 +33,10 @@ class SessionRow(NamedTuple):
     def offset(self, stream: str | None) -> timedelta:
         """How far the server's clock is ahead of a stream's; zero if it is not known."""
         return timedelta(milliseconds=self.clock_offset_ms.get(stream or "", 0))
+
+    def unlisted(self, lists: Collection[str], with_chunks: Collection[str]) -> list[str]:
+        """Its streams that have chunks and no list yet: with one of these it is not complete."""
+        return [name for name in self.streams if name in with_chunks and name not in lists]
 
 
 class StreamList(NamedTuple):
@@ -83,7 +87,7 @@ class Sessions:
             (revision, stream, json.dumps(declaration, sort_keys=True), user_id, session_id),
         )
 
-    async def offset(
+    async def put_offset(
         self, user_id: UUID, session_id: UUID, stream: str, offset_ms: int, revision: int
     ) -> None:
         """Project how far the server's clock is ahead of a stream's."""

@@ -220,6 +220,7 @@ class HistoryRunner:
         await self._send("erase", a, b)
         self.model.deleted = True
         self.model.labelled.clear()
+        self.model.dead.clear()
 
     async def _sweep(self, a: int, b: int) -> None:  # the signature of all operations
         await sweep_user(self.real, self.user, START, self.clock())

@@ -1,15 +1,16 @@
 """Clock offsets of streams after `complete`."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from ingest.stretches import project_stretches
-from schemas.events import Completion, SessionOpening
+from schemas.events import Completion, SessionOpening, SetConfirmation
 from schemas.times import us_of
 from tests.ingest.histories import CHUNKS, SHA, START, STREAM
-from tests.ingest.recorded_session import GYRO, RecordedSession, put_rotation
+from tests.ingest.recorded_session import GYRO, RecordedSession, RunBefore, put_rotation
 
 POCKET = {**STREAM, "device": "phone", "placement": "pocket", "side": None}
 HOURS_MS = 2 * 3_600_000
@@ -76,5 +77,52 @@ def test_a_session_is_complete_once_every_stream_with_chunks_is_listed(
         row = await session.recorder.complete(session.user, session.session, gyro)
         assert row.complete
         assert row.ended_at == START + timedelta(seconds=2)
+
+    asyncio.run(story())
+
+
+def test_session_that_a_device_completed_goes_on_when_another_device_uploads() -> None:
+    """The watch was offline while the phone completed; its sets are later than the phone's end."""
+
+    async def story() -> None:
+        session = RecordedSession(acc=STREAM, gyro=GYRO)
+        await session.open(0, 1)
+        assert (await session.complete(0, 1)).complete
+        await put_rotation(session, 0, 1)
+        row = await session.recorder.session(session.user, session.session)
+        assert (row.complete, row.ended_at) == (False, START + timedelta(seconds=2))
+        late = SetConfirmation(
+            exercise="row",
+            started_at=START + timedelta(seconds=20),
+            ended_at=START + timedelta(seconds=30),
+        )
+        await session.recorder.confirm_set(session.user, session.session, session.set, late)
+        gyro = Completion(streams={"gyro": [SHA[0, 0], SHA[1, 0]]})
+        assert (await session.recorder.complete(session.user, session.session, gyro)).complete
+
+    asyncio.run(story())
+
+
+def test_session_is_not_complete_if_a_stream_begins_while_it_is_completed() -> None:
+    async def story() -> None:
+        session = RecordedSession(acc=STREAM, gyro=GYRO)
+        await session.open(0, 1)
+        sessions = RunBefore(session.records.sessions, "close", lambda: put_rotation(session, 0))
+        completing = session.on(replace(session.records, sessions=sessions))
+        listed = Completion(streams={"acc": [SHA[0, 0], SHA[1, 0]]})
+        row = await completing.complete(session.user, session.session, listed)
+        assert not row.complete
+
+    asyncio.run(story())
+
+
+def test_late_chunk_of_a_listed_stream_leaves_its_session_complete() -> None:
+    async def story() -> None:
+        session = RecordedSession()
+        await session.open(0)
+        await session.complete(0)
+        session.recorder = session.on(session.records)  # a worker that has not seen the part
+        await session.put(1)
+        assert (await session.recorder.session(session.user, session.session)).complete
 
     asyncio.run(story())

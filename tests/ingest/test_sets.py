@@ -146,3 +146,25 @@ def test_a_set_that_lives_in_another_session_is_not_deleted_with_a_deleted_sessi
         assert await alive.records.sets.of_user(alive.user) == []
 
     asyncio.run(story())
+
+
+def test_old_set_can_be_corrected_and_an_old_session_opened_again() -> None:
+    """Only new things need an id of about now."""
+
+    async def story() -> None:
+        session = RecordedSession()
+        await session.open(0, 1)
+        first = await session.confirm()
+        session.now += timedelta(days=500)
+        assert await session.confirm() == first, "a repeat"
+        corrected = await session.confirm(1, first.revision)
+        assert corrected.exercise != first.exercise
+        await session.open()
+        session.set = new_id()
+        with pytest.raises(ClockSkew):
+            await session.confirm()
+        session.session = new_id()
+        with pytest.raises(ClockSkew):
+            await session.open()
+
+    asyncio.run(story())

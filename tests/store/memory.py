@@ -14,7 +14,7 @@ from schemas.ids import day_of, time_us_of
 from schemas.layout import month_of, part_of
 from schemas.times import at_us, us_of
 from schemas.topics import Topic
-from store.dead_letters import DeadLetter, DeadLetters, seconds_left
+from store.dead_letters import DeadLetter, DeadLetters, is_about, seconds_left
 from store.journal import Event, EventKey, Journal
 from store.records import Records
 from store.samples import ChunkMetadata, SampleRow, Samples
@@ -106,7 +106,7 @@ class MemorySessions(Sessions):
         cell = {("stream", stream): dict(declaration)}
         self._sessions.write((user_id, session_id), cell, revision)
 
-    async def offset(
+    async def put_offset(
         self, user_id: UUID, session_id: UUID, stream: str, offset_ms: int, revision: int
     ) -> None:
         """Project a clock offset."""
@@ -244,6 +244,12 @@ class MemoryDeadLetters(DeadLetters):
         """Everything of a user."""
         letters = [letter for letter in self._letters.values() if letter.user_id == user_id]
         return sorted(letters, key=lambda letter: (letter.received_at.date(), letter.id))
+
+    async def delete_session(self, user_id: UUID, session_id: UUID, now: datetime) -> None:
+        """Delete a user's letters about a session."""
+        for key, letter in list(self._letters.items()):
+            if letter.user_id == user_id and is_about(letter.reason, session_id):
+                del self._letters[key]
 
     async def delete_user(self, user_id: UUID, now: datetime) -> int:
         """Delete a user's letters."""

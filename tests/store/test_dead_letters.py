@@ -8,7 +8,7 @@ import pytest
 
 from schemas.layout import shard_of
 from store.database import Database
-from store.dead_letters import DeadLetter, DeadLetters
+from store.dead_letters import CHUNK, DeadLetter, DeadLetters
 from tests.cassandra_node import ON_NODE, payloads_read
 
 pytestmark = ON_NODE
@@ -18,6 +18,25 @@ NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 def letter(user: UUID, days_ago: int = 0) -> DeadLetter:
     at = NOW - timedelta(days=days_ago)
     return DeadLetter(uuid4(), user, "chunk", "why", b"x" * 1000, at)
+
+
+def test_letters_of_a_session_are_deleted_and_those_of_others_stay(database: Database) -> None:
+    user, letters = uuid4(), DeadLetters(database)
+    gone, kept = uuid4(), uuid4()
+    about = {
+        session: letter(user)._replace(
+            reason=CHUNK.format(seq=0, stream="acc", session_id=session) + "why"
+        )
+        for session in (gone, kept)
+    }
+
+    async def story() -> None:
+        for one in about.values():
+            await letters.put(one, NOW)
+        await letters.delete_session(user, gone, NOW)
+        assert await letters.of_user(user, NOW) == [about[kept]]
+
+    asyncio.run(story())
 
 
 def test_only_the_users_own_dead_letters_are_loaded_from_a_shard(

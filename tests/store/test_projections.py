@@ -28,7 +28,7 @@ def test_projections_of_a_session_converge_in_any_order(records: Records, run: A
         assert await put.read(user, session) is None  # not opened yet
         await put.open(user, session, NOW, "UTC", None, NOW_US)
         await put.open(user, session, NOW - timedelta(1), "Asia/Tokyo", None, NOW_US - 1)
-        await put.offset(user, session, "acc", -7, NOW_US)
+        await put.put_offset(user, session, "acc", -7, NOW_US)
         await put.close(user, session, NOW, NOW_US + 1, complete=True)
         await put.close(user, session, None, NOW_US + 1, complete=False)  # an incomplete one loses
         row = await put.read(user, session)

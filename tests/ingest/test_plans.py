@@ -1,0 +1,69 @@
+"""A plan that was kept or deleted half way is finished by the repeat."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+
+from ingest.recorder import Recorder
+from schemas.config import Limits
+from schemas.errors import DatabaseUnavailable
+from schemas.times import server_time
+from store.database import Database
+from store.plans import Plans
+from store.records import records_in
+from tests.api.phone import fresh_id
+from tests.cassandra_node import ON_NODE
+
+pytestmark = ON_NODE
+SETS = [{"exercise": "row", "reps": 10}]
+
+
+@pytest.fixture
+def recorder(database: Database) -> Recorder:
+    return Recorder(records_in(database, Limits()), Limits(), server_time)
+
+
+def fail_once(patch: pytest.MonkeyPatch, database: Database, statement: str) -> None:
+    """Let the next statement that begins so fail, as when the node goes away before it."""
+    run, failures = database.run, [DatabaseUnavailable("away")]
+
+    async def once(cql: str, values: object = ()) -> object:
+        if failures and cql.startswith(statement):
+            raise failures.pop()
+        return await run(cql, values)
+
+    patch.setattr(database, "run", once)
+
+
+def test_repeated_plan_is_listed_after_its_first_attempt_failed_half_way(
+    recorder: Recorder, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, plan = uuid4(), fresh_id()
+
+    async def story() -> None:
+        fail_once(monkeypatch, database, "INSERT INTO plans ")
+        with pytest.raises(DatabaseUnavailable):
+            await recorder.put_plan(user, plan, "Monday", SETS)
+        assert await Plans(database).read(user, plan) is None
+        kept = await recorder.put_plan(user, plan, "Monday", SETS)
+        assert await Plans(database).read(user, plan) == kept
+
+    asyncio.run(story())
+
+
+def test_repeated_deletion_removes_a_plan_after_its_first_attempt_failed_half_way(
+    recorder: Recorder, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, plan = uuid4(), fresh_id()
+
+    async def story() -> None:
+        await recorder.put_plan(user, plan, "Monday", SETS)
+        fail_once(monkeypatch, database, "DELETE FROM plans ")
+        with pytest.raises(DatabaseUnavailable):
+            await recorder.delete_plan(user, plan)
+        assert await Plans(database).read(user, plan)
+        await recorder.delete_plan(user, plan)
+        assert await Plans(database).read(user, plan) is None
+
+    asyncio.run(story())
