@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from ingest.rows import body_of
+from schemas.errors import BadSamples
 from schemas.layout import owner_of
 from schemas.times import us_of
 from store.champions import Champions
@@ -24,7 +25,8 @@ async def export_user(
 ) -> AsyncIterator[ExportLine]:
     """Every row of a user, table by table, as `{"table": …, "row": {…}}`.
 
-    A chunk's row also has `body`: the bytes that the client sent, whose hash is in the receipt.
+    A chunk's row also has `body`: the bytes that the client sent, whose hash is in the receipt; or
+    null and a `problem` where the row is damaged.
     Bytes are base64. Password hashes and refresh tokens are left out: they are not the user's data.
 
     Raises:
@@ -40,12 +42,20 @@ async def export_user(
         async for row in user_rows.rows(table, keys):
             fields = dict(row._asdict())
             if table == "samples":
-                fields["body"] = body_of(_sample(fields))
+                fields |= _body(fields)
             yield _line(table, fields)
     for letter in await DeadLetters(database).of_user(user_id, now):
         yield _line("dead_letters", letter._asdict())
     for champion in await Champions(database).of_owner(owner_of(user_id)):
         yield _line("champions", champion._asdict())
+
+
+def _body(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The body that a client sent, or why a damaged row does not give it any more."""
+    try:
+        return {"body": body_of(_sample(fields))}
+    except BadSamples as problem:
+        return {"body": None, "problem": str(problem)}
 
 
 def _sample(fields: Mapping[str, Any]) -> SampleRow:

@@ -6,7 +6,7 @@ Repositories are written once, as coroutines; a command or a job without an even
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
 from cassandra import (
@@ -28,7 +28,7 @@ from cassandra.protocol import BadCredentials, ErrorMessage, ProtocolException, 
 from cassandra.protocol import RequestValidationException as InvalidStatement
 from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedStatement
 
-from schemas.errors import DatabaseUnavailable, NotAllowed, UncertainWrite
+from schemas.errors import DatabaseUnavailable, RoleRefused, UncertainWrite
 from store.concurrency import map_concurrently
 from store.reactor import LoopThread
 from store.rows import Row
@@ -131,6 +131,39 @@ class Database:
         with _ERRORS_AS_OURS:
             bound = statement.bind(await self._prepared_for(statement.cql, loop))
             return await self._send(bound, loop)
+
+    async def pages(
+        self, cql: str, values: Sequence[object] = (), *, page_rows: int
+    ) -> AsyncIterator[list[Row]]:
+        """The rows of a prepared statement, some at a time: for more than memory should hold.
+
+        Raises:
+            DatabaseUnavailable: no answer at the requested consistency; pages may be missing.
+        """
+        loop = asyncio.get_running_loop()
+        received: asyncio.Queue[list[Row] | BaseException] = asyncio.Queue()
+
+        def receive(page: list[Row] | BaseException | None) -> None:
+            """Called in the driver's thread, or in this one if the answer is there already."""
+            loop.call_soon_threadsafe(received.put_nowait, page or [])
+
+        with _ERRORS_AS_OURS:
+            bound = Statement(cql, values).bind(await self._prepared_for(cql, loop))
+            bound.fetch_size = page_rows
+            response = self._session.execute_async(bound)
+        response.add_callbacks(receive, receive)
+        try:
+            while True:
+                page = await received.get()
+                if isinstance(page, BaseException):
+                    with _ERRORS_AS_OURS:
+                        raise page
+                yield page
+                if not response.has_more_pages:
+                    return
+                response.start_fetching_next_page()
+        finally:
+            response.clear_callbacks()
 
     async def run_batched(self, statement: Statement, size_bytes: int) -> None:
         """Run an unconditional write, batched with concurrent ones where that is cheaper.
@@ -289,7 +322,7 @@ class _ErrorsAsOurs:
         if isinstance(problem, UNAVAILABLE):
             raise translated(problem) from problem
         if isinstance(problem, Unauthorized):
-            raise NotAllowed(UNAUTHORISED.format(problem)) from problem
+            raise RoleRefused(UNAUTHORISED.format(problem)) from problem
 
 
 _ERRORS_AS_OURS = _ErrorsAsOurs()

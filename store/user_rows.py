@@ -129,6 +129,9 @@ OTHER_TABLES = {
     "champions": "conditional writes only (store.champions)",
 }
 
+PAGE_ROWS = 32
+"""Rows that an export has in memory: of stretches, five minutes of samples each, some megabytes."""
+
 
 class UserRows:
     """The rows of one user in all tables above."""
@@ -164,11 +167,13 @@ class UserRows:
         )
 
     async def rows(self, table: str, keys: UserKeys) -> AsyncIterator[Row]:
-        """A user's rows of one table with all columns, partition by partition."""
+        """A user's rows of one table with all columns, partition by partition, page by page."""
         where, keys_in_table = USER_TABLES[table]
+        cql = f"SELECT * FROM {table} WHERE {where}"
         for key in keys_in_table(keys):
-            for row in await self._database.run(f"SELECT * FROM {table} WHERE {where}", key):
-                yield row
+            async for page in self._database.pages(cql, key, page_rows=PAGE_ROWS):
+                for row in page:
+                    yield row
 
     async def count(self, table: str, keys: UserKeys) -> int:
         """How many rows a user has in a table."""

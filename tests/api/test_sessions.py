@@ -151,6 +151,31 @@ def test_complete_says_that_stored_samples_are_damaged(
     done = phone.complete({stream: [sha256] for stream, sha256 in hashes.items()})
     assert (done.status_code, done.json()["notes"]) == (200, ["samples-do-not-decode"])
     problem(phone.http.get(phone.path), 422, "bad-samples")
+    lines = [json.loads(line) for line in phone.http.get("/v1/me/export").text.splitlines()]
+    assert lines[-1] == {"complete": True, "lines": len(lines) - 1}
+    bodies = [line["row"] for line in lines if line.get("table") == "samples"]
+    assert [(row["body"] is None, "problem" in row) for row in bodies] == [
+        (row["stream"] == "acc",) * 2 for row in bodies
+    ]
+
+
+def test_damaged_chunk_that_is_not_listed_does_not_refuse_the_list(
+    service: RunningService, phone: Phone, person: Person
+) -> None:
+    phone.open()
+    phone.send(2)
+    place = (person.user_id, phone.session, bytes.fromhex(sha(phone.body("acc", 1))))
+    service.run(
+        service.services.database.run(
+            "UPDATE samples SET xyz = ? WHERE user_id = ? AND session_id = ? AND stream = 'acc' "
+            "AND part = 0 AND seq = 1 AND sha256 = ?",
+            (b"junk", *place),
+        )
+    )
+    done = phone.complete({stream: [sha(phone.body(stream, 0))] for stream in ("acc", "gyro")})
+    assert done.status_code == 200, done.text
+    letters = phone.http.get("/v1/me/export").text
+    assert letters.count("the list names no such number") == 2
 
 
 @pytest.mark.parametrize(

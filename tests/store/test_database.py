@@ -6,7 +6,7 @@ from typing import Any, cast
 from uuid import uuid4
 
 import pytest
-from cassandra import OperationTimedOut, WriteTimeout, WriteType
+from cassandra import OperationTimedOut, RequestValidationException, WriteTimeout, WriteType
 from cassandra.connection import ConnectionException
 from cassandra.policies import RetryPolicy
 from cassandra.protocol import (
@@ -25,6 +25,7 @@ from store.cluster import RetryUnconditional
 from store.connection import connect
 from store.database import MAX_IN_FLIGHT, Database, Statement
 from store.samples import Samples
+from tests.cassandra_node import ON_NODE
 
 READ = "SELECT a FROM b WHERE c = ?"
 
@@ -212,3 +213,27 @@ def test_batch_is_idempotent_unless_it_holds_a_conditional_write(
     monkeypatch.setattr(session, "prepare", lambda text: bound(text).prepared_statement)
     asyncio.run(_over(session).run_batch([Statement("INSERT y"), Statement(cql)]))
     assert session.sent[0].is_idempotent == is_idempotent
+
+
+@ON_NODE
+def test_pages_hold_no_more_rows_than_asked_for(database: Database) -> None:
+    user, session = uuid4(), uuid4()
+    insert = "INSERT INTO stream_parts (user_id, session_id, stream, part) VALUES (?, ?, 'acc', ?)"
+    read = "SELECT part FROM stream_parts WHERE user_id = ? AND session_id = ?"
+
+    async def pages(page_rows: int) -> list[list[int]]:
+        found = database.pages(read, (user, session), page_rows=page_rows)
+        return [[row.part for row in page] async for page in found]
+
+    async def story() -> None:
+        for part in range(7):
+            await database.run(insert, (user, session, part))
+        assert await pages(100) == [[0, 1, 2, 3, 4, 5, 6]]
+        assert [part for page in await pages(3) for part in page] == list(range(7))
+        assert max(map(len, await pages(3))) == 3
+        first = await anext(database.pages(read, (user, session), page_rows=2))
+        assert [row.part for row in first] == [0, 1], "the rest is not fetched"
+        with pytest.raises(RequestValidationException):
+            await anext(database.pages("SELECT nothing FROM nowhere", page_rows=2))
+
+    asyncio.run(story())
