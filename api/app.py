@@ -103,6 +103,7 @@ def create_app(config: Config, log: RequestLog | None = None) -> Muvr:
         generate_unique_id_function=lambda route: route.name,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a client takes a redirect for a captive portal
     )
     app.state.config = config
     app.state.metrics = metrics

@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection, Request
 
 from api.authenticator import Authenticator, Caller
 from api.cursors import Cursors
+from api.measure import Measurer
 from api.model_cache import ModelCache
 from api.observe import Metrics
 from api.rate_limiter import RateLimiter
@@ -37,6 +38,7 @@ class Services:
     recorder: Recorder
     models: ModelCache
     recogniser: Recogniser
+    measurer: Measurer
     users: Users
     logins: Logins
     tokens: Tokens

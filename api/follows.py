@@ -10,7 +10,7 @@ from api.cursors import NextPage, PageCursor, PageLimit
 from api.dependencies import ServicesDep, Social
 from ingest import follows as follows_of
 from schemas.errors import BadEvent, NotFound
-from store.social import Follows
+from store.follows import Follows
 
 router = APIRouter(prefix="/v1/me", tags=["follows"])
 CURSOR = "follows:"

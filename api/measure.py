@@ -14,6 +14,7 @@ from uuid import UUID
 
 from api.fair_queue import FairQueue
 from api.model_cache import ModelCache
+from ingest.recognition import declared_layout
 from ingest.recordings import CONTEXT_NS, load_parts
 from ingest.stretches import span_of
 from models.recognition.sets import FormModels, SetMeasurements, measure_set
@@ -48,15 +49,9 @@ class Measurer:
         self._cache: OrderedDict[_Key, SetMeasurements] = OrderedDict()
 
     async def of_sets(
-        self, user_id: UUID, session: SessionRow, sets: Sequence[SetRow], layout: str
+        self, user_id: UUID, session: SessionRow, sets: Sequence[SetRow]
     ) -> dict[UUID, SetMeasurements]:
         """Measurements of a session's sets; sets without stored samples are left out.
-
-        Args:
-            user_id: whose.
-            session: of the sets.
-            sets: as confirmed.
-            layout: of the session; selects the form models.
 
         Raises:
             DatabaseUnavailable: samples or a form model cannot be read.
@@ -66,7 +61,7 @@ class Measurer:
             return {}
         lists = await self._records.sessions.lists(user_id, session.session_id)
         samples = newest_revision(lists)
-        forms = await self._models.by_layout(user_id, layout, FORM)
+        forms = await self._models.by_layout(user_id, declared_layout(session), FORM)
         versions = tuple(loaded.stored.version for loaded in forms.values())
         form_models: FormModels = {of_layout: loaded.model for of_layout, loaded in forms.items()}
         keys = {

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 import msgspec
 from prometheus_client import (
@@ -85,10 +86,21 @@ class Metrics:
     def text(self) -> tuple[bytes, str]:
         """All metrics in Prometheus' text format, and its media type."""
         registry = self._registry
-        if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+            _forget_killed_workers(Path(folder))
             registry = CollectorRegistry()
             multiprocess.MultiProcessCollector(registry)
         return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+def _forget_killed_workers(folder: Path) -> None:
+    """Leave the gauges of workers that were killed out of the sums."""
+    for file in folder.glob("gauge_live*_*.db"):
+        pid = int(file.stem.rpartition("_")[2])
+        try:
+            os.kill(pid, 0)
+        except (ProcessLookupError, PermissionError):  # the latter: another user's has its number
+            multiprocess.mark_process_dead(pid)
 
 
 class RequestLog:

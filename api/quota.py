@@ -12,6 +12,7 @@ from ingest.chunks import Chunk
 from ingest.event_writer import ChargeBytes
 from ingest.labelled_sets import MAX_SAMPLES
 from ingest.wrist_streams import wrist_of
+from schemas.errors import Retryable
 from schemas.events import SetConfirmation
 from schemas.wire import Receipt
 from store.sessions import SessionRow
@@ -48,9 +49,14 @@ async def store_charged_chunk(
 ) -> Receipt:
     """Store a chunk whose samples were already charged.
 
-    Chunks of one body are charged together: over the limit none of them is stored.
+    Chunks of one body are charged together: over the limit none of them is stored. A chunk that
+    could not be stored now is not charged: the client sends it again.
     """
-    receipt = await services.recorder.put_chunk(user_id, session_id, stream, seq, chunk)
+    try:
+        receipt = await services.recorder.put_chunk(user_id, session_id, stream, seq, chunk)
+    except Retryable:
+        services.rate_limiter.refund_samples(user_id, chunk_quota(chunk))
+        raise
     services.metrics.count_chunk(chunk.piece)
     return receipt
 

@@ -153,6 +153,13 @@ class RateLimiter:
                 )
             _SLOT.pack_into(self._table, offset, key, tat_s, today, used)
 
+    def refund_samples(self, user_id: object, samples: int) -> None:
+        """Return what `take_samples` counted: the samples could not be stored."""
+        key = _key(self._salt, "user", user_id)
+        with self._exclusive(key):
+            offset, (_, tat_s, day, used) = self._lookup(key)
+            _SLOT.pack_into(self._table, offset, key, tat_s, day, max(used - samples, 0))
+
     def close(self) -> None:
         """Close the table."""
         self._table.close()

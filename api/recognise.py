@@ -8,7 +8,7 @@ left without a name and other models serve now. A named set keeps its name.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -16,23 +16,20 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from api.fair_queue import FairQueue
-from api.measure import Measurer
 from api.model_cache import ModelCache, rungs_of
 from ingest.recognition import (
     ModelVersions,
-    declared_layout,
     outdated,
     recognise_session,
     stored_predictions,
     versions_used,
 )
-from models.recognition.sets import RecognitionModels, SetMeasurements
+from models.recognition.sets import RecognitionModels
 from schemas.families import ACTIVITY, EXERCISE, FORM
 from schemas.inputs import ACC3, ACC6, input_layout
 from store.predictions import Prediction
 from store.records import Records
 from store.sessions import SessionRow, newest_revision
-from store.sets import SetRow
 
 MAX_CACHED = 1024  # sessions without any set; a hundred bytes each
 T = TypeVar("T")
@@ -56,7 +53,6 @@ class Recogniser:
         self._queue = FairQueue()
         self._live_queue = FairQueue()
         self._running: dict[tuple[UUID, UUID], _Recognition] = {}
-        self._measurer = Measurer(records, models)
         self._no_sets: OrderedDict[tuple[UUID, UUID, int], ModelVersions] = OrderedDict()
 
     async def recognised_sets(
@@ -76,17 +72,6 @@ class Recogniser:
             if predictions is None
             else predictions
         )
-
-    async def measure(
-        self, user_id: UUID, session: SessionRow, sets: Sequence[SetRow]
-    ) -> dict[UUID, SetMeasurements]:
-        """Repetitions and form of confirmed sets whose samples are stored.
-
-        Raises:
-            DatabaseUnavailable: samples or the form model cannot be read.
-            Retryable: too many sessions of this user wait for their turn.
-        """
-        return await self._measurer.of_sets(user_id, session, sets, declared_layout(session))
 
     def forget(self, user_id: UUID, session_id: UUID) -> None:
         """Drop a deleted session from the cache; its predictions were deleted with its other rows.

@@ -170,7 +170,7 @@ async def get_session(
     recognition = services.recogniser.recognised_sets(caller.user_id, row, services.clock())
     recognised = await cancel_on_disconnect(request, recognition)
     unconfirmed = not_confirmed(recognised, [(row.started_at, row.ended_at) for row in sets])
-    measured = await services.recogniser.measure(caller.user_id, row, sets)
+    measured = await services.measurer.of_sets(caller.user_id, row, sets)
     schemas = [set_schema(row, measured.get(row.set_id)) for row in sets]
     schemas += [recognised_set_schema(prediction) for prediction in unconfirmed]
     month = deviations_month(row.started_at)

@@ -10,7 +10,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from api.dependencies import Predict, Services, ServicesDep
 from api.fields import Exercise
@@ -28,7 +28,7 @@ from models.week.features import (
 from models.week.fit import plan_week
 from models.week.model import DAYS, AvailableExercise, WeekLimits, WeekPlan
 from schemas.errors import NotComputedYet
-from schemas.times import EARLIEST, LATEST
+from schemas.times import BEGINS_WITH_DATE, EARLIEST, LATEST
 
 router = APIRouter(prefix="/v1/me", tags=["predictions"])
 FAMILY = "week"
@@ -43,8 +43,15 @@ def _in_supported_range(value: date) -> date:
     raise ValueError(f"a date lies from {EARLIEST.date()} to before {LATEST.date()}")
 
 
+def _only_text(value: object) -> object:
+    """Require a date as text: a number would be read as seconds of the epoch."""
+    if isinstance(value, str) and not BEGINS_WITH_DATE.match(value):
+        raise ValueError("a date is written as 2026-11-21")
+    return value
+
+
 LocalDate = Annotated[date, Field(description="in the time zone of the week")]
-StartsOn = Annotated[date, AfterValidator(_in_supported_range)]
+StartsOn = Annotated[date, BeforeValidator(_only_text), AfterValidator(_in_supported_range)]
 
 
 class PlannedExercise(BaseModel):

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from schemas.names import NO_CONTROLS, ExerciseName
-from schemas.times import EARLIEST, LATEST
+from schemas.times import BEGINS_WITH_DATE, EARLIEST, LATEST
 from schemas.wire import UNITS, conversion_of
 
 MAX_STREAMS = 16
@@ -56,8 +56,8 @@ def known_timezone(name: str) -> str:
 
 
 def _only_text(value: object) -> object:
-    """Require RFC 3339 text: a bare number would be read as seconds of the epoch."""
-    if isinstance(value, str | datetime):
+    """Require RFC 3339 text: a number, also as text, would be read as seconds of the epoch."""
+    if isinstance(value, datetime) or (isinstance(value, str) and BEGINS_WITH_DATE.match(value)):
         return value
     raise ValueError("a time must be RFC 3339 text with an offset, such as 2026-11-21T10:00:00Z")
 

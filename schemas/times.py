@@ -1,5 +1,6 @@
 """The server's clock, and times as whole numbers, without floating point."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar, cast
@@ -10,6 +11,7 @@ Clock = Callable[[], datetime]
 AnyTime = TypeVar("AnyTime", bound=datetime | None)
 EARLIEST, LATEST = EPOCH, datetime(2200, 1, 1, tzinfo=UTC)
 """The range of times that a client may send: from an unset clock to well before `datetime.max`."""
+BEGINS_WITH_DATE = re.compile(r"\d{4}-\d\d-\d\d(?!\d)")
 _US = timedelta(microseconds=1)
 
 

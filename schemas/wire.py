@@ -4,7 +4,6 @@ from typing import Final
 
 import msgspec
 
-KINDS = ("acc", "gyro")
 UNITS = {"acc": ("g", "m/s2"), "gyro": ("rad/s", "deg/s")}
 RATE_MIN_HZ, RATE_MAX_HZ = 1.0, 1000.0
 

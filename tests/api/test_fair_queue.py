@@ -137,13 +137,13 @@ def test_a_timed_out_measurement_continues_and_its_result_is_cached(
     monkeypatch.setattr(measure, "load_parts", recordings)
     records: Any = SimpleNamespace(sessions=SimpleNamespace(lists=nothing))
     models: Any = SimpleNamespace(by_layout=nothing)
-    session: Any = SimpleNamespace(session_id=UUID(int=9))
+    session: Any = SimpleNamespace(session_id=UUID(int=9), streams={})
 
     async def day() -> None:
         measurer = Measurer(records, models)
 
         async def ask() -> object:
-            return await measurer.of_sets(ANNA, session, [A_SET], "wrist-acc3")
+            return await measurer.of_sets(ANNA, session, [A_SET])
 
         for _ in range(6):
             with pytest.raises(TimeoutError):

@@ -12,8 +12,8 @@ from api.app import create_app
 from ingest.follows import follow
 from pipelines.lifecycle.runs import run_id_at
 from schemas.config import Config
+from store.follows import Follows
 from store.jobs import JobRuns
-from store.social import Follows
 from tests.api.conftest import PASSWORD, Person, RunningService
 from tests.api.phone import fresh_id
 

@@ -17,7 +17,6 @@ from ingest.chunks import Chunk, canonical_body, decode_chunk
 from ingest.recordings import CONTEXT_NS
 from models.signal.pieces import Piece
 from schemas.events import SetConfirmation
-from schemas.inputs import ACC3
 from store.sets import SetRow
 from tests.ingest.histories import LIMITS, START, STREAM
 from tests.ingest.recorded_session import RecordedSession
@@ -64,8 +63,8 @@ def test_sets_of_a_long_session_are_measured_apart_and_without_those_that_cannot
     monkeypatch.setattr(measure, "load_parts", load_parts)
     records: Any = SimpleNamespace(sessions=SimpleNamespace(lists=nothing))
     models: Any = SimpleNamespace(by_layout=nothing)
-    session: Any = SimpleNamespace(session_id=UUID(int=9))
-    results = asyncio.run(Measurer(records, models).of_sets(USER, session, sets, "wrist-acc3"))
+    session: Any = SimpleNamespace(session_id=UUID(int=9), streams={})
+    results = asyncio.run(Measurer(records, models).of_sets(USER, session, sets))
     assert results == {
         UUID(int=0): "recording 1",
         UUID(int=1): "recording 1",
@@ -102,7 +101,7 @@ def test_short_set_is_measured_in_the_unit_that_the_samples_around_it_tell() -> 
         assert session is not None
         sets = await one.records.sets.of_session(one.user, one.session)
         measurer = Measurer(one.records, cast("ModelCache", NoForms()))
-        (measured,) = (await measurer.of_sets(one.user, session, sets, ACC3)).values()
+        (measured,) = (await measurer.of_sets(one.user, session, sets)).values()
         return measured.counted.count if measured.counted else None
 
     assert asyncio.run(counted()) in (3, 4)

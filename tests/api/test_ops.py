@@ -3,6 +3,8 @@
 import asyncio
 import json
 import re
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Sequence
@@ -22,6 +24,7 @@ from schemas.statuses import RunStatus, UserStatus
 from store.champions import Champions
 from store.jobs import JobRuns, UserOutcome
 from tests.api.conftest import PASSWORD, Person, RunningService, running, settings
+from tests.cassandra_node import CHECKOUT
 
 
 def test_readyz_reports_cassandra_version_and_commitlog_sync(service: RunningService):
@@ -217,3 +220,31 @@ def test_a_cursor_of_another_run_is_rejected(service: RunningService, operator: 
     with service.client(operator) as client:
         answer = client.get(f"/v1/jobs/exercise/{run_id}/users", params={"cursor": cursor})
     assert answer.status_code == 422
+
+
+def test_gauges_of_killed_workers_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that the system killed holds no connections and no models."""
+    count = (
+        "import sys, time; from api.observe import Metrics; Metrics().live.set(7); "
+        "print('counted', flush=True); time.sleep(60)"
+    )
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+
+    def live_sessions() -> str:
+        """In a process of its own: the library reads the variable when it is imported."""
+        show = "from api.observe import Metrics; print(Metrics().text()[0].decode())"
+        shown = subprocess.run(
+            [sys.executable, "-c", show], cwd=CHECKOUT, capture_output=True, text=True, check=True
+        )
+        return "".join(re.findall(r"^muvr_live_sessions (\S+)$", shown.stdout, re.MULTILINE))
+
+    with subprocess.Popen(
+        [sys.executable, "-c", count], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
+    ) as worker:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "counted\n"
+        assert live_sessions() == "7.0"
+        worker.kill()
+    assert live_sessions() in ("", "0.0")

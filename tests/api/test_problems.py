@@ -141,6 +141,8 @@ def test_an_offending_value_is_shown_as_json_and_shortened(value: object, shown:
     ("method", "path", "status", "name"),
     [
         ("GET", "/nowhere", 404, "not-there"),
+        ("GET", "/v1/sessions/", 404, "not-there"),  # no redirect: see `redirect_slashes`
+        ("PUT", "/v1/sessions/", 404, "not-there"),
         ("DELETE", "/v1/classify", 405, "method-not-allowed"),
         ("GET", "/v1/auth/register", 405, "method-not-allowed"),
         ("GET", "/v1/me/models", 401, "not-authenticated"),

@@ -1,5 +1,6 @@
 """Every upload route charges the quota equally."""
 
+import asyncio
 import json
 import re
 from collections.abc import Callable, Iterable
@@ -15,10 +16,12 @@ import numpy as np
 import pytest
 from websockets.sync.client import connect
 
-from api.quota import MIN_CHUNK_QUOTA, byte_charger, chunk_quota, set_quota
+from api.quota import MIN_CHUNK_QUOTA, byte_charger, chunk_quota, set_quota, store_chunk
+from api.rate_limiter import RateLimiter
 from ingest.chunks import canonical_body, decode_chunk
 from models.signal.pieces import Piece
 from schemas.config import Cassandra, Limits
+from schemas.errors import DatabaseUnavailable, LimitExceeded
 from schemas.events import SetConfirmation
 from store.sessions import SessionRow
 from tests.api.conftest import Person, running, settings
@@ -173,3 +176,34 @@ def test_four_bytes_of_a_list_count_as_one_sample() -> None:
     for size_bytes in (3, 4, 67):
         byte_charger(services, user)(size_bytes)
     assert taken == [(user, 0), (user, 1), (user, 16)]
+
+
+def test_chunk_that_could_not_be_stored_is_not_charged(tmp_path: Path) -> None:
+    """A live client that goes on while Cassandra is away keeps its quota."""
+    chunk = decode_chunk(
+        canonical_body(Piece(0, 50.0, "g", 0.001, CALM)), CBOR["Content-Type"], Limits()
+    )
+    limiter = RateLimiter(Limits(samples_per_day=len(CALM)), tmp_path / "limits", shared=False)
+    away = [DatabaseUnavailable("away"), DatabaseUnavailable("away")]
+
+    async def put_chunk(*_: object) -> str:
+        if away:
+            raise away.pop()
+        return "receipt"
+
+    services: Any = SimpleNamespace(
+        rate_limiter=limiter,
+        recorder=SimpleNamespace(put_chunk=put_chunk),
+        metrics=SimpleNamespace(count_chunk=lambda piece: None),
+    )
+
+    async def store() -> object:
+        return await store_chunk(services, UUID(int=1), UUID(int=2), "acc", 0, chunk)
+
+    for _ in range(2):
+        with pytest.raises(DatabaseUnavailable):
+            asyncio.run(store())
+    assert asyncio.run(store()) == "receipt"
+    with pytest.raises(LimitExceeded):
+        asyncio.run(store())
+    limiter.close()

@@ -67,6 +67,9 @@ def test_start_dates_out_of_range_are_refused(person: Person):
     for day in ("9999-12-31", "0001-01-01", "1969-12-31", "2200-01-01"):
         told = problem(week(person, starts_on=day), 422, "bad-input")
         assert (told["field"], told["value"]) == ("starts_on", day)
+    for number in ("1795219200", "20261121"):  # would be read as seconds of the epoch
+        told = problem(week(person, starts_on=number), 422, "bad-input")
+        assert (told["field"], told["value"]) == ("starts_on", number)
 
 
 def test_the_available_time_includes_the_last_set(person: Person):

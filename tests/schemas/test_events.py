@@ -16,6 +16,7 @@ from schemas.events import (
 )
 
 STREAMS = {"acc": {"kind": "acc", "unit": "g"}}
+NOON = "2026-11-21T12:00:00Z"
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,18 @@ def test_times_outside_1970_to_2199_are_refused_with_their_field(name: str, text
     assert told.value.errors()[0]["loc"] == (name,)
 
 
+@pytest.mark.parametrize("name", ["started_at", "sent_at"])
+@pytest.mark.parametrize(
+    "text", ["1795255200", "20261121", "123456789012", "-1", "", "2026-11-211"]
+)
+def test_numbers_as_text_are_no_times(name: str, text: str) -> None:
+    """They would be read as seconds or milliseconds of the epoch."""
+    opening = {"started_at": NOON, "streams": STREAMS, name: text}
+    with pytest.raises(ValidationError, match="RFC 3339") as told:
+        SessionOpening.model_validate(opening)
+    assert told.value.errors()[0]["loc"] == (name,)
+
+
 @pytest.mark.parametrize(
     "name", ["localtime", "posixrules", "Factory", "right/UTC", "posix/Europe/London", "UTC\0", ""]
 )
@@ -53,7 +66,6 @@ def test_machine_dependent_time_zone_names_are_refused(name: str) -> None:
         known_timezone(name)
 
 
-NOON = "2026-11-21T12:00:00Z"
 A_SET: dict[str, Any] = {"exercise": "row", "started_at": NOON, "ended_at": "2026-11-21T12:01:00Z"}
 
 
