@@ -15,7 +15,7 @@ demo: .venv/runtime ## the main job: recordings -> HTTP -> Cassandra -> Spark ->
 test: .venv/dev ## every test, real Cassandra and real Spark included
 	@$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
-check: .venv/dev ## format, lint, types, import fences, docs
+check: .venv/dev ## format, lint, types, import fences
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports --no-logo

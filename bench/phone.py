@@ -37,7 +37,7 @@ class ChunkLosses(NamedTuple):
     refused: int
 
 
-class Phone:
+class SoakPhone:
     """One session of one person."""
 
     def __init__(

@@ -12,7 +12,7 @@ from base64 import b64decode
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from bench.phone import STREAM, ChunkLosses, Phone
+from bench.phone import STREAM, ChunkLosses, SoakPhone
 from bench.recorded import DATA, cut_pieces, open_session, spar_counts
 from ingest.export import export_user
 from muvr.context import CommandContext
@@ -56,7 +56,9 @@ def run(
         for number in range(phones):
             token = deployment.register(f"soak-{time.monotonic_ns()}-{number}")
             session = open_session(url, token)
-            people.append(Phone(url, token, session, pieces, random.Random(seed * 1000 + number)))
+            people.append(
+                SoakPhone(url, token, session, pieces, random.Random(seed * 1000 + number))
+            )
         until_s = time.monotonic() + within_s
         soak = _Soak(context, deployment, people, random.Random(seed), until_s, samples)
         done = asyncio.run(soak.run(kills))
@@ -71,7 +73,7 @@ class _Soak:
         self,
         context: CommandContext,
         deployment: Deployment,
-        phones: Sequence[Phone],
+        phones: Sequence[SoakPhone],
         chance: random.Random,
         until_s: float,
         samples: int,
@@ -150,7 +152,7 @@ class _Soak:
         return ended
 
 
-async def _read_back(deployment: Deployment, phones: Sequence[Phone]) -> list[ChunkLosses]:
+async def _read_back(deployment: Deployment, phones: Sequence[SoakPhone]) -> list[ChunkLosses]:
     """Compare what the store gives back with what was sent and acknowledged."""
     database = deployment.database()
     try:
@@ -159,7 +161,7 @@ async def _read_back(deployment: Deployment, phones: Sequence[Phone]) -> list[Ch
         database.close()
 
 
-async def _judge(database: Database, phone: Phone) -> ChunkLosses:
+async def _judge(database: Database, phone: SoakPhone) -> ChunkLosses:
     """Judge a phone by all rows that its user gets back, whatever session they lie in."""
     rows: list[tuple[int, bytes]] = []
     altered = 0
@@ -173,7 +175,9 @@ async def _judge(database: Database, phone: Phone) -> ChunkLosses:
     return phone.judge(rows, listed, altered)
 
 
-def _figures(phones: Sequence[Phone], losses: Sequence[ChunkLosses], kills: int) -> list[Figure]:
+def _figures(
+    phones: Sequence[SoakPhone], losses: Sequence[ChunkLosses], kills: int
+) -> list[Figure]:
     protocol = (
         f"{len(phones)} phones, chunks of {CHUNK}, shuffled, a tenth sent twice, one in fifty "
         f"numbers with two bodies; {sum(phone.repeats for phone in phones)} requests were repeated "

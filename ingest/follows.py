@@ -7,8 +7,8 @@ from uuid import UUID
 
 from schemas.times import us_of
 from schemas.topics import Topic
+from store.follows import Follows
 from store.journal import Journal
-from store.social import Follows
 
 TOPIC: Topic = "follows"
 

@@ -32,9 +32,9 @@ from store.concurrency import map_concurrently
 from store.connection import connect
 from store.credentials import Credentials, credentials_of
 from store.database import Database
+from store.follows import Follows
 from store.journal import Journal
 from store.records import records_in
-from store.social import Follows
 from store.users import User, Users
 
 CONCURRENT_USERS = 8  # whose histories one process sends at a time

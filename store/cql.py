@@ -64,10 +64,10 @@ def statements_in(text: str) -> list[str]:
         if token["end"]:
             statements.append("")
         elif token["comment"] or token["space"]:
-            statements[-1] += " "
+            statements[-1] += "" if statements[-1].endswith(" ") else " "
         else:
             statements[-1] += token[0]
-    return [collapsed for statement in statements if (collapsed := _collapse(statement))]
+    return [statement.strip() for statement in statements if statement.strip()]
 
 
 def repeatable(statement: str) -> str:
@@ -96,10 +96,3 @@ def _read(path: Path) -> Migration:
         raise BadMigration(f"{path.name} is not named like 0001_what_it_adds.cql")
     statements = tuple(repeatable(statement) for statement in statements_in(path.read_text()))
     return Migration(path.stem, int(name[1]), statements, checksum_of(statements))
-
-
-def _collapse(statement: str) -> str:
-    """The statement with runs of white space outside strings collapsed."""
-    parts = re.split(r"""('(?:[^']|'')*'|"(?:[^"]|"")*"|\$\$.*?\$\$)""", statement, flags=re.DOTALL)
-    collapsed = (part if i % 2 else re.sub(r"\s+", " ", part) for i, part in enumerate(parts))
-    return "".join(collapsed).strip()

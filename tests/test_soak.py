@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench import soak
-from bench.phone import ChunkLosses, Phone
+from bench.phone import ChunkLosses, SoakPhone
 from examples.client import new_id
 from muvr.context import CommandContext
 from muvr.terminal import Terminal
@@ -125,6 +125,6 @@ WHOLE = [(0, A), (0, SECOND), (1, B), (2, C)]
 def test_lost_and_duplicated_chunks_are_counted(
     found: list[tuple[int, bytes]], listed: list[bytes], verdict: ChunkLosses
 ) -> None:
-    phone = Phone("", "", new_id(), [], random.Random(1))
+    phone = SoakPhone("", "", new_id(), [], random.Random(1))
     phone._sent, phone._acknowledged = SENT, set(WHOLE)
     assert phone.judge(found, listed, altered=0) == verdict

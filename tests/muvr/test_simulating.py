@@ -27,9 +27,9 @@ from schemas.config import Config
 from schemas.errors import NameTaken
 from schemas.inputs import LAYOUTS
 from store.database import Statement
+from store.follows import Follows
 from store.live_runs import LiveRuns
 from store.records import records_in
-from store.social import Follows
 
 START = (datetime.now(UTC) - timedelta(weeks=6)).replace(hour=0, minute=0, second=0, microsecond=0)
 WORLD = SimulatedWorld(users=4, weeks=3, seed=uuid4().int % 10**9, start_s=START.timestamp())
