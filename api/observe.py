@@ -6,6 +6,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -100,7 +101,8 @@ def _forget_killed_workers(folder: Path) -> None:
         try:
             os.kill(pid, 0)
         except (ProcessLookupError, PermissionError):  # the latter: another user's has its number
-            multiprocess.mark_process_dead(pid)
+            with suppress(FileNotFoundError):  # another worker was quicker
+                multiprocess.mark_process_dead(pid)
 
 
 class RequestLog:

@@ -50,7 +50,7 @@ async def store_charged_chunk(
     """Store a chunk whose samples were already charged.
 
     Chunks of one body are charged together: over the limit none of them is stored. A chunk that
-    could not be stored now is not charged: the client sends it again.
+    is answered with 503 because the database is away is not charged: the client sends it again.
     """
     try:
         receipt = await services.recorder.put_chunk(user_id, session_id, stream, seq, chunk)

@@ -15,7 +15,7 @@ from schemas.wire import LIST_BYTES
 from store.journal import Event
 from store.records import Records
 from store.samples import ChunkMetadata
-from store.sessions import SessionRow, StreamList
+from store.sessions import SessionRow, StreamList, newest_revision
 
 _MAX_ATTEMPTS = 8
 MAX_TRAVEL_MS = 60_000  # no request takes longer: a larger difference is not travel time
@@ -205,7 +205,7 @@ async def _list_streams(
         for name in repeated:
             del waiting[name]
         events = [
-            _listing(writer, session_id, name, hashes, lists.get(name), offsets_ms[name])
+            _listing(writer, session_id, name, hashes, lists, offsets_ms[name])
             for name, hashes in waiting.items()
         ]
         if waiting:
@@ -235,14 +235,15 @@ def _listing(
     session_id: UUID,
     stream: str,
     hashes: list[str | None],
-    current: StreamList | None,
+    lists: Mapping[str, StreamList],
     offset_ms: int | None,
 ) -> Event:
-    """The event that extends the stored list.
+    """The event that extends the stored list, dated after those of all streams.
 
     Raises:
         EventConflict: the list contradicts the stored one.
     """
+    current = lists.get(stream)
     stored = _hex(current)
     if hashes[: len(stored)] != stored:
         raise _contradiction(stream, stored, hashes)
@@ -252,7 +253,7 @@ def _listing(
         slots.stream_listed(session_id, stream, revision),
         "stream-listed",
         {"stream": stream, "hashes": hashes},
-        after_us=revision,
+        after_us=newest_revision(lists),
         meta={"offset_ms": offset_ms},
     )
 

@@ -230,17 +230,23 @@ async def _project_extent(
     await records.sessions.close(
         user_id, session_id, end, newest_revision(lists), complete=complete
     )
-    if complete and session.unlisted(lists, await records.samples.parts(user_id, session_id)):
-        await reopen(records, user_id, session_id, now_us)  # a stream began meanwhile
+    if complete:
+        await reopen(records, user_id, session_id)  # a stream may have begun meanwhile
     for stream, chunks in unlisted.items():
         await keep_unlisted(records, user_id, session_id, stream, chunks, lists[stream], now_us)
 
 
-async def reopen(records: Records, user_id: UUID, session_id: UUID, now_us: int) -> None:
-    """A session is not complete any more: a stream that has no list has chunks now."""
+async def reopen(records: Records, user_id: UUID, session_id: UUID) -> None:
+    """Take back that a session is complete, if a stream that has no list has chunks now."""
+    session = await records.sessions.read(user_id, session_id)
     lists = await records.sessions.lists(user_id, session_id)
-    revision = max(now_us, newest_revision(lists) + 1)
+    parts = await records.samples.parts(user_id, session_id)
+    if session is None or not session.unlisted(lists, parts):
+        return
+    # After what these lists said, and before what the next one says, whatever the clocks are.
+    revision = newest_revision(lists) + 1
     await records.sessions.close(user_id, session_id, None, revision, complete=False)
+    await project_deviations(records, user_id, session_id, revision)  # nothing is missed yet
 
 
 async def _delete_session(records: Records, user_id: UUID, event: Event) -> None:

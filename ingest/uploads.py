@@ -90,6 +90,6 @@ class Uploads:
         # A deletion deletes the session first and then reads its parts. So if the session still
         # exists, a later deletion will find this part; otherwise nothing may be written to it.
         session = await require_session(self._writer, user_id, session_id)
-        if session.complete and stream not in await records.sessions.lists(user_id, session_id):
-            await reopen(records, user_id, session_id, self._writer.now_us())
+        if session.complete:
+            await reopen(records, user_id, session_id)
         return True

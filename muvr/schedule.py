@@ -5,6 +5,7 @@ well. After a downtime only the newest missed time is caught up, once; leases pr
 from running one job.
 """
 
+import os
 import subprocess
 import sys
 import time
@@ -106,10 +107,14 @@ def run(
     folder.mkdir(parents=True, exist_ok=True)
     lock = lock_soon(folder / LOCK)
     if lock is None:
-        context.terminal.say("Another `muvr schedule run` is training. What is due waits for it.")
+        told = (folder / LOCK).read_text() or "another `muvr schedule run`"
+        context.terminal.say(f"What is due waits: {told} is training.")
         context.terminal.answer([])
         return
     with lock:  # or the jobs of several would share the cores and the memory
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()}, since {server_time():%Y-%m-%d %H:%M} UTC,".encode())
+        lock.flush()
         results = run_due_jobs(context)
     rows = [(result.family, result.due_at, result.status) for result in results]
     context.terminal.table("kept", ("family", "due", "came to"), rows)

@@ -13,6 +13,7 @@ from uuid import UUID
 from schemas.layout import shard_of
 from schemas.retention import DEAD_LETTERS_TTL
 from schemas.times import aware
+from store.concurrency import map_concurrently
 from store.database import Database
 
 SCANNED_DAYS = 2 * DEAD_LETTERS_TTL.days
@@ -21,6 +22,9 @@ SCANNED_DAYS = 2 * DEAD_LETTERS_TTL.days
 
 CHUNK = "chunk {seq} of stream {stream!r} of session {session_id}: "
 """How the reason of a letter about a chunk begins."""
+
+
+DAYS_AT_ONCE = 16
 
 
 class DeadLetter(NamedTuple):
@@ -117,12 +121,15 @@ class DeadLetters:
 
     async def _keys(self, user_id: UUID, now: datetime) -> list[tuple[date, UUID, str]]:
         """Day, id and reason of each of a user's letters, which lie among those of other users."""
-        keys: list[tuple[date, UUID, str]] = []
-        for n in range(SCANNED_DAYS, -2, -1):
-            day = (now - timedelta(days=n)).date()
+
+        async def of_day(day: date) -> list[tuple[date, UUID, str]]:
+            """The keys of one day."""
             rows = await self._database.run(
                 "SELECT id, user_id, reason FROM dead_letters WHERE day = ? AND shard = ?",
                 (day, shard_of(user_id)),
             )
-            keys += [(day, row.id, row.reason) for row in rows if row.user_id == user_id]
-        return keys
+            return [(day, row.id, row.reason) for row in rows if row.user_id == user_id]
+
+        days = [(now - timedelta(days=n)).date() for n in range(SCANNED_DAYS, -2, -1)]
+        found = await map_concurrently(of_day, days, DAYS_AT_ONCE)
+        return [key for keys in found for key in keys]

@@ -139,8 +139,8 @@ def _learn(job: Job, scope: Scope, recipe: Recipe, going: Set[InputLayout]) -> l
     _record(run, learned)
     with run.step("promotion"):
         _promote_users(job, learned.candidates)
-    overtaken = OVERTAKEN in str(run.metrics.get("global"))
-    if scope.whole and not overtaken:  # or the next full run would be a week away
+    # An overtaken global model is compared again by the next run, not in a week.
+    if scope.whole and OVERTAKEN not in str(run.metrics["global"]):
         mark_full_run(job.database, FAMILY, run.run_id, run.all_read_until, run.started_at)
     return [outcome_of(row) for row in learned.without_model if row["status"] == "not-learned"]
 
@@ -173,6 +173,8 @@ def _learn_all(job: Job, scope: Scope, recipe: Recipe, going: Set[InputLayout]) 
         run_id=run.run_id,
         at=server_time(),
     )
+    overtaken = (layout for layout, outcome in outcomes.items() if outcome == OVERTAKEN)
+    run.reasons.update(f"{layout}: overtaken: {OVERTAKEN}" for layout in overtaken)
     run.metrics["global"] = _retire_global(job, outcomes, going)
     return relearn_unpromoted(job, scope, recipe, global_models, learned)
 

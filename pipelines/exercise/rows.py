@@ -18,7 +18,7 @@ from pipelines.exercise.windows import FRESH
 from pipelines.keys import IncumbentBytes, Key, Row
 from pipelines.lifecycle.attempts import attempted_row
 from pipelines.lifecycle.model_rows import MODEL_FIELDS, model_columns, too_large
-from schemas.errors import BadModelBytes, CannotLearn
+from schemas.errors import BadModelBytes, TooLarge
 from schemas.inputs import InputLayout, input_layout
 
 LEARNED = pa.schema(
@@ -76,7 +76,7 @@ def _learned(user_id: str, layout: InputLayout, group: pa.Table, context: FitCon
     )
     calibrated_on = global_model.calibrations.learned_on if global_model else SHIPPED
     if reason := too_large(learned.content):
-        raise CannotLearn(reason)
+        raise TooLarge(reason)  # a failure: the model that serves stays
     entry = manifest(learned, context.recipe, calibrated_on)
     return model_columns(user_id, learned.content, entry) | {
         "reason": note,

@@ -153,7 +153,8 @@ def train_experiment(
                 job.run.status = "nothing-to-do"
             else:
                 _learn(job, global_models, served, recipe)
-            job.run.metrics["learned_from"] = learned_from
+            if OVERTAKEN not in job.run.reasons:  # or the next run would have nothing to do
+                job.run.metrics["learned_from"] = learned_from
         except CannotLearn as problem:  # too little data is not a failure
             job.run.status = "not-learned"
             job.run.reasons[str(problem)] += 1

@@ -25,4 +25,5 @@ def rows_of(frame: DataFrame) -> list[dict[str, Any]]:
     """
     with persisted(frame) as computed:
         computed.count()
-        return [row.asDict() for row in computed.toLocalIterator()]
+        # A frame of its own: the plan of one that was looked at before does not read what is kept.
+        return [row.asDict() for row in computed.select("*").toLocalIterator()]

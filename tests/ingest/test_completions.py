@@ -116,6 +116,42 @@ def test_session_is_not_complete_if_a_stream_begins_while_it_is_completed() -> N
     asyncio.run(story())
 
 
+def test_session_is_complete_if_a_stream_begins_and_ends_while_it_is_completed() -> None:
+    """Who takes `complete` back looks at the lists again."""
+
+    async def story() -> None:
+        session = RecordedSession(acc=STREAM, gyro=GYRO)
+        await session.open(0, 1)
+
+        async def watch() -> None:
+            await put_rotation(session, 0)
+            gyro = Completion(streams={"gyro": [SHA[0, 0]]})
+            await session.recorder.complete(session.user, session.session, gyro)
+
+        sessions = RunBefore(session.records.sessions, "close", watch)
+        completing = session.on(replace(session.records, sessions=sessions))
+        listed = Completion(streams={"acc": [SHA[0, 0], SHA[1, 0]]})
+        await completing.complete(session.user, session.session, listed)
+        assert (await session.recorder.session(session.user, session.session)).complete
+
+    asyncio.run(story())
+
+
+def test_list_of_the_last_stream_completes_a_session_although_clocks_differ() -> None:
+    """The second host's clock is a minute behind that of the first one, which took it back."""
+
+    async def story() -> None:
+        session = RecordedSession(acc=STREAM, gyro=GYRO)
+        await session.open(0, 1)
+        await session.complete(0, 1)
+        await put_rotation(session, 0, 1)
+        session.now -= timedelta(minutes=1)
+        gyro = Completion(streams={"gyro": [SHA[0, 0], SHA[1, 0]]})
+        assert (await session.recorder.complete(session.user, session.session, gyro)).complete
+
+    asyncio.run(story())
+
+
 def test_late_chunk_of_a_listed_stream_leaves_its_session_complete() -> None:
     async def story() -> None:
         session = RecordedSession()

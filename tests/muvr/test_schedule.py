@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -319,7 +320,10 @@ def test_second_scheduler_of_a_machine_trains_nothing_meanwhile(
     assert first is not None
     with first:
         schedule.run()
-    assert json.loads(capsys.readouterr().out) == []
+    said = capsys.readouterr()
+    assert json.loads(said.out) == []
+    assert "another `muvr schedule run` is training" in said.err
     assert trainer.asked == []
     schedule.run()
     assert [family for family, *_ in trainer.asked] == ["rank", "clusters"]
+    assert f"process {os.getpid()}, since" in (tmp_path / "run" / schedule.LOCK).read_text()

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from cassandra import OperationTimedOut, RequestValidationException, WriteTimeout, WriteType
+from cassandra.cluster import ResponseFuture
 from cassandra.connection import ConnectionException
 from cassandra.policies import RetryPolicy
 from cassandra.protocol import (
@@ -216,7 +217,17 @@ def test_batch_is_idempotent_unless_it_holds_a_conditional_write(
 
 
 @ON_NODE
-def test_pages_hold_no_more_rows_than_asked_for(database: Database) -> None:
+def test_pages_hold_no_more_rows_than_asked_for(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[ResponseFuture] = []
+    fetch_next = ResponseFuture.start_fetching_next_page
+
+    def fetch(response: ResponseFuture) -> None:
+        fetched.append(response)
+        fetch_next(response)
+
+    monkeypatch.setattr(ResponseFuture, "start_fetching_next_page", fetch)
     user, session = uuid4(), uuid4()
     insert = "INSERT INTO stream_parts (user_id, session_id, stream, part) VALUES (?, ?, 'acc', ?)"
     read = "SELECT part FROM stream_parts WHERE user_id = ? AND session_id = ?"
@@ -231,8 +242,14 @@ def test_pages_hold_no_more_rows_than_asked_for(database: Database) -> None:
         assert await pages(100) == [[0, 1, 2, 3, 4, 5, 6]]
         assert [part for page in await pages(3) for part in page] == list(range(7))
         assert max(map(len, await pages(3))) == 3
-        first = await anext(database.pages(read, (user, session), page_rows=2))
-        assert [row.part for row in first] == [0, 1], "the rest is not fetched"
+        fetched.clear()
+        found = database.pages(read, (user, session), page_rows=2)
+        assert [row.part for row in await anext(found)] == [0, 1]
+        await asyncio.sleep(0.1)
+        assert not fetched, "the next page is fetched when it is asked for"
+        assert [row.part for row in await anext(found)] == [2, 3]
+        assert len(fetched) == 1
+        await found.aclose()
         with pytest.raises(RequestValidationException):
             await anext(database.pages("SELECT nothing FROM nowhere", page_rows=2))
 
