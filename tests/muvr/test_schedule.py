@@ -1,7 +1,6 @@
 """A due job runs once, missed jobs are caught up once, and a run can be repeated."""
 
 import asyncio
-import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -313,16 +312,14 @@ def test_second_scheduler_of_a_machine_trains_nothing_meanwhile(
     """Cron calls every ten minutes: jobs at once would share the cores and the memory."""
     paths = context.config.paths.model_copy(update={"run": tmp_path / "run"})
     config = context.config.model_copy(update={"paths": paths})
-    here = replace(context, config=config)
+    here = replace(context, config=config, terminal=Terminal(as_json=False))
     monkeypatch.setattr(schedule, "open_context", lambda conf, *, as_json: here)
     (tmp_path / "run").mkdir()
     first = lock_soon(tmp_path / "run" / schedule.LOCK)
     assert first is not None
     with first:
         schedule.run()
-    said = capsys.readouterr()
-    assert json.loads(said.out) == []
-    assert "another `muvr schedule run` is training" in said.err
+    assert "another `muvr schedule run` is training" in " ".join(capsys.readouterr().out.split())
     assert trainer.asked == []
     schedule.run()
     assert [family for family, *_ in trainer.asked] == ["rank", "clusters"]
