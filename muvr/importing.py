@@ -3,13 +3,13 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from examples.client import Client, LoginNeeded, RequestRefused, chunk, new_id
 from ingest.importers.imported import ImportedRecording
 from models.signal.pieces import Piece
-from schemas.errors import NameTaken
+from schemas.errors import BadInput, NameTaken
 from schemas.progress import Progress
 
 CHUNK_SAMPLES = 4096
@@ -17,6 +17,8 @@ NAME_TAKEN = 409
 WHEN_NAME_TAKEN = "Say that one as --password."
 DAY_NS = 86_400 * 10**9
 YEAR_DAYS = 364
+WEEK_DAYS = 7
+OLDEST = timedelta(days=399)  # ids may lie 400 days back, and the import takes a while
 
 
 def import_recordings(
@@ -76,14 +78,38 @@ def _with_origin(recording: ImportedRecording, refusal: RequestRefused) -> Reque
 
 
 def days_to_move(recordings: Sequence[ImportedRecording], now: datetime | None = None) -> int:
-    """Full years of 364 days by which all recordings move, so that the newest is of the last one.
+    """Whole weeks, in days, by which all recordings move, so that the service takes their ids.
 
-    Weekdays stay the same, and an import that is repeated within the year has the same ids. It is
-    for sources that never change: a newer recording beside them would move them less.
+    They are full years of 364 days, so that the newest is of the last one. Where the oldest would
+    then be too old, further weeks are added, in steps as long as the span of the recordings allows.
+    Weekdays stay the same, and an import that is repeated within the year, or the step, has the
+    same ids. It is for sources that never change: a newer recording beside them would move them
+    less.
+
+    Raises:
+        BadInput: the recordings span too many days.
     """
-    newest_ns = max(piece.t0_ns for imported in recordings for piece in imported.recording.acc)
-    age = (now or datetime.now(UTC)) - time_of(newest_ns)
-    return age.days // YEAR_DAYS * YEAR_DAYS
+    times_ns = [piece.t0_ns for imported in recordings for piece in imported.recording.acc]
+    oldest, newest = time_of(min(times_ns)), time_of(max(times_ns))
+    now = now or datetime.now(UTC)
+    moved = (now - newest).days // YEAR_DAYS * YEAR_DAYS
+    if _fits(oldest, moved, now):
+        return moved
+    step = max((OLDEST - (newest - oldest)).days // WEEK_DAYS * WEEK_DAYS, WEEK_DAYS)
+    moved += ((now - newest).days - moved) // step * step
+    if not _fits(oldest, moved, now):
+        raise BadInput(
+            f"The recordings are of {oldest:%Y-%m-%d} to {newest:%Y-%m-%d}, "
+            f"{(newest - oldest).days} days: more than the {OLDEST.days} that fit into the time "
+            "for which ids are accepted, moved by whole weeks.",
+            field="path",
+            next_step="Import the older ones from a folder of their own.",
+        )
+    return moved
+
+
+def _fits(oldest: datetime, moved_days: int, now: datetime) -> bool:
+    return now - oldest - timedelta(days=moved_days) <= OLDEST
 
 
 def connect(url: str, username: str, password: str, next_step: str = WHEN_NAME_TAKEN) -> Client:

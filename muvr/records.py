@@ -103,7 +103,8 @@ def import_(
 
     Importing again adds nothing. One's own recordings keep their times: those of more than
     `limits.clock_past_days` ago (400) are refused. Public ones move as a whole by full years of 364
-    days into the last one, so that importing them again after a year adds them again.
+    days into the last one, so that importing them again after a year adds them again; those that
+    span more than five weeks may move by further weeks.
 
     Example: `muvr import csv watch.csv --user ada --side left --timezone Europe/London`
 

@@ -1,10 +1,12 @@
 """Reports as files: which commit, which machine, which figures."""
 
 import json
+import math
 import os
 import platform
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from muvr.context import CHECKOUT
@@ -13,11 +15,29 @@ from schemas.report import Figure, Report
 
 
 def write_report(name: str, seconds: float, figures: Sequence[Figure], folder: Path) -> Report:
-    """Write a report to `folder/name.json`, as `Report.as_json` shapes it."""
-    report = Report(name, _commit(), _machine(), seconds, tuple(figures))
+    """Write a report to `folder/name.json`, as `Report.as_json` shapes it.
+
+    Returns:
+        The report as written: a value that is no number, such as a share of nothing, is None.
+    """
+    report = Report(name, _commit(), _machine(), seconds, tuple(map(measured, figures)))
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.json").write_text(json.dumps(report.as_json(), indent=2) + "\n")
+    text = json.dumps(report.as_json(), indent=2, allow_nan=False)
+    (folder / f"{name}.json").write_text(text + "\n")
     return report
+
+
+def measured(figure: Figure) -> Figure:
+    """The figure with None for values that are not finite: nothing was measured.
+
+    >>> measured(Figure("s4b_start", math.nan, floor=0.9)).verdict
+    'not measured'
+    """
+    value, peer_value = (
+        number if number is not None and math.isfinite(number) else None
+        for number in (figure.value, figure.peer_value)
+    )
+    return replace(figure, value=value, peer_value=peer_value)
 
 
 def show_figures(terminal: Terminal, title: str, figures: Sequence[Figure]) -> None:
@@ -30,7 +50,7 @@ def show_figures(terminal: Terminal, title: str, figures: Sequence[Figure]) -> N
             floor_text(figure),
             figure.verdict if figure.holds else figure.verdict.upper(),
         )
-        for figure in figures
+        for figure in map(measured, figures)
     ]
     terminal.table(title, ("figure", "value", "peer", "floor", ""), rows)
 

@@ -11,15 +11,15 @@ same `started` are one recording; the idle one has a hole where its set was, so 
 are the truth.
 """
 
-import csv
 from collections import defaultdict
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from ingest.importers.gym_segments import Segment, read_audited_reps, read_segments
 from ingest.importers.imported import ImportedRecording, ImportedSet
 from models.signal.pieces import Piece, Recording
 from schemas.errors import BadInput
@@ -28,6 +28,7 @@ RATE_HZ = 100.0
 MILLI = 1e-3
 PERSON = "gym-lifter"
 FILES = ("segments.csv", "samples.parquet")
+SAMPLE_COLUMNS = ("t_ms", "ax_mg", "ay_mg", "az_mg", "gx_mrads", "gy_mrads", "gz_mrads")
 HOW_TO_GET = (
     "They are not shipped (CC BY-SA 4.0): take the Gym Workout IMU Dataset of S. Sairam from "
     "Kaggle with the cuts of github.com/ary3141/gym-segmentation, write its segments to "
@@ -43,7 +44,7 @@ def read_gym(folder: Path) -> list[ImportedRecording]:
             `audited_reps.csv`.
 
     Raises:
-        BadInput: a file is missing.
+        BadInput: a file is missing or cannot be read; or no segment has samples.
     """
     for name in FILES:
         if not (folder / name).exists():
@@ -53,14 +54,21 @@ def read_gym(folder: Path) -> list[ImportedRecording]:
                 value=str(folder),
                 next_step=HOW_TO_GET,
             )
-    with (folder / "segments.csv").open(newline="") as file:
-        segments = list(csv.DictReader(file))
     samples = _samples_by_segment(folder / "samples.parquet")
-    by_start: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for segment in segments:
-        by_start[segment["started"]].append(segment)
-    audited = _audited_reps(folder)
-    return [_recording(by_start[started], samples, audited) for started in sorted(by_start)]
+    audited = read_audited_reps(folder / "audited_reps.csv")
+    by_start: dict[int, list[Segment]] = defaultdict(list)
+    for segment in read_segments(folder / "segments.csv"):
+        if segment.number in samples:
+            by_start[int(segment.started.timestamp())].append(segment)
+    if not by_start:
+        raise BadInput(
+            f"{folder} holds no recording: no segment of segments.csv has rows in samples.parquet.",
+            field="path",
+            value=str(folder),
+        )
+    return [
+        _recording(by_start[start_s], samples, audited, start_s) for start_s in sorted(by_start)
+    ]
 
 
 def gym_is_there(folder: Path) -> bool:
@@ -68,44 +76,54 @@ def gym_is_there(folder: Path) -> bool:
     return all((folder / name).exists() for name in FILES)
 
 
-def _audited_reps(folder: Path) -> dict[str, int]:
-    """Counts made again by eye, per segment; empty when the file is not there."""
-    path = folder / "audited_reps.csv"
-    if not path.exists():
-        return {}
-    with path.open(newline="") as file:
-        return {row["segment"]: int(row["reps_audited"]) for row in csv.DictReader(file)}
-
-
 def _samples_by_segment(path: Path) -> dict[int, NDArray[np.int64]]:
-    """Columns t_ms, ax ay az (milli-g), gx gy gz (milli-rad/s) of each segment."""
-    table = pq.read_table(path)
-    names = ("t_ms", "ax_mg", "ay_mg", "az_mg", "gx_mrads", "gy_mrads", "gz_mrads")
-    columns = np.stack([table.column(name).to_numpy().astype(np.int64) for name in names], axis=1)
-    segment = table.column("segment").to_numpy()
+    """Columns t_ms, ax ay az (milli-g), gx gy gz (milli-rad/s) of each segment that has samples."""
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as problem:
+        says = f"{path} cannot be read as Parquet: {problem}"
+        raise BadInput(says, field="path", value=str(path)) from problem
+    segment = _integers(path, table, "segment")
+    columns = np.stack([_integers(path, table, name) for name in SAMPLE_COLUMNS], axis=1)
     return {int(s): columns[segment == s] for s in np.unique(segment)}
 
 
+def _integers(path: Path, table: pa.Table, name: str) -> NDArray[np.int64]:
+    """A column, as whole numbers.
+
+    Raises:
+        BadInput: it is missing, is not of numbers, or has empty cells.
+    """
+    if name not in table.column_names:
+        raise BadInput(f"{path} has no column {name}.", field=name, value=str(path))
+    column = table.column(name)
+    numbers = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+    values = column.to_numpy() if numbers and not column.null_count else np.array([np.nan])
+    if not np.isfinite(values).all():
+        raise BadInput(
+            f"{path}, column {name}: not every row is a number.", field=name, value=str(path)
+        )
+    return values.astype(np.int64)
+
+
 def _recording(
-    segments: list[dict[str, str]],
+    segments: list[Segment],
     samples: dict[int, NDArray[np.int64]],
-    audited: dict[str, int],
+    audited: dict[int, int],
+    start_s: int,
 ) -> ImportedRecording:
-    rows = np.concatenate([samples[int(s["segment"])] for s in segments])
+    rows = np.concatenate([samples[s.number] for s in segments])
     rows = rows[np.argsort(rows[:, 0], kind="stable")]
     rows = rows[np.concatenate([[True], np.diff(rows[:, 0]) > 0])]
-    started = datetime.strptime(segments[0]["started"], "%Y-%m-%dT%H-%M-%S").replace(tzinfo=UTC)
-    origin_ns = int(started.timestamp()) * 10**9
+    origin_ns = start_s * 10**9
     t_ms = rows[:, 0] - rows[0, 0]
     t0_ns = origin_ns + int(rows[0, 0]) * 10**6
     sets = tuple(
-        _set(s, samples[int(s["segment"])], origin_ns, audited.get(s["segment"]))
-        for s in segments
-        if s["kind"] == "active"
+        _set(s, samples[s.number], origin_ns, audited.get(s.number)) for s in segments if s.active
     )
     return ImportedRecording(
         person=PERSON,
-        day=segments[0]["day"],
+        day=segments[0].day,
         recording=Recording(
             acc=(_piece(rows[:, 1:4], t_ms, t0_ns, "g"),),
             gyro=(_piece(rows[:, 4:7], t_ms, t0_ns, "rad/s"),),
@@ -116,15 +134,15 @@ def _recording(
 
 
 def _set(
-    segment: dict[str, str], rows: NDArray[np.int64], origin_ns: int, reps_audited: int | None
+    segment: Segment, rows: NDArray[np.int64], origin_ns: int, reps_audited: int | None
 ) -> ImportedSet:
     return ImportedSet(
-        exercise=segment["name"].lower(),
+        exercise=segment.name,
         start_ns=origin_ns + int(rows[0, 0]) * 10**6,
         end_ns=origin_ns + (int(rows[-1, 0]) + 10) * 10**6,
-        reps=int(segment["reps"]) if segment["reps"] else None,
-        weight_kg=float(segment["weight_kg"]) if segment["weight_kg"] else None,
-        variant=segment["code"],
+        reps=segment.reps,
+        weight_kg=segment.weight_kg,
+        variant=segment.code,
         reps_audited=reps_audited,
     )
 

@@ -11,12 +11,14 @@ from models.activity.fit import fit_activity
 from models.activity.segments import Segment
 from models.activity.states import Span
 from models.activity.untrained import untrained_segments
-from models.arrays import Floats64, Indices
+from models.arrays import Flags, Floats64, Indices
 from models.signal.wrist import WristSignal
+from schemas.errors import NotEnoughLabels
 from schemas.inputs import ACC3, ACC6, InputLayout
 
 BORDER_S = 2.0
 EDGE_S = 0.5
+MIN_DAYS = 2
 
 RecordingSegments = tuple["ActivityRecording", tuple[Segment, ...]]
 
@@ -42,12 +44,19 @@ def leave_one_day_out(
     """Every recording with the segments of a model that was learned on the other days.
 
     That holds for the discriminant, the borders and the first guesses that borders are learned on.
+
+    Raises:
+        NotEnoughLabels: there is one day alone, or less than 20 s of exercise or of idle on the
+            other days.
     """
+    days = sorted({r.group for r in recordings})
+    if len(days) < MIN_DAYS:
+        raise NotEnoughLabels(f"a day is left out of two or more, and there is {len(days)}")
     examples: list[ActivityExample] = []
     for r in recordings:
         examples += activity_examples(r.signals, r.sets_ns, r.group, model_id)
     out: list[RecordingSegments] = []
-    for day in sorted({r.group for r in recordings}):
+    for day in days:
         model = fit_activity([e for e in examples if e.group != day], model_id)
         out += [(r, model.segments(r.signals)) for r in recordings if r.group == day]
     return out
@@ -113,10 +122,24 @@ def border_errors(results: Sequence[RecordingSegments]) -> tuple[Floats64, Float
 
 
 def has_idle_around(recording: ActivityRecording, start_ns: int, end_ns: int) -> bool:
-    """Whether samples lie before and after a set."""
+    """Whether samples lie before and after a set; not where the recording has no stretch."""
+    if not recording.signals:
+        return False
     first_ns = min(s.t0_ns for s in recording.signals)
     last_ns = max(s.t0_ns + s.duration_s * 1e9 for s in recording.signals)
     return start_ns - first_ns > EDGE_S * 1e9 and last_ns - end_ns > EDGE_S * 1e9
+
+
+def share(right: Flags) -> float:
+    """The share of true values, 0 to 1.
+
+    Args:
+        right: (n,); without any the share is NaN.
+
+    >>> share(np.array([True, False])), share(np.array([], dtype=bool))
+    (0.5, nan)
+    """
+    return float(right.mean()) if len(right) else float("nan")
 
 
 def figures_of(results: Sequence[RecordingSegments], suffix: str) -> dict[str, float]:
@@ -130,10 +153,10 @@ def figures_of(results: Sequence[RecordingSegments], suffix: str) -> dict[str, f
         "s4_recall": recall,
         "s4_precision_with_borders": strict_precision,
         "s4_recall_with_borders": strict_recall,
-        "s4b_start": float((starts <= 2).mean()),
-        "s4b_end": float((ends <= 2).mean()),
-        "s4b_both_2s": float(((starts <= 2) & (ends <= 2)).mean()),
-        "s4b_both_3s": float(((starts <= 3) & (ends <= 3)).mean()),
+        "s4b_start": share(starts <= 2),
+        "s4b_end": share(ends <= 2),
+        "s4b_both_2s": share((starts <= 2) & (ends <= 2)),
+        "s4b_both_3s": share((starts <= 3) & (ends <= 3)),
         "s4b_sets": float(len(starts)),
         "s4b_found_minus_labelled": float(extra),
     }
@@ -150,7 +173,11 @@ def activity_figures(recordings: Sequence[ActivityRecording]) -> dict[str, float
         `s4_precision`, `s4_recall`: of seconds of exercise, without those within 2 s of a labelled
         border, on which human labels do not agree; `..._with_borders`: of all seconds. `s4b_start`,
         `s4b_end`, `s4b_both_2s`: shares of borders within 2 s; `s4b_both_3s`: both within 3 s. Each
-        also `_acc_only` (without rotation) and `_untrained` (by periodicity alone).
+        also `_acc_only` (without rotation) and `_untrained` (by periodicity alone). Shares are NaN
+        where no set has idle around it.
+
+    Raises:
+        NotEnoughLabels: as `leave_one_day_out`.
     """
     methods: dict[str, Callable[[], list[RecordingSegments]]] = {
         "": lambda: leave_one_day_out(recordings, ACC6),

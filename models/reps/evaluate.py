@@ -141,7 +141,7 @@ def errors_by_weights(rows: Sequence[Explained]) -> Indices:
 def merits(errors: Indices, rows: Sequence[Explained], used: Flags) -> Floats64:
     """What a choice maximises, for every cell: exact plus twice within one.
 
-    Every source, with and without rotation, weighs the same.
+    Every source, with and without rotation, weighs the same. One without a used set says nothing.
 
     Args:
         errors: (variations, periods, partials, sets) counted minus believed repetitions.
@@ -149,15 +149,15 @@ def merits(errors: Indices, rows: Sequence[Explained], used: Flags) -> Floats64:
         used: (sets,) those that are looked at.
 
     Returns:
-        (variations, periods, partials), 0 to 3.
+        (variations, periods, partials), 0 to 3; zeros where no set is used.
     """
-    kinds = sorted({r.kind for r in rows})
+    kinds = sorted({r.kind for r, is_used in zip(rows, used, strict=True) if is_used})
     total = np.zeros(errors.shape[:3])
     for kind in kinds:
         mine = used & np.array([r.kind == kind for r in rows])
         e = np.abs(errors[..., mine])
         total += (e == 0).mean(axis=-1) + 2 * (e <= 1).mean(axis=-1)
-    return total / len(kinds)
+    return total / max(len(kinds), 1)
 
 
 def best_cell(merit: Floats64) -> Cell:

@@ -1,13 +1,12 @@
 """`muvr evaluate`: runs the protocols one after another, and writes the report and the page."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
 from ingest.importers.gym import HOW_TO_GET
-from models.activity.evaluate import RecordingSegments, activity_figures, leave_one_day_out
+from models.activity.evaluate import activity_figures, leave_one_day_out
 from models.exercise.protocols.gym import names_on_new_days
-from models.exercise.protocols.outcome import ProtocolOutcome
+from models.exercise.protocols.outcome import ProtocolOutcome, counted
 from models.exercise.protocols.trials import without_rotation
 from models.exercise.protocols.trust import trust_on_new_days
 from models.exercise.protocols.unknown import unknown_exercise
@@ -17,28 +16,19 @@ from models.exercise.protocols.worn import worn_otherwise
 from models.exercise.protocols.wrists import other_wrist
 from models.form.evaluate import FormSet, form_figures
 from models.reps.count import count_repetitions
-from models.reps.evaluate import RepsExample, reps_figures
+from models.reps.evaluate import reps_figures
 from muvr.context import CommandContext
 from muvr.evaluation.cost import cost_figures
 from muvr.evaluation.page import PageData, write_page
 from muvr.evaluation.recordings import EvaluationData, read_data
+from muvr.evaluation.results import GYM_FLOORS, ProtocolResults, gym_floors
 from muvr.reports import show_figures, write_report
+from muvr.terminal import Terminal
 from pipelines.lifecycle.threads import one_blas_thread
-from schemas.errors import BadInput
+from schemas.errors import BadInput, CannotLearn
 from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.report import Figure
 
-GYM_FLOORS = {
-    "s4_precision": 0.99,
-    "s4_recall": 0.985,
-    "s4b_start": 0.9,
-    "s4b_end": 0.8,
-    "s4b_both_3s": 0.8,
-    "s4c_windows": 0.91,
-    "s4c_sets": 0.92,
-    "s5_gym": 0.95,
-    "s5_gym_exact": 0.83,
-}
 SPAR_REPS_FLOORS = {"s5_spar": 0.95, "s5_spar_exact": 0.8}
 FORM = "sets as counted; people's left and right arms are compared within each exercise"
 REPS = "weights and confidence chosen in four of five folds by person or day, scored on the fifth"
@@ -48,23 +38,10 @@ DAYS = (
 )
 
 
-@dataclass(slots=True)
-class ProtocolResults:
-    """The protocols' results: figures for the report; outcomes, segments and sets for the page."""
-
-    figures: list[Figure] = field(default_factory=list)
-    outcomes: dict[str, ProtocolOutcome] = field(default_factory=dict)
-    recordings: list[RecordingSegments] = field(default_factory=list)
-    counted: tuple[RepsExample, ...] = ()
-
-    def keep(self, name: str, outcome: ProtocolOutcome) -> None:
-        """Add a protocol's outcome."""
-        self.outcomes[name] = outcome
-        self.figures.extend(outcome.figures)
-
-
 def run(context: CommandContext, family: str) -> bool:
     """Run a family's protocols, write and show the report; whether every floor holds.
+
+    A protocol whose recordings are not enough is not measured, and the others go on.
 
     Raises:
         BadInput: no such family.
@@ -81,19 +58,38 @@ def run(context: CommandContext, family: str) -> bool:
         steps = [s for f, several in PROTOCOLS.items() if family in (f, "all") for s in several]
         for done, step in enumerate(steps):
             terminal.step("protocols", done, len(steps))
-            one_blas_thread()(step)(recordings, results)
+            _take(step, recordings, results)
         terminal.step("protocols", len(steps), len(steps))
     reports = context.config.paths.reports
     name = "evaluate" if family == "all" else f"evaluate-{family}"  # the whole report stays whole
     report = write_report(name, time.monotonic() - began, results.figures, reports)
     shown = PageData(results.outcomes, results.recordings, results.counted)
     write_page(reports / f"{name}.html", report, shown)
-    show_figures(context.terminal, name, results.figures)
-    if unasked := [figure.name for figure in results.figures if figure.verdict == "not measured"]:
-        context.terminal.fail(_without_gym(unasked, recordings))
+    show_figures(context.terminal, name, report.figures)
+    _tell_unmeasured(context.terminal, results, report.figures)
     context.terminal.say(f"The page is {reports / name}.html.")
     context.terminal.answer(report.as_json())
-    return report.holds
+    return report.holds and not results.reasons
+
+
+def _tell_unmeasured(
+    terminal: Terminal, results: ProtocolResults, figures: Sequence[Figure]
+) -> None:
+    """Say what was not measured and why: as an error where the command fails for it."""
+    required = [f for f in figures if f.floor is not None or f.name in results.reasons]
+    for sentence in results.sentences(required):
+        terminal.fail(sentence)
+    for sentence in results.sentences([f for f in figures if f not in required]):
+        terminal.say(sentence)
+
+
+def _take(step: "ProtocolStep", recordings: EvaluationData, results: ProtocolResults) -> None:
+    """Run a protocol; its figures are not measured where the recordings are not enough for it."""
+    try:
+        one_blas_thread()(step)(recordings, results)
+    except CannotLearn as problem:
+        names = FLOORED.get(step) or [getattr(step, "__name__", "protocol").strip("_")]
+        results.leave_out(names, _data_text(recordings), f"It cannot be measured: {problem}.")
 
 
 def _spar(
@@ -108,6 +104,7 @@ def _spar(
             movements = tuple(without_rotation(m) for m in movements)
         results.keep(name, protocol(movements, model_id=model_id))
 
+    step.__name__ = name  # what it is called where it cannot be measured
     return step
 
 
@@ -120,22 +117,33 @@ def _unknown(recordings: EvaluationData, results: ProtocolResults) -> None:
 
 
 def _gym_names(recordings: EvaluationData, results: ProtocolResults) -> None:
-    if not recordings.gym:
-        results.figures.extend(_not_measured("s4c_", recordings))
+    if not recordings.gym_is_read:
+        results.leave_out(gym_floors("s4c_"), *_gym_missing(recordings))
         return
     results.keep("s4c", names_on_new_days(recordings.gym))
-    results.figures.extend(trust_on_new_days(recordings.gym))
-    results.figures.extend(worn_otherwise(recordings.gym))
+
+
+def _gym_trust(recordings: EvaluationData, results: ProtocolResults) -> None:
+    results.figures.extend(trust_on_new_days(recordings.gym) if recordings.gym else [])
+
+
+def _gym_worn(recordings: EvaluationData, results: ProtocolResults) -> None:
+    results.figures.extend(worn_otherwise(recordings.gym) if recordings.gym else [])
 
 
 def _reps(recordings: EvaluationData, results: ProtocolResults) -> None:
     results.counted = recordings.counted
     values = reps_figures(recordings.counted)
-    floors = {**SPAR_REPS_FLOORS, **(GYM_FLOORS if recordings.gym else {})}
-    data = "SPAR-10 (nominal 20) and gym IMU (audited counts)"
-    results.figures.extend(_named(values, floors, data, REPS))
-    if not recordings.gym:
-        results.figures.extend(_not_measured("s5_gym", recordings))
+    days = [example.group for example in recordings.counted if example.source == "gym"]
+    data = "SPAR-10 (nominal 20)"
+    if days:
+        data += f" and gym IMU, {_sets_text(len(days), days)} (audited counts where there are some)"
+    results.figures.extend(_named(values, {**SPAR_REPS_FLOORS, **GYM_FLOORS}, data, REPS))
+    if not recordings.gym_is_read:
+        results.leave_out(gym_floors("s5_gym"), *_gym_missing(recordings))
+    elif not days:
+        why = "No gym set has a number of repetitions."
+        results.leave_out(gym_floors("s5_gym"), _data_text(recordings), why)
 
 
 def _form(recordings: EvaluationData, results: ProtocolResults) -> None:
@@ -149,12 +157,11 @@ def _form(recordings: EvaluationData, results: ProtocolResults) -> None:
 
 
 def _activity(recordings: EvaluationData, results: ProtocolResults) -> None:
-    if not recordings.gym_whole:
-        results.figures.extend(_not_measured("s4_", recordings))
-        results.figures.extend(_not_measured("s4b_", recordings))
+    if not recordings.gym_is_read:
+        results.leave_out(gym_floors("s4_", "s4b_"), *_gym_missing(recordings))
         return
     values = activity_figures(recordings.gym_whole)
-    results.figures.extend(_named(values, GYM_FLOORS, "gym IMU, 99 sets on 8 days", DAYS))
+    results.figures.extend(_named(values, GYM_FLOORS, _data_text(recordings), DAYS))
     results.recordings = leave_one_day_out(recordings.gym_whole, ACC6)
 
 
@@ -171,22 +178,21 @@ def _named(
     ]
 
 
-def _not_measured(prefix: str, recordings: EvaluationData) -> list[Figure]:
-    """Figures with a floor for which there is no data, marked as not measured."""
-    data = f"gym IMU, which is not at {recordings.gym_folder} (paths.gym)"
-    return [
-        Figure(name, None, floor=floor, data=data)
-        for name, floor in GYM_FLOORS.items()
-        if name.startswith(prefix)
-    ]
+def _data_text(recordings: EvaluationData) -> str:
+    sets = sum(len(recording.sets_ns) for recording in recordings.gym_whole)
+    return f"gym IMU, {_sets_text(sets, [recording.group for recording in recordings.gym_whole])}"
 
 
-def _without_gym(names: list[str], recordings: EvaluationData) -> str:
-    """Why some figures were not measured, and what to do about it."""
+def _sets_text(sets: int, days: Sequence[str]) -> str:
+    return f"{counted(sets, 'set')} on {counted(len(set(days)), 'day')}"
+
+
+def _gym_missing(recordings: EvaluationData) -> tuple[str, str]:
+    """What stands for the data of figures without gym recordings, and what to do about it."""
     return (
-        f"Not measured: {', '.join(names)}. The gym recordings are not at {recordings.gym_folder} "
-        f"(paths.gym). {HOW_TO_GET} Put them there, or name their folder by paths.gym in conf.yaml "
-        "or by MUVR_PATHS__GYM."
+        f"gym IMU, which is not at {recordings.gym_folder} (paths.gym)",
+        f"The gym recordings are not at {recordings.gym_folder} (paths.gym). {HOW_TO_GET} Put them "
+        "there, or name their folder by paths.gym in conf.yaml or by MUVR_PATHS__GYM.",
     )
 
 
@@ -197,6 +203,8 @@ PROTOCOLS: dict[str, list[ProtocolStep]] = {
         _spar(user_models, "s2", ACC6),
         _spar(enrolment, "s3", ACC6),
         _gym_names,
+        _gym_trust,
+        _gym_worn,
         _unknown,
         _other_wrist,
         _spar(unseen_people, "s1_acc_only", ACC3),
@@ -208,3 +216,8 @@ PROTOCOLS: dict[str, list[ProtocolStep]] = {
     "form": [_form],
     "cost": [_cost],
 }
+FLOORED: dict[ProtocolStep, list[str]] = {
+    _gym_names: gym_floors("s4c_"),
+    _activity: gym_floors("s4_", "s4b_"),
+}
+"""What protocols over the gym recordings promise to measure, where they are enough."""

@@ -111,11 +111,14 @@ def predictions_of(outcome: ProtocolOutcome) -> tuple[NDArray[np.float64], NDArr
 
 
 def recording(recording_segments: RecordingSegments) -> Picture:
-    """One recording: labelled sets, found sets with their repetitions, acceleration below."""
+    """One recording: labelled sets, found sets with their repetitions, acceleration below.
+
+    Of a recording with gaps, the stretch is drawn that shares most time with its sets.
+    """
     truth, segments = recording_segments
-    signal = max(truth.signals, key=lambda s: len(s.acc_g))
-    labelled = relative_spans(truth.sets_ns, signal)
-    spans = relative_spans([(s.start_ns, s.end_ns) for s in segments], signal)
+    found_ns = [(s.start_ns, s.end_ns) for s in segments]
+    signal = max(truth.signals, key=lambda s: _shared_s([*truth.sets_ns, *found_ns], s))
+    labelled, spans = (_spans_within(several, signal) for several in (truth.sets_ns, found_ns))
     everything = [*labelled, *spans] or [(0.0, signal.duration_s)]
     first_s = max(0.0, min(a for a, _ in everything) - AROUND_S)
     last_s = min(signal.duration_s, max(b for _, b in everything) + AROUND_S)
@@ -124,7 +127,7 @@ def recording(recording_segments: RecordingSegments) -> Picture:
     bands(bars, labelled, 1, TRUTH)
     bands(bars, spans, 0, ACCENT)
     for span in spans:
-        first = round(max(span[0], 0.0) * RATE_HZ)
+        first = round(span[0] * RATE_HZ)
         part = slice_of(signal, first, round(span[1] * RATE_HZ))
         for repetition in count_repetitions(part).repetitions:
             bars.vlines(
@@ -139,6 +142,21 @@ def recording(recording_segments: RecordingSegments) -> Picture:
     bars.spines["bottom"].set_visible(False)
     bars.tick_params(length=0, colors=INK)
     return picture
+
+
+def _spans_within(spans_ns: Sequence[tuple[int, int]], signal: WristSignal) -> list[Span]:
+    """The parts of spans that lie in a stretch, in seconds after its first sample."""
+    parts = [
+        (max(start, 0.0), min(end, signal.duration_s))
+        for start, end in relative_spans(spans_ns, signal)
+    ]
+    return [(start, end) for start, end in parts if start < end]
+
+
+def _shared_s(spans_ns: Sequence[tuple[int, int]], signal: WristSignal) -> tuple[float, float]:
+    """What a stretch has in common with spans, and how long it is: seconds, to compare by."""
+    shared_s = sum(end - start for start, end in _spans_within(spans_ns, signal))
+    return shared_s, signal.duration_s
 
 
 def counted_set(drawn_set: DrawnSet) -> Picture:

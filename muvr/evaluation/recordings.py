@@ -31,6 +31,11 @@ class EvaluationData:
     counted: tuple[RepsExample, ...]
     gym_folder: Path
 
+    @property
+    def gym_is_read(self) -> bool:
+        """Whether there are any gym recordings."""
+        return bool(self.gym_whole or self.gym)
+
 
 def read_data(datasets: Path, gym_folder: Path) -> EvaluationData:
     """Read SPAR, and the gym recordings if their folder exists."""

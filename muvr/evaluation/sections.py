@@ -52,8 +52,8 @@ SECTIONS = (
     ProtocolSection(
         "s4c",
         "Gym exercises on a new day",
-        "Nine names, a day left out. What was done on one day only cannot be known on that day; "
-        "such sets are counted apart.",
+        "Each day is left out in turn and named by the others. What was done on one day only "
+        "cannot be known on that day; such sets are counted apart.",
     ),
     ProtocolSection(
         "s5",

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,13 +53,15 @@ from muvr.importing import (
 )
 from muvr.reports import show_figures, write_report
 from pipelines import jobs
+from schemas.errors import BadInput
 from schemas.report import Figure
 
 FAMILIES = ("exercise", "activity", "form")
 SOURCE = "gym"
 HOUR_NS = 3600 * 10**9
 MAX_SAMPLES = 8192  # of a chunk
-PROTOCOL = "over HTTP: seven days enrolled and trained, the eighth sent without labels"
+MIN_DAYS = 2
+PROTOCOL = "over HTTP: the other days enrolled and trained, a day sent without labels"
 RecordingChange = Callable[[ImportedRecording], ImportedRecording]
 DEVICES: Mapping[str, RecordingChange] = {
     "": lambda recording: recording,
@@ -88,11 +91,11 @@ def run(context: CommandContext) -> bool:
     """Run the protocol, write and show the report.
 
     Raises:
-        BadInput: the gym recordings are not there.
+        BadInput: the gym recordings are not there, or are all of one day.
     """
     began = time.monotonic()
     recordings = read_gym(context.config.paths.gym)
-    days = sorted({recording.day for recording in recordings if recording.day})
+    days = days_of(recordings, context.config.paths.gym)
     totals = dict.fromkeys(DEVICES, Tally())
     reports = context.config.paths.reports
     figures: list[Figure] = []
@@ -110,6 +113,24 @@ def run(context: CommandContext) -> bool:
     show_figures(context.terminal, "sessions", figures)
     context.terminal.answer(report.as_json())
     return report.holds
+
+
+def days_of(recordings: Sequence[ImportedRecording], folder: Path) -> list[str]:
+    """The days of the recordings of a folder, in order.
+
+    Raises:
+        BadInput: there is one alone: its models would be learned from nothing.
+    """
+    days = sorted({recording.day for recording in recordings if recording.day})
+    if len(days) < MIN_DAYS:
+        raise BadInput(
+            f"Each day is evaluated with models of the other days, and {folder} holds "
+            f"{len(days)}: {', '.join(days) or 'no day'}.",
+            field="paths.gym",
+            value=str(folder),
+            next_step="Add the recordings of a second day to the folder.",
+        )
+    return days
 
 
 def figures_of(totals: Mapping[str, Tally], days: str) -> list[Figure]:

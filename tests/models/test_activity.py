@@ -13,6 +13,8 @@ from models.activity.evaluate import (
     ActivityRecording,
     activity_figures,
     border_errors,
+    figures_of,
+    leave_one_day_out,
     precision_recall,
 )
 from models.activity.examples import ActivityExample, activity_examples
@@ -259,6 +261,23 @@ def test_activity_figures_of_easy_sessions_are_high() -> None:
     assert figures["s4_recall"] > 0.98
     assert figures["s4b_sets"] == 16
     assert figures["s4b_both_3s_acc_only"] > 0.9
+
+
+def test_a_day_by_itself_cannot_be_left_out() -> None:
+    sessions = [session(k, day="monday", t0_ns=k * 1000 * NS) for k in range(2)]
+    with pytest.raises(NotEnoughLabels, match="left out of two or more, and there is 1"):
+        leave_one_day_out(sessions, ACC6)
+
+
+def test_shares_of_borders_are_not_measured_where_no_set_has_idle_around_it() -> None:
+    whole = session(0)
+    (signal,) = whole.signals
+    end_ns = signal.t0_ns + round(signal.duration_s * NS)
+    of_sets_alone = replace(whole, sets_ns=((signal.t0_ns, end_ns),))
+    gone = replace(whole, signals=())
+    figures = figures_of([(of_sets_alone, ()), (gone, ())], "")
+    assert figures["s4b_sets"] == 0
+    assert all(math.isnan(figures[f"s4b_{name}"]) for name in ("start", "end", "both_3s"))
 
 
 @pytest.mark.parametrize("junk", [b"", b"junk", b"PK\x03\x04"])

@@ -11,6 +11,7 @@ from models.reps.evaluate import (
     explained,
     folds_of,
     learned_confidence,
+    merits,
     reps_figures,
     shipped_confidence_gap,
 )
@@ -56,3 +57,29 @@ def test_shipped_confidence_has_no_gap_to_itself(monkeypatch: pytest.MonkeyPatch
     assert shipped_confidence_gap(rows, errors) > 0.01
     monkeypatch.setattr(evaluate, "CONFIDENCE", learned_confidence(rows, errors))
     assert shipped_confidence_gap(rows, errors) == 0
+
+
+def test_kinds_without_a_used_set_do_not_weigh_in() -> None:
+    """All gym sets are of one day, thus of one fold: the others choose by SPAR alone."""
+    sets = [
+        RepsExample(source, group, (curl(6, seed=k, period_s=2.0),), 6)
+        for k, (source, group) in enumerate((("spar", "a"), ("spar", "b"), ("gym", "monday")))
+    ]
+    rows = explained(sets, acc_only=False)
+    errors = errors_by_weights(rows)
+    errors[0, 0, 0] = 5  # a cell that SPAR would not choose
+    used = np.array([True, True, False])
+    expected = merits(errors[..., :2], rows[:2], np.array([True, True]))
+    assert merits(errors, rows, used).tolist() == expected.tolist()
+    assert best_cell(merits(errors, rows, used)) != (0, 0, 0)
+    assert (merits(errors, rows, np.zeros(3, dtype=bool)) == 0).all()
+
+
+def test_one_gym_day_leaves_the_figures_of_spar_as_they_are() -> None:
+    spar = [
+        RepsExample("spar", str(k), (curl(6 + k, seed=k, period_s=2.0 + 0.2 * k),), 6 + k)
+        for k in range(5)
+    ]
+    day = [RepsExample("gym", "monday", (curl(7, seed=9, period_s=2.1),), 7)]
+    figures = reps_figures([*spar, *day])
+    assert figures["s5_spar_exact"] == figures["s5_gym_exact"] == 1.0

@@ -1,6 +1,7 @@
 """Simulated devices: recordings of other devices must keep the signals of the movement."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import cbor2
 import numpy as np
@@ -27,7 +28,15 @@ from muvr.evaluation.devices import (
     without_rotation,
     without_side,
 )
-from muvr.evaluation.sessions import DEVICES, figures_of, named_alone, parsed_set, shifted
+from muvr.evaluation.sessions import (
+    DEVICES,
+    days_of,
+    figures_of,
+    named_alone,
+    parsed_set,
+    shifted,
+)
+from schemas.errors import BadInput
 from tests.pipelines.workouts import workout
 
 
@@ -196,3 +205,10 @@ def test_a_set_in_the_service_response_is_parsed():
     parsed = parsed_set(answer)
     assert parsed.end_ns - parsed.start_ns == 30_500_000_000
     assert (parsed.exercise, parsed.reps) == ("curl", 12)
+
+
+def test_recordings_of_one_day_cannot_be_evaluated_by_the_others(done: ImportedRecording) -> None:
+    folder = Path("/somewhere/gym")
+    with pytest.raises(BadInput, match=r"/somewhere/gym holds 1: today\. Add the recordings"):
+        days_of([done, done], folder)
+    assert days_of([done, replace(done, day="before")], folder) == ["before", "today"]

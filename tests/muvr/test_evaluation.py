@@ -7,21 +7,28 @@ from pathlib import Path
 import pytest
 
 from ingest.importers.gym import gym_is_there
+from models.activity.evaluate import ActivityRecording
 from models.exercise.protocols.trials import Movement
+from models.reps.evaluate import RepsExample
 from muvr.context import CommandContext
 from muvr.evaluation import command
 from muvr.evaluation.command import (
     _activity,
     _form,
     _gym_names,
+    _gym_trust,
+    _gym_worn,
     _reps,
 )
 from muvr.evaluation.recordings import EvaluationData
+from muvr.evaluation.results import GYM_FLOORS
 from muvr.evaluation.sections import SECTIONS, section_of
 from muvr.terminal import Terminal
 from schemas.config import Config
-from schemas.errors import BadInput
+from schemas.errors import BadInput, NotEnoughLabels
 from schemas.report import Figure
+from tests.models.test_activity import session
+from tests.models.test_gym_protocols import gym_day, gym_days
 from tests.models.test_reps import curl
 
 NOTHING = EvaluationData((), (), (), (), Path("/nowhere/gym"))
@@ -100,7 +107,7 @@ def test_without_gym_recordings_unmeasured_figures_are_listed_with_instructions(
 
 
 def test_every_gym_floor_is_listed_when_gym_recordings_are_missing() -> None:
-    assert sorted(sum(GYM_ALONE.values(), [])) == sorted(command.GYM_FLOORS)
+    assert sorted(sum(GYM_ALONE.values(), [])) == sorted(GYM_FLOORS)
 
 
 def test_a_gym_folder_without_its_files_counts_as_missing(tmp_path: Path) -> None:
@@ -124,3 +131,92 @@ def test_form_of_both_arms_is_reported_from_the_counted_sets() -> None:
     assert (
         {section_of(name) for name in figures} == {"form"} < {section.key for section in SECTIONS}
     )
+
+
+def of_days(number: int) -> EvaluationData:
+    """Gym recordings of this many days, whose sets have no number of repetitions."""
+    whole = tuple(session(k, day=f"day {k}", t0_ns=k * 1000 * 10**9) for k in range(number))
+    sets = gym_days(number) if number > 1 else gym_day(0)
+    return EvaluationData((), tuple(sets), whole, (), Path("/somewhere/gym"))
+
+
+def evaluated(
+    context: CommandContext, data: EvaluationData, monkeypatch: pytest.MonkeyPatch
+) -> tuple[bool, dict[str, Figure]]:
+    """Whether the gym's protocols hold on this data, and the figures of the report."""
+    steps = [_gym_names, _gym_trust, _gym_worn, _reps, _activity, protocol("s8_fit_ms")]
+    monkeypatch.setattr(command, "read_data", lambda *folders: data)
+    monkeypatch.setattr(command, "PROTOCOLS", {"exercise": steps})
+    monkeypatch.setattr(command, "reps_figures", lambda counted: {"s5_spar": 1.0})
+    shown = CommandContext(context.config, context.conf_path, Terminal())
+    holds = command.run(shown, "all")
+    path = context.config.paths.reports / "evaluate.json"
+    written = json.loads(path.read_text(), parse_constant=pytest.fail)["figures"]
+    kept = ("name", "value", "floor", "data", "protocol")
+    figures = [Figure(**{name: one[name] for name in kept}) for one in written]
+    return holds, {figure.name: figure for figure in figures}
+
+
+def test_one_gym_day_is_not_measured_and_everything_else_is(
+    context: CommandContext, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    holds, figures = evaluated(context, of_days(1), monkeypatch)
+    assert not holds
+    unmeasured = {name for name, figure in figures.items() if figure.verdict == "not measured"}
+    assert unmeasured == set(GYM_FLOORS)
+    assert (figures["s8_fit_ms"].value, figures["s5_spar"].value) == (0.9, 1.0)
+    assert figures["s4_recall"].data == "gym IMU, 2 sets on 1 day"
+    out, err = capsys.readouterr()
+    assert "s4c_sets. It cannot be measured: no day can be named from the others: there are" in err
+    assert "s4b_both_3s. It cannot be measured: a day is left out of two or more" in err
+    assert "s5_gym_exact. No gym set has a number of repetitions." in err
+    assert "Not measured: s4c_own_sets_ece" in out  # without a floor: no error
+    assert "/somewhere/gym" not in err
+    page = (context.config.paths.reports / "evaluate.html").read_text()
+    assert "It cannot be measured: a day is left out of two or more" in page
+
+
+def test_figures_name_the_sets_and_days_that_were_read(
+    context: CommandContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = tuple(
+        RepsExample("gym", f"day {k % 2}", (curl(6, seed=k),), 6, None) for k in range(7)
+    )
+    _, figures = evaluated(context, replace(of_days(2), counted=counted), monkeypatch)
+    assert figures["s4c_sets"].data == "gym IMU, 8 sets of one lifter on 2 days"
+    assert figures["s7_worn_wrong_side_right"].data == "gym IMU, 8 sets of one lifter on 2 days"
+    assert figures["s4_recall"].data == "gym IMU, 4 sets on 2 days"
+    assert "gym IMU, 7 sets on 2 days" in (figures["s5_spar"].data or "")
+
+
+def test_a_protocol_without_enough_data_fails_the_command_and_not_the_others(
+    context: CommandContext, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def cannot(*_: object, **__: object) -> None:
+        raise NotEnoughLabels("two are needed")
+
+    steps = [command._spar(cannot, "s1", command.ACC6), protocol("fit_ms")]
+    monkeypatch.setattr(command, "PROTOCOLS", {"exercise": steps})
+    assert not command.run(
+        CommandContext(context.config, context.conf_path, Terminal()), "exercise"
+    )
+    assert names_in(context.config.paths.reports / "evaluate-exercise.json") == ["s1", "fit_ms"]
+    assert "Not measured: s1. It cannot be measured: two are needed." in capsys.readouterr().err
+
+
+def test_days_of_sets_that_begin_with_their_recordings_leave_borders_unmeasured(
+    context: CommandContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = of_days(2)
+    whole = tuple(map(cut_to_sets, data.gym_whole))
+    holds, figures = evaluated(context, replace(data, gym_whole=whole), monkeypatch)
+    assert not holds
+    assert figures["s4b_start"].verdict == "not measured"
+    assert figures["s4_recall"].value is not None
+
+
+def cut_to_sets(recording: ActivityRecording) -> ActivityRecording:
+    """The recording with one set, which lasts until its end."""
+    (signal,) = recording.signals
+    end_ns = signal.t0_ns + round(signal.duration_s * 1e9)
+    return replace(recording, sets_ns=((recording.sets_ns[-1][0], end_ns),))

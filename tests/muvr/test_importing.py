@@ -17,7 +17,7 @@ from muvr.cli import command_line
 from muvr.demo.sending import username
 from muvr.importing import connect, days_to_move, import_recordings, named_id, session_of, time_of
 from muvr.service import Service
-from schemas.errors import NameTaken
+from schemas.errors import BadInput, NameTaken
 from schemas.progress import NoProgress
 from tests.api.test_offline_client import served_by
 
@@ -32,9 +32,41 @@ def recorded(at: datetime, origin: str = "") -> ImportedRecording:
 @pytest.mark.parametrize(("age_days", "moved"), [(3, 0), (363, 0), (364, 364), (800, 728)])
 def test_old_recordings_move_by_multiples_of_364_days(age_days: int, moved: int):
     now = datetime(2026, 11, 21, 12, tzinfo=UTC)
-    recordings = [recorded(now - timedelta(days=age_days)), recorded(now - timedelta(days=9999))]
+    ages = (age_days, age_days + 35)
+    recordings = [recorded(now - timedelta(days=age)) for age in ages]
     assert days_to_move(recordings, now) == moved
     assert moved % 7 == 0
+
+
+@pytest.mark.parametrize("span_days", [0, 37, 100, 250, 390])
+def test_recordings_over_many_weeks_are_moved_until_the_oldest_is_accepted(span_days: int):
+    now = datetime(2026, 11, 21, 12, tzinfo=UTC)
+    for age_days in range(0, 800, 11):
+        newest, oldest = (now - timedelta(days=age_days + more) for more in (0, span_days))
+        moved = days_to_move([recorded(newest), recorded(oldest)], now)
+        assert moved % 7 == 0
+        assert newest + timedelta(days=moved) <= now
+        assert now - oldest - timedelta(days=moved) <= timedelta(days=399)
+        by_years = age_days // 364 * 364
+        if age_days - by_years + span_days <= 399:
+            assert moved == by_years  # the same ids as ever
+
+
+def test_ids_change_as_seldom_as_the_span_allows():
+    """Recordings over 100 days: an import that is repeated within 294 days adds nothing."""
+    newest = datetime(2025, 1, 1, tzinfo=UTC)
+    recordings = [recorded(newest), recorded(newest - timedelta(days=100))]
+    moves = [
+        days_to_move(recordings, newest + timedelta(days=days)) for days in (0, 299, 300, 363, 364)
+    ]
+    assert moves == [0, 0, 294, 294, 364]
+
+
+def test_recordings_that_fit_into_no_year_are_refused_by_their_days():
+    now = datetime(2026, 11, 21, 12, tzinfo=UTC)
+    recordings = [recorded(now - timedelta(days=days)) for days in (3, 420)]
+    with pytest.raises(BadInput, match=r"2025-09-27 to 2026-11-18, 417 days: more than the 399"):
+        days_to_move(recordings, now)
 
 
 def test_the_same_name_and_time_give_the_same_id():

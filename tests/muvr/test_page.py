@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,9 +15,9 @@ from models.reps.evaluate import RepsExample
 from models.signal.windows import RATE_HZ
 from models.signal.wrist import WristSignal
 from muvr.evaluation.chosen_examples import recordings_to_draw, sets_to_draw, spread, worst_error_s
-from muvr.evaluation.drawing import VARIABLES
+from muvr.evaluation.drawing import VARIABLES, drawn
 from muvr.evaluation.page import PageData, write_page
-from muvr.evaluation.pictures import predictions_of
+from muvr.evaluation.pictures import predictions_of, recording
 from schemas.report import Figure, Report
 
 NS = 1_000_000_000
@@ -115,3 +116,37 @@ def test_sets_to_draw_are_split_by_counting_error() -> None:
     assert [one.reps for one in right] == [10]
     assert [one.reps for one in wrong] == [15, 12]
     assert spread([1, 2, 3], 5) == [1, 2, 3]
+
+
+def test_the_drawn_stretch_is_the_one_with_the_sets() -> None:
+    """A gap of ten minutes; the sets lie before it, and the longer stretch after it."""
+    early, late = lifts(60, 2.5), lifts(200, 1.5)
+    late = replace(late, t0_ns=700 * NS)
+    sets = ((10 * NS, 30 * NS), (40 * NS, 55 * NS))
+    truth = ActivityRecording("monday", (early, late), sets)
+    before = (truth, tuple(Segment(start, end, 0.9) for start, end in sets))
+    alone = (ActivityRecording("monday", (early,), sets), before[1])
+    assert drawn(recording(before), "both") == drawn(recording(alone), "both")
+
+
+def test_sets_of_other_stretches_are_not_drawn() -> None:
+    """They begin before the stretch, end behind it, or lie in another one."""
+    early = lifts(60, 2.5)
+    late = replace(lifts(120, 2.5), t0_ns=700 * NS)
+    inside = (720 * NS, 750 * NS)
+    other = [(10 * NS, 20 * NS), (650 * NS, 699 * NS)]
+    across = [(650 * NS, 705 * NS), (815 * NS, 830 * NS)]
+    truth = ActivityRecording("monday", (early, late), (inside, *other, *across))
+    found = tuple(Segment(start, end, 0.9) for start, end in truth.sets_ns)
+    bars, below = recording((truth, found)).axes
+    drawn_s = [
+        (path.vertices[:, 0].min(), path.vertices[:, 0].max())
+        for path in bars.collections[0].get_paths()
+    ]
+    assert drawn_s == [(20, 50), (0, 5), (115, 120)]
+    assert below.get_xlim() == (0, 120)
+
+
+def test_a_recording_without_sets_is_drawn_whole() -> None:
+    truth = ActivityRecording("monday", (lifts(20, 2.5), lifts(40, 2.5)), ())
+    assert recording((truth, ())).axes[1].get_xlim() == (0, 40)

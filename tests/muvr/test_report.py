@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from muvr.reports import write_report
+from muvr.reports import show_figures, write_report
+from muvr.terminal import Terminal
 from schemas.report import Figure, Report
 
 
@@ -41,3 +42,22 @@ def test_the_report_file_has_the_documented_shape(tmp_path: Path):
         "protocol",
     }  # fmt: skip
     assert (written["ratio"], written["holds"], written["protocol"]) == (1.5, True, None)
+
+
+def test_values_that_are_no_numbers_are_reported_as_not_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """NaN is not JSON, and a share of nothing has missed no floor."""
+    nan, infinite = float("nan"), float("inf")
+    figures = [Figure("x", nan, peer="other", peer_value=infinite, floor=1.0), Figure("y", 2.0)]
+    report = write_report("demo", 1.25, figures, tmp_path)
+    first, second = json.loads((tmp_path / "demo.json").read_text(), parse_constant=pytest.fail)[
+        "figures"
+    ]
+    assert (first["value"], first["peer_value"], first["holds"]) == (None, None, False)
+    assert report.figures[0].verdict == "not measured"
+    assert second["value"] == 2.0
+    show_figures(Terminal(), "demo", figures)
+    shown = capsys.readouterr().out
+    assert "NOT MEASURED" in shown
+    assert "nan" not in shown

@@ -5,6 +5,7 @@ over codes would favour names with many of them.) Shrinkage and temperatures are
 out one training day at a time.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -17,11 +18,18 @@ from models.exercise.fit import FitSettings, fit_user
 from models.exercise.model import ExerciseModel
 from models.exercise.probability import pool_windows
 from models.exercise.protocols.model_selection import choose_settings
-from models.exercise.protocols.outcome import GYM, ProtocolData, ProtocolOutcome
+from models.exercise.protocols.outcome import ProtocolData, ProtocolOutcome, counted, gym_text
 from models.exercise.protocols.predictions import SetPredictions, mean, mean_over
-from models.exercise.protocols.trials import Movement, group_data, total_statistics
+from models.exercise.protocols.trials import (
+    GroupData,
+    Movement,
+    group_data,
+    total_statistics,
+    with_windows,
+)
 from models.exercise.statistics import Statistics
 from models.softmax import softmax
+from schemas.errors import NotEnoughLabels
 from schemas.report import Figure
 
 CHOICES = tuple(FitSettings(shrink=s) for s in (0.1, 0.3, 0.6))
@@ -59,22 +67,54 @@ class GymSetResult:
 
 
 def names_on_new_days(movements: Sequence[Movement]) -> ProtocolOutcome:
-    """S4c, for names and for codes; `movements` carry the code as their variant."""
-    name_of = {m.variant: m.exercise for m in movements}
-    by_code = [replace(m, exercise=m.variant) for m in movements]
+    """S4c, for names and for codes; `movements` carry the code as their variant.
+
+    A day is not asked where the other days are not enough for a model. Figures are NaN where no set
+    could be asked.
+
+    Raises:
+        NotEnoughLabels: no day can be asked.
+    """
+    movements = with_windows(movements)
+    by_code = _by_code(movements)
+    name_of = {c.exercise: m.exercise for c, m in zip(by_code, movements, strict=True)}
     days = sorted({m.day for m in movements})
     data = {d: group_data([m for m in by_code if m.day == d]) for d in days}
     results: list[GymSetResult] = []
     chosen: list[str] = []
     for day in days:
-        training = {d: v for d, v in data.items() if d != day}
-        settings, held_out = choose_settings(training, CHOICES, _fit)
-        model = fit_user(
-            total_statistics(training), None, settings, calibration=calibrate(held_out)
-        )
+        try:
+            settings, model = _chosen_model({d: v for d, v in data.items() if d != day})
+        except NotEnoughLabels as problem:
+            chosen.append(f"{day}: not asked, {problem}")
+            continue
         chosen.append(f"{day}: shrink {settings.shrink:g}")
         results += [_evaluate_set(model, w, name_of) for w in data[day].evaluation_windows]
-    return _outcome(results, tuple(sorted(set(name_of.values()))), tuple(chosen))
+    if not results:
+        sets = f"{counted(len(movements), 'set')} on {counted(len(days), 'day')}"
+        raise NotEnoughLabels(f"no day can be named from the others: there are {sets}")
+    return _outcome(results, gym_text(movements), tuple(chosen))
+
+
+def _by_code(movements: Sequence[Movement]) -> list[Movement]:
+    """The sets under their code; a code that several names share is another one for each."""
+    names: dict[str, set[str]] = defaultdict(set)
+    for m in movements:
+        names[m.variant].add(m.exercise)
+    return [
+        replace(
+            m,
+            exercise=m.variant if len(names[m.variant]) == 1 else f"{m.exercise} {m.variant}",
+        )
+        for m in movements
+    ]
+
+
+def _chosen_model(training: dict[str, GroupData]) -> tuple[FitSettings, ExerciseModel]:
+    """A model of some days, and the settings chosen by leaving out one of them at a time."""
+    settings, held_out = choose_settings(training, CHOICES, _fit)
+    statistics = total_statistics(training)
+    return settings, fit_user(statistics, None, settings, calibration=calibrate(held_out))
 
 
 def _fit(statistics: Statistics, settings: FitSettings) -> ExerciseModel:
@@ -114,11 +154,12 @@ def _is_right(probability: Floats64, names: list[str], name: str) -> Flags:
 
 
 def _outcome(
-    results: Sequence[GymSetResult], names: tuple[str, ...], chosen: tuple[str, ...]
+    results: Sequence[GymSetResult], data: str, chosen: tuple[str, ...]
 ) -> ProtocolOutcome:
+    names = tuple(sorted({name for s in results for name in (s.name, s.predicted_name)}))
     learnable = [s for s in results if s.learnable]
     unlearnable = [s for s in results if not s.learnable]
-    measured = ProtocolData(GYM, PROTOCOL)
+    measured = ProtocolData(data, PROTOCOL)
     figures = (
         measured.at_least("s4c_windows", mean_over([s.by_window for s in learnable]), 0.91),
         measured.at_least("s4c_sets", mean(s.right for s in learnable), 0.92),
@@ -131,7 +172,7 @@ def _outcome(
             "s4c_sets_apart",
             len(unlearnable),
             "sets",
-            data=GYM,
+            data=data,
             protocol=_unlearnable_text(unlearnable),
         ),
     )

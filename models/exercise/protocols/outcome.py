@@ -1,15 +1,16 @@
 """The outcome of a protocol: figures for the report, and the predictions behind them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from models.arrays import Ints64
 from models.exercise.protocols.predictions import SetPredictions
+from models.exercise.protocols.trials import Movement
 from schemas.report import Figure
 
 SPAR = "SPAR-10"
-GYM = "gym IMU, 99 sets of one lifter on 8 days"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,25 @@ class ProtocolData:
             data=self.data,
             protocol=self.protocol,
         )
+
+
+def gym_text(movements: Sequence[Movement]) -> str:
+    """What figures of gym sets were measured on.
+
+    >>> gym_text([Movement("p", day, "row", "", ()) for day in ("monday", "friday", "friday")])
+    'gym IMU, 3 sets of one lifter on 2 days'
+    """
+    days = len({m.day for m in movements})
+    return f"gym IMU, {counted(len(movements), 'set')} of one lifter on {counted(days, 'day')}"
+
+
+def counted(number: int, thing: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "day"), counted(0, "set")
+    ('1 day', '0 sets')
+    """
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def confusion(outcome: ProtocolOutcome, *, of_sets: bool = False) -> Ints64:

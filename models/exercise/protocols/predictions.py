@@ -1,5 +1,6 @@
 """Predictions for the test sets of a protocol, and their accuracy and calibration."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -77,30 +78,35 @@ def by_person(predictions: Sequence[SetPredictions]) -> dict[str, float]:
 
 
 def window_ece(predictions: Sequence[SetPredictions]) -> float:
-    """Calibration error over all windows."""
+    """Calibration error over all windows; NaN without predictions."""
+    if not predictions:
+        return math.nan
     right = np.concatenate([a.truth == a.predicted for a in predictions])
     return calibration_error(right, np.concatenate([a.probability for a in predictions]))
 
 
 def set_ece(predictions: Sequence[SetPredictions]) -> float:
-    """Calibration error over all sets."""
+    """Calibration error over all sets; NaN without predictions."""
+    if not predictions:
+        return math.nan
     right = np.concatenate([a.set_truth == a.set_predicted for a in predictions])
     return calibration_error(right, np.concatenate([a.set_probability for a in predictions]))
 
 
 def mean(values: Iterable[float]) -> float:
-    """The mean of numbers or booleans; NaN, with numpy's warning, of none.
+    """The mean of numbers or booleans; NaN of none: nothing could be asked.
 
-    >>> mean([True, False])
-    0.5
+    >>> mean([True, False]), mean([])
+    (0.5, nan)
     """
-    return float(np.mean(list(values)))
+    several = list(values)
+    return float(np.mean(several)) if several else math.nan
 
 
 def mean_over(parts: Sequence[Flags]) -> float:
-    """The share of true values over several arrays (m,) of any lengths.
+    """The share of true values over several arrays (m,) of any lengths; NaN of none.
 
-    >>> mean_over([np.array([True, False, False]), np.array([True])])
-    0.5
+    >>> mean_over([np.array([True, False, False]), np.array([True])]), mean_over([])
+    (0.5, nan)
     """
-    return float(np.concatenate(parts).mean())
+    return mean(np.concatenate(parts).tolist()) if parts else math.nan

@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 
 from models.exercise.evaluate import LabelledWindows, labelled_windows
 from models.exercise.examples import ExampleSettings, windows_of_sets
+from models.exercise.layout import layout_of
 from models.exercise.quantised import quantise
 from models.exercise.quantised_statistics import statistics_of_sets
 from models.exercise.statistics import Statistics, total
 from models.signal.wrist import WristSignal, slice_of
+from schemas.inputs import ACC3, ACC6
 
 FOLDS = 5
 
@@ -57,15 +59,38 @@ def without_rotation(movement: Movement) -> Movement:
 def training_statistics(
     movements: Sequence[Movement], settings: ExampleSettings | None = None
 ) -> Statistics:
-    """Statistics of these sets, from quantised windows as in training.
+    """Statistics of these sets, from quantised windows as in training; of one layout.
 
     Raises:
         NotEnoughLabels: none of them is long enough.
     """
+    movements = of_one_layout(movements)
     windows = windows_of_sets([(m.signals, seed_of(m)) for m in movements], settings)
     return statistics_of_sets(
         [(m.exercise, quantise(w)) for m, w in zip(movements, windows, strict=True)]
     )
+
+
+def of_one_layout(movements: Sequence[Movement]) -> list[Movement]:
+    """The sets with their signals of one layout: with rotation, if any of them has it.
+
+    A sensor that is stuck for ten seconds leaves signals of both layouts in one set. Models read
+    one; a set without a signal of it is left out.
+    """
+    layouts = {layout_of(signal) for m in movements for signal in m.signals}
+    layout = ACC6 if ACC6 in layouts else ACC3
+    kept = [
+        replace(m, signals=tuple(s for s in m.signals if layout_of(s) == layout)) for m in movements
+    ]
+    return [m for m in kept if m.signals]
+
+
+def with_windows(movements: Sequence[Movement]) -> list[Movement]:
+    """The sets that can be learned and asked: of one layout, and with a window.
+
+    Sets that are shorter than a window, or mostly filled, have none.
+    """
+    return [m for m in of_one_layout(movements) if evaluation_windows([m])]
 
 
 def seed_of(movement: Movement) -> int:

@@ -15,14 +15,20 @@ from models.exercise.evaluate import LabelledWindows
 from models.exercise.fit import USER_CALIBRATION, fit_global, fit_user
 from models.exercise.model import ExerciseModel
 from models.exercise.probability import MIN_PROBABILITY
-from models.exercise.protocols.outcome import GYM, ProtocolData
+from models.exercise.protocols.outcome import ProtocolData, gym_text
 from models.exercise.protocols.predictions import SetPredictions, mean, predictions_of, set_ece
-from models.exercise.protocols.trials import Movement, evaluation_windows, training_statistics
+from models.exercise.protocols.trials import (
+    Movement,
+    evaluation_windows,
+    training_statistics,
+    with_windows,
+)
 from models.exercise.statistics import Statistics, total
 from models.exercise.time_split import split_in_time
 from models.exercise.user_calibration import calibrate_for_user
 from models.softmax import softmax
 from schemas.config import Training
+from schemas.errors import NotEnoughLabels
 from schemas.report import Figure
 
 PROTOCOL = (
@@ -68,36 +74,55 @@ FIGURES: dict[str, Callable[[CalibrationResults], float]] = {
 
 
 def trust_on_new_days(movements: Sequence[Movement]) -> list[Figure]:
-    """Calibration and abstention of one lifter's user models, as shipped and as served."""
+    """Calibration and abstention of one lifter's user models, as shipped and as served.
+
+    Days and exercises whose others are not enough for a model are skipped; a figure is NaN where
+    nothing is left.
+    """
     shipped, served = both = [CalibrationResults([], [], [], []) for _ in range(2)]
-    sets = [MovementData(m, training_statistics([m]), evaluation_windows([m])) for m in movements]
-    for day in sorted({m.day for m in movements}):
+    sets = movement_data(movements)
+    for day in sorted({data.movement.day for data in sets}):
         training = [data for data in sets if data.movement.day != day]
         test = [data for data in sets if data.movement.day == day]
-        for model, results in zip(shipped_and_served_models(training), both, strict=True):
+        for model, results in zip(shipped_and_served_models(training), both, strict=False):
             _score_known(model, test, results)
         for exercise in sorted({data.movement.exercise for data in test}):
             rest = [data for data in training if data.movement.exercise != exercise]
             unknown_data = [data for data in test if data.movement.exercise == exercise]
-            for model, results in zip(shipped_and_served_models(rest), both, strict=True):
+            for model, results in zip(shipped_and_served_models(rest), both, strict=False):
                 _score_unknown(model, unknown_data, results)
-    measured = ProtocolData(GYM, PROTOCOL)
+    measured = ProtocolData(gym_text([data.movement for data in sets]), PROTOCOL)
     return [
         measured.compared(name, figure_of(served), PEER, figure_of(shipped))
         for name, figure_of in FIGURES.items()
     ]
 
 
-def shipped_and_served_models(sets: Sequence[MovementData]) -> tuple[ExerciseModel, ExerciseModel]:
-    """One lifter's user model under the shipped calibration, and as it is served."""
+def movement_data(movements: Sequence[Movement]) -> list[MovementData]:
+    """The sets that have a window, each with the statistics and the windows of itself alone."""
+    return [
+        MovementData(m, training_statistics([m]), evaluation_windows([m]))
+        for m in with_windows(movements)
+    ]
+
+
+def shipped_and_served_models(sets: Sequence[MovementData]) -> tuple[ExerciseModel, ...]:
+    """One lifter's user model under the shipped calibration, and as it is served.
+
+    Returns:
+        Both, or none where the sets are not enough for a model.
+    """
     model = _model(sets)
+    if model is None:
+        return ()
     early, late = split_in_time(
         sets,
         EARLY_SHARE,
         exercise=lambda data: data.movement.exercise,
         age=lambda data: data.movement.signals[0].t0_ns,
     )
-    held_out = score_held_out(_model(early), _windows(late)) if late else None
+    early_model = _model(early)
+    held_out = score_held_out(early_model, _windows(late)) if early_model else None
     return model, replace(model, calibration=calibrate_for_user(USER_CALIBRATION, held_out))
 
 
@@ -121,10 +146,13 @@ def _score_unknown(
         results.unknown_abstained.append(abstained)
 
 
-def _model(sets: Sequence[MovementData]) -> ExerciseModel:
-    """As the first training of a deployment: the prior is of this one user."""
-    own = total([data.statistics for data in sets])
-    return fit_user(own, fit_global(own))
+def _model(sets: Sequence[MovementData]) -> ExerciseModel | None:
+    """As the first training of a deployment: the prior is of this one user. None of too few."""
+    try:
+        own = total([data.statistics for data in sets])
+        return fit_user(own, fit_global(own))
+    except NotEnoughLabels:
+        return None
 
 
 def _windows(sets: Sequence[MovementData]) -> list[LabelledWindows]:

@@ -7,9 +7,10 @@ import numpy as np
 
 from models.exercise.axis_map import AxisMap
 from models.exercise.model import ExerciseModel
-from models.exercise.protocols.outcome import GYM, ProtocolData
-from models.exercise.protocols.trials import Movement, evaluation_windows, training_statistics
-from models.exercise.protocols.trust import MovementData, shipped_and_served_models
+from models.exercise.protocols.outcome import ProtocolData, gym_text
+from models.exercise.protocols.predictions import mean
+from models.exercise.protocols.trials import Movement
+from models.exercise.protocols.trust import movement_data, shipped_and_served_models
 from models.recognition.naming import Rung
 from models.recognition.wearing import (
     OTHER_SIGN,
@@ -34,25 +35,28 @@ PROTOCOL = "leave one day out, own model, each set by itself; abstained sets are
 def worn_otherwise(movements: Sequence[Movement]) -> list[Figure]:
     """Sets that one lifter's user model names right, and wrongly, under each way to wear a watch.
 
-    Only sets whose exercise was also done on another day count.
+    Only sets whose exercise was also done on another day count. Without any the figures are NaN.
 
     Args:
         movements: one lifter's, on several days.
     """
-    named_sets: dict[AxisMap, list[tuple[str, str | None]]] = {AS_DECLARED: []}
-    sets = [MovementData(m, training_statistics([m]), evaluation_windows([m])) for m in movements]
-    for day in sorted({m.day for m in movements}):
-        model = shipped_and_served_models([data for data in sets if data.movement.day != day])[1]
-        test = [m for m in movements if m.day == day and m.exercise in model.labels]
-        for axis_map in (AS_DECLARED, *WEARINGS.values()):
-            names = _predicted_names(model, test, axis_map)
-            named_sets.setdefault(axis_map, []).extend(
-                zip([m.exercise for m in test], names, strict=True)
-            )
+    named_sets: dict[AxisMap, list[tuple[str, str | None]]] = {
+        axis_map: [] for axis_map in (AS_DECLARED, *WEARINGS.values())
+    }
+    sets = movement_data(movements)
+    for day in sorted({data.movement.day for data in sets}):
+        models = shipped_and_served_models([data for data in sets if data.movement.day != day])
+        for served in models[1:]:
+            of_day = [data.movement for data in sets if data.movement.day == day]
+            test = [m for m in of_day if m.exercise in served.labels]
+            for axis_map, named in named_sets.items():
+                names = _predicted_names(served, test, axis_map)
+                named.extend(zip([m.exercise for m in test], names, strict=True))
+    measured = ProtocolData(gym_text([data.movement for data in sets]), PROTOCOL)
     return [
         figure
         for name, axis_map in WEARINGS.items()
-        for figure in _figures(name, named_sets, named_sets[axis_map])
+        for figure in _figures(name, named_sets, named_sets[axis_map], measured)
     ]
 
 
@@ -81,9 +85,9 @@ def _figures(
     name: str,
     named_sets: dict[AxisMap, list[tuple[str, str | None]]],
     under_wearing: Sequence[tuple[str, str | None]],
+    measured: ProtocolData,
 ) -> list[Figure]:
     declared = named_sets[AS_DECLARED]
-    measured = ProtocolData(GYM, PROTOCOL)
     return [
         measured.compared(f"s7_worn_{name}_{kind}", share(under_wearing), PEER, share(declared))
         for kind, share in (("right", _right), ("wrong", _wrong))
@@ -91,8 +95,8 @@ def _figures(
 
 
 def _right(named_sets: Sequence[tuple[str, str | None]]) -> float:
-    return sum(name == truth for truth, name in named_sets) / len(named_sets)
+    return mean(name == truth for truth, name in named_sets)
 
 
 def _wrong(named_sets: Sequence[tuple[str, str | None]]) -> float:
-    return sum(name not in (truth, None) for truth, name in named_sets) / len(named_sets)
+    return mean(name not in (truth, None) for truth, name in named_sets)
