@@ -43,6 +43,9 @@ up: .venv/runtime ## node and service in the background
 down: .venv/runtime ## stop both; the data stays
 	@$(BIN)/muvr down
 
+clean: ## remove the environment, .venv; build/ stays: data, keys and results
+	@rm -rf .venv
+
 lock: .venv/dev ## resolve the locks again from pyproject.toml (versions and hashes only)
 	@sh locks/relock.sh
 

@@ -70,13 +70,17 @@ def stop_all(context: CommandContext, started: Started) -> None:
 def up(conf: Conf = None, as_json: AsJson = False) -> None:
     """Start the node and the service in the background.
 
+    A service that runs already is left as it is; where it is of another release, this is said.
+
     Example: `muvr up && curl http://127.0.0.1:8080/readyz`
     """
     context = open_context(conf, as_json=as_json)
     start_all(context, Started())
     service = Service(context.config, context.conf_path)
     context.terminal.say(f"Muvr answers at {service.url} (page at /, documentation at /docs).")
-    context.terminal.answer({"url": service.url})
+    if next_step := service.other_release():  # not restarted here: phones may be sending
+        context.terminal.say(next_step)
+    context.terminal.answer({"url": service.url, "next_step": next_step})
 
 
 def down(conf: Conf = None, as_json: AsJson = False) -> None:

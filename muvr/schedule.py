@@ -231,7 +231,7 @@ def _run_job(context: CommandContext, due: ScheduledJob) -> JobResult:
 
 def _run_forever(context: CommandContext) -> None:
     """Poll, and run what is due in a new process, whose memory is freed when it ends."""
-    command = [sys.executable, "-c", _MAIN, "schedule", "run", "--config", str(context.conf_path)]
+    command = _child_command(context)
     context.terminal.say(f"Looking every {POLL_S:.0f} s for what is due; Ctrl-C ends it.")
     while True:
         try:
@@ -240,6 +240,14 @@ def _run_forever(context: CommandContext) -> None:
         except MuvrError as problem:
             context.terminal.fail(f"{problem} Looking again in {POLL_S:.0f} s.")
         time.sleep(POLL_S)
+
+
+def _child_command(context: CommandContext) -> list[str]:
+    """`muvr schedule run` in a new process, with this command's settings and form of output."""
+    words = ["schedule", "run", "--config", str(context.conf_path)]
+    as_json = ["--json"] if context.terminal.as_json else []
+    # -P: packages of the folder that it runs in are not ours, whatever their names
+    return [sys.executable, "-P", "-c", _MAIN, *words, *as_json]
 
 
 def _mark(family: str) -> str:

@@ -1,5 +1,6 @@
 """The HTTP service as a process of its own in the background."""
 
+import json
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from schemas.config import Config
 from schemas.errors import MuvrError
 from schemas.progress import Progress
 
+CHECKOUT = Path(__file__).resolve().parents[1]
 READY_WITHIN_S = 60.0
 STOPPED_WITHIN_S = 20.0
 MAX_PID = 2**31  # no system gives out more: such a file was not written by a service
@@ -63,9 +65,11 @@ class Service:
             return
         self._refuse_foreign_service()
         self._pid_file.parent.mkdir(parents=True, exist_ok=True)
+        # -P: packages of the folder that it runs in are not ours, whatever their names
+        module = [sys.executable, "-P", "-m", "api.serve"]
         with self._log.open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "api.serve", "--config", str(self._conf_path)],
+                [*module, "--config", str(self._conf_path)],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -139,6 +143,23 @@ class Service:
             f"(kill {pid}); if it is another program, remove the file."
         )
 
+    def other_release(self) -> str:
+        """What to do about a running service of another commit than this checkout's.
+
+        "" where there is none, or where one of the two commits is not known.
+        """
+        from api.health import commit_of  # FastAPI: other commands do not need it
+
+        answer = self._get("/version")
+        serves = json.loads(answer)["commit"] if answer else ""
+        here = commit_of(CHECKOUT)
+        if not serves or not here or serves == here:
+            return ""
+        return (
+            f"Another release serves: commit {serves}, and this checkout is at {here}. "
+            "To serve this one: muvr down, then muvr up."
+        )
+
     @contextmanager
     def checked_url(self) -> Generator[str]:
         """The URL of the service, which must answer; client errors become ours.
@@ -158,7 +179,11 @@ class Service:
             raise ServiceFailed(f"The service went away ({problem}); see muvr status") from problem
 
     def _answers(self, path: str) -> bool:
-        """Whether a path answers 200.
+        """Whether a path answers 200."""
+        return self._get(path) is not None
+
+    def _get(self, path: str) -> bytes | None:
+        """The body of a path that answers 200, None where it does not.
 
         It is called ten times a second. A client of httpx would first read all certificates, which
         takes 32 ms of a core each time.
@@ -166,9 +191,10 @@ class Service:
         connection = HTTPConnection(*self._address, timeout=2.0)
         try:
             connection.request("GET", path)
-            return connection.getresponse().status == 200
+            response = connection.getresponse()
+            return response.read() if response.status == 200 else None
         except (OSError, HTTPException):
-            return False
+            return None
         finally:
             connection.close()
 

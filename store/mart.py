@@ -8,6 +8,7 @@ that no file holds an erased user after the next refresh; a query that was readi
 import hashlib
 import hmac
 import json
+import math
 import os
 import secrets
 import shutil
@@ -39,6 +40,7 @@ class Manifest:
         layout: digest of the tables' columns; another one is another mart.
         key_id: digest of the pseudonyms' key; pseudonyms under another key cannot be joined.
         rows: of every table.
+        database_id: of the database that was read; "" in versions of earlier releases.
     """
 
     version: str
@@ -47,6 +49,7 @@ class Manifest:
     layout: str
     key_id: str
     rows: Mapping[str, int]
+    database_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +137,20 @@ class QueryResult:
 
 
 def plain(value: Any) -> Any:
-    """A value in the types of JSON, apart from times: decimals, in lists and structs too, as float.
+    """A value in the types of JSON, apart from times, in lists, structs and maps too.
 
-    >>> plain({"counts": [Decimal("1.50"), 2]})
-    {'counts': [1.5, 2]}
+    Decimals become floats, numbers that JSON does not have (NaN, infinities) None, and keys text.
+
+    >>> plain({1: [Decimal("1.50"), 2, math.nan]})
+    {'1': [1.5, 2, None]}
     """
     if isinstance(value, dict):
-        return {name: plain(item) for name, item in value.items()}
-    if isinstance(value, list):
+        return {str(plain(key)): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
-    return float(value) if isinstance(value, Decimal) else value
+    if isinstance(value, Decimal):
+        return plain(float(value))
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def layout_digest() -> str:

@@ -70,6 +70,7 @@ def _lock_down(connection: duckdb.DuckDBPyConnection, folder: MartFolder, limits
     """Restrict a connection to the mart's files, irrevocably."""
     place = str(folder.path.resolve()) + "/"
     for setting, value in (
+        ("TimeZone", "'UTC'"),  # as the mart's times and Spark have it, wherever this machine is
         ("memory_limit", f"'{limits.memory_mb}MB'"),
         ("temp_directory", "''"),
         ("default_null_order", "'nulls_first_on_asc_last_on_desc'"),  # as Spark has it

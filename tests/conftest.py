@@ -1,5 +1,9 @@
 """Fixtures with real components, each started once per run; stable ids of parametrized tests."""
 
+from pathlib import Path
+
+import pytest
+
 pytest_plugins = ["tests.recordings", "tests.cassandra_node", "tests.spark_session"]
 
 
@@ -10,3 +14,13 @@ def pytest_make_parametrize_id(val: object) -> str | None:
     refuses to run a session whose workers do not hold the same tests.
     """
     return f"{len(val)}_bytes" if isinstance(val, bytes) else None
+
+
+@pytest.fixture
+def strangers(tmp_path: Path) -> Path:
+    """A folder with packages and modules that are named like ours and fail when imported."""
+    folder = tmp_path / "strangers"
+    for name in ("api/__init__.py", "models/__init__.py", "muvr/__init__.py", "schemas.py"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f"raise RuntimeError('{name} of the folder it runs in')\n")
+    return folder

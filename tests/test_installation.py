@@ -52,6 +52,19 @@ def test_make_recovers_from_an_environment_without_pip(tmp_path: Path):
     assert kept.exists()
 
 
+def test_make_clean_removes_the_environment_and_no_data(tmp_path: Path):
+    shutil.copy(CHECKOUT / "Makefile", tmp_path)
+    for name in (".venv/bin", "build/node"):
+        (tmp_path / name).mkdir(parents=True)
+    subprocess.run(["make", "clean"], cwd=tmp_path, check=True)
+    assert not (tmp_path / ".venv").exists()
+    assert (tmp_path / "build" / "node").exists()
+    shown = subprocess.run(
+        ["make", "help"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "make clean" in shown.stdout
+
+
 def test_command_starts_in_a_folder_with_a_space(tmp_path: Path):
     python = program(tmp_path / "a b" / "python", "#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
     text = runpy.run_path(str(CHECKOUT / "locks" / "link.py"))["command_text"](str(python))

@@ -1,5 +1,6 @@
 """`muvr demo`: the pipeline, the figures with their floors, and the next steps."""
 
+import shlex
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -178,14 +179,15 @@ def _next_steps(context: CommandContext) -> list[str]:
     url = Service(context.config, context.conf_path).url
     folder = context.config.paths.reports
     password = demo_password(context.config.paths.secrets)
+    movement, sessions = f"@{folder / 'movement.cbor'}", f"{url}/v1/sessions?limit=1"
     return [
         "",
         "Try next, after `make up`:",
         f"  TOKEN=$(curl -s {url}/v1/auth/token -d username={username('01')} "
         f'-d password={password} | sed \'s/.*"access_token":"\\([^"]*\\).*/\\1/\')',
         f'  curl -s {url}/v1/classify -H "Authorization: Bearer $TOKEN" '
-        f"-H 'Content-Type: application/cbor' --data-binary @{folder / 'movement.cbor'}",
-        f'  curl -s {url}/v1/sessions?limit=1 -H "Authorization: Bearer $TOKEN"',
+        f"-H 'Content-Type: application/cbor' --data-binary {shlex.quote(movement)}",
+        f'  curl -s {shlex.quote(sessions)} -H "Authorization: Bearer $TOKEN"',
         f"The page is at {url}/ and the documentation at {url}/docs. `make down` stops both.",
         f"The figures are in {folder / 'demo.json'}.",
     ]

@@ -13,6 +13,7 @@ from examples.client import Client
 from muvr.demo.people import DemoSession
 from muvr.importing import connect
 from schemas.progress import Progress
+from store.secret_file import write_new
 
 WHEN_NAME_TAKEN = (
     "Put that one into the file demo-password of paths.secrets, or run the demo on an empty node: "
@@ -52,8 +53,7 @@ def demo_password(secrets_folder: Path) -> str:
     path = secrets_folder / "demo-password"
     if not path.exists():
         secrets_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(18))
+        write_new(path, secrets.token_urlsafe(18).encode())
     return path.read_text()
 
 

@@ -24,6 +24,8 @@ class Refresh:
         changed: people who are read again, each with the months that may hold their rows.
         version: the folder that is written.
         placeholders: what stands for names in the tables' expressions.
+        key: of the pseudonyms.
+        database_id: of the database that is read.
     """
 
     spark: SparkSession
@@ -34,6 +36,7 @@ class Refresh:
     version: str
     placeholders: Mapping[str, str]
     key: bytes
+    database_id: str
 
 
 def file_url(path: Path) -> str:

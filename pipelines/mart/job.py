@@ -91,6 +91,7 @@ def _publish(refresh: Refresh, run: Run, rows: Mapping[str, int]) -> None:
             layout=layout_digest(),
             key_id=key_id(refresh.key),
             rows=rows,
+            database_id=refresh.database_id,
         )
     )
 
@@ -103,7 +104,10 @@ def _plan(job: Job, *, everybody: bool) -> Refresh:
     with run.step("changes"):
         key = pseudonym_key(job.config.paths.secrets)
         folder = MartFolder(job.config.paths.mart)
-        before = None if everybody else _reusable_version(folder, key, run.started_at)
+        database_id = _database_id(job)
+        before = None
+        if not everybody:
+            before = _reusable_version(folder, key, database_id, run.started_at)
         changed: Mapping[UUID, Sequence[str]] = {}
         if before is not None:
             changed = asyncio.run(_changed(job.database, before.read_until, run.started_at))
@@ -121,6 +125,7 @@ def _plan(job: Job, *, everybody: bool) -> Refresh:
                 "zones": _sql_list(_zones(spark)),
             },
             key=key,
+            database_id=database_id,
         )
 
 
@@ -134,13 +139,26 @@ async def _changed(
     return dict(zip(people, months, strict=True))
 
 
-def _reusable_version(folder: MartFolder, key: bytes, now: datetime) -> Manifest | None:
+def _database_id(job: Job) -> str:
+    """An id of the keyspace: that of one of its tables, which is a new one wherever it is made.
+
+    A restored database has another one as well: the mart may hold people who are not in it.
+    """
+    cql = "SELECT id FROM system_schema.tables WHERE keyspace_name = ? AND table_name = 'users'"
+    [table] = job.database.execute(cql, (job.keyspace,))
+    return str(table.id)
+
+
+def _reusable_version(
+    folder: MartFolder, key: bytes, database_id: str, now: datetime
+) -> Manifest | None:
     """The version that may be copied from."""
     try:
         manifest = folder.manifest()
     except NoMart:
         return None
-    same = (manifest.layout, manifest.key_id) == (layout_digest(), key_id(key))
+    made_of = (manifest.layout, manifest.key_id, manifest.database_id)
+    same = made_of == (layout_digest(), key_id(key), database_id)
     return manifest if same and now - manifest.read_until < CHANGES_KEPT else None
 
 

@@ -88,7 +88,9 @@ def parsed(spark: SparkSession, sql: str) -> Any:
 def _plain(value: Any) -> Any:
     """A value as `store.mart.plain` gives it, with structs as mappings."""
     if isinstance(value, Row):
-        return {name: _plain(item) for name, item in value.asDict().items()}
+        value = value.asDict()
+    if isinstance(value, dict):
+        return plain({key: _plain(item) for key, item in value.items()})
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return plain(value)

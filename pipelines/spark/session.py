@@ -61,6 +61,8 @@ def _cluster(config: Config) -> dict[str, str]:
             "spark.driver.host": "127.0.0.1",
             # workers import our rooms from the same files, whatever folder the driver runs in
             "spark.executorEnv.PYTHONPATH": str(CHECKOUT),
+            # without it that folder comes first, and a package `api` or `models` of it is imported
+            "spark.executorEnv.PYTHONSAFEPATH": "1",
         }
     executors = config.spark.executors
     each = -(-config.spark.cores // executors)

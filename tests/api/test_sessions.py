@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 from uuid import uuid4
 
 import numpy as np
@@ -244,7 +246,7 @@ def test_a_completion_list_over_the_journal_limit_is_413(phone: Phone) -> None:
 
 
 def test_long_completion_lists_require_authentication_and_are_read_in_turn(
-    phone: Phone, service: RunningService
+    phone: Phone, service: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     phone.open()
     with service.client() as nobody:
@@ -262,11 +264,20 @@ def test_long_completion_lists_require_authentication_and_are_read_in_turn(
         for _ in range(MAX_CONCURRENT_BODIES):
             places.release()
 
+    asked = threading.Event()
+    acquire = places.acquire
+
+    async def noted() -> Literal[True]:
+        asked.set()
+        return await acquire()
+
     service.run(take_all())
+    monkeypatch.setattr(places, "acquire", noted)
     try:
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(phone.complete, sparse(400_000, sha(body)))
-            time.sleep(0.5)
+            assert asked.wait(30)
+            time.sleep(0.1)
             assert not waiting.done()
             service.run(give_back())
             assert waiting.result(30).status_code == 200

@@ -1,5 +1,6 @@
 """`muvr demo` stops everything it started, however it ends."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from examples.client import RequestRefused, TryLater
 from muvr import importing
 from muvr.context import CommandContext
 from muvr.demo import command
-from muvr.demo.sending import connect_people
+from muvr.demo.sending import connect_people, demo_password
 from muvr.service import Service, ServiceFailed
 from muvr.terminal import Terminal
 from schemas.config import Cassandra, Config, Paths
@@ -98,6 +99,36 @@ def test_people_of_the_demo_with_another_password_are_refused_with_the_next_step
     monkeypatch.setattr(importing, "Client", lambda _: served_by(answer))
     with pytest.raises(NameTaken, match=r"'spar-01' .* demo-password"):
         connect_people("", ["01"], "a new password")
+
+
+def test_password_of_the_demo_is_written_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk: an empty file would be the password of every later demo."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("os.fsync", full)
+        disk.setattr(Path, "write_text", full)
+        with pytest.raises(OSError, match="No space"):
+            demo_password(tmp_path)
+    password = demo_password(tmp_path)
+    assert len(password) == 24
+    assert demo_password(tmp_path) == password
+    assert [path.name for path in tmp_path.iterdir()] == ["demo-password"]
+    assert (tmp_path / "demo-password").stat().st_mode & 0o777 == 0o600
+
+
+def test_next_steps_of_the_demo_are_words_of_the_shell(tmp_path: Path) -> None:
+    """A path may hold spaces, and a `?` names files to the shell."""
+    paths = Paths(secrets=tmp_path / "secrets", reports=tmp_path / "my reports")
+    context = CommandContext(Config(paths=paths), tmp_path / "conf.yaml", Terminal())
+    lines = [line for line in command._next_steps(context) if "curl" in line]
+    assert len(lines) == 3
+    assert f"@{tmp_path}/my reports/movement.cbor" in shlex.split(lines[1])
+    assert " 'http://127.0.0.1:8080/v1/sessions?limit=1' " in lines[2]
 
 
 def test_ctrl_c_during_the_pipeline_stops_the_service_and_the_node(

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import yaml
 
 from muvr import jobs, schedule
 from muvr.context import CommandContext
@@ -300,6 +302,25 @@ def test_a_rerun_of_a_full_run_is_a_full_run(run: JobRun):
 def test_listing_jobs_without_runs_prints_a_message(conf: Path, capsys: pytest.CaptureFixture[str]):
     jobs.list_jobs("week", conf=conf)
     assert capsys.readouterr().out == "No run of week yet.\n"
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_process_of_the_scheduler_is_this_checkouts_and_prints_the_same_way(
+    context: CommandContext, strangers: Path, *, as_json: bool
+):
+    (context.conf_path).write_text(
+        yaml.safe_dump(
+            {
+                "cassandra": context.config.cassandra.model_dump(mode="json"),
+                "schedule": {"jobs": dict.fromkeys(context.config.schedule.jobs, "")},
+            }
+        )
+    )
+    started = replace(context, terminal=Terminal(as_json=as_json))
+    done = subprocess.run(
+        schedule._child_command(started), cwd=strangers, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == ("[]\n" if as_json else "Nothing is due.\n"), done.stderr
 
 
 def test_second_scheduler_of_a_machine_trains_nothing_meanwhile(

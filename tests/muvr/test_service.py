@@ -1,17 +1,25 @@
 """The pid file of the background service, also when it names another process."""
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import psutil
 import pytest
+import yaml
 
+from muvr import run
 from muvr.service import Service, ServiceFailed
+from schemas.config import Cassandra
 from schemas.config_file import load_config
 from schemas.progress import NoProgress
+from tests.cassandra_node import free_ports
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SLEEP = "import time; print(flush=True); time.sleep(60)"
@@ -64,6 +72,29 @@ def recorded(tmp_path: Path) -> Iterator[int]:
         running.kill()
 
 
+@contextmanager
+def answering(answers: dict[str, object]) -> Generator[int]:
+    """The port of a server that gives each path's JSON."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(answers[self.path]).encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 def test_service_is_found_with_an_empty_path(
     service: Service, tmp_path: Path, recorded: int, monkeypatch: pytest.MonkeyPatch
 ):
@@ -105,6 +136,59 @@ def test_pid_file_that_names_no_live_process_needs_nothing(
 def test_process_that_holds_the_pid_file_needs_nothing(service: Service, recorded: int):
     assert service.status().pid == recorded
     assert service.unheld() == ""
+
+
+# It was started as a process of its own, which outlives the command, and is stopped by its id.
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+def test_service_starts_in_a_folder_whose_packages_have_the_same_names(
+    keyspace: Cassandra, strangers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    [port] = free_ports(1)
+    there = {"contact_points": ["127.0.0.1"], "port": keyspace.port, "keyspace": keyspace.keyspace}
+    conf = tmp_path / "conf.yaml"
+    conf.write_text(yaml.safe_dump({"cassandra": there, "api": {"port": port}}))
+    service = Service(load_config(conf), conf)
+    monkeypatch.chdir(strangers)
+    service.start(NoProgress())
+    try:
+        assert service.status().ready
+        assert service.other_release() == "", "it was just started"
+    finally:
+        service.stop()
+
+
+@pytest.mark.parametrize(
+    ("serves", "here", "is_other"),
+    [("aaaa", "bbbb", True), ("aaaa", "aaaa", False), ("", "bbbb", False), ("aaaa", "", False)],
+)
+def test_up_says_that_another_release_serves_where_both_are_known(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    serves: str,
+    here: str,
+    is_other: bool,
+):
+    monkeypatch.setattr("api.health.commit_of", lambda _: here)
+    monkeypatch.setattr(run, "start_all", lambda *_: None)  # it runs already
+    with answering({"/version": {"commit": serves}}) as port:
+        conf = tmp_path / "conf.yaml"
+        conf.write_text(yaml.safe_dump({"api": {"port": port}}))
+        run.up(conf=conf)
+        said = capsys.readouterr().out
+        run.up(conf=conf, as_json=True)
+    assert ("commit aaaa, and this checkout is at bbbb" in said) == is_other
+    assert ("muvr down, then muvr up" in said) == is_other
+    next_step = json.loads(capsys.readouterr().out)["next_step"]
+    assert next_step in said
+    assert bool(next_step) == is_other
+
+
+def test_release_of_a_service_that_does_not_answer_is_unknown(service: Service, tmp_path: Path):
+    [port] = free_ports(1)
+    (tmp_path / "conf.yaml").write_text(f"api: {{port: {port}}}")
+    config = load_config(tmp_path / "conf.yaml")
+    assert Service(config, tmp_path / "conf.yaml").other_release() == ""
 
 
 def test_an_interrupted_start_leaves_no_process_or_pid_file(

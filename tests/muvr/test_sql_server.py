@@ -93,6 +93,23 @@ def beeline(port: int, statements: list[str], settings: str = "") -> str:
     return done.stdout
 
 
+def test_beeline_of_the_guide_runs_where_no_java_is_installed(
+    served: tuple[int, psutil.Process], tmp_path: Path
+):
+    [command] = re.findall(r"```\n([^`]*beeline\.BeeLine[^`]*)```", GUIDE.read_text())
+    here = command.replace(".venv/bin/python", sys.executable).replace(":10000/", f":{served[0]}/")
+    done = subprocess.run(
+        ["/bin/sh", "-c", here],
+        cwd=CHECKOUT,
+        env={**os.environ, "PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert re.search(r"^\| 2 +\|$", done.stdout, re.MULTILINE), done.stderr
+
+
 def test_a_jdbc_client_can_read_only_the_mart(served: tuple[int, psutil.Process]):
     port, process = served
     literal = [f"SELECT '{text}' AS it" for text in LITERAL]

@@ -1,8 +1,10 @@
 """The mart on Spark over Cassandra: full refresh, refresh of changed users, and erasure."""
 
 import asyncio
+import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from schemas.times import us_of
 from store.database import Database, Statement
 from store.dead_letters import DeadLetter, DeadLetters
 from store.live_runs import LiveRuns
-from store.mart import MartFolder, pseudonym, pseudonym_key
+from store.mart import MANIFEST, MartFolder, pseudonym, pseudonym_key
 from store.mart_query import query_duckdb
 from store.records import records_in
 from tests.ingest.test_deviations import START, Gym, new_id, one_of_each
@@ -204,6 +206,19 @@ def test_decimals_are_numbers_on_both_engines(world, spark):
     assert [type(value) for value in (*duck, *other)] == [float] * 4
 
 
+def test_numbers_that_json_does_not_have_are_none_on_both_engines(world, spark):
+    config, _, _ = world
+    folder = MartFolder(config.paths.mart)
+    numbers = "VALUES (CAST('NaN' AS DOUBLE)), (-CAST('Infinity' AS DOUBLE))"
+    query = f"SELECT max(n) AS none, min(n) AS least, array_agg(n) AS both FROM ({numbers}) t(n)"
+    duck = query_duckdb(folder, query, LIMITS)
+    other = query_spark(spark, folder, query, LIMITS)
+    assert duck.rows == other.rows == [(None, None, [None, None])]
+    nested = "'{\"a\": {\"share\": NaN}}', 'MAP<STRING, STRUCT<share: DOUBLE>>'"
+    [[by_name]] = query_spark(spark, folder, f"SELECT from_json({nested}) AS by", LIMITS).rows
+    assert by_name == {"a": {"share": None}}
+
+
 def test_prediction_is_compared_with_the_set_it_overlaps_most():
     (question,) = [question for question in questions() if "right_share" in question]
     at = datetime(2026, 1, 1, tzinfo=UTC)
@@ -278,6 +293,29 @@ def test_refresh_reads_changed_users_and_removes_erased_ones(world):
     after = {path.name for path in config.paths.mart.iterdir()}
     assert len(after) == len(before) == 2
     assert after & before == {"manifest.json"}
+
+
+def test_version_of_another_database_is_not_copied_from(world):
+    """As after a restore into a new node: people who exist nowhere else would stay for ever."""
+    config, database, _ = world
+    folder = MartFolder(config.paths.mart)
+    before = folder.manifest()
+    cql = "SELECT id FROM system_schema.tables WHERE keyspace_name = ? AND table_name = 'users'"
+    [users] = database.execute(cql, (config.cassandra.keyspace,))
+    assert before.database_id == str(users.id)
+
+    folder.publish(replace(before, database_id=str(RUN)))
+    assert refresh_mart(config, clock=later(42)).metrics["read"] == "all"
+    assert folder.manifest().database_id == before.database_id
+
+    text = (folder.path / MANIFEST).read_text()
+    fields = json.loads(text)
+    del fields["database_id"]  # as earlier releases wrote it
+    (folder.path / MANIFEST).write_text(json.dumps(fields))
+    key = pseudonym_key(config.paths.secrets)
+    assert mart._reusable_version(folder, key, before.database_id, NOW) is None
+    (folder.path / MANIFEST).write_text(text)
+    assert mart._reusable_version(folder, key, before.database_id, NOW) is not None
 
 
 def test_mart_is_not_replaced_by_rows_written_to_another_machine(world, monkeypatch):

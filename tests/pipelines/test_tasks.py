@@ -5,6 +5,7 @@ import time
 from collections import defaultdict
 
 import pytest
+from pyspark import StatusTracker
 from pyspark.sql import SparkSession
 
 from pipelines.lifecycle.job import open_job
@@ -23,6 +24,22 @@ class Heard:
     def step(self, what: str, done: int, total: int | None = None) -> None:
         """Record it."""
         self.said[what].append((done, total))
+
+
+class Looks:
+    """Counts how often the progress was looked at: nothing is heard before the first time."""
+
+    def __init__(self) -> None:
+        self._looked = threading.Semaphore(0)
+
+    def note(self) -> None:
+        """Called at the begin of each."""
+        self._looked.release()
+
+    def wait_for_two(self) -> None:
+        """When the second begins, the first is over."""
+        for _ in range(2):
+            assert self._looked.acquire(timeout=30)
 
 
 def a_while(number: int) -> int:
@@ -53,9 +70,17 @@ def test_job_without_spark_reports_no_spark_progress(
     spark: SparkSession, spark_config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks, "EVERY_S", 0.01)
+    looks = Looks()
+    update = tasks.TaskCounts.update
+
+    def noted(counts: tasks.TaskCounts, tracker: StatusTracker) -> tuple[int, int]:
+        looks.note()
+        return update(counts, tracker)
+
+    monkeypatch.setattr(tasks.TaskCounts, "update", noted)
     heard = Heard()
     with open_job(spark_config, "idle", {}, progress=heard):
-        time.sleep(0.1)
+        looks.wait_for_two()
     assert heard.said == {}
 
 
@@ -67,13 +92,19 @@ def test_task_progress_tolerates_a_spark_context_that_is_starting(
     class Starting:
         """Like pyspark's context in its first seconds."""
 
+        @property
+        def _jsc(self) -> None:
+            looks.note()
+            raise AttributeError("_jsc")
+
         def statusTracker(self) -> None:
             raise AttributeError("_jsc")
 
+    looks = Looks()
     failed: list[object] = []
     monkeypatch.setattr(threading, "excepthook", failed.append)
     monkeypatch.setattr(tasks.SparkContext, "_active_spark_context", Starting())
     monkeypatch.setattr(tasks, "EVERY_S", 0.01)
     with tasks.task_progress("a job", Heard()):
-        time.sleep(0.1)
+        looks.wait_for_two()
     assert failed == []

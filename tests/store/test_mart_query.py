@@ -1,6 +1,7 @@
 """DuckDB over a small mart: answers, limits and isolation."""
 
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -52,6 +53,28 @@ def test_answer_carries_as_of_and_whether_rows_were_truncated(folder: MartFolder
     assert counted.as_of == AS_OF
     many = query_duckdb(folder, "SELECT a.* FROM sets a, ranks b", LIMITS)
     assert (len(many.rows), many.more) == (3, True)
+
+
+def test_values_that_json_does_not_have_are_none_or_text(folder: MartFolder):
+    query = (
+        "SELECT 'nan'::DOUBLE, '-inf'::FLOAT, ['inf'::DOUBLE, 1.5], [0, 'nan'::DOUBLE]::DOUBLE[2], "
+        "{'share': 'nan'::DOUBLE}, map([DATE '2026-11-21'], ['nan'::DOUBLE])"
+    )
+    [row] = query_duckdb(folder, query, LIMITS).rows
+    assert row == (None, None, [None, 1.5], [0, None], {"share": None}, {"2026-11-21": None})
+
+
+def test_now_is_in_utc_like_the_times_of_the_mart(
+    folder: MartFolder, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        [[now]] = query_duckdb(folder, "SELECT now()::TIMESTAMP", LIMITS).rows
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert abs(datetime.now(UTC) - now.replace(tzinfo=UTC)) < timedelta(minutes=5)
 
 
 EVIL = (
