@@ -6,10 +6,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
 from muvr.service import Service, ServiceFailed
+from schemas.config import Api, Config
 from schemas.config_file import load_config
 from schemas.progress import NoProgress
 
@@ -62,6 +64,12 @@ def recorded(tmp_path: Path) -> Iterator[int]:
         running.stdout.readline()
         yield running.pid
         running.kill()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_url_of_the_service_leads_to_its_host_and_port(tmp_path: Path, host: str):
+    url = httpx.URL(Service(Config(api=Api(host=host, port=8081)), tmp_path / "conf.yaml").url)
+    assert (url.host, url.port) == (host, 8081)
 
 
 def test_service_is_found_with_an_empty_path(
