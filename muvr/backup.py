@@ -99,7 +99,7 @@ def make_folder(folder: Path) -> None:
         BadInput: why.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as problem:
         raise BadInput(
             f"{folder} cannot be made: {problem.strerror}. Name a folder that can be written",

@@ -105,11 +105,11 @@ def _draft_of(folder: Path) -> Generator[Path]:
     Drafts of earlier backups that were killed are removed first: they hold data of users who may
     have been erased since, and take the room of the next backup.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     _remove_old_drafts(folder.parent)
     draft = folder.with_name(f".{folder.name}{DRAFT_SUFFIX}")
     shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir()
+    draft.mkdir(mode=0o700)  # people's data, for no other account to read
     try:
         yield draft
         os.replace(draft, folder)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -102,6 +103,8 @@ def test_a_backup_is_restored_into_an_empty_node_without_erased_users(
     assert not links, "no snapshots are left"
     assert json.loads((backups / LEDGER).read_text()).keys() == {str(people["cleo"])}
 
+    for place in (fresh_node.folders.root, backups, folder):
+        assert stat.S_IMODE(place.stat().st_mode) == 0o700, "for no other account to read"
     with pytest.raises(BadBackup, match="not empty"):
         restore(folder, conf=conf, as_json=True)
 
