@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import IO
 
-from schemas.errors import FolderInUse
+from schemas.errors import FolderInUse, NodeFailed
 from store.file_lock import lock_soon, try_lock
 from store.node.folders import Folders
 
@@ -79,6 +79,22 @@ def read_record(folders: Folders) -> NodeRecord | None:
         return NodeRecord(**json.loads(folders.record.read_text()))
     except (FileNotFoundError, ValueError, TypeError):
         return None
+
+
+def require_restored(folders: Folders) -> None:
+    """Refuse a folder into which a restore was interrupted, or is under way.
+
+    Raises:
+        NodeFailed: it was; some tables may be missing, and erased users may be back.
+    """
+    # not Path.exists: the service may run under an account that must not look into the folder
+    if os.path.exists(folders.unfinished_restore):
+        raise NodeFailed(
+            f"A restore into {folders.root} was interrupted: users who were erased may be back in "
+            "it, and others may be missing.",
+            next_step="`muvr down` if the node runs, then restore again into a new folder: "
+            "MUVR_PATHS__DATA=… muvr restore …",
+        )
 
 
 def _close_to_others(folders: Folders) -> None:
