@@ -7,9 +7,10 @@ loopback only.
 """
 
 import os
+import re
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -27,6 +28,7 @@ LIVE_KEYS = 2
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _DEV = "dev"
 _CURSOR_KEY = "cursor.key"
+_MADE_AT = "k%Y%m%d%H%M%S"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,8 @@ def rotate(folder: Path, now: datetime, *, revoke_others: bool = False) -> str:
 
     Args:
         folder: where the keys are.
-        now: part of the key's name.
+        now: part of the key's name. Where the newest key bears a later time, as it was made while
+            the clock was ahead, the new one is named a second after that: it has to sort last.
         revoke_others: trust no other key any more, for a key that was stolen. All users have to log
             in again.
 
@@ -118,11 +121,23 @@ def rotate(folder: Path, now: datetime, *, revoke_others: bool = False) -> str:
         the new key's kid.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    kid = f"k{now:%Y%m%d%H%M%S}-{secrets.token_hex(3)}"  # sorts after `dev…` and by time
+    before = _key_files(folder)
+    made_at = max([now, *(made + timedelta(seconds=1) for made in _times(before))])
+    kid = f"{made_at:{_MADE_AT}}-{secrets.token_hex(3)}"  # sorts after `dev…` and by time
     write_new(folder / f"token-{kid}.pem", _pem(Ed25519PrivateKey.generate()))
-    for path in _key_files(folder)[: -1 if revoke_others else -LIVE_KEYS]:
+    for path in before if revoke_others else before[: 1 - LIVE_KEYS]:
         path.unlink(missing_ok=True)
     return kid
+
+
+def _times(files: list[Path]) -> list[datetime]:
+    """When keys were made, by their names; a development key's name has no time."""
+    stamps = [_kid(path).partition("-")[0] for path in files]
+    return [
+        datetime.strptime(stamp, _MADE_AT).replace(tzinfo=UTC)
+        for stamp in stamps
+        if re.fullmatch(r"k\d{14}", stamp)
+    ]
 
 
 def _key_files(folder: Path) -> list[Path]:

@@ -17,6 +17,8 @@ from api.pid_file import PID_FILE, held_pid_file
 from schemas.config import Config
 from schemas.config_file import load_config
 from schemas.errors import BadConfig, MuvrError
+from store.node.folders import Folders
+from store.node.owner import require_restored
 
 CONFIG_PATH = "MUVR_CONFIG_PATH"
 SHUTDOWN_TIMEOUT_S = 10
@@ -108,6 +110,7 @@ def _prepare(config: Config, config_path: Path) -> None:
 
     Raises:
         BadConfig: a development key for an address that others can reach.
+        NodeFailed: a restore into the embedded node was interrupted, or is under way.
     """
     from api.keys import load_keys
 
@@ -117,6 +120,8 @@ def _prepare(config: Config, config_path: Path) -> None:
     ) in BLAS_THREAD_VARIABLES:  # numpy reads them when it is first imported, with the application
         os.environ.setdefault(name, "1")
     load_keys(config.paths.secrets, config.api.host)
+    if config.cassandra.own_node:
+        require_restored(Folders(config.paths.data.absolute()))
     if config.api.workers > 1:  # workers add up their metrics in files
         folder = config.paths.run / "metrics"
         shutil.rmtree(folder, ignore_errors=True)

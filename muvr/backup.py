@@ -27,6 +27,7 @@ from store.migrate import FOLDER
 from store.node.snapshot import (
     MANIFEST,
     Backup,
+    end_restore,
     make_backup,
     read_backup,
     restore_files,
@@ -99,7 +100,7 @@ def make_folder(folder: Path) -> None:
         BadInput: why.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as problem:
         raise BadInput(
             f"{folder} cannot be made: {problem.strerror}. Name a folder that can be written",
@@ -177,7 +178,7 @@ def _fill(context: CommandContext, folder: Path, saved: Backup) -> None:
     with context.terminal as terminal:  # the node starts again: a new step of the same name
         _stop(context)
         restore_files(context.node, folder, saved, ids, terminal)
-        context.node.start(terminal)
+        context.node.start(terminal, restoring=True)
 
 
 def _require_empty(context: CommandContext, filled: Set[str]) -> None:
@@ -201,13 +202,17 @@ def _stop(context: CommandContext) -> None:
 
 
 def _erase_again(context: CommandContext, users: Sequence[UUID]) -> None:
-    """Erase users; if this is interrupted, the service's sweep erases the others."""
+    """Erase users; if this is interrupted, the service's sweep erases the others.
+
+    Before all of them are announced it would not: until then the node does not start again.
+    """
     announced_at = server_time()
 
     async def erase_all(database: Database) -> None:
         """Announce all erasures, then erase one user after the other, with progress."""
         for user_id in users:
             await announce_erasure(database, user_id, announced_at)
+        end_restore(context.node)
         for number, user_id in enumerate(users, start=1):
             await erase_user(database, user_id, server_time(), announced_at=announced_at)
             context.terminal.step("erasing again", number, len(users))

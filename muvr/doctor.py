@@ -71,9 +71,17 @@ def _safely(
         return check(context)
     except MuvrError as problem:
         return Finding(what, ok=False, says=problem.message, next_step=problem.next_step)
-    except PermissionError as problem:
-        says = f"{problem.strerror}: {problem.filename}"
-        return Finding(what, ok=False, says=says, next_step="give this user the right to read it")
+    except OSError as problem:
+        denied = isinstance(problem, PermissionError)
+        next_step = "give this user the right to read it" if denied else "look at that file or disk"
+        return Finding(what, ok=False, says=_said(problem), next_step=next_step)
+
+
+def _said(problem: OSError) -> str:
+    """What the system says, and of which file."""
+    if problem.filename is None:
+        return str(problem)
+    return f"{problem.strerror}: {problem.filename}"
 
 
 def _java(context: CommandContext) -> Finding:

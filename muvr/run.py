@@ -10,6 +10,7 @@ from muvr.doctor import run_checks
 from muvr.options import AsJson, Conf
 from muvr.service import Service
 from schemas.errors import BadInput, MuvrError
+from store.node.owner import require_restored
 from store.overview import MAX_COUNT, Overview, read_overview, shown
 from store.roles import grants
 
@@ -37,13 +38,15 @@ def start_all(context: CommandContext, started: Started) -> None:
             undone.
 
     Raises:
-        NodeFailed: a node does not start, or runs without the roles that are configured.
+        NodeFailed: a node does not start, or runs without the roles that are configured, or with
+            the files of a restore that was interrupted.
     """
     service = Service(context.config, context.conf_path)
     embedded = context.config.cassandra.own_node
     own_node = embedded and not context.node.status().ready
     if embedded and not own_node:
         context.node.require_roles()
+        require_restored(context.node.folders)
     own_service = not service.status().running
     with context.terminal as terminal:
         if own_node:

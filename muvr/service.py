@@ -51,7 +51,7 @@ class Service:
         self._pid_file = config.paths.run / PID_FILE
         self._log = config.paths.run / "service.log"
         self._address = (config.api.host, config.api.port)
-        self.url = f"http://{config.api.host}:{config.api.port}"
+        self.url = http_url(config.api.host, config.api.port)
 
     def start(self, progress: Progress) -> None:
         """Start in the background and wait until it is ready; nothing to do when it runs.
@@ -202,6 +202,15 @@ class Service:
         text = self._log.read_text(errors="replace")
         lines = [line for line in text.splitlines() if line.strip()]
         return " | ".join(lines[-3:]) or f"see {self._log}"
+
+
+def http_url(host: str, port: int) -> str:
+    """The URL of a service on a host, given by name or address.
+
+    >>> http_url("127.0.0.1", 8080), http_url("::1", 8080)
+    ('http://127.0.0.1:8080', 'http://[::1]:8080')
+    """
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

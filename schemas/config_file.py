@@ -47,7 +47,8 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Con
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        values: Any = yaml.safe_load(path.read_text()) or {}
+        # as bytes: YAML says itself how it is encoded, whatever the locale
+        values: Any = yaml.safe_load(path.read_bytes()) or {}
     except (OSError, yaml.YAMLError) as problem:
         raise BadConfig(f"{path} cannot be read: {problem}", field=str(path)) from problem
     if not isinstance(values, dict) or not all(isinstance(v, dict) for v in values.values()):

@@ -23,6 +23,8 @@ CIPHERS = (
     "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
     "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
 )
+LOGIN = "spark.cassandra.auth."
+"""How the names of the options begin that hold the login at Cassandra."""
 LOGGING = Path(__file__).resolve().with_name("log4j2.properties")
 
 
@@ -37,8 +39,19 @@ def spark_session(config: Config) -> SparkSession:
     os.environ["PYSPARK_PYTHON"] = workers_python(config)
     if config.spark.master.startswith("local"):
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    settings = SparkConf().setAppName("muvr").setAll(list(options(config).items()))
-    return SparkSession(SparkContext.getOrCreate(settings))
+    every = options(config)
+    # every setting that the JVM starts with is on its command line, which all accounts can read
+    _start_java({name: value for name, value in every.items() if not name.startswith(LOGIN)})
+    return SparkSession(SparkContext.getOrCreate(_settings(every)))
+
+
+def _start_java(started_with: dict[str, str]) -> None:
+    """Start Spark's JVM, unless this process has one; the context may get further settings."""
+    SparkContext._ensure_initialized(conf=_settings(started_with))
+
+
+def _settings(values: dict[str, str]) -> SparkConf:
+    return SparkConf().setAppName("muvr").setAll(list(values.items()))
 
 
 def workers_python(config: Config) -> str:

@@ -41,6 +41,11 @@ class Folders:
         return self.root / "node.json"
 
     @property
+    def unfinished_restore(self) -> Path:
+        """There from before the first file is put back until every erased user is announced."""
+        return self.root / "restore-unfinished"
+
+    @property
     def lock(self) -> Path:
         """Held by the running node as long as it lives."""
         return self.root / "owner.lock"

@@ -7,11 +7,11 @@ releases it when the last holder ends, so it is right after kill -9 and with reu
 import json
 import os
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import IO
 
-from schemas.errors import FolderInUse
+from schemas.errors import FolderInUse, NodeFailed
 from store.file_lock import lock_soon, try_lock
 from store.node.folders import Folders
 
@@ -32,8 +32,10 @@ def acquire(folders: Folders) -> IO[bytes]:
         FolderInUse: another node uses it, or is being started or stopped, or it is another user's.
     """
     with _of_this_user(folders):
-        folders.root.mkdir(parents=True, exist_ok=True)
+        folders.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         if file := lock_soon(folders.lock):
+            # by now it is ours: earlier releases left people's data readable to every account
+            _close_to_others(folders)
             folders.record.unlink(missing_ok=True)
             return file
     record = read_record(folders)
@@ -53,8 +55,9 @@ def is_owned(folders: Folders) -> bool:
     with _of_this_user(folders):
         if not folders.lock.exists():
             return False
-        with folders.lock.open("ab") as file:
-            return not try_lock(file)
+        # for reading only: also on a disk that became read-only, a node is found and stopped
+        with folders.lock.open("rb") as file:
+            return not try_lock(file, shared=True)
 
 
 def write_record(folders: Folders, record: NodeRecord) -> None:
@@ -76,6 +79,28 @@ def read_record(folders: Folders) -> NodeRecord | None:
         return NodeRecord(**json.loads(folders.record.read_text()))
     except (FileNotFoundError, ValueError, TypeError):
         return None
+
+
+def require_restored(folders: Folders) -> None:
+    """Refuse a folder into which a restore was interrupted, or is under way.
+
+    Raises:
+        NodeFailed: it was; some tables may be missing, and erased users may be back.
+    """
+    # not Path.exists: the service may run under an account that must not look into the folder
+    if os.path.exists(folders.unfinished_restore):
+        raise NodeFailed(
+            f"A restore into {folders.root} was interrupted: users who were erased may be back in "
+            "it, and others may be missing.",
+            next_step="`muvr down` if the node runs, then restore again into a new folder: "
+            "MUVR_PATHS__DATA=… muvr restore …",
+        )
+
+
+def _close_to_others(folders: Folders) -> None:
+    """Let only this account read a node's files, unless the folder is another account's."""
+    with suppress(PermissionError):  # who owns it lets us write there, and decides who may read
+        folders.root.chmod(0o700)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -21,7 +22,14 @@ from store.node.failure import explain_failure
 from store.node.files import LOOPBACK, has_roles, write_files
 from store.node.folders import Folders
 from store.node.jars import cassandra_jars, jar_of, version_of
-from store.node.owner import NodeRecord, acquire, is_owned, read_record, write_record
+from store.node.owner import (
+    NodeRecord,
+    acquire,
+    is_owned,
+    read_record,
+    require_restored,
+    write_record,
+)
 from store.node.preflight import MIB, check_disk, check_ports
 
 MAIN_CLASS = "org.apache.cassandra.service.CassandraDaemon"
@@ -71,20 +79,34 @@ class EmbeddedNode:
         self.folders = Folders(paths.data.absolute())
         self.paths = paths
 
-    def start(self, progress: Progress | None = None, *, within_s: float = 120.0) -> None:
+    def start(
+        self,
+        progress: Progress | None = None,
+        *,
+        within_s: float = 120.0,
+        restoring: bool = False,
+    ) -> None:
         """Start the node and wait until it answers CQL clients.
+
+        Args:
+            progress: reports the start.
+            within_s: seconds after which a node that does not answer is killed.
+            restoring: also where a restore is not finished, as the restore itself does.
 
         Raises:
             NoJava, BadJar: Java or a jar is missing.
             FolderInUse: another node uses the folder.
             PortBusy, DiskFull: a port is in use, or there is too little space.
-            NodeFailed: it died, or was not ready in time and was killed.
+            NodeFailed: it died, or was not ready in time and was killed; or a restore into its
+                folder was interrupted.
         """
         java = find_java()
         jars = cassandra_jars(self.paths.jars, progress)
         ours = False
         try:
             with acquire(self.folders) as lock:
+                if not restoring:
+                    require_restored(self.folders)
                 check_ports(self.config)
                 check_disk(self.folders.root)
                 ours = True
@@ -190,7 +212,8 @@ class EmbeddedNode:
         # The folder's lock is released a moment before the process ends and frees its ports.
         if not _wait_until(lambda: not is_owned(self.folders) and _is_gone(pid), within_s):
             return False
-        self.folders.record.unlink(missing_ok=True)
+        with suppress(OSError):  # a read-only disk keeps it; the lock is what counts
+            self.folders.record.unlink()
         return True
 
     def _pid(self) -> int:

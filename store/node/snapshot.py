@@ -105,11 +105,11 @@ def _draft_of(folder: Path) -> Generator[Path]:
     Drafts of earlier backups that were killed are removed first: they hold data of users who may
     have been erased since, and take the room of the next backup.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     _remove_old_drafts(folder.parent)
     draft = folder.with_name(f".{folder.name}{DRAFT_SUFFIX}")
     shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir()
+    draft.mkdir(mode=0o700)  # people's data, for no other account to read
     try:
         yield draft
         os.replace(draft, folder)
@@ -172,6 +172,8 @@ def restore_files(
 ) -> None:
     """Copy a checked backup's files beside the (empty) tables of a stopped node.
 
+    From then on the node starts only with `restoring`, until `end_restore`.
+
     Args:
         node: not running.
         folder: of the backup.
@@ -184,6 +186,7 @@ def restore_files(
     """
     if node.status().running:
         raise BadBackup("Files are put back into a stopped node only.")
+    _begin_restore(node)
     data = node.folders.root / "data" / node.config.keyspace
     for number, file in enumerate(backup.files, start=1):
         (progress or NoProgress()).step("putting files back", number, len(backup.files))
@@ -195,6 +198,19 @@ def restore_files(
         target = data / f"{table}-{table_ids[table].hex}"
         target.mkdir(parents=True, exist_ok=True)
         _copy(folder / file.path, target / Path(file.path).name)
+
+
+def end_restore(node: EmbeddedNode) -> None:
+    """Let the node start again: whoever was erased since the backup is announced as erased."""
+    node.folders.unfinished_restore.unlink(missing_ok=True)
+
+
+def _begin_restore(node: EmbeddedNode) -> None:
+    """Mark the folder, on the disk before any file: a half restored node must not serve."""
+    marker = node.folders.unfinished_restore
+    marker.touch()
+    for path in (marker, marker.parent):
+        _sync(path)
 
 
 def tables_on_disk(node: EmbeddedNode) -> set[str]:
@@ -264,7 +280,12 @@ def _write_manifest(made: Backup, folder: Path) -> None:
 def _copy(source: Path, target: Path) -> None:
     """Copy a file and sync it to disk."""
     shutil.copyfile(source, target)
-    handle = os.open(target, os.O_RDONLY)
+    _sync(target)
+
+
+def _sync(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -101,6 +101,19 @@ def test_a_token_of_the_previous_key_is_valid_until_the_second_rotation(tmp_path
     assert len(list(tmp_path.glob("token-*.pem"))) == 2
 
 
+@pytest.mark.parametrize("revoke_others", [False, True])
+def test_new_key_signs_although_the_clock_was_ahead_when_the_last_one_was_made(
+    tmp_path: Path, revoke_others: bool
+):
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    stolen = rotate(tmp_path, now + timedelta(days=400))
+    new = rotate(tmp_path, now, revoke_others=revoke_others)
+    keys = load_keys(tmp_path, "0.0.0.0")
+    assert keys.kid == new
+    assert set(keys.trusted) == ({new} if revoke_others else {stolen, new})
+    assert rotate(tmp_path, now) > new, "also within the same second"
+
+
 def test_rotation_with_revoke_others_invalidates_older_tokens_immediately(
     keyspace: Cassandra, tmp_path: Path, service: RunningService, person: Person
 ):

@@ -26,6 +26,7 @@ from schemas.layout import owner_of
 from store.champions import Champions
 from store.database import Database
 from store.models import Models, StoredModel
+from store.node.folders import Folders
 from store.pointers import Challenger
 from store.users import Users
 from tests.api.learned import learn, person_recordings, stored
@@ -272,4 +273,20 @@ def test_the_service_explains_why_it_does_not_start(
     output, _ = process.communicate(timeout=60)
     assert process.returncode == code
     assert says in output
+    assert "Traceback" not in output
+
+
+def test_the_node_of_an_interrupted_restore_is_not_served(conf: Path, tmp_path: Path):
+    """A restore that is killed may leave it running, and a supervisor starts the service."""
+    sections = json.loads(conf.read_text())
+    sections["paths"]["data"] = "node"
+    half = tmp_path / "conf.yaml"
+    half.write_text(json.dumps(sections))
+    marker = Folders(tmp_path / "node").unfinished_restore
+    marker.parent.mkdir()
+    marker.touch()
+    process = start(half)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "restore again into a new folder" in output
     assert "Traceback" not in output

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,10 +15,12 @@ import pytest
 from ingest.erasure import erase_user
 from muvr.backup import _count, _erase_again, backup, restore
 from muvr.erased_ledger import LEDGER
-from schemas.errors import BadBackup
+from muvr.run import up
+from schemas.errors import BadBackup, NodeFailed
 from store.connection import connect
 from store.database import Database
 from store.migrate import migrate
+from store.node.folders import Folders
 from store.node.process import EmbeddedNode
 from store.users import User, Users
 from tests.cassandra_node import own_node, quick_tables
@@ -100,6 +103,8 @@ def test_a_backup_is_restored_into_an_empty_node_without_erased_users(
     kept, folder = contents(database), Path(made["folder"])
     links = list(fresh_node.folders.root.glob("data/*/*/snapshots/*"))
     assert not links, "no snapshots are left"
+    for place in (fresh_node.folders.root, backups, folder):
+        assert stat.S_IMODE(place.stat().st_mode) == 0o700, "for no other account to read"
     assert json.loads((backups / LEDGER).read_text()).keys() == {str(people["cleo"])}
 
     with pytest.raises(BadBackup, match="not empty"):
@@ -125,6 +130,9 @@ def test_a_backup_is_restored_into_an_empty_node_without_erased_users(
             restore(folder, conf=empty_conf, as_json=True)
         assert not capsys.readouterr().err, "its files show that it is not empty: it is not started"
         empty.start()
+        empty.folders.unfinished_restore.touch()  # as after a restore that was killed
+        with pytest.raises(NodeFailed, match="interrupted.*muvr down.*into a new folder"):
+            up(conf=empty_conf)
         again = connect(empty.config, keyspace="muvr_backup")
         without_ben = {
             table: [row for row in rows if str(people["ben"]) not in row]
@@ -167,11 +175,15 @@ def test_a_node_started_for_a_failed_restore_is_stopped(
     assert len(stopped) == 1
 
 
-def test_interrupted_second_erasure_has_announced_all_users(monkeypatch: pytest.MonkeyPatch):
+def test_interrupted_second_erasure_has_announced_all_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     """The node is full then: the service's sweep erases the others, no second restore can."""
     users, announced, erased = [uuid4() for _ in range(4)], list[UUID](), list[UUID]()
+    context = restoring(tmp_path)
 
     async def announce(_: object, user_id: UUID, __: datetime) -> None:
+        assert context.node.folders.unfinished_restore.exists()
         announced.append(user_id)
 
     async def erase(_: object, user_id: UUID, *__: object, announced_at: datetime) -> None:
@@ -181,8 +193,33 @@ def test_interrupted_second_erasure_has_announced_all_users(monkeypatch: pytest.
 
     monkeypatch.setattr("muvr.backup.announce_erasure", announce)
     monkeypatch.setattr("muvr.backup.erase_user", erase)
-    context = MagicMock()
-    context.run_async = lambda work: asyncio.run(work(None))
     with pytest.raises(KeyboardInterrupt):
         _erase_again(context, users)
     assert (announced, erased) == (users, users[:2])
+    assert not context.node.folders.unfinished_restore.exists(), "the service may erase the others"
+
+
+def test_second_erasure_interrupted_before_all_are_announced_leaves_the_node_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    users, announced = [uuid4() for _ in range(4)], list[UUID]()
+    context = restoring(tmp_path)
+
+    async def announce(_: object, user_id: UUID, __: datetime) -> None:
+        if len(announced) == 3:
+            raise KeyboardInterrupt
+        announced.append(user_id)
+
+    monkeypatch.setattr("muvr.backup.announce_erasure", announce)
+    with pytest.raises(KeyboardInterrupt):
+        _erase_again(context, users)
+    assert context.node.folders.unfinished_restore.exists()
+
+
+def restoring(root: Path) -> MagicMock:
+    """A context whose node has its files back, in a folder."""
+    context = MagicMock()
+    context.run_async = lambda work: asyncio.run(work(None))
+    context.node.folders = Folders(root)
+    context.node.folders.unfinished_restore.touch()
+    return context

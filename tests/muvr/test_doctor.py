@@ -158,6 +158,27 @@ def test_a_file_that_must_not_be_read_is_a_finding(
     assert "right to read" in java.next_step
 
 
+@pytest.mark.parametrize(
+    ("problem", "says"),
+    [
+        (OSError(30, "Read-only file system", "/node/owner.lock"), "system: /node/owner.lock"),
+        (TimeoutError("timed out"), "timed out"),
+    ],
+)
+def test_any_error_of_the_system_in_one_check_is_a_finding(
+    nowhere: CommandContext, monkeypatch: pytest.MonkeyPatch, problem: OSError, says: str
+) -> None:
+    def fails() -> None:
+        raise problem
+
+    monkeypatch.setattr(doctor, "find_java", fails)
+    java, *others = run_checks(nowhere)
+    assert (java.what, java.ok) == ("java", False)
+    assert java.says.endswith(says)
+    assert java.next_step
+    assert len(others) == 12, "all others were made"
+
+
 def test_a_missing_compiled_kernel_is_a_finding(
     nowhere: CommandContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,13 +10,14 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 
+import httpx
 import psutil
 import pytest
 import yaml
 
 from muvr import run
 from muvr.service import Service, ServiceFailed
-from schemas.config import Cassandra
+from schemas.config import Api, Cassandra, Config
 from schemas.config_file import load_config
 from schemas.progress import NoProgress
 from tests.cassandra_node import free_ports
@@ -93,6 +94,12 @@ def answering(answers: dict[str, object]) -> Generator[int]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_url_of_the_service_leads_to_its_host_and_port(tmp_path: Path, host: str):
+    url = httpx.URL(Service(Config(api=Api(host=host, port=8081)), tmp_path / "conf.yaml").url)
+    assert (url.host, url.port) == (host, 8081)
 
 
 def test_service_is_found_with_an_empty_path(

@@ -1,6 +1,8 @@
 """conf.yaml: frozen settings, overrides, and errors that name field and next step."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,29 @@ def test_invalid_settings_are_refused_with_their_field(
     with pytest.raises(BadConfig, match=re.escape(says)) as caught:
         load_config(written(tmp_path, text), environment)
     assert caught.value.field == field
+
+
+def test_file_is_read_as_utf_8_in_any_locale():
+    """Where Python would read it in the locale's encoding, it is asked to warn."""
+    command = "from schemas.config_file import load_config; load_config(SHIPPED, {})"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-X", "warn_default_encoding", "-W", "error::EncodingWarning", "-c"),
+            f"from pathlib import Path; SHIPPED = Path({str(SHIPPED)!r}); {command}",
+        ],
+        cwd=SHIPPED.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_file_that_is_no_text_is_named_in_the_error(tmp_path: Path):
+    path = tmp_path / "conf.yaml"
+    path.write_bytes(b"api: {host: \xff}")
+    with pytest.raises(BadConfig, match=f"{re.escape(str(path))} cannot be read"):
+        load_config(path, {})
 
 
 def test_missing_file_is_named_in_the_error(tmp_path: Path):

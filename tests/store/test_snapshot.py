@@ -6,12 +6,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from uuid import uuid4
 
 import pytest
 
+from schemas.errors import NodeFailed
 from store.node import snapshot
+from store.node.owner import acquire, require_restored
 from store.node.process import EmbeddedNode
-from store.node.snapshot import DRAFT_MAX_AGE_S, DRAFT_SUFFIX, make_backup
+from store.node.snapshot import (
+    DRAFT_MAX_AGE_S,
+    DRAFT_SUFFIX,
+    Backup,
+    BackupFile,
+    end_restore,
+    make_backup,
+    restore_files,
+)
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 
@@ -80,6 +91,21 @@ def test_draft_that_is_renamed_meanwhile_does_not_stop_a_backup(
     monkeypatch.setattr(Path, "glob", lambda *_: iter([renamed]))
     with pytest.raises(OSError, match="No space left"):
         backup(tmp_path / "20261129T000000Z")
+
+
+def test_node_of_an_interrupted_restore_is_not_started(
+    fresh_node: EmbeddedNode, tmp_path: Path
+) -> None:
+    """Erased users may be back in it, whom the service would not erase again."""
+    acquire(fresh_node.folders).close()
+    saved = Backup("", "muvr", "5.0.9", {}, {}, (BackupFile("tables/users/gone.db", 1, ""),))
+    with pytest.raises(FileNotFoundError):
+        restore_files(fresh_node, tmp_path, saved, {"users": uuid4()})
+    with pytest.raises(NodeFailed, match="interrupted.*restore again into a new folder"):
+        fresh_node.start()
+    assert not fresh_node.status().running
+    end_restore(fresh_node)
+    require_restored(fresh_node.folders)
 
 
 def age(path: Path, seconds: float) -> None:

@@ -1,0 +1,50 @@
+"""A Spark session with a login at Cassandra, in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from schemas.config_file import load_config
+from tests.cassandra_node import CHECKOUT, ON_SPARK
+
+PASSWORD = "known to nobody else"
+OPENED = """
+import json, sys
+from pathlib import Path
+import psutil
+from pipelines.spark.session import spark_session
+from schemas.config_file import load_config
+settings = spark_session(load_config(Path(sys.argv[1]))).sparkContext.getConf()
+login = [settings.get(f"spark.cassandra.auth.{name}") for name in ("username", "password")]
+started = psutil.Process().children(recursive=True)
+print(json.dumps([login, [process.cmdline() for process in started]]))
+"""
+
+
+@ON_SPARK
+@pytest.mark.timeout(900)  # starts a second Spark
+def test_password_for_cassandra_is_on_no_command_line(tmp_path: Path):
+    known = load_config(CHECKOUT / "conf.yaml").model_dump(mode="json")
+    known["paths"]["reports"] = str(tmp_path)
+    known["cassandra"] |= {"username": "muvr_service", "spark_username": "muvr_spark"}
+    conf = tmp_path / "conf.yaml"
+    conf.write_text(yaml.safe_dump(known))
+    done = subprocess.run(
+        [sys.executable, "-c", OPENED, str(conf)],
+        cwd=CHECKOUT,
+        env={**os.environ, "MUVR_CASSANDRA_PASSWORD_SPARK": PASSWORD},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout, done.stderr[-2000:]
+    login, commands = json.loads(done.stdout)
+    assert login == ["muvr_spark", PASSWORD], "executors get it from here"
+    words = [word for command in commands for word in command]
+    assert any("spark.driver.host=127.0.0.1" in word for word in words), "Java was looked at"
+    assert [word for word in words if PASSWORD in word] == []
