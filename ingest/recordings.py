@@ -13,7 +13,8 @@ from ingest.chunk_selection import (
     parts_of,
     require_single_bodies,
 )
-from ingest.clocks import CLOCK_WENT_BACK, are_interleaved, split_by_clock
+from ingest.clock_parts import parts_by_clock, rotation_by_clock
+from ingest.clocks import CLOCK_WENT_BACK, are_interleaved
 from ingest.rows import end_ns_of, piece_of
 from ingest.wrist_streams import in_turn, wrist_of
 from models.signal.overlaps import is_resent
@@ -93,13 +94,15 @@ async def load_recordings(
         await _first_day(records, user_id, session, names, lists)
         for names in (wrist.acc, wrist.gyro)
     ]
-    acc_parts, gyro_parts = _split_by_clock(acc), _split_by_clock(gyro)
+    acc_parts, gyro_parts = parts_by_clock(acc, gyro)
     notes = (CLOCK_WENT_BACK,) if len(acc_parts) > len(acc) else ()
-    if not are_interleaved([chunks for part in acc_parts for chunks in part.values()]):
-        acc_parts, gyro_parts = [acc], [gyro]
+    pairs = [(acc, gyro)]
+    if are_interleaved([chunks for _, chunks in acc_parts]):
+        rotation = rotation_by_clock(acc_parts, gyro_parts)
+        pairs = [({name: of}, turn) for (name, of), turn in zip(acc_parts, rotation, strict=True)]
     recordings = [
         await _recording_of(records, user_id, session, acc_part, gyro_part)
-        for acc_part, gyro_part in itertools.zip_longest(acc_parts, gyro_parts, fillvalue={})
+        for acc_part, gyro_part in pairs
     ]
     return ([_merged(recordings)], ()) if _is_resent(recordings) else (recordings, notes)
 
@@ -123,13 +126,6 @@ async def unused_streams(
             await _counted_chunks(records, user_id, session, names, lists) if several else names
         )
     return sorted(set(stored) - used)
-
-
-def _split_by_clock(chunks: StreamChunks) -> list[StreamChunks]:
-    """The chunks of a sensor, split where the clock of a stream was set back."""
-    return [
-        {name: part} for name, of_stream in chunks.items() for part in split_by_clock(of_stream)
-    ]
 
 
 def _is_resent(recordings: Sequence[Recording]) -> bool:

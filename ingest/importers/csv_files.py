@@ -14,7 +14,6 @@ Comma-separated, UTF-8, times ascending; columns in any order:
   follow one another without a pause; `reps` and `weight_kg` in one or more lines of a set.
 """
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from ingest.importers.csv_sets import SetsInLines
 from ingest.importers.imported import ImportedRecording, ImportedSet
 from ingest.quantise import quantised
 from models.signal.pieces import Piece, Recording, Side
+from models.signal.rates import batch_ends, usual_rate_hz
 from models.signal.units import Kind
 from schemas.errors import BadInput
 from schemas.progress import Progress
@@ -128,10 +128,14 @@ def _pieces(
 def _clock(times_ns: NDArray[np.int64]) -> tuple[float, NDArray[np.int32] | None]:
     """The rate of a stream, and offsets in ms where its times are not those of a regular clock.
 
+    Samples that were stamped as their batch arrived have the rate at which batches bring them.
+
     >>> _clock(np.array([0, 20, 40]) * 10**6)
     (50.0, None)
     >>> _clock(np.array([0, 20, 40, 90]) * 10**6)
     (50.0, array([ 0, 20, 40, 90], dtype=int32))
+    >>> _clock(np.array([0, 0, 40, 40, 80, 80]) * 10**6)
+    (50.0, array([ 0,  0, 40, 40, 80, 80], dtype=int32))
     """
     since_ns = (times_ns - times_ns[0]).astype(np.float64)
     if since_ns[-1] == 0:
@@ -139,8 +143,11 @@ def _clock(times_ns: NDArray[np.int64]) -> tuple[float, NDArray[np.int32] | None
     regular = np.linspace(0, since_ns[-1], len(since_ns))
     if np.abs(since_ns - regular).max() <= REGULAR_NS:
         return (len(since_ns) - 1) * 1e9 / float(since_ns[-1]), None
-    step_ns = float(np.median(np.diff(since_ns)))
-    return 1e9 / step_ns if step_ns else math.inf, np.rint(since_ns / 1e6).astype(np.int32)
+    t_ms = np.rint(since_ns / 1e6).astype(np.int32)
+    ends = batch_ends(since_ns)
+    if len(ends) < len(since_ns):
+        return usual_rate_hz(since_ns, ends), t_ms
+    return 1e9 / float(np.median(np.diff(since_ns))), t_ms
 
 
 def _refuse_same_start(recordings: Sequence[ImportedRecording]) -> None:

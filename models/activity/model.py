@@ -16,11 +16,11 @@ from models.activity.borders import (
 )
 from models.activity.features import ActivityWindows, activity_features
 from models.activity.logit import BorderModel
-from models.activity.periodicity import DOWNSAMPLED_HZ
+from models.activity.resumed import merge_resumed
 from models.activity.segments import Segment, merge_across_gaps, segment_of
 from models.activity.settings import SETTINGS
 from models.activity.states import Span, spans_of, viterbi_states
-from models.activity.traces import DISTANCE_2S, postures, traces
+from models.activity.traces import postures, traces
 from models.activity.untrained import untrained_segments
 from models.arrays import Floats32, Floats64
 from models.exercise.layout import layout_of
@@ -82,7 +82,9 @@ class ActivityModel:
 
     def spans(self, scored: ScoredSignal) -> list[Span]:
         """The sets with refined borders, seconds after the first sample."""
-        return [self.refined(scored, span) for span in merge_resumed(scored, first_spans(scored))]
+        return [
+            self.refined(scored, span) for span in merge_resumed(scored.signal, first_spans(scored))
+        ]
 
     def refined(self, scored: ScoredSignal, span: Span) -> Span:
         """A set with refined borders; those at an end of the signal stay."""
@@ -125,25 +127,3 @@ def first_spans(scored: ScoredSignal) -> list[Span]:
     states = viterbi_states(scored.log_odds, SETTINGS.stay)
     spans = spans_of(states, scored.centre_s, scored.signal.duration_s)
     return [s for s in spans if s[1] - s[0] >= SETTINGS.min_set_s]
-
-
-def merge_resumed(scored: ScoredSignal, spans: Sequence[Span]) -> list[Span]:
-    """Spans in order; a set that goes on after a short pause is merged into one."""
-    merged: list[Span] = []
-    for span in spans:
-        if merged and is_same_set(scored, merged[-1], span):
-            merged[-1] = (merged[-1][0], span[1])
-        else:
-            merged.append(span)
-    return merged
-
-
-def is_same_set(scored: ScoredSignal, before: Span, after: Span) -> bool:
-    """Whether two spans are one set: a short pause between them, and the same movement."""
-    if after[0] - before[1] > SETTINGS.max_pause_s:
-        return False
-    longer, other = sorted((before, after), key=lambda span: span[0] - span[1])
-    near_s = after[1] - before[0]
-    distance = traces(scored.signal, core_span(longer), near_s)[:, DISTANCE_2S]
-    first, end = (round(s * DOWNSAMPLED_HZ) for s in core_span(other))
-    return float(distance[first:end].mean()) < SETTINGS.similar_below

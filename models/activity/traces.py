@@ -14,7 +14,7 @@ from models.signal.wrist import WristSignal, slice_of
 
 NEIGHBOURS_S = 1.5  # a window is not compared with itself
 COMPARED_S = (1.0, 2.0, 4.0)
-DISTANCE_1S, DISTANCE_2S = -4, -3  # their columns
+DISTANCE_1S = -4  # its column
 GRAVITY = 25  # samples of a moving average, applied twice: what is slower is gravity
 SPEED_ROWS = 5  # speed is measured over half a second
 QUIET = 0.02  # g or rad/s below which movement is noise
@@ -92,9 +92,8 @@ def traces_near(signal: WristSignal, first: int, core_s: Span) -> Floats64:
     sizes = [log_size(acc - gravity)]
     if signal.gyro_rad_s is not None:
         sizes.append(log_size(signal.gyro_rad_s.astype(np.float64)))
-    spread = max(float(np.sqrt(x[core].var(axis=0).sum())), 1e-6)
-    compared = core[:: 1 + len(core) // MAX_COMPARED]
-    unlike = [core_distance(x / spread, compared, round(s * DOWNSAMPLED_HZ)) for s in COMPARED_S]
+    scaled, compared = scaled_to_core(x, core), compared_rows(core)
+    unlike = [core_distance(scaled, compared, round(s * DOWNSAMPLED_HZ)) for s in COMPARED_S]
     rows = np.column_stack(
         [
             *(size - np.median(size[core]) for size in sizes),
@@ -120,6 +119,16 @@ def core_rows(recorded: Flags, first: int, core_s: Span) -> Indices:
     at_s = (np.arange(first, first + len(recorded)) + 0.5) / DOWNSAMPLED_HZ
     inside = (at_s >= core_s[0]) & (at_s < core_s[1])
     return np.flatnonzero(inside & recorded if (inside & recorded).any() else inside)
+
+
+def compared_rows(core: Indices) -> Indices:
+    """(k,) rows of a core (n,) with which others are compared, evenly spread over it."""
+    return core[:: 1 + len(core) // MAX_COMPARED]
+
+
+def scaled_to_core(x: Floats64, core: Indices) -> Floats64:
+    """(n, c) channels (n, c), in spreads of the rows (k,) of the core."""
+    return x / max(float(np.sqrt(x[core].var(axis=0).sum())), 1e-6)
 
 
 def speed_rank(x: Floats64, core: Indices) -> Floats64:
@@ -188,8 +197,10 @@ def log_size(x: Floats64) -> Floats64:
     return np.log(np.sqrt(downsampled(power)[:, 0]) + QUIET)
 
 
-def core_distance(x: Floats64, core: Indices, samples: int) -> Floats64:
-    """(n,) log distance of the window around each row to the nearest window of the core.
+def core_distance(
+    x: Floats64, core: Indices, samples: int, rows: Indices | None = None
+) -> Floats64:
+    """(r,) log distance of the window around each row to the nearest window of the core.
 
     Relative to the median within the core; windows closer in time than 1.5 s are not compared.
 
@@ -198,24 +209,25 @@ def core_distance(x: Floats64, core: Indices, samples: int) -> Floats64:
             as much memory.
         core: (k,) rows of the core.
         samples: rows of a window.
+        rows: (r,) ascending, those of the core among them; all (n,) where it is None.
     """
+    rows = np.arange(len(x)) if rows is None else rows
     ahead = samples // 2
     padded = np.pad(x, ((ahead, samples - 1 - ahead), (0, 0)), mode="edge")
     windows = sliding_window_view(padded, samples, axis=0)
     core_windows = flattened(windows[core])
     core_size = (core_windows**2).sum(axis=1)
-    nearest, farthest = np.empty(len(x)), 0.0
-    for k in range(0, len(x), BLOCK):
-        rows = slice(k, k + BLOCK)
-        block = flattened(windows[rows])
+    nearest, farthest = np.empty(len(rows)), 0.0
+    for k in range(0, len(rows), BLOCK):
+        at = rows[k : k + BLOCK]
+        block = flattened(windows[at])
         size = (block**2).sum(axis=1)
         squares = size[:, None] + core_size[None, :] - 2 * block @ core_windows.T
-        at = np.arange(k, k + len(block))[:, None]
-        apart = np.abs(at - core[None, :]) > NEIGHBOURS_S * DOWNSAMPLED_HZ
-        nearest[rows] = np.where(apart, squares, np.inf).min(axis=1)
+        apart = np.abs(at[:, None] - core[None, :]) > NEIGHBOURS_S * DOWNSAMPLED_HZ
+        nearest[k : k + BLOCK] = np.where(apart, squares, np.inf).min(axis=1)
         farthest = max(farthest, float(squares.max()))
     nearest = np.sqrt(np.maximum(np.minimum(nearest, farthest), 0.0))
-    return np.log((nearest + 0.02) / (np.median(nearest[core]) + 0.02))
+    return np.log((nearest + 0.02) / (np.median(nearest[rows.searchsorted(core)]) + 0.02))
 
 
 def flattened(windows: Floats64) -> Floats64:

@@ -14,9 +14,10 @@ from itertools import accumulate
 import numpy as np
 
 from models.signal.batches import BATCHED, undo_batching
-from models.signal.gravity import sampling_rate_hz, second_means_g
+from models.signal.gravity import second_means_g
 from models.signal.late_starts import undo_delays
 from models.signal.pieces import MAX_RATE_RATIO, Piece, Recording, largest_value
+from models.signal.rates import sampling_rate_hz
 from models.signal.repeats import without_repeats
 from models.signal.rotation_unit import fast_rotation, is_deg_labelled_rad, is_rad_labelled_deg
 from models.signal.sign import looks_inverted

@@ -11,14 +11,6 @@ from models.signal.timing import in_unit
 from models.signal.units import factor_of
 
 
-def sampling_rate_hz(piece: Piece) -> float:
-    """Samples per second; as claimed where no sample has its own time."""
-    if piece.t_ms is None or len(piece.t_ms) < 2 or piece.t_ms[-1] <= piece.t_ms[0]:
-        return piece.rate_hz
-    later = np.count_nonzero(np.diff(piece.t_ms))  # of two samples of one time the first counts
-    return 1e3 * later / float(piece.t_ms[-1] - piece.t_ms[0])
-
-
 def second_means_g(pieces: Sequence[Piece], rates_hz: Sequence[float]) -> list[float]:
     """Norm of the mean acceleration of every second, g.
 

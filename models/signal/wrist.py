@@ -35,12 +35,13 @@ EDGE_S = 0.1  # the two sensors start and stop a few samples apart
 FILLED = "gaps-were-filled"
 NO_OVERLAP = "sensors-do-not-overlap"
 Note = tuple[Kind, str]
-SIGNAL_VERSION = "wrist-7"
+SIGNAL_VERSION = "wrist-8"
 """Changes when the same samples give other signals: version 2 bridges losses (decision 24), version
 3 corrects what odd devices claim (decision 35), version 4 leaves out rotation that gets stuck
 (decision 45), version 5 corrects rad/s that is declared as deg/s (decision 35), version 6 leaves
-out rotation that is too fast in any unit, judges chunks of any size alike (decision 52), and
-corrects late chunks, repeated samples and rates that were measured (decision 53)."""
+out rotation that is too fast in any unit, judges chunks of any size alike (decision 52), version 7
+corrects late chunks, repeated samples and rates that were measured (decision 53), version 8 does
+not count pauses and losses as a low rate (decision 60)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from ingest.chunks import Chunk, canonical_body, decode_chunk
+from ingest.clock_parts import parts_by_clock, rotation_by_clock
 from ingest.clocks import CLOCK_WENT_BACK
 from ingest.notes import session_notes
 from ingest.recognition import recognise_session
@@ -18,8 +19,9 @@ from models.recognition.sets import RecognitionModels, recognise
 from models.signal.pieces import Piece, Recording
 from schemas.events import Completion
 from store.predictions import Prediction
-from tests.ingest.histories import LIMITS
-from tests.ingest.recorded_session import NOW, RecordedSession
+from store.samples import ChunkMetadata
+from tests.ingest.histories import LIMITS, STREAM
+from tests.ingest.recorded_session import GYRO, NOW, RecordedSession
 from tests.ingest.test_recognition import ASKED, RATE_HZ, repeating
 
 NS = 10**9
@@ -205,3 +207,92 @@ def test_samples_resent_in_other_chunk_lengths_form_one_recording() -> None:
         assert notes == ()
 
     asyncio.run(story())
+
+
+def turning(sent_acc: Sequence[Piece]) -> list[Piece]:
+    return [replace(piece, unit="rad/s") for piece in sent_acc]
+
+
+def merged(sent_acc: Sequence[Piece], n: int) -> list[Piece]:
+    """Chunks of which each `n` are one."""
+    groups = [sent_acc[k : k + n] for k in range(0, len(sent_acc), n)]
+    return [replace(g[0], counts=np.concatenate([one.counts for one in g])) for g in groups]
+
+
+async def both(
+    acc: Sequence[Piece], gyro: Sequence[Piece]
+) -> tuple[list[list[list[int]]], tuple[str, ...]]:
+    """The starts (s) of the chunks of both sensors in each recording, and the notes."""
+    one = RecordedSession(acc=STREAM, gyro=GYRO)
+    await one.open()
+    hashes: dict[str, list[str | None]] = {}
+    for name, numbered in (("acc", acc), ("gyro", turning(gyro))):
+        chunks = [chunk(piece) for piece in numbered]
+        for seq, each in enumerate(chunks):
+            await one.recorder.put_chunk(one.user, one.session, name, seq, each)
+        hashes[name] = [each.sha256.hex() for each in chunks]
+    session = await one.recorder.complete(one.user, one.session, Completion(streams=hashes))
+    recordings, notes = await load_recordings(one.records, one.user, session)
+    return [[starts_s(one.acc), starts_s(one.gyro)] for one in recordings], notes
+
+
+def starts_s(sent: Sequence[Piece]) -> list[int]:
+    return [round((piece.t0_ns - WHOLE.t0_ns) / NS) for piece in sent]
+
+
+BACK_BY_45 = (noisy(FIRST)[:8], moved(noisy(FIRST)[8:], lambda _: -45.0))
+BACK_BY_160 = (noisy(FIRST), moved(noisy(FIRST), lambda _: 3.0))
+
+
+def long_chunks(sides: tuple[list[Piece], list[Piece]]) -> list[Piece]:
+    """Of each side one chunk: too few to tell by themselves that a clock was set back."""
+    return [*merged(sides[0], 16), *merged(sides[1], 16)]
+
+
+@pytest.mark.parametrize("long", ["acc", "gyro", ""])
+def test_clock_set_back_that_one_sensor_shows_splits_both(long: str) -> None:
+    old, new = BACK_BY_45
+    short = [*old, *new]
+    acc, gyro = [long_chunks(BACK_BY_45) if name == long else short for name in ("acc", "gyro")]
+    recordings, notes = asyncio.run(both(acc, gyro))
+    expected = {
+        False: [starts_s(old), starts_s(new)],
+        True: [starts_s(old[:1]), starts_s(new[:1])],
+    }
+    by_clock = zip(expected[long == "acc"], expected[long == "gyro"], strict=True)
+    assert recordings == [list(pair) for pair in by_clock]
+    assert notes == (CLOCK_WENT_BACK,)
+
+
+@pytest.mark.parametrize("side", [0, 1], ids=["before", "after"])
+def test_rotation_of_one_clock_goes_to_the_acceleration_of_that_clock(side: int) -> None:
+    """The gyroscope was switched on, or off, when the clock was set back."""
+    old, new = BACK_BY_160
+    gyro = BACK_BY_160[side]
+    recordings, _ = asyncio.run(both([*old, *new], gyro))
+    turned: list[list[int]] = [[], []]
+    turned[side] = starts_s(gyro)
+    assert recordings == [[starts_s(old), turned[0]], [starts_s(new), turned[1]]]
+
+
+def test_acceleration_that_does_not_go_back_is_not_split_by_rotation() -> None:
+    acc = noisy(FIRST)
+    gyro = [*BACK_BY_45[0], *BACK_BY_45[1]]
+    recordings, notes = asyncio.run(both(acc, gyro))
+    assert recordings == [[starts_s(acc), sorted(starts_s(gyro))]]
+    assert notes == ()
+
+
+def test_clock_that_is_set_back_with_every_other_chunk_is_paired_in_order() -> None:
+    """Matching each of thousands of steps with each other one would take minutes."""
+    acc, gyro = [
+        [
+            ChunkMetadata(seq, seq.to_bytes(8), (seq + seq % of * 100) * NS, 50.0, 500)
+            for seq in range(400 * of)
+        ]
+        for of in (2, 3)
+    ]
+    acc_parts, gyro_parts = parts_by_clock({"acc": acc}, {"gyro": gyro[:-3]})
+    assert (len(acc_parts), len(gyro_parts)) == (400, 399)
+    rotation = rotation_by_clock(acc_parts, gyro_parts)
+    assert rotation == [*({"gyro": chunks} for _, chunks in gyro_parts), {}]

@@ -7,8 +7,12 @@ import pytest
 
 from ingest.importers.csv_files import read_csv
 from ingest.importers.imported import ImportedRecording
+from models.signal.batches import BATCHED
+from models.signal.wrist import wrist_signals
 from schemas.errors import BadInput
 from schemas.progress import NoProgress
+from tests.models.streams import error_g, sines
+from tests.models.test_batches import N, stamped
 
 HEAD = "time,acc_x_g,acc_y_g,acc_z_g,exercise,set,reps,weight_kg"
 T0_NS = 1_795_255_200 * 10**9  # 2026-11-21T10:00:00Z
@@ -62,6 +66,40 @@ def test_irregular_sample_times_are_kept(tmp_path: Path):
     (acc,) = one.recording.acc
     assert acc.t_ms is not None
     assert (acc.t_ms.tolist(), acc.rate_hz) == (times, pytest.approx(1000 / 21.5))
+
+
+def written_times(folder: Path, t_ms: np.ndarray, values: np.ndarray) -> Path:
+    """A file with a line for each time, in ms after `T0_NS`."""
+    lines = [
+        f"{T0_NS // 10**6 + t},{x:.6f},{y:.6f},{z:.6f}"
+        for t, (x, y, z) in zip(t_ms.tolist(), values.tolist(), strict=True)
+    ]
+    return written(folder, "time_ms,acc_x_g,acc_y_g,acc_z_g", *lines)
+
+
+@pytest.mark.parametrize("lost", [0, 1], ids=["whole batches", "begins within a batch"])
+@pytest.mark.parametrize("apart_ms", [0, 1])
+@pytest.mark.parametrize("size", [2, 5, 25])
+def test_samples_stamped_on_arrival_have_the_rate_of_their_batches(
+    tmp_path: Path, size: int, apart_ms: int, lost: int
+):
+    """A minute at 50 Hz in batches, as the API takes it with 50 Hz claimed."""
+    t_ms = stamped(size, apart_ms).t_ms
+    assert t_ms is not None
+    (one,) = read(written_times(tmp_path, t_ms[lost:], sines(np.arange(N) / 50)[lost:]))
+    assert one.recording.acc[0].rate_hz == pytest.approx(50, rel=0.01)
+    (signal,) = wrist_signals(one.recording)
+    assert signal.notes == (BATCHED,)
+    assert len(signal.acc_g) == N - lost
+    late_s = T0_NS / 1e9 + apart_ms * (size - 1) / 1000  # the last stamp of a batch is late
+    assert error_g(signal, lambda t_s: sines(t_s - late_s)) < 0.01
+
+
+def test_sleep_between_short_bursts_is_no_batch(tmp_path: Path):
+    """A second of samples at 50 Hz, then four seconds without."""
+    t_ms = (np.arange(20)[:, None] * 5000 + np.arange(50) * 20).ravel()
+    (one,) = read(written_times(tmp_path, t_ms, sines(t_ms / 1000)))
+    assert one.recording.acc[0].rate_hz == 50
 
 
 def test_accelerometer_and_gyroscope_may_use_separate_lines(tmp_path: Path):

@@ -158,6 +158,51 @@ def test_rate_of_a_few_samples_is_that_of_their_own_times(t_ms, low) -> None:
     assert quality_notes(Recording((sent,), (), None)) == ((LOW_RATE,) if low else ())
 
 
+def only_sets() -> np.ndarray:
+    """Times in ms of samples at 50 Hz, sets of 40 s with two minutes without samples between."""
+    return (np.arange(5)[:, None] * 160_000 + np.arange(2000) * 20).ravel()
+
+
+def with_losses(rate_hz: float, share: float) -> np.ndarray:
+    """Times in ms of ten minutes, of which a share is lost, sample by sample."""
+    sent_ms = np.rint(np.arange(600 * rate_hz) * 1000 / rate_hz)
+    return sent_ms[np.random.default_rng(0).random(len(sent_ms)) >= share]
+
+
+def with_jitter(rate_hz: float) -> np.ndarray:
+    """Times in ms of a minute, each up to a third of a step late."""
+    step_ms = 1000 / rate_hz
+    late_ms = np.random.default_rng(1).uniform(0, step_ms / 3, round(60 * rate_hz))
+    return np.rint(np.arange(len(late_ms)) * step_ms + late_ms)
+
+
+@pytest.mark.parametrize(
+    ("t_ms", "low"),
+    [
+        (only_sets(), False),
+        (with_losses(25.0, 0.15), False),
+        (with_losses(12.5, 0.15), True),
+        (with_losses(12.5, 0.0), True),
+        (with_jitter(25.0), False),
+        (with_jitter(20.0), True),
+        ((np.arange(100)[:, None] * 200 + np.arange(3)).ravel(), True),  # bursts: 15 a second
+    ],
+    ids=["only sets", "25 Hz lossy", "12.5 Hz lossy", "12.5 Hz", "25 Hz", "20 Hz", "bursts"],
+)
+@pytest.mark.parametrize("size", [200, 10**9], ids=["chunks", "whole"])
+def test_pauses_and_losses_are_no_low_rate(t_ms: np.ndarray, size: int, *, low: bool) -> None:
+    parts = [t_ms[k : k + size] for k in range(0, len(t_ms), size)]
+    sent = tuple(
+        piece(
+            part / 1000,
+            t0_ns=int(part[0]) * 10**6,
+            t_ms=(part - part[0]).astype(np.int32),
+        )
+        for part in parts
+    )
+    assert {LOW_RATE in one.notes for one in wrist_signals(Recording(sent, (), None))} == {low}
+
+
 @pytest.mark.parametrize(
     ("rates_hz", "low"), [((50, 12.5, 50), False), ((12.5, 50, 12.5), True), ((22, 22), False)]
 )
