@@ -1,4 +1,4 @@
-"""One connection to Cassandra: prepared statements, complete results, the driver's errors as ours.
+"""One connection to Cassandra: prepared statements, complete results.
 
 Repositories are written once, as coroutines; a command or a job without an event loop uses
 `asyncio.run`, and the few synchronous callers (migrations, doctor) `Database.execute`.
@@ -9,47 +9,15 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
-from cassandra import (
-    OperationTimedOut,
-    RequestExecutionException,
-    Unauthorized,
-    Unavailable,
-    WriteTimeout,
-    WriteType,
-)
-from cassandra.cluster import (
-    Cluster,
-    NoHostAvailable,
-    ResponseFuture,
-    Session,
-)
-from cassandra.connection import ConnectionException
-from cassandra.protocol import BadCredentials, ErrorMessage, ProtocolException, ServerError
-from cassandra.protocol import RequestValidationException as InvalidStatement
+from cassandra.cluster import Cluster, ResponseFuture, Session
 from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedStatement
 
-from schemas.errors import DatabaseUnavailable, RoleRefused, UncertainWrite
+from schemas.errors import UncertainWrite
 from store.concurrency import map_concurrently
+from store.driver_errors import ERRORS_AS_OURS
 from store.reactor import LoopThread
 from store.rows import Row
 from store.write_batching import WriteBatcher
-
-UNAUTHORISED = (
-    "Cassandra refuses this to the role: {}. Give the rights with `muvr migrate --roles`."
-)
-MISTAKES = (InvalidStatement, ProtocolException, BadCredentials)
-"""Errors of the server that no repeat cures: the statement or the configuration is wrong."""
-UNAVAILABLE = (
-    NoHostAvailable,
-    OperationTimedOut,
-    Unavailable,
-    RequestExecutionException,
-    ConnectionException,
-    ErrorMessage,  # what the driver has no exception of its own for
-)
-CAS_WRITE_UNKNOWN = 0x1700
-"""The code of "nobody knows whether the conditional write won": two of them met on several nodes.
-The driver knows no class for it."""
 
 MAX_IN_FLIGHT = 512
 """Requests in flight at the same time; others wait. Past 32,767 on one connection the driver blocks
@@ -112,7 +80,7 @@ class Database:
         """
         if self._loop_thread is not None and self._loop_thread.is_current():
             raise RuntimeError("This would wait for its own loop; await `run`, or use a thread.")
-        with _ERRORS_AS_OURS:
+        with ERRORS_AS_OURS:
             if values:
                 return list(self._session.execute(self._bind(cql, values)))
             return list(self._session.execute(cql))
@@ -128,7 +96,7 @@ class Database:
 
     async def _run(self, statement: Statement) -> list[Row]:
         loop = asyncio.get_running_loop()
-        with _ERRORS_AS_OURS:
+        with ERRORS_AS_OURS:
             bound = statement.bind(await self._prepared_for(statement.cql, loop))
             return await self._send(bound, loop)
 
@@ -147,7 +115,7 @@ class Database:
             """Called in the driver's thread, or in this one if the answer is there already."""
             loop.call_soon_threadsafe(received.put_nowait, page or [])
 
-        with _ERRORS_AS_OURS:
+        with ERRORS_AS_OURS:
             bound = Statement(cql, values).bind(await self._prepared_for(cql, loop))
             bound.fetch_size = page_rows
             response = self._session.execute_async(bound)
@@ -156,7 +124,7 @@ class Database:
             while True:
                 page = await received.get()
                 if isinstance(page, BaseException):
-                    with _ERRORS_AS_OURS:
+                    with ERRORS_AS_OURS:
                         raise page
                 yield page
                 if not response.has_more_pages:
@@ -188,7 +156,7 @@ class Database:
         loop = asyncio.get_running_loop()
         batch = BatchStatement(BatchType.UNLOGGED)
         batch.is_idempotent = True
-        with _ERRORS_AS_OURS:
+        with ERRORS_AS_OURS:
             for statement in statements:
                 bound = statement.bind(await self._prepared_for(statement.cql, loop))
                 batch.add(bound)
@@ -286,43 +254,3 @@ async def _rows(response: ResponseFuture, loop: asyncio.AbstractEventLoop) -> li
     finally:  # breaks a reference cycle, which would cost a busy service garbage collections
         response.clear_callbacks()
     return rows
-
-
-def translated(problem: BaseException) -> DatabaseUnavailable | UncertainWrite:
-    """The driver's error as one of Muvr's."""
-    if _is_uncertain(problem):
-        return UncertainWrite(f"Cassandra did not say whether a conditional write won: {problem}")
-    return DatabaseUnavailable(f"Cassandra did not answer: {type(problem).__name__}: {problem}")
-
-
-def _is_uncertain(problem: BaseException) -> bool:
-    """Whether a conditional write may have been applied.
-
-    A lost connection and a failing server are reported of conditional writes only; the driver tries
-    the next host with all other requests (`store.cluster.RetryUnconditional`).
-    """
-    if isinstance(problem, WriteTimeout):
-        return problem.write_type == WriteType.CAS
-    if isinstance(problem, ErrorMessage) and problem.code == CAS_WRITE_UNKNOWN:
-        return True
-    return isinstance(problem, ConnectionException | ServerError)
-
-
-class _ErrorsAsOurs:
-    """Translates the driver's errors in the body of a `with`; one without state serves all."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: object
-    ) -> None:
-        if problem is None or isinstance(problem, MISTAKES):
-            return
-        if isinstance(problem, UNAVAILABLE):
-            raise translated(problem) from problem
-        if isinstance(problem, Unauthorized):
-            raise RoleRefused(UNAUTHORISED.format(problem)) from problem
-
-
-_ERRORS_AS_OURS = _ErrorsAsOurs()

@@ -6,7 +6,7 @@ statistics.
 
 import asyncio
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import datetime
 from types import MappingProxyType
 from uuid import UUID
@@ -22,8 +22,8 @@ from pipelines.exercise.calibration import (
     calibrations_from_manifest,
     learn_calibrations,
 )
-from pipelines.exercise.gate import UserTrial, regression_reason
 from pipelines.exercise.global_fit import VersionedGlobalModel, statistics_version
+from pipelines.exercise.global_gate import refusal_reason, unseen_user_trials
 from pipelines.exercise.manifest import golden
 from pipelines.exercise.promotion import ModelCandidate, rung_shares
 from pipelines.lifecycle.environment import environment
@@ -41,7 +41,6 @@ from store.pointers import Challenger
 FAMILY = "exercise"
 STATISTICS = "exercise-statistics"
 SUMS = "sums"  # recipe: a discriminant of the members' sums
-MIN_MEMBERS = 2  # a model of one member cannot be evaluated without that member
 REDUCED = "iterative-reduce"  # recipe: the average of `exercise-averaged`
 WAITS = "promoted for users' models; people without one are served by what is averaged"
 
@@ -56,46 +55,6 @@ def read_global_models(database: Database) -> dict[InputLayout, VersionedGlobalM
 def read_calibrations(database: Database) -> dict[InputLayout, Calibrations]:
     """The calibrations that the last full run learned, by layout."""
     return asyncio.run(_read_calibrations(database))
-
-
-def refusal_reason(
-    shares: Mapping[str, Mapping[str, float | int]],
-    unseen: Sequence[UserTrial],
-    margin: float,
-    members: int,
-) -> str:
-    """Why a global model may not serve, "" when it may.
-
-    On late sets of its members, each evaluated without their own sets in it, it must beat always
-    naming the member's most frequent exercise. On later sets of users who are in neither model, it
-    must not be worse than the one that serves now.
-
-    Args:
-        shares: of the members' rungs.
-        unseen: trials of the users who are in neither model.
-        margin: how much worse it may be, as a share of sets.
-        members: how many users it was learned from.
-    """
-    if members < MIN_MEMBERS:
-        return f"{members} of {MIN_MEMBERS} people: each is asked about without what he gave"
-    if "everybody" not in shares:
-        return "no later set of a member to judge by"
-    right, most = shares["everybody"]["sets_right"], shares["majority"]["sets_right"]
-    if right <= most:
-        return f"right in {right} of sets, the most frequent in {most}"
-    regression = regression_reason(unseen, margin)
-    return f"of people in neither {regression}" if regression else ""
-
-
-def unseen_user_trials(
-    candidates: Iterable[ModelCandidate], layout: InputLayout
-) -> list[UserTrial]:
-    """Hits of the new and of the serving global model on the users who are in neither."""
-    return [
-        UserTrial(str(c.user_id), c.labelled_sets, c.hits["everybody"], c.hits["former"], {})
-        for c in candidates
-        if c.model_id == layout and c.hits.get("former")
-    ]
 
 
 def store_global_models(

@@ -9,7 +9,8 @@ import pytest
 
 from ingest.erasure import erase_user
 from pipelines.exercise import global_models, job
-from pipelines.exercise.global_models import MIN_MEMBERS, STATISTICS, read_global_models
+from pipelines.exercise.global_gate import MIN_MEMBERS
+from pipelines.exercise.global_models import STATISTICS, read_global_models
 from pipelines.exercise.job import train_exercise
 from pipelines.lifecycle.global_retirement import NO_SUCCESSOR, NOT_COMPARED
 from pipelines.lifecycle.pointers import pointers_in_effect, read_serving
