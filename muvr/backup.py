@@ -24,6 +24,7 @@ from schemas.times import server_time
 from store.cql import read_migrations
 from store.database import Database
 from store.migrate import FOLDER
+from store.node.preflight import free_ports
 from store.node.snapshot import (
     MANIFEST,
     Backup,
@@ -127,19 +128,22 @@ def restore(
     require_one_backup(folder)
     erased = read_ledgers(folder)
     was_running = context.node.status().running
-    if not was_running:
-        _require_empty(context, tables_on_disk(context.node))
+    _require_empty(context, _filled(context) if was_running else tables_on_disk(context.node))
     with context.terminal as terminal:
         saved = read_backup(folder, terminal)
-    _require_known(saved)
+        _require_known(saved)
+        if was_running:
+            _stop(context)
+    aside = _aside(context)
     try:
-        _fill(context, folder, saved)
-        _erase_again(context, erased)
-        rows = context.run_async(lambda database: _count(database, MAX_COUNT))
+        _fill(aside, folder, saved)
+        _erase_again(aside, erased)
+        rows = aside.run_async(lambda database: _count(database, MAX_COUNT))
     finally:
-        if not was_running:
-            with context.terminal:
-                _stop(context)
+        with context.terminal as terminal:
+            _stop(aside)
+            if was_running and not context.node.folders.unfinished_restore.exists():
+                context.node.start(terminal)
     context.terminal.table(
         f"restored, as of {to_the_second(saved.made_at)}",
         ("table", "rows"),
@@ -160,6 +164,22 @@ def to_the_second(made_at: str) -> str:
     return f"{datetime.fromisoformat(made_at):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def _aside(context: CommandContext) -> CommandContext:
+    """The same node on ports that nobody else knows: half of a deployment must not be read."""
+    port, storage_port, jmx_port = free_ports(3)
+    ports = {"port": port, "storage_port": storage_port, "jmx_port": jmx_port}
+    cassandra = context.config.cassandra.model_copy(update=ports)
+    config = context.config.model_copy(update={"cassandra": cassandra})
+    return CommandContext(config, context.conf_path, context.terminal)
+
+
+def _filled(context: CommandContext) -> set[str]:
+    """The tables of a running node that have rows, of those in `COUNTED`."""
+    context.migrate(with_roles=bool(context.config.cassandra.username))
+    counted = context.run_async(lambda database: _count(database, 1))
+    return {table for table, rows in counted.items() if rows}
+
+
 def _fill(context: CommandContext, folder: Path, saved: Backup) -> None:
     """Create the tables, put their files under a stopped node, and start it again.
 
@@ -167,11 +187,8 @@ def _fill(context: CommandContext, folder: Path, saved: Backup) -> None:
         BadBackup: the node is not empty.
     """
     with context.terminal as terminal:
-        if not context.node.status().running:
-            context.node.start(terminal)
-        context.migrate(with_roles=bool(context.config.cassandra.username))
-    counted = context.run_async(lambda database: _count(database, 1))
-    _require_empty(context, {table for table, rows in counted.items() if rows})
+        context.node.start(terminal)
+    _require_empty(context, _filled(context))
     ids = context.run_async(
         lambda database: _table_ids(database, context.config.cassandra.keyspace)
     )

@@ -151,7 +151,10 @@ class Service:
         from api.health import commit_of  # FastAPI: other commands do not need it
 
         answer = self._get("/version")
-        serves = json.loads(answer)["commit"] if answer else ""
+        try:
+            serves = json.loads(answer)["commit"] if answer else ""
+        except (ValueError, KeyError, TypeError):  # no service of ours, which is not asked here
+            return ""
         here = commit_of(CHECKOUT)
         if not serves or not here or serves == here:
             return ""

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime
@@ -23,6 +22,7 @@ from store.database import Database
 from store.java import quick_java
 from store.journal import Journal
 from store.migrate import migrate
+from store.node.preflight import free_ports
 from store.node.process import EmbeddedNode
 from store.rows import Row
 
@@ -66,15 +66,6 @@ def announce_only(patch: pytest.MonkeyPatch, *user_ids: UUID) -> None:
         return {user_id: topics for user_id, topics in found.items() if user_id in user_ids}
 
     patch.setattr(Journal, "changed", of_these)
-
-
-def free_ports(n: int) -> list[int]:
-    """Ports that nobody listens on now, all different."""
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(n)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
 
 
 def node_settings(data: Path) -> tuple[Cassandra, Paths]:

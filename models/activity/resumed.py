@@ -56,9 +56,12 @@ def is_same_set(x: Floats64, recorded: Flags, before: Span, after: Span) -> bool
     else:
         rows = _near(len(x), core_span(longer), after[1] - before[0])
     samples = round(WINDOW_S * DOWNSAMPLED_HZ)
+    # Only what the windows around these rows read: a stretch may be a day.
+    start = max(0, min(core[0], rows[0]) - samples)
+    x, core, rows = x[start : max(core[-1], rows[-1]) + samples], core - start, rows - start
     distance = core_distance(scaled_to_core(x, core), compared_rows(core), samples, rows)
-    known = recorded[rows]
-    in_other = np.interp(np.arange(first, end), rows[known], distance[known])
+    known = recorded[start:][rows]
+    in_other = np.interp(np.arange(first, end) - start, rows[known], distance[known])
     return float(in_other.mean()) < SETTINGS.similar_below
 
 

@@ -92,14 +92,18 @@ def require_restored(folders: Folders) -> None:
         raise NodeFailed(
             f"A restore into {folders.root} was interrupted: users who were erased may be back in "
             "it, and others may be missing.",
-            next_step="`muvr down` if the node runs, then restore again into a new folder: "
-            "MUVR_PATHS__DATA=… muvr restore …",
+            next_step="`muvr down` if the node runs, restore again into a new folder "
+            "(MUVR_PATHS__DATA=… muvr restore …), and remove this one.",
         )
 
 
 def _close_to_others(folders: Folders) -> None:
-    """Let only this account read a node's files, unless the folder is another account's."""
-    with suppress(PermissionError):  # who owns it lets us write there, and decides who may read
+    """Let only this account read a node's files.
+
+    Not where the folder is another account's, who lets us write there and decides who may read, and
+    not on a file system without modes.
+    """
+    with suppress(OSError):
         folders.root.chmod(0o700)
 
 

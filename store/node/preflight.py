@@ -1,5 +1,6 @@
 """Checks before a node is started: free ports and disk space."""
 
+import contextlib
 import errno
 import shutil
 import socket
@@ -27,6 +28,15 @@ def check_ports(config: Cassandra) -> None:
         port = int(getattr(config, setting))
         if not is_free(port):
             raise PortBusy(port_busy(setting, port))
+
+
+def free_ports(count: int) -> list[int]:
+    """Loopback ports that nobody listens on now, all different."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((LOOPBACK, 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 def is_free(port: int) -> bool:

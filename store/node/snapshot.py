@@ -186,6 +186,9 @@ def restore_files(
     """
     if node.status().running:
         raise BadBackup("Files are put back into a stopped node only.")
+    tables = {Path(file.path).parent.name for file in backup.files} - {*NODE_TABLES}
+    if unknown := sorted(tables - table_ids.keys()):
+        raise BadBackup(f"The backup has a table {unknown[0]}, which this release does not know.")
     _begin_restore(node)
     data = node.folders.root / "data" / node.config.keyspace
     for number, file in enumerate(backup.files, start=1):
@@ -193,8 +196,6 @@ def restore_files(
         table = Path(file.path).parent.name
         if table in NODE_TABLES:
             continue
-        if table not in table_ids:
-            raise BadBackup(f"The backup has a table {table}, which this release does not know.")
         target = data / f"{table}-{table_ids[table].hex}"
         target.mkdir(parents=True, exist_ok=True)
         _copy(folder / file.path, target / Path(file.path).name)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import MagicMock
@@ -14,6 +14,7 @@ import pytest
 
 from ingest.erasure import erase_user
 from muvr.backup import _count, _erase_again, backup, restore
+from muvr.context import CommandContext
 from muvr.erased_ledger import LEDGER
 from muvr.run import up
 from schemas.errors import BadBackup, NodeFailed
@@ -21,6 +22,7 @@ from store.connection import connect
 from store.database import Database
 from store.migrate import migrate
 from store.node.folders import Folders
+from store.node.preflight import is_free
 from store.node.process import EmbeddedNode
 from store.users import User, Users
 from tests.cassandra_node import own_node, quick_tables
@@ -94,6 +96,7 @@ def test_a_backup_is_restored_into_an_empty_node_without_erased_users(
     database: Database,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ):
     conf = conf_of(tmp_path, fresh_node, "muvr_backup")
     people = fill(database)
@@ -117,6 +120,14 @@ def test_a_backup_is_restored_into_an_empty_node_without_erased_users(
         other = tmp_path / "other"
         other.mkdir()
         empty_conf = conf_of(other, empty, "muvr_backup")
+
+        def erase_out_of_reach(context: CommandContext, users: Sequence[UUID]) -> None:
+            """Whoever was erased is in the node now, where no service and no job looks for it."""
+            assert context.node.status().running
+            assert is_free(empty.config.port)
+            _erase_again(context, users)
+
+        monkeypatch.setattr("muvr.backup._erase_again", erase_out_of_reach)
         with quick_tables():  # the node is stopped cleanly
             restore(folder, conf=empty_conf, as_json=True)
         printed = capsys.readouterr()

@@ -31,6 +31,7 @@ print(json.dumps([login, [process.cmdline() for process in started]]))
 def test_password_for_cassandra_is_on_no_command_line(tmp_path: Path):
     known = load_config(CHECKOUT / "conf.yaml").model_dump(mode="json")
     known["paths"]["reports"] = str(tmp_path)
+    known["spark"]["driver_memory_mb"] = 512
     known["cassandra"] |= {"username": "muvr_service", "spark_username": "muvr_spark"}
     conf = tmp_path / "conf.yaml"
     conf.write_text(yaml.safe_dump(known))
@@ -41,6 +42,7 @@ def test_password_for_cassandra_is_on_no_command_line(tmp_path: Path):
         capture_output=True,
         text=True,
         check=False,
+        timeout=600,
     )
     assert done.stdout, done.stderr[-2000:]
     login, commands = json.loads(done.stdout)

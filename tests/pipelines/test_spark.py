@@ -23,6 +23,7 @@ from schemas.config import Config
 from schemas.errors import PlanViolated, SpanBroken
 from schemas.retention import LABELLED_TTL_S, WINDOWS_TTL_S
 from store.database import Database, Statement
+from tests.cassandra_node import ON_SPARK
 from tests.spark_session import CHECKOUT
 
 USERS = [UUID(int=n << 64 | n) for n in range(1, 61)]
@@ -162,6 +163,8 @@ def test_ttl_of_stored_windows_is_the_same_on_spark_and_in_one_process(spark: Sp
     assert found == [WINDOWS_TTL_S, WINDOWS_TTL_S, WINDOWS_TTL_S, WINDOWS_TTL_S - 1, -1]
 
 
+@ON_SPARK
+@pytest.mark.timeout(900)  # starts a second Spark
 def test_workers_import_our_packages_in_a_folder_that_has_others_of_the_same_names(
     strangers: Path, tmp_path: Path
 ):
@@ -173,6 +176,7 @@ def test_workers_import_our_packages_in_a_folder_that_has_others_of_the_same_nam
         capture_output=True,
         text=True,
         check=False,
+        timeout=600,
     )
     ours = [str(CHECKOUT / name) for name in ("models/arrays.py", "schemas/errors.py")]
     assert done.stdout.splitlines() == ours, done.stderr[-4000:]

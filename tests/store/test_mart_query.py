@@ -70,10 +70,12 @@ def test_now_is_in_utc_like_the_times_of_the_mart(
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     time.tzset()
     try:
-        [[now]] = query_duckdb(folder, "SELECT now()::TIMESTAMP", LIMITS).rows
+        query = "SELECT now()::TIMESTAMP, current_setting('TimeZone')"
+        [[now, zone]] = query_duckdb(folder, query, LIMITS).rows
     finally:
         monkeypatch.undo()
         time.tzset()
+    assert zone == "UTC", "the process may have read its zone before"
     assert abs(datetime.now(UTC) - now.replace(tzinfo=UTC)) < timedelta(minutes=5)
 
 
