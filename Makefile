@@ -15,11 +15,12 @@ demo: .venv/runtime ## the main job: recordings -> HTTP -> Cassandra -> Spark ->
 test: .venv/dev ## every test, real Cassandra and real Spark included
 	@$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
-check: .venv/dev ## format, lint, types, import fences
+check: .venv/dev ## format, lint, types, import fences, docs of tables and columns
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/pyrefly check --summary=none
+	@$(BIN)/pytest -q --numprocesses 0 tests/schemas/test_mart.py
 
 format: .venv/dev ## rewrite the code in the house format
 	@$(BIN)/ruff format .

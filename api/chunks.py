@@ -51,7 +51,7 @@ class RefusedChunk(BaseModel):
     seq: int | None = Field(description="as sent; null where the item does not tell")
     problem: dict[str, Any] = Field(description="a `Problem`, as the upload of one chunk has it")
     retry_after_s: int | None = Field(
-        default=None, description="with 429: seconds to wait before it is sent again"
+        default=None, description="with 429 and 503: seconds to wait before it is sent again"
     )
 
 

@@ -1,7 +1,7 @@
 """Next exercise, load and intensity: the caller's own models on the caller's confirmed sets."""
 
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -54,6 +54,9 @@ class ForecastSchema(BaseModel):
     value: float = Field(description="the prediction; that of repetitions may be no whole number")
     low: float | None = Field(description="start of the interval; null where too little is known")
     high: float | None = Field(description="end of the interval; null where too little is known")
+    reason: Literal["too-few-sets"] | None = Field(
+        description="why there is no interval; null where there is one"
+    )
     last: float = Field(description="what the caller did last time, for comparison")
 
 
@@ -123,7 +126,13 @@ async def get_load(
     if not predictions:
         raise NotComputedYet(f"You have not done {exercise!r} often enough.")
     forecasts: dict[str, Any] = {
-        name: ForecastSchema(value=f.value, low=f.low, high=f.high, last=f.last)
+        name: ForecastSchema(
+            value=f.value,
+            low=f.low,
+            high=f.high,
+            reason="too-few-sets" if f.low is None else None,
+            last=f.last,
+        )
         for name, f in predictions.items()
     }
     return LoadResponse(

@@ -1,5 +1,6 @@
 """Models for the phone: which one serves, and its bytes in three forms."""
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -47,9 +48,23 @@ class ModelList(BaseModel):
     models: list[ModelEntry] = Field(description="one per family and input, in a fixed order")
 
 
-@router.get("", summary="List models", response_description="The models, without their bytes")
-async def list_models(caller: ModelRead, services: ServicesDep) -> ModelList:
-    """The models that serve the caller, one per family and input."""
+ETAG_HEADER = {"ETag": {"schema": {"type": "string"}}}
+UNCHANGED = {304: {"description": "The client has it already"}}
+
+
+@router.get(
+    "",
+    summary="List models",
+    response_model=ModelList,
+    response_description="The models, without their bytes",
+    responses={200: {"headers": ETAG_HEADER}, **UNCHANGED},
+)
+async def list_models(
+    caller: ModelRead,
+    services: ServicesDep,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """The models that serve the caller, one per family and input, with a strong ETag."""
     entries = [
         await _entry(services, level, layout, serving)
         for family in FAMILIES.values()
@@ -62,7 +77,12 @@ async def list_models(caller: ModelRead, services: ServicesDep) -> ModelList:
         )
         for level, serving in (serving_model,)
     ]
-    return ModelList(models=entries)
+    content = ModelList(models=entries).model_dump_json().encode()
+    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
+    if _names(if_none_match, etag):
+        return Response(status_code=304, headers=headers)
+    return Response(content, headers=headers, media_type="application/json")
 
 
 @router.get(
@@ -76,12 +96,9 @@ async def list_models(caller: ModelRead, services: ServicesDep) -> ModelList:
                 media: {"schema": {"type": "string", "format": "binary"}}
                 for media in MEDIA_TYPES.values()
             },
-            "headers": {
-                "ETag": {"schema": {"type": "string"}},
-                "Muvr-Model": {"schema": {"type": "string"}},
-            },
+            "headers": {**ETAG_HEADER, "Muvr-Model": {"schema": {"type": "string"}}},
         },
-        304: {"description": "The client has it already"},
+        **UNCHANGED,
         **problem_responses(406),
     },
 )

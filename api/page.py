@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api.dependencies import Services
 from api.health import VERSION
+from api.problems import RETRY_AFTER_S
 from schemas.errors import DatabaseUnavailable
 from schemas.families import FAMILIES
 from store.jobs import JobRun
@@ -47,9 +48,10 @@ async def page(request: Request) -> HTMLResponse:
         runs=[] if overview is None else [_run(run) for run in overview.runs[:12]],
         read_at="" if overview is None else f"{overview.read_at:%H:%M:%S} UTC",
     )
+    wait = {} if overview else {"Retry-After": str(RETRY_AFTER_S)}
     return HTMLResponse(
         text,
-        headers={"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"},
+        headers={"Content-Security-Policy": _POLICY, "Cache-Control": "no-store", **wait},
         status_code=200 if overview else 503,
     )
 

@@ -156,7 +156,11 @@ def embedded_problem(error: errors.MuvrError, connection: HTTPConnection) -> msg
 def problem_members(error: errors.MuvrError, connection: HTTPConnection) -> dict[str, object]:
     """What an item of a batch or a live message says of an error: `problem`, and when to retry."""
     # It has no header fields: this member replaces Retry-After.
-    wait = {"retry_after_s": error.retry_after_s} if isinstance(error, errors.LimitExceeded) else {}
+    wait: dict[str, int] = {}
+    if isinstance(error, errors.LimitExceeded):
+        wait = {"retry_after_s": error.retry_after_s}
+    elif isinstance(error, errors.Retryable):
+        wait = {"retry_after_s": RETRY_AFTER_S}
     return {**wait, "problem": embedded_problem(error, connection)}
 
 

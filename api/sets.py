@@ -249,15 +249,18 @@ def etag(row: SetRow) -> str:
 def parse_etag(if_match: str | None) -> int | None:
     """The revision that an If-Match header names.
 
-    >>> parse_etag('"17"')
-    17
+    A weak one counts as a strong one: a proxy that compresses answers weakens the ETags that it
+    passes on, and a client sends them back as received.
+
+    >>> parse_etag('"17"'), parse_etag('W/"17"')
+    (17, 17)
 
     Raises:
         BadEvent: it is no ETag of a set.
     """
     if if_match is None:
         return None
-    match = _ETAG.fullmatch(if_match.strip())
+    match = _ETAG.fullmatch(if_match.strip().removeprefix("W/"))
     if not match or int(match[1]) >= 1 << 63:
         raise BadEvent(
             f'If-Match {if_match[:40]!r} is no ETag of a set; send one as received, such as "17"',

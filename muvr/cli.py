@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 failed (one sentence says why and what next), 2 wrong use.
 """
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from importlib import import_module
@@ -76,3 +77,12 @@ def main() -> None:
     except KeyboardInterrupt:
         Terminal().fail("interrupted")
         sys.exit(130)
+    except Exception as problem:
+        if os.environ.get("MUVR_TRACE"):
+            raise
+        said = next(iter(str(problem).strip().splitlines()), "")
+        Terminal().fail(
+            f"{type(problem).__name__}: {said} This was not expected: MUVR_TRACE=1 before the "
+            "command shows where it failed; muvr doctor looks at what it needs."
+        )
+        sys.exit(1)

@@ -84,6 +84,21 @@ def test_a_download_returns_the_stored_bytes_with_a_strong_etag(person: Person, 
     assert entry["bytes"] == len(kept.content)
 
 
+def test_the_list_has_a_strong_etag_until_another_model_serves(
+    service: RunningService, person: Person, model: ExerciseModel
+):
+    with person.client() as client:
+        none = client.get("/v1/me/models")
+        promote(service, stored(model, owner_of(person.user_id)))
+        time.sleep(service.services.config.api.pointer_ttl_s + 0.1)
+        one = client.get("/v1/me/models", headers={"If-None-Match": none.headers["etag"]})
+        again = client.get("/v1/me/models", headers={"If-None-Match": one.headers["etag"]})
+    assert (none.status_code, one.status_code, again.status_code) == (200, 200, 304)
+    assert len(one.json()["models"]) == 1
+    assert not one.headers["etag"].startswith("W/")
+    assert (again.content, again.headers["etag"]) == (b"", one.headers["etag"])
+
+
 def test_models_over_sets_are_listed_and_downloadable(
     service: RunningService, person: Person, kept: StoredModel
 ):

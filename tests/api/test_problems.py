@@ -259,7 +259,8 @@ def test_without_cassandra_requests_are_503_with_retry_after(tmp_path: Path):
     not_found = Cassandra(port=free_ports(1)[0])
     with running(settings(not_found, tmp_path)) as service, service.client() as client:
         assert client.get("/livez").status_code == 200
-        assert client.get("/").status_code == 503
+        page = client.get("/")
+        assert (page.status_code, page.headers["retry-after"]) == (503, "1")
         for method, path in (("GET", "/readyz"), ("GET", "/v1/me/models"), ("GET", "/v1/sessions")):
             answer = client.request(method, path, headers={"Authorization": "Bearer x"})
             assert answer.status_code == 503, path

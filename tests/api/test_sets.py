@@ -25,7 +25,8 @@ def test_a_correction_requires_the_newest_etag(phone: Phone) -> None:
     assert first.headers["etag"] == first.json()["revision"]
     assert phone.confirm(one).headers["etag"] == first.headers["etag"]
     problem(phone.confirm(one, reps=9), 409, "event-conflict")
-    second = phone.confirm(one, first.headers["etag"], reps=9)
+    weakened = f"W/{first.headers['etag']}"  # by a proxy that compresses answers
+    second = phone.confirm(one, weakened, reps=9)
     assert second.json()["reps"] == 9
     again = phone.confirm(one, first.headers["etag"], reps=9)
     assert again.headers["etag"] == second.headers["etag"]
@@ -103,7 +104,7 @@ def test_set_ids_and_etags_are_validated(phone: Phone) -> None:
     problem(phone.confirm(uuid4()), 422, "bad-event")
     one = fresh_id()
     phone.confirm(one)
-    for etag in ("17", 'W/"17"', '"x"', '"99999999999999999999"'):
+    for etag in ("17", 'w/"17"', '"x"', '"99999999999999999999"'):
         problem(phone.confirm(one, etag), 422, "bad-event")
     problem(phone.confirm(fresh_id(), '"17"'), 404, "not-there")
     other = Phone(phone.http)

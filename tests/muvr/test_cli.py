@@ -244,3 +244,24 @@ def test_an_outside_cluster_is_used_without_starting_a_node(
     assert json.loads(done.stdout)["applied"]
     assert json.loads(here("status", "--json", conf=conf).stdout)["counts"]["users"] == 0
     assert not (tmp_path / "build" / "node").exists()
+
+
+def test_unexpected_error_is_one_sentence_with_a_next_step(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+):
+    """As of Spark, whose messages are followed by pages of Java."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("the master does not answer\n\tat java.lang.Thread.run")
+
+    monkeypatch.setattr("muvr.run.open_context", broken)
+    ended = here("status")
+    assert ended.returncode == 1
+    said = " ".join(ended.stderr.split())
+    assert "RuntimeError: the master does not answer" in said
+    assert "MUVR_TRACE=1" in said
+    assert "java" not in said
+    assert "Traceback" not in said
+    monkeypatch.setenv("MUVR_TRACE", "1")
+    with pytest.raises(RuntimeError):
+        main()
