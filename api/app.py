@@ -21,6 +21,7 @@ from api import (
     complete,
     deviations,
     documentation,
+    error_handlers,
     follows,
     forecasts,
     form,
@@ -32,7 +33,6 @@ from api import (
     own_data,
     page,
     plans,
-    problems,
     sessions,
     sets,
     week,
@@ -116,7 +116,7 @@ def create_app(config: Config, log: RequestLog | None = None) -> Muvr:
     app.state.connector = DatabaseConnector(app, config, metrics, request_log)
     app.router.default = not_found
     app.openapi = lambda: openapi.document(app)  # pyrefly: ignore[method-assign] as FastAPI documents it
-    problems.register(app)
+    error_handlers.register(app)
     for module in ROUTE_MODULES:  # the busiest first: routes are matched in order
         app.include_router(module.router)
     app.include_router(documentation.router)

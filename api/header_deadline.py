@@ -7,15 +7,15 @@ the body has its own limits in `api.request_middleware`.
 import asyncio
 from typing import Any
 
-import msgspec
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.problems import BY_STATUS, CROWDED, KINDS, MEDIA_TYPE, TYPE_PREFIX, ProblemKind
+from api.problems import BY_STATUS, CROWDED, KINDS, MEDIA_TYPE, ProblemKind, unread_problem
 from schemas.errors import RequestTimedOut
 
 MAX_HEAD_BYTES = 64 * 1024
+CROWDED_DETAIL = "Too many connections at this moment."
 
 
 class DeadlineProtocol(HttpToolsProtocol):
@@ -63,6 +63,13 @@ class DeadlineProtocol(HttpToolsProtocol):
         self._stop_timer()
         super().connection_lost(exc)
 
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection to the WebSocket protocol, unless there are too many."""
+        if self.app is _too_many_connections:
+            self._refuse(CROWDED, CROWDED_DETAIL, b"retry-after: 1\r\n")
+        else:
+            super().handle_websocket_upgrade()
+
     def send_400_response(self, msg: str) -> None:
         """Answer invalid HTTP with a problem, like any other error."""
         self._refuse(BY_STATUS[400], msg)
@@ -82,26 +89,20 @@ class DeadlineProtocol(HttpToolsProtocol):
         elif not self.transport.is_closing():
             self.transport.close()
 
-    def _refuse(self, kind: ProblemKind, detail: str) -> None:
+    def _refuse(self, kind: ProblemKind, detail: str, more_headers: bytes = b"") -> None:
         if self.transport.is_closing():
             return
-        body = _problem(kind, detail)
+        body = unread_problem(kind, detail)
         head = (
             f"HTTP/1.1 {kind.status} {kind.name}\r\ncontent-type: {MEDIA_TYPE}\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n"
         )
-        self.transport.write(head.encode() + body)
+        self.transport.write(head.encode() + more_headers + b"\r\n" + body)
         self.transport.close()
 
 
 async def _too_many_connections(scope: Scope, receive: Receive, send: Send) -> None:
     """The response to a connection over the limit."""
-    body = _problem(CROWDED, "Too many connections at this moment.")
+    body = unread_problem(CROWDED, CROWDED_DETAIL)
     headers = {"Retry-After": "1", "Connection": "close"}
     await Response(body, CROWDED.status, headers, media_type=MEDIA_TYPE)(scope, receive, send)
-
-
-def _problem(kind: ProblemKind, detail: str) -> bytes:
-    """The document; without a request id, because no request was read."""
-    members = {"type": TYPE_PREFIX + kind.name, "title": kind.title, "status": kind.status}
-    return msgspec.json.encode({**members, "detail": detail})

@@ -130,7 +130,7 @@ def _add_shared_responses(path: str, operation: dict[str, Any]) -> None:
     if operation.get("parameters") or "requestBody" in operation:
         statuses += [422]
     if "requestBody" in operation:
-        statuses += [408, 413]
+        statuses += [408, 413, 415]
     responses = operation.setdefault("responses", {})
     for status, response in problem_responses(*statuses).items():
         key = str(status)

@@ -7,11 +7,8 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, HTTPConnection, Request
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from schemas import errors
@@ -24,8 +21,6 @@ CLIENT_CLOSED_REQUEST = (
 )
 METHODS = frozenset({"get", "put", "post", "delete", "patch"})
 _MAX_VALUE_CHARS = 120
-_NOT_AN_OBJECT_TYPES = frozenset({"missing", "dict_type", "model_type", "model_attributes_type"})
-_NOT_AN_OBJECT = "body: send one JSON object, with the header Content-Type: application/json"
 
 
 class Problem(BaseModel):
@@ -122,6 +117,16 @@ def kind_of(error: errors.MuvrError) -> ProblemKind:
     return next(KINDS[cls] for cls in type(error).__mro__ if cls in KINDS)
 
 
+def kind_of_status(status: int) -> ProblemKind:
+    """The kind of an error of which only the HTTP status is known.
+
+    >>> kind_of_status(426).name
+    'upgrade-required'
+    """
+    phrase = HTTPStatus(status).phrase
+    return BY_STATUS.get(status) or ProblemKind(status, phrase.lower().replace(" ", "-"), phrase)
+
+
 def problem_response(error: errors.MuvrError, request: HTTPConnection) -> Response:
     """The response to an error of Muvr."""
     kind = kind_of(error)
@@ -130,7 +135,7 @@ def problem_response(error: errors.MuvrError, request: HTTPConnection) -> Respon
     members: dict[str, object] = {}
     headers: dict[str, str] = {}
     if isinstance(error, errors.BadInput):
-        members = {"field": error.field or None, "value": _json_value(error.value)}
+        members = {"field": error.field or None, "value": shown_value(error.value)}
     elif isinstance(error, errors.MissingChunks):
         members = {"missing": error.missing}
     elif isinstance(error, errors.LimitExceeded):
@@ -145,7 +150,43 @@ def problem_response(error: errors.MuvrError, request: HTTPConnection) -> Respon
         headers["WWW-Authenticate"] = 'Bearer realm="muvr", error="insufficient_scope"'
     if isinstance(error, errors.DatabaseUnavailable):
         detail = "Cassandra does not answer; this may have been stored. Send the same again."
-    return _response(request, kind, detail, members, headers)
+    return kind_response(request, kind, detail, members, headers)
+
+
+def kind_response(
+    request: HTTPConnection,
+    kind: ProblemKind,
+    detail: str,
+    members: Mapping[str, object],
+    headers: Mapping[str, str],
+) -> Response:
+    """The response for a kind of error; members that are None are left out."""
+    body: dict[str, object] = {
+        "type": TYPE_PREFIX + kind.name,
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail,
+    }
+    body.update({name: value for name, value in members.items() if value is not None})
+    request_id = request.scope.get("muvr.request_id")
+    if request_id:
+        body["request_id"] = request_id
+    request.scope["muvr.problem"] = kind.name
+    # A string of the request may hold an unpaired surrogate, which cannot be encoded.
+    text = json.dumps(body, default=str, ensure_ascii=False, separators=(",", ":"))
+    return Response(
+        text.encode("utf-8", "replace"), kind.status, dict(headers), media_type=MEDIA_TYPE
+    )
+
+
+def shown_value(value: object) -> object:
+    """A value of a request as JSON, shortened to be sent back."""
+    if value is None or isinstance(value, bool | int):
+        return value if not isinstance(value, int) or abs(value) < 2**53 else str(value)
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else str(value)
+    text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    return text if len(text) <= _MAX_VALUE_CHARS else text[:_MAX_VALUE_CHARS] + "…"
 
 
 def embedded_problem(error: errors.MuvrError, connection: HTTPConnection) -> msgspec.Raw:
@@ -167,16 +208,7 @@ def problem_members(error: errors.MuvrError, connection: HTTPConnection) -> dict
 def unexpected(request: HTTPConnection) -> Response:
     """The response to an unexpected error; the log has it under the request id."""
     kind = BY_STATUS[500]
-    return _response(request, kind, "The log has this request under its request id.", {}, {})
-
-
-def register(app: FastAPI) -> None:
-    """Install the handlers that answer every error of an application as a problem."""
-    app.add_exception_handler(errors.MuvrError, _on_muvr_error)
-    app.add_exception_handler(RequestValidationError, _on_validation)
-    app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(ClientDisconnect, _on_disconnect)
-    app.add_exception_handler(Exception, _on_unexpected)  # the middleware reports it as well
+    return kind_response(request, kind, "The log has this request under its request id.", {}, {})
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -201,115 +233,7 @@ def _status_description(status: int) -> str:
     return f"{HTTPStatus(status).phrase}: {names}"
 
 
-async def _on_muvr_error(request: Request, error: Exception) -> Response:
-    if not isinstance(error, errors.MuvrError):
-        raise error
-    return problem_response(error, request)
-
-
-async def _on_disconnect(request: Request, error: Exception) -> Response:  # as Starlette calls it
-    return Response(status_code=CLIENT_CLOSED_REQUEST)
-
-
-async def _on_unexpected(request: Request, error: Exception) -> Response:  # as Starlette calls it
-    return unexpected(request)
-
-
-async def _on_validation(request: Request, error: Exception) -> Response:
-    if not isinstance(error, RequestValidationError):
-        raise error
-    first: Mapping[str, Any] = error.errors()[0]
-    if first["type"] == "json_invalid":  # the framework reports the position as a field
-        detail = f"body: no JSON at character {first['loc'][-1]}: {first['ctx']['error']}"
-        return _response(request, BY_STATUS[422], detail, {"field": "body"}, {})
-    loc = [str(part) for part in first["loc"]]
-    if loc == ["body"] and first["type"] in _NOT_AN_OBJECT_TYPES:  # it may hold a password
-        return _response(request, BY_STATUS[422], _NOT_AN_OBJECT, {"field": "body"}, {})
-    field = ".".join(loc[1:] if loc[0] in ("body", "query", "path", "header") else loc)
-    members: dict[str, object] = {"field": field or loc[0], "value": _offending_value(field, first)}
-    if len(error.errors()) > 1:
-        members["problems"] = [
-            {
-                "field": ".".join(str(p) for p in error_detail["loc"][1:]),
-                "detail": error_detail["msg"],
-            }
-            for error_detail in error.errors()[:20]
-        ]
-    detail = f"{field or loc[0]}: {first['msg']}"
-    return _response(request, BY_STATUS[422], detail, members, {})
-
-
-def _allowed_methods(request: Request) -> list[str]:
-    """The methods that the OpenAPI document has for the path of a request."""
-    segments = request.url.path.split("/")
-    methods: set[str] = set()
-    for path, item in request.app.openapi()["paths"].items():
-        parts = path.split("/")
-        if len(parts) == len(segments) and all(
-            part.startswith("{") or part == word for part, word in zip(parts, segments, strict=True)
-        ):
-            methods.update(method.upper() for method in item if method in METHODS)
-    return sorted(methods)
-
-
-def _offending_value(field: str, error: Mapping[str, Any]) -> object:
-    """The offending value to be sent back; None if it may be a secret.
-
-    None also for a missing field, for which the framework gives the whole body as the value.
-    """
-    secret = any(word in field for word in ("password", "token"))
-    return None if secret or error["type"] == "missing" else _json_value(error.get("input"))
-
-
-async def _on_http(request: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        raise error
-    if isinstance(error.__cause__, errors.MuvrError):  # raised while the body was being read
-        return problem_response(error.__cause__, request)
-    if error.status_code == 400:  # a body that the framework could not decode
-        return _response(request, BY_STATUS[422], str(error.detail), {"field": "body"}, {})
-    known = BY_STATUS.get(error.status_code)
-    phrase = HTTPStatus(error.status_code).phrase
-    kind = known or ProblemKind(error.status_code, phrase.lower().replace(" ", "-"), phrase)
-    headers = dict(error.headers or {})
-    if kind.status == 405:  # the framework names the first route's methods only
-        headers["Allow"] = ", ".join(_allowed_methods(request))
-    if kind.status == 401:
-        kind = KINDS[errors.NotAuthenticated]
-    detail = f"{request.method} {request.url.path}: {error.detail}"
-    return _response(request, kind, detail[:300], {}, headers)
-
-
-def _response(
-    request: HTTPConnection,
-    kind: ProblemKind,
-    detail: str,
-    members: Mapping[str, object],
-    headers: Mapping[str, str],
-) -> Response:
-    body: dict[str, object] = {
-        "type": TYPE_PREFIX + kind.name,
-        "title": kind.title,
-        "status": kind.status,
-        "detail": detail,
-    }
-    body.update({name: value for name, value in members.items() if value is not None})
-    request_id = request.scope.get("muvr.request_id")
-    if request_id:
-        body["request_id"] = request_id
-    request.scope["muvr.problem"] = kind.name
-    # A string of the request may hold an unpaired surrogate, which cannot be encoded.
-    text = json.dumps(body, default=str, ensure_ascii=False, separators=(",", ":"))
-    return Response(
-        text.encode("utf-8", "replace"), kind.status, dict(headers), media_type=MEDIA_TYPE
-    )
-
-
-def _json_value(value: object) -> object:
-    """A value as JSON, shortened to be sent back."""
-    if value is None or isinstance(value, bool | int):
-        return value if not isinstance(value, int) or abs(value) < 2**53 else str(value)
-    if isinstance(value, float):
-        return value if value == value and abs(value) != float("inf") else str(value)
-    text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-    return text if len(text) <= _MAX_VALUE_CHARS else text[:_MAX_VALUE_CHARS] + "…"
+def unread_problem(kind: ProblemKind, detail: str) -> bytes:
+    """The document for a request that was not read, which therefore has no request id."""
+    members = {"type": TYPE_PREFIX + kind.name, "title": kind.title, "status": kind.status}
+    return msgspec.json.encode({**members, "detail": detail})

@@ -66,6 +66,11 @@ def header_of(request: Request, name: bytes) -> str:
     return request.scope[HEADERS].get(name, b"").decode("latin-1")
 
 
+def has_body(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a request has a body that is not empty; of a chunked one that is not known yet."""
+    return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
+
+
 async def body_of(request: Request) -> bytes:
     """The whole body of a request that no other layer reads.
 

@@ -51,6 +51,8 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["method"] == "HEAD":  # answered like GET; the server leaves the body out
+            scope = {**scope, "method": "GET"}
         state = _RequestState(scope, receive, send, self._max_body_bytes)
         timeouts = _Timeouts(state, self._body_timeout_s, self._timeout_s)
         try:

@@ -54,7 +54,7 @@ def _serve(config: Config) -> None:
         workers=config.api.workers,
         loop="uvloop",
         http="api.header_deadline:DeadlineProtocol",
-        ws="websockets-sansio",
+        ws="api.websocket_protocol:ProblemProtocol",
         ws_max_size=int(config.limits.body_mb * 2**20),
         ws_max_queue=8,
         access_log=False,

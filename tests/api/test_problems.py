@@ -1,5 +1,6 @@
 """Every error is a problem document that says what is wrong and leaks nothing."""
 
+import gzip
 import inspect
 import json
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from api.problems import KINDS, kind_of, problem_response
 from schemas import errors
 from schemas.config import Cassandra
 from tests.api.conftest import Person, RunningService, running, settings
+from tests.api.phone import problem
 from tests.cassandra_node import free_ports
 
 ALL = [
@@ -46,14 +48,52 @@ def test_problem_names_are_unique():
     assert len(set(names)) == len(names)
 
 
-def test_a_body_that_is_not_an_object_is_not_echoed(service: RunningService):
-    """Without its media type, a registration is parsed as one string that holds the password."""
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "field", "value", "step"),
+    [
+        ("register", {}, "Content-Type", "", f"send {JSON}"),
+        ("register", {"Content-Type": "text/plain"}, "Content-Type", "text/plain", f"send {JSON}"),
+        ("register", {"Content-Type": FORM}, "Content-Type", FORM, f"send {JSON}"),
+        ("token", {"Content-Type": JSON}, "Content-Type", JSON, f"send {FORM}"),
+        (
+            "register",
+            {"Content-Type": JSON, "Content-Encoding": "gzip"},
+            "Content-Encoding",
+            "gzip",
+            "send the body without one",
+        ),
+    ],
+)
+def test_an_unsupported_media_type_or_encoding_is_415_without_the_body(
+    service: RunningService, path: str, headers: dict[str, str], field: str, value: str, step: str
+):
+    """The framework would take the body for one string that holds the password."""
     body = b'{"username": "ada", "password": "a long password"}'
+    if "Content-Encoding" in headers:
+        body = gzip.compress(body)
     with service.client() as client:
-        answer = client.post("/v1/auth/register", content=body)
-    assert answer.status_code == 422
+        answer = client.post(f"/v1/auth/{path}", content=body, headers=headers)
     assert "a long password" not in answer.text
-    assert "Content-Type: application/json" in answer.json()["detail"]
+    told = problem(answer, 415, "unsupported-media")
+    assert (told["field"], told["value"]) == (field, value)
+    assert step in told["detail"]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [(JSON, b"[]"), (JSON, b'"a"'), ("application/merge-patch+json", b"[]"), ("", b"")],
+)
+def test_a_body_that_is_not_an_object_is_told_what_to_send(
+    service: RunningService, content_type: str, body: bytes
+):
+    headers = {"Content-Type": content_type} if content_type else {}
+    with service.client() as client:
+        answer = client.post("/v1/auth/register", content=body, headers=headers)
+    assert "send one JSON object" in problem(answer, 422, "bad-input")["detail"]
 
 
 def test_the_database_unavailable_problem_says_the_write_may_be_stored():
@@ -155,10 +195,10 @@ def test_framework_errors_are_returned_as_problems(
         answer = client.request(method, path)
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
-    problem = answer.json()
-    assert problem["type"] == f"urn:muvr:problem:{name}"
-    assert problem["status"] == status
-    assert problem["request_id"] == answer.headers["x-request-id"]
+    told = answer.json()
+    assert told["type"] == f"urn:muvr:problem:{name}"
+    assert told["status"] == status
+    assert told["request_id"] == answer.headers["x-request-id"]
 
 
 def test_a_truncated_json_body_is_a_422_problem(service: RunningService):
@@ -203,8 +243,19 @@ def test_the_allow_header_of_405_lists_every_method_of_the_path(service: Running
     with service.client() as client:
         plan = client.patch("/v1/me/plans/1")
         classify = client.get("/v1/classify")
-    assert plan.headers["allow"] == "DELETE, GET, PUT"
+        page = client.post("/")
+    assert plan.headers["allow"] == "DELETE, GET, HEAD, PUT"
     assert classify.headers["allow"] == "POST"
+    assert page.headers["allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("path", ["/", "/livez", "/docs", "/openapi.json", "/v1/sessions", "/no"])
+def test_head_is_answered_like_get_without_the_body(person: Person, path: str):
+    with person.client() as client:
+        whole, head = client.get(path), client.head(path)
+    assert (head.status_code, head.content) == (whole.status_code, b"")
+    for name in ("content-type", "content-length"):
+        assert head.headers[name] == whole.headers[name]
 
 
 def test_only_a_valid_request_id_is_kept(service: RunningService):
@@ -287,3 +338,36 @@ def test_a_websocket_to_an_unknown_route_gets_a_404_problem(service: RunningServ
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
     assert json.loads(answer.body or b"")["type"] == "urn:muvr:problem:not-there"
+
+
+HANDSHAKE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg==",
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "method", "status", "name", "reason"),
+    [
+        ({"Sec-WebSocket-Key": "short"}, "GET", 400, "bad-request", "Sec-WebSocket-Key"),
+        ({"Sec-WebSocket-Version": "12"}, "GET", 400, "bad-request", "Sec-WebSocket-Version"),
+        ({}, "POST", 405, "method-not-allowed", "POST"),
+    ],
+)
+def test_an_invalid_websocket_handshake_is_a_problem(
+    service: RunningService,
+    changed: dict[str, str],
+    method: str,
+    status: int,
+    name: str,
+    reason: str,
+):
+    with service.client() as client:
+        answer = client.request(method, "/v1/sessions", headers={**HANDSHAKE, **changed})
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.status_code == status
+    told = answer.json()
+    assert (told["type"], told["status"]) == (f"urn:muvr:problem:{name}", status)
+    assert reason in told["detail"]

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from api.problems import BY_STATUS
 from ingest.erasure import erase_user
@@ -110,6 +112,21 @@ def test_a_connection_over_the_limit_is_told_to_retry(hasty: RunningService):
     time.sleep(0.2)
     with hasty.client() as client:
         assert client.get("/livez").status_code == 200
+
+
+def test_a_websocket_over_the_limit_is_told_to_retry(hasty: RunningService):
+    """A live connection counts like any other, and so does one that wants to become live."""
+    lines = [dial(hasty) for _ in range(5)]
+    try:
+        time.sleep(0.1)
+        with pytest.raises(InvalidStatus) as refused:
+            connect(hasty.url.replace("http://", "ws://") + "/v1/sessions", open_timeout=20)
+    finally:
+        for line in lines:
+            line.close()
+    answer = refused.value.response
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert json.loads(answer.body or b"")["type"] == "urn:muvr:problem:crowded"
 
 
 def test_the_header_deadline_restarts_with_each_request(hasty: RunningService):
