@@ -92,15 +92,7 @@ async def get_next_exercise(
     session: SessionParameter = None,
 ) -> NextExerciseResponse:
     """The exercise that the caller does next."""
-    loaded = await _model(services, caller.user_id, "next")
-    rows = sorted(
-        await services.records.sets.of_user(caller.user_id), key=lambda row: row.started_at
-    )
-    so_far = [row.exercise for row in rows if row.session_id == session]
-    before = [row for row in rows if row.session_id != session]
-    last = [row.exercise for row in before if row.session_id == before[-1].session_id]
-    # What was done since the last training is history too: a new plan is known after its first day.
-    answer = loaded.model.continued(log_from(before)).predict(so_far, before=last)
+    loaded, answer = await _next_exercises(services, caller.user_id, session)
     return NextExerciseResponse(
         exercises=[NextExerciseSchema(exercise=name, probability=share) for name, share in answer],
         model=ModelName.of(loaded),
@@ -151,15 +143,20 @@ async def get_load(
     responses=problem_responses(404),
 )
 async def get_intensity(
-    exercise: ExerciseParameter,
     caller: Predict,
     services: ServicesDep,
+    exercise: Annotated[
+        ExerciseName | None, Query(description="the one that probably comes next if left out")
+    ] = None,
     reps: Annotated[int | None, Query(ge=0, le=10_000)] = None,
     weight_kg: Annotated[float | None, Query(ge=0, le=2_000)] = None,
     session: SessionParameter = None,
 ) -> IntensityResponse:
     """How hard the caller's next set of an exercise will be."""
     loaded = await _model(services, caller.user_id, "intensity")
+    if exercise is None:
+        _, probable = await _next_exercises(services, caller.user_id, session)
+        exercise = probable[0][0]
     log, number = await _log_and_session(services, caller.user_id, session)
     value = loaded.model.predict(
         log,
@@ -173,6 +170,23 @@ async def get_intensity(
     return IntensityResponse(
         exercise=exercise, intensity=value, low=low, high=high, model=ModelName.of(loaded)
     )
+
+
+async def _next_exercises(
+    services: Services, user_id: UUID, session: UUID | None
+) -> tuple[LoadedModel, list[tuple[str, float]]]:
+    """The model that predicts the next exercise, and its answer, the most probable first.
+
+    Raises:
+        NotComputedYet: none serves.
+    """
+    loaded = await _model(services, user_id, "next")
+    rows = sorted(await services.records.sets.of_user(user_id), key=lambda row: row.started_at)
+    so_far = [row.exercise for row in rows if row.session_id == session]
+    before = [row for row in rows if row.session_id != session]
+    last = [row.exercise for row in before if row.session_id == before[-1].session_id]
+    # What was done since the last training is history too: a new plan is known after its first day.
+    return loaded, loaded.model.continued(log_from(before)).predict(so_far, before=last)
 
 
 async def _model(services: Services, user_id: UUID, family: str) -> LoadedModel:

@@ -14,6 +14,9 @@ from models.intensity.model import IntensityModel
 from models.load.codec import to_bytes as load_bytes
 from models.load.features import FORECASTS, TARGETS
 from models.load.model import LoadModel
+from models.next.codec import to_bytes as next_bytes
+from models.next.features import START
+from models.next.model import NextModel
 from schemas.inputs import SETS
 from store.models import ModelKey, StoredModel
 from tests.api.conftest import Person
@@ -114,6 +117,20 @@ def test_intensity_in_a_session_that_goes_on_counts_its_sets(person: Person) -> 
             for session in (None, fresh_id(), going_on, earlier)
         ]
     assert values == pytest.approx([0, 0, 0.2, 0.3])
+
+
+def test_intensity_without_an_exercise_is_that_of_the_next_one(person: Person) -> None:
+    serve_counting_intensity(person)
+    with person.client() as client:
+        train(client, 3, days_ago=1)
+        told = problem(client.get("/v1/me/intensity"), 404, "not-computed-yet")
+        assert "No next model" in told["detail"]
+        tokens = np.array([START, 1], dtype=np.int16)
+        model = NextModel(("bench press",), tokens, np.ones(2), 3, 8.0, 0.0)
+        serve(person, "next", next_bytes(model))
+        going_on = train(client, 2)
+        answer = client.get("/v1/me/intensity", params={"session": str(going_on)}).json()
+    assert (answer["exercise"], answer["intensity"]) == ("bench press", pytest.approx(0.2))
 
 
 def test_intensity_after_a_set_ahead_of_the_clock_is_answered(person: Person) -> None:
