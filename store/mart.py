@@ -14,7 +14,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -140,6 +140,7 @@ def plain(value: Any) -> Any:
     """A value in the types of JSON, apart from times, in lists, structs and maps too.
 
     Decimals become floats, numbers that JSON does not have (NaN, infinities) None, and keys text.
+    Times with a zone become those of UTC without one, as the mart's times and Spark's are.
 
     >>> plain({1: [Decimal("1.50"), 2, math.nan]})
     {'1': [1.5, 2, None]}
@@ -150,6 +151,8 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if isinstance(value, Decimal):
         return plain(float(value))
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(UTC).replace(tzinfo=None)
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

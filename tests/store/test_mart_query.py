@@ -70,13 +70,19 @@ def test_now_is_in_utc_like_the_times_of_the_mart(
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     time.tzset()
     try:
-        query = "SELECT now()::TIMESTAMP, current_setting('TimeZone')"
+        query = "SELECT now(), current_setting('TimeZone')"
         [[now, zone]] = query_duckdb(folder, query, LIMITS).rows
     finally:
         monkeypatch.undo()
         time.tzset()
     assert zone == "UTC", "the process may have read its zone before"
     assert abs(datetime.now(UTC) - now.replace(tzinfo=UTC)) < timedelta(minutes=5)
+
+
+def test_a_time_with_a_zone_is_that_of_utc(folder: MartFolder):
+    query = "SELECT TIMESTAMPTZ '2026-11-21 00:30:00+01', [TIMESTAMPTZ '2026-11-21 00:30:00+01']"
+    [row] = query_duckdb(folder, query, LIMITS).rows
+    assert row == (datetime(2026, 11, 20, 23, 30), [datetime(2026, 11, 20, 23, 30)])
 
 
 EVIL = (
