@@ -10,6 +10,7 @@ from pipelines.lifecycle.runs import RunReport
 from pipelines.lifecycle.scope import UserSelection
 from schemas.config import Config
 from schemas.errors import BadInput, MuvrError, Retryable
+from schemas.families import MART_JOB
 from schemas.times import server_time, us_of
 from store.database import Database
 from store.labelled_sets import LabelledSets
@@ -30,7 +31,7 @@ def run_job(
     engine: TrainingEngine = TrainingEngine.spark,
     cutoff_at: datetime | None = None,
 ) -> RunReport:
-    """Run one family's job, after bringing up to date what it reads.
+    """Run one family's job, after bringing up to date what it reads, or refresh the mart.
 
     Raises:
         BadInput: no such family, or an option that it does not know.
@@ -38,7 +39,11 @@ def run_job(
     """
     # Imported here: commands that only list runs would wait seconds for Spark and scipy.
     from pipelines import jobs
+    from pipelines.mart.job import refresh_mart
 
+    if family == MART_JOB:
+        with context.terminal as terminal:
+            return refresh_mart(context.config, everybody=users == "all", progress=terminal)
     if family == "activity":
         keep_stretches(context)
     with context.terminal as terminal:

@@ -1,4 +1,4 @@
-"""`muvr schedule`: runs each family's job when it is due, by the cron expressions in conf.yaml.
+"""`muvr schedule`: runs every job when it is due, by the cron expressions in conf.yaml.
 
 The time up to which a schedule is done is kept as a watermark; a run by hand since then counts as
 well. After a downtime only the newest missed time is caught up, once; leases prevent two schedulers
@@ -67,14 +67,16 @@ class JobResult:
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
-    group = typer.Typer(help="Train each family when it is due.", no_args_is_help=True)
+    group = typer.Typer(
+        help="Train families, and refresh the mart, when it is due.", no_args_is_help=True
+    )
     group.command("run")(run)
     group.command("list")(list_schedule)
     app.add_typer(group, name="schedule")
 
 
 def list_schedule(conf: Conf = None, as_json: AsJson = False) -> None:
-    """Show when each family was trained and is due next.
+    """Show when each job ran and is due next.
 
     Example: `muvr schedule list`
     """
@@ -88,12 +90,12 @@ def list_schedule(conf: Conf = None, as_json: AsJson = False) -> None:
 
 def run(
     forever: Annotated[
-        bool, typer.Option("--forever", help="stay, and train whenever something is due")
+        bool, typer.Option("--forever", help="stay, and run whatever is due")
     ] = False,
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train what is due now; repeated at once it does nothing.
+    """Run the jobs that are due now; repeated at once it does nothing.
 
     Without --forever it is meant for cron or a systemd timer, every few minutes. While another one
     of this machine trains it does nothing: jobs run one after the other.

@@ -7,7 +7,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from schemas.cron import read_cron
-from schemas.families import AVERAGED, FAMILIES
+from schemas.families import AVERAGED, FAMILIES, MART_JOB
 from schemas.layout import MAX_ID_AGE_DAYS, MAX_ID_AHEAD_DAYS
 
 
@@ -175,12 +175,13 @@ NIGHTLY_AND_WEEKLY = {
     "clusters": "0 3 * * 1",
     "recommend": "10 3 * * 1",
     "rank": "20 3 * * 1",
+    MART_JOB: "0 4 * * *",
 }
-"""User models every night, results over all users once a week."""
+"""User models and the mart every night, results over all users once a week."""
 
 
 class Schedule(Section):
-    """When `muvr schedule run` trains a family: five cron fields in UTC; empty: never."""
+    """When `muvr schedule run` runs a job: five cron fields in UTC; empty: never."""
 
     jobs: dict[str, str] = Field(default_factory=NIGHTLY_AND_WEEKLY.copy)
     retry_minutes: float = Field(default=30, gt=0)
@@ -195,10 +196,11 @@ class Schedule(Section):
     @classmethod
     def _check_jobs(cls, jobs: dict[str, str]) -> dict[str, str]:
         trained = [name for name, family in FAMILIES.items() if family.kind != "kernel"]
-        for family, text in jobs.items():
-            if family not in (*trained, AVERAGED):
-                near = difflib.get_close_matches(family, FAMILIES, n=1, cutoff=0.0)[0]
-                raise ValueError(f"no job trains {family!r}; did you mean {near!r}?")
+        known = (*trained, AVERAGED, MART_JOB)
+        for name, text in jobs.items():
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+                raise ValueError(f"there is no job {name!r}; did you mean {near!r}?")
             if text:
                 read_cron(text)
         return jobs

@@ -46,6 +46,9 @@ FAMILIES: dict[str, Family] = {
     )
 }
 
+MART_JOB = "mart"
+"""The job that refreshes the analysts' tables: no family, but scheduled and recorded like one."""
+
 AVERAGED = "exercise-averaged"
 """The job that averages models of many people; its model may serve users who have none of their own
 (decision 17)."""

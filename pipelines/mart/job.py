@@ -27,7 +27,7 @@ from pipelines.mart.frames import Refresh, evaluations, file_url, frame_of
 from pipelines.mart.tables import pseudonyms
 from schemas.config import Config
 from schemas.errors import BadConfig, IncompleteRun, NoMart
-from schemas.families import FAMILIES
+from schemas.families import FAMILIES, MART_JOB
 from schemas.mart import MART
 from schemas.progress import Progress
 from schemas.times import Clock, server_time
@@ -40,7 +40,6 @@ from store.mart import Manifest, MartFolder, key_id, layout_digest, pseudonym_ke
 from store.user_rows import UserRows
 from store.watermarks import CHANGES_KEPT
 
-FAMILY = "mart"
 TABLES_AT_ONCE = 4  # most of a small table's time is planning, on one core
 PEOPLE_AT_ONCE = 32
 BATCH = tuple(family.name for family in FAMILIES.values() if family.kind == "batch")
@@ -67,7 +66,7 @@ def refresh_mart(
         IncompleteRun: files that Spark wrote are not there.
     """
     inputs = {"users": "all" if everybody else "changed"}
-    with open_job(config, FAMILY, inputs, progress=progress, clock=clock) as job:
+    with open_job(config, MART_JOB, inputs, progress=progress, clock=clock) as job:
         run = job.run
         refresh = _plan(job, everybody=everybody)
         with run.step("write"), ThreadPoolExecutor(TABLES_AT_ONCE) as tables:
@@ -196,7 +195,8 @@ def _require_shared(spark: SparkSession, folder: Path) -> None:
             f"paths.mart ({folder}) is another folder where Spark's executors run.",
             field="paths.mart",
             value=str(folder),
-            next_step="name one that all machines share, or refresh with spark.master: local[2]",
+            next_step="name one that all machines share, or refresh with spark.master: local[2] "
+            "and set schedule.jobs.mart to ''",
         )
 
 

@@ -15,7 +15,7 @@ import yaml
 
 from muvr import jobs, schedule
 from muvr.context import CommandContext
-from muvr.family_jobs import TrainingEngine
+from muvr.family_jobs import TrainingEngine, run_job
 from muvr.schedule import run_due_jobs, scheduled_job, scheduled_jobs
 from muvr.terminal import Terminal
 from pipelines.lifecycle.runs import LEASE_S, RunReport, run_id_at
@@ -104,6 +104,21 @@ def test_a_failed_job_stays_due_and_does_not_stop_others(
     assert kept["rank"].startswith("another run" if isinstance(why, LeaseHeld) else "failed")
     trainer.fails.clear()
     assert [job.family for job in run_due_jobs(context)] == ["rank"]
+
+
+@pytest.mark.parametrize(("users", "everybody"), [("changed", False), ("all", True)])
+def test_the_mart_is_a_job_like_a_familys(
+    context: CommandContext, monkeypatch: pytest.MonkeyPatch, users: Any, everybody: bool
+):
+    asked: list[tuple[Config, bool]] = []
+
+    def refresh(config: Config, *, everybody: bool, progress: object) -> str:
+        asked.append((config, everybody))
+        return "its report"
+
+    monkeypatch.setattr("pipelines.mart.job.refresh_mart", refresh)
+    assert run_job(context, "mart", users) == "its report"
+    assert asked == [(context.config, everybody)]
 
 
 @pytest.mark.parametrize(
@@ -213,7 +228,7 @@ def test_an_invalid_schedule_is_refused(tmp_path: Path, text: str, says: str):
     conf.write_text(f"schedule: {{jobs: {text}}}\n")
     with pytest.raises(BadConfig, match=says):
         load_config(conf, {})
-    for good in ("rank", "exercise-averaged"):  # which decides the model of new users
+    for good in ("rank", "exercise-averaged", "mart"):
         asked = {"MUVR_SCHEDULE__JOBS": f"{{{good}: 1 2 * * *}}"}
         assert load_config(CHECKOUT / "conf.yaml", asked).schedule.jobs.keys() == {good}
 

@@ -82,7 +82,8 @@ def test_now_is_in_utc_like_the_times_of_the_mart(
 def test_a_time_with_a_zone_is_that_of_utc(folder: MartFolder):
     query = "SELECT TIMESTAMPTZ '2026-11-21 00:30:00+01', [TIMESTAMPTZ '2026-11-21 00:30:00+01']"
     [row] = query_duckdb(folder, query, LIMITS).rows
-    assert row == (datetime(2026, 11, 20, 23, 30), [datetime(2026, 11, 20, 23, 30)])
+    utc = datetime(2026, 11, 20, 23, 30, tzinfo=UTC).replace(tzinfo=None)
+    assert row == (utc, [utc])
 
 
 EVIL = (
