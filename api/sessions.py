@@ -56,7 +56,7 @@ SessionNotes = Annotated[
     list[str],
     Field(
         description="what was noticed, after the stream's name, by about a minute of the samples. "
-        "Times: `acc: times-outside-the-session` by more than a day before its start, or after "
+        "Times: `acc: times-outside-the-session`, more than a day before its start or after "
         "now: `t0` must count nanoseconds since 1970, and looks like time since the device "
         "started, or milli- or microseconds. Recognised sets lie there too, and confirmed ones get "
         "no samples and are not learned: mend it, and send the samples in a new session. "
