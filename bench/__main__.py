@@ -11,6 +11,7 @@ a figure that has a floor does not hold.
 import importlib
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from muvr.context import open_context
@@ -39,6 +40,7 @@ def main(requested: list[str]) -> int:
         )
         return 2
     holds = True
+    together: list[Figure] = []
     for name in requested or [name for name in names() if name not in APART]:
         began = time.monotonic()
         try:
@@ -51,7 +53,10 @@ def main(requested: list[str]) -> int:
         folder = reports if name in APART else reports / "bench"
         report = write_report(name, time.monotonic() - began, figures, folder)
         show_figures(context.terminal, name, figures)
+        together += [replace(figure, name=f"{name} {figure.name}") for figure in figures]
         holds = holds and report.holds
+    if len(requested) != 1:
+        show_figures(context.terminal, "benchmarks", together)
     return 0 if holds else 1
 
 

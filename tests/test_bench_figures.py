@@ -1,5 +1,7 @@
 """Figures of benchmarks in which answers, files or a peer's answers are missing: none holds."""
 
+import re
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,10 +11,12 @@ import numpy as np
 import pytest
 
 from bench import stored
+from bench.__main__ import main
 from bench.ingest import LoadMeasurement, times_rows
 from bench.load import AnswerTally, LoadResult
 from bench.rowwise import RowwiseRates
 from bench.serve import cost_figures, load_figures
+from schemas.report import Figure
 
 BEGAN_S = 10.0
 
@@ -125,3 +129,24 @@ def test_bytes_per_sample_need_flushed_files(
     counts = np.zeros((2048, 3), dtype=np.int16)
     [figure] = stored.stored_bytes(deployment, counts, floor=3.0)
     assert (figure.value, figure.holds) == (value, value is not None)
+
+
+def test_several_benchmarks_end_with_one_table_of_all_figures(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+):
+    monkeypatch.setenv("MUVR_PATHS__REPORTS", str(tmp_path))
+    monkeypatch.setattr("bench.__main__.names", lambda: ["fast", "slow"])
+    for name, value in (("fast", 3.0), ("slow", 1.0)):
+        figures = [Figure("per_s", value, floor=2.0)]
+        module = SimpleNamespace(run=lambda _, figures=figures: figures)
+        monkeypatch.setitem(sys.modules, f"bench.{name}", module)
+    assert main([]) == 1
+    assert sorted(path.name for path in (tmp_path / "bench").iterdir()) == [
+        "fast.json",
+        "slow.json",
+    ]
+    together = capsys.readouterr().out.partition("benchmarks")[2]
+    assert re.findall(r"(\w+ per_s).*(holds|MISSED)", together) == [
+        ("fast per_s", "holds"),
+        ("slow per_s", "MISSED"),
+    ]
