@@ -31,11 +31,12 @@ from models.signal.pieces import Piece, Recording
 from models.signal.windows import WINDOW
 from models.signal.wrist import wrist_signals
 from muvr.context import CommandContext
-from muvr.deployment import Deployment, cpu_s, deployed, free_ports
+from muvr.deployment import Deployment, cpu_s, deployed
 from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.report import Figure
 from store.champions import Champions
 from store.models import ModelKey, Models, StoredModel
+from store.node.preflight import free_ports
 from store.pointers import Challenger
 
 CPU_TIMES_PING = 2.0

@@ -1,6 +1,6 @@
 """`muvr`: the command line. Each command is in the module of its subject; this one joins them.
 
-Exit codes: 0 done, 1 failed (one sentence says why and what next), 2 wrong use.
+Exit codes: 0 done, 1 failed (one sentence says why and what next), 2 wrong use, 130 interrupted.
 """
 
 import os
@@ -32,6 +32,7 @@ COMMANDS = {
     "evaluate": "muvr.evaluation",
     "demo": "muvr.demo",
 }
+INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
 
 
 def command_line(modules: Iterable[str] = COMMANDS.values()) -> typer.Typer:
@@ -74,9 +75,13 @@ def main() -> None:
     except MuvrError as problem:
         Terminal().fail(str(problem))
         sys.exit(1)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # while modules are imported
         Terminal().fail("interrupted")
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # typer turns an interrupt of a command into it
+            Terminal().fail("interrupted")
+        raise
     except Exception as problem:
         if os.environ.get("MUVR_TRACE"):
             raise

@@ -7,7 +7,6 @@ be free, and every figure wrong.
 import os
 import shutil
 import signal
-import socket
 import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -26,6 +25,7 @@ from schemas.progress import NoProgress, Progress
 from store.connection import connect
 from store.database import Database
 from store.migrate import migrate
+from store.node.preflight import free_ports
 from store.node.process import EmbeddedNode
 
 # Limits are there for people; a load generator is thousands of them behind a few tokens.
@@ -142,15 +142,6 @@ def cpu_s(process: psutil.Process) -> float:
     except psutil.NoSuchProcess:
         return 0.0
     return times.user + times.system
-
-
-def free_ports(n: int) -> list[int]:
-    """Loopback ports that nobody listens on now, all different."""
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(n)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
 
 
 def _settings(context: CommandContext, folder: Path) -> Config:

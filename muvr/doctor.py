@@ -143,14 +143,25 @@ def _port(context: CommandContext) -> Finding:
     """The port of the native protocol: free for the node, or answered by an outside cluster."""
     if context.config.cassandra.own_node:
         return _own_port(context, setting="port")
-    port = context.config.cassandra.port
+    port, hosts = context.config.cassandra.port, context.config.cassandra.hosts
+    for host in hosts:
+        if _answers(host, port):
+            return Finding("port", ok=True, says=f"{port} is answered by {host}")
+    return Finding(
+        "port",
+        ok=False,
+        says=f"{port} is not answered by {', '.join(hosts)}",
+        next_step="start the cluster, or set cassandra.contact_points or cassandra.port",
+    )
+
+
+def _answers(host: str, port: int) -> bool:
+    """Whether a machine accepts connections to a port."""
     try:
-        address = (context.config.cassandra.hosts[0], port)
-        with socket.create_connection(address, timeout=PORT_WITHIN_S):
-            says = f"{port} is answered"
+        with socket.create_connection((host, port), timeout=PORT_WITHIN_S):
+            return True
     except OSError:  # nobody listens, nobody answers in time, or the name leads nowhere
-        says = f"{port} is not answered"
-    return Finding("port", ok=True, says=says)
+        return False
 
 
 def _own_port(context: CommandContext, *, setting: str) -> Finding:

@@ -77,6 +77,8 @@ def rerun(
 ) -> None:
     """Run a job again for the users of an earlier run, with its cut-off; their newest sets count.
 
+    Users who fail again are counted, and `muvr jobs show` lists them; the exit code stays 0.
+
     Example: `muvr jobs rerun exercise 01a1fb67-1800-7000-8000-000000000000 --failed`
     """
     context = open_context(conf, as_json=as_json)

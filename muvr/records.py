@@ -1,6 +1,6 @@
 """Commands about people and their recordings: import, user."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -13,7 +13,7 @@ from ingest.importers.gym import read_gym
 from ingest.importers.imported import ImportedRecording
 from ingest.importers.spar import read_spar
 from models.signal.pieces import Side
-from muvr.context import open_context
+from muvr.context import CommandContext, open_context
 from muvr.importing import days_to_move, import_recordings
 from muvr.options import AsJson, Conf, Password
 from muvr.owners import find_user
@@ -41,6 +41,20 @@ class PublicSource(NamedTuple):
 
     read: Callable[[Path], list[ImportedRecording]]
     username_prefix: str
+
+
+class ReadRecordings(NamedTuple):
+    """What is to be sent.
+
+    Attributes:
+        recordings: as they were read.
+        username_prefix: begins the names of the users that their people become.
+        moved_days: how much later they are dated than they were made.
+    """
+
+    recordings: Sequence[ImportedRecording]
+    username_prefix: str
+    moved_days: int = 0
 
 
 PUBLIC_SOURCES = {
@@ -114,16 +128,10 @@ def import_(
     _check_options(source, path, user, side, timezone)
     with context.terminal as terminal:
         if source is ImportSource.csv and path is not None:
-            recordings = read_csv(path, user, side, timezone, terminal)
-            prefix, moved_days = "csv", 0
+            found = ReadRecordings(read_csv(path, user, side, timezone, terminal), "csv")
         else:
-            read, prefix = PUBLIC_SOURCES[source]
-            recordings = read(path or context.config.paths.datasets)
-            moved_days = days_to_move(recordings)
-        with Service(context.config, context.conf_path).checked_url() as url:
-            counts = import_recordings(
-                url, prefix, recordings, password, terminal, user or None, moved_days=moved_days
-            )
+            found = _read_public(source, path or context.config.paths.datasets)
+        counts = _send(context, found, user, password)
     context.terminal.table(f"imported {source}", ("what", "count"), list(counts.items()))
     context.terminal.answer(counts)
 
@@ -142,6 +150,33 @@ def _check_options(
         raise BadInput("csv needs --user: whose recordings they are", field="--user")
     if source is not ImportSource.csv and (user or side or timezone != "UTC"):
         raise BadInput(f"--user, --side and --timezone are for csv; {source} knows its people")
+
+
+def _read_public(source: ImportSource, folder: Path) -> ReadRecordings:
+    """The recordings of a public data set, moved into the last year."""
+    read, username_prefix = PUBLIC_SOURCES[source]
+    recordings = read(folder)
+    return ReadRecordings(recordings, username_prefix, days_to_move(recordings))
+
+
+def _send(
+    context: CommandContext, found: ReadRecordings, user: str, password: str
+) -> dict[str, int]:
+    """Send recordings through the running service; how many of what it has taken.
+
+    Raises:
+        ServiceFailed: it does not run, or refuses one.
+    """
+    with Service(context.config, context.conf_path).checked_url() as url:
+        return import_recordings(
+            url,
+            found.username_prefix,
+            found.recordings,
+            password,
+            context.terminal,
+            user or None,
+            moved_days=found.moved_days,
+        )
 
 
 def grant(

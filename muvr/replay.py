@@ -10,10 +10,10 @@ import typer
 
 from ingest.replay import rebuild_user
 from muvr.context import CommandContext, open_context
-from muvr.family_jobs import read_users
+from muvr.family_jobs import TrainingEngine, read_users
 from muvr.options import AsJson, Conf
 from muvr.scoreboard import show_run
-from pipelines import jobs
+from muvr.train import families_on, show_failed, train_each
 from pipelines.lifecycle.runs import RunReport
 from pipelines.replay import replay as replay_journal
 
@@ -34,19 +34,22 @@ def replay(
     Over live tables it changes nothing; after a loss it brings back every row, except
     training samples that have expired.
 
+    The exit code is 1 if anybody's rows could not be written, because they are still missing;
+    `muvr jobs show` lists whose. It is 1 as well if a family failed to learn.
+
     Example: `muvr replay --users all`
     """
     context = open_context(conf, as_json=as_json)
     selection = read_users(users, ["all"])
-    reports = [_project(context, None if isinstance(selection, str) else selection)]
-    if models:
-        with context.terminal as terminal:
-            for name in jobs.JOBS:
-                reports.append(jobs.train(name, context.config, users=selection, progress=terminal))
-    for report in reports:
-        show_run(context.terminal, asdict(report))
-    context.terminal.answer({"runs": [asdict(report) for report in reports]})
-    if reports[0].counts.get("failed"):
+    replayed = _project(context, None if isinstance(selection, str) else selection)
+    families = families_on(TrainingEngine.spark) if models else []
+    trained, failed = train_each(context, families, selection)
+    runs = [asdict(report) for report in (replayed, *trained)]
+    for run in runs:
+        show_run(context.terminal, run)
+    show_failed(context.terminal, failed)
+    context.terminal.answer({"runs": runs, "failed": failed})
+    if failed or replayed.counts.get("failed"):
         raise typer.Exit(1)
 
 

@@ -21,7 +21,7 @@ from muvr.family_jobs import problem_text, run_job
 from muvr.options import AsJson, Conf
 from pipelines.lifecycle.runs import LEASE_S
 from schemas.cron import read_cron
-from schemas.errors import LeaseHeld, MuvrError
+from schemas.errors import BadInput, LeaseHeld, MuvrError
 from schemas.times import server_time
 from store.database import Database
 from store.file_lock import lock_soon
@@ -100,8 +100,16 @@ def run(
     Without --forever it is meant for cron or a systemd timer, every few minutes. While another one
     of this machine trains it does nothing: jobs run one after the other.
 
+    --json is one answer, so that it is refused with --forever, which has none.
+
     Example: `muvr schedule run`
     """
+    if forever and as_json:
+        raise BadInput(
+            "--json is one answer, and --forever has none: leave out one of them; "
+            "`muvr jobs list --json` has the runs",
+            field="--json",
+        )
     context = open_context(conf, as_json=as_json)
     if forever:
         _run_forever(context)
@@ -119,7 +127,7 @@ def run(
         lock.flush()
         results = run_due_jobs(context)
     rows = [(result.family, result.due_at, result.status) for result in results]
-    context.terminal.table("kept", ("family", "due", "came to"), rows)
+    context.terminal.table("scheduled jobs", ("family", "due", "came to"), rows)
     if not results:
         context.terminal.say("Nothing is due.")
     context.terminal.answer([asdict(result) for result in results])
@@ -245,11 +253,10 @@ def _run_forever(context: CommandContext) -> None:
 
 
 def _child_command(context: CommandContext) -> list[str]:
-    """`muvr schedule run` in a new process, with this command's settings and form of output."""
+    """`muvr schedule run` in a new process, with this command's settings."""
     words = ["schedule", "run", "--config", str(context.conf_path)]
-    as_json = ["--json"] if context.terminal.as_json else []
     # -P: packages of the folder that it runs in are not ours, whatever their names
-    return [sys.executable, "-P", "-c", _MAIN, *words, *as_json]
+    return [sys.executable, "-P", "-c", _MAIN, *words]
 
 
 def _mark(family: str) -> str:

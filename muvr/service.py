@@ -13,11 +13,11 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from api.pid_file import PID_FILE, serving_pid, unheld_pid
+from muvr.context import CHECKOUT
 from schemas.config import Config
 from schemas.errors import MuvrError
 from schemas.progress import Progress
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 READY_WITHIN_S = 60.0
 STOPPED_WITHIN_S = 20.0
 MAX_PID = 2**31  # no system gives out more: such a file was not written by a service
@@ -111,6 +111,8 @@ class Service:
             return False
         try:
             os.kill(pid, signal.SIGTERM)
+        except ProcessLookupError:  # it ended just now, as by another `muvr down`
+            return False
         except PermissionError:
             raise ServiceFailed(
                 f"The service (process {pid}) was started by another user, who has to stop it."

@@ -96,14 +96,15 @@ def _show(context: CommandContext, result: QueryResult) -> None:
 def _serve(context: CommandContext) -> None:
     from pipelines.mart.server import serve_mart
 
+    url = f"jdbc:hive2://127.0.0.1:{context.config.sql.port}/default"
     context.terminal.step(SERVING, 0, 1)
 
     def ready() -> None:
         """Say where the server answers."""
         context.terminal.step(SERVING, 1, 1)
         context.terminal.say(
-            f"jdbc:hive2://127.0.0.1:{context.config.sql.port}/default answers SELECTs over the "
-            "mart, for programs of this machine; Ctrl-C ends it."
+            f"{url} answers SELECTs over the mart, for programs of this machine; Ctrl-C ends it."
         )
+        context.terminal.answer({"url": url})
 
     serve_mart(context.config, ready, context.terminal.say)

@@ -24,6 +24,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from store.mart import plain
+
 PLAIN_EVERY_S = 15.0  # off a terminal: interval of a long step's progress lines
 PAIR = 2  # columns of a name-value table, which is always folded
 NUMBER = re.compile(r"([≤≥] )?[-+]?[0-9]|$")  # cells that are aligned to the right
@@ -141,9 +143,15 @@ class Terminal:
         self.say(line)
 
     def answer(self, values: Mapping[str, object] | Sequence[object]) -> None:
-        """Print the whole result as JSON; nothing without --json. Bytes are hexadecimal."""
+        """Print the whole result as JSON; nothing without --json.
+
+        Bytes are hexadecimal, and numbers that JSON does not have (NaN, infinities) are null. It is
+        flushed: a command may go on after its answer.
+        """
         if self.as_json:
-            sys.stdout.write(json.dumps(values, indent=2, default=_json_value) + "\n")
+            text = json.dumps(plain(values), indent=2, default=_json_value, allow_nan=False)
+            sys.stdout.write(text + "\n")
+            sys.stdout.flush()
 
     def fail(self, sentence: str) -> None:
         """Print an error on stderr."""

@@ -10,7 +10,9 @@ from muvr.context import CommandContext, open_context
 from muvr.family_jobs import TrainingEngine, problem_text, read_users, run_job
 from muvr.options import AsJson, Conf
 from muvr.scoreboard import HEAD, SCORES_TITLE, WHY_HEAD, reason_rows, score_rows, show_run
+from muvr.terminal import Terminal
 from pipelines.lifecycle.runs import RunReport
+from pipelines.lifecycle.scope import UserSelection
 
 
 def register(app: typer.Typer) -> None:
@@ -33,33 +35,54 @@ def train(
 
     Experiments are exercise-averaged, exercise-search and exercise-perceptron; `all` has the first.
 
+    Users who failed are counted, and `muvr jobs show` lists them; the exit code stays 0.
+
     Example: `muvr train exercise --users all`
     """
     context = open_context(conf, as_json=as_json)
     selection = read_users(users)
-    failed: dict[str, str] = {}
-    reports: list[RunReport] = []
     if family == "all":
         with context.database():
             pass  # without Cassandra: one error instead of one per family
-    for name in families_on(engine) if family == "all" else [family]:
-        try:
-            reports.append(run_job(context, name, selection, engine))
-        except Exception as problem:
-            if family != "all":
-                raise
-            failed[name] = problem_text(problem)  # the other families do not wait for this one
-    for report in reports if family != "all" else ():
-        show_run(context.terminal, asdict(report))
-    recovered = _recovered_truth(context, reports) if family == "all" else None
-    if family == "all":
+        reports, failed = train_each(context, families_on(engine), selection, engine)
+        recovered = _recovered_truth(context, reports)
         context.terminal.table(SCORES_TITLE, HEAD, score_rows(reports, recovered))
         context.terminal.table("why not", WHY_HEAD, reason_rows(reports))
-    context.terminal.table("failed", ("family", "why"), list(failed.items()))
+        show_failed(context.terminal, failed)
+    else:
+        reports, failed = [run_job(context, family, selection, engine)], {}
+        recovered = None
+        show_run(context.terminal, asdict(reports[0]))
     runs = [asdict(report) for report in reports]
     context.terminal.answer({"runs": runs, "failed": failed, "found_of_simulated_truth": recovered})
     if failed:
         raise typer.Exit(1)
+
+
+def train_each(
+    context: CommandContext,
+    families: Sequence[str],
+    users: UserSelection,
+    engine: TrainingEngine = TrainingEngine.spark,
+) -> tuple[list[RunReport], dict[str, str]]:
+    """Run the jobs of families, of which none waits for one that fails.
+
+    Returns:
+        The reports of those that ran, and for each that failed why.
+    """
+    reports: list[RunReport] = []
+    failed: dict[str, str] = {}
+    for family in families:
+        try:
+            reports.append(run_job(context, family, users, engine))
+        except Exception as problem:  # noqa: BLE001 (returned; the other families go on)
+            failed[family] = problem_text(problem)
+    return reports, failed
+
+
+def show_failed(terminal: Terminal, failed: Mapping[str, str]) -> None:
+    """Print which families failed and why; nothing if none did."""
+    terminal.table("failed", ("family", "why"), list(failed.items()))
 
 
 def families_on(engine: TrainingEngine) -> Sequence[str]:

@@ -257,7 +257,8 @@ class NoKernel(MuvrError):
 
     def __init__(self, message: str) -> None:
         super().__init__(
-            message, next_step="Run `make` in the checkout; it compiles what is missing."
+            message,
+            next_step="Run `make .venv/runtime` in the checkout; it compiles what is missing.",
         )
 
 

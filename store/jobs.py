@@ -12,6 +12,7 @@ from schemas.layout import SHARDS, shard_of
 from schemas.statuses import RunStatus
 from schemas.times import aware, us_of
 from store.database import Database, Row, Statement
+from store.mart import plain
 
 READ_RUN = (
     "SELECT family, run_id, status, started_at, heartbeat_at, finished_at, inputs, counts, "
@@ -185,11 +186,13 @@ class JobRuns:
 
 
 def _json(values: Mapping[str, object]) -> str:
-    return json.dumps(values, sort_keys=True)
+    """As text; numbers that JSON does not have (NaN, infinities) are null."""
+    return json.dumps(plain(dict(values)), sort_keys=True, allow_nan=False)
 
 
 def _object(text: str | None) -> dict[str, Any]:
-    return json.loads(text) if text else {}
+    """Of text; earlier releases stored NaN as it is, which no client can read."""
+    return json.loads(text, parse_constant=lambda _: None) if text else {}
 
 
 def _job_run(row: Row) -> JobRun:

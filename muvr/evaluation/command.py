@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from ingest.importers.gym import HOW_TO_GET
 from models.activity.evaluate import activity_figures, leave_one_day_out
 from models.exercise.protocols.gym import names_on_new_days
-from models.exercise.protocols.outcome import ProtocolOutcome, counted
+from models.exercise.protocols.outcome import SPAR, ProtocolOutcome, counted
 from models.exercise.protocols.trials import without_rotation
 from models.exercise.protocols.trust import trust_on_new_days
 from models.exercise.protocols.unknown import unknown_exercise
@@ -20,8 +21,9 @@ from models.reps.evaluate import reps_figures
 from muvr.context import CommandContext
 from muvr.evaluation.cost import cost_figures
 from muvr.evaluation.page import PageData, write_page
+from muvr.evaluation.promised import GYM_FLOORS, OF_SPAR, SPAR_REPS_FLOORS, at_least, of_gym
 from muvr.evaluation.recordings import EvaluationData, read_data
-from muvr.evaluation.results import GYM_FLOORS, ProtocolResults, gym_floors
+from muvr.evaluation.results import ProtocolResults
 from muvr.reports import show_figures, write_report
 from muvr.terminal import Terminal
 from pipelines.lifecycle.threads import one_blas_thread
@@ -29,13 +31,30 @@ from schemas.errors import BadInput, CannotLearn
 from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.report import Figure
 
-SPAR_REPS_FLOORS = {"s5_spar": 0.95, "s5_spar_exact": 0.8}
 FORM = "sets as counted; people's left and right arms are compared within each exercise"
 REPS = "weights and confidence chosen in four of five folds by person or day, scored on the fifth"
 DAYS = (
     "leave one day out; discriminant and borders learned on the other days, the constants of "
     "models/activity/settings.py fixed beforehand, with days of this lifter in sight"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """A protocol that `muvr evaluate` runs.
+
+    Attributes:
+        name: what stands for its figures where it cannot be measured and promises none; it begins
+            with the section of the page that they belong to.
+        data: the recordings that it reads, in words.
+        run: measures, and keeps the results.
+        promised: the figures that it measures against a floor where the recordings are enough.
+    """
+
+    name: str
+    data: Callable[[EvaluationData], str]
+    run: Callable[[EvaluationData, ProtocolResults], None]
+    promised: tuple[Figure, ...] = ()
 
 
 def run(context: CommandContext, family: str) -> bool:
@@ -55,11 +74,11 @@ def run(context: CommandContext, family: str) -> bool:
         terminal.step("read recordings", 0, 1)
         recordings = read_data(context.config.paths.datasets, context.config.paths.gym)
         terminal.step("read recordings", 1, 1)
-        steps = [s for f, several in PROTOCOLS.items() if family in (f, "all") for s in several]
-        for done, step in enumerate(steps):
-            terminal.step("protocols", done, len(steps))
-            _take(step, recordings, results)
-        terminal.step("protocols", len(steps), len(steps))
+        asked = [p for f, several in PROTOCOLS.items() if family in (f, "all") for p in several]
+        for done, protocol in enumerate(asked):
+            terminal.step("protocols", done, len(asked))
+            _take(protocol, recordings, results)
+        terminal.step("protocols", len(asked), len(asked))
     reports = context.config.paths.reports
     name = "evaluate" if family == "all" else f"evaluate-{family}"  # the whole report stays whole
     report = write_report(name, time.monotonic() - began, results.figures, reports)
@@ -83,29 +102,27 @@ def _tell_unmeasured(
         terminal.say(sentence)
 
 
-def _take(step: "ProtocolStep", recordings: EvaluationData, results: ProtocolResults) -> None:
+def _take(protocol: Protocol, recordings: EvaluationData, results: ProtocolResults) -> None:
     """Run a protocol; its figures are not measured where the recordings are not enough for it."""
     try:
-        one_blas_thread()(step)(recordings, results)
+        one_blas_thread()(protocol.run)(recordings, results)
     except CannotLearn as problem:
-        names = FLOORED.get(step) or [getattr(step, "__name__", "protocol").strip("_")]
-        results.leave_out(names, _data_text(recordings), f"It cannot be measured: {problem}.")
+        figures = protocol.promised or (Figure(protocol.name, None),)
+        why = f"It cannot be measured: {problem}."
+        results.leave_out(figures, protocol.data(recordings), why)
 
 
-def _spar(
-    protocol: Callable[..., ProtocolOutcome], name: str, model_id: InputLayout
-) -> "ProtocolStep":
+def _spar(measure: Callable[..., ProtocolOutcome], name: str, model_id: InputLayout) -> Protocol:
     """A protocol on SPAR, with rotation or without."""
 
-    def step(recordings: EvaluationData, results: ProtocolResults) -> None:
-        """Run the protocol on the recordings of SPAR, and keep its results."""
+    def run(recordings: EvaluationData, results: ProtocolResults) -> None:
+        """Measure on the recordings of SPAR, and keep the results."""
         movements = recordings.spar
         if model_id == ACC3:
             movements = tuple(without_rotation(m) for m in movements)
-        results.keep(name, protocol(movements, model_id=model_id))
+        results.keep(name, measure(movements, model_id=model_id))
 
-    step.__name__ = name  # what it is called where it cannot be measured
-    return step
+    return Protocol(name, _spar_text, run, OF_SPAR.get(name, ()))
 
 
 def _other_wrist(recordings: EvaluationData, results: ProtocolResults) -> None:
@@ -118,7 +135,7 @@ def _unknown(recordings: EvaluationData, results: ProtocolResults) -> None:
 
 def _gym_names(recordings: EvaluationData, results: ProtocolResults) -> None:
     if not recordings.gym_is_read:
-        results.leave_out(gym_floors("s4c_"), *_gym_missing(recordings))
+        results.leave_out(of_gym("s4c_"), *_gym_missing(recordings))
         return
     results.keep("s4c", names_on_new_days(recordings.gym))
 
@@ -134,16 +151,13 @@ def _gym_worn(recordings: EvaluationData, results: ProtocolResults) -> None:
 def _reps(recordings: EvaluationData, results: ProtocolResults) -> None:
     results.counted = recordings.counted
     values = reps_figures(recordings.counted)
-    days = [example.group for example in recordings.counted if example.source == "gym"]
-    data = "SPAR-10 (nominal 20)"
-    if days:
-        data += f" and gym IMU, {_sets_text(len(days), days)} (audited counts where there are some)"
-    results.figures.extend(_named(values, {**SPAR_REPS_FLOORS, **GYM_FLOORS}, data, REPS))
+    floors = {**SPAR_REPS_FLOORS, **GYM_FLOORS}
+    results.figures.extend(_named(values, floors, _counted_text(recordings), REPS))
     if not recordings.gym_is_read:
-        results.leave_out(gym_floors("s5_gym"), *_gym_missing(recordings))
-    elif not days:
+        results.leave_out(of_gym("s5_gym"), *_gym_missing(recordings))
+    elif not _counted_days(recordings):
         why = "No gym set has a number of repetitions."
-        results.leave_out(gym_floors("s5_gym"), _data_text(recordings), why)
+        results.leave_out(of_gym("s5_gym"), _gym_text(recordings), why)
 
 
 def _form(recordings: EvaluationData, results: ProtocolResults) -> None:
@@ -153,15 +167,15 @@ def _form(recordings: EvaluationData, results: ProtocolResults) -> None:
         )
         for m in recordings.spar
     ]
-    results.figures.extend(_named(form_figures(sets), {}, "SPAR-10", FORM))
+    results.figures.extend(_named(form_figures(sets), {}, SPAR, FORM))
 
 
 def _activity(recordings: EvaluationData, results: ProtocolResults) -> None:
     if not recordings.gym_is_read:
-        results.leave_out(gym_floors("s4_", "s4b_"), *_gym_missing(recordings))
+        results.leave_out(of_gym("s4_", "s4b_"), *_gym_missing(recordings))
         return
     values = activity_figures(recordings.gym_whole)
-    results.figures.extend(_named(values, GYM_FLOORS, _data_text(recordings), DAYS))
+    results.figures.extend(_named(values, GYM_FLOORS, _gym_text(recordings), DAYS))
     results.recordings = leave_one_day_out(recordings.gym_whole, ACC6)
 
 
@@ -178,9 +192,26 @@ def _named(
     ]
 
 
-def _data_text(recordings: EvaluationData) -> str:
+def _spar_text(recordings: EvaluationData) -> str:  # it is the same for everybody
+    return SPAR
+
+
+def _gym_text(recordings: EvaluationData) -> str:
     sets = sum(len(recording.sets_ns) for recording in recordings.gym_whole)
     return f"gym IMU, {_sets_text(sets, [recording.group for recording in recordings.gym_whole])}"
+
+
+def _counted_text(recordings: EvaluationData) -> str:
+    days = _counted_days(recordings)
+    if not days:
+        return f"{SPAR} (nominal 20)"
+    gym = f"gym IMU, {_sets_text(len(days), days)} (audited counts where there are some)"
+    return f"{SPAR} (nominal 20) and {gym}"
+
+
+def _counted_days(recordings: EvaluationData) -> list[str]:
+    """The day of each gym set that has a number of repetitions."""
+    return [example.group for example in recordings.counted if example.source == "gym"]
 
 
 def _sets_text(sets: int, days: Sequence[str]) -> str:
@@ -196,28 +227,24 @@ def _gym_missing(recordings: EvaluationData) -> tuple[str, str]:
     )
 
 
-ProtocolStep = Callable[[EvaluationData, ProtocolResults], None]
-PROTOCOLS: dict[str, list[ProtocolStep]] = {
+PROTOCOLS: dict[str, list[Protocol]] = {
     "exercise": [
         _spar(unseen_people, "s1", ACC6),
         _spar(user_models, "s2", ACC6),
         _spar(enrolment, "s3", ACC6),
-        _gym_names,
-        _gym_trust,
-        _gym_worn,
-        _unknown,
-        _other_wrist,
+        Protocol("s4c", _gym_text, _gym_names, of_gym("s4c_")),
+        Protocol("s4c_trust", _gym_text, _gym_trust),
+        Protocol("s7_worn", _gym_text, _gym_worn),
+        Protocol("s6", _spar_text, _unknown, OF_SPAR["s6"]),
+        Protocol("s7_other_wrist", _spar_text, _other_wrist),
         _spar(unseen_people, "s1_acc_only", ACC3),
         _spar(user_models, "s2_acc_only", ACC3),
         _spar(enrolment, "s3_acc_only", ACC3),
     ],
-    "activity": [_activity],
-    "reps": [_reps],
-    "form": [_form],
-    "cost": [_cost],
+    "activity": [Protocol("s4", _gym_text, _activity, of_gym("s4_", "s4b_"))],
+    "reps": [
+        Protocol("s5", _counted_text, _reps, (*at_least(SPAR_REPS_FLOORS), *of_gym("s5_gym")))
+    ],
+    "form": [Protocol("form", _spar_text, _form)],
+    "cost": [Protocol("s8", _spar_text, _cost, OF_SPAR["s8"])],
 }
-FLOORED: dict[ProtocolStep, list[str]] = {
-    _gym_names: gym_floors("s4c_"),
-    _activity: gym_floors("s4_", "s4b_"),
-}
-"""What protocols over the gym recordings promise to measure, where they are enough."""

@@ -10,7 +10,7 @@ import pytest
 from api.pid_file import held_pid_file
 from muvr import doctor
 from muvr.context import CommandContext
-from muvr.doctor import _clocks, run_checks
+from muvr.doctor import _clocks, _port, run_checks
 from muvr.terminal import Terminal
 from schemas.config import Api, Cassandra, Config, Paths
 from schemas.errors import DatabaseUnavailable, NoJava, NoKernel
@@ -92,14 +92,16 @@ def test_a_host_address_of_another_machine_is_a_finding(nowhere: CommandContext)
     assert "assign" in finding.says
 
 
-def test_port_checks_are_skipped_for_an_outside_cluster(nowhere: CommandContext) -> None:
+def test_ports_of_an_own_node_are_not_checked_for_an_outside_cluster(
+    nowhere: CommandContext,
+) -> None:
     cassandra = nowhere.config.cassandra.model_copy(update={"contact_points": ("x.invalid",)})
     context = CommandContext(
         nowhere.config.model_copy(update={"cassandra": cassandra}), nowhere.conf_path, Terminal()
     )
     with socket.create_server(("127.0.0.1", cassandra.jmx_port)):
         findings = {check.what: check for check in run_checks(context)}
-    assert all(findings[name].ok for name in PORTS)
+    assert [name for name in PORTS if not findings[name].ok] == ["port"]
 
 
 def test_an_unresolvable_contact_point_is_a_finding(tmp_path: Path) -> None:
@@ -108,8 +110,23 @@ def test_an_unresolvable_contact_point_is_a_finding(tmp_path: Path) -> None:
     )
     context = CommandContext(config, tmp_path / "conf.yaml", Terminal(as_json=True))
     findings = {check.what: check for check in run_checks(context)}
-    assert findings["port"].says == "9042 is not answered"
+    assert (findings["port"].ok, findings["port"].says) == (
+        False,
+        "9042 is not answered by x.invalid",
+    )
+    assert "cassandra.contact_points" in findings["port"].next_step
     assert "No Cassandra answers at x.invalid" in findings["tables"].says
+
+
+def test_port_of_a_cluster_is_answered_by_any_contact_point(nowhere: CommandContext) -> None:
+    hosts = ("x.invalid", "127.0.0.1")
+    cassandra = nowhere.config.cassandra.model_copy(update={"contact_points": hosts})
+    config = nowhere.config.model_copy(update={"cassandra": cassandra})
+    context = CommandContext(config, nowhere.conf_path, Terminal())
+    with socket.create_server(("127.0.0.1", cassandra.port)):
+        port = _port(context)
+    assert (port.ok, port.next_step) == (True, "")
+    assert port.says == f"{cassandra.port} is answered by 127.0.0.1"
 
 
 @ON_NODE
@@ -188,4 +205,4 @@ def test_a_missing_compiled_kernel_is_a_finding(
     monkeypatch.setattr(doctor, "features", missing)
     (kernel,) = [check for check in run_checks(nowhere) if check.what == "kernel"]
     assert not kernel.ok
-    assert "`make`" in kernel.next_step
+    assert "`make .venv/runtime`" in kernel.next_step

@@ -12,21 +12,16 @@ from models.exercise.protocols.trials import Movement
 from models.reps.evaluate import RepsExample
 from muvr.context import CommandContext
 from muvr.evaluation import command
-from muvr.evaluation.command import (
-    _activity,
-    _form,
-    _gym_names,
-    _gym_trust,
-    _gym_worn,
-    _reps,
-)
+from muvr.evaluation.command import PROTOCOLS, Protocol
+from muvr.evaluation.promised import GYM_FLOORS
 from muvr.evaluation.recordings import EvaluationData
-from muvr.evaluation.results import GYM_FLOORS
 from muvr.evaluation.sections import SECTIONS, section_of
 from muvr.terminal import Terminal
 from schemas.config import Config
 from schemas.errors import BadInput, NotEnoughLabels
+from schemas.inputs import ACC6
 from schemas.report import Figure
+from tests.models.movements import movement
 from tests.models.test_activity import session
 from tests.models.test_gym_protocols import gym_day, gym_days
 from tests.models.test_reps import curl
@@ -39,13 +34,18 @@ GYM_ALONE = {  # figures of each protocol over the gym recordings; the others ta
 }
 
 
-def protocol(name: str) -> command.ProtocolStep:
+def protocol(name: str) -> Protocol:
     """A protocol with one figure."""
 
-    def step(recordings: EvaluationData, results: command.ProtocolResults) -> None:
+    def run(recordings: EvaluationData, results: command.ProtocolResults) -> None:
         results.figures.append(Figure(name, 0.9, floor=0.8))
 
-    return step
+    return Protocol(name, lambda _: "none", run)
+
+
+def named(name: str) -> Protocol:
+    """One of the command's own protocols."""
+    return next(one for several in PROTOCOLS.values() for one in several if one.name == name)
 
 
 @pytest.fixture
@@ -87,8 +87,8 @@ def test_without_gym_recordings_unmeasured_figures_are_listed_with_instructions(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    steps = {"activity": _activity, "exercise": _gym_names, "reps": _reps}
-    monkeypatch.setattr(command, "PROTOCOLS", {family: [steps[family]]})
+    names = {"activity": "s4", "exercise": "s4c", "reps": "s5"}
+    monkeypatch.setattr(command, "PROTOCOLS", {family: [named(names[family])]})
     monkeypatch.setattr(command, "reps_figures", lambda counted: {"s5_spar": 1.0})
     shown = CommandContext(context.config, context.conf_path, Terminal())
     assert not command.run(shown, family)
@@ -125,12 +125,16 @@ def test_form_of_both_arms_is_reported_from_the_counted_sets() -> None:
         for side in ("left", "right")
     )
     results = command.ProtocolResults()
-    _form(replace(NOTHING, spar=sets), results)
+    named("form").run(replace(NOTHING, spar=sets), results)
     figures = {figure.name: figure.value for figure in results.figures}
     assert figures["form_r_duration_s"] == pytest.approx(1.0, abs=0.01)
     assert (
         {section_of(name) for name in figures} == {"form"} < {section.key for section in SECTIONS}
     )
+
+
+def cannot(*_: object, **__: object) -> None:
+    raise NotEnoughLabels("two are needed")
 
 
 def of_days(number: int) -> EvaluationData:
@@ -144,9 +148,9 @@ def evaluated(
     context: CommandContext, data: EvaluationData, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[bool, dict[str, Figure]]:
     """Whether the gym's protocols hold on this data, and the figures of the report."""
-    steps = [_gym_names, _gym_trust, _gym_worn, _reps, _activity, protocol("s8_fit_ms")]
+    own = [named(name) for name in ("s4c", "s4c_trust", "s7_worn", "s5", "s4")]
     monkeypatch.setattr(command, "read_data", lambda *folders: data)
-    monkeypatch.setattr(command, "PROTOCOLS", {"exercise": steps})
+    monkeypatch.setattr(command, "PROTOCOLS", {"exercise": [*own, protocol("s8_fit_ms")]})
     monkeypatch.setattr(command, "reps_figures", lambda counted: {"s5_spar": 1.0})
     shown = CommandContext(context.config, context.conf_path, Terminal())
     holds = command.run(shown, "all")
@@ -192,16 +196,51 @@ def test_figures_name_the_sets_and_days_that_were_read(
 def test_a_protocol_without_enough_data_fails_the_command_and_not_the_others(
     context: CommandContext, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def cannot(*_: object, **__: object) -> None:
-        raise NotEnoughLabels("two are needed")
-
-    steps = [command._spar(cannot, "s1", command.ACC6), protocol("fit_ms")]
+    steps = [command._spar(cannot, "s1", ACC6), protocol("fit_ms")]
     monkeypatch.setattr(command, "PROTOCOLS", {"exercise": steps})
     assert not command.run(
         CommandContext(context.config, context.conf_path, Terminal()), "exercise"
     )
-    assert names_in(context.config.paths.reports / "evaluate-exercise.json") == ["s1", "fit_ms"]
-    assert "Not measured: s1. It cannot be measured: two are needed." in capsys.readouterr().err
+    names = ["s1_windows", "s1_sets", "s1_ece"]
+    assert names_in(context.config.paths.reports / "evaluate-exercise.json") == [*names, "fit_ms"]
+    said = capsys.readouterr().err
+    assert f"Not measured: {', '.join(names)}. It cannot be measured: two are needed." in said
+
+
+@pytest.mark.parametrize("one", sum(PROTOCOLS.values(), []), ids=lambda one: one.name)
+def test_protocol_that_cannot_be_measured_names_its_own_data_and_is_on_the_page(one: Protocol):
+    results = command.ProtocolResults()
+    command._take(replace(one, run=cannot), of_days(2), results)
+    assert {figure.name for figure in results.figures} >= {figure.name for figure in one.promised}
+    for figure in results.figures:
+        assert section_of(figure.name) in {section.key for section in SECTIONS}
+        assert (figure.value, figure.verdict) == (None, "not measured" if figure.floor else "")
+        reads_gym = one.name.startswith(("s4", "s7_worn"))
+        assert (figure.data or "").startswith("gym IMU, 4 sets" if reads_gym else "SPAR-10")
+
+
+@pytest.mark.parametrize("name", ["s1", "s6", "s8"])
+def test_promised_figures_are_those_that_are_measured_against_a_floor(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.exercise.protocols.cost.ROUNDS", 1)
+    monkeypatch.setattr("muvr.evaluation.cost.ROUNDS", 1)
+    moves = {"swing": 1, "turn": 2, "press": 3}
+    sets = tuple(
+        Movement(str(person), "", move, "", (movement(move, 10 * person + seed, 30.0),))
+        for person in range(3)
+        for move, seed in moves.items()
+    )
+    results = command.ProtocolResults()
+    named(name).run(replace(NOTHING, spar=sets), results)
+    measured = [figure for figure in results.figures if figure.floor is not None]
+    assert [floored(figure) for figure in measured] == [
+        floored(figure) for figure in named(name).promised
+    ]
+
+
+def floored(figure: Figure) -> tuple[object, ...]:
+    return figure.name, figure.unit, figure.floor, figure.ceiling
 
 
 def test_days_of_sets_that_begin_with_their_recordings_leave_borders_unmeasured(

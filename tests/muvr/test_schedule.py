@@ -319,10 +319,12 @@ def test_listing_jobs_without_runs_prints_a_message(conf: Path, capsys: pytest.C
     assert capsys.readouterr().out == "No run of week yet.\n"
 
 
-@pytest.mark.parametrize("as_json", [True, False])
-def test_process_of_the_scheduler_is_this_checkouts_and_prints_the_same_way(
-    context: CommandContext, strangers: Path, *, as_json: bool
-):
+def test_json_is_refused_of_a_scheduler_that_stays(conf: Path):
+    with pytest.raises(BadInput, match="--json is one answer, and --forever has none"):
+        schedule.run(forever=True, conf=conf, as_json=True)
+
+
+def test_process_of_the_scheduler_is_this_checkouts(context: CommandContext, strangers: Path):
     (context.conf_path).write_text(
         yaml.safe_dump(
             {
@@ -331,11 +333,10 @@ def test_process_of_the_scheduler_is_this_checkouts_and_prints_the_same_way(
             }
         )
     )
-    started = replace(context, terminal=Terminal(as_json=as_json))
     done = subprocess.run(
-        schedule._child_command(started), cwd=strangers, capture_output=True, text=True, check=False
+        schedule._child_command(context), cwd=strangers, capture_output=True, text=True, check=False
     )
-    assert done.stdout == ("[]\n" if as_json else "Nothing is due.\n"), done.stderr
+    assert done.stdout == "Nothing is due.\n", done.stderr
 
 
 def test_second_scheduler_of_a_machine_trains_nothing_meanwhile(
@@ -359,4 +360,5 @@ def test_second_scheduler_of_a_machine_trains_nothing_meanwhile(
     assert trainer.asked == []
     schedule.run()
     assert [family for family, *_ in trainer.asked] == ["rank", "clusters"]
+    assert "scheduled jobs" in capsys.readouterr().out
     assert f"process {os.getpid()}, since" in (tmp_path / "run" / schedule.LOCK).read_text()

@@ -227,6 +227,19 @@ def test_a_service_of_another_user_is_not_stopped(
         service.stop()
 
 
+@pytest.mark.usefixtures("recorded")
+def test_service_that_ends_before_it_is_asked_to_is_not_stopped(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+):
+    """Between the look into its file and the signal, as by another `muvr down`."""
+
+    def gone(*_: object) -> None:
+        raise ProcessLookupError
+
+    monkeypatch.setattr(os, "kill", gone)
+    assert service.stop() is False
+
+
 def test_service_stop_ends_the_process_that_holds_the_pid_file(service: Service, recorded: int):
     assert service.stop() is True
     assert not psutil.pid_exists(recorded)

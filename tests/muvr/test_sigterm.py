@@ -1,9 +1,11 @@
-"""A command that gets SIGTERM stops what it has started before it exits."""
+"""A command that is interrupted stops what it has started before it exits, and says so."""
 
 import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 WAITING = """
@@ -26,14 +28,18 @@ def register(app):
 COMMAND = "from muvr import cli; cli.COMMANDS['wait'] = 'waiting'; cli.main()"
 
 
-def test_a_command_cleans_up_on_sigterm(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_command_cleans_up_and_says_so(tmp_path: Path, number: signal.Signals):
     (tmp_path / "waiting.py").write_text(WAITING)
     command = [sys.executable, "-c", COMMAND, "wait"]
     paths = {"PYTHONPATH": f"{CHECKOUT}:{tmp_path}"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=paths) as running:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=paths
+    ) as running:
         assert running.stdout is not None
         assert running.stdout.readline() == "ready\n"
-        running.send_signal(signal.SIGTERM)
-        said, _ = running.communicate(timeout=30)
+        running.send_signal(number)
+        said, complained = running.communicate(timeout=30)
     assert said == "stopped\n"
+    assert complained == "error: interrupted\n"
     assert running.returncode == 130

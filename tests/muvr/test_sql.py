@@ -1,5 +1,6 @@
-"""`muvr sql`: progress while a query runs."""
+"""`muvr sql`: progress while a query runs, and where its server answers."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,3 +22,15 @@ def test_progress_is_shown_while_spark_starts(
     said = capsys.readouterr()
     assert said.err == "asking Spark ...\nasking Spark: done\n"
     assert "1 row" in said.out
+
+
+def test_server_answers_its_address_as_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pipelines.mart.server.serve_mart", lambda _, ready, __: ready())
+    conf = tmp_path / "conf.yaml"
+    conf.write_text("sql: {port: 10001}\n")
+    sql("serve", conf=conf, as_json=True)
+    assert json.loads(capsys.readouterr().out) == {"url": "jdbc:hive2://127.0.0.1:10001/default"}
+    sql("serve", conf=conf)
+    assert "jdbc:hive2://127.0.0.1:10001/default answers" in capsys.readouterr().out

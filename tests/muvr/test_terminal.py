@@ -1,6 +1,9 @@
 """Output of commands, for people and as JSON."""
 
+import io
 import json
+import math
+import sys
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -44,6 +47,22 @@ def test_json_output_serialises_all_value_types(capsys: pytest.CaptureFixture[st
         "share": 1 / 3,
         "at": "2026-11-21T18:02:00+00:00",
     }
+
+
+def test_json_output_has_null_for_numbers_that_json_does_not_have(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As the mean over nobody, in the metrics of a run."""
+    Terminal(as_json=True).answer([{"ndcg": math.nan, "by": {"own": [math.inf, 0.5]}}])
+    answer = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert answer == [{"ndcg": None, "by": {"own": [None, 0.5]}}]
+
+
+def test_json_output_is_written_before_the_command_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(pipe))
+    Terminal(as_json=True).answer({"url": "here"})
+    assert json.loads(pipe.getvalue()) == {"url": "here"}
 
 
 RUN_ID = "01a2230e-46d7-702a-9dc6-497a712e7ed3"

@@ -1,20 +1,24 @@
 """`muvr train`: what it checks and prepares before training, and its output."""
 
+import json
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+import typer
 
 from ingest import stretches
 from muvr.context import CommandContext
 from muvr.family_jobs import TrainingEngine, keep_stretches, read_users
+from muvr.replay import replay
 from muvr.scoreboard import show_run
 from muvr.terminal import Terminal
 from muvr.train import families_on, train
 from pipelines.jobs import ALL_JOBS
 from pipelines.lifecycle import members
+from pipelines.lifecycle.runs import RunReport
 from schemas.config import Cassandra, Config
-from schemas.errors import BadInput, DatabaseUnavailable
+from schemas.errors import BadInput, DatabaseUnavailable, LeaseHeld
 from tests.cassandra_node import ON_NODE, free_ports
 
 pytestmark = ON_NODE
@@ -84,6 +88,56 @@ def test_training_all_without_a_database_fails_once(
     with pytest.raises(DatabaseUnavailable, match="No Cassandra answers"):
         train("all", conf=conf)
     assert asked == []
+
+
+@pytest.fixture
+def replaying(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """The counts of a replay that has come to its end, of a node that is not asked."""
+    counts = {"replayed": 2}
+    report = RunReport("replay", UUID(int=1), "done", counts, {}, {}, {})
+    monkeypatch.setattr("muvr.replay.replay_journal", lambda *_, **__: report)
+    return counts
+
+
+@pytest.mark.usefixtures("replaying")
+def test_replay_learns_every_family_and_one_that_is_busy_does_not_stop_the_others(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def run_job(_: object, family: str, *__: object) -> RunReport:
+        if family == "load":
+            raise LeaseHeld("The schedule is training it.")
+        return RunReport(family, UUID(int=2), "done", {}, {}, {}, {})
+
+    monkeypatch.setattr("muvr.train.run_job", run_job)
+    with pytest.raises(typer.Exit) as end:
+        replay(models=True, as_json=True)
+    assert end.value.exit_code == 1
+    answer = json.loads(capsys.readouterr().out)
+    others = [family for family in ALL_JOBS if family != "load"]
+    assert [run["family"] for run in answer["runs"]] == ["replay", *others]
+    assert answer["failed"] == {"load": "The schedule is training it."}
+
+
+def test_replay_without_all_rows_of_a_user_fails(
+    replaying: dict[str, int], capsys: pytest.CaptureFixture[str]
+):
+    replay(as_json=True)
+    assert json.loads(capsys.readouterr().out)["failed"] == {}
+    replaying["failed"] = 1
+    with pytest.raises(typer.Exit) as end:
+        replay(as_json=True)
+    assert end.value.exit_code == 1
+
+
+def test_training_is_done_although_a_user_failed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    counts = {"promoted": 999, "failed": 1}
+    report = RunReport("exercise", UUID(int=1), "done", counts, {}, {"IndexError": 1}, {})
+    monkeypatch.setattr("muvr.train.run_job", lambda *_: report)
+    train("exercise", as_json=True)  # and does not end with an exit code
+    answer = json.loads(capsys.readouterr().out)
+    assert [run["counts"] for run in answer["runs"]] == [counts]
 
 
 def test_all_selects_the_families_of_the_engine():
