@@ -35,7 +35,8 @@ def without_repeats(pieces: Sequence[Piece]) -> Sequence[Piece]:
         in time order and with a time for each sample; the same object where nothing is repeated.
 
     Raises:
-        BadSamples: a rate, scale or time that is not a positive number.
+        BadSamples: a rate that is not positive, a scale that is 0 or not finite, or times of which
+            there are not as many as samples.
 
     >>> t_s = np.arange(80) / 12.5
     >>> swing = np.rint(1000 * np.sin(t_s[:, None] * [2, 3, 5])).astype(np.int16)
