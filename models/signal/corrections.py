@@ -166,14 +166,14 @@ def _correct_acc(recording: Recording) -> tuple[Recording, tuple[Note, ...]]:
     if not wrong_flags:
         return recording, ()
     acc = _with_unit(recording.acc, wrong_flags, "m/s2")
-    notes: list[Note] = [("acc", UNIT_WAS_MS2)]
+    found: list[Note] = [("acc", UNIT_WAS_MS2)]
     fixed = replace(recording, acc=acc)
     suspects = tuple(p for p, bad in zip(acc, wrong_flags, strict=True) if bad)
     if looks_inverted(replace(fixed, acc=suspects)):
-        notes.append(("acc", AXES_TURNED))
+        found.append(("acc", AXES_TURNED))
         turned = zip(acc, wrong_flags, strict=True)
         fixed = replace(fixed, acc=tuple(_invert(p) if bad else p for p, bad in turned))
-    return fixed, tuple(notes)
+    return fixed, tuple(found)
 
 
 def _with_unit(acc: Sequence[Piece], wrong_flags: Sequence[bool], unit: str) -> tuple[Piece, ...]:
