@@ -12,6 +12,7 @@ from itertools import product
 import numpy as np
 
 from models.arrays import Flags, Floats64, Indices
+from models.auroc import auroc
 from models.reps.borders import bounds
 from models.reps.confidence import Confidence, fit_confidence
 from models.reps.count import CONFIDENCE, SETTINGS, explanations, ranked
@@ -255,20 +256,6 @@ def shipped_confidence_gap(rows: Sequence[Explained], errors: Indices) -> float:
     )
 
 
-def area_under_curve(score: Floats64, positive: Flags) -> float:
-    """Chance that a positive scores higher than a negative, ties counting half; NaN without both.
-
-    Args:
-        score: (n,), of any unit.
-        positive: (n,).
-
-    >>> area_under_curve(np.array([0.1, 0.9, 0.5]), np.array([False, True, True]))
-    1.0
-    """
-    above = score[positive][:, None] - score[~positive][None, :]
-    return float(((above > 0) + 0.5 * (above == 0)).mean()) if above.size else float("nan")
-
-
 def reps_figures(sets: Sequence[RepsExample]) -> dict[str, float]:
     """Protocol S5.
 
@@ -295,8 +282,8 @@ def reps_figures(sets: Sequence[RepsExample]) -> dict[str, float]:
         figures[f"s5_{source}_mean_error{tail}"] = float(np.abs(errors).mean())
         figures[f"s5_{source}_as_labelled{tail}"] = float((np.abs(errors + shift) <= 1).mean())
         figures[f"s5_{source}_exact_as_labelled{tail}"] = float((errors + shift == 0).mean())
-        auroc = area_under_curve(outcome.surety[mine], errors == 0)
-        figures[f"s5_{source}_confidence_auroc{tail}"] = auroc
+        surety, exact = outcome.surety[mine], errors == 0
+        figures[f"s5_{source}_confidence_auroc{tail}"] = auroc(surety[~exact], surety[exact])
     return figures
 
 
