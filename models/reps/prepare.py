@@ -155,13 +155,17 @@ def _movement(
         rate_hz: sample rate of the smooth ones.
         settings: the counter's constants.
     """
-    seen = [_seen([acc], settings.least_g_per_s, rate_hz)]
-    if turn is not None:
+    if turn is None:
+        seen = [_seen([acc], settings.least_g_per_s, rate_hz)]
+    else:
         sure = settings.least_over_noise * float(np.abs(rough).mean())
         rotation = _seen([acc, turn], settings.least_rad_s, rate_hz)
         seen = [rotation, _seen([acc], max(settings.least_g_per_s, sure), rate_hz)]
     steadily = ((each, _typical(each.speed, each.least, settings.moving_share)) for each in seen)
-    seldom = ((seen[0], _typical(seen[0].speed, 2 * seen[0].least, settings.moving_share_clear)),)
+    seldom = (
+        (each, _typical(each.speed, 2 * each.least, settings.moving_share_clear))
+        for each in seen[:1]
+    )
     for each, typical in chain(steadily, seldom):
         if typical is not None:
             return each.speed > settings.still_share * typical, each.sensors
