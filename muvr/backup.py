@@ -17,9 +17,9 @@ from muvr.context import CommandContext, open_context
 from muvr.erased_ledger import read_ledgers, remember_erased
 from muvr.options import AsJson, Conf
 from muvr.service import Service
-from muvr.terminal import plural
 from schemas.errors import BadBackup, BadInput
 from schemas.layout import LAYOUT
+from schemas.plurals import plural
 from schemas.times import server_time
 from store.cql import read_migrations
 from store.database import Database

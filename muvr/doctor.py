@@ -19,8 +19,8 @@ from models.signal.planes import split
 from models.signal.windows import WINDOW
 from muvr.context import CommandContext
 from muvr.service import Service
-from muvr.terminal import plural
 from schemas.errors import MuvrError
+from schemas.plurals import plural
 from schemas.times import aware, server_time
 from store.durability import durability_of
 from store.java import find_java

@@ -8,10 +8,10 @@ import typer
 from muvr.context import open_context
 from muvr.options import AsJson, Conf
 from muvr.scoreboard import show_run
-from muvr.terminal import plural
 from pipelines.mart.job import refresh_mart
 from schemas.errors import BadInput
 from schemas.mart import MART
+from schemas.plurals import plural
 from store.mart import MartFolder
 
 

@@ -9,7 +9,7 @@ import typer
 
 from muvr.context import CommandContext, open_context
 from muvr.options import AsJson, Conf
-from muvr.terminal import plural
+from schemas.plurals import plural
 from schemas.times import server_time
 from store.mart import MartFolder, QueryResult
 

@@ -158,15 +158,6 @@ class Terminal:
         self._err.print(Text.assemble(("error: ", "bold red"), sentence), soft_wrap=True)
 
 
-def plural(number: int, what: str) -> str:
-    """A number with its noun.
-
-    >>> plural(1, "row"), plural(1200, "row")
-    ('1 row', '1,200 rows')
-    """
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
-
-
 def rate_text(speed: float) -> str:
     """Units per second, with decimals for small rates.
 

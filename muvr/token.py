@@ -11,7 +11,7 @@ from examples.client import Client
 from muvr.context import open_context
 from muvr.options import AsJson, Conf, Password
 from muvr.service import Service
-from muvr.terminal import plural
+from schemas.plurals import plural
 from store.database import Database
 from store.logins import Logins
 from store.users import Users

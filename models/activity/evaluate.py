@@ -11,7 +11,8 @@ from models.activity.fit import fit_activity
 from models.activity.segments import Segment
 from models.activity.states import Span
 from models.activity.untrained import untrained_segments
-from models.arrays import Flags, Floats64, Indices
+from models.arrays import Floats64, Indices
+from models.mean import mean
 from models.signal.wrist import WristSignal
 from schemas.errors import NotEnoughLabels
 from schemas.inputs import ACC3, ACC6, InputLayout
@@ -130,18 +131,6 @@ def has_idle_around(recording: ActivityRecording, start_ns: int, end_ns: int) ->
     return start_ns - first_ns > EDGE_S * 1e9 and last_ns - end_ns > EDGE_S * 1e9
 
 
-def share(right: Flags) -> float:
-    """The share of true values, 0 to 1.
-
-    Args:
-        right: (n,); without any the share is NaN.
-
-    >>> share(np.array([True, False])), share(np.array([], dtype=bool))
-    (0.5, nan)
-    """
-    return float(right.mean()) if len(right) else float("nan")
-
-
 def figures_of(results: Sequence[RecordingSegments], suffix: str) -> dict[str, float]:
     """The figures of one method, each name ending in `suffix`."""
     precision, recall = precision_recall(results, BORDER_S)
@@ -153,10 +142,10 @@ def figures_of(results: Sequence[RecordingSegments], suffix: str) -> dict[str, f
         "s4_recall": recall,
         "s4_precision_with_borders": strict_precision,
         "s4_recall_with_borders": strict_recall,
-        "s4b_start": share(starts <= 2),
-        "s4b_end": share(ends <= 2),
-        "s4b_both_2s": share((starts <= 2) & (ends <= 2)),
-        "s4b_both_3s": share((starts <= 3) & (ends <= 3)),
+        "s4b_start": mean(starts <= 2),
+        "s4b_end": mean(ends <= 2),
+        "s4b_both_2s": mean((starts <= 2) & (ends <= 2)),
+        "s4b_both_3s": mean((starts <= 3) & (ends <= 3)),
         "s4b_sets": float(len(starts)),
         "s4b_found_minus_labelled": float(extra),
     }

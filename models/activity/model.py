@@ -68,9 +68,11 @@ class ActivityModel:
 
     def log_odds(self, x: Floats32, *, low_rate: bool = False) -> Floats64:
         """(m,) log odds of exercise of windows (m, d), clipped at `score_clip`."""
-        linear = self.low_rate if low_rate and self.low_rate is not None else self
+        weights, bias = self.weights, self.bias
+        if low_rate and self.low_rate is not None:
+            weights, bias = self.low_rate.weights, self.low_rate.bias
         z = np.clip((x - self.mean) / self.scale, -FEATURE_CLIP, FEATURE_CLIP)
-        odds = z.astype(np.float64) @ linear.weights.astype(np.float64) + linear.bias
+        odds = z.astype(np.float64) @ weights.astype(np.float64) + bias
         return np.clip(odds, -SETTINGS.score_clip, SETTINGS.score_clip)
 
     def scored(self, signal: WristSignal, windows: ActivityWindows | None = None) -> ScoredSignal:

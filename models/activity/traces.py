@@ -43,22 +43,22 @@ def smoothed(x: Floats64, samples: int) -> Floats64:
     return sliding_window_view(padded, samples, axis=0).mean(axis=-1)
 
 
-def traces(signal: WristSignal, core_s: Span, near_s: float = NEAR_S) -> Floats64:
+def traces(signal: WristSignal, core_s: Span) -> Floats64:
     """Features of the surroundings of a set relative to its core, at 10 Hz.
 
     Args:
         signal: the recording at 50 Hz.
         core_s: start and end of the core.
-        near_s: how far around the core features are computed. Farther rows repeat the nearest
-            computed one: to compute all of a long recording for each of its sets takes minutes.
 
     Returns:
         (n, 7) with rotation, (n, 6) without: amplitude of linear acceleration and of rotation
         (log, relative to the core), angle between gravity and the core's, distance to the nearest
         one, two or four seconds of the core (log, relative to the core itself), and the share of
-        the core in which the wrist turns more slowly. Lost samples are interpolated.
+        the core in which the wrist turns more slowly. Lost samples are interpolated. Rows over
+        `NEAR_S` away from the core repeat the nearest computed one: to compute all of a long
+        recording for each of its sets takes minutes.
     """
-    return near_set(signal, core_s, near_s, lambda part, first: traces_near(part, first, core_s))
+    return near_set(signal, core_s, NEAR_S, lambda part, first: traces_near(part, first, core_s))
 
 
 def near_set(

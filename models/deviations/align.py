@@ -16,17 +16,22 @@ A number that the plan does not ask for, or that was not recorded, is not a devi
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from models.arrays import Floats64
+from models.arrays import Flags, Floats64
 from models.deviations.model import DEFAULT_TOLERANCES, Deviation, DeviationKind, Target, Tolerances
 
 CLOSENESS = 0.25  # a pair's distance adds at most 3 × this < 1: a kept value always counts more
 ORDER = 1e-7  # per squared shift of place: only decides between pairs that are equal otherwise
 ROUNDING = 1e-9  # 62.5 against 61.875 is within 0.625, whatever binary fractions say
+COMPARED: tuple[tuple[DeviationKind, str], ...] = (
+    ("reps", "reps"),
+    ("weight", "weight_kg"),
+    ("intensity", "intensity"),
+)
+"""The deviation of each compared value, and its name in `Target` and `Tolerances`."""
 
 
 def align(
@@ -72,16 +77,16 @@ def _kinds(
 
 def _outside(planned: Target, done: Target, tolerances: Tolerances) -> list[DeviationKind]:
     """Which of the planned values were not kept."""
-    compared: tuple[tuple[DeviationKind, float | None, float | None, float], ...] = (
-        ("reps", planned.reps, done.reps, tolerances.reps),
-        ("weight", planned.weight_kg, done.weight_kg, tolerances.weight_kg),
-        ("intensity", planned.intensity, done.intensity, tolerances.intensity),
-    )
     return [
         kind
-        for kind, wanted, got, tolerance in compared
-        if wanted is not None and got is not None and abs(wanted - got) > tolerance + ROUNDING
+        for kind, name in COMPARED
+        if _is_outside(_number(planned, name) - _number(done, name), getattr(tolerances, name))
     ]
+
+
+def _is_outside(difference: Floats64 | float, tolerance: float) -> Flags | bool:
+    """Whether planned and done values (n, m) lie too far apart; NaN, not known, never does."""
+    return np.abs(difference) > tolerance + ROUNDING
 
 
 def _pairs(
@@ -115,11 +120,11 @@ def _costs(planned: Sequence[Target], done: Sequence[Target], tolerances: Tolera
     up everybody else's requests for a second.
     """
     not_kept, apart = np.zeros((2, len(planned), len(done)))
-    for name, tolerance in asdict(tolerances).items():
+    for _, name in COMPARED:
         wanted = np.array([_number(target, name) for target in planned])[:, None]
         got = np.array([_number(target, name) for target in done])[None, :]
         difference = np.abs(wanted - got)  # NaN where one of them is not known
-        not_kept += difference > tolerance + ROUNDING
+        not_kept += _is_outside(difference, getattr(tolerances, name))
         differs = difference > 0
         np.divide(difference, np.abs(wanted) + np.abs(got), out=difference, where=differs)
         apart += np.where(differs, difference, 0.0)

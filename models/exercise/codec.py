@@ -23,7 +23,10 @@ SLOW = "slow_weights"  # absent from models older than decision 42
 
 
 def to_bytes(model: ExerciseModel) -> bytes:
-    """The stored form of a model; reading it back gives an equal model."""
+    """The stored form of a model; reading it back gives an equal one if `mean` and `scale` fit.
+
+    They are rounded to float16, in which those of every fitted model are representable.
+    """
     meta = {
         "model_id": model.model_id,
         "level": model.level,

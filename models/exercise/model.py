@@ -17,7 +17,6 @@ from models.exercise.probability import Calibration, pool_windows
 from models.exercise.scores import Scorer, SetScores
 from models.exercise.windowing import MovementWindows, SignalWindows, window_movement
 from models.signal.corrections import LOW_RATE
-from models.signal.windows import STEP_S
 from models.signal.wrist import WristSignal
 from schemas.inputs import ACC6, InputLayout
 
@@ -192,12 +191,12 @@ class ExerciseModel:
         """P(known) for the novelty of a set."""
         return self.calibration.known(novelty)
 
-    def predict(self, signals: Sequence[WristSignal], step_s: float = STEP_S) -> Prediction:
+    def predict(self, signals: Sequence[WristSignal]) -> Prediction:
         """Predict the exercise of a stretch of movement, overall and window by window.
 
         A signal of another layout is left out; an unknown side is tried on both wrists.
         """
-        return self.predict_movement(window_movement(signals, step_s))
+        return self.predict_movement(window_movement(signals))
 
     def predict_movement(self, movement: MovementWindows) -> Prediction:
         """As `predict`, from windows."""

@@ -71,17 +71,3 @@ def mean_log_probabilities(window_probabilities: Floats64) -> Floats64:
     return np.add.reduce(np.log(window_probabilities + MIN_PROBABILITY), axis=0) / len(
         window_probabilities
     )
-
-
-def hesitation(window_probabilities: Floats64) -> float:
-    """Mean -log probability of each window's most likely exercise: 0 where all are certain.
-
-    Args:
-        window_probabilities: (m, k), m ≥ 1.
-
-    >>> round(hesitation(np.array([[0.5, 0.5], [0.25, 0.75]])), 3)
-    0.49
-    """
-    return -float(np.add.reduce(np.log(window_probabilities.max(axis=1)))) / len(
-        window_probabilities
-    )

@@ -63,7 +63,7 @@ def try_candidate(
         like: gives the order of exercises.
 
     Returns:
-        share of held-out windows named right, and the bytes of the model.
+        share of held-out windows named right by the model as it is stored, and its bytes.
     """
     if isinstance(candidate.settings, FitSettings):
         return _discriminant(candidate.settings, learn, held_out, like)
@@ -78,11 +78,8 @@ def _discriminant(
     done = [(name, x[y == k]) for k, name in enumerate(like.labels)]
     learned = total([statistics_of(rows, name, None, 1.0) for name, rows in done if len(rows)])
     model = fit_framed_global(learned.framed(frame), frame, settings, model_id=like.model_id)
-    named = np.array([like.labels.index(label) for label in model.labels])
-    right = float((named[model.scores(held_out[0]).argmax(axis=1)] == held_out[1]).mean())
-    # learned inside the frame of `like`: its own standardisation comes on top of it
-    whole = replace(model, mean=like.mean + model.mean * like.scale, scale=like.scale * model.scale)  # pyrefly: ignore[bad-argument-type] float32
-    return right, to_bytes(whole)
+    whole = _composed(model, like)
+    return _named_right(whole, held_out, like), to_bytes(whole)
 
 
 def _perceptron(
@@ -91,7 +88,24 @@ def _perceptron(
     model = start(learn[0].shape[1], len(like.labels), settings)
     for round_number in range(EPOCHS):
         model = epoch(model, *learn, settings, round_number)
-    content = perceptron_to_bytes(model)
-    if not settings.hidden:
-        content = to_bytes(as_global(model, like))
-    return 1 - error(model, *held_out), content
+    if settings.hidden:
+        return 1 - error(model, *held_out), perceptron_to_bytes(model)
+    whole = as_global(model, like)
+    return _named_right(whole, held_out, like), to_bytes(whole)
+
+
+def _composed(model: ExerciseModel, like: ExerciseModel) -> ExerciseModel:
+    """A model of what `like` standardised, as one of raw features; rounded as it is stored."""
+    mean, scale = like.mean + model.mean * like.scale, like.scale * model.scale
+    return replace(
+        model,
+        mean=mean.astype(np.float16).astype(np.float32),
+        scale=scale.astype(np.float16).astype(np.float32),
+    )
+
+
+def _named_right(model: ExerciseModel, held_out: Examples, like: ExerciseModel) -> float:
+    """Share of windows, as `like` standardised them, that a model of raw features names right."""
+    x = (like.mean + like.scale * held_out[0]).astype(np.float32)
+    named = np.array([like.labels.index(label) for label in model.labels])
+    return float((named[model.scores(x).argmax(axis=1)] == held_out[1]).mean())

@@ -59,15 +59,6 @@ class Statistics:
             sums=rest.sums[left],
         )
 
-    def scaled(self, factor: float) -> "Statistics":
-        """Every window counted `factor` times."""
-        return replace(
-            self,
-            seconds=self.seconds * factor,
-            sums=self.sums * factor,
-            moments=self.moments * factor,
-        )
-
     def framed(self, frame: "Frame") -> "Statistics":
         """Statistics of x - mean, moments in float32."""
         mean = frame.mean

@@ -7,7 +7,6 @@ from models.exercise.axis_map import MIRROR, AxisMap, remap_features
 from models.exercise.features import Windows, window_features
 from models.exercise.layout import layout_of
 from models.signal.pieces import Side
-from models.signal.windows import STEP_S
 from models.signal.wrist import WristSignal
 from schemas.inputs import InputLayout
 
@@ -59,10 +58,10 @@ class MovementWindows:
         return replace(self, signals=tuple(signal.on_wrist(side) for signal in self.signals))
 
 
-def window_movement(signals: Sequence[WristSignal], step_s: float = STEP_S) -> MovementWindows:
+def window_movement(signals: Sequence[WristSignal]) -> MovementWindows:
     """The windows of a stretch of movement."""
     return MovementWindows(
-        tuple(_read_signal(signal, window_features(signal, step_s)) for signal in signals),
+        tuple(_read_signal(signal, window_features(signal)) for signal in signals),
         tuple(dict.fromkeys(note for signal in signals for note in signal.notes)),
     )
 

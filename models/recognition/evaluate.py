@@ -1,5 +1,6 @@
 """Evaluation of recognition as a whole: sets found, named and counted, and their borders."""
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import astuple, dataclass
 
@@ -36,7 +37,8 @@ class Tally:
         invented: predicted sets that match no true one.
         possible: true sets whose exercise the model knows.
         named: of those, found and named right.
-        reps_near, reps_exact: true sets whose repetitions were counted within one, and exactly.
+        countable: true sets whose repetitions are known.
+        reps_near, reps_exact: of those, counted within one, and exactly.
         start, end: true sets whose border was predicted within 2 s.
         both: both borders within 3 s.
         named_alone: of the possible ones, named right when classified by their true borders.
@@ -47,6 +49,7 @@ class Tally:
     invented: int = 0
     possible: int = 0
     named: int = 0
+    countable: int = 0
     reps_near: int = 0
     reps_exact: int = 0
     start: int = 0
@@ -58,15 +61,26 @@ class Tally:
         return Tally(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
     def figures(self) -> dict[str, float]:
-        """Shares of the true sets, for names of the possible ones; `invented` is a count."""
-        done = max(self.done, 1)
-        shares = ("found", "reps_near", "reps_exact", "start", "end", "both")
-        return {
-            **{name: getattr(self, name) / done for name in shares},
-            "named": self.named / max(self.possible, 1),
-            "named_alone": self.named_alone / max(self.possible, 1),
-            "invented": float(self.invented),
+        """Shares of the sets that could be right; `invented` is a count.
+
+        Names are right of the possible sets, repetitions of the countable ones, all else of those
+        that were done. A share of none is NaN.
+        """
+        wholes = {
+            "found": self.done,
+            "reps_near": self.countable,
+            "reps_exact": self.countable,
+            "start": self.done,
+            "end": self.done,
+            "both": self.done,
+            "named": self.possible,
+            "named_alone": self.possible,
         }
+        shares = {
+            name: getattr(self, name) / whole if whole else math.nan
+            for name, whole in wholes.items()
+        }
+        return {**shares, "invented": float(self.invented)}
 
 
 def tally(
@@ -88,9 +102,9 @@ def tally(
     unmatched = list(predicted)
     total = Tally()
     for actual in truth:
+        total += Tally(done=1, possible=actual.exercise in known, countable=actual.reps is not None)
         best = max(unmatched, key=lambda other: _shared_ns(actual, other), default=None)
         if best is None or _shared_ns(actual, best) < HIT_SHARE * (actual.end_ns - actual.start_ns):
-            total += Tally(done=1, possible=actual.exercise in known)
             continue
         unmatched.remove(best)
         total += _hit(actual, best, possible=actual.exercise in known)
@@ -98,15 +112,14 @@ def tally(
 
 
 def _hit(actual: TimedSet, predicted: TimedSet, *, possible: bool) -> Tally:
+    """What was right about a set that was found."""
     off_start = abs(predicted.start_ns - actual.start_ns)
     off_end = abs(predicted.end_ns - actual.end_ns)
     off_reps = None
     if actual.reps is not None and predicted.reps is not None:
         off_reps = abs(predicted.reps - actual.reps)
     return Tally(
-        done=1,
         found=1,
-        possible=possible,
         named=possible and predicted.exercise == actual.exercise,
         reps_near=off_reps is not None and off_reps <= 1,
         reps_exact=off_reps == 0,

@@ -66,10 +66,6 @@ class Recommender:
     items: Floats64
     settings: AlsSettings
 
-    def scores(self) -> Floats64:
-        """Every user's score of every exercise, float64 (users, exercises)."""
-        return self.users @ self.items.T
-
 
 def top_columns(scores: Floats64, n: int, *, without: Flags | None = None) -> Ints64:
     """The `n` best columns of each row, best first, −1 where there are no more.

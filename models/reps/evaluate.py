@@ -12,6 +12,7 @@ from itertools import product
 import numpy as np
 
 from models.arrays import Flags, Floats64, Indices
+from models.auroc import auroc
 from models.reps.borders import bounds
 from models.reps.confidence import Confidence, fit_confidence
 from models.reps.count import CONFIDENCE, SETTINGS, explanations, ranked
@@ -28,6 +29,8 @@ PARTIAL_SHARES = (0.4, 0.45, 0.5, 0.55, 0.6)
 FOLDS = 5
 
 Cell = tuple[int, int, int]
+PartTraits = Sequence[Floats64 | None]
+"""What the confidence depends on, (5,) of each stretch of a set; None where nothing was found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class Explained:
         labelled: the set.
         fold: 0..4, the same for all sets of a group.
         acc_only: whether rotation was withheld.
-        parts: the explanations of each stretch of it.
+        parts: the explanations of each stretch of it; none where nothing repeats.
     """
 
     labelled: RepsExample
@@ -107,10 +110,10 @@ def explained(sets: Sequence[RepsExample], *, acc_only: bool) -> list[Explained]
 
 
 def parts_of(labelled: RepsExample, *, acc_only: bool) -> tuple[tuple[Explanation, ...], ...]:
-    """The explanations of each stretch of a set."""
+    """The explanations of each stretch of a set; none of one that is short or still."""
     stretches = joined(labelled.signals, SETTINGS.longest_gap_s)
     ready = (prepare(s.acc_g, None if acc_only else s.gyro, RATE_HZ, SETTINGS) for s in stretches)
-    return tuple(tuple(explanations(p, SETTINGS)) for p in ready if p is not None)
+    return tuple(() if p is None else tuple(explanations(p, SETTINGS)) for p in ready)
 
 
 def weights_at(cell: Cell) -> RepsSettings:
@@ -190,20 +193,36 @@ def cross_validated(rows: Sequence[Explained], errors: Indices) -> HeldOutCounts
         cell = best_cell(merits(errors, rows, fold != k))
         chosen.append(weights_at(cell))
         result[fold == k] = errors[cell][fold == k]
-        traits = traits_table(rows, chosen[-1])
-        model = learned(traits[fold != k], errors[cell][fold != k])
-        surety[fold == k] = [model.of(t) for t in traits[fold == k]]
+        traits = [traits_of_parts(r, chosen[-1]) for r in rows]
+        model = learned(traits_to_learn(traits)[fold != k], errors[cell][fold != k])
+        surety[fold == k] = np.array([served_confidence(t, model) for t in traits])[fold == k]
     return HeldOutCounts(result, surety, tuple(chosen))
 
 
-def traits_table(rows: Sequence[Explained], settings: RepsSettings) -> Floats64:
-    """(sets, traits) what the confidence depends on; zeros where nothing was found."""
-    return np.array(
-        [
-            ranked(r.parts[0], settings).traits(settings) if r.parts and r.parts[0] else np.zeros(5)
-            for r in rows
-        ]
-    )
+def traits_of_parts(row: Explained, settings: RepsSettings) -> PartTraits:
+    """The traits of the explanation that is chosen for each stretch of a set."""
+    return [ranked(part, settings).traits(settings) if part else None for part in row.parts]
+
+
+def served_confidence(traits: PartTraits, confidence: Confidence) -> float:
+    """The confidence that `count_repetitions` gives to a set: that of its least certain stretch.
+
+    0 where a stretch, or the whole set, has no explanation.
+
+    >>> sure = Confidence((1.0, 0.0, 0.0, 0.0, 0.0), 0.0)
+    >>> [served_confidence(t, sure) for t in ([np.zeros(5), np.ones(5)], [np.ones(5), None], [])]
+    [0.5, 0.0, 0.0]
+    """
+    return min((0.0 if t is None else confidence.of(t) for t in traits), default=0.0)
+
+
+def traits_to_learn(sets: Sequence[PartTraits]) -> Floats64:
+    """(sets, 5) those of the first stretch of each set; zeros where nothing was found there.
+
+    Whether a count is right is known of whole sets, and nearly all have one stretch.
+    """
+    first = [traits[0] if traits else None for traits in sets]
+    return np.array([np.zeros(5) if traits is None else traits for traits in first])
 
 
 def learned(traits: Floats64, errors: Indices) -> Confidence:
@@ -219,7 +238,8 @@ def learned_confidence(rows: Sequence[Explained], errors: Indices) -> Confidence
         errors: (variations, periods, partials, sets), of `errors_by_weights`, repetitions.
     """
     chosen = best_cell(merits(errors, rows, np.ones(len(rows), dtype=bool)))
-    return learned(traits_table(rows, weights_at(chosen)), errors[chosen])
+    traits = [traits_of_parts(r, weights_at(chosen)) for r in rows]
+    return learned(traits_to_learn(traits), errors[chosen])
 
 
 def shipped_confidence_gap(rows: Sequence[Explained], errors: Indices) -> float:
@@ -230,22 +250,10 @@ def shipped_confidence_gap(rows: Sequence[Explained], errors: Indices) -> float:
         errors: (variations, periods, partials, sets), of `errors_by_weights`, repetitions.
     """
     relearned = learned_confidence(rows, errors)
-    traits = traits_table(rows, SETTINGS)
-    return max(abs(CONFIDENCE.of(row) - relearned.of(row)) for row in traits)
-
-
-def area_under_curve(score: Floats64, positive: Flags) -> float:
-    """Chance that a positive scores higher than a negative, ties counting half; NaN without both.
-
-    Args:
-        score: (n,), of any unit.
-        positive: (n,).
-
-    >>> area_under_curve(np.array([0.1, 0.9, 0.5]), np.array([False, True, True]))
-    1.0
-    """
-    above = score[positive][:, None] - score[~positive][None, :]
-    return float(((above > 0) + 0.5 * (above == 0)).mean()) if above.size else float("nan")
+    traits = [traits_of_parts(r, SETTINGS) for r in rows]
+    return max(
+        abs(served_confidence(t, CONFIDENCE) - served_confidence(t, relearned)) for t in traits
+    )
 
 
 def reps_figures(sets: Sequence[RepsExample]) -> dict[str, float]:
@@ -274,8 +282,8 @@ def reps_figures(sets: Sequence[RepsExample]) -> dict[str, float]:
         figures[f"s5_{source}_mean_error{tail}"] = float(np.abs(errors).mean())
         figures[f"s5_{source}_as_labelled{tail}"] = float((np.abs(errors + shift) <= 1).mean())
         figures[f"s5_{source}_exact_as_labelled{tail}"] = float((errors + shift == 0).mean())
-        auroc = area_under_curve(outcome.surety[mine], errors == 0)
-        figures[f"s5_{source}_confidence_auroc{tail}"] = auroc
+        surety, exact = outcome.surety[mine], errors == 0
+        figures[f"s5_{source}_confidence_auroc{tail}"] = auroc(surety[~exact], surety[exact])
     return figures
 
 

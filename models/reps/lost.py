@@ -17,6 +17,7 @@ AROUND = round(1.0 * RATE_HZ)  # what is compared on either side
 FARTHEST = round(20 * RATE_HZ)
 STEP = 2
 ALIKE = 0.5  # mean squared distance over variance; of anything with anything it is 2
+LEAST_HEARD_SHARE = 0.5  # of the rows that are compared: fewer tell nothing
 
 
 def continued(x: Floats64, lost: Flags) -> Floats64:
@@ -67,6 +68,6 @@ def _likest(x: Floats64, lost: Flags, first: int, end: int) -> int | None:
     heard = ~lost[there]
     apart = ((x[there] - x[rows]) ** 2).sum(axis=2)
     far = (apart * heard).sum(axis=1) / np.maximum(heard.sum(axis=1), 1)
-    far[heard.mean(axis=1) < ALIKE] = np.inf
+    far[heard.mean(axis=1) < LEAST_HEARD_SHARE] = np.inf
     best = int(far.argmin())
     return int(shifts[best]) if far[best] < ALIKE * x.shape[1] / 3 else None

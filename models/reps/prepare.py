@@ -7,6 +7,8 @@ count does without it.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 
@@ -153,22 +155,41 @@ def _movement(
         rate_hz: sample rate of the smooth ones.
         settings: the counter's constants.
     """
-    tried = [([acc], settings.least_g_per_s)]
-    if turn is not None:
+    if turn is None:
+        seen = [_seen([acc], settings.least_g_per_s, rate_hz)]
+    else:
         sure = settings.least_over_noise * float(np.abs(rough).mean())
-        tried = [([acc, turn], settings.least_rad_s), ([acc], max(settings.least_g_per_s, sure))]
-    speeds = [_smooth_speed(*sensors, rate_hz=rate_hz) for sensors, _ in tried]
-    for (sensors, least), speed in zip(tried, speeds, strict=True):
-        typical = _typical(speed, least, settings.moving_share)
+        rotation = _seen([acc, turn], settings.least_rad_s, rate_hz)
+        seen = [rotation, _seen([acc], max(settings.least_g_per_s, sure), rate_hz)]
+    steadily = ((each, _typical(each.speed, each.least, settings.moving_share)) for each in seen)
+    seldom = (
+        (each, _typical(each.speed, 2 * each.least, settings.moving_share_clear))
+        for each in seen[:1]
+    )
+    for each, typical in chain(steadily, seldom):
         if typical is not None:
-            return speed > settings.still_share * typical, sensors
-    (sensors, least), speed = tried[0], speeds[0]
-    typical = _typical(speed, 2 * least, settings.moving_share_clear)
-    return None if typical is None else (speed > settings.still_share * typical, sensors)
+            return each.speed > settings.still_share * typical, each.sensors
+    return None
 
 
-def _smooth_speed(acc_g: Floats64, gyro: Floats64 | None = None, *, rate_hz: float) -> Floats64:
-    return low_pass(speed_of(acc_g, gyro, rate_hz)[:, None], SPEED_HZ, rate_hz)[:, 0]
+class _Seen(NamedTuple):
+    """Movement as sensors see it.
+
+    Attributes:
+        sensors: (n, 3) each, g and rad/s.
+        speed: (n,), rad/s with rotation and g/s without.
+        least: speed from which on the wrist moves.
+    """
+
+    sensors: list[Floats64]
+    speed: Floats64
+    least: float
+
+
+def _seen(sensors: list[Floats64], least: float, rate_hz: float) -> _Seen:
+    acc_g, gyro = sensors[0], sensors[1] if len(sensors) > 1 else None
+    speed = low_pass(speed_of(acc_g, gyro, rate_hz)[:, None], SPEED_HZ, rate_hz)[:, 0]
+    return _Seen(sensors, speed, least)
 
 
 def _typical(speed: Floats64, least: float, share: float) -> float | None:

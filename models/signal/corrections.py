@@ -22,7 +22,7 @@ from models.signal.repeats import without_repeats
 from models.signal.rotation_unit import fast_rotation, is_deg_labelled_rad, is_rad_labelled_deg
 from models.signal.sign import looks_inverted
 from models.signal.timing import cut_timed, in_unit, true_clock
-from models.signal.units import MAX_ROTATION_RAD_S, MS2_MEDIAN_RANGE, detect_unit_factor
+from models.signal.units import MAX_ROTATION_RAD_S, MS2_MEDIAN_RANGE, Kind, detect_unit_factor
 
 UNIT_WAS_MS2 = "unit-was-m/s2"
 UNIT_WAS_G = "unit-was-g"
@@ -46,6 +46,8 @@ MAX_SCALE_RATIO = 4.0
 """Largest ratio of neighbouring scales, in ascending order, of one device's chunks. Chunks that are
 scaled to their own maximum differ by less; sensors of one range in g and in m/s² differ by ten."""
 MIN_STUCK_SAMPLES = 50  # about a second
+Note = tuple[Kind, str]
+"""The sensor that a note is about, and the note."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,8 @@ def timeline(recording: Recording) -> Timeline:
     Raises:
         BadSamples: an unknown unit, or a rate or scale that is no usable number.
     """
-    fixed, notes = corrected(recording)
+    fixed, noted = corrected(recording)
+    notes = tuple(dict.fromkeys(note for _, note in noted))
     return Timeline(fixed, notes, _track(fixed.acc), _track(fixed.gyro))
 
 
@@ -110,8 +113,8 @@ def cut(recording: Recording, start_ns: int, end_ns: int) -> Recording:
     return timeline(recording).cut(start_ns, end_ns)
 
 
-def corrected(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
-    """The recording with correct units, signs and times, and the corrections as notes.
+def corrected(recording: Recording) -> tuple[Recording, tuple[Note, ...]]:
+    """The recording with correct units, signs and times, and the corrections of each sensor.
 
     A wrong unit is replaced by "m/s2", "g", "deg/s" or "rad/s", inverted axes by a negative scale,
     and times in batches by none. Counts stay, but for repeats of a sensor that was polled too fast.
@@ -120,27 +123,33 @@ def corrected(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
     Raises:
         BadSamples: an unknown unit, or a rate or scale that is no usable number.
     """
-    acc, gyro = (undo_delays(undo_batching(pieces)) for pieces in (recording.acc, recording.gyro))
-    batched = (BATCHED,) if acc is not recording.acc or gyro is not recording.gyro else ()
-    acc, gyro = without_repeats(acc), without_repeats(gyro)
+    acc, acc_notes = _correct_times("acc", recording.acc)
+    gyro, gyro_notes = _correct_times("gyro", recording.gyro)
     if acc is recording.acc and gyro is recording.gyro:
         return _correct_units(recording)
     fixed, notes = _correct_units(replace(recording, acc=tuple(acc), gyro=tuple(gyro)))
-    return fixed, (*notes, *batched)
+    return fixed, (*notes, *acc_notes, *gyro_notes)
 
 
-def _correct_units(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
+def _correct_times(kind: Kind, pieces: Sequence[Piece]) -> tuple[Sequence[Piece], tuple[Note, ...]]:
+    """A stream with correct times and without repeats, the same object where nothing was wrong."""
+    punctual = undo_delays(undo_batching(pieces))
+    notes: tuple[Note, ...] = () if punctual is pieces else ((kind, BATCHED),)
+    return without_repeats(punctual), notes
+
+
+def _correct_units(recording: Recording) -> tuple[Recording, tuple[Note, ...]]:
     """The recording with correct units, and the corrections; without rotation that fits no unit."""
     decile_rad_s = fast_rotation(recording.gyro)
     if is_deg_labelled_rad(recording, decile_rad_s):
         fixed, notes = _correct_acc(_with_gyro_unit(recording, "deg/s"))
-        return fixed, (UNIT_WAS_DEG_S, *notes)
+        return fixed, (("gyro", UNIT_WAS_DEG_S), *notes)
     if is_rad_labelled_deg(recording):
         fixed, notes = _correct_acc(_with_gyro_unit(recording, "rad/s"))
-        return fixed, (UNIT_WAS_RAD_S, *notes)
+        return fixed, (("gyro", UNIT_WAS_RAD_S), *notes)
     if decile_rad_s > MAX_ROTATION_RAD_S:
         fixed, notes = _correct_acc(replace(recording, gyro=()))
-        return fixed, (UNIT_IMPLAUSIBLE, *notes)
+        return fixed, (("gyro", UNIT_IMPLAUSIBLE), *notes)
     return _correct_acc(recording)
 
 
@@ -148,23 +157,23 @@ def _with_gyro_unit(recording: Recording, unit: str) -> Recording:
     return replace(recording, gyro=tuple(replace(p, unit=unit) for p in recording.gyro))
 
 
-def _correct_acc(recording: Recording) -> tuple[Recording, tuple[str, ...]]:
+def _correct_acc(recording: Recording) -> tuple[Recording, tuple[Note, ...]]:
     g_flags = _wrong_unit_flags(recording.acc, "m/s2", _is_g_labelled_ms2)
     if g_flags:
         fixed, notes = _correct_acc(replace(recording, acc=_with_unit(recording.acc, g_flags, "g")))
-        return fixed, (UNIT_WAS_G, *notes)
+        return fixed, (("acc", UNIT_WAS_G), *notes)
     wrong_flags = _wrong_unit_flags(recording.acc, "g", _is_ms2_labelled_g)
     if not wrong_flags:
         return recording, ()
     acc = _with_unit(recording.acc, wrong_flags, "m/s2")
-    notes = [UNIT_WAS_MS2]
+    found: list[Note] = [("acc", UNIT_WAS_MS2)]
     fixed = replace(recording, acc=acc)
     suspects = tuple(p for p, bad in zip(acc, wrong_flags, strict=True) if bad)
     if looks_inverted(replace(fixed, acc=suspects)):
-        notes.append(AXES_TURNED)
+        found.append(("acc", AXES_TURNED))
         turned = zip(acc, wrong_flags, strict=True)
         fixed = replace(fixed, acc=tuple(_invert(p) if bad else p for p, bad in turned))
-    return fixed, tuple(notes)
+    return fixed, tuple(found)
 
 
 def _with_unit(acc: Sequence[Piece], wrong_flags: Sequence[bool], unit: str) -> tuple[Piece, ...]:

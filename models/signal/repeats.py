@@ -6,6 +6,7 @@ signal is a staircase: full of fast movement that nobody made.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,6 +23,23 @@ MIN_AGREEING = 0.9  # of them
 MIN_RATE_HZ = 10.0  # of rows: with fewer, seconds tell nothing
 
 
+class _SlowSensor(NamedTuple):
+    """A sensor that is polled faster than it measures.
+
+    Attributes:
+        polled_hz: rows a second.
+        share: of the rows that are new while the wrist moves.
+    """
+
+    polled_hz: float
+    share: float
+
+    @property
+    def rate_hz(self) -> float:
+        """How often it measures."""
+        return self.polled_hz * self.share
+
+
 def without_repeats(pieces: Sequence[Piece]) -> Sequence[Piece]:
     """The pieces of a stream without the rows that a slow sensor repeats.
 
@@ -35,7 +53,8 @@ def without_repeats(pieces: Sequence[Piece]) -> Sequence[Piece]:
         in time order and with a time for each sample; the same object where nothing is repeated.
 
     Raises:
-        BadSamples: a rate, scale or time that is not a positive number.
+        BadSamples: a rate that is not positive, a scale that is 0 or not finite, or times of which
+            there are not as many as samples.
 
     >>> t_s = np.arange(80) / 12.5
     >>> swing = np.rint(1000 * np.sin(t_s[:, None] * [2, 3, 5])).astype(np.int16)
@@ -47,29 +66,41 @@ def without_repeats(pieces: Sequence[Piece]) -> Sequence[Piece]:
     if rows < MIN_RATE_HZ * MIN_MOVING_S or _changes_of_x(pieces) >= MAX_CHANGED * rows:
         return pieces  # one axis nearly always decides, at little cost
     timed = true_clock(pieces)
-    counts = np.concatenate([piece.counts for piece in timed])
+    slow = _slow_sensor(timed)
+    return pieces if slow is None else _once_a_sample(timed, slow)
+
+
+def _slow_sensor(timed: Sequence[Piece]) -> _SlowSensor | None:
+    """The sensor behind the rows; None where it measures about as fast as it is polled."""
     t_ns = np.concatenate([sample_times_ns(piece) for piece in timed])
     step_ns = float(np.median(np.diff(t_ns)))
     if not 0 < step_ns <= NS_PER_S / MIN_RATE_HZ:
-        return pieces
-    rate_hz = NS_PER_S / step_ns
-    share = _changed_share(counts, _steps_of_change(timed), round(rate_hz))
-    if share >= MAX_CHANGED:
-        return pieces
-    kept = _position_in_run(counts) % int(np.ceil(1.5 / share)) == 0
+        return None
+    polled_hz = NS_PER_S / step_ns
+    counts = np.concatenate([piece.counts for piece in timed])
+    share = _changed_share(counts, _steps_of_change(timed), round(polled_hz))
+    return None if share >= MAX_CHANGED else _SlowSensor(polled_hz, share)
+
+
+def _once_a_sample(timed: Sequence[Piece], slow: _SlowSensor) -> list[Piece]:
+    """The rows in which the sensor measured, each with its time."""
+    counts = np.concatenate([piece.counts for piece in timed])
+    kept = _position_in_run(counts) % int(np.ceil(1.5 / slow.share)) == 0
     borders = np.cumsum([len(piece.counts) for piece in timed])[:-1]
-    parts = zip(timed, np.split(kept, borders), np.split(t_ns, borders), strict=True)
-    return [
-        replace(
-            piece,
-            t0_ns=int(own_ns[keep][0]),
-            rate_hz=rate_hz * share,
-            counts=piece.counts[keep],
-            t_ms=np.rint((own_ns[keep] - own_ns[keep][0]) / 1e6).astype(np.int32),
-        )
-        for piece, keep, own_ns in parts
-        if keep.any()
-    ]
+    parts = zip(timed, np.split(kept, borders), strict=True)
+    return [_thinned(piece, keep, slow.rate_hz) for piece, keep in parts if keep.any()]
+
+
+def _thinned(piece: Piece, keep: Flags, rate_hz: float) -> Piece:
+    """Some rows of a piece, with times of their own in whole milliseconds."""
+    t_ns = sample_times_ns(piece)[keep]
+    return replace(
+        piece,
+        t0_ns=int(t_ns[0]),
+        rate_hz=rate_hz,
+        counts=piece.counts[keep],
+        t_ms=np.rint((t_ns - t_ns[0]) / 1e6).astype(np.int32),
+    )
 
 
 def _changes_of_x(pieces: Sequence[Piece]) -> int:

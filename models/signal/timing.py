@@ -67,7 +67,8 @@ def true_clock(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
     49.0
 
     Raises:
-        BadSamples: a rate, scale or time that is not a positive number.
+        BadSamples: a rate that is not positive, a scale that is 0 or not finite, or times of which
+            there are not as many as samples.
     """
     ordered = _in_order(pieces)
     if len(ordered) < 2 or not _has_no_times(ordered):
@@ -86,7 +87,8 @@ def clock_notes(pieces: Sequence[Piece]) -> tuple[str, ...]:
     ('rate-was-higher',)
 
     Raises:
-        BadSamples: a rate, scale or time that is not a positive number.
+        BadSamples: a rate that is not positive, a scale that is 0 or not finite, or times of which
+            there are not as many as samples.
     """
     ordered = _in_order(pieces)
     if len(ordered) < 2:

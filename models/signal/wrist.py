@@ -1,7 +1,7 @@
 """The one way from raw pieces to signals in g and rad/s at 50 Hz: ingest, training and serving."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -9,21 +9,17 @@ from itertools import pairwise
 import numpy as np
 
 from models.arrays import Flags, Floats32, Floats64
-from models.signal.batches import BATCHED
 from models.signal.corrections import (
     STUCK_ROTATION,
-    UNIT_IMPLAUSIBLE,
-    UNIT_WAS_DEG_S,
-    UNIT_WAS_RAD_S,
+    Note,
     corrected,
     is_stuck,
     quality_notes,
 )
-from models.signal.pieces import Piece, Recording, Side
+from models.signal.pieces import Recording, Side
 from models.signal.resample import resample, within
 from models.signal.stuck import without_stuck
 from models.signal.timing import MAX_CACHED_TIMES, GaplessRun, Gaps, clock_notes, runs
-from models.signal.units import Kind
 from models.signal.windows import RATE_HZ, WINDOW
 from schemas.times import NS_PER_S
 
@@ -34,7 +30,6 @@ gigabyte, and a few kilobytes of samples at 1 Hz reach over weeks."""
 EDGE_S = 0.1  # the two sensors start and stop a few samples apart
 FILLED = "gaps-were-filled"
 NO_OVERLAP = "sensors-do-not-overlap"
-Note = tuple[Kind, str]
 SIGNAL_VERSION = "wrist-8"
 """Changes when the same samples give other signals: version 2 bridges losses (decision 24), version
 3 corrects what odd devices claim (decision 35), version 4 leaves out rotation that gets stuck
@@ -115,7 +110,7 @@ def judge(recording: Recording) -> JudgedSensors:
     """
     fixed, corrections = corrected(recording)
     acc, gyro = first_day(runs("acc", fixed.acc)), first_day(runs("gyro", fixed.gyro))
-    notes: list[Note] = [(_corrected_sensor(recording, fixed, note), note) for note in corrections]
+    notes = list(corrections)
     notes.extend(("acc", note) for note in clock_notes(fixed.acc))
     notes.extend(("gyro", note) for note in clock_notes(fixed.gyro))
     notes.extend(("acc", note) for note in quality_notes(fixed))
@@ -126,19 +121,6 @@ def judge(recording: Recording) -> JudgedSensors:
     if moving is not gyro:
         notes.append(("gyro", STUCK_ROTATION))
     return JudgedSensors(acc, moving, tuple(notes))
-
-
-def _corrected_sensor(recording: Recording, fixed: Recording, note: str) -> Kind:
-    """The sensor that a correction is about."""
-    if note == BATCHED:
-        return "gyro" if _times(recording.acc) == _times(fixed.acc) else "acc"
-    of_rotation = note in (UNIT_WAS_DEG_S, UNIT_WAS_RAD_S, UNIT_IMPLAUSIBLE)
-    return "gyro" if of_rotation else "acc"
-
-
-def _times(pieces: Sequence[Piece]) -> list[tuple[int, float, bool]]:
-    """Start and rate of each piece, and whether its samples have times of their own."""
-    return [(piece.t0_ns, piece.rate_hz, piece.t_ms is None) for piece in pieces]
 
 
 def wrist_signals(recording: Recording) -> list[WristSignal]:

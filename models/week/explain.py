@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from models.week.model import DAYS, AvailableExercise, WeekLimits, WeekPlan
+from schemas.plurals import plural
 
 
 def reasons(
@@ -22,8 +23,8 @@ def _reason(muscle: str, day: int, last: Mapping[str, int], limits: WeekLimits) 
     wanted = limits.wanted_sets.get(muscle, 0.0)
     rested = f"{muscle} has rested"
     if muscle in last:
-        rested = f"{muscle} was last trained {_counted(day - last[muscle], 'day')} before"
-    return f"{rested}; you want {_counted(wanted, 'set')} of it a week" if wanted >= 1 else rested
+        rested = f"{muscle} was last trained {plural(day - last[muscle], 'day')} before"
+    return f"{rested}; you want {plural(wanted, 'set')} of it a week" if wanted >= 1 else rested
 
 
 def summary(plan: WeekPlan, candidates: Sequence[AvailableExercise], limits: WeekLimits) -> str:
@@ -37,24 +38,12 @@ def summary(plan: WeekPlan, candidates: Sequence[AvailableExercise], limits: Wee
     days = sum(bool(day) for day in plan.days)
     if not days:
         return _why_nothing(candidates, limits)
-    parts = [_counted(days, "training day")]
-    parts.append(f"a muscle rests {_counted(limits.recovery_days - 1, 'day')} in between")
-    short = [
-        f"{_counted(sets, 'more set')} of {m}" for m, sets in plan.missing.items() if sets >= 1
-    ]
+    parts = [plural(days, "training day")]
+    parts.append(f"a muscle rests {plural(limits.recovery_days - 1, 'day')} in between")
+    short = [f"{plural(sets, 'more set')} of {m}" for m, sets in plan.missing.items() if sets >= 1]
     if short:
         parts.append(f"no room for {', '.join(short)}")
     return f"{'; '.join(parts)}."
-
-
-def _counted(number: float, noun: str) -> str:
-    """A rounded number of things.
-
-    >>> _counted(1.2, "set"), _counted(0, "day")
-    ('1 set', '0 days')
-    """
-    digits = f"{number:.0f}"
-    return f"{digits} {noun}{'' if digits == '1' else 's'}"
 
 
 def _why_nothing(candidates: Sequence[AvailableExercise], limits: WeekLimits) -> str:
@@ -71,6 +60,6 @@ def _why_nothing(candidates: Sequence[AvailableExercise], limits: WeekLimits) ->
     minutes = quickest.set_minutes * limits.block_sets
     if minutes <= most:
         return "Nothing fits: what there is time for is not rested on those days."
-    sets = _counted(limits.block_sets, "set")
+    sets = plural(limits.block_sets, "set")
     what = f"{sets} of {quickest.exercise} take {minutes:.1f} minutes"
     return f"Nothing fits: {what}, and no day has more than {most:.1f}."

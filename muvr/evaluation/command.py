@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ingest.importers.gym import HOW_TO_GET
 from models.activity.evaluate import activity_figures, leave_one_day_out
 from models.exercise.protocols.gym import names_on_new_days
-from models.exercise.protocols.outcome import SPAR, ProtocolOutcome, counted
+from models.exercise.protocols.outcome import SPAR, ProtocolOutcome
 from models.exercise.protocols.trials import without_rotation
 from models.exercise.protocols.trust import trust_on_new_days
 from models.exercise.protocols.unknown import unknown_exercise
@@ -29,6 +29,7 @@ from muvr.terminal import Terminal
 from pipelines.lifecycle.threads import one_blas_thread
 from schemas.errors import BadInput, CannotLearn
 from schemas.inputs import ACC3, ACC6, InputLayout
+from schemas.plurals import plural
 from schemas.report import Figure
 
 FORM = "sets as counted; people's left and right arms are compared within each exercise"
@@ -215,7 +216,7 @@ def _counted_days(recordings: EvaluationData) -> list[str]:
 
 
 def _sets_text(sets: int, days: Sequence[str]) -> str:
-    return f"{counted(sets, 'set')} on {counted(len(set(days)), 'day')}"
+    return f"{plural(sets, 'set')} on {plural(len(set(days)), 'day')}"
 
 
 def _gym_missing(recordings: EvaluationData) -> tuple[str, str]:

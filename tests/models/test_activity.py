@@ -27,7 +27,7 @@ from models.activity.model import ActivityModel, first_spans
 from models.activity.periodicity import DOWNSAMPLED_HZ, periodicity
 from models.activity.segments import Segment
 from models.activity.settings import SETTINGS
-from models.activity.traces import MAX_COMPARED, core_distance, traces
+from models.activity.traces import MAX_COMPARED, core_distance
 from models.activity.untrained import run_length, untrained_segments
 from models.arrays import Floats64, Indices
 from models.exercise.statistics import total
@@ -35,6 +35,7 @@ from models.signal.windows import RATE_HZ
 from models.signal.wrist import WristSignal
 from schemas.errors import BadModelBytes, NotEnoughLabels
 from schemas.inputs import ACC3, ACC6
+from tests.models.near_traces import traces_within
 
 NS = 1_000_000_000
 
@@ -355,7 +356,7 @@ def test_resumed_set_is_judged_by_the_traces_of_the_longer_part(
     filled[lost] = True
     signal = WristSignal(0, rows[:, :3], rows[:, 3:], "left", (), filled)
     before, after = (39 - longer_s, 39.0), (44.0, 44 + longer_s - 0.5)
-    unlike = traces(signal, core_span(before), after[1] - before[0])[:, -3]
+    unlike = traces_within(signal, core_span(before), after[1] - before[0])[:, -3]
     first, end = (round(s * DOWNSAMPLED_HZ) for s in core_span(after))
     same = float(unlike[first:end].mean()) < SETTINGS.similar_below
     assert len(resumed.merge_resumed(signal, [before, after])) == (1 if same else 2)

@@ -8,8 +8,8 @@ import pytest
 from models.signal.batches import BATCHED, undo_batching
 from models.signal.corrections import LOW_RATE, cut
 from models.signal.pieces import Piece, Recording
-from models.signal.wrist import wrist_signals
-from tests.models.streams import error_g, measured, piece, sines
+from models.signal.wrist import judge, wrist_signals
+from tests.models.streams import error_g, measured, piece, quickening, sines
 
 N = 3000  # a minute
 
@@ -65,6 +65,27 @@ def test_samples_with_one_timestamp_are_spaced_by_the_declared_rate():
     assert (len(signal.acc_g), signal.notes) == (512, (BATCHED,))
     assert signal.t0_ns == -round(511 / 50 * 1e9)  # the last one was taken when it arrived
     assert error_g(signal, lambda t_s: sines(t_s + 511 / 50)) < 0.001
+
+
+def batch_notes(acc: Piece, gyro: Piece) -> list[tuple[str, str]]:
+    """The notes on batches; one sensor may have other ones."""
+    recording = Recording((acc,), (replace(gyro, unit="rad/s"),), "left")
+    assert wrist_signals(recording)[0].notes.count(BATCHED) <= 1
+    return [(sensor, note) for sensor, note in judge(recording).notes if note == BATCHED]
+
+
+def test_batches_are_noted_with_the_sensor_whose_times_came_in_them():
+    even, late = piece(np.arange(N) / 50, values=quickening), stamped(5, 0)
+    assert batch_notes(even, late) == [("gyro", BATCHED)]
+    assert batch_notes(late, even) == [("acc", BATCHED)]
+    assert batch_notes(late, late) == [("acc", BATCHED), ("gyro", BATCHED)]
+
+
+def test_batches_of_rotation_are_not_noted_with_acceleration_that_repeats_itself():
+    """Acceleration of 12.5 Hz that is read at 50 Hz is thinned, which gives it times, too."""
+    measured_s = np.floor(np.arange(N) / 4) / 12.5
+    polled = piece(measured_s, values=quickening)
+    assert batch_notes(polled, stamped(5, 0)) == [("gyro", BATCHED)]
 
 
 def test_lost_batch_leaves_a_gap_at_its_time():

@@ -22,7 +22,7 @@ from models.exercise.evaluate import labelled_windows, score
 from models.exercise.examples import ExampleSettings, set_statistics
 from models.exercise.features import window_features
 from models.exercise.fit import FitSettings, fit_global, fit_user
-from models.exercise.statistics import Statistics, statistics_of, total
+from models.exercise.statistics import Statistics, statistics_of, total, weighted
 from models.exercise.windowing import window_movement
 from schemas.errors import BadModelBytes, NotEnoughLabels
 from schemas.inputs import ACC3
@@ -202,10 +202,8 @@ def test_more_own_data_moves_the_model_towards_the_user(people):
     others = fit_global(total(people[1:]))
     x = window_features(movement("press", 77)).x
     alone = fit_user(people[0]).scores(x)
-    far, near = (
-        np.abs(fit_user(people[0].scaled(f), others, FitSettings()).scores(x) - alone).mean()
-        for f in (0.1, 1000.0)
-    )
+    little, much = (weighted(people[0], factor, people[0], 0.0) for factor in (0.1, 1000.0))
+    far, near = (np.abs(fit_user(own, others).scores(x) - alone).mean() for own in (little, much))
     assert near < far
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from models.auroc import auroc
 from models.exercise.calibrate import (
     HeldOutScores,
     calibrate,
@@ -15,7 +16,6 @@ from models.exercise.examples import ExampleSettings
 from models.exercise.fit import fit_global, fit_user
 from models.exercise.probability import Calibration, pool_windows
 from models.exercise.protocols.trials import Movement, evaluation_windows, part, training_statistics
-from models.exercise.protocols.unknown import auroc
 from models.exercise.statistics import Statistics, total
 from models.signal.wrist import wrist_signals
 from models.softmax import softmax
@@ -92,6 +92,7 @@ def test_calibration_error_is_the_gap_between_confidence_and_accuracy():
 def test_auroc_of_separated_equal_and_reversed_scores():
     low, high = np.zeros(5), np.ones(5)
     assert (auroc(low, high), auroc(low, low), auroc(high, low)) == (1.0, 0.5, 0.0)
+    assert np.isnan([auroc(low, high[:0]), auroc(low[:0], high), auroc(low[:0], high[:0])]).all()
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from models.exercise.codec import MODEL_TAG, from_bytes, to_bytes
 from models.exercise.evaluate import LabelledWindows
 from models.exercise.fit import USER_CALIBRATION, fit_user
 from models.exercise.model import ExerciseModel
-from models.exercise.probability import Calibration, hesitation
+from models.exercise.probability import Calibration
+from models.exercise.reference.predictions import hesitation
 from models.exercise.statistics import statistics_of, total
 from models.exercise.user_calibration import calibrate_for_user
 

@@ -22,6 +22,7 @@ from models.signal.pieces import Recording
 from models.signal.wrist import FILLED, WristSignal, wrist_signals
 from muvr.evaluation.devices import as_recorded_by, with_packet_loss
 from schemas.inputs import ACC6
+from tests.models.near_traces import traces_within
 from tests.pipelines.workouts import S_NS, workout
 
 BORDER_NS = 3 * S_NS
@@ -143,7 +144,7 @@ def test_traces_use_only_the_surroundings_of_a_set() -> None:
     recording, ((start_ns, end_ns, _), _) = workout(9)
     (signal,) = wrist_signals(recording)
     core_s = (start_ns - signal.t0_ns) / S_NS + 2, (end_ns - signal.t0_ns) / S_NS - 2
-    some, every = traces(signal, core_s, 10.0), traces(signal, core_s, 1e6)
+    some, every = traces_within(signal, core_s, 10.0), traces_within(signal, core_s, 1e6)
     assert some.shape == every.shape
     near = slice(round(core_s[0] - 8) * 10, round(core_s[1] + 8) * 10)
     np.testing.assert_allclose(some[near], every[near], atol=1e-6)

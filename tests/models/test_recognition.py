@@ -253,8 +253,29 @@ def test_found_set_is_not_counted_for_a_second_true_one():
     assert (tallied.done, tallied.found, tallied.invented) == (2, 1, 0)
 
 
-def test_figures_of_a_tally_are_shares_of_the_sets_done_and_of_the_known_ones():
-    figures = Tally(done=8, found=4, invented=3, possible=5, named=2, named_alone=3).figures()
-    shares = dict.fromkeys(("reps_near", "reps_exact", "start", "end", "both"), 0.0)
+def test_figures_of_a_tally_are_shares_of_the_sets_that_could_be_right():
+    counts = {"done": 8, "possible": 5, "countable": 4, "invented": 3}
+    figures = Tally(**counts, found=4, named=2, named_alone=3, reps_near=3, reps_exact=1).figures()
+    borders = dict.fromkeys(("start", "end", "both"), 0.0)
     named = {"named": 0.4, "named_alone": 0.6, "invented": 3.0}
-    assert figures == {"found": 0.5, **shares, **named}
+    assert figures == {"found": 0.5, "reps_near": 0.75, "reps_exact": 0.25, **borders, **named}
+
+
+def test_a_set_whose_repetitions_nobody_knows_is_no_miss():
+    known, unknown = (
+        TimedSet(0, 30 * S_NS, "curl", 10),
+        TimedSet(60 * S_NS, 90 * S_NS, "curl", None),
+    )
+    told = [known, TimedSet(60 * S_NS, 90 * S_NS, "curl", 8)]
+    tallied = tally([known, unknown], told, {"curl"})
+    assert (tallied.countable, tallied.reps_near, tallied.reps_exact) == (1, 1, 1)
+    assert (tallied.figures()["found"], tallied.figures()["reps_exact"]) == (1.0, 1.0)
+    missed = tally([known, unknown], [], {"curl"})
+    assert (missed.countable, missed.figures()["reps_exact"]) == (1, 0.0)
+
+
+def test_a_share_of_no_sets_is_not_a_number():
+    assert np.isnan(tally([TimedSet(0, S_NS, "curl", None)], [], set()).figures()["reps_near"])
+    figures = Tally(invented=2).figures()
+    assert figures.pop("invented") == 2.0
+    assert np.isnan(list(figures.values())).all()

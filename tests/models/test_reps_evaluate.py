@@ -1,21 +1,28 @@
 """Protocol S5 of repetitions: folds, choice of settings, and figures."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from models.reps import evaluate
+from models.reps.count import CONFIDENCE, SETTINGS, count_repetitions
 from models.reps.evaluate import (
     RepsExample,
     best_cell,
+    cross_validated,
     errors_by_weights,
     explained,
     folds_of,
     learned_confidence,
     merits,
     reps_figures,
+    served_confidence,
     shipped_confidence_gap,
+    traits_of_parts,
 )
-from tests.models.test_reps import curl
+from models.signal.wrist import WristSignal
+from tests.models.test_reps import SECOND_NS, curl
 
 
 def test_folds_do_not_split_groups() -> None:
@@ -57,6 +64,44 @@ def test_shipped_confidence_has_no_gap_to_itself(monkeypatch: pytest.MonkeyPatch
     assert shipped_confidence_gap(rows, errors) > 0.01
     monkeypatch.setattr(evaluate, "CONFIDENCE", learned_confidence(rows, errors))
     assert shipped_confidence_gap(rows, errors) == 0
+
+
+CLEAR, UNCLEAR = curl(8), curl(4, seed=2, noise=0.2, period_s=1.3)
+STILL, SHORT = curl(0, rest_s=4.0), curl(0, rest_s=0.5)
+
+
+@pytest.mark.parametrize(
+    ("stretches", "is_zero"),
+    [
+        ([CLEAR], False),
+        ([CLEAR, UNCLEAR], False),
+        ([UNCLEAR, CLEAR], False),
+        ([CLEAR, STILL], True),
+        ([CLEAR, SHORT], True),
+        ([STILL], True),
+        ([], True),
+    ],
+)
+def test_evaluated_confidence_is_the_served_one(
+    stretches: list[WristSignal], *, is_zero: bool
+) -> None:
+    """A set with long gaps is as certain as its least certain stretch."""
+    signals = tuple(replace(s, t0_ns=60 * SECOND_NS * k) for k, s in enumerate(stretches))
+    (row,) = explained([RepsExample("gym", "monday", signals, 8)], acc_only=False)
+    confidence = served_confidence(traits_of_parts(row, SETTINGS), CONFIDENCE)
+    assert confidence == count_repetitions(signals).confidence
+    assert (confidence == 0) == is_zero
+
+
+def test_confidence_of_a_set_with_a_gap_is_cross_validated_as_it_is_served() -> None:
+    sets = [
+        RepsExample("spar", str(k), (curl(6 + k, seed=k, period_s=2.0 + 0.2 * k),), 6 + k)
+        for k in range(5)
+    ]
+    gap = (CLEAR, replace(STILL, t0_ns=60 * SECOND_NS))
+    rows = explained([*sets, RepsExample("spar", "0", gap, 8)], acc_only=False)
+    surety = cross_validated(rows, errors_by_weights(rows)).surety
+    assert (surety == 0).tolist() == [False] * 5 + [True]
 
 
 def test_kinds_without_a_used_set_do_not_weigh_in() -> None:

@@ -114,5 +114,5 @@ def test_rotation_in_thousandths_of_deg_s_is_noted_and_not_used() -> None:
     acc_g, rad_s = swinging(times(30), reach_rad=0.2, period_s=2.0)
     mdps = recorded(acc_g, rad_s * DEG * 1000, "deg/s")
     fixed, notes = corrected(mdps)
-    assert (fixed.acc, fixed.gyro, notes) == (mdps.acc, (), (UNIT_IMPLAUSIBLE,))
-    assert wrist_signals(mdps)[0].notes == notes
+    assert (fixed.acc, fixed.gyro, notes) == (mdps.acc, (), (("gyro", UNIT_IMPLAUSIBLE),))
+    assert wrist_signals(mdps)[0].notes == (UNIT_IMPLAUSIBLE,)

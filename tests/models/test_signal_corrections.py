@@ -43,7 +43,7 @@ def test_wrong_unit_of_a_second_device_is_detected_from_its_own_samples():
     counts = np.rint(-later.counts * SCALE * STANDARD_GRAVITY / 0.002).astype(np.int16)
     turned = replace(later, counts=counts, scale=0.002)
     fixed, notes = corrected(Recording((honest, turned), (), "left"))
-    assert notes == ("unit-was-m/s2", "axes-were-turned")
+    assert notes == (("acc", "unit-was-m/s2"), ("acc", "axes-were-turned"))
     assert fixed.acc[0] is honest
     back = fixed.acc[1].counts * fixed.acc[1].scale / STANDARD_GRAVITY
     np.testing.assert_allclose(back, low_hand(at_s), atol=0.01)
@@ -73,7 +73,7 @@ def test_wrong_unit_is_corrected_in_every_chunk(size, own_scale, own_rate, sign)
     fixed, notes = corrected(Recording(tuple(chunks), (), "left"))
     assert {chunk.unit for chunk in fixed.acc} == {"m/s2"}
     assert len({chunk.scale > 0 for chunk in fixed.acc}) == 1
-    assert notes[0] == "unit-was-m/s2"
+    assert notes[0] == ("acc", "unit-was-m/s2")
     (signal,) = wrist_signals(fixed)
     assert np.abs(signal.acc_g).max() < 6
 
@@ -211,7 +211,7 @@ def test_low_rate_is_that_of_most_pieces(rates_hz, low) -> None:
     assert quality_notes(Recording(sent, (), None)) == ((LOW_RATE,) if low else ())
 
 
-@pytest.mark.parametrize(("each", "notes"), [(9.0, (UNIT_WAS_DEG_S,)), (8.0, ())])
+@pytest.mark.parametrize(("each", "notes"), [(9.0, (("gyro", UNIT_WAS_DEG_S),)), (8.0, ())])
 def test_rotation_is_judged_by_its_speed_about_all_axes(each, notes) -> None:
     """No axis turns faster than 15 rad/s, but all three together: 9 · √3 is more, 8 · √3 less."""
     counts = np.full((500, 3), each * 1000, dtype=np.int16)
@@ -278,4 +278,4 @@ def test_gravity_is_judged_alike_in_any_size_of_chunks(size) -> None:
 @pytest.mark.parametrize("size", [1, 10, 49])
 def test_values_in_g_declared_as_ms2_are_corrected_in_small_chunks(size) -> None:
     sent = tuple(replace(each, unit="m/s2") for each in pieces(50.0, 50.0, 1000, size, low_hand))
-    assert corrected(Recording(sent, (), "left"))[1] == ("unit-was-g",)
+    assert corrected(Recording(sent, (), "left"))[1] == (("acc", "unit-was-g"),)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from muvr.terminal import Terminal, plural
+from muvr.terminal import Terminal
 
 
 def test_table_cells_are_not_parsed_as_markup(capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,10 +96,6 @@ def test_words_are_left_aligned_and_numbers_right_aligned(
     Terminal().table("", ("name", "sets", "why"), rows)
     said = capsys.readouterr().out
     assert "│    5 │ short        │" in said
-
-
-def test_plural_uses_the_singular_for_one() -> None:
-    assert [plural(n, "row") for n in (0, 1, 2)] == ["0 rows", "1 row", "2 rows"]
 
 
 def test_plain_progress_shows_the_recent_rate_and_the_remaining_time(

@@ -10,7 +10,8 @@
 int muvr_features_version(void) { return 2; }
 
 /* acc, gyro: float (m, 3, 200), gyro null without rotation; out: (m, 515) or (m, 214).
- * kin: features (m, 515) or (m, 214) of the windows that these are rotated copies of, or null. */
+ * originals: features (m, 515) or (m, 214) of the windows that these are rotated copies of, or
+ * null. */
 FEATURES(muvr_features) {
 #ifdef EACH_PROCESSOR
     if (__builtin_cpu_supports("avx512f")) {

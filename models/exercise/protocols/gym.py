@@ -18,8 +18,8 @@ from models.exercise.fit import FitSettings, fit_user
 from models.exercise.model import ExerciseModel
 from models.exercise.probability import pool_windows
 from models.exercise.protocols.model_selection import choose_settings
-from models.exercise.protocols.outcome import ProtocolData, ProtocolOutcome, counted, gym_text
-from models.exercise.protocols.predictions import SetPredictions, mean, mean_over
+from models.exercise.protocols.outcome import ProtocolData, ProtocolOutcome, gym_text
+from models.exercise.protocols.predictions import SetPredictions, mean_over
 from models.exercise.protocols.trials import (
     GroupData,
     Movement,
@@ -28,8 +28,10 @@ from models.exercise.protocols.trials import (
     with_windows,
 )
 from models.exercise.statistics import Statistics
+from models.mean import mean
 from models.softmax import softmax
 from schemas.errors import NotEnoughLabels
+from schemas.plurals import plural
 from schemas.report import Figure
 
 CHOICES = tuple(FitSettings(shrink=s) for s in (0.1, 0.3, 0.6))
@@ -91,7 +93,7 @@ def names_on_new_days(movements: Sequence[Movement]) -> ProtocolOutcome:
         chosen.append(f"{day}: shrink {settings.shrink:g}")
         results += [_evaluate_set(model, w, name_of) for w in data[day].evaluation_windows]
     if not results:
-        sets = f"{counted(len(movements), 'set')} on {counted(len(days), 'day')}"
+        sets = f"{plural(len(movements), 'set')} on {plural(len(days), 'day')}"
         raise NotEnoughLabels(f"no day can be named from the others: there are {sets}")
     return _outcome(results, gym_text(movements), tuple(chosen))
 

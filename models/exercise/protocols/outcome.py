@@ -8,6 +8,7 @@ import numpy as np
 from models.arrays import Ints64
 from models.exercise.protocols.predictions import SetPredictions
 from models.exercise.protocols.trials import Movement
+from schemas.plurals import plural
 from schemas.report import Figure
 
 SPAR = "SPAR-10"
@@ -86,16 +87,7 @@ def gym_text(movements: Sequence[Movement]) -> str:
     'gym IMU, 3 sets of one lifter on 2 days'
     """
     days = len({m.day for m in movements})
-    return f"gym IMU, {counted(len(movements), 'set')} of one lifter on {counted(days, 'day')}"
-
-
-def counted(number: int, thing: str) -> str:
-    """A number of things.
-
-    >>> counted(1, "day"), counted(0, "set")
-    ('1 day', '0 sets')
-    """
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+    return f"gym IMU, {plural(len(movements), 'set')} of one lifter on {plural(days, 'day')}"
 
 
 def confusion(outcome: ProtocolOutcome, *, of_sets: bool = False) -> Ints64:

@@ -1,7 +1,7 @@
 """Predictions for the test sets of a protocol, and their accuracy and calibration."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ from models.arrays import Flags, Floats64, Ints64
 from models.exercise.calibrate import HeldOutScores, set_novelty
 from models.exercise.evaluate import calibration_error
 from models.exercise.model import ExerciseModel
+from models.mean import mean
 from models.softmax import softmax
 
 
@@ -91,16 +92,6 @@ def set_ece(predictions: Sequence[SetPredictions]) -> float:
         return math.nan
     right = np.concatenate([a.set_truth == a.set_predicted for a in predictions])
     return calibration_error(right, np.concatenate([a.set_probability for a in predictions]))
-
-
-def mean(values: Iterable[float]) -> float:
-    """The mean of numbers or booleans; NaN of none: nothing could be asked.
-
-    >>> mean([True, False]), mean([])
-    (0.5, nan)
-    """
-    several = list(values)
-    return float(np.mean(several)) if several else math.nan
 
 
 def mean_over(parts: Sequence[Flags]) -> float:

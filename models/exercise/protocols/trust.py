@@ -16,7 +16,7 @@ from models.exercise.fit import USER_CALIBRATION, fit_global, fit_user
 from models.exercise.model import ExerciseModel
 from models.exercise.probability import MIN_PROBABILITY
 from models.exercise.protocols.outcome import ProtocolData, gym_text
-from models.exercise.protocols.predictions import SetPredictions, mean, predictions_of, set_ece
+from models.exercise.protocols.predictions import SetPredictions, predictions_of, set_ece
 from models.exercise.protocols.trials import (
     Movement,
     evaluation_windows,
@@ -26,6 +26,7 @@ from models.exercise.protocols.trials import (
 from models.exercise.statistics import Statistics, total
 from models.exercise.time_split import split_in_time
 from models.exercise.user_calibration import calibrate_for_user
+from models.mean import mean
 from models.softmax import softmax
 from schemas.config import Training
 from schemas.errors import NotEnoughLabels

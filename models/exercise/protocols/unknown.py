@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
-from models.arrays import Flags, Floats, Floats64
+from models.arrays import Flags, Floats64
+from models.auroc import auroc
 from models.exercise.calibrate import (
     HeldOutScores,
     calibrate,
@@ -24,7 +24,6 @@ from models.exercise.evaluate import calibration_error
 from models.exercise.fit import USER_CALIBRATION, FitSettings, fit_global, fit_user
 from models.exercise.probability import Calibration
 from models.exercise.protocols.outcome import SPAR, ProtocolData, ProtocolOutcome
-from models.exercise.protocols.predictions import mean
 from models.exercise.protocols.trials import (
     Movement,
     evaluation_windows,
@@ -34,6 +33,7 @@ from models.exercise.protocols.trials import (
     training_statistics,
 )
 from models.exercise.statistics import Statistics, total
+from models.mean import mean
 
 CHOICES = tuple(FitSettings(metric_shrink=m) for m in (0.05, 0.1, 0.3))
 PROTOCOL = (
@@ -128,17 +128,6 @@ def unknown_exercise(movements: Sequence[Movement]) -> ProtocolOutcome:
         for person, b in thresholds.items()
     )
     return _outcome(results_by_user, labels, chosen)
-
-
-def auroc(low: Floats, high: Floats) -> float:
-    """Chance that one of `high` (n,) is above one of `low` (m,), ties counting half.
-
-    >>> auroc(np.array([0.0, 1.0]), np.array([1.0, 2.0]))
-    0.875
-    """
-    ranks = rankdata(np.concatenate([low, high]))[len(low) :]
-    above = ranks.sum() - len(high) * (len(high) + 1) / 2
-    return float(above / (len(low) * len(high)))
 
 
 def _score_without_each_exercise(

@@ -8,9 +8,9 @@ import numpy as np
 from models.exercise.axis_map import AxisMap
 from models.exercise.model import ExerciseModel
 from models.exercise.protocols.outcome import ProtocolData, gym_text
-from models.exercise.protocols.predictions import mean
 from models.exercise.protocols.trials import Movement
 from models.exercise.protocols.trust import movement_data, shipped_and_served_models
+from models.mean import mean
 from models.recognition.naming import Rung
 from models.recognition.wearing import (
     OTHER_SIGN,

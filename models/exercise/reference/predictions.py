@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from models.arrays import Floats32
+from models.arrays import Floats32, Floats64
 from models.exercise.model import CLIP, PROTOTYPE_STEP, ExerciseModel
-from models.exercise.probability import hesitation
 from models.exercise.scores import DISTANCE_FLOOR, SetScores
 from models.softmax import softmax
 
@@ -27,4 +26,18 @@ def score_set(model: ExerciseModel, x: Floats32) -> SetScores:
         strangeness,
         model.of_set(window_probabilities),
         hesitation(window_probabilities),
+    )
+
+
+def hesitation(window_probabilities: Floats64) -> float:
+    """Mean -log probability of each window's most likely exercise: 0 where all are certain.
+
+    Args:
+        window_probabilities: (m, k), m ≥ 1.
+
+    >>> round(hesitation(np.array([[0.5, 0.5], [0.25, 0.75]])), 3)
+    0.49
+    """
+    return -float(np.add.reduce(np.log(window_probabilities.max(axis=1)))) / len(
+        window_probabilities
     )
