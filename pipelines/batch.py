@@ -125,7 +125,7 @@ def _learn(job: Job, family: BatchFamily, *, only_changed: bool) -> None:
             _write(job, family, result.rows)
         job.run.require_lease()
         try:
-            go_live(job.database, family.name, job.run)
+            publish_run(job.database, family.name, job.run)
         except RunWithdrawn as problem:
             _refuse(job, str(problem))
 
@@ -225,7 +225,7 @@ def _refusal_reason(database: Database, family: str, digest: str) -> str:
     return ""
 
 
-def go_live(database: Database, family: str, run: Run) -> None:
+def publish_run(database: Database, family: str, run: Run) -> None:
     """Point readers at a finished run.
 
     Raises:

@@ -58,7 +58,9 @@ class Cassandra(Section):
     @classmethod
     def _split_contact_points(cls, value: object) -> object:
         """An environment override is one text with commas."""
-        return [p for p in value.split(",") if p] if isinstance(value, str) else value
+        return (
+            [p.strip() for p in value.split(",") if p.strip()] if isinstance(value, str) else value
+        )
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -99,18 +99,22 @@ class Champions:
         return promoted
 
     async def rollback(self, key: ModelKey, at: datetime) -> Champion:
-        """Go back to the newest version before the champion whose run was not withdrawn.
+        """Go back to the newest version before the one in effect whose run was not withdrawn.
 
-        The pointer remembers the versions after it as rolled back: a run that learns the same bytes
-        again must not undo what an operator decided.
+        Another version serves than before: where the champion's run was withdrawn, and what came
+        before it serves, the rollback goes back from that. The pointer remembers the versions after
+        the new one as rolled back: a run that learns the same bytes again must not undo what an
+        operator decided.
 
         Raises:
-            NoModel: there is no champion, none before it, or all were withdrawn.
+            NoModel: there is no champion, none before what is in effect, or all were withdrawn.
             LostChampionRace: the pointer moved meanwhile.
         """
         champion = await self.read(key)
         promotions = [] if champion is None else champion.promotions
-        models = [(version, run_id) for version, run_id in promotions[1:] if version]
+        in_effect = await self._first_not_withdrawn(promotions)
+        after = 1 if in_effect is None else promotions.index(in_effect) + 1
+        models = [promotion for promotion in promotions[after:] if promotion[0]]
         if champion is None or not models:
             raise NoModel(
                 f"{key.owner} has no earlier {key.family} model for {key.model_id} to go back to."
@@ -126,7 +130,7 @@ class Champions:
         if not rows:
             raise NoModel(f"Version {version} of {key.owner} is not kept any more.")
         back = Challenger(*key, version, rows[0].sha256, run_id)
-        place = promotions.index(promotion, 1)
+        place = promotions.index(promotion, after)
         passed_over = [version for version, _ in promotions[:place] if version]
         rolled_back = (*passed_over, *champion.rolled_back)
         target = await self._pointer_to(promotions[place + 1 :], back, at, rolled_back)

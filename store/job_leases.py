@@ -24,26 +24,28 @@ class Leases:
         Raises:
             LeaseHeld: another run holds it.
         """
-        until = now + timedelta(seconds=seconds)
-        taken = (
-            await self._database.applied(
-                "INSERT INTO job_leases (family, run_id, owner, expires_at) "
-                "VALUES (?, ?, ?, ?) IF NOT EXISTS",
-                (family, run_id, owner, until),
-            )
-            or await self._database.applied(
+        lasting = timedelta(seconds=seconds)
+        until = now + lasting
+
+        async def take_if(condition: str, at: datetime) -> bool:
+            """Take another run's lease, if it expires as the condition says."""
+            return await self._database.applied(
                 "UPDATE job_leases SET run_id = ?, owner = ?, expires_at = ? "
-                "WHERE family = ? IF expires_at < ?",
-                (run_id, owner, until, family, now),
+                f"WHERE family = ? IF {condition}",
+                (run_id, owner, until, family, at),
             )
-            or await self._database.applied(
-                "UPDATE job_leases SET run_id = ?, owner = ?, expires_at = ? "
-                "WHERE family = ? IF expires_at > ?",
-                (run_id, owner, until, family, until + timedelta(seconds=seconds)),
-            )
-            or await self._extend(family, run_id, until)  # an uncertain write was ours
+
+        free = await self._database.applied(
+            "INSERT INTO job_leases (family, run_id, owner, expires_at) VALUES (?, ?, ?, ?) "
+            "IF NOT EXISTS",
+            (family, run_id, owner, until),
         )
-        if not taken:
+        if not (
+            free
+            or await take_if("expires_at < ?", now)  # its run died
+            or await take_if("expires_at > ?", until + lasting)  # of a clock that was wrong
+            or await self._extend(family, run_id, until)  # an uncertain write above was ours
+        ):
             raise LeaseHeld(
                 f"Another run of {family} is under way; see `muvr jobs list {family}`. One that "
                 f"died gives way within {seconds:.0f} s."

@@ -1,4 +1,4 @@
-"""Which run of a batch family is live, and which one was live before."""
+"""Which run of a batch family is live."""
 
 import json
 from collections.abc import Mapping
@@ -20,7 +20,6 @@ class LiveRun(NamedTuple):
 
     family: str
     run_id: UUID
-    previous_run_id: UUID | None
     as_of: datetime
     metrics: Mapping[str, object]
 
@@ -34,20 +33,12 @@ class LiveRuns:
     async def read(self, family: str) -> LiveRun | None:
         """The live run, None before the first."""
         rows = await self._database.run(
-            "SELECT family, run_id, previous_run_id, as_of, metrics FROM live_runs "
-            "WHERE family = ?",
-            (family,),
+            "SELECT family, run_id, as_of, metrics FROM live_runs WHERE family = ?", (family,)
         )
         if not rows:
             return None
         row = rows[0]
-        return LiveRun(
-            row.family,
-            row.run_id,
-            row.previous_run_id,
-            aware(row.as_of),
-            json.loads(row.metrics or "{}"),
-        )
+        return LiveRun(row.family, row.run_id, aware(row.as_of), json.loads(row.metrics or "{}"))
 
     async def go_live(
         self,
@@ -102,12 +93,14 @@ class LiveRuns:
         """
         while True:
             earlier = await self.kept(family, run_id, at)
-            now = _as_live(earlier[0]) if earlier else None
-            if not await self._replace(family, run_id, now):
+            successor = _as_live(earlier[0]) if earlier else None
+            if not await self._replace(family, run_id, successor):
                 raise LostChampionRace(f"Run {run_id} of {family} is not the one that is live.")
-            if now is None or not await self._is_withdrawn(now.run_id):
-                return now
-            run_id = now.run_id  # withdrawn meanwhile by an operator who saw that it was not live
+            if successor is None or not await self._is_withdrawn(successor.run_id):
+                return successor
+            run_id = (
+                successor.run_id
+            )  # withdrawn meanwhile by an operator who saw that it was not live
 
     async def clear(self, family: str, run_id: UUID) -> bool:
         """Leave no run live; False when this run is not the live one any more.
@@ -125,20 +118,20 @@ class LiveRuns:
         withdrawn = set(await Champions(self._database).withdrawn())
         return [run for run in runs if run.status == "done" and run.run_id not in withdrawn]
 
-    async def _replace(self, family: str, run_id: UUID, now: LiveRun | None) -> bool:
+    async def _replace(self, family: str, run_id: UUID, successor: LiveRun | None) -> bool:
         """Point readers from a run to another one, or to nothing; whether they are there now."""
-        if now is None:
+        if successor is None:
             moved = await self._database.applied(
                 "DELETE FROM live_runs WHERE family = ? IF run_id = ?", (family, run_id)
             )
         else:
-            metrics = json.dumps(now.metrics, sort_keys=True)
+            metrics = json.dumps(successor.metrics, sort_keys=True)
             moved = await self._database.applied(
                 "UPDATE live_runs SET run_id = ?, previous_run_id = null, as_of = ?, metrics = ? "
                 "WHERE family = ? IF run_id = ?",
-                (now.run_id, now.as_of, metrics, family, run_id),
+                (successor.run_id, successor.as_of, metrics, family, run_id),
             )
-        return moved or await self._is_live(family, now.run_id if now else None)
+        return moved or await self._is_live(family, successor.run_id if successor else None)
 
     async def _is_live(self, family: str, run_id: UUID | None) -> bool:
         """Whether a run is live, or none: an uncertain write may have won, and its repeat lost."""
@@ -154,4 +147,4 @@ class LiveRuns:
 
 
 def _as_live(run: JobRun) -> LiveRun:
-    return LiveRun(run.family, run.run_id, None, run.started_at, run.metrics)
+    return LiveRun(run.family, run.run_id, run.started_at, run.metrics)

@@ -36,7 +36,8 @@ class ModelKey(NamedTuple):
 
     Attributes:
         owner: `u:<uuid>` or `global`.
-        model_id: the layout of its input, `wrist-acc3` or `wrist-acc6`.
+        model_id: the layout of its input, `wrist-acc3` or `wrist-acc6`; `sets` where that is the
+            sets themselves.
         family: of `schemas.families`.
     """
 
@@ -96,13 +97,13 @@ class StoredModel(NamedTuple):
 
 
 class Models:
-    """Rows of `models`: written once, never changed."""
+    """Rows of `models`: a version's bytes never change; the rest is of the newest run."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def put(self, model: StoredModel) -> None:
-        """Store a model; the same bytes again change nothing but its run."""
+        """Store a model; the same bytes again change its manifest, its run and `created_at`."""
         await self._database.run(
             f"INSERT INTO models ({_MODEL}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             model._replace(manifest=json.dumps(model.manifest, sort_keys=True)),  # pyrefly: ignore[bad-argument-type] a text column
@@ -142,6 +143,17 @@ class Models:
             f"SELECT manifest FROM models WHERE {_KEY} AND version = ?", (*key, version)
         )
         return json.loads(rows[0].manifest) if rows else None
+
+    async def learned_before(self, key: ModelKey, at: datetime) -> list[str]:
+        """The versions that no run has learned since a time."""
+        rows = await self._database.run(f"SELECT version, created_at FROM models WHERE {_KEY}", key)
+        return [row.version for row in rows if aware(row.created_at) < at]
+
+    async def delete(self, key: ModelKey, version: str) -> None:
+        """Delete one version."""
+        await self._database.run(
+            f"DELETE FROM models WHERE {_KEY} AND version = ?", (*key, version)
+        )
 
     async def versions(self, key: ModelKey) -> list[StoredModel]:
         """All versions, newest first, without their bytes."""

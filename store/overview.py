@@ -4,7 +4,6 @@ import asyncio
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from schemas.families import FAMILIES
 from store.database import Database
 from store.jobs import JobRun, JobRuns
 
@@ -21,7 +20,7 @@ _COUNTED = {
 
 
 class Overview(NamedTuple):
-    """Counts, each up to `MAX_COUNT`, node and runs."""
+    """Counts, each up to `MAX_COUNT`, node and the last runs of every job that ever ran."""
 
     cluster: str
     cassandra: str
@@ -51,7 +50,9 @@ async def read_overview(database: Database) -> Overview:
     )[0]
     counted = await asyncio.gather(*(database.run(cql, (MAX_COUNT,)) for cql in _COUNTED.values()))
     jobs = JobRuns(database)
-    newest = await asyncio.gather(*(jobs.newest(family, RUNS_EACH) for family in FAMILIES))
+    newest = await asyncio.gather(
+        *(jobs.newest(family, RUNS_EACH) for family in await jobs.families())
+    )
     runs = sorted(
         (run for runs in newest for run in runs), key=lambda r: r.started_at, reverse=True
     )

@@ -69,6 +69,11 @@ class Champion(NamedTuple):
         named = [(version, run_id) for version, run_id in newest if version is not None and run_id]
         return [*named, *self.earlier]
 
+    @property
+    def named_versions(self) -> frozenset[str]:
+        """All versions that it names, those that were rolled back included."""
+        return frozenset(version for version, _ in self.promotions) | {*self.rolled_back}
+
 
 class ServingVersion(NamedTuple):
     """The version that readers use; promotions by withdrawn runs are skipped."""

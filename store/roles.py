@@ -98,6 +98,11 @@ class Grant(NamedTuple):
         """The statement that gives it."""
         return f"GRANT {self.permission} ON {self.resource} TO {_quoted(self.role)}"
 
+    def is_of(self, keyspace: str) -> bool:
+        """Whether it is a right on a keyspace or one of its tables; not on one named alike."""
+        tables = f"TABLE {keyspace}."
+        return self.resource == f"KEYSPACE {keyspace}" or self.resource.startswith(tables)
+
 
 def grants(settings: Cassandra, tables: Iterable[str] | None = None) -> list[Grant]:
     """All rights that the roles need, on these tables or on all."""
@@ -170,7 +175,7 @@ def sync_grants(database: Database, settings: Cassandra) -> int:
     granted = {grant for role in roles for grant in _granted(database, role)}
     for grant in sorted(required - granted):
         database.execute(grant.cql)
-    excess = sorted(grant for grant in granted - required if settings.keyspace in grant.resource)
+    excess = sorted(grant for grant in granted - required if grant.is_of(settings.keyspace))
     for grant in excess:
         database.execute(
             f"REVOKE {grant.permission} ON {grant.resource} FROM {_quoted(grant.role)}"

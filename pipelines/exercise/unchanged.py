@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 
 from pipelines.exercise.labelled import LabelledRow, digest, newest
 from pipelines.keys import UserKey
@@ -17,7 +18,7 @@ def drop_unchanged(
     database: Database, family: str, scope: Scope, newest_sets: int, recipe: str
 ) -> Scope:
     """Skip users who are served by a model of the same sets and the same recipe."""
-    serving = gather([_serving_digest(database, family, key) for key in scope.keys])
+    serving = gather(partial(_serving_digest, database, family), scope.keys)
     revisions = revisions_of(database, scope.keys)
     changed = [
         key

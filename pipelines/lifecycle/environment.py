@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 import scipy
+import scipy.linalg  # loads scipy's BLAS: the digest must not depend on who needed it before
 from threadpoolctl import threadpool_info
 
 

@@ -50,7 +50,7 @@ def pointers_in_effect(
 ) -> dict[tuple[UUID, str], ServingVersion]:
     """The pointers in effect of users' own models; users without one are left out."""
     champions = Champions(database)
-    pointers = gather([champions.serving(ModelKey.of_user(*key, family)) for key in keys])
+    pointers = gather(lambda key: champions.serving(ModelKey.of_user(*key, family)), keys)
     return {key: pointer for key, pointer in zip(keys, pointers, strict=True) if pointer}
 
 
@@ -70,7 +70,7 @@ def read_serving(
         except NoModel:
             return None
 
-    loaded = gather([stored(serving) for serving in pointers.values()])
+    loaded = gather(stored, pointers.values())
     return {key: model for key, model in zip(pointers, loaded, strict=True) if model is not None}
 
 
@@ -89,7 +89,7 @@ def served_versions(database: Database, families: Sequence[str]) -> dict[ModelKe
     """The versions of families' global models that serve now, "" in layouts where none does."""
     keys = [ModelKey.of_global(layout, family) for layout in LAYOUTS for family in families]
     champions = Champions(database)
-    pointers = gather([champions.serving(key) for key in keys])
+    pointers = gather(champions.serving, keys)
     return {
         key: pointer.version if pointer else "" for key, pointer in zip(keys, pointers, strict=True)
     }
@@ -172,7 +172,7 @@ def move_pointers(database: Database, pointers: Sequence[Move], run: Run) -> lis
         except LostChampionRace:
             return "overtaken", OVERTAKEN
 
-    return gather([promoted(move) for move in pointers])
+    return gather(promoted, pointers)
 
 
 async def move_pointer(

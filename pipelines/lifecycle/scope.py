@@ -77,7 +77,7 @@ def pointer_keys(
     if users is None:
         owners = asyncio.run(champions.owners_of(family))
         return {(user, layout) for owner, layout in owners if (user := user_of_owner(owner))}
-    of_users = gather([champions.of_owner(owner_of(user)) for user in users])
+    of_users = gather(lambda user: champions.of_owner(owner_of(user)), users)
     return {
         (user, pointer.model_id)
         for user, of_user in zip(users, of_users, strict=True)
@@ -190,4 +190,4 @@ def _keys_with_sets(database: Database, users: Sequence[UUID]) -> tuple[UserKey,
 
 def revisions_of(database: Database, keys: Sequence[UserKey]) -> list[list[TrainingRevision]]:
     """The revisions of the sets of partitions, in the order of the keys; no samples are read."""
-    return gather([LabelledSets(database).training_revisions(*key) for key in keys])
+    return gather(lambda key: LabelledSets(database).training_revisions(*key), keys)

@@ -148,5 +148,5 @@ def retire_users(
         return outcome._replace(status=RETIRED, version=version) if version else outcome
 
     without_sets = [UserOutcome(*key, "", NO_SETS, "", "{}") for key in orphaned]
-    outcomes = gather([retired(outcome) for outcome in (*without_model, *without_sets)])
+    outcomes = gather(retired, (*without_model, *without_sets))
     run.add_outcomes([outcome for outcome in outcomes if outcome.status])

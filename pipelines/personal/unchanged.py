@@ -30,13 +30,10 @@ def split_unchanged(
     """
     mark = asyncio.run(Watermarks(database).newest(family))
     last = mark.run_id if mark else None
-    revisions = gather([Sets(database).revisions(user) for user in users])
+    revisions = gather(Sets(database).revisions, users)
     digests = {user: log_digest(rows) for user, rows in zip(users, revisions, strict=True) if rows}
     outcomes = gather(
-        [
-            _unchanged_outcome(database, family, layout, user, digest, last)
-            for user, digest in digests.items()
-        ]
+        lambda known: _unchanged_outcome(database, family, layout, *known, last), digests.items()
     )
     to_learn = [user for user, known in zip(digests, outcomes, strict=True) if known is None]
     return tuple(to_learn), [outcome for outcome in outcomes if outcome is not None]

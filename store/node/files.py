@@ -137,10 +137,13 @@ def _durability(config: Cassandra, root: Path) -> dict[str, object]:
 
 
 def _takes_direct_writes(folder: Path) -> bool:
-    """Whether the folder's file system supports O_DIRECT; tmpfs does not."""
+    """Whether the folder's file system supports O_DIRECT; tmpfs does not, nor does macOS."""
+    direct = getattr(os, "O_DIRECT", None)
+    if direct is None:
+        return False
     try:
         with NamedTemporaryFile(dir=folder) as probe:
-            os.close(os.open(probe.name, os.O_WRONLY | os.O_DIRECT))
+            os.close(os.open(probe.name, os.O_WRONLY | direct))
     except OSError:
         return False
     return True

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import time
 import uuid
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -37,7 +37,8 @@ _WITHIN_S = 600.0
 DRAFT_SUFFIX = ".muvr-draft"
 DRAFTS = (f".*{DRAFT_SUFFIX}", ".????????T??????Z.draft")  # the latter of earlier releases
 DRAFT_MAX_AGE_S = 86_400.0
-"""No backup takes so long: an older draft was left by one that was killed."""
+"""No backup takes so long: an older draft or snapshot was left by one that was killed."""
+_TAG = "muvr-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,11 @@ def _remove_old_drafts(parent: Path) -> None:
 
     A draft that gets its final name meanwhile, or that another backup removes, is none any more.
     """
-    for left in (path for pattern in DRAFTS for path in parent.glob(pattern)):
+    _remove_older_than_a_draft(path for pattern in DRAFTS for path in parent.glob(pattern))
+
+
+def _remove_older_than_a_draft(folders: Iterable[Path]) -> None:
+    for left in folders:
         with suppress(FileNotFoundError):
             status = left.lstat()
             if S_ISDIR(status.st_mode) and time.time() - status.st_mtime > DRAFT_MAX_AGE_S:
@@ -131,10 +136,16 @@ def _remove_old_drafts(parent: Path) -> None:
 
 
 def _snapshot(node: EmbeddedNode, folder: Path, progress: Progress) -> tuple[BackupFile, ...]:
-    """Take a snapshot and copy its files; the snapshot itself is removed in any case."""
-    tag = f"muvr-{uuid.uuid4().hex[:12]}"
+    """Take a snapshot and copy its files; the snapshot itself is removed in any case.
+
+    Where this process is killed, Cassandra removes it a day later: it holds data of users who may
+    have been erased since.
+    """
+    _remove_older_than_a_draft(_snapshots(node, f"{_TAG}*"))  # of releases without a time to live
+    tag = f"{_TAG}{uuid.uuid4().hex[:12]}"
+    until = ("--ttl", f"{DRAFT_MAX_AGE_S:.0f}s")
     try:
-        _nodetool(node, "snapshot", "-t", tag, "--", node.config.keyspace)
+        _nodetool(node, "snapshot", "-t", tag, *until, "--", node.config.keyspace)
         return _copy_snapshot(node, tag, folder, progress)
     finally:
         for linked in _snapshots(node, tag):

@@ -44,6 +44,12 @@ def test_the_environment_overrides_the_file(tmp_path: Path):
     assert not config.cassandra.own_node
 
 
+def test_contact_points_of_the_environment_may_have_spaces_between_them(tmp_path: Path):
+    known = {"MUVR_CASSANDRA__CONTACT_POINTS": "db1, db2 ,, db3"}
+    config = load_config(written(tmp_path, ""), known)
+    assert config.cassandra.hosts == ("db1", "db2", "db3")
+
+
 @pytest.mark.parametrize(
     ("text", "environment", "field", "says"),
     [

@@ -5,6 +5,7 @@ import uuid
 
 from store.champions import Champions
 from store.database import Database
+from store.jobs import JobRuns
 from store.overview import read_overview
 from store.pointers import Challenger
 from tests.store.stored_models import NOW, a_model, an_owner
@@ -22,5 +23,18 @@ def test_overview_does_not_count_retired_champions(database: Database) -> None:
         assert await serving() == before + 1
         await champions.retire(model.key, uuid.uuid4(), NOW)
         assert await serving() == before
+
+    asyncio.run(life())
+
+
+def test_overview_shows_the_runs_of_jobs_that_are_no_families(
+    database: Database, family: str
+) -> None:
+    """Such as the mart's, replays and experiments."""
+    run = uuid.uuid4()
+
+    async def life() -> None:
+        await JobRuns(database).start(family, run, {}, NOW)
+        assert run in {one.run_id for one in (await read_overview(database)).runs}
 
     asyncio.run(life())

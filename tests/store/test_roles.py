@@ -223,3 +223,20 @@ def test_sync_grants_revokes_excess_rights_and_grants_missing_ones(guarded: Guar
         admin.execute("REVOKE SELECT ON muvr.sets FROM muvr_spark")
         assert sync_grants(admin, settings) == 2
         assert sync_grants(admin, settings) == 0
+
+
+def test_sync_grants_leaves_rights_on_keyspaces_named_alike(guarded: Guarded) -> None:
+    """A second Muvr in the same cluster, with the same roles."""
+    settings = guarded.context.config.cassandra
+    keyspace = f"{settings.keyspace}_staging"
+    with guarded.context.database("admin") as admin:
+        admin.execute(
+            f"CREATE KEYSPACE {keyspace} WITH replication = "
+            "{'class': 'SimpleStrategy', 'replication_factor': 1}"
+        )
+        admin.execute(f"CREATE TABLE {keyspace}.muvr (id int PRIMARY KEY)")
+        admin.execute(f"GRANT ALTER ON KEYSPACE {keyspace} TO muvr_migrations")
+        admin.execute(f"GRANT MODIFY ON {keyspace}.muvr TO muvr_spark")
+        assert sync_grants(admin, settings) == 0
+        rights = admin.execute("LIST ALL PERMISSIONS OF muvr_spark NORECURSIVE")
+        assert f"<table {keyspace}.muvr>" in {row.resource for row in rights}

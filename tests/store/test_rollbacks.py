@@ -52,6 +52,27 @@ def test_rollback_to_a_withdrawn_run_is_refused(database: Database):
     asyncio.run(life())
 
 
+def test_rollback_goes_back_from_what_serves_after_a_withdrawal(database: Database):
+    models, champions, owner = Models(database), Champions(database), an_owner()
+    nights = [a_model(owner, b"%d" % night) for night in range(3)]
+    key, versions = nights[0].key, [night.version for night in nights]
+
+    async def life() -> None:
+        for night in nights:
+            await models.put(night)
+            await champions.promote(Challenger.of(night), await champions.read(key), NOW)
+        await champions.withdraw(nights[2].run_id, "a bad night", NOW)
+        serving = await champions.serving(key)
+        assert serving is not None
+        assert serving.version == versions[1]
+        back = await champions.rollback(key, NOW)
+        assert (back.version, back.rolled_back) == (versions[0], (versions[2], versions[1]))
+        with pytest.raises(NoModel, match="no earlier"):
+            await champions.rollback(key, NOW)
+
+    asyncio.run(life())
+
+
 def test_two_rollbacks_go_back_two_versions(database: Database):
     models, champions, owner = Models(database), Champions(database), an_owner()
     nights = [a_model(owner, b"%d" % night) for night in range(3)]

@@ -1,5 +1,6 @@
 """A backup that fails or is killed leaves no copy of people's data."""
 
+import json
 import os
 import time
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 
+from schemas.config import Cassandra, Paths
 from schemas.errors import NodeFailed
 from store.node import snapshot
 from store.node.owner import acquire, require_restored
@@ -106,6 +108,44 @@ def test_node_of_an_interrupted_restore_is_not_started(
     assert not fresh_node.status().running
     end_restore(fresh_node)
     require_restored(fresh_node.folders)
+
+
+def test_snapshot_of_a_killed_backup_has_a_time_to_live(
+    node: EmbeddedNode, keyspace: Cassandra, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of this process runs after `kill -9`: Cassandra itself removes it."""
+    own = EmbeddedNode(keyspace, node.paths)
+    seconds: set[float] = set()
+
+    def look(_node: object, tag: str, *_: object) -> tuple[BackupFile, ...]:
+        for folder in snapshot._snapshots(own, tag):
+            told = json.loads((folder / "manifest.json").read_text())
+            begin, end = (datetime.fromisoformat(told[at]) for at in ("created_at", "expires_at"))
+            seconds.add((end - begin).total_seconds())
+        return ()
+
+    monkeypatch.setattr(snapshot, "_copy_snapshot", look)
+    make_backup(own, tmp_path / "20261129T000000Z", NOW, migrations={}, layout={})
+    assert seconds == {DRAFT_MAX_AGE_S}
+    assert snapshot._snapshots(own, "*") == []
+
+
+def test_backup_removes_old_snapshots_of_killed_ones_but_not_of_one_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Earlier releases gave them no time to live."""
+    tables = tmp_path / "node" / "data" / "muvr"
+    names = {"muvr-0123456789ab": 60, "muvr-ba9876543210": -60, "by-hand": 60}
+    for name, seconds in names.items():
+        (tables / "sets-1" / "snapshots" / name).mkdir(parents=True)
+        age(tables / "sets-1" / "snapshots" / name, DRAFT_MAX_AGE_S + seconds)
+    monkeypatch.setattr(snapshot, "_nodetool", lambda *_: None)
+    monkeypatch.setattr(snapshot, "version_of", lambda *_: "5.0.9")
+    monkeypatch.setattr(snapshot, "cassandra_jars", lambda _: [])
+    node = EmbeddedNode(Cassandra(), Paths(data=tmp_path / "node"))
+    make_backup(node, tmp_path / "20261129T000000Z", NOW, migrations={}, layout={})
+    left = {path.name for path in tables.glob("*/snapshots/*")}
+    assert left == {"muvr-ba9876543210", "by-hand"}
 
 
 def age(path: Path, seconds: float) -> None:
