@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.observe import Metrics, RequestLog
-from api.problems import CLIENT_CLOSED_REQUEST, problem_response, unexpected
+from api.problems import CLIENT_CLOSED_REQUEST, PROBLEM, problem_response, unexpected
 from api.raw import HEADERS
 from schemas.config import Config
 from schemas.errors import MuvrError, RequestTimedOut, ResponseTimedOut, TooLarge
@@ -80,9 +80,9 @@ class RequestMiddleware:
         route = getattr(state.scope.get("route"), "path", "none")
         method = state.scope["method"] if route != "none" else "any"
         self._metrics.count_request(route, method, state.status, took_s)
-        problem = state.scope.get("muvr.problem")
+        problem = state.scope.get(PROBLEM)
         if problem:
-            self._metrics.problems.labels(problem).inc()
+            self._metrics.count_problem(problem)
         if self._log is not None:
             self._log.line(
                 at=datetime.now(UTC),
