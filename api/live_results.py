@@ -77,7 +77,8 @@ class LiveSetTracker:
                     self._user_id, self._recognise, recording, models, until_ns
                 )
                 current = self._add(live_sets, versions)
-                if not self.buffer.start_if_due():
+                goes_on = self.buffer.try_start()
+                if not goes_on:
                     return {"sets": self._finished_json, "current": current}
         finally:
             self.buffer.finish()
