@@ -102,7 +102,7 @@ class RateLimiter:
         )
 
     def take_login(self, address: str) -> RateLimitStatus:
-        """Count one registration, login or refresh from an address; of IPv6, from its /64.
+        """Count a registration, log-in, refresh or log-out from an address; of IPv6, its /64.
 
         Raises:
             LimitExceeded: more than `limits.logins_per_minute`.
@@ -146,8 +146,8 @@ class RateLimiter:
             used = (used if day == today else 0) + samples
             if used > self._limits.samples_per_day:
                 raise LimitExceeded(
-                    f"{samples} samples more than the {self._limits.samples_per_day} of a day; "
-                    "the day ends at midnight UTC.",
+                    f"{samples} more samples would exceed the {self._limits.samples_per_day} of a "
+                    "day; the day ends at midnight UTC.",
                     limit="samples",
                     retry_after_s=_ceil_s((today + 1) * _DAY_S - now) + 1,
                 )
