@@ -8,7 +8,7 @@ from uuid import UUID
 from api.classify import classify_response
 from api.dependencies import Services
 from api.sample_buffer import SampleBuffer
-from api.sets import recognised_set_schema
+from api.set_schema import recognised_set_schema
 from ingest.missing_rotation import rotation_notes, with_rotation_notes
 from ingest.recognition import ModelVersions, prediction_of
 from ingest.wrist_streams import WristStreams
