@@ -61,7 +61,8 @@ class RequestMiddleware:
             finally:
                 timeouts.end()
         except asyncio.CancelledError:
-            if not timeouts.caused_cancellation():
+            absorbed = timeouts.absorb_cancellation()
+            if not absorbed:
                 raise
             await state.respond(timeouts.problem)
         except MuvrError as problem:
@@ -139,8 +140,8 @@ class _RequestState:
             self.body_complete_s = time.perf_counter()
         return message
 
-    def is_fast_enough(self) -> bool:
-        """Whether a long body arrives fast enough to be waited for.
+    def take_progress(self) -> bool:
+        """End a part of a long body; whether it arrived fast enough to wait for another one.
 
         Since the last call at least as many bytes must have arrived as a usual body may have. So
         only bodies with a larger limit can be: each such part gets the time of a usual body.
@@ -212,15 +213,17 @@ class _Timeouts:
         """Stop the timer: the request is over."""
         self._timer.cancel()
 
-    def caused_cancellation(self) -> bool:
-        """Whether the task was cancelled here, and not by anything else."""
+    def absorb_cancellation(self) -> bool:
+        """Let the task go on if it was cancelled here, and by nothing else; whether it does."""
         return self.problem is not None and self._task is not None and self._task.uncancel() == 0
 
     def _on_body_timeout(self) -> None:
         if not self._state.awaiting_body:
             since_s = time.perf_counter() - self._state.body_complete_s
             self._start_response_timer(since_s if self._state.body_complete else 0.0)
-        elif self._state.is_fast_enough():
+            return
+        has_progress = self._state.take_progress()
+        if has_progress:
             self._timer = self._loop.call_later(self._body_timeout_s, self._on_body_timeout)
         else:
             self._cancel(RequestTimedOut("The body did not arrive in time."))
