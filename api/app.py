@@ -1,6 +1,5 @@
 """The web application: routes, layers and lifespan."""
 
-import asyncio
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -38,6 +37,7 @@ from api import (
     week,
 )
 from api.database_connector import DatabaseConnector
+from api.long_bodies import LongBodies
 from api.observe import Metrics, RequestLog
 from api.passwords import Passwords
 from api.problems import problem_response
@@ -111,8 +111,9 @@ def create_app(config: Config, log: RequestLog | None = None) -> Muvr:
     app.state.durability = None
     app.state.commit = health.commit_of(CHECKOUT)
     app.state.passwords = Passwords()
-    app.state.long_bodies = asyncio.Semaphore(complete.MAX_CONCURRENT_BODIES)
+    app.state.long_bodies = LongBodies(int(config.limits.body_mb * 2**20))
     request_log = (log or RequestLog()) if config.api.access_log else None
+    app.state.request_log = request_log
     app.state.connector = DatabaseConnector(app, config, metrics, request_log)
     app.router.default = not_found
     app.openapi = lambda: openapi.document(app)  # pyrefly: ignore[method-assign] as FastAPI documents it

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.security import OAuth2PasswordRequestForm
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from api.dependencies import Services, ServicesDep
 from api.passwords import Passwords
@@ -30,17 +30,24 @@ _ANNA: dict[str, Any] = {"username": "anna", "password": "correct horse battery"
 _PASSWORD_FORM = {"grant_type": "password", **_ANNA}
 
 
+_Username = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=64,
+        pattern=r"^[\w.@+\-]+$",
+        description="letters, digits and `_.@+-`; case does not count",
+    ),
+]
+_USERNAME: TypeAdapter[str] = TypeAdapter(_Username)
+
+
 class Registration(BaseModel):
     """The name and password of a new user."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": _ANNA})
 
-    username: str = Field(
-        min_length=1,
-        max_length=64,
-        pattern=r"^[\w.@+\-]+$",
-        description="letters, digits and `_.@+-`; case does not count",
-    )
+    username: _Username
     password: str = _PASSWORD
 
 
@@ -66,7 +73,7 @@ class Revocation(BaseModel):
     )
 
     token: str = Field(
-        min_length=1, max_length=4096, description="access or refresh token; need not be valid"
+        min_length=1, max_length=4096, description="access or refresh token; it may have expired"
     )
 
 
@@ -100,7 +107,7 @@ async def register(
     _limit_login(request, services)
     user = User(
         uuid4(),
-        _normalised_username(body.username),
+        _new_username(body.username),
         await _passwords(request).hash(body.password),
         USER_SCOPES,
         services.clock(),
@@ -171,11 +178,14 @@ async def refresh_tokens(
     "/revoke", status_code=204, summary="Log out", response_description="The login has ended"
 )
 async def log_out(body: Revocation, request: Request, services: ServicesDep) -> Response:
-    """End the login that a token belongs to; a token that is not good is no error (RFC 7009)."""
+    """End the login that a token belongs to, also one that has expired.
+
+    A token that is none of this server is no error (RFC 7009): it ends nothing.
+    """
     _limit_login(request, services)
     for use in ("refresh", "access"):
         try:
-            claims = services.tokens.read(body.token, use)
+            claims = services.tokens.read(body.token, use, expired=True)
         except NotAuthenticated:
             continue
         if claims.login_id is not None:
@@ -216,7 +226,7 @@ async def _log_in(services: Services, user: User, scopes: frozenset[str]) -> Tok
 
 def _token_pair(services: Services, user: User, login: Login) -> TokenResponse:
     # A login without scopes of its own has all that the user has, also those granted later.
-    scopes = (login.scopes & user.scopes) or user.scopes
+    scopes = login.scopes & user.scopes if login.scopes else user.scopes
     tokens = services.tokens
     return TokenResponse(
         access_token=tokens.access(user.user_id, login.login_id, scopes),
@@ -248,9 +258,31 @@ def _limit_login(request: Request, services: Services) -> None:
     request.scope[RATE_LIMIT] = services.rate_limiter.take_login(address)
 
 
+def _new_username(username: str) -> str:
+    """The normal form of a name to be registered.
+
+    Raises:
+        BadInput: it is longer than a name may be, or has other characters: U+037A becomes a blank
+            and a letter.
+    """
+    name = _normalised_username(username)
+    try:
+        return _USERNAME.validate_python(name)
+    except ValidationError as problem:
+        raise BadInput(
+            f"username becomes {name!r}, which is too long or has other characters than letters, "
+            "digits and _.@+-",
+            field="username",
+            value=username,
+        ) from problem
+
+
 def _normalised_username(username: str) -> str:
-    """A username in normal form (NFKC, case-folded): one name for all its spellings."""
-    return unicodedata.normalize("NFKC", username).casefold()
+    """A username in normal form: one name for all its spellings.
+
+    Folding takes a few letters apart, such as U+0390: hence the second NFKC.
+    """
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", username).casefold())
 
 
 def _passwords(request: Request) -> Passwords:

@@ -128,7 +128,8 @@ async def _live(services: ServicesDep, family: str) -> tuple[LiveRun, dict[str, 
     """
     live = await LiveRuns(services.database).read(family)
     if live is None:
-        [last] = await JobRuns(services.database).newest(family, 1) or [None]
+        runs = await JobRuns(services.database).newest(family, 1)
+        last = runs[0] if runs else None
         why = "; ".join(last.reasons) if last and last.status == "not-learned" else ""
         raise NotComputedYet(
             f"No run of {family} is live.", next_step=f"The last one says: {why}." if why else ""

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from api.dependencies import Services, authorise, security, services_of
 from api.fields import SessionId
 from api.items import MAX_ITEMS, Item, decoded, items_in
-from api.problems import problem_members, problem_responses
+from api.problems import kind_of, problem_members, problem_responses
 from api.quota import store_chunk
 from api.raw import RawRoute, body_of, header_of, parameter
 from api.request_middleware import RATE_LIMIT
@@ -25,7 +25,7 @@ from schemas.errors import BadEvent, LimitExceeded, MuvrError, Retryable
 from schemas.wire import SEQ_MAX
 
 SCOPE = "sensor:write"
-MAX_CONCURRENT_CHUNKS = 32
+MAX_CHUNKS_OF_BATCH = 32  # that are stored at the same time
 router = APIRouter(prefix="/v1/sessions/{session}", tags=["recording"], route_class=RawRoute)
 
 
@@ -149,7 +149,7 @@ class _Upload:
     ) -> None:
         self._request, self._services = request, services
         self._user_id, self._session_id = user_id, session_id
-        self._semaphore = asyncio.Semaphore(MAX_CONCURRENT_CHUNKS)
+        self._semaphore = asyncio.Semaphore(MAX_CHUNKS_OF_BATCH)
         self._over: LimitExceeded | None = None
 
     async def store(self, item: Item) -> object:
@@ -183,6 +183,7 @@ class _Upload:
 
     async def _refusal(self, item: Item, error: MuvrError) -> object:
         await asyncio.sleep(0)  # lets other requests run in between
+        self._services.metrics.count_problem(kind_of(error).name)
         return {"stream": item.stream, "seq": item.seq, **problem_members(error, self._request)}
 
 

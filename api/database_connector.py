@@ -84,6 +84,7 @@ class DatabaseConnector:
 
         Raises:
             BadConfig: a key or a setting cannot be read.
+            OSError: a file of the service cannot be opened.
         """
         try:
             database = await asyncio.to_thread(self._connect, LoopThread.current())
@@ -93,7 +94,7 @@ class DatabaseConnector:
             return False
         try:
             self._app.state.services = build_services(self._config, database, self._metrics)
-        except MuvrError:
+        except BaseException:  # a file or a folder that cannot be used, too
             await asyncio.to_thread(database.close)
             raise
         self.not_ready_reason = ""
@@ -110,7 +111,7 @@ class DatabaseConnector:
         try:
             check_schema(database, cassandra)
             durability_of(database, cassandra).require()
-        except MuvrError:
+        except BaseException:
             database.close()
             raise
         return database

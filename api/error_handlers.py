@@ -138,6 +138,8 @@ async def _on_http(request: Request, error: Exception) -> Response:
         raise error
     if isinstance(error.__cause__, errors.MuvrError):  # raised while the body was being read
         return problem_response(error.__cause__, request)
+    if isinstance(error.__cause__, ClientDisconnect):
+        return await _on_disconnect(request, error.__cause__)
     if error.status_code == 400:  # a body that the framework could not decode
         if unsupported := _unsupported_media(request):
             return problem_response(unsupported, request)

@@ -13,7 +13,7 @@ from api.fields import Exercise, Says, StartedAt
 from api.model_cache import LoadedModel
 from api.model_name import ModelName, UsedModel
 from api.problems import problem_responses
-from api.sets import FormSchema
+from api.set_schema import FormSchema
 from models.form.quantities import QUANTITIES
 from models.form.summary import ExerciseForm, JudgedSet, exercise_forms, symmetries_of
 from models.form.template import FormTemplate

@@ -93,14 +93,20 @@ async def _fetch(address: str) -> str:
     import httpx  # 10 MB that a service without an outside issuer saves
 
     try:
-        async with httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False) as client:
-            answer = await client.get(address)
+        async with (
+            asyncio.timeout(TIMEOUT_S),  # in all: httpx's own is of each single read
+            httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False) as client,
+            client.stream("GET", address) as answer,
+        ):
             answer.raise_for_status()
-    except httpx.HTTPError as problem:
-        raise _bad_source(address, str(problem)) from problem
-    if len(answer.content) > MAX_BYTES:
-        raise _bad_source(address, f"its answer is larger than {MAX_BYTES} bytes")
-    return answer.text
+            content = b""
+            async for part in answer.aiter_bytes():
+                content += part
+                if len(content) > MAX_BYTES:
+                    raise _bad_source(address, f"its answer is larger than {MAX_BYTES} bytes")
+    except (httpx.HTTPError, TimeoutError) as problem:
+        raise _bad_source(address, str(problem) or f"no answer within {TIMEOUT_S} s") from problem
+    return content.decode(errors="replace")
 
 
 def _parsed(source: str, text: str) -> dict[str, jwt.PyJWK]:

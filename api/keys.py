@@ -96,15 +96,16 @@ def load_keys(folder: Path, host: str) -> Keys:
         files = _key_files(folder)
     live = {_kid(path): _read(path) for path in files[-LIVE_KEYS:]}
     newest = _kid(files[-1])
-    if newest.startswith(_DEV) and host not in LOOPBACK:
+    trusted = {kid: key.public_key() for kid, key in live.items()}
+    keys = Keys(newest, live[newest], trusted, _cursor_key(folder))
+    if keys.development and host not in LOOPBACK:
         raise BadConfig(
             f"api.host = {host}: only the development key is there, and it is good on loopback "
             "only. Make a real one with `muvr token rotate`.",
             field="api.host",
             value=host,
         )
-    trusted = {kid: key.public_key() for kid, key in live.items()}
-    return Keys(newest, live[newest], trusted, _cursor_key(folder))
+    return keys
 
 
 def rotate(folder: Path, now: datetime, *, revoke_others: bool = False) -> str:

@@ -16,17 +16,16 @@ import asyncio
 import time
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
 from api.authenticator import Caller
-from api.chunks import SCOPE
+from api.chunks import SCOPE, session_id_of
 from api.dependencies import Services, services_of
 from api.items import Item, decoded, items_in
-from api.live_connection import LiveConnection, close_with_problem, ignore_disconnect
+from api.live_connection import LiveConnection, close_with_problem
 from api.live_results import LiveGuess, LiveSetTracker
 from api.quota import store_chunk
 from ingest.chunks import Chunk
@@ -49,38 +48,31 @@ MAX_BAD_ITEMS = 16  # items of a frame that get a problem each
 
 @router.websocket("/live")
 async def live(socket: WebSocket, session: str) -> None:
-    """Serve one connection until either side ends it."""
+    """Serve one connection until either side ends it.
+
+    Chunks that were accepted are still stored then: their bytes may already be on disk.
+    """
     await socket.accept()
     try:
         connection = await _open_connection(socket, session)
-    except MuvrError as error:
-        await close_with_problem(socket, error)
-        return
+        with connection.services.metrics.live.track_inprogress():
+            await connection.send(
+                "ready",
+                session=str(connection.session_id),
+                expires_at=_expires_at(connection.caller),
+            )
+            await _receive_messages(connection)
     except WebSocketDisconnect:
         return
-    open_connections = connection.services.metrics.live
-    open_connections.inc()
-    try:
-        await connection.send(
-            "ready", session=str(connection.session_id), expires_at=_expires_at(connection.caller)
-        )
-        await _receive_messages(connection)
-    except WebSocketDisconnect:
-        pass  # the usual end of a connection
-    except MuvrError as error:
+    except Exception as error:  # noqa: BLE001 (told, and logged if it is unexpected)
         await close_with_problem(socket, error)
-    finally:
-        open_connections.dec()
-        # Chunks that were accepted are completed: their bytes may already be on disk.
-        for task in connection.tasks:
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
 async def _open_connection(socket: WebSocket, session: str) -> LiveConnection:
     """Authenticate the caller and look up the session.
 
     Raises:
-        NotAuthenticated, MissingScope, NotFound, DatabaseUnavailable, LimitExceeded.
+        NotAuthenticated, MissingScope, BadEvent, NotFound, DatabaseUnavailable, LimitExceeded.
     """
     services = services_of(socket)
     token = socket.headers.get("authorization", "").partition(" ")[2].strip()
@@ -92,10 +84,7 @@ async def _open_connection(socket: WebSocket, session: str) -> LiveConnection:
         token = str(first.get("auth", ""))
     caller = await _authenticate(services, token)
     services.rate_limiter.take_request(caller.user_id)
-    try:
-        session_id = UUID(session)
-    except ValueError as problem:
-        raise BadChunk("session is no UUID", field="session", value=session) from problem
+    session_id = session_id_of(session)
     row = await services.recorder.session(caller.user_id, session_id)
     wrist = wrist_of(row.streams)
     guess = LiveGuess(services, caller.user_id, wrist)
@@ -141,8 +130,9 @@ async def _handle_frame(connection: LiveConnection, frame: bytes) -> None:
             try:
                 stream, seq, chunk = _decode_charged(connection, item)
             except MuvrError as error:
-                bad_items += item.problem is not None or isinstance(error, BadInput)
-                await ignore_disconnect(connection.send_problem(error, item))
+                if item.problem is not None or isinstance(error, BadInput):
+                    bad_items += 1
+                await connection.send_problem(error, item)
                 await asyncio.sleep(0)  # lets other requests run in between
                 continue
             await connection.in_flight.acquire()
@@ -184,10 +174,8 @@ async def _handle_chunk(
             await _send_result(connection, "guess", guess)
         if look_is_due:
             await _send_result(connection, "sets", sets)
-    except MuvrError as error:
-        await ignore_disconnect(connection.send_problem(error, item))
-    except (WebSocketDisconnect, RuntimeError):
-        return  # disconnected; the client's next connection asks what is stored
+    except Exception as error:  # noqa: BLE001 (nobody awaits this task)
+        await connection.send_problem(error, item)
     finally:
         connection.in_flight.release()
 
@@ -210,10 +198,12 @@ async def _send_result(
     An error of one of them must not keep the other from being sent. The problem names no chunk: the
     chunk is stored, and a client sets aside those that a problem names.
     """
+    if not connection.is_open:
+        return  # the client's next connection asks what is stored
     try:
         await connection.send(kind, **await running.evaluate())
-    except MuvrError as error:
-        await ignore_disconnect(connection.send_problem(error))
+    except Exception as error:  # noqa: BLE001 (as above)
+        await connection.send_problem(error)
 
 
 async def _handle_text(connection: LiveConnection, text: str) -> None:

@@ -14,10 +14,12 @@ from api.authenticator import Caller
 from api.dependencies import Services
 from api.items import Item
 from api.live_results import LiveGuess, LiveSetTracker
+from api.observe import Metrics, RequestLog
 from api.problems import embedded_problem, kind_of, problem_members
 from schemas.errors import LimitExceeded, MuvrError
 
-MAX_CONCURRENT_CHUNKS = 16  # in flight on one connection; more wait in the socket
+MAX_CHUNKS_OF_CONNECTION = 16  # that are stored at the same time; more wait in the socket
+ROUTE = "/v1/sessions/{session}/live"
 # Close codes: 4000 + the status of the problem that ends the connection.
 CLOSE_BASE = 4000
 
@@ -35,30 +37,51 @@ class LiveConnection:
     guess: LiveGuess
     sets: LiveSetTracker
     in_flight: asyncio.Semaphore = field(
-        default_factory=lambda: asyncio.Semaphore(MAX_CONCURRENT_CHUNKS)
+        default_factory=lambda: asyncio.Semaphore(MAX_CHUNKS_OF_CONNECTION)
     )
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     send_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     renewal_requested: bool = False
 
+    @property
+    def is_open(self) -> bool:
+        """Whether neither side is known to have closed it."""
+        states = (self.socket.application_state, self.socket.client_state)
+        return states == (WebSocketState.CONNECTED, WebSocketState.CONNECTED)
+
     async def send(self, kind: str, **members: Any) -> None:
         """Send a message, unless the connection is closed."""
         text = msgspec.json.encode({"type": kind, **members}).decode()
         async with self.send_lock:
-            if self.socket.application_state is WebSocketState.CONNECTED:
-                await self.socket.send_text(text)
+            if self.is_open:
+                await ignore_disconnect(self.socket.send_text(text))
 
-    async def send_problem(self, error: MuvrError, item: Item | None = None) -> None:
+    async def send_problem(self, error: Exception, item: Item | None = None) -> None:
         """Send a problem, with the chunk that it is about and when to retry."""
+        known = _known_error(error, self.socket)
+        self.services.metrics.count_problem(kind_of(known).name)
         about = {} if item is None else {"stream": item.stream, "seq": item.seq}
-        await self.send("problem", **about, **problem_members(error, self.socket))
+        await self.send("problem", **about, **problem_members(known, self.socket))
 
 
-async def close_with_problem(socket: WebSocket, error: MuvrError) -> None:
+def _known_error(error: Exception, socket: WebSocket) -> MuvrError:
+    """The error that a client is told of; the log has the unexpected one."""
+    if isinstance(error, MuvrError):
+        return error
+    log: RequestLog | None = socket.app.state.request_log
+    if log is not None:
+        log.log_error(error, route=ROUTE)
+    return MuvrError("An unexpected error.")
+
+
+async def close_with_problem(socket: WebSocket, problem: Exception) -> None:
     """Send the problem, and close with 4000 + its status."""
+    error = _known_error(problem, socket)
     status = kind_of(error).status
-    problem = embedded_problem(error, socket)
-    text = msgspec.json.encode({"type": "problem", "problem": problem}).decode()
+    metrics: Metrics = socket.app.state.metrics
+    metrics.count_problem(kind_of(error).name)
+    document = embedded_problem(error, socket)
+    text = msgspec.json.encode({"type": "problem", "problem": document}).decode()
     await ignore_disconnect(socket.send_text(text))
     retry = error.retry_after_s if isinstance(error, LimitExceeded) else 1
     reason = f"retry after {retry} s" if status in (429, 503) else kind_of(error).name

@@ -8,7 +8,7 @@ from uuid import UUID
 from api.classify import classify_response
 from api.dependencies import Services
 from api.sample_buffer import SampleBuffer
-from api.sets import recognised_set_schema
+from api.set_schema import recognised_set_schema
 from ingest.missing_rotation import rotation_notes, with_rotation_notes
 from ingest.recognition import ModelVersions, prediction_of
 from ingest.wrist_streams import WristStreams
@@ -77,7 +77,8 @@ class LiveSetTracker:
                     self._user_id, self._recognise, recording, models, until_ns
                 )
                 current = self._add(live_sets, versions)
-                if not self.buffer.start_if_due():
+                goes_on = self.buffer.try_start()
+                if not goes_on:
                     return {"sets": self._finished_json, "current": current}
         finally:
             self.buffer.finish()

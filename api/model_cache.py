@@ -5,7 +5,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from api.observe import Metrics
@@ -20,7 +20,6 @@ from store.models import ModelKey, Models, StoredModel
 from store.pointers import ServingVersion
 
 _MAX_POINTERS = 100_000
-_Version = tuple[ModelKey, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +34,13 @@ class LoadedModel:
     stored: StoredModel
     model: Any
     level: Level
+
+
+class VersionKey(NamedTuple):
+    """Which version of which model."""
+
+    key: ModelKey
+    version: str
 
 
 ModelDecoder = Callable[[bytes], Any]
@@ -66,9 +72,9 @@ class ModelCache:
         self._pointers: TtlCache[ModelKey, ServingVersion | None] = TtlCache(
             pointer_ttl_s, _MAX_POINTERS, clock
         )
-        self._versions: OrderedDict[_Version, tuple[StoredModel, Any]] = OrderedDict()
+        self._versions: OrderedDict[VersionKey, tuple[StoredModel, Any]] = OrderedDict()
         self._bytes = 0
-        self._loading: dict[_Version, asyncio.Task[Any]] = {}
+        self._loading: dict[VersionKey, asyncio.Task[Any]] = {}
 
     async def find(self, user_id: UUID, model_id: str, family: str) -> LoadedModel | None:
         """The model that serves a user: the user's own, else the global one, else None.
@@ -153,25 +159,21 @@ class ModelCache:
         """A version as stored, with bytes and manifest."""
         return (await self._load(serving))[0]
 
-    def forget(self, owner: str) -> None:
-        """Drop an owner's cached pointers."""
-        self._pointers.forget_where(lambda key, _: key.owner == owner)
-
     async def _load(self, serving: ServingVersion) -> tuple[StoredModel, Any]:
-        version = (serving.key, serving.version)
-        cached = self._versions.get(version)
+        version_key = VersionKey(serving.key, serving.version)
+        cached = self._versions.get(version_key)
         if cached is not None:
-            self._versions.move_to_end(version)
+            self._versions.move_to_end(version_key)
             self._metrics.cache.labels("hit").inc()
             return cached
         self._metrics.cache.labels("miss").inc()
-        return await self._load_once(version, lambda: self._read_version(version))
+        return await self._load_once(version_key, lambda: self._read_version(version_key))
 
-    async def _read_version(self, version: _Version) -> tuple[StoredModel, Any]:
-        stored = await self.models.get(*version)
+    async def _read_version(self, version_key: VersionKey) -> tuple[StoredModel, Any]:
+        stored = await self.models.get(version_key.key, version_key.version)
         decode = self._decoders.get(stored.family)
         cached = (stored, decode(stored.content) if decode else None)
-        self._versions[version] = cached
+        self._versions[version_key] = cached
         self._bytes += _memory_bytes(stored)
         while self._bytes > self._capacity_bytes and len(self._versions) > 1:
             _, (evicted, _) = self._versions.popitem(last=False)
@@ -179,13 +181,13 @@ class ModelCache:
         self._metrics.cache_bytes.set(self._bytes)
         return cached
 
-    async def _load_once(self, version: _Version, read: Callable[[], Awaitable[Any]]) -> Any:
+    async def _load_once(self, version_key: VersionKey, read: Callable[[], Awaitable[Any]]) -> Any:
         """Share one read among concurrent callers; a cancelled caller does not cancel it."""
-        task = self._loading.get(version)
+        task = self._loading.get(version_key)
         if task is None:
             task = asyncio.ensure_future(read())
-            self._loading[version] = task
-            task.add_done_callback(lambda _: self._loading.pop(version, None))
+            self._loading[version_key] = task
+            task.add_done_callback(lambda _: self._loading.pop(version_key, None))
         return await asyncio.shield(task)
 
 

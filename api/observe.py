@@ -41,7 +41,8 @@ class Metrics:
         labels = ["route", "method"]
         self.requests = counter("muvr_requests_total", "Requests", [*labels, "status"])
         self.seconds = histogram("muvr_request_seconds", "Time to answer", labels, buckets=_SECONDS)
-        self.problems = counter("muvr_problems_total", "Answers that are problems", ["type"])
+        problems = "Problems answered, also of single items of a batch and of a live connection"
+        self.problems = counter("muvr_problems_total", problems, ["type"])
         self.samples = counter("muvr_samples_total", "Samples acknowledged")
         self.chunks = counter("muvr_chunks_total", "Chunks acknowledged")
         lag = "From the last sample of a chunk to its receipt"
@@ -66,6 +67,10 @@ class Metrics:
             series = self._request_series[key] = (requests, self.seconds.labels(route, method))
         series[0].inc()
         series[1].observe(took_s)
+
+    def count_problem(self, name: str) -> None:
+        """Count a problem that a client is told."""
+        self.problems.labels(name).inc()
 
     def count_answer(self, family: str, level: str, outcome: str, age_s: float | None) -> None:
         """Count an answer and the age of its model, None if no model answered."""

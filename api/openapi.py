@@ -120,9 +120,9 @@ def _describe_parameters(operation: dict[str, Any]) -> None:
 
 def _add_shared_responses(path: str, operation: dict[str, Any]) -> None:
     """Add the responses that every operation of this kind can have."""
-    statuses = [400, 431, 500]
+    statuses = [400, 431, 500, 503]
     if path.startswith("/v1"):
-        statuses += [429, 503]
+        statuses += [429]
     if operation.get("security"):
         statuses += [401, 403]
     if "{" in path:

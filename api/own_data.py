@@ -57,9 +57,10 @@ async def export_data(caller: Sensor, services: ServicesDep) -> StreamingRespons
 
 @router.delete("", summary="Erase my account", response_description="Erased")
 async def erase_account(caller: Sensor, services: ServicesDep, request: Request) -> ErasureResponse:
-    """Delete the caller and everything of them, for good. Repeatable while a token lives.
+    """Delete the caller and everything of them, for good.
 
-    Finished once begun, also when the client leaves before it is answered.
+    Finished once begun, also when the client leaves before it is answered. After a 503 the server
+    finishes it by itself; a 401 then means that it began.
     """
     request.scope[NO_TIMEOUT] = True  # its logins end first: the caller could not ask again
     done = await erase_user(services.database, caller.user_id, services.clock())

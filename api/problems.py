@@ -16,9 +16,10 @@ from schemas import errors
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:muvr:problem:"
 RETRY_AFTER_S = 1
-CLIENT_CLOSED_REQUEST = (
-    499  # the client went away before it was answered; only metrics and log see it
-)
+CLIENT_CLOSED_REQUEST = 499
+"""The client went away before it was answered; only metrics and log see it."""
+PROBLEM = "muvr.problem"
+"""Scope key of the name of the problem that the response is."""
 METHODS = frozenset({"get", "put", "post", "delete", "patch"})
 _MAX_VALUE_CHARS = 120
 
@@ -129,17 +130,8 @@ def kind_of_status(status: int) -> ProblemKind:
 
 def problem_response(error: errors.MuvrError, request: HTTPConnection) -> Response:
     """The response to an error of Muvr."""
-    kind = kind_of(error)
-    # The message of an internal error may hold addresses and queries: it goes to the log only.
-    detail = str(error) if kind.status < 500 or isinstance(error, errors.Retryable) else kind.title
-    members: dict[str, object] = {}
     headers: dict[str, str] = {}
-    if isinstance(error, errors.BadInput):
-        members = {"field": error.field or None, "value": shown_value(error.value)}
-    elif isinstance(error, errors.MissingChunks):
-        members = {"missing": error.missing}
-    elif isinstance(error, errors.LimitExceeded):
-        members = {"limit": error.limit}
+    if isinstance(error, errors.LimitExceeded):
         headers["Retry-After"] = str(error.retry_after_s)
         headers["RateLimit"] = f'"{error.limit}";r=0;t={error.retry_after_s}'
     elif isinstance(error, errors.Retryable):
@@ -148,9 +140,7 @@ def problem_response(error: errors.MuvrError, request: HTTPConnection) -> Respon
         headers["WWW-Authenticate"] = 'Bearer realm="muvr", error="invalid_token"'
     elif isinstance(error, errors.MissingScope):
         headers["WWW-Authenticate"] = 'Bearer realm="muvr", error="insufficient_scope"'
-    if isinstance(error, errors.DatabaseUnavailable):
-        detail = "Cassandra does not answer; this may have been stored. Send the same again."
-    return kind_response(request, kind, detail, members, headers)
+    return kind_response(request, kind_of(error), _detail(error), _members(error), headers)
 
 
 def kind_response(
@@ -160,7 +150,35 @@ def kind_response(
     members: Mapping[str, object],
     headers: Mapping[str, str],
 ) -> Response:
-    """The response for a kind of error; members that are None are left out."""
+    """The response for a kind of error, which the log and the metrics name as well."""
+    request.scope[PROBLEM] = kind.name
+    document = _document(request, kind, detail, members)
+    return Response(document, kind.status, dict(headers), media_type=MEDIA_TYPE)
+
+
+def _detail(error: errors.MuvrError) -> str:
+    """What went wrong; of an internal error only the log may tell: addresses, queries."""
+    if isinstance(error, errors.DatabaseUnavailable):
+        return "Cassandra does not answer; this may have been stored. Send the same again."
+    kind = kind_of(error)
+    return str(error) if kind.status < 500 or isinstance(error, errors.Retryable) else kind.title
+
+
+def _members(error: errors.MuvrError) -> dict[str, object]:
+    """The members that the problems of some types have."""
+    if isinstance(error, errors.BadInput):
+        return {"field": error.field or None, "value": shown_value(error.value)}
+    if isinstance(error, errors.MissingChunks):
+        return {"missing": error.missing}
+    if isinstance(error, errors.LimitExceeded):
+        return {"limit": error.limit}
+    return {}
+
+
+def _document(
+    connection: HTTPConnection, kind: ProblemKind, detail: str, members: Mapping[str, object]
+) -> bytes:
+    """A problem as JSON; members that are None are left out."""
     body: dict[str, object] = {
         "type": TYPE_PREFIX + kind.name,
         "title": kind.title,
@@ -168,15 +186,12 @@ def kind_response(
         "detail": detail,
     }
     body.update({name: value for name, value in members.items() if value is not None})
-    request_id = request.scope.get("muvr.request_id")
+    request_id = connection.scope.get("muvr.request_id")
     if request_id:
         body["request_id"] = request_id
-    request.scope["muvr.problem"] = kind.name
     # A string of the request may hold an unpaired surrogate, which cannot be encoded.
     text = json.dumps(body, default=str, ensure_ascii=False, separators=(",", ":"))
-    return Response(
-        text.encode("utf-8", "replace"), kind.status, dict(headers), media_type=MEDIA_TYPE
-    )
+    return text.encode("utf-8", "replace")
 
 
 def shown_value(value: object) -> object:
@@ -191,7 +206,7 @@ def shown_value(value: object) -> object:
 
 def embedded_problem(error: errors.MuvrError, connection: HTTPConnection) -> msgspec.Raw:
     """The problem of an error, as a value inside a larger JSON document."""
-    return msgspec.Raw(bytes(problem_response(error, connection).body))
+    return msgspec.Raw(_document(connection, kind_of(error), _detail(error), _members(error)))
 
 
 def problem_members(error: errors.MuvrError, connection: HTTPConnection) -> dict[str, object]:

@@ -22,7 +22,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from ipaddress import IPv4Address, ip_address, ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.config import Limits
 from schemas.errors import LimitExceeded
@@ -30,7 +30,7 @@ from schemas.errors import LimitExceeded
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-_SLOT = struct.Struct("<QdIxxxxQ")  # key, theoretical arrival time, day, samples
+_SLOT = struct.Struct("<QdIxxxxQ")  # a `_Slot`
 _SLOTS_PER_BUCKET = 8  # slots that a key may use; the one that was idle longest is evicted
 _BUCKETS = 8192
 _TABLE_BYTES = _BUCKETS * _SLOTS_PER_BUCKET * _SLOT.size
@@ -61,6 +61,22 @@ class RateLimitStatus:
             (b"ratelimit-policy", f'"{name}";q={self.limit};w=60'.encode()),
             (b"ratelimit", f'"{name}";r={self.remaining};t={self.reset_s}'.encode()),
         ]
+
+
+class _Slot(NamedTuple):
+    """What the table holds of one key.
+
+    Attributes:
+        key: 0 where the slot is empty.
+        tat_s: theoretical arrival time, seconds since the epoch.
+        day: the day of the samples, since the epoch.
+        samples: how many were counted on that day.
+    """
+
+    key: int
+    tat_s: float = 0.0
+    day: int = 0
+    samples: int = 0
 
 
 class RateLimiter:
@@ -102,7 +118,7 @@ class RateLimiter:
         )
 
     def take_login(self, address: str) -> RateLimitStatus:
-        """Count one registration, login or refresh from an address; of IPv6, from its /64.
+        """Count a registration, log-in, refresh or log-out from an address; of IPv6, its /64.
 
         Raises:
             LimitExceeded: more than `limits.logins_per_minute`.
@@ -128,9 +144,9 @@ class RateLimiter:
         """Return the attempt of `take_password`: the password was right."""
         key = _key(self._salt, "name", name)
         with self._exclusive(key):
-            offset, (_, tat_s, day, used) = self._lookup(key)
-            tat_s -= _MINUTE_S / self._limits.passwords_per_minute
-            _SLOT.pack_into(self._table, offset, key, tat_s, day, used)
+            offset, slot = self._lookup(key)
+            tat_s = slot.tat_s - _MINUTE_S / self._limits.passwords_per_minute
+            self._write(offset, _Slot(key, tat_s, slot.day, slot.samples))
 
     def take_samples(self, user_id: object, samples: int) -> None:
         """Count samples that a user sends.
@@ -142,23 +158,23 @@ class RateLimiter:
         today = int(now // _DAY_S)
         key = _key(self._salt, "user", user_id)
         with self._exclusive(key):
-            offset, (key, tat_s, day, used) = self._lookup(key)
-            used = (used if day == today else 0) + samples
+            offset, slot = self._lookup(key)
+            used = (slot.samples if slot.day == today else 0) + samples
             if used > self._limits.samples_per_day:
                 raise LimitExceeded(
-                    f"{samples} samples more than the {self._limits.samples_per_day} of a day; "
-                    "the day ends at midnight UTC.",
+                    f"{samples} more samples would exceed the {self._limits.samples_per_day} of a "
+                    "day; the day ends at midnight UTC.",
                     limit="samples",
                     retry_after_s=_ceil_s((today + 1) * _DAY_S - now) + 1,
                 )
-            _SLOT.pack_into(self._table, offset, key, tat_s, today, used)
+            self._write(offset, _Slot(key, slot.tat_s, today, used))
 
     def refund_samples(self, user_id: object, samples: int) -> None:
         """Return what `take_samples` counted: the samples could not be stored."""
         key = _key(self._salt, "user", user_id)
         with self._exclusive(key):
-            offset, (_, tat_s, day, used) = self._lookup(key)
-            _SLOT.pack_into(self._table, offset, key, tat_s, day, max(used - samples, 0))
+            offset, slot = self._lookup(key)
+            self._write(offset, _Slot(key, slot.tat_s, slot.day, max(slot.samples - samples, 0)))
 
     def close(self) -> None:
         """Close the table."""
@@ -169,10 +185,11 @@ class RateLimiter:
         now = self._clock()
         interval_s = _MINUTE_S / per_minute
         with self._exclusive(key):
-            offset, (_, tat_s, day, used) = self._lookup(key)
+            offset, slot = self._lookup(key)
+            tat_s = slot.tat_s
             if tat_s > now + _MINUTE_S:  # written while the clock was ahead
                 tat_s = now + _MINUTE_S
-                _SLOT.pack_into(self._table, offset, key, tat_s, day, used)
+                self._write(offset, _Slot(key, tat_s, slot.day, slot.samples))
             tat_s = max(tat_s, now) + interval_s
             if tat_s - now > _MINUTE_S + 1e-9:
                 raise LimitExceeded(
@@ -180,7 +197,7 @@ class RateLimiter:
                     limit=limit,
                     retry_after_s=max(1, _ceil_s(tat_s - now - _MINUTE_S)),
                 )
-            _SLOT.pack_into(self._table, offset, key, tat_s, day, used)
+            self._write(offset, _Slot(key, tat_s, slot.day, slot.samples))
         remaining = int((_MINUTE_S - (tat_s - now)) / interval_s + 1e-9)
         return RateLimitStatus(per_minute, remaining, _ceil_s(tat_s - now))
 
@@ -204,12 +221,18 @@ class RateLimiter:
                 self._table[_TABLE_BYTES:] = os.urandom(_SALT_BYTES)
             return self._table[_TABLE_BYTES:]
 
-    def _lookup(self, key: int) -> tuple[int, tuple[int, float, int, int]]:
-        """The offset of a key's slot, and its fields."""
+    def _read(self, offset: int) -> _Slot:
+        return _Slot._make(_SLOT.unpack_from(self._table, offset))
+
+    def _write(self, offset: int, slot: _Slot) -> None:
+        _SLOT.pack_into(self._table, offset, *slot)
+
+    def _lookup(self, key: int) -> tuple[int, _Slot]:
+        """The offset of a key's slot, and the slot."""
         cached = self._offsets.get(key)
         if cached is not None:  # still its slot, unless it was evicted since
-            slot = _SLOT.unpack_from(self._table, cached)
-            if slot[0] == key:
+            slot = self._read(cached)
+            if slot.key == key:
                 return cached, slot
         offset, slot = self._search(key, _bucket_offset(key))
         if len(self._offsets) >= _CACHED_KEYS:
@@ -217,14 +240,14 @@ class RateLimiter:
         self._offsets[key] = offset
         return offset, slot
 
-    def _search(self, key: int, start: int) -> tuple[int, tuple[int, float, int, int]]:
+    def _search(self, key: int, start: int) -> tuple[int, _Slot]:
         offsets = range(start, start + _SLOTS_PER_BUCKET * _SLOT.size, _SLOT.size)
-        slots = [(offset, _SLOT.unpack_from(self._table, offset)) for offset in offsets]
-        for offset, slot in slots:
-            if slot[0] == key:
+        slots = {offset: self._read(offset) for offset in offsets}
+        for offset, slot in slots.items():
+            if slot.key == key:
                 return offset, slot
-        offset, _ = min(slots, key=lambda entry: (entry[1][0] != 0, entry[1][1]))
-        return offset, (key, 0.0, 0, 0)
+        offset = min(slots, key=lambda offset: (slots[offset].key != 0, slots[offset].tat_s))
+        return offset, _Slot(key)
 
 
 def _bucket_offset(key: int) -> int:

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.observe import Metrics, RequestLog
-from api.problems import CLIENT_CLOSED_REQUEST, problem_response, unexpected
+from api.problems import CLIENT_CLOSED_REQUEST, PROBLEM, problem_response, unexpected
 from api.raw import HEADERS
 from schemas.config import Config
 from schemas.errors import MuvrError, RequestTimedOut, ResponseTimedOut, TooLarge
@@ -61,7 +61,8 @@ class RequestMiddleware:
             finally:
                 timeouts.end()
         except asyncio.CancelledError:
-            if not timeouts.caused_cancellation():
+            absorbed = timeouts.absorb_cancellation()
+            if not absorbed:
                 raise
             await state.respond(timeouts.problem)
         except MuvrError as problem:
@@ -80,9 +81,9 @@ class RequestMiddleware:
         route = getattr(state.scope.get("route"), "path", "none")
         method = state.scope["method"] if route != "none" else "any"
         self._metrics.count_request(route, method, state.status, took_s)
-        problem = state.scope.get("muvr.problem")
+        problem = state.scope.get(PROBLEM)
         if problem:
-            self._metrics.problems.labels(problem).inc()
+            self._metrics.count_problem(problem)
         if self._log is not None:
             self._log.line(
                 at=datetime.now(UTC),
@@ -139,8 +140,8 @@ class _RequestState:
             self.body_complete_s = time.perf_counter()
         return message
 
-    def is_fast_enough(self) -> bool:
-        """Whether a long body arrives fast enough to be waited for.
+    def take_progress(self) -> bool:
+        """End a part of a long body; whether it arrived fast enough to wait for another one.
 
         Since the last call at least as many bytes must have arrived as a usual body may have. So
         only bodies with a larger limit can be: each such part gets the time of a usual body.
@@ -212,15 +213,17 @@ class _Timeouts:
         """Stop the timer: the request is over."""
         self._timer.cancel()
 
-    def caused_cancellation(self) -> bool:
-        """Whether the task was cancelled here, and not by anything else."""
+    def absorb_cancellation(self) -> bool:
+        """Let the task go on if it was cancelled here, and by nothing else; whether it does."""
         return self.problem is not None and self._task is not None and self._task.uncancel() == 0
 
     def _on_body_timeout(self) -> None:
         if not self._state.awaiting_body:
             since_s = time.perf_counter() - self._state.body_complete_s
             self._start_response_timer(since_s if self._state.body_complete else 0.0)
-        elif self._state.is_fast_enough():
+            return
+        has_progress = self._state.take_progress()
+        if has_progress:
             self._timer = self._loop.call_later(self._body_timeout_s, self._on_body_timeout)
         else:
             self._cancel(RequestTimedOut("The body did not arrive in time."))

@@ -92,7 +92,9 @@ class SampleBuffer:
             or _start_ns(pieces[0]) < newest_ns - MAX_SPAN_S * NS_PER_S
         ):
             samples -= len(pieces.popleft()[1].counts)
-        return not self._evaluating and self.start_if_due()
+        if self._evaluating:
+            return False
+        return self.try_start()
 
     def _forget_former_clock(self, stream: str, seq: int, piece: Piece) -> None:
         """Empty the buffer if numbers go on while times go back: nothing new would ever be due."""
@@ -108,8 +110,8 @@ class SampleBuffer:
             self.clock_resets += 1
         self._newest[stream] = (seq, piece.t0_ns)
 
-    def start_if_due(self) -> bool:
-        """Whether enough samples arrived since the last evaluation; if so, start one."""
+    def try_start(self) -> bool:
+        """Start an evaluation if enough samples arrived since the last one; whether it began."""
         until_ns = self.complete_until_ns()
         self._evaluating = until_ns >= self._evaluated_until_ns + self._interval_ns
         self._evaluated_until_ns = until_ns if self._evaluating else self._evaluated_until_ns

@@ -56,7 +56,6 @@ def _serve(config: Config) -> None:
         http="api.header_deadline:DeadlineProtocol",
         ws="api.websocket_protocol:ProblemProtocol",
         ws_max_size=int(config.limits.body_mb * 2**20),
-        ws_max_queue=8,
         access_log=False,
         proxy_headers=False,
         log_level="warning",
@@ -115,9 +114,8 @@ def _prepare(config: Config, config_path: Path) -> None:
     from api.keys import load_keys
 
     os.environ[CONFIG_PATH] = str(config_path.resolve())
-    for (
-        name
-    ) in BLAS_THREAD_VARIABLES:  # numpy reads them when it is first imported, with the application
+    # numpy reads them when it is first imported, with the application.
+    for name in BLAS_THREAD_VARIABLES:
         os.environ.setdefault(name, "1")
     load_keys(config.paths.secrets, config.api.host)
     if config.cassandra.own_node:

@@ -13,7 +13,7 @@ from api.deviations import DeviationSchema, deviation_schema
 from api.disconnect import cancel_on_disconnect
 from api.fields import SessionId, StartedAt, TimeZone
 from api.problems import problem_responses
-from api.sets import SetSchema, recognised_set_schema, set_schema
+from api.set_schema import SetSchema, recognised_set_schema, set_schema
 from ingest.notes import session_notes
 from schemas.events import SessionOpening, StreamKind, StreamUnit, Wrist
 from store.deviations import deviations_month

@@ -289,7 +289,8 @@ class Client:
     ) -> httpx.Response:
         """Try until the answer is final: only a lost connection, 408, 429 and 5xx are tried again.
 
-        A `divisible` body that took too long is not: in parts it gets through sooner.
+        Nothing is tried again that the server wants later than `LONGEST_PAUSE_S` from now. A
+        `divisible` body that took too long is not: in parts it gets through sooner.
         """
         prepared = self._prepared(method, path, request)
         why, wait_s = "", 0.0
@@ -309,7 +310,10 @@ class Client:
             why = f"{response.status_code} {response.text[:200]}"
             if divisible and response.status_code == REQUEST_TIMEOUT:
                 raise TooSlow(f"{method} {path}: {why}")
-            wait_s = pause_s(attempt, response.headers.get("Retry-After"))
+            retry_after = response.headers.get("Retry-After", "")
+            if retry_after.isdigit() and int(retry_after) > LONGEST_PAUSE_S:
+                break  # such as until midnight, when the samples of a day are used up
+            wait_s = pause_s(attempt, retry_after)
         raise TryLater(f"{method} {path}: {why}")
 
     def _prepared(self, method: str, path: str, request: dict[str, Any]) -> httpx.Request:

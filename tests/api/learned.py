@@ -62,6 +62,11 @@ def promote(service: RunningService, kept: StoredModel) -> None:
         incumbent = await models.champions.read(kept.key)
         challenger = Challenger.of(kept)
         await models.champions.promote(challenger, incumbent, datetime.now(UTC))
-        models.forget(kept.owner)
 
     service.run(work())
+    forget_pointers(service, kept.owner)
+
+
+def forget_pointers(service: RunningService, owner: str) -> None:
+    """Make the service look up an owner's champions again: pointers are cached for a while."""
+    service.services.models._pointers.forget_where(lambda key, _: key.owner == owner)

@@ -1,18 +1,29 @@
 """Authentication: registration, passwords, tokens, rotation, revocation."""
 
 import asyncio
+import sys
 import time
+import unicodedata
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Literal
 
 import httpx
 import pytest
 
 from api.app import create_app
+from api.auth import _normalised_username, _token_pair
+from api.keys import KeyRing
+from api.tokens import Tokens
 from schemas.config import Cassandra, Config
+from schemas.errors import NotAuthenticated
+from store.logins import Login
+from store.users import User
 from tests.api.conftest import PASSWORD, Person, RunningService, running, settings
+from tests.api.phone import problem
 
 
 def refresh(service: RunningService, token: str) -> httpx.Response:
@@ -69,6 +80,36 @@ def test_usernames_are_case_insensitive(service: RunningService, person: Person)
     assert again.status_code == 409
     assert again.json()["type"] == "urn:muvr:problem:name-taken"
     assert login.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("\u0390", "\u03aa\u0301"), ("\u1fb7", "\u0391\u0342\u0399"), ("\ufb01", "FI")],
+)
+def test_spellings_of_one_username_are_one_name(one: str, other: str):
+    assert _normalised_username(one) == _normalised_username(other)
+
+
+def test_only_letters_that_folding_takes_apart_have_another_normal_form_than_folded():
+    letters = [chr(c) for c in range(sys.maxunicode + 1) if not 0xD800 <= c < 0xE000]
+    differing = []
+    for letter in letters:
+        name = _normalised_username(letter)
+        folded = unicodedata.normalize("NFKC", letter).casefold()
+        assert _normalised_username(name) == name
+        if name != folded:
+            differing.append(letter)
+            assert not unicodedata.is_normalized("NFKC", folded)
+    assert len(differing) < 30
+    assert not set("äöüßéñçøåšžăğıłœæ") & set(differing)
+
+
+@pytest.mark.parametrize("username", ["a\u037ab", "\ufb03" * 30], ids=["a blank", "too long"])
+def test_a_username_must_be_one_in_its_normal_form(service: RunningService, username: str):
+    with service.client() as client:
+        body = {"username": username, "password": PASSWORD}
+        answer = client.post("/v1/auth/register", json=body)
+    assert problem(answer, 422, "bad-input")["field"] == "username"
 
 
 def test_a_rejected_password_is_not_echoed_in_the_response(service: RunningService):
@@ -159,6 +200,38 @@ def test_revoking_either_token_ends_its_login_immediately(
         assert client.post("/v1/auth/revoke", json={"token": "nonsense"}).status_code == 204
     assert not works(service, person.tokens["access_token"])
     assert refresh(service, person.tokens["refresh_token"]).status_code == 401
+
+
+@pytest.mark.parametrize("use", ["access", "refresh"])
+def test_an_expired_token_still_ends_its_login(
+    service: RunningService, person: Person, use: Literal["access", "refresh"]
+):
+    settings = service.config.auth.model_copy(update={"access_minutes": -5, "refresh_days": -1})
+    stale = Tokens(settings, service.services.tokens._ring)
+    if use == "access":
+        token = stale.access(person.user_id, person.login_id, frozenset({"predict"}))
+    else:
+        token = stale.refresh(person.user_id, person.login_id, person.login_id)
+    with pytest.raises(NotAuthenticated, match="expired"):
+        service.services.tokens.read(token, use)
+    head, claims, signature = token.split(".")
+    forged = f"{head}.{claims}.{signature[::-1]}"
+    with service.client() as client:
+        assert client.post("/v1/auth/revoke", json={"token": forged}).status_code == 204
+        assert works(service, person.tokens["access_token"])
+        assert client.post("/v1/auth/revoke", json={"token": token}).status_code == 204
+    assert not works(service, person.tokens["access_token"])
+
+
+def test_a_login_keeps_to_its_scopes_when_the_user_has_none_of_them_any_more(
+    tmp_path: Path,
+):
+    user_id, login_id, now = uuid.uuid4(), uuid.uuid4(), datetime.now(UTC)
+    services: Any = SimpleNamespace(tokens=Tokens(Config().auth, KeyRing(tmp_path, "127.0.0.1")))
+    user = User(user_id, "ada", "", frozenset({"predict"}), now)
+    login = Login(user_id, login_id, login_id, frozenset({"social"}), now)
+    assert _token_pair(services, user, login).scope == ""
+    assert _token_pair(services, user, login._replace(scopes=frozenset())).scope == "predict"
 
 
 def test_revoking_one_login_leaves_the_users_other_login_valid(

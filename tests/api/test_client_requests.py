@@ -160,7 +160,7 @@ def test_a_request_waits_longer_after_each_failure_or_as_long_as_it_is_told(
         httpx.ConnectError("no network"),
         httpx.Response(500),
         httpx.Response(503, headers={"Retry-After": "3"}),
-        httpx.Response(429, headers={"Retry-After": "3600"}),
+        httpx.Response(429, headers={"Retry-After": "10"}),
         httpx.ReadTimeout("it took too long"),
         httpx.Response(200, json={"session": "here"}),
     ]
@@ -173,7 +173,16 @@ def test_a_request_waits_longer_after_each_failure_or_as_long_as_it_is_told(
 
     with served_by(answer) as client:
         assert client.session(new_id()) == {"session": "here"}
-    assert waits == [0, 0.25, 0.5, 3, 10, 4]  # a pause is ten seconds at most
+    assert waits == [0, 0.25, 0.5, 3, 10, 4]
+
+
+def test_a_request_that_must_wait_for_long_is_not_tried_again(monkeypatch: pytest.MonkeyPatch):
+    waits: list[float] = []
+    monkeypatch.setattr("examples.client.time.sleep", waits.append)
+    full = httpx.Response(429, headers={"Retry-After": "40000"}, text="the day is used up")
+    with served_by(lambda _: full) as client, pytest.raises(TryLater, match="the day is used up"):
+        client.put_chunk(new_id(), "acc", 0, b"samples")
+    assert waits == [0]
 
 
 @pytest.mark.parametrize(

@@ -113,16 +113,35 @@ def test_an_unexpected_connection_error_is_reported_and_retried(
     assert made.app.state.services == "services"
 
 
-def test_a_bad_setting_at_startup_stops_the_service(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("error", [BadConfig("auth.outside_jwks"), PermissionError("secrets")])
+def test_what_cannot_be_built_at_startup_stops_the_service_and_closes_the_database(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     made = Late()
     made.tried = 1
 
     def build(*_: object) -> None:
-        raise BadConfig("auth.outside_jwks: cannot be read")
+        raise error
 
     monkeypatch.setattr(database_connector, "build_services", build)
-    with pytest.raises(BadConfig):
+    with pytest.raises(type(error)):
         asyncio.run(made.open())
     assert [base.closed for base in made.bases] == [True]
+
+
+def test_an_unexpected_error_of_a_check_closes_the_database(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    base = Base()
+
+    def check(*_: object) -> None:
+        raise ZeroDivisionError("odd")
+
+    monkeypatch.setattr(database_connector, "open_as", lambda *_, **__: base)
+    monkeypatch.setattr(database_connector, "check_schema", check)
+    app: Any = SimpleNamespace(state=SimpleNamespace(services=None))
+    connector = DatabaseConnector(app, Config(), Metrics(), None)
+    loop_thread: Any = None
+    with pytest.raises(ZeroDivisionError):
+        connector._connect(loop_thread)
+    assert base.closed

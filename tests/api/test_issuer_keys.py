@@ -219,6 +219,42 @@ def test_a_key_set_that_is_too_large_or_elsewhere_changes_nothing(
     assert set(keys.keys) == ({"theirs"} if accepted else set())
 
 
+class Tedious(BaseHTTPRequestHandler):
+    """An issuer whose answer does not end for a long time; `pause_s` lies between its parts."""
+
+    pause_s = 0.0
+    parts = 0
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        try:
+            while type(self).parts < 400:
+                self.wfile.write(bytes(1 if self.pause_s else 2**16))
+                type(self).parts += 1
+                time.sleep(self.pause_s)
+        except OSError:
+            return  # the client has had enough
+
+    def log_message(self, *words: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("pause_s", "most_parts"), [(0.0, 200), (0.02, 50)])
+def test_an_answer_of_the_issuer_that_does_not_end_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, pause_s: float, most_parts: int
+):
+    monkeypatch.setattr("api.jwks.TIMEOUT_S", 0.3 if pause_s else 30.0)
+    handler = type("Handler", (Tedious,), {"pause_s": pause_s})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        keys = IssuerKeys(f"http://127.0.0.1:{server.server_port}/keys")
+        asyncio.run(keys.refresh("theirs"))
+        server.shutdown()
+    assert keys.keys == {}
+    assert handler.parts < most_parts
+
+
 @pytest.mark.parametrize(
     ("source", "says"),
     [("http://id.example/keys", "https"), ("/nowhere/keys.json", "No such file")],

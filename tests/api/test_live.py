@@ -5,6 +5,7 @@ import json
 
 import cbor2
 import pytest
+from websockets.sync.client import connect
 
 from api.items import MAX_ITEMS
 from api.live import MAX_BAD_ITEMS, _next_number
@@ -248,6 +249,15 @@ def test_another_users_session_looks_nonexistent(
     for which in (session, uuid7()):
         with talk(service, which, stranger.tokens["access_token"]) as connection:
             assert close_code(connection) == 4404
+
+
+def test_a_session_that_is_no_uuid_is_told_as_in_an_upload(service: RunningService, person: Person):
+    url = service.url.replace("http://", "ws://") + "/v1/sessions/nope/live"
+    headers = {"Authorization": f"Bearer {person.tokens['access_token']}"}
+    with connect(url, additional_headers=headers, open_timeout=20) as connection:
+        told = hear(connection, "problem")["problem"]
+        assert (told["type"], told["field"]) == ("urn:muvr:problem:bad-event", "session")
+        assert close_code(connection) == 4422
 
 
 def test_a_token_without_the_scope_is_refused(

@@ -34,7 +34,7 @@ from schemas.ids import version_of
 from schemas.layout import owner_of
 from store.models import ModelKey, StoredModel
 from tests.api.conftest import Person, RunningService
-from tests.api.learned import learn, person_recordings, promote, stored
+from tests.api.learned import forget_pointers, learn, person_recordings, promote, stored
 
 GUIDE = Path(__file__).parents[2] / "docs" / "clients.md"
 READER = Path(__file__).parents[2] / "examples" / "phone" / "exercise.ts"
@@ -270,7 +270,7 @@ def test_users_without_a_model_are_served_the_global_model(
         service.run(
             service.services.models.champions.remove(ModelKey.of_global("wrist-acc6", "exercise"))
         )
-        service.services.models.forget("global")
+        forget_pointers(service, "global")
 
 
 def test_an_unreadable_model_is_not_listed_or_served(

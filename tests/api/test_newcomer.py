@@ -11,7 +11,7 @@ from schemas.inputs import ACC6
 from schemas.layout import GLOBAL_OWNER
 from store.models import ModelKey, StoredModel
 from tests.api.conftest import Person, RunningService
-from tests.api.learned import learn, person_recordings, promote, stored
+from tests.api.learned import forget_pointers, learn, person_recordings, promote, stored
 from tests.api.test_classify import body_of, classify, first_seconds
 from tests.api.workouts import hours_ago, send, send_seconds, session_of
 from tests.pipelines.workouts import RATE_HZ, S_NS
@@ -32,7 +32,7 @@ def X1(
     promote(service, kept)
     yield kept
     service.run(service.services.models.champions.remove(ModelKey.of_global(ACC6, "exercise")))
-    service.services.models.forget(GLOBAL_OWNER)
+    forget_pointers(service, GLOBAL_OWNER)
 
 
 @pytest.fixture

@@ -44,6 +44,13 @@ def test_operation_has_a_summary_a_description_and_a_described_tag(
 
 
 @each_operation
+def test_every_operation_may_be_answered_that_there_are_too_many_connections(
+    operation: dict[str, Any],
+) -> None:
+    assert "crowded" in operation["responses"]["503"]["description"]
+
+
+@each_operation
 def test_every_parameter_of_an_operation_has_a_description(operation: dict[str, Any]) -> None:
     """Those of paths get theirs from one table."""
     parameters = operation.get("parameters", [])

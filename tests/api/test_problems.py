@@ -3,6 +3,8 @@
 import gzip
 import inspect
 import json
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -280,6 +282,28 @@ def test_an_oversized_body_is_413_with_and_without_content_length(
     for answer in (announced, chunked, form):
         assert answer.status_code == 413, answer.text
         assert answer.json()["type"] == "urn:muvr:problem:too-large"
+
+
+def test_a_client_that_leaves_within_its_body_is_no_problem_of_its_request(
+    service: RunningService,
+):
+    def left() -> float:
+        with service.client() as client:
+            text = client.get("/metrics").text
+        route = 'muvr_requests_total{method="POST",route="/v1/auth/register",status="499"} '
+        return sum(float(line[len(route) :]) for line in text.splitlines() if route in line)
+
+    before = left()
+    with socket.create_connection(("127.0.0.1", service.config.api.port), timeout=10) as line:
+        line.sendall(
+            b"POST /v1/auth/register HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+            b"content-length: 100\r\n\r\n{"
+        )
+        time.sleep(0.2)
+    deadline = time.monotonic() + 10
+    while left() == before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert left() == before + 1
 
 
 def test_an_unexpected_error_is_a_500_that_does_not_leak_its_message(

@@ -91,7 +91,7 @@ def test_the_daily_quota_resets_at_midnight_utc(tmp_path: Path):
 def test_a_refused_chunk_costs_nothing(tmp_path: Path):
     limiter = RateLimiter(LIMITS, tmp_path / "table", Clock())
     limiter.take_samples("anna", 900)
-    with pytest.raises(LimitExceeded):
+    with pytest.raises(LimitExceeded, match="200 more samples would exceed the 1000 of a day"):
         limiter.take_samples("anna", 200)
     limiter.take_samples("anna", 100)
 

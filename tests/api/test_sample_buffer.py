@@ -102,9 +102,9 @@ def test_an_evaluation_is_due_after_enough_new_samples_if_none_is_running(
     assert kept.add("acc", 0, second(0))  # the first is always due
     assert not kept.add("acc", 60, second(60))  # one is running
     kept.finish()
-    assert kept.start_if_due()
+    assert kept.try_start()
     kept.finish()
-    assert not kept.start_if_due()
+    assert not kept.try_start()
 
 
 def test_samples_after_a_chunk_still_being_stored_are_not_complete():

@@ -14,7 +14,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from api.complete import MAX_CONCURRENT_BODIES
+from api.long_bodies import MAX_HANDLED
 from ingest.chunks import canonical_body, decode_chunk
 from ingest.export import export_user
 from ingest.recordings import load_recordings
@@ -254,25 +254,25 @@ def test_long_completion_lists_require_authentication_and_are_read_in_turn(
         problem(answer, 401, "not-authenticated")
     body = phone.body("acc", 0)
     phone.put("acc", 400_000, body)
-    places: asyncio.Semaphore = service.app.state.long_bodies
+    turns: asyncio.Semaphore = service.app.state.long_bodies.turns
 
     async def take_all() -> None:
-        for _ in range(MAX_CONCURRENT_BODIES):
-            await places.acquire()
+        for _ in range(MAX_HANDLED):
+            await turns.acquire()
 
     async def give_back() -> None:
-        for _ in range(MAX_CONCURRENT_BODIES):
-            places.release()
+        for _ in range(MAX_HANDLED):
+            turns.release()
 
     asked = threading.Event()
-    acquire = places.acquire
+    acquire = turns.acquire
 
     async def noted() -> Literal[True]:
         asked.set()
         return await acquire()
 
     service.run(take_all())
-    monkeypatch.setattr(places, "acquire", noted)
+    monkeypatch.setattr(turns, "acquire", noted)
     try:
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(phone.complete, sparse(400_000, sha(body)))
@@ -282,7 +282,7 @@ def test_long_completion_lists_require_authentication_and_are_read_in_turn(
             service.run(give_back())
             assert waiting.result(30).status_code == 200
     finally:
-        assert not places.locked()
+        assert not turns.locked()
 
 
 def test_sessions_are_listed_newest_first(phone: Phone) -> None:

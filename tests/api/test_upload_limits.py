@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ import cbor2
 import pytest
 
 from api import chunks
+from api.app import create_app
+from api.observe import RequestLog
 from api.quota import QUOTA_BYTES_PER_SAMPLE
 from schemas.config import Cassandra, Limits
 from tests.api.conftest import running, settings
@@ -54,6 +57,29 @@ def test_each_refused_item_counts_against_the_request_limit(
         assert phone.http.get(f"{phone.path}/chunks").status_code == 429
 
 
+def test_each_refused_item_is_a_problem_of_the_metrics_and_the_answer_is_none(
+    keyspace: Cassandra, tmp_path: Path
+) -> None:
+    config = settings(keyspace, tmp_path, limits=Limits())
+    config = config.model_copy(update={"api": config.api.model_copy(update={"access_log": True})})
+    lines: list[str] = []
+    app = create_app(config, RequestLog(lines.append))
+    with running(config, app) as service, service.register().client() as http:
+        phone = Phone(http)
+        phone.open()
+        broken = cbor2.dumps({"stream": "acc", "seq": 0, "chunk": b"junk"})
+        elsewhere = cbor2.dumps({"stream": "nope", "seq": 0, "chunk": phone.body("acc", 0)})
+        body = broken * 2 + elsewhere
+        answer = http.post(f"{phone.path}/chunks", content=body, headers=CBOR)
+        counts = dict(
+            re.findall(r'muvr_problems_total\{type="(\S+)"\} (\S+)', http.get("/metrics").text)
+        )
+    assert answer.status_code == 200
+    assert counts == {"bad-chunk": "2.0", "not-there": "1.0"}
+    written = [json.loads(line) for line in "".join(lines).splitlines()]
+    assert [line["problem"] for line in written if line["route"].endswith("/chunks")] == [None]
+
+
 def test_refusing_many_items_yields_to_other_requests(
     keyspace: Cassandra, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,7 +104,7 @@ def test_refusing_many_items_yields_to_other_requests(
         body = cbor2.dumps({"stream": "acc", "seq": 0, "chunk": b"junk"}) * 1000
         answer = phone.http.post(f"{phone.path}/chunks", content=body, headers=CBOR)
         assert len(answer.json()["results"]) == 1000
-    assert max(steps) <= 2 * chunks.MAX_CONCURRENT_CHUNKS
+    assert max(steps) <= 2 * chunks.MAX_CHUNKS_OF_BATCH
 
 
 def test_the_stored_chunks_of_a_batch_count_as_one_request(

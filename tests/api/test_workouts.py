@@ -19,7 +19,7 @@ from schemas.inputs import LAYOUTS
 from schemas.layout import owner_of
 from store.predictions import Prediction
 from tests.api.conftest import Person, RunningService
-from tests.api.learned import promote
+from tests.api.learned import forget_pointers, promote
 from tests.api.live_client import hear, item, open_session, talk
 from tests.api.test_classify import body_of, classify
 from tests.api.workouts import (
@@ -167,7 +167,7 @@ def test_retraining_after_corrections_changes_the_prediction(
         report = train_exercise(service.config, users=[person.user_id], engine="local")
         assert report.counts["promoted"] == len(LAYOUTS), report
         assert time.monotonic() - began < 60
-        service.services.models.forget(owner_of(person.user_id))
+        forget_pointers(service, owner_of(person.user_id))
         both, alone = (classify(person, sent).json() for sent in (body, without_rotation(body)))
         assert both["model"]["level"] == alone["model"]["level"] == "user"
         return both["exercise"], alone["exercise"]
@@ -224,7 +224,7 @@ def test_form_is_available_only_after_the_first_training_run(
     assert "the next run learns it" in waiting, "sets are confirmed: nothing is left to do"
     report = train_form(service.config, users=[person.user_id], engine="local")
     assert report.counts["promoted"] == len(LAYOUTS), report
-    service.services.models.forget(owner_of(person.user_id))
+    forget_pointers(service, owner_of(person.user_id))
     with person.client() as client:
         answer = client.get("/v1/me/form").json()
     assert answer["stale"] is False
