@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from api.chunks import SCOPE
 from api.dependencies import Sensor, ServicesDep, services_of
 from api.problems import problem_responses
-from api.quota import byte_charger
+from api.quota import cost_of_bytes
 from api.raw import header_of
 from api.request_middleware import MAX_BODY_BYTES
 from api.sessions import CompletedSession, summary
@@ -80,8 +80,8 @@ async def complete_session(
     a hash as 17. A repeat is free. Chunks that are stored but not listed go to the dead letters.
     `notes` say what is wrong with the samples: read them while you write a client.
     """
-    charge = byte_charger(services, caller.user_id)
-    row = await services.recorder.complete(caller.user_id, session, completion, charge)
+    cost_of = cost_of_bytes(services, caller.user_id)
+    row = await services.recorder.complete(caller.user_id, session, completion, cost_of)
     try:
         notes = await session_notes(services.records, caller.user_id, row, services.clock())
     except BadSamples:  # the lists are stored, whether or not the samples can be judged

@@ -15,7 +15,7 @@ from api.dependencies import Sensor, ServicesDep
 from api.fields import AbstainReason, EndedAt, Says, SetSource, StartedAt
 from api.model_name import ModelName
 from api.problems import problem_responses
-from api.quota import set_quota
+from api.quota import SampleCost, set_quota
 from models.recognition.sets import SetMeasurements
 from models.reps.count import Repetitions
 from models.reps.measure import Repetition
@@ -128,12 +128,15 @@ async def confirm_set(
     """Say what a set was. Repeatable; another content needs `If-Match` with the set's ETag.
 
     Its samples are stored once more, to be learned from: each second and sensor counts as 100 of
-    the samples of a day, where the session declares an accelerometer.
+    the samples of a day, where the session declares an accelerometer. A repeat is free.
     """
     session_row = await services.recorder.session(caller.user_id, session)
-    services.rate_limiter.take_samples(caller.user_id, set_quota(session_row, confirmation))
+    samples = set_quota(session_row, confirmation)
+    cost = SampleCost(services.rate_limiter, caller.user_id, samples)
     current = await _revision(services, caller, session, set, if_match)
-    row = await services.recorder.confirm_set(caller.user_id, session, set, confirmation, current)
+    row = await services.recorder.confirm_set(
+        caller.user_id, session, set, confirmation, current, cost
+    )
     response.headers["ETag"] = etag(row)
     return set_schema(row)
 
