@@ -154,8 +154,10 @@ async def _announce_unswept(
 
     An erasure that failed was announced already.
     """
-    if ERASED not in topics:
-        for topic in (*(topic for topic in get_args(Topic) if topic in topics), UNSWEPT):
+    if ERASED in topics:
+        return
+    for topic in get_args(Topic):
+        if topic in topics or topic == UNSWEPT:
             await journal.announce(user_id, topic, us_of(at))
 
 
