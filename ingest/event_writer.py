@@ -96,6 +96,18 @@ class EventWriter:
         stored = await self.records.journal.append(user_id, event, topic)
         return stored, stored.matches(event)
 
+    async def append(self, user_id: UUID, event: Event, topic: Topic, cost: Cost) -> Event:
+        """Append an event, and charge it if it is stored; one that was there already is free.
+
+        Returns:
+            The event that is in the slot now.
+        """
+        with charged(cost):
+            stored = await self.records.journal.append(user_id, event, topic)
+        if stored != event:
+            cost.refund()
+        return stored
+
     def event(
         self,
         entity_id: UUID,

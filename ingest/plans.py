@@ -6,7 +6,7 @@ from uuid import UUID
 
 from ingest import slots
 from ingest.client_ids import check_client_id
-from ingest.event_writer import MAX_ATTEMPTS, CostOfBytes, EventWriter, charged
+from ingest.event_writer import MAX_ATTEMPTS, CostOfBytes, EventWriter
 from ingest.projections import project
 from schemas.config import Limits
 from schemas.errors import EventConflict
@@ -58,11 +58,9 @@ async def put_plan(
         if plan := if_equal(newest):
             await writer.records.plans.put(user_id, plan)  # a first attempt may have failed here
             return plan
-        with charged(cost):
-            event, matches = await _write(writer, user_id, plan_id, newest, "plan-kept", body)
-        if not matches:
-            cost.refund()
-        await project(writer.records, user_id, event, writer.now_us())
+        event = _event(writer, plan_id, newest, "plan-kept", body)
+        stored = await writer.append(user_id, event, TOPIC, cost)
+        await project(writer.records, user_id, stored, writer.now_us())
         if plan := if_equal(await _newest(writer, user_id, plan_id)):
             return plan
     raise EventConflict(f"plan {plan_id} is being changed by others; send it again.")
@@ -81,8 +79,9 @@ async def delete_plan(writer: EventWriter, user_id: UUID, plan_id: UUID) -> None
         if newest.plan is None:
             await writer.records.plans.delete(user_id, plan_id, newest.revision)  # as in `put_plan`
             return
-        event, _ = await _write(writer, user_id, plan_id, newest, "plan-deleted", {})
-        await project(writer.records, user_id, event, writer.now_us())
+        event = _event(writer, plan_id, newest, "plan-deleted", {})
+        stored = await writer.records.journal.append(user_id, event, TOPIC)
+        await project(writer.records, user_id, stored, writer.now_us())
     raise EventConflict(f"plan {plan_id} is being changed by others; delete it again.")
 
 
@@ -90,15 +89,14 @@ async def _newest(writer: EventWriter, user_id: UUID, plan_id: UUID) -> PlanVers
     return await writer.records.plans.newest(user_id, plan_id)
 
 
-async def _write(
+def _event(
     writer: EventWriter,
-    user_id: UUID,
     plan_id: UUID,
     newest: PlanVersion | None,
     kind: str,
     body: Mapping[str, object],
-) -> tuple[Event, bool]:
-    """Write the next version of a plan, as `EventWriter.write`."""
+) -> Event:
+    """The next version of a plan."""
     revision = newest.revision if newest else 0
     slot_id = slots.plan_version(plan_id, revision)
-    return await writer.write(user_id, plan_id, slot_id, kind, body, topic=TOPIC, after_us=revision)
+    return writer.event(plan_id, slot_id, kind, body, after_us=revision)

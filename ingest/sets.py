@@ -1,13 +1,12 @@
 """Confirms, corrects and deletes sets; a correction must name the revision that it replaces."""
 
-from contextlib import nullcontext
 from datetime import timedelta
 from uuid import UUID
 
 from ingest import slots
 from ingest.client_ids import check_client_id
 from ingest.deletions import set_deletion
-from ingest.event_writer import Cost, EventWriter, charged
+from ingest.event_writer import Cost, EventWriter
 from ingest.projections import project
 from ingest.sample_times import ADVICE, end_outside
 from ingest.sessions import require_session
@@ -85,21 +84,19 @@ async def _write(
 ) -> tuple[Event, bool]:
     """Write a confirmation as `EventWriter.write`, and charge it if it is stored."""
     lists = await writer.records.sessions.lists(user_id, session_id)
-    slot_id = slots.set_confirmed(set_id, if_match or 0)
-    taken = await writer.records.journal.read(user_id, set_id, slot_id)
-    with nullcontext() if taken else charged(cost):
-        event, matches = await writer.write(
-            user_id,
-            set_id,
-            slot_id,
-            "set-confirmed",
-            confirmation_body(session_id, confirmation),
-            topic=TOPIC,
-            after_us=max([if_match or 0, *(listed.revision for listed in lists.values())]),
-        )
-    if not (taken or matches):
-        cost.refund()
-    return event, matches
+    event = writer.event(
+        set_id,
+        slots.set_confirmed(set_id, if_match or 0),
+        "set-confirmed",
+        confirmation_body(session_id, confirmation),
+        after_us=max([if_match or 0, *(listed.revision for listed in lists.values())]),
+    )
+    journal = writer.records.journal
+    if await journal.read(user_id, set_id, event.event_id):  # free also where the quota is used up
+        stored = await journal.append(user_id, event, TOPIC)
+    else:
+        stored = await writer.append(user_id, event, TOPIC, cost)
+    return stored, stored.matches(event)
 
 
 async def delete_set(

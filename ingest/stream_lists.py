@@ -135,9 +135,9 @@ async def _append(
             in_batch=sum(map(len, listed.values())) <= _MAX_BATCH_HASHES,
         )
     winners = dict(zip(events, stored, strict=True))
-    lost = [name for name, winner in winners.items() if not winner.matches(events[name])]
-    if lost:
-        cost_of(sum(sizes[name] for name in lost)).refund()
+    free = [name for name, winner in winners.items() if winner != events[name]]
+    if free:  # others', or those of an attempt that failed later on
+        cost_of(sum(sizes[name] for name in free)).refund()
     return winners
 
 

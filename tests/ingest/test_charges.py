@@ -211,3 +211,31 @@ def test_a_version_of_a_plan_that_lost_its_race_is_not_charged() -> None:
         assert charged == [PLAN_BYTES, -PLAN_BYTES, PLAN_BYTES]
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("send", "repository", "method"),
+    [
+        (send_list, "sessions", "put_list"),
+        (send_plan, "plans", "put"),
+        (send_set, "sets", "put_all"),
+    ],
+)
+def test_what_the_journal_has_already_is_charged_once(
+    send: Callable[..., Awaitable[None]], repository: str, method: str
+) -> None:
+    """The first attempt failed half way, after the journal."""
+
+    async def story() -> None:
+        session = RecordedSession()
+        await session.open(0, 1)
+        charged: list[int] = []
+        inner = getattr(session.records, repository)
+        dying = replace(session.records, **{repository: FailingRepository(inner, method)})
+        for _ in range(3):
+            with pytest.raises(DatabaseUnavailable):
+                await send(session, session.on(dying), charged)
+        await send(session, session.recorder, charged)
+        assert sum(charged) == charged[0]
+
+    asyncio.run(story())
