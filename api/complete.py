@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from api.dependencies import Sensor, ServicesDep
 from api.long_bodies import LongBodyRoute
 from api.problems import problem_responses
-from api.quota import byte_charger
+from api.quota import cost_of_bytes
 from api.sessions import CompletedSession, summary
 from ingest.notes import session_notes
 from schemas.errors import BadSamples
@@ -41,8 +41,8 @@ async def complete_session(
     a hash as 17. A repeat is free. Chunks that are stored but not listed go to the dead letters.
     `notes` say what is wrong with the samples: read them while you write a client.
     """
-    charge = byte_charger(services, caller.user_id)
-    row = await services.recorder.complete(caller.user_id, session, completion, charge)
+    cost_of = cost_of_bytes(services, caller.user_id)
+    row = await services.recorder.complete(caller.user_id, session, completion, cost_of)
     try:
         notes = await session_notes(services.records, caller.user_id, row, services.clock())
     except BadSamples:  # the lists are stored, whether or not the samples can be judged

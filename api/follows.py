@@ -53,7 +53,7 @@ async def follow(user: UUID, caller: Social, services: ServicesDep) -> FollowSch
         raise NotFound(f"There is no user {user}.")
     follows = Follows(services.database)
     await follows_of.follow(
-        services.records.journal, follows, caller.user_id, [user], services.clock()
+        services.records.journal, follows, caller.user_id, user, services.clock()
     )
     stored = await follows.read(caller.user_id, user)
     return FollowSchema(user=user, since=stored.since if stored else services.clock())

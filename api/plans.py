@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from api.cursors import NextPage, PageCursor, PageLimit
 from api.dependencies import Sensor, ServicesDep
 from api.problems import problem_responses
-from api.quota import byte_charger
+from api.quota import cost_of_bytes
 from schemas.errors import NotFound
 from schemas.events import PlanBody
 from store.plans import Plan
@@ -54,8 +54,8 @@ async def put_plan(plan: UUID, body: PlanBody, caller: Sensor, services: Service
     counts as a sample of the day for four of its bytes. A repeat is free.
     """
     sets = [planned.model_dump() for planned in body.sets]
-    charge = byte_charger(services, caller.user_id)
-    plan_row = await services.recorder.put_plan(caller.user_id, plan, body.name, sets, charge)
+    cost_of = cost_of_bytes(services, caller.user_id)
+    plan_row = await services.recorder.put_plan(caller.user_id, plan, body.name, sets, cost_of)
     return _schema(plan_row)
 
 

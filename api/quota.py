@@ -2,14 +2,16 @@
 
 A chunk of any endpoint is charged first; then it is stored, and the metrics count it. A confirmed
 set is charged too, because its samples are stored a second time for training. Lists and plans have
-no samples: their bytes are converted.
+no samples: their bytes are converted. What was not stored is not charged.
 """
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from api.dependencies import Services
+from api.rate_limiter import RateLimiter
 from ingest.chunks import Chunk
-from ingest.event_writer import ChargeBytes
+from ingest.event_writer import CostOfBytes
 from ingest.labelled_sets import MAX_SAMPLES
 from ingest.wrist_streams import wrist_of
 from schemas.errors import Retryable
@@ -67,14 +69,28 @@ def chunk_quota(chunk: Chunk) -> int:
     return samples if samples > MIN_CHUNK_QUOTA else MIN_CHUNK_QUOTA  # `max` takes twice as long
 
 
-def byte_charger(services: Services, user_id: UUID) -> ChargeBytes:
-    """A function that charges bytes, which are stored for good, to a user's daily quota."""
+@dataclass(frozen=True, slots=True)
+class SampleCost:
+    """Samples of a user's daily quota that something costs which is about to be stored."""
 
-    def charge(size_bytes: int) -> None:
-        """Charge bytes; raises `LimitExceeded` over the quota."""
-        services.rate_limiter.take_samples(user_id, size_bytes // QUOTA_BYTES_PER_SAMPLE)
+    limiter: RateLimiter
+    user_id: UUID
+    samples: int
 
-    return charge
+    def take(self) -> None:
+        """Charge them; raises `LimitExceeded` over the quota."""
+        self.limiter.take_samples(self.user_id, self.samples)
+
+    def refund(self) -> None:
+        """Return them: nothing was stored."""
+        self.limiter.refund_samples(self.user_id, self.samples)
+
+
+def cost_of_bytes(services: Services, user_id: UUID) -> CostOfBytes:
+    """What bytes, which are stored for good, cost of a user's daily quota."""
+    return lambda size_bytes: SampleCost(
+        services.rate_limiter, user_id, size_bytes // QUOTA_BYTES_PER_SAMPLE
+    )
 
 
 def set_quota(session: SessionRow, confirmation: SetConfirmation) -> int:

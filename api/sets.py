@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Response
 
 from api.dependencies import Sensor, ServicesDep
 from api.problems import problem_responses
-from api.quota import set_quota
+from api.quota import SampleCost, set_quota
 from api.set_schema import SetSchema, etag, set_schema
 from schemas.errors import BadEvent
 from schemas.events import SetConfirmation
@@ -40,12 +40,15 @@ async def confirm_set(
     """Say what a set was. Repeatable; another content needs `If-Match` with the set's ETag.
 
     Its samples are stored once more, to be learned from: each second and sensor counts as 100 of
-    the samples of a day, where the session declares an accelerometer.
+    the samples of a day, where the session declares an accelerometer. A repeat is free.
     """
     session_row = await services.recorder.session(caller.user_id, session)
-    services.rate_limiter.take_samples(caller.user_id, set_quota(session_row, confirmation))
+    samples = set_quota(session_row, confirmation)
+    cost = SampleCost(services.rate_limiter, caller.user_id, samples)
     current = await _revision(services, caller, session, set, if_match)
-    row = await services.recorder.confirm_set(caller.user_id, session, set, confirmation, current)
+    row = await services.recorder.confirm_set(
+        caller.user_id, session, set, confirmation, current, cost
+    )
     response.headers["ETag"] = etag(row)
     return set_schema(row)
 

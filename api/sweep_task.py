@@ -53,7 +53,7 @@ class SweepTask:
             return False
         now = self._services.clock()
         since = await self._watermarks.read(NAME, now) or now - FIRST_LOOKBACK
-        done = await sweep(
+        failed = await sweep(
             self._services.records,
             since,
             now,
@@ -63,8 +63,8 @@ class SweepTask:
         await self._advance(now)
         metrics = self._services.metrics
         metrics.sweeps.labels("done").inc()
-        metrics.sweep_failures.inc(len(done.failed))
-        for _, problem in done.failed:
+        metrics.sweep_failures.inc(len(failed))
+        for _, problem in failed:
             self._log_error(problem, "sweep of a user")
         return True
 

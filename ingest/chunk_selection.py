@@ -17,6 +17,10 @@ StreamChunks = Mapping[str, Sequence[ChunkMetadata]]
 MAX_PART_NS = 2 * 3600 * NS_PER_S
 """The longest span whose samples are loaded at once for several of its parts: a long workout. At
 100 Hz its two sensors take 9 MB, while a session may last for weeks."""
+MAX_SAMPLES_READ = 25_000_000
+"""The samples of one sensor that are read at once, 150 MB: half of what a user may send in a day.
+They last a day at 289 Hz, and longer than a set may at the highest rate that is taken. Chunks that
+all begin at one time have a short span, however many there are."""
 _FIRST_NS = -(1 << 63)  # of all times that a chunk can have
 
 
@@ -32,19 +36,31 @@ def is_listed(chunk: ChunkMetadata, listed: StreamList) -> bool:
     return chunk.seq < len(listed.hashes) and listed.hashes[chunk.seq] == chunk.sha256
 
 
-def first_day_chunks(chunks: Sequence[ChunkMetadata]) -> list[ChunkMetadata]:
-    """The first chunks, up to `MAX_RECORDING_S` in total without the pauses between them.
+def first_day_chunks(chunks: StreamChunks) -> dict[str, list[ChunkMetadata]]:
+    """The first chunks of a sensor's streams, up to `MAX_RECORDING_S` without the pauses between.
 
     A chunk ends where the next one begins, if that is before the end by its own rate.
     """
-    kept: list[ChunkMetadata] = []
+    in_order = [(name, chunk) for name, of_stream in chunks.items() for chunk in of_stream]
+    kept: dict[str, list[ChunkMetadata]] = {name: [] for name in chunks}
     left_ns = MAX_RECORDING_S * 1e9
-    for chunk, after in itertools.zip_longest(chunks, chunks[1:]):
+    for (name, chunk), after in itertools.zip_longest(in_order, in_order[1:]):
         if left_ns < 0:
             break
-        kept.append(chunk)
-        end_ns = end_ns_of(chunk) if after is None else min(end_ns_of(chunk), after.t0_ns)
+        kept[name].append(chunk)
+        end_ns = end_ns_of(chunk) if after is None else min(end_ns_of(chunk), after[1].t0_ns)
         left_ns -= max(0, end_ns - chunk.t0_ns)
+    return kept
+
+
+def within_samples(chunks: StreamChunks) -> dict[str, list[ChunkMetadata]]:
+    """The first chunks of a sensor's streams, up to `MAX_SAMPLES_READ`, whatever their times."""
+    kept: dict[str, list[ChunkMetadata]] = {}
+    left = MAX_SAMPLES_READ
+    for name, of_stream in chunks.items():
+        counts = itertools.accumulate(chunk.n for chunk in of_stream)
+        kept[name] = [chunk for chunk, n in zip(of_stream, counts, strict=True) if n <= left]
+        left -= sum(chunk.n for chunk in kept[name])
     return kept
 
 

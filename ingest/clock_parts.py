@@ -100,18 +100,32 @@ def _split_again(parts: ClockParts, steps: Sequence[_Step]) -> ClockParts:
     """The parts, split where their chunks go back like the other sensor's."""
     if not steps:
         return parts
-    candidates = [(own, (k, at)) for k, (_, of) in enumerate(parts) for at, own in _steps_back(of)]
+    cuts = _cuts(parts, steps)
+    again: ClockParts = []
+    for number, (name, chunks) in enumerate(parts):
+        places = sorted(place for part, place in cuts if part == number)
+        again += [(name, chunks[a:b]) for a, b in pairwise([0, *places, len(chunks)])]
+    return again
+
+
+def _cuts(parts: ClockParts, steps: Sequence[_Step]) -> set[tuple[int, int]]:
+    """Where a part goes back most like each step: the number of the part, and of its chunk."""
+    candidates = [
+        (own_step, (number, place))
+        for number, (_, chunks) in enumerate(parts)
+        for place, own_step in _steps_back(chunks)
+    ]
     cuts: set[tuple[int, int]] = set()
     for step in steps:
         alike = [
-            (abs(own.to_ns - step.to_ns), cut) for own, cut in candidates if _is_same(step, own)
+            (abs(own_step.to_ns - step.to_ns), cut)
+            for own_step, cut in candidates
+            if _is_same(step, own_step)
         ]
-        cuts.update(cut for _, cut in sorted(alike)[:1])
-    return [
-        (name, chunks[first:end])
-        for k, (name, chunks) in enumerate(parts)
-        for first, end in pairwise([0, *sorted(at for of, at in cuts if of == k), len(chunks)])
-    ]
+        if alike:
+            _, nearest = min(alike)
+            cuts.add(nearest)
+    return cuts
 
 
 def _steps_back(chunks: Sequence[ChunkMetadata]) -> Iterator[tuple[int, _Step]]:

@@ -1,25 +1,20 @@
 """Completes sessions: the client lists the hashes of its chunks, which define the session."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from ingest import slots
-from ingest.chunk_selection import StreamChunks
-from ingest.event_writer import ChargeBytes, EventWriter, charge_nothing
-from ingest.projections import project_all, project_lists
-from ingest.sessions import TOPIC, require_session, sender_offset_ms
-from schemas.errors import BadEvent, EventConflict, MissingChunks, TooLarge
+from ingest.event_writer import CostOfBytes, EventWriter
+from ingest.sessions import require_session, sender_offset_ms
+from ingest.stream_lists import list_bytes, list_streams
+from schemas.errors import BadEvent, MissingChunks, TooLarge
 from schemas.events import Completion
 from schemas.wire import LIST_BYTES
-from store.journal import Event
 from store.records import Records
 from store.samples import ChunkMetadata
-from store.sessions import SessionRow, StreamList, newest_revision
+from store.sessions import SessionRow
 
-_MAX_ATTEMPTS = 8
 MAX_TRAVEL_MS = 60_000  # no request takes longer: a larger difference is not travel time
-_MAX_BATCH_HASHES = 400  # hashes that are appended in one batch: some 27 KB
 
 
 async def complete(
@@ -27,7 +22,7 @@ async def complete(
     user_id: UUID,
     session_id: UUID,
     completion: Completion,
-    charge: ChargeBytes = charge_nothing,
+    cost_of: CostOfBytes,
 ) -> SessionRow:
     """Accept the lists of a session's streams: a repeat changes nothing, a longer list extends.
 
@@ -39,10 +34,10 @@ async def complete(
         user_id: whose session.
         session_id: which one.
         completion: the lists.
-        charge: called with the bytes of the lists that are about to be stored; not for a repeat.
+        cost_of: the bytes of the lists that are stored; a repeat costs nothing.
 
     Raises:
-        LimitExceeded: what `charge` raises.
+        LimitExceeded: over the quota.
         NotFound, Deleted: no such session.
         BadEvent: the session has no such stream.
         TooLarge: a list that is longer than the journal can hold.
@@ -65,7 +60,7 @@ async def complete(
         raise MissingChunks(f"{count} listed chunks are not held; send them", missing=missing)
     sender_ms, known = sender_offset_ms(writer, completion.sent_at), session.clock_offset_ms
     offsets_ms = {name: better_offset_ms(known.get(name), sender_ms) for name in requested}
-    await _list_streams(writer, user_id, session_id, requested, offsets_ms, stored_chunks, charge)
+    await list_streams(writer, user_id, session_id, requested, offsets_ms, stored_chunks, cost_of)
     return await require_session(writer, user_id, session_id)
 
 
@@ -78,16 +73,6 @@ def _check_streams(completion: Completion, session: SessionRow) -> None:
                 field=f"streams.{name}",
                 value=name,
             )
-
-
-def list_bytes(hashes: Sequence[str | None]) -> int:
-    """The size of a list in the journal, bytes.
-
-    >>> list_bytes(["0" * 64, None])
-    72
-    """
-    nulls = hashes.count(None)
-    return 67 * (len(hashes) - nulls) + 5 * nulls
 
 
 def _check_length(stream: str, hashes: Sequence[str | None]) -> None:
@@ -182,97 +167,3 @@ def conflicting_bodies(chunks: Iterable[ChunkMetadata]) -> dict[int, list[str]]:
     for chunk in chunks:
         bodies.setdefault(chunk.seq, []).append(chunk.sha256.hex())
     return {seq: hashes for seq, hashes in bodies.items() if len(hashes) > 1}
-
-
-async def _list_streams(
-    writer: EventWriter,
-    user_id: UUID,
-    session_id: UUID,
-    requested: Mapping[str, list[str | None]],
-    offsets_ms: Mapping[str, int | None],
-    stored_chunks: StreamChunks,
-    charge: ChargeBytes,
-) -> None:
-    """Append the lists of streams to the journal: each revision of a list has one successor."""
-    records, waiting = writer.records, dict(requested)
-    for _ in range(_MAX_ATTEMPTS):
-        lists = await records.sessions.lists(user_id, session_id)
-        repeated = [name for name in waiting if _is_stored(lists.get(name), waiting[name])]
-        if repeated:  # the first attempt may have failed half way
-            await project_lists(
-                records, user_id, session_id, repeated, writer.now_us(), stored_chunks
-            )
-        for name in repeated:
-            del waiting[name]
-        events = [
-            _listing(writer, session_id, name, hashes, lists, offsets_ms[name])
-            for name, hashes in waiting.items()
-        ]
-        if waiting:
-            charge(sum(map(list_bytes, waiting.values())))
-        stored = await _append(writer, user_id, events, hashes=sum(map(len, waiting.values())))
-        await project_all(records, user_id, stored, writer.now_us(), stored_chunks)
-        for name, wanted, winner in zip(list(waiting), events, stored, strict=True):
-            if winner.matches(wanted):
-                del waiting[name]
-        if not waiting:
-            return
-    names = ", ".join(waiting)
-    raise EventConflict(f"the lists of {names} are being changed by others; send them again")
-
-
-def _is_stored(current: StreamList | None, hashes: Sequence[str | None]) -> bool:
-    """Whether a list repeats the stored one, or a prefix of it."""
-    return current is not None and list(hashes) == _hex(current)[: len(hashes)]
-
-
-def _hex(current: StreamList | None) -> list[str | None]:
-    return [sha256.hex() or None for sha256 in current.hashes] if current else []
-
-
-def _listing(
-    writer: EventWriter,
-    session_id: UUID,
-    stream: str,
-    hashes: list[str | None],
-    lists: Mapping[str, StreamList],
-    offset_ms: int | None,
-) -> Event:
-    """The event that extends the stored list, dated after those of all streams.
-
-    Raises:
-        EventConflict: the list contradicts the stored one.
-    """
-    current = lists.get(stream)
-    stored = _hex(current)
-    if hashes[: len(stored)] != stored:
-        raise _contradiction(stream, stored, hashes)
-    revision = current.revision if current else 0
-    return writer.event(
-        session_id,
-        slots.stream_listed(session_id, stream, revision),
-        "stream-listed",
-        {"stream": stream, "hashes": hashes},
-        after_us=newest_revision(lists),
-        meta={"offset_ms": offset_ms},
-    )
-
-
-async def _append(
-    writer: EventWriter, user_id: UUID, events: Sequence[Event], *, hashes: int
-) -> list[Event]:
-    """Append events, short lists in one batch; the events that are in their slots afterwards."""
-    journal = writer.records.journal
-    if hashes <= _MAX_BATCH_HASHES:
-        return await journal.append_all(user_id, events, TOPIC)
-    return [await journal.append(user_id, event, TOPIC) for event in events]
-
-
-def _contradiction(
-    stream: str, stored: Sequence[str | None], hashes: Sequence[str | None]
-) -> EventConflict:
-    pairs = enumerate(zip(stored, hashes, strict=False))
-    at = next(seq for seq, (before, now) in pairs if before != now)
-    return EventConflict(
-        f"chunk {at} of stream {stream!r} is listed as {stored[at]} already; a list may only grow"
-    )

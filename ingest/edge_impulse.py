@@ -9,14 +9,13 @@ Source: Edge Impulse, data acquisition format.
 """
 
 import hashlib
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from ingest.cbor import plain_decoder
+from ingest.cbor import read_cbor
 from ingest.checks import bad, checked
 from ingest.chunks import Chunk, canonical_body
 from ingest.media_types import CBOR, JSON, media_type_of
@@ -69,10 +68,8 @@ def _document(body: bytes, media_type: str) -> Mapping[str, Any]:
     try:
         if named == JSON:
             return _mapping(msgspec.json.decode(body), "body")
-        return _mapping(plain_decoder(io.BytesIO(body), max_depth=6).decode(), "body")
-    except BadChunk:
-        raise
-    except Exception as problem:  # the decoder passes on what its own parts raise
+        return _mapping(read_cbor(body, max_depth=6), "body")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise BadChunk(f"the body is no acquisition: {problem}", field="body") from problem
 
 

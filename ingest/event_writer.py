@@ -1,24 +1,48 @@
 """Writes events to the journal: the first event in a slot wins, later than the one it follows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 from uuid import UUID
 
+from schemas.errors import Retryable
 from schemas.retention import TOMBSTONE_AHEAD
 from schemas.times import Clock, us_of
 from schemas.topics import Topic
 from store.journal import Event
 from store.records import Records
 
-ChargeBytes = Callable[[int], object]
-"""Charges bytes, which are about to be stored, to a quota; raises `LimitExceeded` over it."""
 MS_US = 1000
+MAX_ATTEMPTS = 8
+"""How often an event is written after the newest one, while others write theirs."""
 TOMBSTONE_AHEAD_US = TOMBSTONE_AHEAD // timedelta(microseconds=1)
 
 
-def charge_nothing(size_bytes: int) -> None:
-    """Charge nothing: the caller has no quota."""
+class Cost(Protocol):
+    """What it costs to store something, of a quota."""
+
+    def take(self) -> None:
+        """Charge it; raises `LimitExceeded` over the quota."""
+
+    def refund(self) -> None:
+        """Return it: nothing was stored."""
+
+
+CostOfBytes = Callable[[int], Cost]
+"""What it costs to store bytes."""
+
+
+@contextmanager
+def charged(cost: Cost) -> Generator[None]:
+    """Charge what is about to be stored; not if the database is away: it will be sent again."""
+    cost.take()
+    try:
+        yield
+    except Retryable:
+        cost.refund()
+        raise
 
 
 def deletion_us(event: Event) -> int:
@@ -71,6 +95,18 @@ class EventWriter:
         event = self.event(entity_id, slot_id, kind, body, after_us=after_us, meta=meta)
         stored = await self.records.journal.append(user_id, event, topic)
         return stored, stored.matches(event)
+
+    async def append(self, user_id: UUID, event: Event, topic: Topic, cost: Cost) -> Event:
+        """Append an event, and charge it if it is stored; one that was there already is free.
+
+        Returns:
+            The event that is in the slot now.
+        """
+        with charged(cost):
+            stored = await self.records.journal.append(user_id, event, topic)
+        if stored != event:
+            cost.refund()
+        return stored
 
     def event(
         self,

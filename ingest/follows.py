@@ -14,15 +14,21 @@ TOPIC: Topic = "follows"
 
 
 async def follow(
+    journal: Journal, follows: Follows, user_id: UUID, followee: UUID, at: datetime
+) -> None:
+    """Follow a user; one who is followed already stays unchanged."""
+    if await follows.read(user_id, followee) is None:
+        await _add(journal, follows, user_id, [followee], at)
+
+
+async def follow_all(
     journal: Journal, follows: Follows, user_id: UUID, followees: Iterable[UUID], at: datetime
 ) -> None:
-    """Follow users; those who are followed already stay unchanged."""
+    """Follow many users as `follow`, with one read."""
     followed = {follow.followee for follow in await follows.of_user(user_id)}
     new = [followee for followee in followees if followee not in followed]
-    if not new:
-        return
-    await journal.announce(user_id, TOPIC, us_of(at))
-    await asyncio.gather(*(follows.put(user_id, followee, at) for followee in new))
+    if new:
+        await _add(journal, follows, user_id, new, at)
 
 
 async def unfollow(
@@ -31,3 +37,10 @@ async def unfollow(
     """Unfollow a user; repeatable."""
     await journal.announce(user_id, TOPIC, us_of(at))
     await follows.delete(user_id, followee)
+
+
+async def _add(
+    journal: Journal, follows: Follows, user_id: UUID, new: Iterable[UUID], at: datetime
+) -> None:
+    await journal.announce(user_id, TOPIC, us_of(at))
+    await asyncio.gather(*(follows.put(user_id, followee, at) for followee in new))

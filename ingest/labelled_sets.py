@@ -35,8 +35,8 @@ async def project_labelled_sets(
     now_us: int,
     *,
     only: Collection[UUID] | None = None,
-) -> int:
-    """Write the labelled sets of a session whose samples are complete; returns how many.
+) -> None:
+    """Write the labelled sets of a session whose samples are complete.
 
     Those that are stored already, from the same set and lists, are left alone. Samples are loaded
     and cut a few hours at a time, in a thread: a session may last for weeks.
@@ -50,19 +50,18 @@ async def project_labelled_sets(
     """
     session = await records.sessions.read(user_id, session_id)
     if session is None or not (wrist := wrist_of(session.streams)).acc:
-        return 0
+        return
     if only is None or len(only) > MAX_SINGLE_READS:
         rows = await records.sets.of_session(user_id, session_id)
         rows = [row for row in rows if only is None or row.set_id in only]
     else:  # a confirmation does not read all earlier sets
         rows = await records.sets.some(user_id, session_id, only)
     if not rows:
-        return 0
+        return
     lists = await records.sessions.lists(user_id, session_id)
     rows = [row for row in rows if remaining_ttl_s(revision_of(row, wrist, lists), now_us) > 0]
     if rows and all(await _streams_finished(records, user_id, session, wrist, lists)):
         rows = await _without_current_labels(records, user_id, wrist, lists, rows)
-    written = 0
     spans = [row.span_ns for row in rows]
     async for part, recording in load_parts(records, user_id, session, lists, spans, CONTEXT_NS):
         if recording is None:
@@ -74,8 +73,7 @@ async def project_labelled_sets(
         for labelled in await asyncio.to_thread(
             _labelled_sets, recording, session, wrist, lists, part_rows, finished
         ):
-            written += await _write(records, user_id, labelled, now_us)
-    return written
+            await _write(records, user_id, labelled, now_us)
 
 
 def has_all_samples(recording: Recording, row: SetRow, finished: tuple[bool, bool]) -> bool:
@@ -230,7 +228,7 @@ def _labelled_sets(
 
 async def _write(
     records: Records, user_id: UUID, labelled: Sequence[LabelledSet], now_us: int
-) -> bool:
+) -> None:
     """Announce and write rows, and delete the set from layouts that it is not in (any more).
 
     The row with rotation comes first: if a crash leaves it alone, the sweep sees what is missing.
@@ -246,5 +244,3 @@ async def _write(
         at_us = first.revision + TOMBSTONE_AHEAD_US
         for row in labelled:
             await records.labelled.delete(user_id, row.model_id, row.set_id, at_us)
-        return False
-    return True

@@ -18,8 +18,8 @@ PAGE_SESSIONS = 200
 
 async def refresh_labelled_sets(
     records: Records, user_id: UUID, now_us: int, arriving: Collection[UUID] | None = None
-) -> int:
-    """Write the labelled sets that are missing or stale; returns how many the user has afterwards.
+) -> None:
+    """Write the labelled sets that are missing or stale.
 
     A labelled set whose confirmed set was deleted is deleted: its write was in flight meanwhile.
     One whose confirmed set is merely not there is kept, because a replay would not bring it back.
@@ -41,18 +41,17 @@ async def refresh_labelled_sets(
             waiting.setdefault(row.session_id, set()).add(set_id)
     for session_id in await _that_may_have_samples(records, user_id, waiting, arriving):
         await project_labelled_sets(records, user_id, session_id, now_us, only=waiting[session_id])
-    return len({labelled.set_id for labelled in await records.labelled.revisions(user_id)})
 
 
 async def _delete_orphans(
     records: Records, user_id: UUID, labelled: Sequence[LabelledRevision], now_us: int
 ) -> None:
     """Delete the labelled rows of a set that is not listed, if the journal has its deletion."""
-    row = labelled[0]
-    deletion = await set_deletion(records, user_id, row.session_id, row.set_id, now_us)
+    first = labelled[0]
+    deletion = await set_deletion(records, user_id, first.session_id, first.set_id, now_us)
     if deletion is not None:
+        at_us = deletion_us(deletion)
         for row in labelled:
-            at_us = deletion_us(deletion)
             await records.labelled.delete(user_id, row.model_id, row.set_id, at_us)
 
 

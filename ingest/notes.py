@@ -1,9 +1,10 @@
 """Notes about the quality of a session's data; nothing here changes a sample."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
+from typing import NamedTuple
 from uuid import UUID
 
 from ingest.chunk_selection import StreamChunks, counted_chunks
@@ -22,6 +23,13 @@ from store.sessions import SessionRow, StreamList
 
 MAX_CLOCK_OFFSET_MS = 60_000
 LONGER_THAN_A_DAY = "longer-than-a-day"
+
+
+class JudgedStream(NamedTuple):
+    """The stream by which a sensor is judged: its name, and chunks that count."""
+
+    name: str
+    chunks: Sequence[ChunkMetadata]
 
 
 async def session_notes(
@@ -46,6 +54,25 @@ async def session_notes(
     lists = await records.sessions.lists(user_id, session.session_id)
     chunks = await _first_and_last_chunks(records, user_id, session, parts, lists)
     unused = await unused_streams(records, user_id, session, parts, lists)
+    notes = _declaration_notes(session, chunks, unused, now)
+    wrist = wrist_of(session.streams)
+    acc, gyro = (_first_used(names, chunks, unused) for names in (wrist.acc, wrist.gyro))
+    if acc is None:
+        return notes
+    if not is_on_wrist(session.streams[acc.name].get("placement")):
+        notes.append(f"{acc.name}: {NOT_ON_WRIST}")
+    by_clock = split_by_clock(acc.chunks)
+    if len(by_clock) > 1:
+        notes.append(f"{acc.name}: {CLOCK_WENT_BACK}")
+    longest = acc._replace(chunks=max(by_clock, key=len))
+    judged = await _judged_notes(records, user_id, session, longest, gyro, wrist.side)
+    return [*judged, *notes]
+
+
+def _declaration_notes(
+    session: SessionRow, chunks: StreamChunks, unused: Sequence[str], now: datetime
+) -> list[str]:
+    """The notes on clocks, times and places, for which no samples are read."""
     notes = [
         f"{name}: clock-is-off"
         for name, offset_ms in session.clock_offset_ms.items()
@@ -56,22 +83,15 @@ async def session_notes(
         for name, stream_chunks in chunks.items()
         if are_outside(stream_chunks, session, now)
     ]
-    notes += [f"{name}: {NOT_USED}" for name in unused]
-    wrist = wrist_of(session.streams)
-    used = [[name for name in names if name not in unused] for names in (wrist.acc, wrist.gyro)]
-    acc, gyro = (next((name for name in names if name in parts), None) for names in used)
-    if acc is None:
-        return notes
-    if not is_on_wrist(session.streams[acc].get("placement")):
-        notes.append(f"{acc}: {NOT_ON_WRIST}")
-    by_clock = split_by_clock(chunks[acc])
-    if len(by_clock) > 1:
-        notes.append(f"{acc}: {CLOCK_WENT_BACK}")
-    longest = max(by_clock, key=len)
-    judged = await _judged_notes(
-        records, user_id, session, (acc, longest), (gyro, chunks.get(gyro or "", ())), wrist.side
-    )
-    return [*judged, *notes]
+    return [*notes, *(f"{name}: {NOT_USED}" for name in unused)]
+
+
+def _first_used(
+    names: Sequence[str], chunks: StreamChunks, unused: Sequence[str]
+) -> JudgedStream | None:
+    """The stream by which a sensor is judged; None where none has chunks."""
+    used = (name for name in names if name in chunks and name not in unused)
+    return next((JudgedStream(name, chunks[name]) for name in used), None)
 
 
 async def _first_and_last_chunks(
@@ -98,8 +118,8 @@ async def _judged_notes(
     records: Records,
     user_id: UUID,
     session: SessionRow,
-    acc: tuple[str, Sequence[ChunkMetadata]],
-    gyro: tuple[str | None, Sequence[ChunkMetadata]],
+    acc: JudgedStream,
+    gyro: JudgedStream | None,
     side: Side | None,
 ) -> list[str]:
     """The notes on the samples of a session's wrist.
@@ -108,29 +128,39 @@ async def _judged_notes(
         records: the repositories.
         user_id: whose session.
         session: which one.
-        acc: name and chunks, of one clock, of the acceleration.
-        gyro: likewise of the rotation; None where there is none.
+        acc: the acceleration, of one clock.
+        gyro: the rotation; None where there is none.
         side: of the wrist.
     """
-    names, chunks = {"acc": acc[0], "gyro": gyro[0]}, {"acc": acc[1], "gyro": gyro[1]}
-    if not chunks["acc"]:
+    if not acc.chunks:
         return []
-    places = judged_places(chunks["acc"])
-    turning = dict.fromkeys(chunk for place in places for chunk in beside(chunks["gyro"], place))
-    acc_rows, gyro_rows = [
-        await records.samples.rows(
-            user_id, session.session_id, name or "", [(chunk.seq, chunk.sha256) for chunk in chosen]
-        )
-        for name, chosen in ((acc[0], chain.from_iterable(places)), (gyro[0], turning))
-    ]
+    places = judged_places(acc.chunks)
+    acc_rows = await _rows(records, user_id, session, acc.name, chain.from_iterable(places))
+    gyro_rows: list[SampleRow] = []
+    if gyro is not None:
+        turning = dict.fromkeys(chunk for place in places for chunk in beside(gyro.chunks, place))
+        gyro_rows = await _rows(records, user_id, session, gyro.name, turning)
+    names = {"acc": acc.name, "gyro": gyro.name if gyro else None}
     notes = [*await asyncio.to_thread(_judge, acc_rows, gyro_rows, side)]
-    apart = chunks["gyro"] and not _share_time(chunks["acc"], chunks["gyro"])
+    apart = gyro is not None and gyro.chunks and not _share_time(acc.chunks, gyro.chunks)
     if apart and ("gyro", NO_OVERLAP) not in notes:
         notes.append(("gyro", NO_OVERLAP))
-    began_s = min(chunk.t0_ns for chunk in chunks["acc"]) / 1e9
+    began_s = min(chunk.t0_ns for chunk in acc.chunks) / 1e9
     if session.ended_at and us_of(session.ended_at) / 1e6 - began_s > MAX_RECORDING_S:
         notes.append(("acc", LONGER_THAN_A_DAY))
     return [f"{names[sensor]}: {note}" for sensor, note in notes]
+
+
+async def _rows(
+    records: Records,
+    user_id: UUID,
+    session: SessionRow,
+    stream: str,
+    chosen: Iterable[ChunkMetadata],
+) -> list[SampleRow]:
+    """The samples of chunks of a stream."""
+    wanted = [(chunk.seq, chunk.sha256) for chunk in chosen]
+    return await records.samples.rows(user_id, session.session_id, stream, wanted)
 
 
 def _judge(

@@ -6,15 +6,15 @@ from uuid import UUID
 
 from ingest import slots
 from ingest.client_ids import check_client_id
-from ingest.event_writer import ChargeBytes, EventWriter, charge_nothing
+from ingest.event_writer import MAX_ATTEMPTS, CostOfBytes, EventWriter
 from ingest.projections import project
 from schemas.config import Limits
 from schemas.errors import EventConflict
 from schemas.topics import Topic
+from store.journal import Event
 from store.plans import Plan, PlannedSets, PlanVersion
 
 TOPIC: Topic = "plans"
-_MAX_ATTEMPTS = 8
 
 
 async def put_plan(
@@ -24,7 +24,7 @@ async def put_plan(
     plan_id: UUID,
     name: str,
     sets: PlannedSets,
-    charge: ChargeBytes = charge_nothing,
+    cost_of: CostOfBytes,
 ) -> Plan:
     """Store a plan; a repeat changes nothing.
 
@@ -35,21 +35,22 @@ async def put_plan(
         plan_id: UUIDv7 of the client.
         name: for people.
         sets: `exercise`, `reps`, `weight_kg`, `intensity` each, in order.
-        charge: called with the bytes that are about to be stored; not for a repeat.
+        cost_of: the bytes that are stored; a repeat costs nothing.
 
     Raises:
-        LimitExceeded: what `charge` raises.
+        LimitExceeded: over the quota.
         BadEvent, ClockSkew: a new plan's id that is no UUIDv7 of about now.
         EventConflict: others kept changing the plan; try again.
     """
     body = {"name": name, "sets": list(sets)}
+    cost = cost_of(len(json.dumps(body)))
 
     def if_equal(newest: PlanVersion | None) -> Plan | None:
         """The plan, if it equals the requested one; None also when it was deleted."""
         plan = newest.plan if newest else None
         return plan if plan and {"name": plan.name, "sets": list(plan.sets)} == body else None
 
-    for _ in range(_MAX_ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         newest = await _newest(writer, user_id, plan_id)
         if newest is None:
             now_ms = writer.now_us() // 1000
@@ -57,8 +58,9 @@ async def put_plan(
         if plan := if_equal(newest):
             await writer.records.plans.put(user_id, plan)  # a first attempt may have failed here
             return plan
-        charge(len(json.dumps(body)))
-        await _append(writer, user_id, plan_id, newest, "plan-kept", body)
+        event = _event(writer, plan_id, newest, "plan-kept", body)
+        stored = await writer.append(user_id, event, TOPIC, cost)
+        await project(writer.records, user_id, stored, writer.now_us())
         if plan := if_equal(await _newest(writer, user_id, plan_id)):
             return plan
     raise EventConflict(f"plan {plan_id} is being changed by others; send it again.")
@@ -70,14 +72,16 @@ async def delete_plan(writer: EventWriter, user_id: UUID, plan_id: UUID) -> None
     Raises:
         EventConflict: others kept changing the plan; try again.
     """
-    for _ in range(_MAX_ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         newest = await _newest(writer, user_id, plan_id)
         if newest is None:
             return
         if newest.plan is None:
             await writer.records.plans.delete(user_id, plan_id, newest.revision)  # as in `put_plan`
             return
-        await _append(writer, user_id, plan_id, newest, "plan-deleted", {})
+        event = _event(writer, plan_id, newest, "plan-deleted", {})
+        stored = await writer.records.journal.append(user_id, event, TOPIC)
+        await project(writer.records, user_id, stored, writer.now_us())
     raise EventConflict(f"plan {plan_id} is being changed by others; delete it again.")
 
 
@@ -85,18 +89,14 @@ async def _newest(writer: EventWriter, user_id: UUID, plan_id: UUID) -> PlanVers
     return await writer.records.plans.newest(user_id, plan_id)
 
 
-async def _append(
+def _event(
     writer: EventWriter,
-    user_id: UUID,
     plan_id: UUID,
     newest: PlanVersion | None,
     kind: str,
     body: Mapping[str, object],
-) -> None:
-    """Append the next version of a plan and project the event in its slot, whoever wrote it."""
+) -> Event:
+    """The next version of a plan."""
     revision = newest.revision if newest else 0
     slot_id = slots.plan_version(plan_id, revision)
-    event, _ = await writer.write(
-        user_id, plan_id, slot_id, kind, body, topic=TOPIC, after_us=revision
-    )
-    await project(writer.records, user_id, event, writer.now_us())
+    return writer.event(plan_id, slot_id, kind, body, after_us=revision)

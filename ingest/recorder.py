@@ -6,7 +6,7 @@ from uuid import UUID
 
 from ingest import completions, plans, sessions, sets
 from ingest.chunks import Chunk
-from ingest.event_writer import ChargeBytes, EventWriter, charge_nothing
+from ingest.event_writer import Cost, CostOfBytes, EventWriter
 from ingest.uploads import Uploads
 from schemas.config import Limits
 from schemas.events import Completion, SessionOpening, SetConfirmation
@@ -90,10 +90,10 @@ class Recorder:
         user_id: UUID,
         session_id: UUID,
         completion: Completion,
-        charge: ChargeBytes = charge_nothing,
+        cost_of: CostOfBytes,
     ) -> SessionRow:
         """See `ingest.completions.complete`."""
-        return await completions.complete(self._writer, user_id, session_id, completion, charge)
+        return await completions.complete(self._writer, user_id, session_id, completion, cost_of)
 
     async def delete_session(self, user_id: UUID, session_id: UUID) -> None:
         """See `ingest.sessions.delete_session`."""
@@ -106,11 +106,12 @@ class Recorder:
         session_id: UUID,
         set_id: UUID,
         confirmation: SetConfirmation,
-        if_match: int | None = None,
+        if_match: int | None,
+        cost: Cost,
     ) -> SetRow:
         """See `ingest.sets.confirm_set`."""
         return await sets.confirm_set(
-            self._writer, self._limits, user_id, session_id, set_id, confirmation, if_match
+            self._writer, self._limits, user_id, session_id, set_id, confirmation, if_match, cost
         )
 
     async def confirmed_set(self, user_id: UUID, session_id: UUID, set_id: UUID) -> SetRow:
@@ -133,11 +134,11 @@ class Recorder:
         plan_id: UUID,
         name: str,
         planned: PlannedSets,
-        charge: ChargeBytes = charge_nothing,
+        cost_of: CostOfBytes,
     ) -> Plan:
         """See `ingest.plans.put_plan`."""
         return await plans.put_plan(
-            self._writer, self._limits, user_id, plan_id, name, planned, charge
+            self._writer, self._limits, user_id, plan_id, name, planned, cost_of
         )
 
     async def delete_plan(self, user_id: UUID, plan_id: UUID) -> None:

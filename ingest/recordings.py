@@ -12,6 +12,7 @@ from ingest.chunk_selection import (
     first_day_chunks,
     parts_of,
     require_single_bodies,
+    within_samples,
 )
 from ingest.clock_parts import parts_by_clock, rotation_by_clock
 from ingest.clocks import CLOCK_WENT_BACK, are_interleaved
@@ -78,7 +79,7 @@ async def load_recordings(
 ) -> tuple[list[Recording], tuple[str, ...]]:
     """A whole session as one recording, or as several if its clock was set back while recording.
 
-    At most a day is read, which is what `wrist_signals` uses.
+    At most a day is read, which is what `wrist_signals` uses, and `MAX_SAMPLES_READ` of a sensor.
 
     Returns:
         one recording for each clock whose samples would be interleaved with those of another, in
@@ -174,11 +175,7 @@ async def _first_day(
 ) -> StreamChunks:
     """The chunks of the first day of the streams of one sensor."""
     chunks = await _counted_chunks(records, user_id, session, names, lists)
-    left = len(first_day_chunks([*itertools.chain.from_iterable(chunks.values())]))
-    chosen: dict[str, Sequence[ChunkMetadata]] = {}
-    for name, of_stream in chunks.items():
-        chosen[name] = of_stream[:left]
-        left -= len(chosen[name])
+    chosen = within_samples(first_day_chunks(chunks))
     _require_single_bodies(chosen)
     return chosen
 
@@ -214,7 +211,8 @@ def _of_extents(chunks: StreamChunks, extents: Sequence[tuple[int, int]]) -> lis
     """The chunks that may hold samples of each extent."""
     by_stream = {name: chunks_of_spans(of_stream, extents) for name, of_stream in chunks.items()}
     return [
-        {name: by_extent[n] for name, by_extent in by_stream.items()} for n in range(len(extents))
+        within_samples({name: by_extent[n] for name, by_extent in by_stream.items()})
+        for n in range(len(extents))
     ]
 
 

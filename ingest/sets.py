@@ -6,7 +6,7 @@ from uuid import UUID
 from ingest import slots
 from ingest.client_ids import check_client_id
 from ingest.deletions import set_deletion
-from ingest.event_writer import EventWriter
+from ingest.event_writer import Cost, EventWriter
 from ingest.projections import project
 from ingest.sample_times import ADVICE, end_outside
 from ingest.sessions import require_session
@@ -16,6 +16,7 @@ from schemas.events import SetConfirmation
 from schemas.ids import may_exist
 from schemas.times import us_of
 from schemas.topics import Topic
+from store.journal import Event
 from store.records import Records
 from store.sessions import SessionRow
 from store.sets import SetRow
@@ -35,6 +36,7 @@ async def confirm_set(
     set_id: UUID,
     confirmation: SetConfirmation,
     if_match: int | None,
+    cost: Cost,
 ) -> SetRow:
     """Confirm a set, or correct a confirmed one; a repeat changes nothing.
 
@@ -46,8 +48,10 @@ async def confirm_set(
         set_id: UUIDv7 of the client.
         confirmation: what was done.
         if_match: the revision that this corrects, None for a new set.
+        cost: of storing its samples once more; a repeat costs nothing.
 
     Raises:
+        LimitExceeded: over the quota.
         NotFound, Deleted: no such session; the set was deleted.
         BadEvent, ClockSkew: a set outside its session, too many sets, a new set whose id is no
             UUIDv7 of about now.
@@ -61,21 +65,38 @@ async def confirm_set(
         await _refuse_stale(writer, user_id, session_id, set_id, confirmation, if_match)
     else:
         await _refuse_many(writer.records, user_id, session_id, set_id)
-    lists = await writer.records.sessions.lists(user_id, session_id)
-    event, matches = await writer.write(
-        user_id,
-        set_id,
-        slots.set_confirmed(set_id, if_match or 0),
-        "set-confirmed",
-        confirmation_body(session_id, confirmation),
-        topic=TOPIC,
-        after_us=max([if_match or 0, *(stream_list.revision for stream_list in lists.values())]),
-    )
+    event, matches = await _write(writer, user_id, session_id, set_id, confirmation, if_match, cost)
     await project(writer.records, user_id, event, writer.now_us())
     row = await require_set(writer, user_id, session_id, set_id)
     if not matches:
         raise _conflict(row, if_match)
     return row
+
+
+async def _write(
+    writer: EventWriter,
+    user_id: UUID,
+    session_id: UUID,
+    set_id: UUID,
+    confirmation: SetConfirmation,
+    if_match: int | None,
+    cost: Cost,
+) -> tuple[Event, bool]:
+    """Write a confirmation as `EventWriter.write`, and charge it if it is stored."""
+    lists = await writer.records.sessions.lists(user_id, session_id)
+    event = writer.event(
+        set_id,
+        slots.set_confirmed(set_id, if_match or 0),
+        "set-confirmed",
+        confirmation_body(session_id, confirmation),
+        after_us=max([if_match or 0, *(listed.revision for listed in lists.values())]),
+    )
+    journal = writer.records.journal
+    if await journal.read(user_id, set_id, event.event_id):  # free also where the quota is used up
+        stored = await journal.append(user_id, event, TOPIC)
+    else:
+        stored = await writer.append(user_id, event, TOPIC, cost)
+    return stored, stored.matches(event)
 
 
 async def delete_set(

@@ -41,8 +41,8 @@ TimeSpan = tuple[int, int]
 
 async def project_stretches(
     records: Records, user_id: UUID, now_us: int, *, only: Collection[UUID] | None = None
-) -> int:
-    """Update the stretches of a user's sessions; returns how many sessions changed.
+) -> None:
+    """Update the stretches of a user's sessions.
 
     Args:
         records: the repositories.
@@ -54,17 +54,15 @@ async def project_stretches(
     for row in await records.sets.of_user(user_id):
         by_session.setdefault(row.session_id, []).append(row)
     known = by_session.keys() | await records.stretches.sessions_of(user_id)
-    changed = 0
     for session_id in sorted(known if only is None else known & set(only)):
         sets = by_session.get(session_id, [])
-        changed += await project_session_stretches(records, user_id, session_id, sets, now_us)
-    return changed
+        await project_session_stretches(records, user_id, session_id, sets, now_us)
 
 
 async def project_session_stretches(
     records: Records, user_id: UUID, session_id: UUID, sets: Sequence[SetRow], now_us: int
-) -> bool:
-    """Update one session's stretches; whether anything was written."""
+) -> None:
+    """Update one session's stretches."""
     stored = await records.stretches.of_session(user_id, session_id)
     session = await records.sessions.read(user_id, session_id)
     lists = await records.sessions.lists(user_id, session_id)
@@ -72,22 +70,22 @@ async def project_session_stretches(
     ttl_s = remaining_ttl_s(revision, now_us)
     wanted = _wanted(session, sets)
     if session is None or not wanted or ttl_s <= 0:
-        return await _delete_stretches(records, user_id, session_id, stored, now_us)
+        await _delete_stretches(records, user_id, session_id, stored, now_us)
+        return
     # Rows of ACC3 are written last: a crash leaves them out. So they tell without the samples.
     alone = [stretch for stretch in stored if stretch.model_id == ACC3]
     if _is_current(stored, revision) and _same_stretches(alone, [meta for meta, _ in wanted]):
-        return False
+        return
     rows = await _stretches(records, user_id, session, lists, wanted)
     if rows is None:
-        return False
+        return
     rows.sort(key=lambda row: LAYOUTS.index(row.metadata.model_id))
     if _is_current(stored, revision) and _same_stretches(stored, [row.metadata for row in rows]):
-        return False
+        return
     # Later than the stored rows: they must be overwritten although no set may be newer.
     revision = max([revision, *(stretch.revision + 1 for stretch in stored)])
     await records.journal.announce(user_id, TOPIC, now_us)
     await records.stretches.replace(user_id, session_id, rows, revision, ttl_s)
-    return True
 
 
 def stretches_of(
@@ -105,15 +103,24 @@ def stretches_of(
     [((40000000000, 300000000000), ((100000000000, 130000000000, 'row'), \
 (200000000000, 240000000000, 'row')))]
     """
+    in_order = sorted(spans)
     time_spans: list[TimeSpan] = []
-    for block in blocks_of(sorted(spans)):
+    for block in blocks_of(in_order):
         start_ns = max(first_ns, block[0][0] - MARGIN_NS)
         end_ns = min(last_ns, max(end for _, end, _ in block) + MARGIN_NS)
         time_spans += split_block(start_ns, end_ns, block)
-    spans_of_rows = [
-        (w, tuple(s for s in sorted(spans) if s[0] < w[1] and s[1] > w[0])) for w in time_spans
+    return [
+        (
+            row_span,
+            tuple(
+                set_span
+                for set_span in in_order
+                if set_span[0] < row_span[1] and set_span[1] > row_span[0]
+            ),
+        )
+        for row_span in time_spans
+        if row_span[1] > row_span[0]
     ]
-    return [(span, inside) for span, inside in spans_of_rows if span[1] > span[0]]
 
 
 def blocks_of(spans: Sequence[NamedSpan]) -> list[list[NamedSpan]]:
@@ -199,14 +206,13 @@ async def _delete_stretches(
     session_id: UUID,
     stored: Sequence[StretchMetadata],
     now_us: int,
-) -> bool:
-    """Delete the stretches of a session that has none any more; whether there were any."""
+) -> None:
+    """Delete the stretches of a session that has none any more."""
     if not stored:
-        return False
+        return
     await records.journal.announce(user_id, TOPIC, now_us)
     newest = max(stretch.revision for stretch in stored)
     await records.stretches.delete_session(user_id, session_id, newest)
-    return True
 
 
 async def _stretches(

@@ -8,7 +8,6 @@ them get their labelled sets.
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import get_args
 from uuid import UUID
@@ -22,15 +21,17 @@ from schemas.errors import Retryable
 from schemas.journal import SetConfirmed, SetDeleted
 from schemas.layout import MAX_ID_AGE_DAYS, MAX_ID_AHEAD_DAYS
 from schemas.times import us_of
-from schemas.topics import OLD_IDS, Topic
+from schemas.topics import OLD_IDS, UNSWEPT, Topic
 from store.database import Database
-from store.journal import Event, EventKey, months_between
+from store.journal import Event, EventKey, Journal, months_between
 from store.records import Records
 from store.user_rows import possible_months
 from store.watermarks import ANNOUNCED_BEFORE
 
 MAX_UNAVAILABLE_USERS = 3
 """Users for whom reads may fail before a sweep counts the database as unavailable."""
+UNSWEPT_FOR = timedelta(MAX_ID_AGE_DAYS)
+"""How far back events of a user are projected whom earlier sweeps could not read."""
 EVENTS_PER_READ = 16
 """Events whose bodies are in memory at the same time: the list of a long stream takes megabytes."""
 
@@ -71,21 +72,8 @@ def session_of(event: Event) -> UUID:
     return body.session if isinstance(body, SetConfirmed | SetDeleted) else event.entity_id
 
 
-@dataclass(frozen=True, slots=True)
-class SweepResult:
-    """What a sweep did.
-
-    Attributes:
-        users: how many were announced.
-        events: how many were projected again.
-        labelled: how many labelled sets those users have now.
-        failed: users whose data could not be projected, and why.
-    """
-
-    users: int
-    events: int
-    labelled: int
-    failed: tuple[tuple[UUID, Exception], ...] = ()
+Failures = tuple[tuple[UUID, Exception], ...]
+"""Users whose data could not be projected, and why."""
 
 
 async def sweep(
@@ -95,31 +83,34 @@ async def sweep(
     *,
     database: Database | None = None,
     projected: ProjectedEvents | None = None,
-) -> SweepResult:
+) -> Failures:
     """Project again what was announced from `since` to `now`. Repeatable, safe beside writers.
 
     With a database, erased users are erased again: a write of theirs may have been in flight.
     Events that are already `projected` are skipped, and those projected now are added. A user whose
-    data cannot be read twice, although that of others can, is reported as failed and blocks nobody.
+    data cannot be read twice, although that of others can, is returned and blocks nobody; he is
+    announced anew, so that the next sweep tries him again.
 
     Raises:
         DatabaseUnavailable: the sweep is to be repeated from the same `since`.
     """
     began_s = time.monotonic()
     users = await records.journal.changed(since - ANNOUNCED_BEFORE, now + ANNOUNCED_BEFORE)
-    swept: list[tuple[int, int]] = []
+    swept: set[UUID] = set()
     failed: list[tuple[UUID, Exception]] = []
+
+    def time_now() -> datetime:
+        """The time of a write: a training run that began meanwhile does not look back further."""
+        return now + timedelta(seconds=time.monotonic() - began_s)
 
     async def sweep_one(user_id: UUID) -> None:
         """Sweep or erase one user; a permanent failure goes to `failed`."""
-        # Announced at the time of the write, not of the sweep's start: a training run that starts
-        # meanwhile would not look back so far.
-        at = now + timedelta(seconds=time.monotonic() - began_s)
-        topics = users[user_id]
+        at, topics = time_now(), users[user_id]
         try:
             if ERASED not in topics:
-                from_time = since - ANNOUNCED_BEFORE
-                swept.append(await sweep_user(records, user_id, from_time, at, projected, topics))
+                from_time = since - (UNSWEPT_FOR if UNSWEPT in topics else ANNOUNCED_BEFORE)
+                await sweep_user(records, user_id, from_time, at, projected, topics)
+                swept.add(user_id)
             elif database:
                 await _finish_erasure(database, user_id, at, topics)
         except Retryable:
@@ -132,8 +123,9 @@ async def sweep(
         if not swept:
             raise still_unavailable[0][1]
         await records.journal.changed(now, now)  # raises if the whole database is unavailable
-    events, labelled = sum(n for n, _ in swept), sum(n for _, n in swept)
-    return SweepResult(len(users), events, labelled, (*failed, *still_unavailable))
+        for user_id, _ in still_unavailable:
+            await _announce_unswept(records.journal, user_id, users[user_id], time_now())
+    return (*failed, *still_unavailable)
 
 
 async def _sweep_all(
@@ -153,6 +145,20 @@ async def _sweep_all(
             if len(unavailable) > MAX_UNAVAILABLE_USERS:
                 raise
     return unavailable
+
+
+async def _announce_unswept(
+    journal: Journal, user_id: UUID, topics: Iterable[str], at: datetime
+) -> None:
+    """Announce anew what was announced of a user: the next sweeps look back too little.
+
+    An erasure that failed was announced already.
+    """
+    if ERASED in topics:
+        return
+    for topic in get_args(Topic):
+        if topic in topics or topic == UNSWEPT:
+            await journal.announce(user_id, topic, us_of(at))
 
 
 async def _finish_erasure(
@@ -183,8 +189,8 @@ async def sweep_user(
     now: datetime,
     projected: ProjectedEvents | None = None,
     topics: Collection[str] = TOPICS,
-) -> tuple[int, int]:
-    """Sweep one user; returns how many events were projected and how many labelled sets exist.
+) -> None:
+    """Sweep one user.
 
     Args:
         records: the repositories.
@@ -201,9 +207,8 @@ async def sweep_user(
     sessions = set(known.values())
     sessions |= await _project(records, user_id, unprojected, us_of(now), projected)
     arriving = None if "samples" in topics else sessions
-    labelled = await refresh_labelled_sets(records, user_id, us_of(now), arriving)
+    await refresh_labelled_sets(records, user_id, us_of(now), arriving)
     await project_stretches(records, user_id, us_of(now), only=sessions)
-    return len(unprojected), labelled
 
 
 async def _project(

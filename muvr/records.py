@@ -106,8 +106,9 @@ def import_(
 
     - with a gyroscope `gyro_x_rad_s` …, or `gyro_x_deg_s` …
 
-    - where it is known what was done, `exercise` in every line of a set and in no other; `set`
-    tells neighbouring sets of one exercise apart; `reps` and `weight_kg` in any line of the set
+    - where it is known what was done, `exercise` in every line of a set and in no other; a minute
+    without lines ends a set; `set` tells neighbouring sets of one exercise apart, and holds one
+    with a longer gap together; `reps` and `weight_kg` in any line of the set
 
     Such as:
 

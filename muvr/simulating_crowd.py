@@ -19,7 +19,7 @@ from api.passwords import Passwords
 from api.tokens import USER_SCOPES
 from ingest import registration
 from ingest.event_writer import EventWriter
-from ingest.follows import follow
+from ingest.follows import follow_all
 from ingest.histories import HistorySession, record_history
 from models.population.model import SimulatedPerson, SimulatedSession, SimulatedSet, SimulatedUser
 from models.population.simulate import person_of, simulate_user
@@ -161,7 +161,7 @@ async def send_person(
     sessions = [history_session(session) for session in person.sessions]
     await record_history(writer, config.limits, person.user_id, sessions)
     followees = [ids[number] for number in person.follows]
-    await follow(records.journal, Follows(database), person.user_id, followees, server_time())
+    await follow_all(records.journal, Follows(database), person.user_id, followees, server_time())
     return Counter(
         people=1,
         sessions=len(sessions),

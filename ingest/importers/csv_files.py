@@ -10,8 +10,10 @@ Comma-separated, UTF-8, times ascending; columns in any order:
 - `time` (RFC 3339), or `time_s`, `time_ms` or `time_ns` since 1970;
 - `acc_x_g`, `acc_y_g`, `acc_z_g`, or these with `m_s2`; with a gyroscope also `gyro_x_rad_s` and so
   on, or these with `deg_s`. A line may leave one of both streams empty;
-- `exercise` in every line of a set and in no other; `set` tells sets of one exercise apart that
-  follow one another without a pause; `reps` and `weight_kg` in one or more lines of a set.
+- `exercise` in every line of a set and in no other; a minute without lines ends a set;
+- `set` tells sets of one exercise apart that follow one another without a pause, and holds one with
+  a longer gap together;
+- `reps` and `weight_kg` in one or more lines of a set.
 """
 
 from collections.abc import Sequence

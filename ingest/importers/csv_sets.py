@@ -9,7 +9,11 @@ from ingest.importers.csv_lines import Column, Line
 from ingest.importers.imported import ImportedSet
 from schemas.events import SetConfirmation
 from schemas.names import normalised_name
-from schemas.times import at_us
+from schemas.times import NS_PER_S, at_us
+
+MAX_PAUSE_NS = 60 * NS_PER_S
+"""Lines of one exercise that are further apart are two sets: a device that is switched off between
+sets leaves no line without an exercise. A number in `set` says that they are one."""
 
 
 @dataclass(slots=True)
@@ -53,7 +57,7 @@ class SetsInLines:
                     raise line.wrong(self._columns[column], "stands where no exercise is named")
             self._in_set = False
             return
-        if not self._in_set or self._sets[-1].name != (exercise, name):
+        if not self._goes_on(exercise, name, at_ns):
             self._sets.append(_OpenSet(line, (exercise, name), at_ns, at_ns, {}))
         self._in_set = True
         self._sets[-1].last_ns = at_ns
@@ -75,6 +79,12 @@ class SetsInLines:
                 reps=confirmed.reps,
                 weight_kg=confirmed.weight_kg,
             )
+
+    def _goes_on(self, exercise: str, name: str, at_ns: int) -> bool:
+        """Whether a line belongs to the set of the line above."""
+        if not self._in_set or self._sets[-1].name != (exercise, name):
+            return False
+        return bool(name) or at_ns - self._sets[-1].last_ns <= MAX_PAUSE_NS
 
     def _add_numbers(self, line: Line, numbers: Mapping[str, float]) -> None:
         for name, value in numbers.items():
@@ -99,9 +109,10 @@ class SetsInLines:
             )
         except ValidationError as problem:
             first = problem.errors()[0]
-            name = str(first["loc"][0]) if first["loc"] else "exercise"
-            line = read.line_of.get(name, read.first)
-            raise line.wrong(self._columns[name], f"cannot be of a set: {first['msg']}") from None
+            named = str(first["loc"][0]) if first["loc"] else ""
+            column = self._columns.get(named, self._columns["exercise"])  # times are of many lines
+            line = read.line_of.get(named, read.first)
+            raise line.wrong(column, f"cannot be of a set: {first['msg']}") from None
 
     def _text(self, line: Line, column: str) -> str:
         return line.text(self._columns[column]) if column in self._columns else ""

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from websockets.sync.client import connect
 
-from api.quota import MIN_CHUNK_QUOTA, byte_charger, chunk_quota, set_quota, store_chunk
+from api.quota import MIN_CHUNK_QUOTA, chunk_quota, cost_of_bytes, set_quota, store_chunk
 from api.rate_limiter import RateLimiter
 from ingest.chunks import canonical_body, decode_chunk
 from models.signal.pieces import Piece
@@ -137,8 +137,12 @@ def test_a_confirmed_set_is_charged_for_the_samples_copied_with_it(
         phone, bare = Phone(http), Phone(http)
         phone.open()
         bare.open(streams={})
-        four_seconds = [phone.confirm(fresh_id()) for _ in range(2)]  # 800 samples each
-        assert [second.status_code for second in four_seconds] == [200, 200]
+        first, second = fresh_id(), fresh_id()
+        assert phone.confirm(first).status_code == 200  # 4 s: 800 samples
+        for _ in range(3):
+            problem(phone.confirm(first, reps=4), 409, "event-conflict")
+            problem(phone.confirm(first, '"1"', reps=4), 412, "stale-revision")
+        assert [phone.confirm(one).status_code for one in (first, second, first)] == [200] * 3
         third = fresh_id()
         refused = phone.confirm(third)
         assert problem(refused, 429, "over-limit")["limit"] == "samples"
@@ -174,7 +178,7 @@ def test_four_bytes_of_a_list_count_as_one_sample() -> None:
     services: Any = SimpleNamespace(rate_limiter=limiter)
     user = fresh_id()
     for size_bytes in (3, 4, 67):
-        byte_charger(services, user)(size_bytes)
+        cost_of_bytes(services, user)(size_bytes).take()
     assert taken == [(user, 0), (user, 1), (user, 16)]
 
 

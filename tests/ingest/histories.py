@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from ingest.chunks import Chunk, canonical_body, decode_chunk
-from ingest.recorder import Recorder
 from ingest.sweeper import sweep_user
 from models.signal.pieces import Piece, unpack_pieces
 from schemas.config import Limits
@@ -29,6 +28,7 @@ from schemas.errors import (
 from schemas.events import Completion, SessionOpening, SetConfirmation
 from schemas.ids import uuid7
 from store.records import Records
+from tests.ingest.costs import FreeRecorder
 from tests.ingest.failing_records import FailAfterCalls
 from tests.ingest.history_model import Model
 
@@ -80,7 +80,7 @@ class HistoryRunner:
         self.real = records
         self.failing = FailAfterCalls(records)
         self.ticks = itertools.count()
-        self.recorder = Recorder(self.failing.records(), LIMITS, self.clock)
+        self.recorder = FreeRecorder(self.failing.records(), LIMITS, self.clock)
         self.user, self.session = UUID(int=next(_counter) << 64 | 7), new_id()
         self.set_ids = {a: new_id() for a in range(2)}
         self.etags: dict[tuple[int, int], int] = {}

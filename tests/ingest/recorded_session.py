@@ -14,6 +14,7 @@ from schemas.events import Completion, SessionOpening
 from schemas.times import us_of
 from store.journal import months_between
 from store.records import Records
+from tests.ingest.costs import FreeRecorder
 from tests.ingest.histories import (
     CHUNKS,
     LIMITS,
@@ -44,7 +45,7 @@ class RecordedSession:
         self.now = START + timedelta(minutes=1)
 
     def on(self, records: Records) -> Recorder:
-        return Recorder(records, LIMITS, self.clock)
+        return FreeRecorder(records, LIMITS, self.clock)
 
     def clock(self) -> Any:
         self.now += timedelta(milliseconds=1)

@@ -11,7 +11,6 @@ import pytest
 
 from ingest.deviations import version_at
 from ingest.projections import project, project_all
-from ingest.recorder import Recorder
 from schemas.config import Limits
 from schemas.errors import BadEvent
 from schemas.events import Completion, SessionOpening, SetConfirmation
@@ -20,6 +19,7 @@ from schemas.times import us_of
 from store.database import Database
 from store.plans import Plan, PlanVersion
 from store.records import Records, records_in
+from tests.ingest.costs import FreeRecorder
 from tests.ingest.histories import STREAM
 from tests.store.made_records import prediction
 from tests.store.memory import memory_records
@@ -41,7 +41,7 @@ class Gym:
     def __init__(self, records: Records | None = None, start: datetime = START) -> None:
         self.records, self.start = records or memory_records(), start
         self.now = START + timedelta(hours=1)
-        self.recorder = Recorder(self.records, Limits(), self.clock)
+        self.recorder = FreeRecorder(self.records, Limits(), self.clock)
         self.user, self.session, self.plan = uuid4(), new_id(), new_id()
         self.sets: dict[str, tuple[UUID, int]] = {}
 

@@ -95,6 +95,14 @@ def test_cbor_matches_json_and_the_signing_time_is_the_end_time() -> None:
     assert chunks["acc"].sha256 == read(acquisition(), IAT * 10**9 - 20_000_000)["acc"].sha256
 
 
+def test_cbor_that_goes_on_after_its_document_is_refused() -> None:
+    """Such as an upload that broke off and was sent again in one piece."""
+    body = cbor2.dumps(acquisition())
+    for trailing in (body, b"\x00"):
+        with pytest.raises(BadChunk, match="goes on after"):
+            read_acquisition(body + trailing, "application/cbor", 5, LIMITS)
+
+
 @pytest.mark.parametrize(
     ("field", "document"),
     [

@@ -9,13 +9,13 @@ import pytest
 from ingest import slots
 from ingest.event_writer import EventWriter
 from ingest.projections import project
-from ingest.recorder import Recorder
 from ingest.sets import confirmation_body
 from schemas.config import Limits
 from schemas.errors import EventConflict
 from schemas.events import SessionOpening, SetConfirmation
 from schemas.ids import uuid7
 from store.records import Records, records_in
+from tests.ingest.costs import FreeRecorder
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 LIMITS = Limits()
@@ -52,7 +52,7 @@ def said(**changes) -> SetConfirmation:
 
 def test_set_stored_under_an_old_name_is_repeated_and_corrected(database, records):
     user, session, one = uuid4(), fresh_id(), fresh_id()
-    recorder = Recorder(records, LIMITS, clock)
+    recorder = FreeRecorder(records, LIMITS, clock)
 
     async def story():
         await recorder.open_session(user, session, SessionOpening(started_at=NOW, streams={}))
@@ -79,7 +79,7 @@ def test_set_stored_under_an_old_name_is_repeated_and_corrected(database, record
 
 def test_plan_stored_with_old_names_is_repeated_and_compared(records):
     user, session, plan = uuid4(), fresh_id(), fresh_id()
-    recorder = Recorder(records, LIMITS, clock)
+    recorder = FreeRecorder(records, LIMITS, clock)
 
     async def story():
         body = {"name": "Monday", "sets": [{"exercise": OLD, **PLANNED}]}

@@ -14,6 +14,7 @@ from store.plans import Plans
 from store.records import records_in
 from tests.api.phone import fresh_id
 from tests.cassandra_node import ON_NODE
+from tests.ingest.costs import FreeRecorder
 
 pytestmark = ON_NODE
 SETS = [{"exercise": "row", "reps": 10}]
@@ -21,7 +22,7 @@ SETS = [{"exercise": "row", "reps": 10}]
 
 @pytest.fixture
 def recorder(database: Database) -> Recorder:
-    return Recorder(records_in(database, Limits()), Limits(), server_time)
+    return FreeRecorder(records_in(database, Limits()), Limits(), server_time)
 
 
 def fail_once(patch: pytest.MonkeyPatch, database: Database, statement: str) -> None:

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.recorder import Recorder
 from ingest.recordings import load_recordings
 from ingest.sweeper import sweep_user
 from schemas.errors import AmbiguousChunks, Deleted, EventConflict, MuvrError, StaleRevision
 from schemas.events import Completion, SessionOpening
 from store.database import Database
 from store.records import Records, records_in
+from tests.ingest.costs import FreeRecorder
 from tests.ingest.histories import (
     CHUNKS,
     LIMITS,
@@ -64,7 +64,9 @@ class Two:
         self.records = records
         self.user, self.session = uuid4(), new_id()
         self.now = START + timedelta(minutes=1)
-        self.workers = [Recorder(jittered(records, seed + n), LIMITS, self.clock) for n in range(2)]
+        self.workers = [
+            FreeRecorder(jittered(records, seed + n), LIMITS, self.clock) for n in range(2)
+        ]
 
     def clock(self) -> datetime:
         """Both workers read the same millisecond: the hardest case."""

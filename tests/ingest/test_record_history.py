@@ -8,13 +8,13 @@ import pytest
 
 from ingest.event_writer import EventWriter
 from ingest.histories import HistorySession, record_history
-from ingest.recorder import Recorder
 from schemas.config import Limits
 from schemas.errors import BadEvent, ClockSkew, Deleted, EventConflict
 from schemas.events import SessionOpening, SetConfirmation
 from schemas.ids import uuid7
 from store.records import records_in
 from tests.cassandra_node import ON_NODE
+from tests.ingest.costs import FreeRecorder
 from tests.store.memory import memory_records
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
@@ -89,7 +89,7 @@ def test_recording_a_history_equals_recording_each_set_and_is_repeatable(records
     async def run():
         one_by_one = memory_records()
         user = uuid4()
-        recorder = Recorder(one_by_one, LIMITS, lambda: NOW)
+        recorder = FreeRecorder(one_by_one, LIMITS, lambda: NOW)
         for visit in VISITS:
             await recorder.put_plan(user, visit.opening.plan, PLAN["name"], PLAN["sets"])
             await recorder.open_session(user, visit.session_id, visit.opening)
@@ -157,7 +157,7 @@ def test_history_is_refused_as_a_whole_if_a_session_is_invalid(visit, problem):
 def test_deleted_sets_and_sessions_with_streams_are_refused():
     async def run():
         records, user = memory_records(), uuid4()
-        recorder = Recorder(records, LIMITS, lambda: NOW)
+        recorder = FreeRecorder(records, LIMITS, lambda: NOW)
         visit = VISITS[0]
         await record_history(writer(records), LIMITS, user, [visit])
         await recorder.delete_set(user, visit.session_id, visit.sets[0][0])
@@ -178,7 +178,7 @@ def test_a_deleted_plan_stays_deleted_and_its_history_may_be_sent_again():
     async def run():
         records, user, visit = memory_records(), uuid4(), VISITS[0]
         await record_history(writer(records), LIMITS, user, [visit])
-        later = Recorder(records, LIMITS, lambda: NOW + timedelta(hours=1))
+        later = FreeRecorder(records, LIMITS, lambda: NOW + timedelta(hours=1))
         await later.delete_plan(user, visit.opening.plan)
         before = await kept(records, user)
         await record_history(writer(records), LIMITS, user, [visit])

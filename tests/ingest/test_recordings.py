@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 
 from ingest.chunk_selection import (
+    MAX_SAMPLES_READ,
     chunks_of_spans,
     counted_chunks,
     first_day_chunks,
+    within_samples,
 )
 from ingest.chunks import Chunk
 from ingest.labelled_sets import covers
 from ingest.notes import session_notes
-from ingest.recordings import load_recordings
+from ingest.recordings import load_parts, load_recordings
 from ingest.rows import end_ns_of, piece_of, row_of
 from models.signal.pieces import Piece
 from schemas.errors import BadSamples, Deleted
@@ -111,7 +113,60 @@ def test_first_day_is_measured_by_chunk_times_if_the_rate_exceeds_the_declared_o
     """Two hours of samples at the declared rate, every hour."""
     hourly = [chunk(n, n * 3600, n=2 * 3600 * 50) for n in range(30)]
     # the first day ends where its last chunk begins
-    assert [h.seq for h in first_day_chunks(hourly)] == [*range(25)]
+    assert [h.seq for h in first_day_chunks({"acc": hourly})["acc"]] == [*range(25)]
+
+
+def test_first_day_goes_on_from_stream_to_stream() -> None:
+    """Watches worn in turn, each with chunks of nine hours."""
+    hours = [chunk(n, n * 9 * 3600, n=9 * 3600 * 50) for n in range(5)]
+    kept = first_day_chunks({"first": hours[:2], "second": hours[2:], "third": []})
+    assert kept == {"first": hours[:2], "second": hours[2:3], "third": []}
+
+
+MINUTES = 24 * 60
+
+
+@pytest.mark.parametrize(
+    "starts_min",
+    [
+        [n // 2 for n in range(2 * MINUTES)],  # each was sent twice
+        [*range(900), *range(890, MINUTES - 10)],  # the clock was set back
+        [*range(900), *(n + 0.5 for n in range(880, MINUTES - 20))],  # of an app that started again
+    ],
+    ids=["resent", "set back", "restarted"],
+)
+def test_a_day_with_repeats_and_overlaps_is_read_as_a_whole(starts_min: list[float]) -> None:
+    chunks = {"acc": [chunk(n, at * 60, n=3000) for n, at in enumerate(starts_min)]}
+    assert within_samples(first_day_chunks(chunks)) == chunks
+
+
+@pytest.mark.parametrize("step_ns", [0, 1, -NS])
+def test_chunks_that_hardly_advance_are_read_up_to_a_number_of_samples(step_ns: int) -> None:
+    """Two days of quota in one session."""
+    at_once = [ChunkMetadata(n, b"a", n * step_ns, 50.0, 8000) for n in range(100_000_000 // 8000)]
+    apart = {"acc": at_once[:5000], "other": at_once[5000:]}
+    kept = within_samples(first_day_chunks({"acc": at_once}))
+    assert sum(one.n for one in kept["acc"]) == MAX_SAMPLES_READ
+    assert within_samples(apart) == {"acc": at_once[:3125], "other": []}
+
+
+def test_no_more_than_a_number_of_samples_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = CHUNKS[0, 0]
+    monkeypatch.setattr("ingest.chunk_selection.MAX_SAMPLES_READ", 5 * len(sent.piece.counts))
+
+    async def story() -> None:
+        one = RecordedSession()
+        await one.open()
+        for seq in range(9):
+            await one.recorder.put_chunk(one.user, one.session, "acc", seq, sent)
+        row = await one.recorder.session(one.user, one.session)
+        (recording,), _ = await load_recordings(one.records, one.user, row)
+        assert len(recording.acc) == 5
+        span = (sent.piece.t0_ns, sent.piece.end_ns)
+        parts = [p async for _, p in load_parts(one.records, one.user, row, {}, [span])]
+        assert [len(part.acc) for part in parts if part] == [5]
+
+    asyncio.run(story())
 
 
 def test_chunks_of_spans_are_those_that_touch_each() -> None:

@@ -4,8 +4,8 @@ import asyncio
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from ingest.recorder import Recorder
 from schemas.events import Completion, SessionOpening
+from tests.ingest.costs import FreeRecorder
 from tests.ingest.histories import CHUNKS, LIMITS, SHA, START, STREAM, confirmation
 from tests.store.memory import memory_records
 
@@ -28,7 +28,7 @@ STORED = {
 def test_events_have_the_slots_of_the_first_release() -> None:
     async def story() -> None:
         records, user = memory_records(), uuid4()
-        recorder = Recorder(records, LIMITS, lambda: START + timedelta(hours=1))
+        recorder = FreeRecorder(records, LIMITS, lambda: START + timedelta(hours=1))
         opening = SessionOpening(started_at=START, streams={"acc": STREAM})
         await recorder.open_session(user, SESSION, opening)
         for seq in (0, 1):

@@ -23,7 +23,13 @@ from schemas.events import Completion, SetConfirmation
 from schemas.retention import LABELLED_TTL_S
 from schemas.times import NS_PER_S, us_of
 from tests.ingest.histories import CHUNKS, RATE_HZ, SHA, START, N, new_id
-from tests.ingest.recorded_session import NOW, RecordedSession, both_sensors, replay
+from tests.ingest.recorded_session import (
+    NOW,
+    CountingRepository,
+    RecordedSession,
+    both_sensors,
+    replay,
+)
 
 FIRST_NS = us_of(START) * 1000
 
@@ -33,7 +39,11 @@ def stored(session: RecordedSession):
 
 
 def swept(session: RecordedSession) -> int:
-    return asyncio.run(project_stretches(session.records, session.user, us_of(NOW)))
+    """Project a user's stretches; how often any were written or deleted."""
+    stretches = CountingRepository(session.records.stretches)
+    records = replace(session.records, stretches=stretches)
+    asyncio.run(project_stretches(records, session.user, us_of(NOW)))
+    return stretches.calls["replace"] + stretches.calls["delete_session"]
 
 
 def recorded() -> RecordedSession:
@@ -261,4 +271,5 @@ def test_sweep_and_replay_agree_and_deleted_sessions_stay_without_stretches():
 
 def test_user_without_sessions_has_no_stretches():
     session = recorded()
-    assert asyncio.run(project_stretches(session.records, uuid4(), us_of(NOW))) == 0
+    session.user = uuid4()
+    assert (swept(session), stored(session)) == (0, [])

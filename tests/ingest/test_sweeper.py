@@ -33,8 +33,7 @@ def test_sweep_projects_a_journaled_set_after_a_crash(repository_and_method: str
         with pytest.raises(DatabaseUnavailable):
             await one.on(dying).confirm_set(one.user, one.session, one.set, confirmation(0, 0))
         assert await one.labelled() == []
-        swept = await sweep(one.records, START, NOW)
-        assert (swept.users, swept.labelled, swept.failed) == (1, 1, ())
+        assert await sweep(one.records, START, NOW) == ()
         assert await one.labelled() == ["biceps curl"]
 
     asyncio.run(story())
@@ -69,8 +68,7 @@ def test_sweep_labels_a_set_whose_samples_arrive_late() -> None:
         one.now += timedelta(hours=1)
         one.recorder = one.on(one.records)  # another worker, or this one a minute later
         await one.put(1)
-        swept = await sweep(one.records, one.now - timedelta(minutes=1), one.now)
-        assert (swept.users, swept.events, swept.labelled) == (1, 0, 1)
+        assert await sweep(one.records, one.now - timedelta(minutes=1), one.now) == ()
         assert await one.labelled() == ["biceps curl"]
 
     asyncio.run(story())

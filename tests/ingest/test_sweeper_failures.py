@@ -1,8 +1,9 @@
 """A user, or an event, that cannot be swept does not stop the others."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,7 +15,12 @@ from schemas.ids import slot
 from schemas.times import us_of
 from store.journal import Event
 from tests.ingest.histories import START, confirmation, new_id
-from tests.ingest.recorded_session import NOW, FailingRepository, RecordedSession
+from tests.ingest.recorded_session import (
+    NOW,
+    CountingRepository,
+    FailingRepository,
+    RecordedSession,
+)
 
 
 @pytest.mark.parametrize("body", [{}, {"started_at": "noon", "timezone": "UTC", "plan": None}])
@@ -28,10 +34,10 @@ def test_malformed_event_of_one_user_does_not_stop_the_sweep(
         odd = Event(slot(entity_id, "odd"), entity_id, "session-opened", body, us_of(NOW))
         await one.records.journal.append(stranger, odd, "sessions")
         await one.put(2)
-        swept = await sweep(one.records, START, NOW)
-        assert [user for user, _ in swept.failed] == [stranger]
-        assert swept.users == 2
-        assert swept.events == 2
+        sessions = CountingRepository(one.records.sessions)
+        failed = await sweep(replace(one.records, sessions=sessions), START, NOW)
+        assert [user for user, _ in failed] == [stranger]
+        assert sessions.calls["open"] == sessions.calls["declare"] == 1
 
     asyncio.run(story())
 
@@ -48,8 +54,8 @@ def test_events_before_an_unknown_event_kind_are_projected() -> None:
         later = new_id()
         event = Event(slot(later), later, "of-a-later-release", {}, us_of(NOW) + 1000)
         await one.records.journal.append(one.user, event, "sets")
-        swept = await sweep(one.records, START, NOW, projected=projected)
-        assert [type(problem) for _, problem in swept.failed] == [BadEvent]
+        failed = await sweep(one.records, START, NOW, projected=projected)
+        assert [type(problem) for _, problem in failed] == [BadEvent]
         assert await one.records.sets.read(one.user, one.session, sets[0]) is not None
         assert await one.labelled(), "and followed up"
 
@@ -57,11 +63,14 @@ def test_events_before_an_unknown_event_kind_are_projected() -> None:
 
 
 class _Late:
-    """Sets whose reads fail for some users; `calls` counts these reads."""
+    """Sets whose reads fail for some users.
 
-    def __init__(self, inner: object, users: Collection[UUID], *, answers_from: int = 99) -> None:
+    `calls` counts these reads, and `answered` has the users whose sets were read.
+    """
+
+    def __init__(self, inner: Any, users: Collection[UUID], *, answers_from: int = 99) -> None:
         self._inner, self._users, self._answers_from = inner, users, answers_from
-        self.calls = 0
+        self.calls, self.answered = 0, set[UUID]()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -71,7 +80,23 @@ class _Late:
             self.calls += 1
             if self.calls < self._answers_from:
                 raise DatabaseUnavailable("too much to read in time")
+        self.answered.add(user_id)
         return await self._inner.of_user(user_id)
+
+
+class _Unreadable:
+    """A journal that cannot be read for one user."""
+
+    def __init__(self, inner: Any, user_id: UUID) -> None:
+        self._inner, self._user_id = inner, user_id
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def keys(self, user_id: UUID, months: Iterable[str]) -> Any:
+        if user_id == self._user_id:
+            raise DatabaseUnavailable("too much to read in time")
+        return await self._inner.keys(user_id, months)
 
 
 async def _five(one: RecordedSession) -> list[UUID]:
@@ -91,14 +116,16 @@ def test_database_failure_for_one_user_is_retried_and_does_not_stop_the_sweep(
 ) -> None:
     async def story() -> None:
         one = RecordedSession()
-        user = (await _five(one))[position]
+        users = await _five(one)
+        user = users[position]
         late = _Late(one.records.sets, [user])
-        swept = await sweep(replace(one.records, sets=late), START, NOW)
-        assert [failed for failed, _ in swept.failed] == [user]
-        assert (swept.users, swept.labelled, late.calls) == (5, 4, 2)
+        failed = await sweep(replace(one.records, sets=late), START, NOW)
+        assert [user_id for user_id, _ in failed] == [user]
+        assert late.calls == 2
+        assert late.answered == {*users} - {user}
         answers = _Late(one.records.sets, [user], answers_from=2)
-        swept = await sweep(replace(one.records, sets=answers), START, NOW)
-        assert (swept.failed, swept.labelled) == ((), 5)
+        assert await sweep(replace(one.records, sets=answers), START, NOW) == ()
+        assert answers.answered == {*users}
 
     asyncio.run(story())
 
@@ -106,11 +133,42 @@ def test_database_failure_for_one_user_is_retried_and_does_not_stop_the_sweep(
 def test_database_failure_for_a_few_users_does_not_stop_the_sweep() -> None:
     async def story() -> None:
         one = RecordedSession()
-        users = (await _five(one))[:MAX_UNAVAILABLE_USERS]
-        late = _Late(one.records.sets, users)
-        swept = await sweep(replace(one.records, sets=late), START, NOW)
-        assert [failed for failed, _ in swept.failed] == users
-        assert (swept.labelled, late.calls) == (2, 2 * len(users))
+        users = await _five(one)
+        slow = users[:MAX_UNAVAILABLE_USERS]
+        late = _Late(one.records.sets, slow)
+        failed = await sweep(replace(one.records, sets=late), START, NOW)
+        assert [user_id for user_id, _ in failed] == slow
+        assert late.calls == 2 * len(slow)
+        assert late.answered == {*users} - {*slow}
+
+    asyncio.run(story())
+
+
+def test_user_who_could_not_be_read_for_an_hour_is_swept_as_soon_as_he_can_be() -> None:
+    """Each sweep looks back to the one before it."""
+
+    async def story() -> None:
+        one = RecordedSession()
+        users = await _five(one)
+        dying = replace(one.records, sets=FailingRepository(one.records.sets, "put_all"))
+        another = new_id()
+        place = (one.user, one.session, another)
+        with pytest.raises(DatabaseUnavailable):
+            await one.on(dying).confirm_set(*place, confirmation(0, 1))
+        unreadable = replace(one.records, journal=_Unreadable(one.records.journal, one.user))
+        since = START
+        for minute in range(2, 62):
+            now = START + timedelta(minutes=minute)
+            for user in users[:-1]:  # others go on, so that the database is there
+                await one.records.journal.announce(user, "plans", us_of(now))
+            failed = await sweep(unreadable, since, now)
+            assert [user_id for user_id, _ in failed] == [one.user]
+            since = now
+        assert await one.records.sets.read(*place) is None
+        now = since + timedelta(minutes=1)
+        assert await sweep(one.records, since, now) == ()
+        assert await one.records.sets.read(*place) is not None
+        assert sorted(await one.labelled()) == ["bench press", "biceps curl"]
 
     asyncio.run(story())
 

@@ -1,0 +1,160 @@
+"""Appends the lists of streams to the journal: each revision of a list has one successor."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from ingest import slots
+from ingest.chunk_selection import StreamChunks
+from ingest.event_writer import MAX_ATTEMPTS, CostOfBytes, EventWriter, charged
+from ingest.projections import project_all, project_lists
+from ingest.sessions import TOPIC
+from schemas.errors import EventConflict
+from store.journal import Event, Journal
+from store.sessions import StreamList, newest_revision
+
+_MAX_BATCH_HASHES = 400  # hashes that are appended in one batch: some 27 KB
+
+
+async def list_streams(
+    writer: EventWriter,
+    user_id: UUID,
+    session_id: UUID,
+    requested: Mapping[str, list[str | None]],
+    offsets_ms: Mapping[str, int | None],
+    stored_chunks: StreamChunks,
+    cost_of: CostOfBytes,
+) -> None:
+    """Append the lists of streams that the journal does not have, and project them.
+
+    Args:
+        writer: of the journal.
+        user_id: whose session.
+        session_id: which one.
+        requested: the lists, each without empty numbers at its end.
+        offsets_ms: how far the server's clock is ahead of each stream's; None: as known.
+        stored_chunks: all chunks of these streams.
+        cost_of: the bytes of the lists that are stored.
+
+    Raises:
+        LimitExceeded: over the quota.
+        EventConflict: a list that neither repeats nor extends the stored one.
+    """
+    records, waiting = writer.records, dict(requested)
+    for _ in range(MAX_ATTEMPTS):
+        lists = await records.sessions.lists(user_id, session_id)
+        repeated = [name for name in waiting if _is_stored(lists.get(name), waiting[name])]
+        if repeated:  # the first attempt may have failed half way
+            await project_lists(
+                records, user_id, session_id, repeated, writer.now_us(), stored_chunks
+            )
+        waiting = {name: hashes for name, hashes in waiting.items() if name not in repeated}
+        events = {
+            name: _listing(writer, session_id, name, hashes, lists, offsets_ms[name])
+            for name, hashes in waiting.items()
+        }
+        stored = await _append(writer, user_id, events, waiting, cost_of)
+        await project_all(records, user_id, [*stored.values()], writer.now_us(), stored_chunks)
+        waiting = {
+            name: hashes
+            for name, hashes in waiting.items()
+            if not stored[name].matches(events[name])
+        }
+        if not waiting:
+            return
+    names = ", ".join(waiting)
+    raise EventConflict(f"the lists of {names} are being changed by others; send them again")
+
+
+def list_bytes(hashes: Sequence[str | None]) -> int:
+    """The size of a list in the journal, bytes.
+
+    >>> list_bytes(["0" * 64, None])
+    72
+    """
+    nulls = hashes.count(None)
+    return 67 * (len(hashes) - nulls) + 5 * nulls
+
+
+def _is_stored(current: StreamList | None, hashes: Sequence[str | None]) -> bool:
+    """Whether a list repeats the stored one, or a prefix of it."""
+    return current is not None and list(hashes) == _hex(current)[: len(hashes)]
+
+
+def _hex(current: StreamList | None) -> list[str | None]:
+    return [sha256.hex() or None for sha256 in current.hashes] if current else []
+
+
+def _listing(
+    writer: EventWriter,
+    session_id: UUID,
+    stream: str,
+    hashes: list[str | None],
+    lists: Mapping[str, StreamList],
+    offset_ms: int | None,
+) -> Event:
+    """The event that extends the stored list, dated after those of all streams.
+
+    Raises:
+        EventConflict: the list contradicts the stored one.
+    """
+    current = lists.get(stream)
+    stored = _hex(current)
+    if hashes[: len(stored)] != stored:
+        raise _contradiction(stream, stored, hashes)
+    revision = current.revision if current else 0
+    return writer.event(
+        session_id,
+        slots.stream_listed(session_id, stream, revision),
+        "stream-listed",
+        {"stream": stream, "hashes": hashes},
+        after_us=newest_revision(lists),
+        meta={"offset_ms": offset_ms},
+    )
+
+
+async def _append(
+    writer: EventWriter,
+    user_id: UUID,
+    events: Mapping[str, Event],
+    listed: Mapping[str, list[str | None]],
+    cost_of: CostOfBytes,
+) -> dict[str, Event]:
+    """Append the events of streams, and charge the lists that were stored.
+
+    Returns:
+        the event that is in the slot of each stream afterwards.
+    """
+    if not events:
+        return {}
+    sizes = {name: list_bytes(hashes) for name, hashes in listed.items()}
+    with charged(cost_of(sum(sizes.values()))):
+        stored = await _append_events(
+            writer.records.journal,
+            user_id,
+            [*events.values()],
+            in_batch=sum(map(len, listed.values())) <= _MAX_BATCH_HASHES,
+        )
+    winners = dict(zip(events, stored, strict=True))
+    free = [name for name, winner in winners.items() if winner != events[name]]
+    if free:  # others', or those of an attempt that failed later on
+        cost_of(sum(sizes[name] for name in free)).refund()
+    return winners
+
+
+async def _append_events(
+    journal: Journal, user_id: UUID, events: Sequence[Event], *, in_batch: bool
+) -> list[Event]:
+    """The events that are in the slots of these ones after they were appended."""
+    if in_batch:
+        return await journal.append_all(user_id, events, TOPIC)
+    return [await journal.append(user_id, event, TOPIC) for event in events]
+
+
+def _contradiction(
+    stream: str, stored: Sequence[str | None], hashes: Sequence[str | None]
+) -> EventConflict:
+    pairs = enumerate(zip(stored, hashes, strict=False))
+    at = next(seq for seq, (before, now) in pairs if before != now)
+    return EventConflict(
+        f"chunk {at} of stream {stream!r} is listed as {stored[at]} already; a list may only grow"
+    )
