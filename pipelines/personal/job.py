@@ -186,9 +186,11 @@ def _row(user_id: str, sets: int, data_digest: str, attempt: Attempt[Any]) -> Ro
         "environment": environment(),
         **data,
     }
+    model = attempted(lambda: model_columns(user_id, result.content, manifest))
+    if model.value is None:
+        return row | {"status": model.status, "reason": model.reason}
     row["outcome_metrics"] = json.dumps(data | metrics)
-    learned = {"status": "learned", "reason": "", **metrics}
-    return row | learned | model_columns(user_id, result.content, manifest)
+    return row | {"status": "learned", "reason": "", **metrics} | model.value
 
 
 def _learn(job: Job, family: PersonalFamily, users: Sequence[UUID] | None) -> list[Row]:
