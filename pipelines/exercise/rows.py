@@ -17,8 +17,9 @@ from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import FRESH
 from pipelines.keys import IncumbentBytes, Key, Row
 from pipelines.lifecycle.attempts import attempted_row
-from pipelines.lifecycle.model_rows import MODEL_FIELDS, model_columns, too_large
-from schemas.errors import BadModelBytes, TooLarge
+from pipelines.lifecycle.labelled_partitions import whole_sets
+from pipelines.lifecycle.model_rows import MODEL_FIELDS, model_columns
+from schemas.errors import BadModelBytes
 from schemas.inputs import InputLayout, input_layout
 
 LEARNED = pa.schema(
@@ -55,18 +56,22 @@ class FitContext:
 
 
 def learned_row(key: Key, group: pa.Table, *, context: FitContext) -> list[Row]:
-    """On an executor: one user's row. Errors in a user's data become the reason in that row."""
-    user_id, layout = str(key[0]), input_layout(str(key[1]))
-    row = attempted_row(key, lambda: _learned(user_id, layout, group, context))
-    return [row | {"sets": group.num_rows}]
+    """On an executor: one user's row. Errors in a user's data become the reason in that row.
+
+    None where only windows of expired sets are left.
+    """
+    sets = whole_sets(group)
+    row = attempted_row(key, lambda: _learned(key, sets, context))
+    return [row | {"sets": sets.num_rows}] if sets.num_rows else []
 
 
-def _learned(user_id: str, layout: InputLayout, group: pa.Table, context: FitContext) -> Row:
+def _learned(key: Key, sets: pa.Table, context: FitContext) -> Row:
     """A user's model and its evaluation; the reason is a note, "" where there is none."""
+    user_id, layout = str(key[0]), input_layout(str(key[1]))
     global_model = context.global_models.get(layout)
     incumbent, note = _decoded(context.incumbents.get((user_id, layout)))
     learned = learn_user(
-        labelled_sets(group),
+        labelled_sets(sets),
         layout,
         context.recipe,
         global_model.learned if global_model else None,
@@ -75,8 +80,6 @@ def _learned(user_id: str, layout: InputLayout, group: pa.Table, context: FitCon
         former=_decoded(context.former.get(layout))[0],
     )
     calibrated_on = global_model.calibrations.learned_on if global_model else SHIPPED
-    if reason := too_large(learned.content):
-        raise TooLarge(reason)  # a failure: the model that serves stays
     entry = manifest(learned, context.recipe, calibrated_on)
     return model_columns(user_id, learned.content, entry) | {
         "reason": note,
