@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import threading
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -27,13 +26,14 @@ from schemas.times import us_of
 from store.champions import Champions
 from store.database import Database
 from store.models import ModelKey, Models, StoredModel
+from tests.pipelines.made_families import lease_of
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LAYOUT, FAMILY = "sets", "load"
 
 
 def a_run(run_id: UUID) -> Run:
-    return Run(FAMILY, run_id, NOW, threading.Event())
+    return Run(FAMILY, run_id, NOW, lease_of(FAMILY))
 
 
 class Learner:
