@@ -64,8 +64,9 @@ class Evidence:
         total, rest = self, iter(earlier)
         while (missing := MIN_SETS_TO_JUDGE - total.sets) > 0 and (evidence := next(rest, None)):
             share = min(1.0, missing / evidence.sets) if evidence.sets else 0.0
+            enough = missing <= evidence.sets  # the sum of shares would miss it by a float's bit
             total = Evidence(
-                total.sets + share * evidence.sets,
+                float(MIN_SETS_TO_JUDGE) if enough else total.sets + evidence.sets,
                 total.error + share * evidence.error,
                 total.baseline_error + share * evidence.baseline_error,
             )

@@ -102,7 +102,7 @@ class PersonalFamily:
 
     name: str
     learn: Learn
-    recipe: str = ""
+    recipe: str
 
 
 def train_personal(

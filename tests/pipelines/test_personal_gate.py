@@ -59,3 +59,11 @@ def test_earlier_runs_are_read_only_as_far_as_they_are_needed():
 )
 def test_veto_needs_enough_sets_and_a_clear_loss(asked, off, says):
     assert vetoed({"asked": asked, "off": off, "last_off": 10.0}) == says
+
+
+@pytest.mark.parametrize(("sets", "earlier"), [(474, 2095), (1, 999), (7, 10**6 + 3)])
+def test_evidence_that_was_topped_up_is_never_a_bit_too_little(sets, earlier):
+    """474 + (526 / 2095) * 2095 is less than 1000: its users would be learned again every night."""
+    judged = Evidence(sets, 2.0, 1.0).topped_up([Evidence(earlier, 2.0, 1.0)])
+    assert judged.sets == MIN_SETS_TO_JUDGE
+    assert judged.refusal == LOST
