@@ -18,12 +18,13 @@ def refusal_reason(
     """Why a global model may not serve, "" when it may.
 
     On late sets of its members, each evaluated without their own sets in it, it must beat always
-    naming the member's most frequent exercise. On later sets of users who are in neither model, it
-    must not be worse than the one that serves now.
+    naming the member's most frequent exercise. On later sets of users who are not in it, it must
+    not be worse than the one that serves now.
 
     Args:
         shares: of the members' rungs.
-        unseen: trials of the users who are in neither model.
+        unseen: trials of the users who are not in it, on sets later than the training data of the
+            one that serves.
         margin: how much worse it may be, as a share of sets.
         members: how many users it was learned from.
     """
@@ -35,13 +36,16 @@ def refusal_reason(
     if right <= most:
         return f"right in {right} of sets, the most frequent in {most}"
     regression = regression_reason(unseen, margin)
-    return f"of people in neither {regression}" if regression else ""
+    return f"of people who are not in it: {regression}" if regression else ""
 
 
 def unseen_user_trials(
     candidates: Iterable[ModelCandidate], layout: InputLayout
 ) -> list[UserTrial]:
-    """Hits of the new and of the serving global model on the users who are in neither."""
+    """Hits of the new and of the serving global model on sets from which neither was learned.
+
+    Their users are not in the new one; earlier sets of theirs may be in the serving one.
+    """
     return [
         UserTrial(str(c.user_id), c.labelled_sets, c.hits["everybody"], c.hits["former"], {})
         for c in candidates

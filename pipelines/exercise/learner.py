@@ -58,7 +58,8 @@ class LearnedModel:
         seconds: of movement in them, in windows.
         own, everybody, incumbent, former, majority: each rung's hits on late sets. `everybody` is
             the global model without this user; `former` is the global model that the run would
-            replace, evaluated only on users whom neither was learned from.
+            replace, evaluated only on users from whom the new one was not learned, and on sets
+            later than its training data: it may have been learned from their earlier ones.
         fresh: windows to be stored for the next run.
         held_out: scores of `everybody` and `own` on late sets, for calibration; b"" of users who
             are not members.

@@ -159,7 +159,7 @@ def test_withdrawn_global_model_is_promoted_again_only_if_no_other_version_serve
     assert serving(store)[0] == SUMS
 
 
-@pytest.mark.parametrize(("right", "said"), [(4, "of people in neither"), (5, "promoted")])
+@pytest.mark.parametrize(("right", "said"), [(4, "of people who are not in it"), (5, "promoted")])
 def test_global_model_that_is_worse_for_users_outside_both_models_is_refused(
     store, statistics, right: int, said: str
 ):
