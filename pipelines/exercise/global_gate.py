@@ -1,12 +1,57 @@
 """Whether a new global model may serve."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
+from pipelines.exercise.calibration import Calibrations, learn_calibrations
 from pipelines.exercise.gate import UserTrial, regression_reason
-from pipelines.exercise.promotion import ModelCandidate
+from pipelines.exercise.global_fit import VersionedGlobalModel
+from pipelines.exercise.promotion import ModelCandidate, rung_shares
 from schemas.inputs import InputLayout
 
 MIN_MEMBERS = 2  # a model of one member cannot be evaluated without that member
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalVerdict:
+    """The verdict on a layout's new global model.
+
+    Attributes:
+        reason: why it may not serve, "" when it may.
+        shares: of its members' rungs, see `rung_shares`.
+        calibrations: learned on its members, for the run after this one.
+    """
+
+    reason: str
+    shares: Mapping[str, Mapping[str, float | int]]
+    calibrations: Calibrations
+
+
+def judge_global(
+    layout: InputLayout,
+    model: VersionedGlobalModel,
+    candidates: Sequence[ModelCandidate],
+    margin: float,
+) -> GlobalVerdict:
+    """Judge a layout's new global model.
+
+    Args:
+        layout: of its input.
+        model: with its members.
+        candidates: models of users, evaluated beside it.
+        margin: how much worse it may be than the serving one, as a share of sets.
+    """
+    of_layout = [c for c in candidates if c.model_id == layout]
+    members = [c for c in of_layout if str(c.user_id) in model.members]
+    shares = rung_shares(members)
+    unseen = unseen_user_trials(candidates, layout)
+    by_user = sorted(members, key=lambda c: str(c.user_id))
+    scores = [c.held_out for c in by_user if c.held_out]
+    return GlobalVerdict(
+        refusal_reason(shares, unseen, margin, len(model.members)),
+        shares,
+        learn_calibrations(scores, model.calibrations),
+    )
 
 
 def refusal_reason(
