@@ -40,6 +40,7 @@ from pipelines.lifecycle.pointers import (
 )
 from pipelines.lifecycle.runs import Run, RunReport
 from pipelines.lifecycle.scope import (
+    UNFINISHED,
     Scope,
     UserSelection,
     full_run_due,
@@ -222,9 +223,9 @@ def _former(job: Job, going: Set[InputLayout]) -> dict[InputLayout, IncumbentByt
 
 
 def _record(run: Run, learned: LearnedUsers) -> None:
-    """Count what was read, and record the users who failed, with reasons."""
+    """Count what was read, and record the users whom the next run tries again, with reasons."""
     run.counts["sets"] += learned.sets
-    failed = [row for row in learned.without_model if row["status"] == "failed"]
+    failed = [row for row in learned.without_model if row["status"] in UNFINISHED]
     run.add_outcomes([outcome_of(row) for row in failed])
 
 

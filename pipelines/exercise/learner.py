@@ -100,7 +100,8 @@ def learn_user(
         model_id: the layout.
         recipe: shared by the run.
         global_model: None before there is one.
-        is_member: whether these sets are in `global_model`, which is evaluated without them then.
+        is_member: whether exactly these sets are in `global_model`, see `member_digest`. It is
+            evaluated without them then.
         incumbent: the user's serving model, scored on late sets after its training data.
         former: the global model that serves now, scored likewise on users who are not members.
 
@@ -149,6 +150,11 @@ def member_statistics(
     set_windows = find_windows(used, model_id, recipe.windows)
     named = cap_seconds(named_windows(used, set_windows.by_set), recipe.member_s)
     return statistics_of_sets(named), set_windows.fresh
+
+
+def member_digest(sets: Sequence[LabelledRow], recipe: Recipe) -> str:
+    """The digest of the sets that a member gives to the global model."""
+    return digest(newest(sets, recipe.member_sets), "")
 
 
 def _given_statistics(prepared: PreparedSets, recipe: Recipe) -> Statistics:

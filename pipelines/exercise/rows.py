@@ -11,7 +11,7 @@ from pipelines.exercise.calibration import SHIPPED
 from pipelines.exercise.evaluation import Hits
 from pipelines.exercise.global_fit import VersionedGlobalModel
 from pipelines.exercise.labelled import labelled_sets
-from pipelines.exercise.learner import Incumbent, LearnedModel, learn_user
+from pipelines.exercise.learner import Incumbent, LearnedModel, learn_user, member_digest
 from pipelines.exercise.manifest import manifest
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import FRESH
@@ -32,6 +32,8 @@ LEARNED = pa.schema(
         ("missing_sets", pa.string()),
     ]
 )
+
+SETS_CHANGED = "sets were confirmed, corrected or deleted while the run read them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +67,24 @@ def learned_row(key: Key, group: pa.Table, *, context: FitContext) -> list[Row]:
     return [row | {"sets": sets.num_rows}] if sets.num_rows else []
 
 
-def _learned(key: Key, sets: pa.Table, context: FitContext) -> Row:
-    """A user's model and its evaluation; the reason is a note, "" where there is none."""
+def _learned(key: Key, table: pa.Table, context: FitContext) -> Row:
+    """A user's model and its evaluation; the reason is a note, "" where there is none.
+
+    A member whose sets changed since they were summed is overtaken: the global model cannot be
+    evaluated without sets that are not the ones in it.
+    """
     user_id, layout = str(key[0]), input_layout(str(key[1]))
-    global_model = context.global_models.get(layout)
+    global_model, sets = context.global_models.get(layout), labelled_sets(table)
+    given = global_model.digests.get(user_id) if global_model else None
+    if given not in (None, member_digest(sets, context.recipe)):
+        return {"status": "overtaken", "reason": SETS_CHANGED}
     incumbent, note = _decoded(context.incumbents.get((user_id, layout)))
     learned = learn_user(
-        labelled_sets(sets),
+        sets,
         layout,
         context.recipe,
         global_model.learned if global_model else None,
-        is_member=global_model is not None and user_id in global_model.members,
+        is_member=given is not None,
         incumbent=incumbent,
         former=_decoded(context.former.get(layout))[0],
     )
