@@ -113,7 +113,7 @@ def _decoded(stored: IncumbentBytes | None) -> tuple[Incumbent | None, str]:
 
 
 def _rungs(learned: LearnedModel) -> str:
-    """Each rung's hits as JSON: the sets, and counts of windows and of right ones."""
+    """Each rung's hits as JSON; the driver reads them with `Hits.from_json`."""
     rungs: dict[str, Hits] = {
         "own": learned.own,
         "everybody": learned.everybody,
@@ -121,6 +121,4 @@ def _rungs(learned: LearnedModel) -> str:
         "former": learned.former,
         "majority": learned.majority,
     }
-    return json.dumps(
-        {name: [dict(h.sets), h.windows, h.right_windows] for name, h in rungs.items()}
-    )
+    return json.dumps({name: hits.as_json() for name, hits in rungs.items()})
