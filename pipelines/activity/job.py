@@ -51,8 +51,9 @@ from pipelines.lifecycle.pointers import (
     read_global_incumbents,
     served_versions,
 )
+from pipelines.lifecycle.retries import same_outcomes
 from pipelines.lifecycle.runs import RunReport
-from pipelines.lifecycle.scope import UserSelection, has_changes, same_outcomes
+from pipelines.lifecycle.scope import UserSelection, has_changes
 from pipelines.lifecycle.user_models import outcome_of
 from schemas.config import Config
 from schemas.errors import BadModelBytes, CannotLearn

@@ -25,6 +25,7 @@ from pipelines.exercise.users import LearnedUsers, learn_users, named_recipe, re
 from pipelines.exercise.windows import WindowRecipe
 from pipelines.keys import IncumbentBytes
 from pipelines.lifecycle.engines import engine_of
+from pipelines.lifecycle.full_runs import full_run_due, mark_full_run
 from pipelines.lifecycle.global_retirement import (
     NO_SUCCESSOR,
     comparable,
@@ -38,16 +39,9 @@ from pipelines.lifecycle.pointers import (
     read_global_incumbents,
     served_versions,
 )
+from pipelines.lifecycle.retries import UNFINISHED, unfinished
 from pipelines.lifecycle.runs import Run, RunReport
-from pipelines.lifecycle.scope import (
-    UNFINISHED,
-    Scope,
-    UserSelection,
-    full_run_due,
-    mark_full_run,
-    scope_of,
-    unfinished,
-)
+from pipelines.lifecycle.scope import Scope, UserSelection, scope_of
 from pipelines.lifecycle.user_models import outcome_of, retire_users
 from schemas.config import Config
 from schemas.inputs import ACC3, ACC6, InputLayout

@@ -9,7 +9,7 @@ import pytest
 from ingest.registration import register
 from pipelines.batch import BatchResult, train_batch
 from pipelines.clusters import CLUSTERS
-from pipelines.lifecycle.scope import LITTLE_EVIDENCE
+from pipelines.lifecycle.retries import LITTLE_EVIDENCE
 from pipelines.load import LOAD
 from pipelines.next import NEXT
 from pipelines.personal.history import newest_set_at

@@ -88,5 +88,5 @@ def test_personal_model_that_is_too_large_fails_its_user_only(monkeypatch):
     ]
     small, large = learned_rows(portion, learn=learn, cutoff_s=0.0)
     assert (small["status"], small["bytes"]) == ("learned", b"m")
-    assert (large["status"], large.get("bytes"), large.get("asked")) == ("failed", None, None)
+    assert (large["status"], large.get("bytes"), large.get("later_sets")) == ("failed", None, None)
     assert "too many different exercises" in large["reason"]
