@@ -24,7 +24,11 @@ from pipelines.lifecycle.attempts import attempted_row
 from pipelines.lifecycle.engines import Partitions, Pass, engine_of
 from pipelines.lifecycle.environment import environment
 from pipelines.lifecycle.job import EngineName, Job, finish_run, open_job, recorded_users
-from pipelines.lifecycle.labelled_partitions import newest_of_each, partition_table
+from pipelines.lifecycle.labelled_partitions import (
+    newest_of_each,
+    partition_table,
+    whole_sets,
+)
 from pipelines.lifecycle.model_rows import MODEL_FIELDS, model_columns
 from pipelines.lifecycle.pointers import pointers_in_effect
 from pipelines.lifecycle.runs import RunReport
@@ -102,10 +106,13 @@ LABELLED_SETS = Partitions("labelled_sets", COLUMNS, read_form_sets)
 
 
 def learned_row(key: Key, group: pa.Table) -> list[Row]:
-    """On an executor: one user's templates, or the reason why there are none."""
-    rows = group.select(COLUMNS[1:])
-    row = attempted_row(key, lambda: learn_form(str(key[0]), rows.to_pylist()))
-    return [row | {"sets": group.num_rows}]
+    """On an executor: one user's templates, or the reason why there are none.
+
+    No row where only windows of expired sets are left.
+    """
+    sets = whole_sets(group).select(COLUMNS[1:])
+    row = attempted_row(key, lambda: learn_form(str(key[0]), sets.to_pylist()))
+    return [row | {"sets": sets.num_rows}] if sets.num_rows else []
 
 
 def learn_form(user_id: str, rows: Sequence[Row]) -> Row:

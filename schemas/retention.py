@@ -28,3 +28,7 @@ columns may outlive its row."""
 
 WINDOWS_TTL_S = 90 * 86_400
 """Of the windows that a run stores beside a labelled set's samples, in seconds."""
+
+LONGEST_RUN_S = 86_400
+"""Longer than any run, in seconds. A run computes the time to live of windows for when it began and
+writes them later: by so much they expire before their set does."""

@@ -7,6 +7,7 @@ RunStatus = Literal["running", "done", "nothing-to-do", "not-learned", "refused"
 the recipe did not pass the gate."""
 
 UserStatus = Literal[
+    "learned",
     "promoted",
     "unchanged",
     "overtaken",
@@ -18,10 +19,14 @@ UserStatus = Literal[
     "failed",
     "replayed",
 ]
-"""Of a user in a run. `unchanged`: the same model as before; `overtaken`: another run moved the
-pointer meanwhile; `withdrawn`: the same bytes as those of a withdrawn run; `retired`: too few
-labelled sets are left for a model; `refused`: the recipe did not pass the gate; `vetoed`: this
-user's model was worse; `failed`: an error in the data or in the code."""
+"""Of a user in a run. `learned`: this user's data is in a model of everybody, whose outcome is in
+the metrics of the run; `unchanged`: the same model as before; `overtaken`: since the model was
+judged another run or an operator moved the pointer, or the model is not in the store, as that of a
+user who was erased meanwhile, or the user's sets changed while the run read them; `withdrawn`: the
+same bytes as those of a withdrawn run, or of a version that an operator rolled back; `retired`: too
+few labelled sets are left for a model; `not-learned`: not enough data for one; `refused`: the
+recipe did not pass the gate; `vetoed`: this user's model was worse; `failed`: an error in the data
+or in the code; `replayed`: the user's tables were written again from the journal."""
 
 RUN_STATUSES: Final[str] = ", ".join(get_args(RunStatus))
 USER_STATUSES: Final[str] = ", ".join(get_args(UserStatus))

@@ -10,9 +10,17 @@ from schemas.inputs import LAYOUTS
 from schemas.names import normalised_name
 from schemas.retention import LABELLED_TTL_S
 from schemas.times import aware
-from store.database import Database, Statement
+from store.database import Database, Row, Statement
 
 _PARTITION = "FROM labelled_sets WHERE user_id = ? AND model_id = ?"
+
+
+def _whole(rows: Sequence[Row]) -> list[Row]:
+    """The rows that are sets; of some only windows are left, which may outlive the rest by hours.
+
+    Earlier releases wrote such windows. Each of `rows` has its revision.
+    """
+    return [row for row in rows if row.revision is not None]
 
 
 class LabelledSet(NamedTuple):
@@ -114,7 +122,7 @@ class LabelledSets:
                 started_at=aware(row.started_at),
                 ended_at=aware(row.ended_at),
             )
-            for row in rows
+            for row in _whole(rows)
         ]
 
     async def revisions(
@@ -131,7 +139,7 @@ class LabelledSets:
                 for model_id in LAYOUTS
             )
         )
-        return [LabelledRevision(*row) for page in pages for row in page]
+        return [LabelledRevision(*row) for page in pages for row in _whole(page)]
 
     async def keys(self) -> list[tuple[UUID, str]]:
         """Every (user, layout) that has labelled sets, in order."""
@@ -145,7 +153,9 @@ class LabelledSets:
             f"{_PARTITION}",
             (user_id, model_id),
         )
-        return [TrainingSet(*row)._replace(started_at=aware(row.started_at)) for row in rows]
+        return [
+            TrainingSet(*row)._replace(started_at=aware(row.started_at)) for row in _whole(rows)
+        ]
 
     async def training_revisions(self, user_id: UUID, model_id: str) -> list[TrainingRevision]:
         """A partition's sets, each with its revision and label; no samples are read."""
@@ -154,7 +164,7 @@ class LabelledSets:
         )
         return [
             TrainingRevision(r.set_id, r.revision, normalised_name(r.exercise), aware(r.started_at))
-            for r in rows
+            for r in _whole(rows)
         ]
 
     async def keep_windows(

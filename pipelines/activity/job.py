@@ -10,7 +10,7 @@ all users together have given 600 sets.
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -46,12 +46,14 @@ from pipelines.lifecycle.job import EngineName, Job, open_job, recorded_users
 from pipelines.lifecycle.members import drawn_from, members_of
 from pipelines.lifecycle.pointers import (
     WITHDRAWN,
+    MoveOutcome,
     move_global,
     read_global_incumbents,
     served_versions,
 )
+from pipelines.lifecycle.retries import same_outcomes
 from pipelines.lifecycle.runs import RunReport
-from pipelines.lifecycle.scope import UserSelection, has_changes, same_outcomes
+from pipelines.lifecycle.scope import UserSelection, has_changes
 from pipelines.lifecycle.user_models import outcome_of
 from schemas.config import Config
 from schemas.errors import BadModelBytes, CannotLearn
@@ -69,6 +71,25 @@ from store.stretches import Stretches
 FAMILY = "activity"
 REPLACED = {"promoted", "unchanged"}  # outcomes after which a layout's serving model is of now
 TOPICS: tuple[Topic, ...] = ("sets", "stretches", *ERASURES)
+
+
+@dataclass(frozen=True, slots=True)
+class PassRows:
+    """What the three passes gave, each in the order of its users.
+
+    Attributes:
+        sums, borders: of users with stretches.
+        evaluated: of those whose borders were read, with reasons where a user failed.
+    """
+
+    sums: Sequence[Row]
+    borders: Sequence[Row]
+    evaluated: Sequence[Row]
+
+    def of_layout(self, layout: InputLayout) -> "PassRows":
+        """The rows of one layout."""
+        passes = (self.sums, self.borders, self.evaluated)
+        return PassRows(*([row for row in rows if row["model_id"] == layout] for rows in passes))
 
 
 def train_activity(
@@ -100,22 +121,24 @@ def train_activity(
         going = must_go(job.database, (FAMILY,), job.run.started_at)
         changed = going or has_changes(job.database, FAMILY, TOPICS, job.run.started_at)
         skipped = users == "changed" and not changed
-        outcomes: dict[InputLayout, str] = {}
+        outcomes: dict[InputLayout, MoveOutcome] = {}
         if not keys or skipped:
             job.run.status = "nothing-to-do"
         if not skipped:
             outcomes = _learn(job, keys, going) if keys else {}
             retire_global(job, (FAMILY,), going)
             failed = [outcome for outcome in job.run.outcomes if outcome.status == "failed"]
-            unchanged = set(outcomes.values()) == {"unchanged"}
+            unchanged = {outcome.status for outcome in outcomes.values()} == {"unchanged"}
             if users == "changed" and unchanged and same_outcomes(job.database, FAMILY, failed):
                 job.run.status = "nothing-to-do"  # the last run had already read what changed
-        if "overtaken" not in outcomes.values():  # or nothing would be new to the next run
-            job.run.mark_read()
+        if not any(outcome.overtaken for outcome in outcomes.values()):
+            job.run.mark_read()  # else nothing would be new to the next run
     return job.run.report()
 
 
-def _learn(job: Job, keys: Sequence[UserKey], going: Set[InputLayout]) -> dict[InputLayout, str]:
+def _learn(
+    job: Job, keys: Sequence[UserKey], going: Set[InputLayout]
+) -> dict[InputLayout, MoveOutcome]:
     """Run the three passes; the outcomes of the layouts' models."""
     run, engine = job.run, engine_of(job)
     members = members_of(keys, job.config.training.seed)
@@ -142,15 +165,13 @@ def _learn(job: Job, keys: Sequence[UserKey], going: Set[InputLayout]) -> dict[I
     run.add_outcomes([_outcome(row) for row in evaluated_rows])
     run.require_lease()
     with run.step("promotion"):
-        outcomes: dict[InputLayout, str] = {}
-        for layout in LAYOUTS:
-            passes = (sums_rows, border_rows, evaluated_rows)
-            of_layout = [[row for row in rows if row["model_id"] == layout] for rows in passes]
-            if of_layout[0]:
-                outcomes[layout] = _promote_layout(
-                    job, layout, *of_layout, served=served, replaces=layout in incumbents
-                )
-    run.status = _status(set(outcomes.values()))
+        every = PassRows(sums_rows, border_rows, evaluated_rows)
+        outcomes = {
+            layout: _promote_layout(job, layout, rows, served, replaces=layout in incumbents)
+            for layout in LAYOUTS
+            if (rows := every.of_layout(layout)).sums
+        }
+    run.status = _status({outcome.status for outcome in outcomes.values()})
     return outcomes
 
 
@@ -193,34 +214,32 @@ def _incumbents(job: Job, going: Set[InputLayout]) -> dict[str, IncumbentBytes]:
 def _promote_layout(
     job: Job,
     layout: InputLayout,
-    sums_rows: Sequence[Row],
-    border_rows: Sequence[Row],
-    evaluated_rows: Sequence[Row],
-    *,
+    rows: PassRows,
     served: Mapping[ModelKey, str],
+    *,
     replaces: bool,
-) -> str:
+) -> MoveOutcome:
     """Fit, store and promote one layout's model; the outcome, which is in the run's metrics too.
 
-    `served` is what served before the comparison. `replaces` says whether that could be compared.
+    `rows` are those of the layout. `served` is what served before the comparison, and `replaces`
+    says whether that could be compared.
     """
-    run, seconds = job.run, pooled_seconds(evaluated_rows)
-    metrics: dict[str, Any] = {"members": len(sums_rows), "seconds": seconds}
+    run, seconds = job.run, pooled_seconds(rows.evaluated)
+    metrics: dict[str, Any] = {"members": len(rows.sums), "seconds": seconds}
     metrics["f1"] = {rung: round(f1(s), 4) for rung, s in seconds.items() if sum(s)}
     try:
-        content = to_bytes(fit_layout(sums_rows, border_rows, layout))
+        content = to_bytes(fit_layout(rows.sums, rows.borders, layout))
     except CannotLearn as problem:
         run.metrics[layout] = metrics | {"outcome": "not-learned"}
         run.reasons[f"{layout}: {problem}"] += 1
-        return "not-learned"
+        return MoveOutcome("not-learned", str(problem))
     reason = refusal_reason(seconds, job.config.training.gate_margin)
-    stored = _stored_model(job, layout, content, sums_rows, metrics)
-    outcome, reason = asyncio.run(_store_and_promote(job.database, stored, reason, served))
-    uncompared = outcome == "promoted" and replaces and not sum(seconds["incumbent"])
-    run.reasons.update(
-        f"{layout}: {sentence}" for sentence in (reason, UNCOMPARED * uncompared) if sentence
-    )
-    run.metrics[layout] = metrics | {"outcome": outcome}
+    stored = _stored_model(job, layout, content, rows.sums, metrics)
+    outcome = asyncio.run(_store_and_promote(job.database, stored, reason, served))
+    uncompared = outcome.status == "promoted" and replaces and not sum(seconds["incumbent"])
+    sentences = (outcome.reason, UNCOMPARED * uncompared)
+    run.reasons.update(f"{layout}: {sentence}" for sentence in sentences if sentence)
+    run.metrics[layout] = metrics | {"outcome": outcome.status}
     return outcome
 
 
@@ -257,15 +276,15 @@ def _status(outcomes: set[str]) -> RunStatus:
 
 async def _store_and_promote(
     database: Database, stored: StoredModel, reason: str, served: Mapping[ModelKey, str]
-) -> tuple[str, str]:
+) -> MoveOutcome:
     """Store a model, and promote it unless there is a reason to refuse it.
 
     Returns:
-        outcome and reason, as of `move_global`; or "refused" with that reason.
+        as of `move_global`; or refused, with that reason.
     """
     await Models(database).put(stored)
     if reason:
-        return "refused", reason
+        return MoveOutcome("refused", reason)
     return await move_global(database, Challenger.of(stored), server_time(), served)
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,20 @@ class Hits:
     sets: Mapping[str, bool]
     windows: int
     right_windows: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The hits as values of JSON."""
+        return {"sets": dict(self.sets), "windows": self.windows, "right": self.right_windows}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Hits":
+        """The hits of `as_json`.
+
+        >>> hits = Hits({"a set": True}, 9, 7)
+        >>> Hits.from_json(hits.as_json()) == hits
+        True
+        """
+        return cls(values["sets"], values["windows"], values["right"])
 
 
 def evaluation_sets(

@@ -8,7 +8,7 @@ number of cores nor the order in which Spark's tasks end is under our control.
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,7 @@ from models.exercise.fit import GlobalModel, fit_global
 from models.exercise.statistics import Statistics, total
 from pipelines.exercise.calibration import Calibrations
 from pipelines.exercise.labelled import labelled_sets
-from pipelines.exercise.learner import member_statistics
+from pipelines.exercise.learner import member_digest, member_statistics
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import FRESH, FreshWindows
 from pipelines.keys import Key, UserKey
@@ -34,6 +34,7 @@ MEMBER_SUMS = pa.schema(
         ("user_id", pa.string()),
         ("model_id", pa.string()),
         ("fresh", FRESH),
+        ("digest", pa.string()),  # of the member's sets in the sums
         ("members", pa.list_(pa.string())),  # of the portion; null in all its rows but the last
         ("sums", pa.binary()),  # over these members; null where `members` is
     ]
@@ -49,12 +50,14 @@ class VersionedGlobalModel:
         members: users whose sets are in it; empty when an earlier run learned it.
         version: hash of the statistics: part of the digest of every model mixed with them.
         calibrations: of the model, and of users' models that are mixed with it.
+        digests: of each member's sets that are in it, see `member_digest`.
     """
 
     learned: GlobalModel
     members: frozenset[str]
     version: str
     calibrations: Calibrations = Calibrations()
+    digests: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,8 @@ def fit_global_models(
         calibration = calibrations.get(layout, Calibrations())
         model = fit_from_sums(portion_sums(rows, layout), layout, calibration)
         if model is not None:
-            models[layout] = model
+            of_layout = {r["user_id"]: r["digest"] for r in rows if r["model_id"] == layout}
+            models[layout] = replace(model, digests=of_layout)
     return models
 
 
@@ -146,9 +150,10 @@ def portion_rows(
     for key, group in sorted(portion, key=lambda member: str(member[0])):
         value = attempted(partial(_member_statistics, key, group, recipe)).value
         if value is not None:
-            sums = [total([*sums, value[0]])]  # one after the other: each is two megabytes
-            fresh = [asdict(windows) for windows in value[1]]
-            rows.append({"user_id": key[0], "model_id": key[1], "fresh": fresh})
+            statistics, fresh, given = value
+            sums = [total([*sums, statistics])]  # one after the other: each is two megabytes
+            row = {"user_id": key[0], "model_id": key[1], "digest": given}
+            rows.append(row | {"fresh": [asdict(windows) for windows in fresh]})
     if rows:
         members = [row["user_id"] for row in rows]
         rows[-1] |= {"members": members, "sums": statistics_to_bytes(sums[0])}
@@ -174,8 +179,10 @@ def require_whole_portions(
 
 def _member_statistics(
     key: Key, group: pa.Table, recipe: Recipe
-) -> tuple[Statistics, tuple[FreshWindows, ...]]:
-    return member_statistics(labelled_sets(group), input_layout(str(key[1])), recipe)
+) -> tuple[Statistics, tuple[FreshWindows, ...], str]:
+    sets = labelled_sets(group)
+    statistics, fresh = member_statistics(sets, input_layout(str(key[1])), recipe)
+    return statistics, fresh, member_digest(sets, recipe)
 
 
 def statistics_version(learned: GlobalModel) -> str:

@@ -6,9 +6,8 @@ statistics.
 
 import asyncio
 import hashlib
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from types import MappingProxyType
 from uuid import UUID
 
 from models.exercise.codec import (
@@ -17,19 +16,14 @@ from models.exercise.codec import (
     global_to_bytes,
     to_bytes,
 )
-from pipelines.exercise.calibration import (
-    Calibrations,
-    calibrations_from_manifest,
-    learn_calibrations,
-)
+from pipelines.exercise.calibration import Calibrations, calibrations_from_manifest
 from pipelines.exercise.global_fit import VersionedGlobalModel, statistics_version
-from pipelines.exercise.global_gate import refusal_reason, unseen_user_trials
+from pipelines.exercise.global_gate import GlobalVerdict
 from pipelines.exercise.manifest import golden
-from pipelines.exercise.promotion import ModelCandidate, rung_shares
 from pipelines.lifecycle.environment import environment
 from pipelines.lifecycle.members import drawn_from
 from pipelines.lifecycle.model_rows import too_large
-from pipelines.lifecycle.pointers import OVERTAKEN, global_pointers, move_global
+from pipelines.lifecycle.pointers import MoveOutcome, global_pointers, move_global
 from schemas.errors import BadModelBytes, NoModel
 from schemas.ids import version_of
 from schemas.inputs import InputLayout
@@ -44,8 +38,6 @@ SUMS = "sums"  # recipe: a discriminant of the members' sums
 REDUCED = "iterative-reduce"  # recipe: the average of `exercise-averaged`
 WAITS = "promoted for users' models; people without one are served by what is averaged"
 
-PROMOTED = "promoted"
-
 
 def read_global_models(database: Database) -> dict[InputLayout, VersionedGlobalModel]:
     """The serving global models, by layout; their members are not known any more."""
@@ -57,60 +49,46 @@ def read_calibrations(database: Database) -> dict[InputLayout, Calibrations]:
     return asyncio.run(_read_calibrations(database))
 
 
-def store_global_models(
+def store_global(
     database: Database,
-    models: Mapping[InputLayout, VersionedGlobalModel],
-    candidates: list[ModelCandidate],
+    layout: InputLayout,
+    model: VersionedGlobalModel,
+    verdict: GlobalVerdict,
     *,
-    served: Mapping[ModelKey, str] = MappingProxyType({}),
-    going: Set[InputLayout] = frozenset(),
-    margin: float,
+    served: Mapping[ModelKey, str],
+    must_replace: bool,
     seed: int,
     run_id: UUID,
     at: datetime,
-) -> dict[InputLayout, str]:
-    """Store the global models of a run and promote those that pass; the outcome of each layout.
+) -> MoveOutcome:
+    """Store a layout's new global model, and promote it where the verdict allows it.
 
     Args:
         database: where models are.
-        models: by layout.
-        candidates: users' models, evaluated beside these.
+        layout: of its input.
+        model: with its members.
+        verdict: on it.
         served: what served when the run began, see `move_global`.
-        going: layouts in which no serving model may stay, see `global_retirement`.
-        margin: how much worse a model may be than the serving one, as a share of sets.
+        must_replace: whether no model that serves may stay, see `global_retirement`.
         seed: by which the members were drawn.
-        run_id: of the run that learned them.
+        run_id: of the run that learned it.
         at: now.
     """
-    outcomes: dict[InputLayout, str] = {}
-    for layout, model in models.items():
-        members = [
-            c for c in candidates if c.model_id == layout and str(c.user_id) in model.members
-        ]
-        shares = rung_shares(members)
-        unseen = unseen_user_trials(candidates, layout)
-        reason = refusal_reason(shares, unseen, margin, len(model.members))
-        by_user = sorted(members, key=lambda c: str(c.user_id))
-        scores = [c.held_out for c in by_user if c.held_out]
-        judged = {
-            "calibration_next": learn_calibrations(scores, model.calibrations).as_manifest(),
-            "drawn": drawn_from(model.members, seed),
-            "metrics": shares,
-        }
-        serve = () if reason else (FAMILY, STATISTICS)
-        if (
-            not reason
-            and layout not in going
-            and asyncio.run(_averaged_beside(database, layout, model))
-        ):
-            serve, reason = (STATISTICS,), WAITS  # they were compared on held-out users
-        rows = _rows(layout, model, judged, run_id, at)
-        if refusal := next(filter(None, (too_large(row.content) for row in rows)), ""):
-            outcomes[layout] = refusal
-            continue
-        stays = asyncio.run(_store(database, rows, serve, served))
-        outcomes[layout] = stays or reason or PROMOTED
-    return outcomes
+    judged = {
+        "calibration_next": verdict.calibrations.as_manifest(),
+        "drawn": drawn_from(model.members, seed),
+        "metrics": verdict.shares,
+    }
+    rows = _rows(layout, model, judged, run_id, at)
+    if refusal := next(filter(None, (too_large(row.content) for row in rows)), ""):
+        return MoveOutcome("refused", refusal)
+    if verdict.reason:
+        asyncio.run(_store(database, rows, (), served))
+        return MoveOutcome("refused", verdict.reason)
+    waits = not must_replace and asyncio.run(_averaged_beside(database, layout, model))
+    serve = (STATISTICS,) if waits else (FAMILY, STATISTICS)
+    moved = asyncio.run(_store(database, rows, serve, served))
+    return MoveOutcome("promoted", WAITS * waits) if moved.serves else moved
 
 
 def promote_global(
@@ -121,8 +99,8 @@ def promote_global(
     *,
     run_id: UUID,
     at: datetime,
-    served: Mapping[ModelKey, str] = MappingProxyType({}),
-) -> str:
+    served: Mapping[ModelKey, str],
+) -> MoveOutcome:
     """Let a global model serve users without one of their own; no change where it does already.
 
     Args:
@@ -135,7 +113,7 @@ def promote_global(
         served: what served before it was judged, see `move_global`.
 
     Returns:
-        why it does not serve: it was withdrawn or overtaken (see `move_global`); "" where it does.
+        as `move_global`.
     """
     manifest = {
         "level": "global",
@@ -156,13 +134,13 @@ def promote_summed(
     *,
     run_id: UUID,
     at: datetime,
-    served: Mapping[ModelKey, str] = MappingProxyType({}),
-) -> str:
+    served: Mapping[ModelKey, str],
+) -> MoveOutcome:
     """Let the stored model of the members' sums serve again; returns as `promote_global`."""
     sha256 = hashlib.sha256(to_bytes(model.learned.model)).digest()
     key = ModelKey.of_global(layout, FAMILY)
     challenger = Challenger(*key, version_of(sha256), sha256, run_id)
-    return asyncio.run(_point(database, challenger, at, served))
+    return asyncio.run(move_global(database, challenger, at, served))
 
 
 def _rows(
@@ -200,29 +178,24 @@ async def _store(
     rows: Sequence[StoredModel],
     serve: Collection[str],
     served: Mapping[ModelKey, str],
-) -> str:
-    """Store a model's rows, and promote those of `serve`; why one may not, "" where all may."""
+) -> MoveOutcome:
+    """Store a model's rows and promote those of `serve`; why one may not serve, else promoted."""
     for row in rows:
         await Models(database).put(row)
-    reasons: list[str] = []
+    moved: list[MoveOutcome] = []
     for row in rows:
-        if row.key.family in serve and OVERTAKEN not in reasons:  # the rows belong together
-            reasons.append(await _point(database, Challenger.of(row), row.created_at, served))
-    return next(filter(None, reasons), "")
+        overtaken = any(outcome.overtaken for outcome in moved)  # the rows belong together
+        if row.key.family in serve and not overtaken:
+            moved.append(await move_global(database, Challenger.of(row), row.created_at, served))
+    return next((outcome for outcome in moved if not outcome.serves), MoveOutcome("promoted"))
 
 
-async def _put(database: Database, model: StoredModel, served: Mapping[ModelKey, str]) -> str:
-    """Store a model and promote it; as of `_point`."""
+async def _put(
+    database: Database, model: StoredModel, served: Mapping[ModelKey, str]
+) -> MoveOutcome:
+    """Store a model and promote it; as of `move_global`."""
     await Models(database).put(model)
-    return await _point(database, Challenger.of(model), model.created_at, served)
-
-
-async def _point(
-    database: Database, challenger: Challenger, at: datetime, served: Mapping[ModelKey, str]
-) -> str:
-    """Move the pointer; why it must stay, "" where it moves or leads there already."""
-    status, reason = await move_global(database, challenger, at, served)
-    return "" if status in ("promoted", "unchanged") else reason
+    return await move_global(database, Challenger.of(model), model.created_at, served)
 
 
 async def serving_recipe(database: Database, layout: InputLayout) -> object:

@@ -7,13 +7,14 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from models.exercise.examples import ExampleSettings
-from pipelines.exercise.global_fit import fit_global_models
+from pipelines.exercise.global_fit import VersionedGlobalModel, fit_global_models
+from pipelines.exercise.global_gate import judge_global
 from pipelines.exercise.global_models import (
     FAMILY,
     STATISTICS,
     read_calibrations,
     read_global_models,
-    store_global_models,
+    store_global,
 )
 from pipelines.exercise.passes import global_sums
 from pipelines.exercise.prepared import Recipe
@@ -24,6 +25,7 @@ from pipelines.exercise.users import LearnedUsers, learn_users, named_recipe, re
 from pipelines.exercise.windows import WindowRecipe
 from pipelines.keys import IncumbentBytes
 from pipelines.lifecycle.engines import engine_of
+from pipelines.lifecycle.full_runs import full_run_due, mark_full_run
 from pipelines.lifecycle.global_retirement import (
     NO_SUCCESSOR,
     comparable,
@@ -32,22 +34,21 @@ from pipelines.lifecycle.global_retirement import (
 )
 from pipelines.lifecycle.job import EngineName, Job, finish_run, open_job, recorded_users
 from pipelines.lifecycle.members import members_of
-from pipelines.lifecycle.pointers import OVERTAKEN, read_global_incumbents, served_versions
-from pipelines.lifecycle.runs import Run, RunReport
-from pipelines.lifecycle.scope import (
-    Scope,
-    UserSelection,
-    full_run_due,
-    mark_full_run,
-    scope_of,
-    unfinished,
+from pipelines.lifecycle.pointers import (
+    MoveOutcome,
+    read_global_incumbents,
+    served_versions,
 )
+from pipelines.lifecycle.retries import UNFINISHED, unfinished
+from pipelines.lifecycle.runs import Run, RunReport
+from pipelines.lifecycle.scope import Scope, UserSelection, scope_of
 from pipelines.lifecycle.user_models import outcome_of, retire_users
 from schemas.config import Config
 from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.progress import Progress
 from schemas.times import Clock, server_time
 from store.jobs import UserOutcome
+from store.models import ModelKey
 
 GLOBAL_FAMILIES = (FAMILY, STATISTICS)
 
@@ -132,15 +133,17 @@ def _changed(job: Job, recipe: Recipe, going: Set[InputLayout]) -> Scope:
 def _learn(job: Job, scope: Scope, recipe: Recipe, going: Set[InputLayout]) -> list[UserOutcome]:
     """Users' models, gate, pointers; the outcomes of users with too few sets."""
     run = job.run
-    learned = (
-        _learn_all(job, scope, recipe, going) if scope.whole else _learn_some(job, scope, recipe)
-    )
+    outcomes: Mapping[InputLayout, MoveOutcome] = {}
+    if scope.whole:
+        learned, outcomes = _learn_all(job, scope, recipe, going)
+    else:
+        learned = _learn_some(job, scope, recipe)
     run.require_lease()
     _record(run, learned)
     with run.step("promotion"):
         _promote_users(job, learned.candidates)
     # An overtaken global model is compared again by the next run, not in a week.
-    if scope.whole and OVERTAKEN not in str(run.metrics["global"]):
+    if scope.whole and not any(outcome.overtaken for outcome in outcomes.values()):
         mark_full_run(job.database, FAMILY, run.run_id, run.all_read_until, run.started_at)
     return [outcome_of(row) for row in learned.without_model if row["status"] == "not-learned"]
 
@@ -151,8 +154,10 @@ def _learn_some(job: Job, scope: Scope, recipe: Recipe) -> LearnedUsers:
     return learn_users(job, scope, FitContext(named_recipe(recipe, global_models), global_models))
 
 
-def _learn_all(job: Job, scope: Scope, recipe: Recipe, going: Set[InputLayout]) -> LearnedUsers:
-    """New global models, which are judged and promoted here, and the models of all users."""
+def _learn_all(
+    job: Job, scope: Scope, recipe: Recipe, going: Set[InputLayout]
+) -> tuple[LearnedUsers, Mapping[InputLayout, MoveOutcome]]:
+    """The models of all users, and new global models, which are judged and promoted here."""
     run = job.run
     with run.step("global"):
         members = members_of(scope.keys, recipe.windows.seed)
@@ -162,31 +167,46 @@ def _learn_all(job: Job, scope: Scope, recipe: Recipe, going: Set[InputLayout]) 
     named = named_recipe(recipe, global_models)
     learned = learn_users(job, scope, FitContext(named, global_models, former=_former(job, going)))
     run.require_lease()
-    outcomes = store_global_models(
-        job.database,
-        global_models,
-        learned.candidates,
-        served=served,
-        going=going,
-        margin=job.config.training.gate_margin,
-        seed=recipe.windows.seed,
-        run_id=run.run_id,
-        at=server_time(),
-    )
-    overtaken = (layout for layout, outcome in outcomes.items() if outcome == OVERTAKEN)
-    run.reasons.update(f"{layout}: overtaken: {OVERTAKEN}" for layout in overtaken)
+    outcomes = _judge_and_store(job, global_models, learned.candidates, served, going)
+    overtaken = [layout for layout, outcome in outcomes.items() if outcome.overtaken]
+    run.reasons.update(f"{layout}: overtaken: {outcomes[layout].reason}" for layout in overtaken)
     run.metrics["global"] = _retire_global(job, outcomes, going)
-    return relearn_unpromoted(job, scope, recipe, global_models, learned)
+    return relearn_unpromoted(job, scope, recipe, global_models, learned), outcomes
+
+
+def _judge_and_store(
+    job: Job,
+    models: Mapping[InputLayout, VersionedGlobalModel],
+    candidates: Sequence[ModelCandidate],
+    served: Mapping[ModelKey, str],
+    going: Set[InputLayout],
+) -> dict[InputLayout, MoveOutcome]:
+    """Judge, store and promote the new global models; the outcome of each layout."""
+    settings, outcomes = job.config.training, dict[InputLayout, MoveOutcome]()
+    for layout, model in models.items():
+        outcomes[layout] = store_global(
+            job.database,
+            layout,
+            model,
+            judge_global(layout, model, candidates, settings.gate_margin),
+            served=served,
+            must_replace=layout in going,
+            seed=settings.seed,
+            run_id=job.run.run_id,
+            at=server_time(),
+        )
+    return outcomes
 
 
 def _retire_global(
-    job: Job, outcomes: Mapping[InputLayout, str], going: Set[InputLayout]
+    job: Job, outcomes: Mapping[InputLayout, MoveOutcome], going: Set[InputLayout]
 ) -> dict[str, str]:
     """Retire global models that must go and have no successor; the outcome of each layout."""
     retired = retire_global(job, GLOBAL_FAMILIES, going)
+    said = {layout: outcome.reason or outcome.status for layout, outcome in outcomes.items()}
     return {
-        **outcomes,
-        **{layout: f"{outcomes.get(layout, 'not learned')}; {NO_SUCCESSOR}" for layout in retired},
+        **said,
+        **{layout: f"{said.get(layout, 'not learned')}; {NO_SUCCESSOR}" for layout in retired},
     }
 
 
@@ -197,9 +217,9 @@ def _former(job: Job, going: Set[InputLayout]) -> dict[InputLayout, IncumbentByt
 
 
 def _record(run: Run, learned: LearnedUsers) -> None:
-    """Count what was read, and record the users who failed, with reasons."""
+    """Count what was read, and record the users whom the next run tries again, with reasons."""
     run.counts["sets"] += learned.sets
-    failed = [row for row in learned.without_model if row["status"] == "failed"]
+    failed = [row for row in learned.without_model if row["status"] in UNFINISHED]
     run.add_outcomes([outcome_of(row) for row in failed])
 
 

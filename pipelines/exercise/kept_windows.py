@@ -11,7 +11,7 @@ from pipelines.exercise.windows import ttl_s
 from pipelines.keys import Row
 from pipelines.lifecycle.runs import Run
 from pipelines.spark.tables import append
-from schemas.retention import LABELLED_TTL_S, WINDOWS_TTL_S
+from schemas.retention import LABELLED_TTL_S, LONGEST_RUN_S, WINDOWS_TTL_S
 from store.database import Database
 from store.labelled_sets import LabelledSets, StoredWindows
 
@@ -58,4 +58,4 @@ def windows_of(row: Row, at: datetime) -> list[StoredWindows]:
 def keep_s_of(revision: Column, now: datetime) -> Column:
     """`ttl_s` of a column of revisions."""
     age_s = (f.lit(now.timestamp()) - revision / 1e6).cast("int")
-    return f.least(f.lit(WINDOWS_TTL_S), f.lit(LABELLED_TTL_S) - age_s)
+    return f.least(f.lit(WINDOWS_TTL_S), f.lit(LABELLED_TTL_S - LONGEST_RUN_S) - age_s)

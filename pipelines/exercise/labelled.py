@@ -8,7 +8,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from models.exercise.time_split import split_in_time
-from pipelines.lifecycle.labelled_partitions import newest_of_each
+from pipelines.lifecycle.labelled_partitions import newest_of_each, whole_sets
 from schemas.names import normalised_name
 
 COLUMNS = (
@@ -43,8 +43,8 @@ class LabelledRow:
 
 
 def labelled_sets(table: pa.Table) -> list[LabelledRow]:
-    """The rows of one partition, oldest first: the order of sums decides their last bits."""
-    rows = table.select(COLUMNS[2:]).to_pylist()
+    """The sets of one partition, oldest first: the order of sums decides their last bits."""
+    rows = whole_sets(table).select(COLUMNS[2:]).to_pylist()
     sets = (LabelledRow(**row) for row in rows)
     return sorted((replace(row, exercise=normalised_name(row.exercise)) for row in sets), key=_age)
 

@@ -58,7 +58,8 @@ class LearnedModel:
         seconds: of movement in them, in windows.
         own, everybody, incumbent, former, majority: each rung's hits on late sets. `everybody` is
             the global model without this user; `former` is the global model that the run would
-            replace, evaluated only on users whom neither was learned from.
+            replace, evaluated only on users from whom the new one was not learned, and on sets
+            later than its training data: it may have been learned from their earlier ones.
         fresh: windows to be stored for the next run.
         held_out: scores of `everybody` and `own` on late sets, for calibration; b"" of users who
             are not members.
@@ -99,7 +100,8 @@ def learn_user(
         model_id: the layout.
         recipe: shared by the run.
         global_model: None before there is one.
-        is_member: whether these sets are in `global_model`, which is evaluated without them then.
+        is_member: whether exactly these sets are in `global_model`, see `member_digest`. It is
+            evaluated without them then.
         incumbent: the user's serving model, scored on late sets after its training data.
         former: the global model that serves now, scored likewise on users who are not members.
 
@@ -148,6 +150,11 @@ def member_statistics(
     set_windows = find_windows(used, model_id, recipe.windows)
     named = cap_seconds(named_windows(used, set_windows.by_set), recipe.member_s)
     return statistics_of_sets(named), set_windows.fresh
+
+
+def member_digest(sets: Sequence[LabelledRow], recipe: Recipe) -> str:
+    """The digest of the sets that a member gives to the global model."""
+    return digest(newest(sets, recipe.member_sets), "")
 
 
 def _given_statistics(prepared: PreparedSets, recipe: Recipe) -> Statistics:

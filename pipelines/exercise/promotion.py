@@ -24,7 +24,8 @@ class ModelCandidate:
     """A learned model that may be promoted: its row without its bytes.
 
     Attributes:
-        hits: rung to set id to right or wrong; rungs are own, everybody, incumbent, majority.
+        hits: rung to set id to right or wrong; rungs are own, everybody, incumbent, former and
+            majority, see `LearnedModel`.
         windows: rung to the numbers of windows evaluated and named right.
         held_out: scores of late sets, for calibration.
         note: added to the reason of the outcome.

@@ -11,14 +11,15 @@ from pipelines.exercise.calibration import SHIPPED
 from pipelines.exercise.evaluation import Hits
 from pipelines.exercise.global_fit import VersionedGlobalModel
 from pipelines.exercise.labelled import labelled_sets
-from pipelines.exercise.learner import Incumbent, LearnedModel, learn_user
+from pipelines.exercise.learner import Incumbent, LearnedModel, learn_user, member_digest
 from pipelines.exercise.manifest import manifest
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import FRESH
 from pipelines.keys import IncumbentBytes, Key, Row
 from pipelines.lifecycle.attempts import attempted_row
-from pipelines.lifecycle.model_rows import MODEL_FIELDS, model_columns, too_large
-from schemas.errors import BadModelBytes, TooLarge
+from pipelines.lifecycle.labelled_partitions import whole_sets
+from pipelines.lifecycle.model_rows import MODEL_FIELDS, model_columns
+from schemas.errors import BadModelBytes
 from schemas.inputs import InputLayout, input_layout
 
 LEARNED = pa.schema(
@@ -31,6 +32,8 @@ LEARNED = pa.schema(
         ("missing_sets", pa.string()),
     ]
 )
+
+SETS_CHANGED = "sets were confirmed, corrected or deleted while the run read them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +58,37 @@ class FitContext:
 
 
 def learned_row(key: Key, group: pa.Table, *, context: FitContext) -> list[Row]:
-    """On an executor: one user's row. Errors in a user's data become the reason in that row."""
+    """On an executor: one user's row. Errors in a user's data become the reason in that row.
+
+    None where only windows of expired sets are left.
+    """
+    sets = whole_sets(group)
+    row = attempted_row(key, lambda: _learned(key, sets, context))
+    return [row | {"sets": sets.num_rows}] if sets.num_rows else []
+
+
+def _learned(key: Key, table: pa.Table, context: FitContext) -> Row:
+    """A user's model and its evaluation; the reason is a note, "" where there is none.
+
+    A member whose sets changed since they were summed is overtaken: the global model cannot be
+    evaluated without sets that are not the ones in it.
+    """
     user_id, layout = str(key[0]), input_layout(str(key[1]))
-    row = attempted_row(key, lambda: _learned(user_id, layout, group, context))
-    return [row | {"sets": group.num_rows}]
-
-
-def _learned(user_id: str, layout: InputLayout, group: pa.Table, context: FitContext) -> Row:
-    """A user's model and its evaluation; the reason is a note, "" where there is none."""
-    global_model = context.global_models.get(layout)
+    global_model, sets = context.global_models.get(layout), labelled_sets(table)
+    given = global_model.digests.get(user_id) if global_model else None
+    if given not in (None, member_digest(sets, context.recipe)):
+        return {"status": "overtaken", "reason": SETS_CHANGED}
     incumbent, note = _decoded(context.incumbents.get((user_id, layout)))
     learned = learn_user(
-        labelled_sets(group),
+        sets,
         layout,
         context.recipe,
         global_model.learned if global_model else None,
-        is_member=global_model is not None and user_id in global_model.members,
+        is_member=given is not None,
         incumbent=incumbent,
         former=_decoded(context.former.get(layout))[0],
     )
     calibrated_on = global_model.calibrations.learned_on if global_model else SHIPPED
-    if reason := too_large(learned.content):
-        raise TooLarge(reason)  # a failure: the model that serves stays
     entry = manifest(learned, context.recipe, calibrated_on)
     return model_columns(user_id, learned.content, entry) | {
         "reason": note,
@@ -101,7 +113,7 @@ def _decoded(stored: IncumbentBytes | None) -> tuple[Incumbent | None, str]:
 
 
 def _rungs(learned: LearnedModel) -> str:
-    """Each rung's hits as JSON: the sets, and counts of windows and of right ones."""
+    """Each rung's hits as JSON; the driver reads them with `Hits.from_json`."""
     rungs: dict[str, Hits] = {
         "own": learned.own,
         "everybody": learned.everybody,
@@ -109,6 +121,4 @@ def _rungs(learned: LearnedModel) -> str:
         "former": learned.former,
         "majority": learned.majority,
     }
-    return json.dumps(
-        {name: [dict(h.sets), h.windows, h.right_windows] for name, h in rungs.items()}
-    )
+    return json.dumps({name: hits.as_json() for name, hits in rungs.items()})

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from pipelines.exercise.evaluation import Hits
 from pipelines.exercise.global_fit import VersionedGlobalModel
 from pipelines.exercise.global_models import FAMILY, read_global_models
 from pipelines.exercise.manifest import recipe_name
@@ -123,15 +124,15 @@ def waves(scope: Scope, served: int) -> list[Scope]:
 
 
 def _candidate(row: Row, serving: Mapping[UserKey, ServingVersion]) -> ModelCandidate:
-    rungs = json.loads(row["rungs"])
+    rungs = {rung: Hits.from_json(hits) for rung, hits in json.loads(row["rungs"]).items()}
     key = UUID(row["user_id"]), row["model_id"]
     return ModelCandidate(
         *key,
         row["version"],
         bytes(row["sha256"]),
         row["sets"],
-        hits={rung: sets for rung, (sets, _, _) in rungs.items()},
-        windows={rung: (windows, right) for rung, (_, windows, right) in rungs.items()},
+        hits={rung: hits.sets for rung, hits in rungs.items()},
+        windows={rung: (hits.windows, hits.right_windows) for rung, hits in rungs.items()},
         held_out=bytes(row["held_out"]),
         note=row["reason"],
         expected_version=serving[key].version if key in serving else "",

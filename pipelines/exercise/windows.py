@@ -26,7 +26,7 @@ from models.signal.wrist import SIGNAL_VERSION, WristSignal, wrist_signals
 from pipelines.exercise.labelled import LabelledRow
 from schemas.errors import BadSamples
 from schemas.inputs import InputLayout
-from schemas.retention import LABELLED_TTL_S, WINDOWS_TTL_S
+from schemas.retention import LABELLED_TTL_S, LONGEST_RUN_S, WINDOWS_TTL_S
 
 FRESH = pa.list_(
     pa.struct(
@@ -107,13 +107,18 @@ def find_windows(
 
 
 def ttl_s(revision: int, now: datetime) -> int:
-    """Time to live of stored windows, not longer than their set's; 0 or less: not stored.
+    """Time to live of stored windows, which end before their set does; 0 or less: not stored.
+
+    Args:
+        revision: of the set.
+        now: the start of the run, which may write them up to `LONGEST_RUN_S` later.
 
     >>> from datetime import UTC
     >>> ttl_s(0, datetime(1971, 1, 31, tzinfo=UTC))
-    432000
+    345600
     """
-    return min(WINDOWS_TTL_S, LABELLED_TTL_S - int(now.timestamp() - revision / 1e6))
+    remaining_s = LABELLED_TTL_S - int(now.timestamp() - revision / 1e6)
+    return min(WINDOWS_TTL_S, remaining_s - LONGEST_RUN_S)
 
 
 def _stored(row: LabelledRow, recipe: WindowRecipe) -> QuantisedWindows | None:

@@ -48,7 +48,7 @@ from pipelines.lifecycle.engines import engine_of
 from pipelines.lifecycle.environment import environment
 from pipelines.lifecycle.job import Job, open_job
 from pipelines.lifecycle.members import drawn_from
-from pipelines.lifecycle.pointers import OVERTAKEN, served_versions
+from pipelines.lifecycle.pointers import OVERTAKEN, MoveOutcome, served_versions
 from pipelines.lifecycle.runs import RunReport
 from pipelines.spark.persist import persisted
 from schemas.config import Config
@@ -150,10 +150,10 @@ def train_experiment(
             if not asyncio.run(LabelledSets(job.database).keys()) or (
                 only_changed and learned_from == _learned_from(job.database, name)
             ):
-                job.run.status = "nothing-to-do"
+                job.run.status, overtaken = "nothing-to-do", False
             else:
-                _learn(job, global_models, served, recipe)
-            if OVERTAKEN not in job.run.reasons:  # or the next run would have nothing to do
+                overtaken = _learn(job, global_models, served, recipe)
+            if not overtaken:  # or the next run would have nothing to do
                 job.run.metrics["learned_from"] = learned_from
         except CannotLearn as problem:  # too little data is not a failure
             job.run.status = "not-learned"
@@ -173,8 +173,12 @@ def _learn(
     global_models: GlobalModels,
     served: Mapping[ModelKey, str],
     recipe: Callable[[ExperimentData], RecipeResult],
-) -> None:
-    """Sample users, run the recipe, store its model, and promote it if it wins."""
+) -> bool:
+    """Sample users, run the recipe, store its model, and promote it if it wins.
+
+    Returns:
+        whether the comparison was overtaken.
+    """
     run, settings = job.run, recipe_of(job.config)
     users = members(job.database, job.config.training.seed)
     reference = reference_model(global_models)
@@ -194,15 +198,16 @@ def _learn(
     run.require_lease()
     if result.content:
         _store(job, result)
-    if result.promotable:
-        with run.step("judge"):
-            others = [key for key, split in users.items() if split != "test"]
-            sums = model_of_sums(global_sums(engine_of(job), others, settings, run))
-            test_keys = [key for key, split in users.items() if split == "test"]
-            test_users = held_out_users(job.database, test_keys, settings)
-        comparison = compare_models(from_bytes(result.content), sums, test_users)
-        drawn = drawn_from((user_id for user_id, _ in users), job.config.training.seed)
-        _promote_winner(job, global_models[LAYOUT], result, comparison, drawn, served)
+    if not result.promotable:
+        return False
+    with run.step("judge"):
+        others = [key for key, split in users.items() if split != "test"]
+        sums = model_of_sums(global_sums(engine_of(job), others, settings, run))
+        test_keys = [key for key, split in users.items() if split == "test"]
+        test_users = held_out_users(job.database, test_keys, settings)
+    comparison = compare_models(from_bytes(result.content), sums, test_users)
+    drawn = drawn_from((user_id for user_id, _ in users), job.config.training.seed)
+    return _promote_winner(job, global_models[LAYOUT], result, comparison, drawn, served).overtaken
 
 
 def _promote_winner(
@@ -212,7 +217,7 @@ def _promote_winner(
     comparison: Comparison,
     drawn: Mapping[str, int],
     served: Mapping[ModelKey, str],
-) -> None:
+) -> MoveOutcome:
     """Promote the better of the two models, and record the comparison.
 
     Neither is promoted if the sums were replaced meanwhile, or if another model serves than
@@ -223,7 +228,7 @@ def _promote_winner(
     run.require_lease()
     statistics = read_global_models(job.database).get(LAYOUT)
     if statistics is None or statistics.version != sums.version:
-        refusal = OVERTAKEN
+        outcome = MoveOutcome("overtaken", OVERTAKEN)
     elif comparison.takes_over:
         details = {
             "recipe": REDUCED,
@@ -231,7 +236,7 @@ def _promote_winner(
             "drawn": drawn,
             "metrics": asdict(comparison),
         }
-        refusal = promote_global(
+        outcome = promote_global(
             job.database,
             LAYOUT,
             averaged.content,
@@ -241,14 +246,15 @@ def _promote_winner(
             served=served,
         )
     else:
-        refusal = promote_summed(
+        outcome = promote_summed(
             job.database, LAYOUT, sums, run_id=run.run_id, at=run.started_at, served=served
         )
-    if refusal:
+    if not outcome.serves:
         run.status = "refused"
-        run.reasons[refusal] += 1
+        run.reasons[outcome.reason] += 1
         serves = asyncio.run(serving_recipe(job.database, LAYOUT))
         run.metrics["cold_start"] = {"serves": serves, **asdict(comparison)}
+    return outcome
 
 
 def _store(job: Job, result: RecipeResult) -> None:

@@ -56,6 +56,11 @@ class ColumnWriter(Protocol):
         ...
 
 
+def large_columns(writers: Sequence[ColumnWriter]) -> list[str]:
+    """Columns that writers take."""
+    return [name for writer in writers for name in writer.large_columns]
+
+
 @dataclass(frozen=True, slots=True)
 class Pass:
     """A function to run once over each partition.
@@ -76,7 +81,7 @@ class Pass:
     @property
     def large_columns(self) -> list[str]:
         """Columns that the writers take."""
-        return [name for writer in self.writers for name in writer.large_columns]
+        return large_columns(self.writers)
 
 
 class Engine(Protocol):
@@ -152,21 +157,12 @@ class SparkEngine:
             PlanViolated: the plan reads more than the requested keys.
         """
         table = read_portions(self.spark, self.keyspace, pass_.read.table, portions)
-        # at least 2: with 1 the function would be given a key and its rows, not a portion
-        groups_per_call = max(2, *map(len, portions))
-        spanned = _spanned(table, pass_, groups_per_call=groups_per_call)
+        spanned = _spanned(table, pass_, groups_per_call=max(map(len, portions)))
         require_direct_join(spanned)
         return spanned
 
     def _write(self, spanned: DataFrame, pass_: Pass, run: Run) -> list[Row]:
-        """Compute once, write the large columns, and return the others."""
-        with persisted(spanned) as frame:
-            rows = [row.asDict() for row in frame.drop(*pass_.large_columns).collect()]
-            require_unique_keys(rows, KEY)
-            run.require_lease()
-            for writer in pass_.writers:
-                writer.write_frame(frame, self.keyspace, run)
-        return rows
+        return written_rows(spanned, KEY, pass_.writers, self.keyspace, run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +208,35 @@ class LocalEngine:
         return [{name: row.get(name) for name in returned} for row in rows]
 
 
+def written_rows(
+    learned: DataFrame,
+    key: Sequence[str],
+    writers: Sequence[ColumnWriter],
+    keyspace: str,
+    run: Run,
+) -> list[Row]:
+    """Compute a frame once, write its large columns on the executors, and return the others.
+
+    Args:
+        learned: the frame.
+        key: columns that no two of its rows share.
+        writers: of its large columns.
+        keyspace: that is written.
+        run: that must hold its lease until then.
+
+    Raises:
+        SpanBroken: two rows have the same key.
+        LeaseHeld: the run's lease was lost; nothing is written.
+    """
+    with persisted(learned) as frame:
+        rows = [row.asDict() for row in frame.drop(*large_columns(writers)).collect()]
+        require_unique_keys(rows, key)
+        run.require_lease()
+        for writer in writers:
+            writer.write_frame(frame, keyspace, run)
+    return rows
+
+
 def engine_of(job: Job) -> Engine:
     """The engine that a job was asked to run on."""
     if job.engine == "local":
@@ -229,7 +254,7 @@ def _spanned(
     pass_: Pass,
     *,
     rows_per_batch: int = ROWS_PER_BATCH,
-    groups_per_call: int = 1,
+    groups_per_call: int | None = None,
 ) -> DataFrame:
     return span_by(
         table.columns(*pass_.read.columns),

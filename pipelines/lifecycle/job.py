@@ -7,8 +7,9 @@ from typing import Literal
 
 from pyspark.sql import SparkSession
 
+from pipelines.lifecycle.retries import same_outcomes
 from pipelines.lifecycle.runs import Run, leased_run
-from pipelines.lifecycle.scope import UserSelection, same_outcomes
+from pipelines.lifecycle.scope import UserSelection
 from pipelines.spark.session import spark_session
 from pipelines.spark.tasks import task_progress
 from schemas.config import Config

@@ -8,6 +8,7 @@ from uuid import UUID
 import pyarrow as pa
 
 from pipelines.keys import Row
+from schemas.errors import TooLarge
 from schemas.ids import version_of
 from schemas.layout import MAX_MODEL_BYTES, owner_of
 
@@ -47,10 +48,15 @@ def model_columns(user_id: str, content: bytes, manifest: Mapping[str, object]) 
         content: its bytes.
         manifest: becomes JSON, with the hash of `content` added.
 
+    Raises:
+        TooLarge: a row cannot hold `content`. That is a failure: the model that serves stays.
+
     >>> row = model_columns(str(UUID(int=7)), b"a model", {"level": "user"})
     >>> row["version"], json.loads(row["manifest"])["sha256"] == row["sha256"].hex()
     ('97ff8a35544dcf40', True)
     """
+    if reason := too_large(content):
+        raise TooLarge(reason)
     sha256 = hashlib.sha256(content).digest()
     return {
         "owner": owner_of(UUID(user_id)),

@@ -35,14 +35,37 @@ class Move(NamedTuple):
 
     Attributes:
         expected_version: the version that must still serve, "" for none: the one that the model
-            was compared with. None where any may serve.
+            was compared with.
     """
 
     user_id: UUID
     model_id: str
     version: str
     sha256: bytes
-    expected_version: str | None = None
+    expected_version: str
+
+
+class MoveOutcome(NamedTuple):
+    """How a model fared that a run wanted to serve.
+
+    Attributes:
+        status: as of users: promoted, unchanged, withdrawn, overtaken; of a model that the run
+            itself refused, refused or not-learned.
+        reason: a sentence, "" where there is nothing to say.
+    """
+
+    status: str
+    reason: str = ""
+
+    @property
+    def overtaken(self) -> bool:
+        """Whether something else serves than it was compared with: the next run judges again."""
+        return self.status == "overtaken"
+
+    @property
+    def serves(self) -> bool:
+        """Whether the model serves now."""
+        return self.status in ("promoted", "unchanged")
 
 
 def pointers_in_effect(
@@ -97,25 +120,23 @@ def served_versions(database: Database, families: Sequence[str]) -> dict[ModelKe
 
 async def move_global(
     database: Database, challenger: Challenger, at: datetime, served: Mapping[ModelKey, str]
-) -> tuple[str, str]:
+) -> MoveOutcome:
     """Let a global model serve, unless another one serves than the one it was compared with.
 
     Args:
         database: where the pointers are.
         challenger: the model.
         at: now.
-        served: of `served_versions`, read before the comparison; any may serve of a key that is
-            not in it.
+        served: of `served_versions` of its family, read before the comparison.
 
     Returns:
-        (status, reason) as of `move_pointer`; or overtaken: an operator or another run moved the
-        pointer meanwhile. The next run judges again.
+        as `move_pointer`; or overtaken: an operator or another run moved the pointer meanwhile.
     """
-    expected = served.get(challenger.key)
+    expected = served[challenger.key]
     try:
         return await move_pointer(Champions(database), challenger, at, expected_version=expected)
     except LostChampionRace:
-        return "overtaken", OVERTAKEN
+        return MoveOutcome("overtaken", OVERTAKEN)
 
 
 async def read_global_incumbents(
@@ -141,7 +162,7 @@ def incumbent_of(model: StoredModel) -> IncumbentBytes:
     return model.content, EvaluationPeriod(after)
 
 
-def move_pointers(database: Database, pointers: Sequence[Move], run: Run) -> list[tuple[str, str]]:
+def move_pointers(database: Database, pointers: Sequence[Move], run: Run) -> list[MoveOutcome]:
     """Point users to their new models.
 
     Args:
@@ -150,8 +171,8 @@ def move_pointers(database: Database, pointers: Sequence[Move], run: Run) -> lis
         run: that learned the models.
 
     Returns:
-        (status, reason) for each, as of `move_pointer`; or overtaken, where that loses the race, or
-        the store does not hold the model: the pointer stays, and the next run judges again.
+        one for each, as of `move_pointer`; or overtaken, where that loses the race, or the store
+        does not hold the model: the pointer stays, and the next run judges again.
 
     The store may not hold a model that the driver knows: if an executor is lost, Spark learns its
     users again, perhaps from other sets, and stores other bytes; and the models of a user who was
@@ -159,18 +180,18 @@ def move_pointers(database: Database, pointers: Sequence[Move], run: Run) -> lis
     """
     champions, models, at = Champions(database), Models(database), server_time()
 
-    async def promoted(move: Move) -> tuple[str, str]:
+    async def promoted(move: Move) -> MoveOutcome:
         """Move one pointer, if the store holds the model and the pointer has not moved since."""
         key = ModelKey.of_user(move.user_id, move.model_id, run.family)
         if not await models.holds(key, move.version):
-            return "overtaken", NOT_KEPT
+            return MoveOutcome("overtaken", NOT_KEPT)
         challenger = Challenger(*key, move.version, move.sha256, run.run_id)
         try:
             return await move_pointer(
                 champions, challenger, at, expected_version=move.expected_version
             )
         except LostChampionRace:
-            return "overtaken", OVERTAKEN
+            return MoveOutcome("overtaken", OVERTAKEN)
 
     return gather(promoted, pointers)
 
@@ -180,8 +201,8 @@ async def move_pointer(
     challenger: Challenger,
     at: datetime,
     *,
-    expected_version: str | None = None,
-) -> tuple[str, str]:
+    expected_version: str,
+) -> MoveOutcome:
     """Point an owner to a model, unless it serves already or was withdrawn.
 
     The same data gives the same bytes, so a run could undo a rollback. Bytes of a withdrawn run, or
@@ -196,7 +217,7 @@ async def move_pointer(
             pointer meanwhile.
 
     Returns:
-        (promoted | unchanged | withdrawn, reason).
+        promoted, unchanged or withdrawn.
 
     Raises:
         LostChampionRace: another version serves than the one that was expected, or the pointer
@@ -205,16 +226,16 @@ async def move_pointer(
     incumbent = await champions.read(challenger.key)
     serving = None if incumbent is None else await champions.in_effect(incumbent)
     if serving is not None and serving.version == challenger.version:
-        return "unchanged", ""
-    if expected_version not in (None, serving.version if serving else ""):
+        return MoveOutcome("unchanged")
+    if expected_version != (serving.version if serving else ""):
         raise LostChampionRace(OVERTAKEN)
     reason = ""
     if incumbent is not None:
         reason = await _withdrawn_reason(champions, incumbent, challenger.version)
     if reason and serving is not None:
-        return WITHDRAWN, reason
+        return MoveOutcome(WITHDRAWN, reason)
     await champions.promote(challenger, incumbent, at)
-    return "promoted", reason
+    return MoveOutcome("promoted", reason)
 
 
 async def _withdrawn_reason(champions: Champions, incumbent: Champion, version: str) -> str:

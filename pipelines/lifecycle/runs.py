@@ -1,10 +1,7 @@
 """A run of a job: it holds a lease, sends heartbeats, and is recorded however it ends."""
 
 import asyncio
-import os
 import secrets
-import socket
-import threading
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from pipelines.lifecycle.lease import Lease, heartbeats, take_lease
 from pipelines.lifecycle.threads import one_blas_thread
-from schemas.errors import LeaseHeld, Retryable
 from schemas.ids import uuid7
 from schemas.statuses import RunStatus
 from schemas.times import Clock, server_time
@@ -22,8 +19,7 @@ from store.job_leases import Leases
 from store.jobs import JobRuns, UserOutcome
 from store.watermarks import ANNOUNCED_BEFORE, Watermarks
 
-LEASE_S = 60.0
-HEARTBEAT_S = 15.0
+LEASE_S = 60.0  # four heartbeats
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +51,7 @@ class Run:
     family: str
     run_id: UUID
     started_at: datetime
-    lease_lost: threading.Event
+    lease: Lease
     status: RunStatus = "done"
     counts: Counter[str] = field(default_factory=Counter)
     metrics: dict[str, object] = field(default_factory=dict)
@@ -69,9 +65,9 @@ class Run:
 
         Raises:
             LeaseHeld: the lease was lost; another run may be at the same point.
+            Retryable: the lease was not extended in time, and the database does not answer.
         """
-        if self.lease_lost.is_set():
-            raise LeaseHeld(f"This run of {self.family} lost its lease and changes nothing more.")
+        self.lease.require()
 
     @property
     def all_read_until(self) -> datetime:
@@ -121,38 +117,39 @@ def leased_run(
     Raises:
         LeaseHeld: another run of the family is under way.
     """
-    now = clock()
-    run = Run(family, run_id_at(now), now, threading.Event())
-    runs, leases = JobRuns(database), Leases(database)
-    asyncio.run(leases.acquire(family, run.run_id, _lease_owner(), now, LEASE_S))
+    now, runs = clock(), JobRuns(database)
+    run_id = run_id_at(now)
+    run = Run(family, run_id, now, take_lease(database, family, run_id, clock, LEASE_S))
     try:
         asyncio.run(_end_dead_runs(runs, family))
-        asyncio.run(runs.start(family, run.run_id, inputs, now))
-        with one_blas_thread(), _renewed_lease(database, run, clock):
-            yield run
-        # outcomes first: the next run reads in them which users to retry
-        asyncio.run(runs.write_users(run.run_id, run.outcomes))
-        if run.read_until is not None:
-            marks = Watermarks(database)
-            asyncio.run(marks.advance(family, run.run_id, run.read_until, clock()))
+        asyncio.run(runs.start(family, run_id, inputs, now))
+        with heartbeats(run.lease):
+            with one_blas_thread():
+                yield run
+            # outcomes first: the next run reads in them which users to retry
+            asyncio.run(runs.write_users(run_id, run.outcomes))
+            run.require_lease()
+            if run.read_until is not None:
+                marks = Watermarks(database)
+                asyncio.run(marks.advance(family, run_id, run.read_until, clock()))
     except BaseException as problem:
         run.status = "failed"
         run.reasons[f"{type(problem).__name__}: {problem}"[:500]] += 1
-        asyncio.run(runs.write_users(run.run_id, run.outcomes))
+        asyncio.run(runs.write_users(run_id, run.outcomes))
         raise
     finally:
         asyncio.run(_finish(runs, run, clock()))
-        asyncio.run(leases.release(family, run.run_id))
+        asyncio.run(Leases(database).release(family, run_id))
 
 
-def run_id_at(at: datetime, noise: bytes | None = None) -> UUID:
+def run_id_at(at: datetime) -> UUID:
     """A UUIDv7: runs sort by time.
 
     >>> from datetime import UTC
-    >>> str(run_id_at(datetime(2026, 11, 21, tzinfo=UTC), bytes(10)))
-    '01a1fb67-1800-7000-8000-000000000000'
+    >>> str(run_id_at(datetime(2026, 11, 21, tzinfo=UTC)))[:15]
+    '01a1fb67-1800-7'
     """
-    return uuid7(int(at.timestamp() * 1000), secrets.token_bytes(10) if noise is None else noise)
+    return uuid7(int(at.timestamp() * 1000), secrets.token_bytes(10))
 
 
 async def _end_dead_runs(runs: JobRuns, family: str) -> None:
@@ -176,42 +173,3 @@ async def _finish(runs: JobRuns, run: Run, at: datetime) -> None:
         metrics={**run.metrics, "seconds": run.seconds},
         reasons=run.reasons,
     )
-
-
-@contextmanager
-def _renewed_lease(database: Database, run: Run, clock: Clock) -> Generator[None]:
-    """Renew the lease from a thread: the recipe itself waits for Spark."""
-    stop = threading.Event()
-
-    async def heartbeat() -> None:
-        """Renew the lease and record the time.
-
-        Raises:
-            LeaseHeld: another run took it.
-        """
-        await Leases(database).renew(run.family, run.run_id, clock(), LEASE_S)
-        await JobRuns(database).heartbeat(run.family, run.run_id, clock())
-
-    def renew_until_stopped() -> None:
-        """Renew until stopped; once the lease is lost `run.require_lease` raises."""
-        while not stop.wait(HEARTBEAT_S):
-            try:
-                asyncio.run(heartbeat())
-            except LeaseHeld:
-                run.lease_lost.set()
-                return
-            except Retryable:
-                continue  # the lease outlives three missed heartbeats
-
-    name = f"heartbeat-{run.family}"
-    thread = threading.Thread(target=renew_until_stopped, name=name, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
-def _lease_owner() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}"

@@ -3,26 +3,22 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 from pipelines.keys import UserKey
 from pipelines.lifecycle.gather import gather
+from pipelines.lifecycle.retries import unfinished
 from schemas.inputs import ACC3, ACC6
 from schemas.layout import owner_of, user_of_owner
 from schemas.topics import Topic
 from store.champions import Champions
 from store.database import Database
-from store.jobs import JobRuns, UserOutcome
 from store.labelled_sets import LabelledSets, TrainingRevision
 from store.watermarks import CHANGES_KEPT, Watermarks
 
 TOPIC: Topic = "sets"
-UNFINISHED = ("failed", "overtaken")  # the next run tries again although no set is new
-NO_EVIDENCE = "no later set of anybody to judge by yet"
-LITTLE_EVIDENCE = "not better than the same as last time, on few later sets so far"
-"""Reasons of "refused" with which the next run tries again as well: others' sets may decide."""
 UserSelection = Literal["all", "changed"] | Sequence[UUID]
 """The users that a run is asked to learn."""
 
@@ -108,38 +104,6 @@ def changed_or_unfinished(database: Database, family: str, now: datetime) -> lis
     return sorted({*changed, *unfinished(database, family)})
 
 
-def unfinished(database: Database, family: str) -> set[UUID]:
-    """Users for whom a family's last run failed, was overtaken, or had too little evidence.
-
-    They are retried without a new set: the cause may have passed, or a release may have fixed it.
-    """
-    outcomes = _last_outcomes(database, family)
-    return {outcome.user_id for outcome in outcomes if is_unfinished(outcome)}
-
-
-def is_unfinished(outcome: UserOutcome) -> bool:
-    """Whether the next run tries a user again whose sets are the same.
-
-    >>> outcome = UserOutcome(UUID(int=7), "sets", "refused", NO_EVIDENCE, "", "{}")
-    >>> is_unfinished(outcome), is_unfinished(outcome._replace(reason="it lost"))
-    (True, False)
-    """
-    if outcome.status == "refused":
-        return outcome.reason in {NO_EVIDENCE, LITTLE_EVIDENCE}
-    return outcome.status in UNFINISHED
-
-
-def same_outcomes(database: Database, family: str, outcomes: Iterable[UserOutcome]) -> bool:
-    """Whether the last run had the same outcomes for these users, such as the same failures."""
-    relevant = {outcome for outcome in outcomes if outcome.status != "unchanged"}
-    return relevant <= set(_last_outcomes(database, family))
-
-
-def _last_outcomes(database: Database, family: str) -> list[UserOutcome]:
-    mark = asyncio.run(Watermarks(database).newest(family))
-    return asyncio.run(JobRuns(database).users(mark.run_id)) if mark else []
-
-
 def has_changes(database: Database, family: str, topics: Sequence[Topic], now: datetime) -> bool:
     """Whether anything of these topics changed since a family's last run.
 
@@ -150,36 +114,6 @@ def has_changes(database: Database, family: str, topics: Sequence[Topic], now: d
     if since is None or now - since > CHANGES_KEPT:
         return True
     return bool(asyncio.run(marks.changed_users(topics, since, now)))
-
-
-def full_run_due(database: Database, family: str, now: datetime, after: timedelta) -> bool:
-    """Whether a run over all users is due: the last one is old, and sets have changed since.
-
-    A full run is also due where a global model must go, see `global_retirement`.
-
-    Args:
-        database: with the watermark that `mark_full_run` leaves.
-        family: which.
-        now: of the run.
-        after: the age at which the last full run is old. It never is while no set changes.
-    """
-    mark = full_run_mark(family)
-    since = asyncio.run(Watermarks(database).read(mark, now))
-    if since is None:
-        return True
-    return now - since > after and has_changes(database, mark, [TOPIC], now)
-
-
-def mark_full_run(
-    database: Database, family: str, run_id: UUID, read_until: datetime, now: datetime
-) -> None:
-    """Record up to when a run over all users has read."""
-    asyncio.run(Watermarks(database).advance(full_run_mark(family), run_id, read_until, now))
-
-
-def full_run_mark(family: str) -> str:
-    """The name of the watermark of a family's runs over all users."""
-    return f"{family}:everybody"
 
 
 def _keys_with_sets(database: Database, users: Sequence[UUID]) -> tuple[UserKey, ...]:

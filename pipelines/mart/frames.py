@@ -26,6 +26,7 @@ class Refresh:
         placeholders: what stands for names in the tables' expressions.
         key: of the pseudonyms.
         database_id: of the database that is read.
+        layout: of `copies_digest`; a version of another one is not copied from.
     """
 
     spark: SparkSession
@@ -37,6 +38,7 @@ class Refresh:
     placeholders: Mapping[str, str]
     key: bytes
     database_id: str
+    layout: str
 
 
 def file_url(path: Path) -> str:

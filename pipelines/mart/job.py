@@ -24,7 +24,7 @@ from pyspark.sql import SparkSession
 from pipelines.lifecycle.job import Job, open_job
 from pipelines.lifecycle.runs import Run, RunReport
 from pipelines.mart.frames import Refresh, evaluations, file_url, frame_of
-from pipelines.mart.tables import pseudonyms
+from pipelines.mart.tables import copies_digest, pseudonyms
 from schemas.config import Config
 from schemas.errors import BadConfig, IncompleteRun, NoMart
 from schemas.families import FAMILIES, MART_JOB
@@ -36,7 +36,7 @@ from store.concurrency import map_concurrently
 from store.database import Database
 from store.journal import Journal
 from store.live_runs import LiveRuns
-from store.mart import Manifest, MartFolder, key_id, layout_digest, pseudonym_key
+from store.mart import Manifest, MartFolder, key_id, pseudonym_key
 from store.user_rows import UserRows
 from store.watermarks import CHANGES_KEPT
 
@@ -87,7 +87,7 @@ def _publish(refresh: Refresh, run: Run, rows: Mapping[str, int]) -> None:
             version=refresh.version,
             as_of=run.started_at,
             read_until=run.all_read_until,
-            layout=layout_digest(),
+            layout=refresh.layout,
             key_id=key_id(refresh.key),
             rows=rows,
             database_id=refresh.database_id,
@@ -103,10 +103,12 @@ def _plan(job: Job, *, everybody: bool) -> Refresh:
     with run.step("changes"):
         key = pseudonym_key(job.config.paths.secrets)
         folder = MartFolder(job.config.paths.mart)
-        database_id = _database_id(job)
+        database_id, zones = _database_id(job), _zones(spark)
+        layout = copies_digest(zones)
         before = None
         if not everybody:
-            before = _reusable_version(folder, key, database_id, run.started_at)
+            made_of = (layout, key_id(key), database_id)
+            before = _reusable_version(folder, made_of, run.started_at)
         changed: Mapping[UUID, Sequence[str]] = {}
         if before is not None:
             changed = asyncio.run(_changed(job.database, before.read_until, run.started_at))
@@ -121,10 +123,11 @@ def _plan(job: Job, *, everybody: bool) -> Refresh:
             placeholders={
                 **pseudonyms(key),
                 **_run_ids(job.database),
-                "zones": _sql_list(_zones(spark)),
+                "zones": _sql_list(zones),
             },
             key=key,
             database_id=database_id,
+            layout=layout,
         )
 
 
@@ -149,15 +152,14 @@ def _database_id(job: Job) -> str:
 
 
 def _reusable_version(
-    folder: MartFolder, key: bytes, database_id: str, now: datetime
+    folder: MartFolder, made_of: tuple[str, str, str], now: datetime
 ) -> Manifest | None:
-    """The version that may be copied from."""
+    """The version that may be copied from: of this layout, key id and database id."""
     try:
         manifest = folder.manifest()
     except NoMart:
         return None
-    made_of = (manifest.layout, manifest.key_id, manifest.database_id)
-    same = made_of == (layout_digest(), key_id(key), database_id)
+    same = made_of == (manifest.layout, manifest.key_id, manifest.database_id)
     return manifest if same and now - manifest.read_until < CHANGES_KEPT else None
 
 

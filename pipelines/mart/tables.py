@@ -4,12 +4,13 @@ Expressions are Spark's SQL; `{user}`, `{session}`, … stand for pseudonyms of 
 people never see may name ids: those are left out.
 """
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from schemas.mart import MART
-from store.mart import PSEUDONYM_DIGITS
+from store.mart import PSEUDONYM_DIGITS, layout_digest
 
 PAD = 64  # block of SHA-256: HMAC is two hashes over padded keys (RFC 2104)
 IDS = {
@@ -21,8 +22,7 @@ IDS = {
 UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 OWNER = {
     "owner": "CASE WHEN owner LIKE 'u:%' THEN {owner} ELSE owner END",
-    "level": "CASE WHEN owner LIKE 'u:%' THEN 'user' WHEN owner LIKE 'c:%' THEN 'cluster' "
-    "ELSE 'global' END",
+    "level": "CASE WHEN owner LIKE 'u:%' THEN 'user' ELSE 'global' END",
 }
 RUN = {"run": "run_id"}
 LOCAL_TIME = "CASE WHEN timezone IN ({zones}) THEN from_utc_timestamp(started_at, timezone) END"
@@ -139,6 +139,22 @@ def columns_of(name: str, placeholders: Mapping[str, str]) -> list[str]:
         f"AS {spark_type(column.type)}) AS `{column.name}`"
         for column in MART[name].columns
     ]
+
+
+def copies_digest(zones: Sequence[str]) -> str:
+    """A digest of what decides rows that may be copied: those of another one are read again.
+
+    Args:
+        zones: the time zones that Java knows.
+    """
+    placeholders = {"zones": ", ".join(sorted(zones)), **pseudonyms(b"")}
+    made_of = [
+        (name, source.table, source.where, source.explode, columns_of(name, placeholders))
+        for name, source in SOURCES.items()
+        if source.keyed is not None
+    ]
+    content = repr((layout_digest(), made_of))
+    return hashlib.sha256(content.encode()).hexdigest()[:PSEUDONYM_DIGITS]
 
 
 def pseudonyms(key: bytes) -> dict[str, str]:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
 from uuid import UUID
 
 from pipelines.lifecycle.pointers import WITHDRAWN
@@ -42,7 +41,7 @@ def earlier_evidence(
         outcomes = asyncio.run(JobRuns(database).users(run.run_id))
         found = {user: row for user, row in _evaluated(outcomes) if user not in seen}
         seen |= found.keys()
-        yield Evidence.of(found.values())
+        yield Evidence.total(found.values())
 
 
 def _judged(run: JobRun, recipe: str) -> bool:
@@ -51,9 +50,9 @@ def _judged(run: JobRun, recipe: str) -> bool:
     return same and run.status != "failed" and bool(run.metrics.get("later_sets"))
 
 
-def _evaluated(outcomes: Iterable[UserOutcome]) -> Iterator[tuple[UUID, dict[str, Any]]]:
-    """The users whom a run has evaluated on later sets, with the numbers."""
+def _evaluated(outcomes: Iterable[UserOutcome]) -> Iterator[tuple[UUID, Evidence]]:
+    """The users whom a run has evaluated on later sets, with the evidence."""
     for outcome in outcomes:
-        metrics = json.loads(outcome.metrics)
-        if outcome.status not in CARRIED_OVER and metrics.get("asked"):
-            yield outcome.user_id, metrics
+        evidence = Evidence.from_json(json.loads(outcome.metrics))
+        if outcome.status not in CARRIED_OVER and evidence.sets:
+            yield outcome.user_id, evidence

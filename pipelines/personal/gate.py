@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.lifecycle.scope import LITTLE_EVIDENCE, NO_EVIDENCE
+from pipelines.lifecycle.retries import LITTLE_EVIDENCE, NO_EVIDENCE
 
 MIN_SETS_TO_JUDGE = 1000
 """Later sets, about those of ten people. On simulated people a recipe that is 15 % better than its
@@ -33,10 +33,30 @@ class Evidence:
     baseline_error: float = 0.0
 
     @classmethod
-    def of(cls, rows: Iterable[Mapping[str, Any]]) -> "Evidence":
-        """The evidence of learned rows."""
-        sums = [(row["asked"], row["off"], row["last_off"]) for row in rows]
-        return cls(*map(sum, zip(*sums, strict=True))) if sums else cls()  # pyrefly: ignore[bad-argument-type] numbers
+    def total(cls, parts: Iterable["Evidence"]) -> "Evidence":
+        """The sum of users' evidence."""
+        parts = list(parts)
+        return cls(
+            sum(part.sets for part in parts),
+            sum(part.error for part in parts),
+            sum(part.baseline_error for part in parts),
+        )
+
+    def as_json(self) -> dict[str, float]:
+        """One user's evidence under the names of stored manifests and outcomes.
+
+        >>> evidence = Evidence(4, 2.0, 3.0)
+        >>> Evidence.from_json(evidence.as_json()) == evidence
+        True
+        """
+        return {"asked": self.sets, "off": self.error, "last_off": self.baseline_error}
+
+    @classmethod
+    def from_json(cls, metrics: Mapping[str, Any]) -> "Evidence":
+        """The evidence of `as_json`; none in metrics of a model that was not evaluated."""
+        if not metrics.get("asked"):
+            return cls()
+        return cls(metrics["asked"], metrics["off"], metrics["last_off"])
 
     def as_metrics(self) -> dict[str, float]:
         """The evidence as a run records it; empty where there is none.
@@ -64,8 +84,9 @@ class Evidence:
         total, rest = self, iter(earlier)
         while (missing := MIN_SETS_TO_JUDGE - total.sets) > 0 and (evidence := next(rest, None)):
             share = min(1.0, missing / evidence.sets) if evidence.sets else 0.0
+            enough = missing <= evidence.sets  # the sum of shares would miss it by a float's bit
             total = Evidence(
-                total.sets + share * evidence.sets,
+                float(MIN_SETS_TO_JUDGE) if enough else total.sets + evidence.sets,
                 total.error + share * evidence.error,
                 total.baseline_error + share * evidence.baseline_error,
             )
@@ -80,7 +101,7 @@ class Evidence:
             return NO_EVIDENCE
         return LOST if self.sets >= MIN_SETS_TO_JUDGE else LITTLE_EVIDENCE
 
-
-def vetoed(row: Mapping[str, Any]) -> bool:
-    """Whether a learned model is clearly worse than the baseline on its user's later sets."""
-    return row["asked"] >= MIN_SETS_TO_VETO and row["off"] > VETO_RATIO * row["last_off"]
+    @property
+    def vetoes(self) -> bool:
+        """Whether one user's model is clearly worse than the baseline on its user's later sets."""
+        return self.sets >= MIN_SETS_TO_VETO and self.error > VETO_RATIO * self.baseline_error

@@ -8,7 +8,7 @@ model that is clearly worse than the baseline for its user is vetoed (`pipelines
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -20,6 +20,7 @@ from pyspark.sql import DataFrame, SparkSession
 from models.history import DAY_S, SetLog
 from pipelines.keys import Key, Row, UserKey
 from pipelines.lifecycle.attempts import Attempt, attempted
+from pipelines.lifecycle.engines import written_rows
 from pipelines.lifecycle.environment import environment
 from pipelines.lifecycle.job import Job, finish_run, open_job, recorded_users
 from pipelines.lifecycle.model_rows import MODEL_FIELDS, model_columns
@@ -38,7 +39,7 @@ from pipelines.lifecycle.user_models import (
     retire_users,
 )
 from pipelines.personal.evidence import RECIPE, RUNS_BACK, earlier_evidence
-from pipelines.personal.gate import Evidence, vetoed
+from pipelines.personal.gate import Evidence
 from pipelines.personal.history import (
     COLUMNS,
     REVISIONS,
@@ -49,9 +50,8 @@ from pipelines.personal.history import (
     sets_of,
 )
 from pipelines.personal.unchanged import split_unchanged
-from pipelines.spark.persist import persisted
 from pipelines.spark.plans import require_direct_join, require_no_shuffle
-from pipelines.spark.span import require_unique_keys, span_by
+from pipelines.spark.span import span_by
 from schemas.config import Config
 from schemas.errors import NotEnoughLabels
 from schemas.inputs import SETS
@@ -62,10 +62,11 @@ from store.pointers import ServingVersion
 
 LATER_DAYS = 28
 USERS_PER_CALL = 64
+EVIDENCE = ("later_sets", "error", "baseline_error")  # columns: the fields of `Evidence`
 NEWEST_SET = "newest_set"  # key of a run's metrics: start of the newest set that it knows
 LEARNED = pa.schema(
     [*MODEL_FIELDS, ("outcome_metrics", pa.string()), ("sets", pa.int64())]
-    + [(n, pa.float64()) for n in ("asked", "off", "last_off")]
+    + [(name, pa.float64()) for name in EVIDENCE]
 )
 
 
@@ -102,7 +103,7 @@ class PersonalFamily:
 
     name: str
     learn: Learn
-    recipe: str = ""
+    recipe: str
 
 
 def train_personal(
@@ -165,7 +166,7 @@ def _digest(group: pa.Table) -> str:
 
 
 def _row(user_id: str, sets: int, data_digest: str, attempt: Attempt[Any]) -> Row:
-    """A row of `LEARNED`; the names in its metrics are those of stored manifests and outcomes."""
+    """A row of `LEARNED`."""
     result = attempt.value
     data = {"data_digest": data_digest}
     row: Row = {"user_id": user_id, "model_id": SETS, "sets": sets}
@@ -174,11 +175,8 @@ def _row(user_id: str, sets: int, data_digest: str, attempt: Attempt[Any]) -> Ro
         return row | {"status": "not-learned", "reason": result}
     if result is None:
         return row | {"status": attempt.status, "reason": attempt.reason}
-    metrics = {
-        "asked": result.later_sets,
-        "off": result.error,
-        "last_off": result.baseline_error,
-    }
+    evidence = Evidence(result.later_sets, result.error, result.baseline_error)
+    metrics = evidence.as_json()
     manifest = {
         "level": "user",
         "sets": sets,
@@ -186,9 +184,12 @@ def _row(user_id: str, sets: int, data_digest: str, attempt: Attempt[Any]) -> Ro
         "environment": environment(),
         **data,
     }
+    model = attempted(lambda: model_columns(user_id, result.content, manifest))
+    if model.value is None:
+        return row | {"status": model.status, "reason": model.reason}
     row["outcome_metrics"] = json.dumps(data | metrics)
-    learned = {"status": "learned", "reason": "", **metrics}
-    return row | learned | model_columns(user_id, result.content, manifest)
+    sums = dict(zip(EVIDENCE, astuple(evidence), strict=True))
+    return row | {"status": "learned", "reason": "", **sums} | model.value
 
 
 def _learn(job: Job, family: PersonalFamily, users: Sequence[UUID] | None) -> list[Row]:
@@ -206,11 +207,8 @@ def _learn(job: Job, family: PersonalFamily, users: Sequence[UUID] | None) -> li
     pointers = sorted(pointer_keys(job.database, family.name, users))
     serving = pointers_in_effect(job.database, pointers, family.name)
     frame = _frame(family, spark, job.keyspace, users, cutoff_s)
-    with run.step("users"), persisted(frame) as learned:
-        rows = [row.asDict() for row in learned.drop(*USER_MODEL_WRITER.large_columns).collect()]
-        require_unique_keys(rows, USER_KEY)
-        run.require_lease()
-        USER_MODEL_WRITER.write_frame(learned, job.keyspace, run)
+    with run.step("users"):
+        rows = written_rows(frame, USER_KEY, (USER_MODEL_WRITER,), job.keyspace, run)
     job.progress.step(f"{family.name}: users learned", len(rows), len(rows))
     run.counts["sets"] += sum(row["sets"] for row in rows)
     with run.step("promote"):
@@ -267,9 +265,10 @@ def _promote(
     run = job.run
     learned = [row for row in rows if row["status"] == "learned"]
     run.add_outcomes([outcome_of(row) for row in rows if row["status"] == "failed"])
-    evidence = Evidence.of(learned)
+    of_users = {row["user_id"]: Evidence(*(row[name] for name in EVIDENCE)) for row in learned}
+    evidence = Evidence.total(of_users.values())
     run.metrics |= evidence.as_metrics()
-    evaluated = [UUID(row["user_id"]) for row in learned if row["asked"]]
+    evaluated = [UUID(user_id) for user_id, own in of_users.items() if own.sets]
     judged = evidence.topped_up(
         earlier_evidence(job.database, family.name, family.recipe, evaluated)
     )
@@ -280,8 +279,10 @@ def _promote(
         run.add_outcomes([outcome_of(row, "refused", judged.refusal) for row in learned])
         return
     reason = "worse than the same as last time"
-    run.add_outcomes([outcome_of(row, "vetoed", reason) for row in learned if vetoed(row)])
-    promote_users(job, [row for row in learned if not vetoed(row)], serving)
+    vetoed = {user_id for user_id, own in of_users.items() if own.vetoes}
+    of_vetoed = [row for row in learned if row["user_id"] in vetoed]
+    run.add_outcomes([outcome_of(row, "vetoed", reason) for row in of_vetoed])
+    promote_users(job, [row for row in learned if row["user_id"] not in vetoed], serving)
 
 
 def _recorded_metrics(job: Job) -> list[Mapping[str, Any]]:

@@ -129,7 +129,8 @@ def _java(config: Config) -> dict[str, str]:
 
 def _python(config: Config) -> dict[str, str]:
     return {
-        # rows carry samples: 512 of them are some megabytes; 10,000 would be a gigabyte
+        # rows carry samples: 512 sets are some megabytes, 512 stretches up to 150; 10,000 sets
+        # would be a gigabyte
         "spark.sql.execution.arrow.maxRecordsPerBatch": str(config.spark.batch_rows),
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.python.worker.reuse": "true",

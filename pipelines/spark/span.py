@@ -73,7 +73,7 @@ def span_by(
     schema: pa.Schema,
     *,
     rows_per_batch: int = ROWS_PER_BATCH,
-    groups_per_call: int = 1,
+    groups_per_call: int | None = None,
 ) -> DataFrame:
     """Call `function` once per Cassandra partition, without a shuffle.
 
@@ -84,8 +84,8 @@ def span_by(
             runs on the executors: no database driver, no Spark there.
         schema: of the rows that come out.
         rows_per_batch: size of the record batches that come out; small where a row is a megabyte.
-        groups_per_call: with more than 1, `function` gets a list of up to this many (key, rows) per
-            call, for functions that solve many small problems at once.
+        groups_per_call: `function` gets a list of up to this many (key, rows) per call, for
+            functions that solve many small problems at once; None: it gets one key and its rows.
 
     Raises:
         SpanBroken: `keys` is not the whole partition key; while the job runs: a key came twice.
@@ -113,11 +113,11 @@ def span_task(
     function: Any,
     schema: pa.Schema,
     rows_per_batch: int = ROWS_PER_BATCH,
-    groups_per_call: int = 1,
+    groups_per_call: int | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """One Spark task: group rows, call the function, and return its rows in small batches."""
     groups = spans(batches, keys)
-    if groups_per_call == 1:
+    if groups_per_call is None:
         rows = (row for key, group in groups for row in function(key, group))
     else:
         portions = iter(lambda: list(islice(groups, groups_per_call)), [])

@@ -6,9 +6,12 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from pipelines.batch import BatchFamily
+from pipelines.lifecycle.lease import Lease
+from pipelines.lifecycle.runs import LEASE_S
 from pipelines.personal.job import PersonalModel
 from pipelines.rank import RANK
 from schemas.errors import NotEnoughLabels
+from schemas.times import server_time
 from store.champions import Champions
 from store.live_runs import LiveRuns
 
@@ -36,6 +39,11 @@ def wins(logs, cutoff_s):
         )
         for log in logs
     ]
+
+
+def lease_of(family: str) -> Lease:
+    """A lease that nobody takes away."""
+    return Lease(family, lambda at: None, server_time, LEASE_S, server_time())
 
 
 def withdraw(database, run_id):

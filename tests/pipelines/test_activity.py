@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import pytest
 
@@ -13,6 +14,7 @@ from pipelines.activity.gate import refusal_reason
 from pipelines.activity.job import UNCOMPARED, train_activity
 from pipelines.lifecycle.global_retirement import NO_SUCCESSOR, NOT_COMPARED
 from schemas.layout import GLOBAL_OWNER
+from schemas.statuses import UserStatus
 from store.champions import Champions
 from store.jobs import JobRuns
 from store.models import ModelKey, Models
@@ -50,6 +52,7 @@ def test_promoted_model_finds_sets_that_the_rhythm_baseline_confuses_with_walkin
         "done",
         {"stretches": 2 * PEOPLE, "learned": PEOPLE, "failed": 1},
     )
+    assert report.counts.keys() - {"stretches"} <= set(get_args(UserStatus))  # as documented
     [reason] = report.reasons
     assert "BadSamples" in reason
     said = report.metrics[LAYOUT]

@@ -120,7 +120,7 @@ def loses(logs, cutoff_s):
 def test_recipe_that_loses_to_its_baseline_is_refused_for_every_user(
     database, spark_config, people
 ):
-    report = train_personal(PersonalFamily("loser", loses), spark_config)
+    report = train_personal(PersonalFamily("loser", loses, "made"), spark_config)
     assert (report.metrics["error"], report.metrics["last_error"]) == (0.6, 0.5)
     assert (report.status, report.counts["refused"]) == ("refused", PEOPLE)
     keys = [ModelKey.of_user(person.user_id, "sets", "loser") for person in people]

@@ -9,7 +9,7 @@ import pytest
 from ingest.registration import register
 from pipelines.batch import BatchResult, train_batch
 from pipelines.clusters import CLUSTERS
-from pipelines.lifecycle.scope import LITTLE_EVIDENCE
+from pipelines.lifecycle.retries import LITTLE_EVIDENCE
 from pipelines.load import LOAD
 from pipelines.next import NEXT
 from pipelines.personal.history import newest_set_at
@@ -46,7 +46,7 @@ def test_user_who_is_refused_for_little_evidence_again_and_again_is_counted_once
     database, spark_config, people
 ):
     """The same hundred sets are no new evidence: neither against this user nor against another."""
-    family = PersonalFamily("unlucky", loses_by_chance)
+    family = PersonalFamily("unlucky", loses_by_chance, "made")
     users = [[people[0].user_id]] * 3 + [[people[1].user_id]]
     *nights, newcomers = (train_personal(family, spark_config, users=some) for some in users)
     assert [(night.status, night.reasons) for night in nights] == [
@@ -71,7 +71,7 @@ def unevaluated(logs, cutoff_s):
 def test_recipe_on_few_users_is_judged_with_the_runs_before(database, spark_config, people, learn):
     """Ten later sets of each of the others before outweigh five of one; of all, if it has none."""
     name = f"steady-{learn.__name__}"
-    assert train_personal(PersonalFamily(name, wins), spark_config).status == "done"
+    assert train_personal(PersonalFamily(name, wins, "made"), spark_config).status == "done"
     person = people[5]
     confirmed = person.sets()[0]
     database.execute(
@@ -80,16 +80,16 @@ def test_recipe_on_few_users_is_judged_with_the_runs_before(database, spark_conf
         (len(name), person.user_id, UUID(confirmed.session), confirmed.set_id),
     )
     asyncio.run(Journal(database).announce(person.user_id, "sets", us_of(datetime.now(UTC))))
-    report = train_personal(PersonalFamily(name, learn), spark_config, users="changed")
+    report = train_personal(PersonalFamily(name, learn, "made"), spark_config, users="changed")
     assert (report.status, report.counts["promoted"]) == ("done", 1)
     own = report.metrics.get("later_sets", 0)
     assert report.metrics["judged"]["later_sets"] == 10 * (PEOPLE - bool(own)) + own
 
 
 def test_users_refused_without_evidence_are_tried_again(database, spark_config):
-    first = train_personal(PersonalFamily("young", unevaluated), spark_config)
+    first = train_personal(PersonalFamily("young", unevaluated, "made"), spark_config)
     assert (first.status, first.counts["refused"]) == ("refused", PEOPLE)
-    again = train_personal(PersonalFamily("young", wins), spark_config, users="changed")
+    again = train_personal(PersonalFamily("young", wins, "made"), spark_config, users="changed")
     assert (again.status, again.counts["promoted"]) == ("done", PEOPLE)
 
 
@@ -196,7 +196,7 @@ def test_unchanged_refused_rows_are_skipped_by_the_next_run(database, spark_conf
 
 
 def test_user_whose_model_was_withdrawn_is_trained_again(database, spark_config, people):
-    family, user = PersonalFamily("winner", wins), people[3].user_id
+    family, user = PersonalFamily("winner", wins, "made"), people[3].user_id
     first = train_personal(family, spark_config)
     assert first.counts["promoted"] == PEOPLE
     withdraw(database, first.run_id)

@@ -14,6 +14,7 @@ from models.exercise.statistics import total
 from pipelines.exercise.calibration import Calibrations
 from pipelines.exercise.gate import UserTrial, compare
 from pipelines.exercise.global_fit import PortionSums, fit_from_sums
+from pipelines.exercise.global_gate import judge_global
 from pipelines.exercise.global_models import (
     REDUCED,
     STATISTICS,
@@ -22,7 +23,7 @@ from pipelines.exercise.global_models import (
     promote_global,
     promote_summed,
     read_global_models,
-    store_global_models,
+    store_global,
 )
 from pipelines.exercise.learner import member_statistics
 from pipelines.exercise.prepared import Recipe
@@ -38,6 +39,7 @@ from tests.pipelines.people import LAYOUT, sets_of, user_id
 RECIPE = Recipe("test")
 STRANGER = str(user_id(2))
 AT = datetime(2026, 11, 2, tzinfo=UTC)
+FAMILIES = ("exercise", STATISTICS)
 
 
 @pytest.fixture(scope="module")
@@ -107,8 +109,30 @@ def serving(database, family="exercise"):
 def store(database):
     """The store; its global models are removed afterwards, for other tests."""
     yield database
-    for family in ("exercise", STATISTICS):
+    for family in FAMILIES:
         asyncio.run(Champions(database).remove(ModelKey.of_global(LAYOUT, family)))
+
+
+def trained(store, model, members, run_id=None, served=None):
+    """What a run says that judges and stores a global model."""
+    moved = store_global(
+        store,
+        LAYOUT,
+        model,
+        judge_global(LAYOUT, model, members, 0.01),
+        served=served or served_versions(store, FAMILIES),
+        must_replace=False,
+        seed=1,
+        run_id=run_id or uuid4(),
+        at=AT,
+    )
+    return moved.reason or moved.status
+
+
+def judging(store, run_id=None):
+    """What an experiment promotes with: compared with what serves now."""
+    served = served_versions(store, FAMILIES)
+    return {"run_id": run_id or uuid4(), "at": AT, "served": served}
 
 
 def passing_members(statistics):
@@ -130,9 +154,7 @@ def test_withdrawn_global_model_is_promoted_again_only_if_no_other_version_serve
 
     def train(one):
         run_id = uuid4()
-        return store_global_models(
-            store, {LAYOUT: one}, members, margin=0.01, seed=1, run_id=run_id, at=AT
-        )[LAYOUT], run_id
+        return trained(store, one, members, run_id), run_id
 
     def withdraw(run_id):
         asyncio.run(Champions(store).withdraw(run_id, "a test", AT))
@@ -151,15 +173,15 @@ def test_withdrawn_global_model_is_promoted_again_only_if_no_other_version_serve
     assert read_global_models(store)[LAYOUT].version == before.version
 
     averaged = to_bytes(replace(before.learned.model, bias=before.learned.model.bias + 1))
-    judging = {"run_id": uuid4(), "at": AT}
-    assert promote_global(store, LAYOUT, averaged, {"recipe": REDUCED}, **judging) == ""
-    withdraw(judging["run_id"])
-    again = promote_global(store, LAYOUT, averaged, {"recipe": REDUCED}, run_id=uuid4(), at=AT)
-    assert "was withdrawn" in again
+    third, said = uuid4(), {"recipe": REDUCED}
+    assert promote_global(store, LAYOUT, averaged, said, **judging(store, third)).serves
+    withdraw(third)
+    again = promote_global(store, LAYOUT, averaged, said, **judging(store))
+    assert "was withdrawn" in again.reason
     assert serving(store)[0] == SUMS
 
 
-@pytest.mark.parametrize(("right", "said"), [(4, "of people in neither"), (5, "promoted")])
+@pytest.mark.parametrize(("right", "said"), [(4, "of people who are not in it"), (5, "promoted")])
 def test_global_model_that_is_worse_for_users_outside_both_models_is_refused(
     store, statistics, right: int, said: str
 ):
@@ -171,10 +193,7 @@ def test_global_model_that_is_worse_for_users_outside_both_models_is_refused(
     stranger = ModelCandidate(uuid4(), LAYOUT, "v", b"", 16, rungs, asked)
     everybody = fit_from_sums(each(statistics), LAYOUT, Calibrations())
     challengers = [*passing_members(statistics), stranger]
-    found = store_global_models(
-        store, {LAYOUT: everybody}, challengers, margin=0.01, seed=1, run_id=uuid4(), at=AT
-    )
-    assert found[LAYOUT].startswith(said)
+    assert trained(store, everybody, challengers).startswith(said)
     assert (LAYOUT in read_global_models(store)) == (said == "promoted")
 
 
@@ -187,14 +206,11 @@ def test_averaged_model_serves_until_the_summed_model_it_was_compared_with_is_re
     everybody = fit_from_sums(each(statistics), LAYOUT, Calibrations())
 
     def train(one, run):
-        found = store_global_models(
-            store, {LAYOUT: one}, members, margin=0.01, seed=1, run_id=UUID(int=run), at=AT
-        )
-        return found[LAYOUT]
+        return trained(store, one, members, UUID(int=run))
 
     def judge(one, run):
         said = {"recipe": REDUCED, "everybody": one.version, "metrics": asdict(compare([]))}
-        promote_global(store, LAYOUT, averaged, said, run_id=UUID(int=run), at=AT)
+        promote_global(store, LAYOUT, averaged, said, **judging(store, UUID(int=run)))
         assert serving(store)[0] == REDUCED
 
     assert train(everybody, 1) == "promoted"
@@ -211,7 +227,7 @@ def test_averaged_model_serves_until_the_summed_model_it_was_compared_with_is_re
     assert serving(store, STATISTICS) != before
 
     judge(later, 5)
-    promote_summed(store, LAYOUT, later, run_id=UUID(int=6), at=AT)
+    promote_summed(store, LAYOUT, later, **judging(store, UUID(int=6)))
     assert serving(store)[0] == SUMS
     asyncio.run(Champions(store).rollback(ModelKey.of_global(LAYOUT, "exercise"), AT))
     assert serving(store)[0] == REDUCED
@@ -224,17 +240,14 @@ def test_unreadable_averaged_model_falls_back_to_the_summed_model(store, statist
     )
     averaged = to_bytes(replace(sums, bias=sums.bias + 2))
     said = {"recipe": REDUCED, "everybody": everybody.version}
-    promote_global(store, LAYOUT, averaged, said, run_id=uuid4(), at=AT)
+    promote_global(store, LAYOUT, averaged, said, **judging(store))
     _, version = serving(store)
     store.execute(
         "UPDATE models SET bytes = ? "
         "WHERE owner = ? AND model_id = ? AND family = 'exercise' AND version = ?",
         (b"of another release", GLOBAL_OWNER, LAYOUT, version),
     )
-    found = store_global_models(
-        store, {LAYOUT: everybody}, members, margin=0.01, seed=1, run_id=uuid4(), at=AT
-    )
-    assert found[LAYOUT] == "promoted"
+    assert trained(store, everybody, members) == "promoted"
     assert serving(store)[0] == SUMS
 
 
@@ -245,19 +258,12 @@ def test_global_model_does_not_replace_one_that_it_was_not_compared_with(store, 
     first, second = (
         fit_from_sums(each(one), LAYOUT, Calibrations()) for one in (fewer, statistics)
     )
-    served = served_versions(store, ("exercise", STATISTICS))
-
-    def train(one, **more):
-        found = store_global_models(
-            store, {LAYOUT: one}, members, margin=0.01, seed=1, run_id=uuid4(), at=AT, **more
-        )
-        return found[LAYOUT]
-
-    assert train(first) == "promoted"
+    served = served_versions(store, FAMILIES)
+    assert trained(store, first, members) == "promoted"
     before = serving(store), serving(store, STATISTICS)
-    assert train(second, served=served) == OVERTAKEN
+    assert trained(store, second, members, served=served) == OVERTAKEN
     assert (serving(store), serving(store, STATISTICS)) == before
-    assert train(second, served=served_versions(store, ("exercise", STATISTICS))) == "promoted"
+    assert trained(store, second, members) == "promoted"
     assert serving(store, STATISTICS) != before[1]
 
 
@@ -271,9 +277,7 @@ def test_comparison_with_sums_that_were_replaced_meanwhile_promotes_nothing(
         fit_from_sums(each(one), LAYOUT, Calibrations()) for one in (fewer, statistics)
     )
     for one in (compared, newer):  # the second replaces what the experiment began with
-        store_global_models(
-            store, {LAYOUT: one}, members, margin=0.01, seed=1, run_id=uuid4(), at=AT
-        )
+        trained(store, one, members)
     before = serving(store)
     run = SimpleNamespace(
         metrics={},
@@ -290,6 +294,6 @@ def test_comparison_with_sums_that_were_replaced_meanwhile_promotes_nothing(
     comparison = compare([UserTrial("a", 5, hits, others, dict.fromkeys(hits, False))])
     assert comparison.takes_over == takes_over
     job = SimpleNamespace(database=store, run=run)
-    _promote_winner(job, compared, averaged, comparison, {}, served)
+    assert _promote_winner(job, compared, averaged, comparison, {}, served).overtaken
     assert (run.status, run.reasons) == ("refused", {OVERTAKEN: 1})
     assert serving(store) == before

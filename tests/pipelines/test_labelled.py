@@ -1,7 +1,7 @@
 """Ordering, capping and splitting a user's sets."""
 
 import asyncio
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from uuid import UUID, uuid4
@@ -10,7 +10,9 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines import form
 from pipelines.exercise.labelled import (
+    COLUMNS,
     LabelledRow,
     digest,
     labelled_sets,
@@ -18,9 +20,15 @@ from pipelines.exercise.labelled import (
     split_at,
     split_share,
 )
+from pipelines.exercise.prepared import Recipe
+from pipelines.exercise.rows import FitContext, learned_row
 from pipelines.exercise.unchanged import sets_digest
+from pipelines.exercise.windows import ttl_s
+from pipelines.lifecycle.scope import scope_of
 from pipelines.personal.history import log_of
-from store.labelled_sets import LabelledSets
+from schemas.retention import LABELLED_TTL_S
+from schemas.times import us_of
+from store.labelled_sets import LabelledSets, StoredWindows
 from tests.pipelines.people import LAYOUT, put
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -100,3 +108,53 @@ def test_digest_from_revisions_equals_digest_from_sets_with_samples(database):
     table = pa.Table.from_pylist([{"user_id": "u", "model_id": LAYOUT, **asdict(s)} for s in sets])
     read = asyncio.run(LabelledSets(database).training_revisions(user, LAYOUT))
     assert sets_digest(read, 1, "r") == digest(newest(labelled_sets(table), 1), "r")
+
+
+def test_windows_that_outlived_their_set_are_no_set(database):
+    """As an earlier release left them: a row of which only key and windows are there."""
+    user, sets = uuid4(), LabelledSets(database)
+    whole = a_set(1)
+    put(database, user, [replace(whole, set_id=str(UUID(int=1)))])
+    windows = StoredWindows(UUID(int=2), 1, b"windows", 1000)
+    asyncio.run(sets.keep_windows(user, LAYOUT, [windows]))
+    [read] = asyncio.run(sets.training_revisions(user, LAYOUT))
+    assert read.set_id == UUID(int=1)
+    assert [row.set_id for row in asyncio.run(sets.training_sets(user, LAYOUT))] == [UUID(int=1)]
+    assert [row.set_id for row in asyncio.run(sets.of_user(user, LAYOUT))] == [UUID(int=1)]
+    assert [row.set_id for row in asyncio.run(sets.revisions(user))] == [UUID(int=1)]
+    assert scope_of(database, "exercise", [user], NOW).keys == ((user, LAYOUT),)
+
+    asyncio.run(sets.delete(user, LAYOUT, UUID(int=1), 2))
+    assert scope_of(database, "exercise", [user], NOW).keys == ()
+
+
+def test_windows_that_outlived_their_set_are_skipped_on_executors():
+    """Spark hands them over like every other row of the partition."""
+    left = dict.fromkeys(COLUMNS) | {"set_id": "s9", "features": b"windows"}
+    key = {"user_id": "u", "model_id": LAYOUT}
+    table = pa.Table.from_pylist([key | asdict(a_set(1)), left | key])
+    assert [row.set_id for row in labelled_sets(table)] == ["s1"]
+    context = FitContext(Recipe("r"), {})
+    [row] = learned_row(("u", LAYOUT), table, context=context)
+    assert row["sets"] == 1
+    assert learned_row(("u", LAYOUT), table.slice(1), context=context) == []
+
+    form_table = pa.Table.from_pylist([left | key | {"reps": None}])
+    assert form.learned_row(("u", LAYOUT), form_table) == []
+
+
+def test_unknown_layout_fails_its_user_only():
+    table = pa.Table.from_pylist([{"user_id": "u", "model_id": "wrist-acc9", **asdict(a_set(1))}])
+    [row] = learned_row(("u", "wrist-acc9"), table, context=FitContext(Recipe("r"), {}))
+    assert (row["model_id"], row["status"], row["sets"]) == ("wrist-acc9", "failed", 1)
+    assert "wrist-acc9" in row["reason"]
+
+
+def test_stored_windows_expire_before_their_set_however_long_the_run_takes():
+    """Their time to live is that of the start of the run, and they are written at its end."""
+    started_at = datetime(2026, 11, 21, tzinfo=UTC)
+    for age_days in (0, 320, 398):
+        revision = us_of(started_at - timedelta(days=age_days))
+        written_s = started_at.timestamp() + 20 * 3600
+        expires_s = written_s + ttl_s(revision, started_at)
+        assert expires_s < revision / 1e6 + LABELLED_TTL_S

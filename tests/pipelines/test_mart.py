@@ -18,6 +18,7 @@ from pipelines.mart import job as mart
 from pipelines.mart.deviations import as_frame, as_rows, as_sql
 from pipelines.mart.job import refresh_mart
 from pipelines.mart.query import make_views, query_spark
+from pipelines.mart.tables import SOURCES, copies_digest
 from schemas.config import Config, Limits, Sql
 from schemas.errors import BadConfig, IncompleteRun
 from schemas.mart import MART
@@ -312,10 +313,30 @@ def test_version_of_another_database_is_not_copied_from(world):
     fields = json.loads(text)
     del fields["database_id"]  # as earlier releases wrote it
     (folder.path / MANIFEST).write_text(json.dumps(fields))
-    key = pseudonym_key(config.paths.secrets)
-    assert mart._reusable_version(folder, key, before.database_id, NOW) is None
+    made_of = (before.layout, before.key_id, before.database_id)
+    assert mart._reusable_version(folder, made_of, NOW) is None
     (folder.path / MANIFEST).write_text(text)
-    assert mart._reusable_version(folder, key, before.database_id, NOW) is not None
+    assert mart._reusable_version(folder, made_of, NOW) is not None
+
+
+def test_corrected_column_reaches_people_who_did_not_change(world, monkeypatch):
+    """Names and types stay, so that only the expression tells that copied rows are out of date."""
+    config, _, _ = world
+    assert refresh_mart(config, clock=later(43)).metrics["read"] == "changed"
+    sets = SOURCES["sets"]
+    corrected = {**sets.expressions, "revised_at": "timestamp_micros(revision - 1000000)"}
+    monkeypatch.setitem(SOURCES, "sets", replace(sets, expressions=corrected))
+    before = tables(config)["sets"]
+    assert refresh_mart(config, clock=later(44)).metrics["read"] == "all"
+    second = timedelta(seconds=1)
+    assert {row["revised_at"] for row in tables(config)["sets"]} == {
+        row["revised_at"] - second for row in before
+    }
+
+
+def test_time_zones_that_java_learns_are_read_for_everybody():
+    assert copies_digest(["UTC"]) != copies_digest(["Europe/Berlin", "UTC"])
+    assert copies_digest(["Europe/Berlin", "UTC"]) == copies_digest(["UTC", "Europe/Berlin"])
 
 
 def test_mart_is_not_replaced_by_rows_written_to_another_machine(world, monkeypatch):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipelines.lifecycle.scope import LITTLE_EVIDENCE, NO_EVIDENCE
-from pipelines.personal.gate import LOST, MIN_SETS_TO_JUDGE, Evidence, vetoed
+from pipelines.lifecycle.retries import LITTLE_EVIDENCE, NO_EVIDENCE
+from pipelines.personal.gate import LOST, MIN_SETS_TO_JUDGE, Evidence
 
 WINNING = Evidence(MIN_SETS_TO_JUDGE, 400.0, 500.0)
 LOSING = Evidence(MIN_SETS_TO_JUDGE, 500.0, 400.0)
@@ -55,7 +55,15 @@ def test_earlier_runs_are_read_only_as_far_as_they_are_needed():
 
 
 @pytest.mark.parametrize(
-    ("asked", "off", "says"), [(20, 11.1, True), (20, 11.0, False), (19, 30.0, False)]
+    ("sets", "error", "says"), [(20, 11.1, True), (20, 11.0, False), (19, 30.0, False)]
 )
-def test_veto_needs_enough_sets_and_a_clear_loss(asked, off, says):
-    assert vetoed({"asked": asked, "off": off, "last_off": 10.0}) == says
+def test_veto_needs_enough_sets_and_a_clear_loss(sets, error, says):
+    assert Evidence(sets, error, 10.0).vetoes == says
+
+
+@pytest.mark.parametrize(("sets", "earlier"), [(474, 2095), (1, 999), (7, 10**6 + 3)])
+def test_evidence_that_was_topped_up_is_never_a_bit_too_little(sets, earlier):
+    """474 + (526 / 2095) * 2095 is less than 1000: its users would be learned again every night."""
+    judged = Evidence(sets, 2.0, 1.0).topped_up([Evidence(earlier, 2.0, 1.0)])
+    assert judged.sets == MIN_SETS_TO_JUDGE
+    assert judged.refusal == LOST

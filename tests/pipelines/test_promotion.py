@@ -2,8 +2,8 @@
 
 import asyncio
 import hashlib
-import threading
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 from uuid import UUID, uuid4
 
 import pytest
@@ -27,13 +27,19 @@ from schemas.times import us_of
 from store.champions import Champions
 from store.database import Database
 from store.models import ModelKey, Models, StoredModel
+from tests.pipelines.made_families import lease_of
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LAYOUT, FAMILY = "sets", "load"
 
 
 def a_run(run_id: UUID) -> Run:
-    return Run(FAMILY, run_id, NOW, threading.Event())
+    return Run(FAMILY, run_id, NOW, lease_of(FAMILY))
+
+
+def version_as_of(content: bytes | str | None) -> str:
+    """The version of these bytes, "" of none."""
+    return version_of(hashlib.sha256(content).digest()) if isinstance(content, bytes) else ""
 
 
 class Learner:
@@ -44,25 +50,25 @@ class Learner:
         self.key = ModelKey.of_user(self.user, LAYOUT, FAMILY)
 
     def train(
-        self, content: bytes, expected_version: bytes | str | None = None
+        self, content: bytes, expected_version: bytes | Literal[""] | None = None
     ) -> tuple[str, str, UUID]:
         """A run that stores a model and promotes it if it may; its status, reason and id.
 
-        The model was evaluated against the bytes `expected_version`, "" for none.
+        The model was evaluated against the bytes `expected_version`, "" for none; else against
+        what serves now.
         """
         run_id = uuid4()
         model = StoredModel.of(self.key, content, {}, run_id, NOW)
         asyncio.run(Models(self.database).put(model))
-        if isinstance(expected_version, bytes):
-            expected_version = version_of(hashlib.sha256(expected_version).digest())
-        pointer = Move(self.user, LAYOUT, model.version, model.sha256, expected_version)
+        against = self.serves() if expected_version is None else expected_version
+        pointer = Move(self.user, LAYOUT, model.version, model.sha256, version_as_of(against))
         outcomes = move_pointers(self.database, [pointer], a_run(run_id))
         return *outcomes[0], run_id
 
     def move(self, content: bytes) -> tuple[str, str]:
         """Promote bytes that were not stored."""
         sha256 = hashlib.sha256(content).digest()
-        pointer = Move(self.user, LAYOUT, version_of(sha256), sha256)
+        pointer = Move(self.user, LAYOUT, version_of(sha256), sha256, version_as_of(self.serves()))
         return move_pointers(self.database, [pointer], a_run(uuid4()))[0]
 
     def withdraw(self, run_id: UUID) -> None:

@@ -184,7 +184,7 @@ def wins(logs, cutoff_s):
 
 
 def test_personal_model_is_retired_when_too_few_sets_are_left(spark, spark_config, empty):
-    family, crowd = PersonalFamily("winner", wins), list(simulate(3, 3, 3))
+    family, crowd = PersonalFamily("winner", wins, "made"), list(simulate(3, 3, 3))
     none, few, enough = (person.user_id for person in crowd)
     settle(empty, crowd)
     assert train_personal(family, spark_config).counts["promoted"] == 3

@@ -14,6 +14,7 @@ from schemas.times import us_of
 from store.jobs import JobRuns, UserOutcome
 from store.journal import Journal
 from store.watermarks import ANNOUNCED_BEFORE, Watermarks
+from tests.pipelines.made_families import lease_of
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -110,7 +111,7 @@ def test_seconds_of_a_repeated_step_are_added(monkeypatch):
     """The second use of the engine finds it running; the seconds of its start are kept."""
     times = iter(NOW + timedelta(seconds=s) for s in (0, 5, 7, 7.25))
     monkeypatch.setattr("pipelines.lifecycle.runs.server_time", lambda: next(times))
-    run = Run("rank", uuid4(), NOW, threading.Event())
+    run = Run("rank", uuid4(), NOW, lease_of("rank"))
     for _ in range(2):
         with run.step("engine"):
             pass
@@ -129,12 +130,33 @@ def test_change_announced_before_a_run_and_written_after_it_is_read_by_the_next(
     assert user in changed
 
 
-def test_require_lease_raises_after_the_lease_is_lost():
-    run = Run("rank", uuid4(), NOW, threading.Event())
-    run.require_lease()
-    run.lease_lost.set()
+def test_run_that_lost_its_lease_at_its_end_moves_no_watermark(database, family):
+    """As by an error of the thread that extends it: the run has no later point to notice."""
+
+    def run() -> None:
+        with leased_run(database, family, {}, clock=lambda: NOW) as run:
+            run.mark_read()
+            run.lease.lost = "RuntimeError: a bug"
+
     with pytest.raises(LeaseHeld):
-        run.require_lease()
+        run()
+    assert asyncio.run(Watermarks(database).newest(family)) is None
+    [kept] = asyncio.run(JobRuns(database).newest(family))
+    assert kept.status == "failed"
+    assert "RuntimeError: a bug" in next(iter(kept.reasons))
+
+
+def test_lease_is_extended_while_the_outcomes_are_written(database, family, monkeypatch):
+    """Those of a hundred thousand users take longer than a lease lasts."""
+    beating: list[bool] = []
+
+    async def write_users(*_: object) -> None:
+        beating.append(f"heartbeat-{family}" in {thread.name for thread in threading.enumerate()})
+
+    monkeypatch.setattr(JobRuns, "write_users", write_users)
+    with leased_run(database, family, {}, clock=lambda: NOW):
+        pass
+    assert beating == [True]
 
 
 def test_run_ids_sort_by_time():

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from ingest.erasure import erase_user
-from pipelines.exercise import global_models, job
+from pipelines.exercise import global_gate, job
 from pipelines.exercise.global_gate import MIN_MEMBERS
 from pipelines.exercise.global_models import STATISTICS, read_global_models
 from pipelines.exercise.job import train_exercise
@@ -142,7 +142,7 @@ def test_partial_run_gives_the_same_bytes_as_the_full_run_before_it(
     train("all")
     put_all(database, people)
     if refusal:
-        monkeypatch.setattr(global_models, "refusal_reason", lambda *_: refusal)
+        monkeypatch.setattr(global_gate, "refusal_reason", lambda *_: refusal)
     whole = train("all")
     assert (whole.run_id == global_run(database)) == (not refusal)
     before = own_versions(database)

@@ -103,3 +103,16 @@ def test_span_task_passes_groups_per_call_groups_to_the_function():
     )
     assert pa.Table.from_batches(out)["rows"].to_pylist() == list(range(1, 11))
     assert seen == [4, 4, 2]
+
+
+def test_portions_of_one_group_are_lists_too():
+    """A run over one member has a single portion of one."""
+
+    def count_all(portion):
+        return [{"user_id": key[0], "rows": group.num_rows} for key, group in portion]
+
+    rows = [("u1", "x", 0), ("u2", "x", 1), ("u2", "x", 2)]
+    out = span_task(
+        iter([batch(rows)]), keys=KEYS, function=count_all, schema=SCHEMA, groups_per_call=1
+    )
+    assert pa.Table.from_batches(out)["rows"].to_pylist() == [1, 2]

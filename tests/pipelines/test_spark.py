@@ -21,7 +21,7 @@ from pipelines.spark.span import require_unique_keys, span_by
 from pipelines.spark.tables import append, read_keys, read_portions, read_table
 from schemas.config import Config
 from schemas.errors import PlanViolated, SpanBroken
-from schemas.retention import LABELLED_TTL_S, WINDOWS_TTL_S
+from schemas.retention import LABELLED_TTL_S, LONGEST_RUN_S, WINDOWS_TTL_S
 from store.database import Database, Statement
 from tests.cassandra_node import ON_SPARK
 from tests.spark_session import CHECKOUT
@@ -152,9 +152,9 @@ def test_ttl_of_stored_windows_is_the_same_on_spark_and_in_one_process(spark: Sp
     ages_s = (
         0,
         0.95,
-        LABELLED_TTL_S - WINDOWS_TTL_S - 0.5,
-        LABELLED_TTL_S - WINDOWS_TTL_S + 1.95,
-        LABELLED_TTL_S + 1.5,
+        LABELLED_TTL_S - LONGEST_RUN_S - WINDOWS_TTL_S - 0.5,
+        LABELLED_TTL_S - LONGEST_RUN_S - WINDOWS_TTL_S + 1.95,
+        LABELLED_TTL_S - LONGEST_RUN_S + 1.5,
     )
     revisions = [round((now.timestamp() - age_s) * 1e6) for age_s in ages_s]
     frame = spark.createDataFrame([(revision,) for revision in revisions], ["revision"])

@@ -7,8 +7,8 @@ import pytest
 
 from pipelines.exercise.global_models import read_global_models
 from pipelines.exercise.job import train_exercise
+from pipelines.lifecycle.full_runs import full_run_mark
 from pipelines.lifecycle.pointers import OVERTAKEN, pointers_in_effect
-from pipelines.lifecycle.scope import full_run_mark
 from store.champions import Champions
 from store.jobs import JobRuns
 from store.models import ModelKey, Models

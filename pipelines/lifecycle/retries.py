@@ -1,0 +1,46 @@
+"""Which users the next run tries again although their sets are the same."""
+
+import asyncio
+from collections.abc import Iterable
+from uuid import UUID
+
+from store.database import Database
+from store.jobs import JobRuns, UserOutcome
+from store.watermarks import Watermarks
+
+UNFINISHED = ("failed", "overtaken")  # the next run tries again although no set is new
+NO_EVIDENCE = "no later set of anybody to judge by yet"
+LITTLE_EVIDENCE = "not better than the same as last time, on few later sets so far"
+"""Reasons of "refused" with which the next run tries again as well: others' sets may decide."""
+
+
+def unfinished(database: Database, family: str) -> set[UUID]:
+    """Users for whom a family's last run failed, was overtaken, or had too little evidence.
+
+    They are retried without a new set: the cause may have passed, or a release may have fixed it.
+    """
+    outcomes = _last_outcomes(database, family)
+    return {outcome.user_id for outcome in outcomes if is_unfinished(outcome)}
+
+
+def is_unfinished(outcome: UserOutcome) -> bool:
+    """Whether the next run tries a user again whose sets are the same.
+
+    >>> outcome = UserOutcome(UUID(int=7), "sets", "refused", NO_EVIDENCE, "", "{}")
+    >>> is_unfinished(outcome), is_unfinished(outcome._replace(reason="it lost"))
+    (True, False)
+    """
+    if outcome.status == "refused":
+        return outcome.reason in {NO_EVIDENCE, LITTLE_EVIDENCE}
+    return outcome.status in UNFINISHED
+
+
+def same_outcomes(database: Database, family: str, outcomes: Iterable[UserOutcome]) -> bool:
+    """Whether the last run had the same outcomes for these users, such as the same failures."""
+    relevant = {outcome for outcome in outcomes if outcome.status != "unchanged"}
+    return relevant <= set(_last_outcomes(database, family))
+
+
+def _last_outcomes(database: Database, family: str) -> list[UserOutcome]:
+    mark = asyncio.run(Watermarks(database).newest(family))
+    return asyncio.run(JobRuns(database).users(mark.run_id)) if mark else []

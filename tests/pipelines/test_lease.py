@@ -1,0 +1,113 @@
+"""A run changes what others see only while its lease is its own."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from pipelines.lifecycle.lease import Lease, keep_until, take_lease
+from schemas.errors import DatabaseUnavailable, LeaseHeld
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+LEASE_S = 60.0
+
+
+class Clock:
+    """A clock that tests set, and the times at which a lease was extended."""
+
+    def __init__(self, answer: Callable[[], object] = lambda: None) -> None:
+        self.now, self.answer, self.renewed = NOW, answer, list[datetime]()
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def renew(self, at: datetime) -> None:
+        self.renewed.append(at)
+        self.answer()
+
+    def lease(self) -> Lease:
+        return Lease("rank", self.renew, self, LEASE_S, NOW)
+
+
+def fail(problem: Exception) -> Callable[[], object]:
+    def answer() -> None:
+        raise problem
+
+    return answer
+
+
+def test_lease_that_was_extended_in_time_is_not_asked_about():
+    clock = Clock()
+    lease = clock.lease()
+    clock.now += timedelta(seconds=LEASE_S)
+    lease.require()
+    assert clock.renewed == []
+
+
+def test_lease_that_ran_out_and_that_nobody_took_is_extended():
+    """The machine slept for an hour."""
+    clock = Clock()
+    lease = clock.lease()
+    clock.now += timedelta(hours=1)
+    lease.require()
+    lease.require()
+    assert clock.renewed == [clock.now]
+
+
+def test_lease_that_ran_out_and_that_another_run_took_is_lost():
+    clock = Clock(fail(LeaseHeld("taken")))
+    lease = clock.lease()
+    clock.now += timedelta(hours=1)
+    for _ in range(2):
+        with pytest.raises(LeaseHeld, match="taken"):
+            lease.require()
+    assert len(clock.renewed) == 1
+
+
+def test_lease_that_ran_out_in_an_outage_is_refused():
+    clock = Clock(fail(DatabaseUnavailable("away")))
+    lease = clock.lease()
+    clock.now += timedelta(hours=1)
+    with pytest.raises(DatabaseUnavailable):
+        lease.require()
+    assert lease.renewed_at == NOW
+
+
+@pytest.mark.parametrize(
+    ("problem", "reason"),
+    [(LeaseHeld("taken"), "taken"), (ZeroDivisionError("a bug"), "ZeroDivisionError: a bug")],
+)
+def test_reason_why_the_heartbeat_ended_is_that_of_the_run(problem, reason):
+    lease = Clock(fail(problem)).lease()
+    keep_until(lease, threading.Event(), 0.001)
+    with pytest.raises(LeaseHeld, match=reason):
+        lease.require()
+
+
+def test_heartbeat_goes_on_after_an_outage():
+    stop = threading.Event()
+    problems = [DatabaseUnavailable("away"), DatabaseUnavailable("away")]
+
+    def answer() -> None:
+        if problems:
+            raise problems.pop()
+        stop.set()
+
+    clock = Clock(answer)
+    lease = clock.lease()
+    clock.now += timedelta(seconds=30)
+    keep_until(lease, stop, 0.001)
+    assert (len(clock.renewed), lease.renewed_at, lease.lost) == (3, clock.now, "")
+
+
+def test_run_after_an_outage_notices_that_another_run_took_its_lease(database):
+    family, clock = f"test-{uuid4()}", Clock()
+    lease = take_lease(database, family, uuid4(), clock, LEASE_S)
+    clock.now += timedelta(seconds=LEASE_S + 1)
+    lease.require()
+    clock.now += timedelta(seconds=LEASE_S + 1)
+    take_lease(database, family, uuid4(), clock, LEASE_S)
+    with pytest.raises(LeaseHeld):
+        lease.require()
