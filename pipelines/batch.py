@@ -17,6 +17,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
 from pipelines.lifecycle.job import Job, open_job
+from pipelines.lifecycle.recent import METRIC, recent_inputs
 from pipelines.lifecycle.runs import Run, RunReport
 from pipelines.lifecycle.scope import has_changes
 from pipelines.spark.tables import append, read_table
@@ -98,6 +99,7 @@ def train_batch(
     inputs = {"users": "changed" if only_changed else "all"}
     with open_job(config, family.name, inputs, progress=progress, clock=clock) as job:
         run = job.run
+        run.metrics[METRIC] = recent_inputs(job.database, family.topics, run.started_at)
         only_changed = only_changed and not expiring(job.database, family.name, run.started_at)
         if only_changed and not has_changes(
             job.database, family.name, family.topics, run.started_at

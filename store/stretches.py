@@ -105,6 +105,17 @@ class Stretches:
         )
         return [StoredStretch(_metadata(row), bytes(row.samples)) for row in rows]
 
+    async def revisions(self, user_id: UUID) -> list[tuple[str, UUID, datetime, int]]:
+        """Layout, session, start and revision of every stretch of a user, to detect changes."""
+        cql = (
+            "SELECT model_id, session_id, started_at, revision FROM labelled_stretches "
+            "WHERE user_id = ? AND model_id = ?"
+        )
+        rows = [
+            row for layout in LAYOUTS for row in await self._database.run(cql, (user_id, layout))
+        ]
+        return [(r.model_id, r.session_id, aware(r.started_at), r.revision) for r in rows]
+
     async def sessions_of(self, user_id: UUID) -> set[UUID]:
         """Sessions of a user that have stretches."""
         pages = await asyncio.gather(

@@ -51,6 +51,7 @@ from pipelines.lifecycle.pointers import (
     read_global_incumbents,
     served_versions,
 )
+from pipelines.lifecycle.recent import METRIC, recent_inputs
 from pipelines.lifecycle.retries import same_outcomes
 from pipelines.lifecycle.runs import RunReport
 from pipelines.lifecycle.scope import UserSelection, has_changes
@@ -117,6 +118,7 @@ def train_activity(
     """
     inputs = {"users": recorded_users(users), "engine": engine}
     with open_job(config, FAMILY, inputs, engine=engine, progress=progress, clock=clock) as job:
+        job.run.metrics[METRIC] = recent_inputs(job.database, TOPICS, job.run.started_at)
         keys = asyncio.run(Stretches(job.database).keys())
         going = must_go(job.database, (FAMILY,), job.run.started_at)
         changed = going or has_changes(job.database, FAMILY, TOPICS, job.run.started_at)

@@ -1,7 +1,7 @@
 """Which users a run reads: all, named ones, or those with changes since the last run."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -9,12 +9,14 @@ from uuid import UUID
 
 from pipelines.keys import UserKey
 from pipelines.lifecycle.gather import gather
+from pipelines.lifecycle.recent import METRIC, announced, inputs_of
 from pipelines.lifecycle.retries import unfinished
 from schemas.inputs import ACC3, ACC6
 from schemas.layout import owner_of, user_of_owner
 from schemas.topics import Topic
 from store.champions import Champions
 from store.database import Database
+from store.jobs import JobRuns
 from store.labelled_sets import LabelledSets, TrainingRevision
 from store.watermarks import CHANGES_KEPT, Watermarks
 
@@ -105,7 +107,7 @@ def changed_or_unfinished(database: Database, family: str, now: datetime) -> lis
 
 
 def has_changes(database: Database, family: str, topics: Sequence[Topic], now: datetime) -> bool:
-    """Whether anything of these topics changed since a family's last run.
+    """Whether anything of these topics changed that a family's last run has not read.
 
     True before the first run, and when changes since the last run have expired.
     """
@@ -113,7 +115,29 @@ def has_changes(database: Database, family: str, topics: Sequence[Topic], now: d
     since = asyncio.run(marks.read(family, now))
     if since is None or now - since > CHANGES_KEPT:
         return True
-    return bool(asyncio.run(marks.changed_users(topics, since, now)))
+    users = announced(database, topics, since, now)
+    return bool(users) and not _were_read(database, family, topics, users)
+
+
+def _were_read(
+    database: Database, family: str, topics: Sequence[Topic], users: Mapping[UUID, datetime]
+) -> bool:
+    """Whether a family's last run has read what these users have.
+
+    Args:
+        database: with the run.
+        family: whose.
+        topics: of the changes.
+        users: each with the time of the newest change.
+    """
+    mark = asyncio.run(Watermarks(database).newest(family))
+    last = asyncio.run(JobRuns(database).read(family, mark.run_id)) if mark else None
+    if last is None or max(users.values()) > last.started_at:
+        return False
+    if asyncio.run(Champions(database).is_withdrawn(last.run_id)):
+        return False  # its results do not serve: the next run judges again
+    read = last.metrics.get(METRIC)
+    return bool(read) and inputs_of(database, topics, sorted(users)) == read
 
 
 def _keys_with_sets(database: Database, users: Sequence[UUID]) -> tuple[UserKey, ...]:

@@ -130,6 +130,24 @@ def test_changes_that_the_last_run_had_read_are_skipped(database, spark_config, 
     assert served.user_id in unchanged_users(database, spark_config)
 
 
+def test_change_written_after_the_run_that_its_announcement_precedes_is_read_by_the_next_one(
+    database, spark_config, people
+):
+    """Where it was written in time, the next run need not learn from everybody to find that out."""
+    person = people[2]
+    asyncio.run(Journal(database).announce(person.user_id, "sets", us_of(datetime.now(UTC))))
+    train_batch(CLUSTERS, spark_config)
+    in_time = [train_batch(CLUSTERS, spark_config, only_changed=True) for _ in range(2)]
+    assert [(run.status, run.seconds) for run in in_time] == [("nothing-to-do", {})] * 2
+    confirmed = person.sets()[0]
+    database.execute(
+        "UPDATE sets SET reps = 3, revision = 4 "
+        "WHERE user_id = ? AND session_id = ? AND set_id = ?",
+        (person.user_id, UUID(confirmed.session), confirmed.set_id),
+    )
+    assert "learn" in train_batch(CLUSTERS, spark_config, only_changed=True).seconds
+
+
 def unchanged_users(database, spark_config):
     """The users whom a run of changed ones found unchanged, which must be all that it read."""
     report = train_personal(LOAD, spark_config, users="changed")
@@ -192,6 +210,7 @@ def test_unchanged_refused_rows_are_skipped_by_the_next_run(database, spark_conf
     asyncio.run(journal.announce(people[0].user_id, "follows", us_of(datetime.now(UTC))))
     assert train_batch(loser, spark_config, only_changed=True).status == "nothing-to-do"
     better = fake(lambda: BatchResult([(USER, 3.0, 1)], {}, "it loses"))
+    asyncio.run(journal.announce(people[0].user_id, "follows", us_of(datetime.now(UTC))))
     assert train_batch(better, spark_config, only_changed=True).status == "refused"
 
 
