@@ -37,7 +37,7 @@ class Manifest:
         version: the folder of its files.
         as_of: everything acknowledged before this time is in it.
         read_until: from where the next refresh looks for changes.
-        layout: digest of the tables' columns; another one is another mart.
+        layout: digest of the tables' columns and of how rows are made; another one is another mart.
         key_id: digest of the pseudonyms' key; pseudonyms under another key cannot be joined.
         rows: of every table.
         database_id: of the database that was read; "" in versions of earlier releases.

@@ -31,6 +31,7 @@ from store.champions import Champions
 from store.database import Database
 from store.models import ModelKey, Models, StoredModel
 from store.pointers import Challenger
+from store.unnamed_versions import delete_unnamed_versions
 
 FAMILY = "exercise"
 STATISTICS = "exercise-statistics"
@@ -187,6 +188,8 @@ async def _store(
         overtaken = any(outcome.overtaken for outcome in moved)  # the rows belong together
         if row.key.family in serve and not overtaken:
             moved.append(await move_global(database, Challenger.of(row), row.created_at, served))
+        if row.key.family == STATISTICS:
+            await delete_unnamed_versions(database, row.key, row.created_at)
     return next((outcome for outcome in moved if not outcome.serves), MoveOutcome("promoted"))
 
 

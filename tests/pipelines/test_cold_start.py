@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from uuid import UUID, uuid4
 
@@ -33,7 +33,7 @@ from pipelines.experiments.job import RecipeResult, _promote_winner
 from pipelines.lifecycle.pointers import OVERTAKEN, served_versions
 from schemas.layout import GLOBAL_OWNER
 from store.champions import Champions
-from store.models import ModelKey, Models
+from store.models import ModelKey, Models, StoredModel
 from tests.pipelines.people import LAYOUT, sets_of, user_id
 
 RECIPE = Recipe("test")
@@ -265,6 +265,26 @@ def test_global_model_does_not_replace_one_that_it_was_not_compared_with(store, 
     assert (serving(store), serving(store, STATISTICS)) == before
     assert trained(store, second, members) == "promoted"
     assert serving(store, STATISTICS) != before[1]
+
+
+def test_old_statistics_go_with_the_next_ones(store, statistics):
+    """Megabytes that every full run adds; what a pointer names is kept however old it is."""
+    key = ModelKey.of_global(LAYOUT, STATISTICS)
+    old, recent = (
+        StoredModel.of(key, content, {}, UUID(int=1), AT - timedelta(days=days))
+        for content, days in ((b"old", 91), (b"recent", 89))
+    )
+    for model in (old, recent):
+        asyncio.run(Models(store).put(model))
+    everybody = fit_from_sums(each(statistics), LAYOUT, Calibrations())
+    trained(store, everybody, passing_members(statistics))
+    kept = {version for version in (old.version, recent.version) if is_kept(store, key, version)}
+    assert kept == {recent.version}
+    assert is_kept(store, key, serving(store, STATISTICS)[1])
+
+
+def is_kept(store, key, version):
+    return asyncio.run(Models(store).manifest(key, version)) is not None
 
 
 @pytest.mark.parametrize("takes_over", [True, False])
