@@ -15,7 +15,14 @@ from api.problems import problem_responses
 from api.request_middleware import RATE_LIMIT
 from api.tokens import SCOPES, USER_SCOPES, Claims
 from ingest import registration
-from schemas.errors import BadInput, MissingScope, NotAuthenticated, TokenReused, WrongPassword
+from schemas.errors import (
+    BadInput,
+    MissingScope,
+    NameTaken,
+    NotAuthenticated,
+    TokenReused,
+    WrongPassword,
+)
 from store.logins import Login
 from store.users import User
 
@@ -105,9 +112,13 @@ async def register(
 ) -> TokenResponse:
     """Create an account, and log in."""
     _limit_login(request, services)
+    name = _new_username(body.username)
+    earlier = _earlier_username(body.username)
+    if earlier != name and await services.users.by_name(earlier):
+        raise NameTaken(f"The name {earlier!r} is taken.")
     user = User(
         uuid4(),
-        _new_username(body.username),
+        name,
         await _passwords(request).hash(body.password),
         USER_SCOPES,
         services.clock(),
@@ -140,6 +151,8 @@ async def log_in(
         raise WrongPassword("No such user and password.")
     name = _normalised_username(form.username)
     user = await services.users.by_name(name)
+    if user is None and (earlier := _earlier_username(form.username)) != name:
+        user = await services.users.by_name(earlier)
     services.rate_limiter.take_password(name)
     if not await _passwords(request).verify(user.password_hash if user else None, form.password):
         raise WrongPassword("No such user and password.")
@@ -282,7 +295,12 @@ def _normalised_username(username: str) -> str:
 
     Folding takes a few letters apart, such as U+0390: hence the second NFKC.
     """
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", username).casefold())
+    return unicodedata.normalize("NFKC", _earlier_username(username))
+
+
+def _earlier_username(username: str) -> str:
+    """The normal form of earlier releases, under which names with such letters were registered."""
+    return unicodedata.normalize("NFKC", username).casefold()
 
 
 def _passwords(request: Request) -> Passwords:

@@ -27,6 +27,7 @@ from schemas import errors
 
 _NOT_AN_OBJECT_TYPES = frozenset({"missing", "dict_type", "model_type", "model_attributes_type"})
 _NOT_AN_OBJECT = "body: send one JSON object, with the header Content-Type: application/json"
+_FORM, _FORM_IN_PARTS = "application/x-www-form-urlencoded", "multipart/form-data"
 _SUFFIXED_JSON = re.compile(r"^application/[\w.-]+\+json\b", re.ASCII | re.IGNORECASE)
 """Such as application/merge-patch+json, which the framework reads as JSON."""
 
@@ -97,8 +98,11 @@ def _unsupported_media(request: Request) -> errors.UnsupportedMedia | None:
         )
     header = request.headers.get("content-type", "")
     operation = request.app.openapi()["paths"][request.scope["route"].path][request.method.lower()]
+    known = [*operation["requestBody"]["content"]]
+    if _FORM in known:
+        known.append(_FORM_IN_PARTS)  # the framework reads it as well
     try:
-        media_type_of(_SUFFIXED_JSON.sub(JSON, header), tuple(operation["requestBody"]["content"]))
+        media_type_of(_SUFFIXED_JSON.sub(JSON, header), tuple(known))
     except errors.UnsupportedMedia as error:
         return error
     return None

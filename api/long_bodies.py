@@ -18,7 +18,8 @@ from api.request_middleware import MAX_BODY_BYTES
 from schemas.errors import Retryable
 
 MAX_KEPT = 8
-"""Long bodies of a worker that arrive or wait for their turn: 128 MiB at the default limit."""
+"""Long bodies of a worker that arrive, wait for their turn or are handled: 128 MiB at the default
+limit, and one of them more while its parts are joined."""
 MAX_KEPT_PER_USER = 2
 """A phone that repeats a call while its first one is half open needs two."""
 MAX_HANDLED = 2

@@ -5,6 +5,7 @@ set is charged too, because its samples are stored a second time for training. L
 no samples: their bytes are converted. What was not stored is not charged.
 """
 
+import asyncio
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -56,7 +57,7 @@ async def store_charged_chunk(
     """
     try:
         receipt = await services.recorder.put_chunk(user_id, session_id, stream, seq, chunk)
-    except Retryable:
+    except (Retryable, asyncio.CancelledError):  # the latter after `api.request_timeout_s`
         services.rate_limiter.refund_samples(user_id, chunk_quota(chunk))
         raise
     services.metrics.count_chunk(chunk.piece)

@@ -51,9 +51,10 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if scope["method"] == "HEAD":  # answered like GET; the server leaves the body out
+        method = scope["method"]
+        if method == "HEAD":  # answered like GET, without the body
             scope = {**scope, "method": "GET"}
-        state = _RequestState(scope, receive, send, self._max_body_bytes)
+        state = _RequestState(method, scope, receive, send, self._max_body_bytes)
         timeouts = _Timeouts(state, self._body_timeout_s, self._timeout_s)
         try:
             try:
@@ -79,7 +80,7 @@ class RequestMiddleware:
     def _record(self, state: "_RequestState") -> None:
         took_s = time.perf_counter() - state.started_s
         route = getattr(state.scope.get("route"), "path", "none")
-        method = state.scope["method"] if route != "none" else "any"
+        method = state.method if route != "none" else "any"
         self._metrics.count_request(route, method, state.status, took_s)
         problem = state.scope.get(PROBLEM)
         if problem:
@@ -101,7 +102,10 @@ class RequestMiddleware:
 class _RequestState:
     """The state of one request: what was received and sent."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, max_body_bytes: int) -> None:
+    def __init__(
+        self, method: str, scope: Scope, receive: Receive, send: Send, max_body_bytes: int
+    ) -> None:
+        self.method = method
         self.scope = scope
         self.started_s = time.perf_counter()
         self.bytes_received = 0
@@ -150,7 +154,11 @@ class _RequestState:
         return self.bytes_received - previous >= self._max_body_bytes
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
-        """Send a message of the response, with the headers that every response has."""
+        """Send a message of the response, with the headers that every response has.
+
+        Raises:
+            ClientDisconnect: the rest of a body is not wanted.
+        """
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = list(message.get("headers", ()))
@@ -163,6 +171,10 @@ class _RequestState:
                 headers.append((b"connection", b"close"))  # the rest of the body is not read
             message["headers"] = headers
             await self._send(message)
+        elif self.method == "HEAD":
+            await self._send({"type": "http.response.body"})
+            if message.get("more_body", False):
+                raise ClientDisconnect  # nobody takes the rest
         else:
             await self._send(message)
             self.bytes_sent += len(message.get("body", b""))  # counted once the client has taken it

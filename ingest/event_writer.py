@@ -1,5 +1,6 @@
 """Writes events to the journal: the first event in a slot wins, later than the one it follows."""
 
+import asyncio
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ def charged(cost: Cost) -> Generator[None]:
     cost.take()
     try:
         yield
-    except Retryable:
+    except (Retryable, asyncio.CancelledError):  # the latter after `api.request_timeout_s`
         cost.refund()
         raise
 
@@ -97,13 +98,18 @@ class EventWriter:
         return stored, stored.matches(event)
 
     async def append(self, user_id: UUID, event: Event, topic: Topic, cost: Cost) -> Event:
-        """Append an event, and charge it if it is stored; one that was there already is free.
+        """Append an event, and charge it if it is stored.
+
+        One that is there already is free, also where the quota is used up.
 
         Returns:
             The event that is in the slot now.
         """
+        journal = self.records.journal
+        if await journal.read(user_id, event.entity_id, event.event_id):
+            return await journal.append(user_id, event, topic)
         with charged(cost):
-            stored = await self.records.journal.append(user_id, event, topic)
+            stored = await journal.append(user_id, event, topic)
         if stored != event:
             cost.refund()
         return stored

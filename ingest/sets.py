@@ -91,11 +91,7 @@ async def _write(
         confirmation_body(session_id, confirmation),
         after_us=max([if_match or 0, *(listed.revision for listed in lists.values())]),
     )
-    journal = writer.records.journal
-    if await journal.read(user_id, set_id, event.event_id):  # free also where the quota is used up
-        stored = await journal.append(user_id, event, TOPIC)
-    else:
-        stored = await writer.append(user_id, event, TOPIC, cost)
+    stored = await writer.append(user_id, event, TOPIC, cost)
     return stored, stored.matches(event)
 
 

@@ -1,6 +1,7 @@
 """Appends the lists of streams to the journal: each revision of a list has one successor."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from uuid import UUID
 
 from ingest import slots
@@ -9,7 +10,7 @@ from ingest.event_writer import MAX_ATTEMPTS, CostOfBytes, EventWriter, charged
 from ingest.projections import project_all, project_lists
 from ingest.sessions import TOPIC
 from schemas.errors import EventConflict
-from store.journal import Event, Journal
+from store.journal import Event
 from store.sessions import StreamList, newest_revision
 
 _MAX_BATCH_HASHES = 400  # hashes that are appended in one batch: some 27 KB
@@ -119,35 +120,30 @@ async def _append(
     listed: Mapping[str, list[str | None]],
     cost_of: CostOfBytes,
 ) -> dict[str, Event]:
-    """Append the events of streams, and charge the lists that were stored.
+    """Append the events of streams, and charge the lists that were stored; the others are free.
 
     Returns:
         the event that is in the slot of each stream afterwards.
     """
-    if not events:
-        return {}
     sizes = {name: list_bytes(hashes) for name, hashes in listed.items()}
-    with charged(cost_of(sum(sizes.values()))):
-        stored = await _append_events(
-            writer.records.journal,
-            user_id,
-            [*events.values()],
-            in_batch=sum(map(len, listed.values())) <= _MAX_BATCH_HASHES,
-        )
+    if sum(map(len, listed.values())) > _MAX_BATCH_HASHES:
+        return {
+            name: await writer.append(user_id, event, TOPIC, cost_of(sizes[name]))
+            for name, event in events.items()
+        }
+    journal = writer.records.journal
+    new = [
+        name
+        for name, event in events.items()
+        if not await journal.read(user_id, event.entity_id, event.event_id)
+    ]
+    with charged(cost_of(sum(sizes[name] for name in new))) if new else nullcontext():
+        stored = await journal.append_all(user_id, [*events.values()], TOPIC)
     winners = dict(zip(events, stored, strict=True))
-    free = [name for name, winner in winners.items() if winner != events[name]]
-    if free:  # others', or those of an attempt that failed later on
-        cost_of(sum(sizes[name] for name in free)).refund()
+    lost = [name for name in new if winners[name] != events[name]]
+    if lost:  # a race
+        cost_of(sum(sizes[name] for name in lost)).refund()
     return winners
-
-
-async def _append_events(
-    journal: Journal, user_id: UUID, events: Sequence[Event], *, in_batch: bool
-) -> list[Event]:
-    """The events that are in the slots of these ones after they were appended."""
-    if in_batch:
-        return await journal.append_all(user_id, events, TOPIC)
-    return [await journal.append(user_id, event, TOPIC) for event in events]
 
 
 def _contradiction(

@@ -42,6 +42,9 @@ def run_job(
     from pipelines.mart.job import refresh_mart
 
     if family == MART_JOB:
+        if not isinstance(users, str) or engine is not TrainingEngine.spark:
+            option = "users" if not isinstance(users, str) else "engine"
+            raise BadInput("The mart is refreshed as a whole, on Spark", field=option)
         with context.terminal as terminal:
             return refresh_mart(context.config, everybody=users == "all", progress=terminal)
     if family == "activity":

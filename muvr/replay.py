@@ -10,10 +10,10 @@ import typer
 
 from ingest.replay import rebuild_user
 from muvr.context import CommandContext, open_context
-from muvr.family_jobs import TrainingEngine, read_users
+from muvr.family_jobs import read_users
 from muvr.options import AsJson, Conf
 from muvr.scoreboard import show_run
-from muvr.train import families_on, show_failed, train_each
+from muvr.train import show_failed, train_each
 from pipelines.lifecycle.runs import RunReport
 from pipelines.replay import replay as replay_journal
 
@@ -42,8 +42,7 @@ def replay(
     context = open_context(conf, as_json=as_json)
     selection = read_users(users, ["all"])
     replayed = _project(context, None if isinstance(selection, str) else selection)
-    families = families_on(TrainingEngine.spark) if models else []
-    trained, failed = train_each(context, families, selection)
+    trained, failed = train_each(context, _families() if models else [], selection)
     runs = [asdict(report) for report in (replayed, *trained)]
     for run in runs:
         show_run(context.terminal, run)
@@ -51,6 +50,13 @@ def replay(
     context.terminal.answer({"runs": runs, "failed": failed})
     if failed or replayed.counts.get("failed"):
         raise typer.Exit(1)
+
+
+def _families() -> Sequence[str]:
+    """All families; experiments are run by name."""
+    from pipelines.jobs import JOBS  # as `run_job` does
+
+    return JOBS
 
 
 def _project(context: CommandContext, users: Sequence[UUID] | None) -> RunReport:

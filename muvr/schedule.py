@@ -118,7 +118,7 @@ def run(
     lock = lock_soon(folder / LOCK)
     if lock is None:
         told = (folder / LOCK).read_text() or "another `muvr schedule run`"
-        context.terminal.say(f"What is due waits: {told} is training.")
+        context.terminal.say(f"What is due waits: {told} runs jobs.")
         context.terminal.answer([])
         return
     with lock:  # or the jobs of several would share the cores and the memory

@@ -19,7 +19,7 @@ from pyspark.sql import functions as f
 from pipelines.lifecycle.job import Job, open_job
 from pipelines.lifecycle.recent import METRIC, recent_inputs
 from pipelines.lifecycle.runs import Run, RunReport
-from pipelines.lifecycle.scope import has_changes
+from pipelines.lifecycle.scope import Changes, changes
 from pipelines.spark.tables import append, read_table
 from schemas.config import Config
 from schemas.errors import CannotLearn, IncompleteRun, LostChampionRace, RunWithdrawn
@@ -101,13 +101,15 @@ def train_batch(
         run = job.run
         run.metrics[METRIC] = recent_inputs(job.database, family.topics, run.started_at)
         only_changed = only_changed and not expiring(job.database, family.name, run.started_at)
-        if only_changed and not has_changes(
-            job.database, family.name, family.topics, run.started_at
-        ):
-            run.status = "nothing-to-do"
-        else:
+        found: Changes = "new"
+        if only_changed:
+            found = changes(job.database, family.name, family.topics, run.started_at)
+        if found == "new":
             _learn(job, family, only_changed=only_changed)
-        run.mark_read()
+        else:
+            run.status = "nothing-to-do"
+        if found != "read":
+            run.mark_read()
     return job.run.report()
 
 

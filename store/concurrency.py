@@ -23,7 +23,7 @@ async def map_concurrently(
         The results, in the order of the items.
 
     Raises:
-        whatever `work` raises first; calls in flight are cancelled, no others begin.
+        whatever `work` raises first; calls in flight are cancelled, and hardly another one begins.
 
     >>> async def doubled(number: int) -> int:
     ...     return 2 * number

@@ -53,7 +53,7 @@ def _query(folder: MartFolder, manifest: Manifest, sql: str, limits: Sql) -> Que
             field="sql",
             value=sql[:100],
         ) from problem
-    kept = [tuple(plain(value) for value in row) for row in rows[: limits.rows]]
+    kept = [tuple(plain(value, zones=False) for value in row) for row in rows[: limits.rows]]
     return QueryResult(columns, kept, len(rows) > limits.rows, manifest.as_of)
 
 

@@ -54,7 +54,7 @@ from pipelines.lifecycle.pointers import (
 from pipelines.lifecycle.recent import METRIC, recent_inputs
 from pipelines.lifecycle.retries import same_outcomes
 from pipelines.lifecycle.runs import RunReport
-from pipelines.lifecycle.scope import UserSelection, has_changes
+from pipelines.lifecycle.scope import Changes, UserSelection, changes
 from pipelines.lifecycle.user_models import outcome_of
 from schemas.config import Config
 from schemas.errors import BadModelBytes, CannotLearn
@@ -121,8 +121,10 @@ def train_activity(
         job.run.metrics[METRIC] = recent_inputs(job.database, TOPICS, job.run.started_at)
         keys = asyncio.run(Stretches(job.database).keys())
         going = must_go(job.database, (FAMILY,), job.run.started_at)
-        changed = going or has_changes(job.database, FAMILY, TOPICS, job.run.started_at)
-        skipped = users == "changed" and not changed
+        found: Changes = "new"
+        if users == "changed" and not going:
+            found = changes(job.database, FAMILY, TOPICS, job.run.started_at)
+        skipped = found != "new"
         outcomes: dict[InputLayout, MoveOutcome] = {}
         if not keys or skipped:
             job.run.status = "nothing-to-do"
@@ -133,7 +135,7 @@ def train_activity(
             unchanged = {outcome.status for outcome in outcomes.values()} == {"unchanged"}
             if users == "changed" and unchanged and same_outcomes(job.database, FAMILY, failed):
                 job.run.status = "nothing-to-do"  # the last run had already read what changed
-        if not any(outcome.overtaken for outcome in outcomes.values()):
+        if found != "read" and not any(outcome.overtaken for outcome in outcomes.values()):
             job.run.mark_read()  # else nothing would be new to the next run
     return job.run.report()
 

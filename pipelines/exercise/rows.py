@@ -60,7 +60,7 @@ class FitContext:
 def learned_row(key: Key, group: pa.Table, *, context: FitContext) -> list[Row]:
     """On an executor: one user's row. Errors in a user's data become the reason in that row.
 
-    None where only windows of expired sets are left.
+    No row where only windows of expired sets are left.
     """
     sets = whole_sets(group)
     row = attempted_row(key, lambda: _learned(key, sets, context))

@@ -92,7 +92,7 @@ class Engine(Protocol):
         ...
 
     def learn(self, scope: Scope, pass_: Pass, run: Run) -> list[Row]:
-        """Run a pass and write its large columns; one row per key, without those columns.
+        """Run a pass and write its large columns; the other columns of each key that has sets.
 
         Raises:
             LeaseHeld: the run's lease was lost; nothing more is written.

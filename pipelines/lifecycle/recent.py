@@ -45,8 +45,8 @@ def inputs_of(database: Database, topics: Sequence[Topic], users: Sequence[UUID]
     if len(users) > MAX_USERS:
         return ""
     read = partial(_read, database, topics)
-    texts = asyncio.run(map_concurrently(read, users, CONCURRENT_USERS))
-    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:32]
+    digests = asyncio.run(map_concurrently(read, users, CONCURRENT_USERS))
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:32]
 
 
 def announced(
@@ -62,9 +62,17 @@ def announced(
 
 
 async def _read(database: Database, topics: Sequence[Topic], user: UUID) -> str:
-    """What of a user the changes of these topics can change, as a text."""
+    """A digest of what of a user the changes of these topics can change."""
     sets = await Sets(database).revisions(user) if "sets" in topics else []
     stretches = await Stretches(database).revisions(user) if "stretches" in topics else []
     follows = await Follows(database).of_user(user) if "follows" in topics else []
-    is_registered = "registered" in topics and await Users(database).by_id(user) is not None
-    return f"{user} {sorted(sets)} {sorted(stretches)} {sorted(follows)} {is_registered}"
+    is_registered = "registered" in topics and await _is_named(Users(database), user)
+    text = f"{user} {sorted(sets)} {sorted(stretches)} {sorted(follows)} {is_registered}"
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+async def _is_named(users: Users, user_id: UUID) -> bool:
+    """Whether a user's name is there: it is written last, and what rank reads."""
+    user = await users.by_id(user_id)
+    named = await users.by_name(user.username) if user else None
+    return named is not None and named.user_id == user_id

@@ -23,6 +23,9 @@ from store.watermarks import CHANGES_KEPT, Watermarks
 TOPIC: Topic = "sets"
 UserSelection = Literal["all", "changed"] | Sequence[UUID]
 """The users that a run is asked to learn."""
+Changes = Literal["none", "read", "new"]
+"""What changed since a family's last run: nothing, what that run has read already, or more. A run
+that finds `read` leaves the watermark to the one that read it, which may be withdrawn later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +114,19 @@ def has_changes(database: Database, family: str, topics: Sequence[Topic], now: d
 
     True before the first run, and when changes since the last run have expired.
     """
+    return changes(database, family, topics, now) == "new"
+
+
+def changes(database: Database, family: str, topics: Sequence[Topic], now: datetime) -> Changes:
+    """What changed of these topics since a family's last run, as of `has_changes`."""
     marks = Watermarks(database)
     since = asyncio.run(marks.read(family, now))
     if since is None or now - since > CHANGES_KEPT:
-        return True
+        return "new"
     users = announced(database, topics, since, now)
-    return bool(users) and not _were_read(database, family, topics, users)
+    if not users:
+        return "none"
+    return "read" if _were_read(database, family, topics, users) else "new"
 
 
 def _were_read(

@@ -39,6 +39,7 @@ DRAFTS = (f".*{DRAFT_SUFFIX}", ".????????T??????Z.draft")  # the latter of earli
 DRAFT_MAX_AGE_S = 86_400.0
 """No backup takes so long: an older draft or snapshot was left by one that was killed."""
 _TAG = "muvr-"
+_ANY_TAG = _TAG + "[0-9a-f]" * 12  # not `muvr-before-upgrade`, which an operator made
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ def _snapshot(node: EmbeddedNode, folder: Path, progress: Progress) -> tuple[Bac
     Where this process is killed, Cassandra removes it a day later: it holds data of users who may
     have been erased since.
     """
-    _remove_older_than_a_draft(_snapshots(node, f"{_TAG}*"))  # of releases without a time to live
+    _remove_older_than_a_draft(_snapshots(node, _ANY_TAG))  # of releases without a time to live
     tag = f"{_TAG}{uuid.uuid4().hex[:12]}"
     until = ("--ttl", f"{DRAFT_MAX_AGE_S:.0f}s")
     try:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
 
 from api.app import create_app
 from api.auth import _normalised_username, _token_pair
@@ -88,6 +89,20 @@ def test_usernames_are_case_insensitive(service: RunningService, person: Person)
 )
 def test_spellings_of_one_username_are_one_name(one: str, other: str):
     assert _normalised_username(one) == _normalised_username(other)
+
+
+def test_a_name_that_an_earlier_release_kept_in_another_form_stays_its_owners(
+    service: RunningService,
+):
+    written = f"\u0390{uuid.uuid4().hex[:8]}"
+    folded = written.casefold()
+    hashed = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
+    owner = User(uuid.uuid4(), folded, hashed, frozenset({"predict"}), datetime.now(UTC))
+    service.run(service.services.users.register(owner))
+    body = {"username": written, "password": PASSWORD}
+    with service.client() as client:
+        assert client.post("/v1/auth/token", data=body).status_code == 200
+        problem(client.post("/v1/auth/register", json=body), 409, "name-taken")
 
 
 def test_only_letters_that_folding_takes_apart_have_another_normal_form_than_folded():

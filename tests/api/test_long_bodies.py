@@ -45,7 +45,8 @@ async def stalled(
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        assert not any(isinstance(one, AssertionError) for one in ended)
 
 
 async def outcome(long_bodies: LongBodies, user_id: UUID, body: bytes = LONG) -> bytes:

@@ -5,7 +5,7 @@ import inspect
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -83,6 +83,12 @@ def test_an_unsupported_media_type_or_encoding_is_415_without_the_body(
     told = problem(answer, 415, "unsupported-media")
     assert (told["field"], told["value"]) == (field, value)
     assert step in told["detail"]
+
+
+def test_a_log_in_in_parts_is_told_which_field_is_missing(service: RunningService):
+    with service.client() as client:
+        answer = client.post("/v1/auth/token", files={"username": (None, "ada")})
+    assert problem(answer, 422, "bad-input")["field"] == "password"
 
 
 @pytest.mark.parametrize(
@@ -258,6 +264,23 @@ def test_head_is_answered_like_get_without_the_body(person: Person, path: str):
     assert (head.status_code, head.content) == (whole.status_code, b"")
     for name in ("content-type", "content-length"):
         assert head.headers[name] == whole.headers[name]
+
+
+def test_head_of_an_export_reads_no_more_than_its_beginning(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+):
+    async def endless(*_: object) -> AsyncIterator[bytes]:
+        while True:
+            read.append(1)
+            yield b"a line\n"
+
+    read: list[int] = []
+    monkeypatch.setattr("api.own_data.export_user", endless)
+    with person.client() as client:
+        head = client.head("/v1/me/export")
+        assert (head.status_code, head.content) == (200, b"")
+        assert client.get("/livez").status_code == 200
+    assert len(read) < 10
 
 
 def test_only_a_valid_request_id_is_kept(service: RunningService):

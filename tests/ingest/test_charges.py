@@ -30,6 +30,14 @@ PLANNED: Any = [{"exercise": "row", "reps": 8, "weight_kg": None, "intensity": N
 PLAN_BYTES = len(json.dumps({"name": "Monday", "sets": PLANNED}))
 
 
+class UsedUp(list[int]):
+    """What is charged when nothing is left of the quota."""
+
+    def append(self, size: int) -> None:
+        if size > 0:
+            raise LimitExceeded("no more today", limit="samples", retry_after_s=9)
+
+
 def listed(**numbers: list[int]) -> Completion:
     streams: Any = {name: [*(SHA[n, 0] for n in seqs), None] for name, seqs in numbers.items()}
     return Completion(streams=streams)
@@ -224,7 +232,7 @@ def test_a_version_of_a_plan_that_lost_its_race_is_not_charged() -> None:
 def test_what_the_journal_has_already_is_charged_once(
     send: Callable[..., Awaitable[None]], repository: str, method: str
 ) -> None:
-    """The first attempt failed half way, after the journal."""
+    """The first attempt failed half way, after the journal, and used up the quota."""
 
     async def story() -> None:
         session = RecordedSession()
@@ -235,7 +243,7 @@ def test_what_the_journal_has_already_is_charged_once(
         for _ in range(3):
             with pytest.raises(DatabaseUnavailable):
                 await send(session, session.on(dying), charged)
-        await send(session, session.recorder, charged)
         assert sum(charged) == charged[0]
+        await send(session, session.recorder, UsedUp())
 
     asyncio.run(story())

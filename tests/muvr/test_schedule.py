@@ -356,7 +356,7 @@ def test_second_scheduler_of_a_machine_trains_nothing_meanwhile(
     assert first is not None
     with first:
         schedule.run()
-    assert "another `muvr schedule run` is training" in " ".join(capsys.readouterr().out.split())
+    assert "another `muvr schedule run` runs jobs" in " ".join(capsys.readouterr().out.split())
     assert trainer.asked == []
     schedule.run()
     assert [family for family, *_ in trainer.asked] == ["rank", "clusters"]

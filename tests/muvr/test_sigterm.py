@@ -25,7 +25,13 @@ def register(app):
             print("ready", flush=True)
             time.sleep(60)
 """
-COMMAND = "from muvr import cli; cli.COMMANDS['wait'] = 'waiting'; cli.main()"
+COMMAND = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+from muvr import cli
+cli.COMMANDS["wait"] = "waiting"
+cli.main()
+"""
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

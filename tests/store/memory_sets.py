@@ -180,6 +180,11 @@ class MemoryStretches(Stretches):
         rows = [row["row"] for _, row in self._rows.read((user_id,))]
         return [row for row in rows if row.metadata.model_id == model_id]
 
+    async def revisions(self, user_id: UUID) -> list[tuple[str, UUID, datetime, int]]:
+        """Layout, session, start and revision of every stretch."""
+        found = [row["row"].metadata for _, row in self._rows.read((user_id,))]
+        return [(m.model_id, m.session_id, m.started_at, m.revision) for m in found]
+
     async def sessions_of(self, user_id: UUID) -> set[UUID]:
         """Sessions that have stretches."""
         return {key[1] for key, _ in self._rows.read((user_id,))}

@@ -135,7 +135,7 @@ def test_backup_removes_old_snapshots_of_killed_ones_but_not_of_one_under_way(
 ) -> None:
     """Earlier releases gave them no time to live."""
     tables = tmp_path / "node" / "data" / "muvr"
-    names = {"muvr-0123456789ab": 60, "muvr-ba9876543210": -60, "by-hand": 60}
+    names = {"muvr-0123456789ab": 60, "muvr-ba9876543210": -60, "muvr-by-hand": 60}
     for name, seconds in names.items():
         (tables / "sets-1" / "snapshots" / name).mkdir(parents=True)
         age(tables / "sets-1" / "snapshots" / name, DRAFT_MAX_AGE_S + seconds)
@@ -145,7 +145,7 @@ def test_backup_removes_old_snapshots_of_killed_ones_but_not_of_one_under_way(
     node = EmbeddedNode(Cassandra(), Paths(data=tmp_path / "node"))
     make_backup(node, tmp_path / "20261129T000000Z", NOW, migrations={}, layout={})
     left = {path.name for path in tables.glob("*/snapshots/*")}
-    assert left == {"muvr-ba9876543210", "by-hand"}
+    assert left == {"muvr-ba9876543210", "muvr-by-hand"}
 
 
 def age(path: Path, seconds: float) -> None:
