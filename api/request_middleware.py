@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import MutableMapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -62,6 +62,8 @@ class RequestMiddleware:
             finally:
                 timeouts.end()
         except asyncio.CancelledError:
+            if state.absorb_cancellation():
+                return
             absorbed = timeouts.absorb_cancellation()
             if not absorbed:
                 raise
@@ -119,6 +121,8 @@ class _RequestState:
         self._max_body_bytes = max_body_bytes
         self._received_before = 0
         self.awaiting_body = False
+        self._task = cast("asyncio.Task[None]", asyncio.current_task())
+        self._is_ended_early = False
         self._content_length = headers.body_bytes
         self.body_complete = not headers.has_body
         self.body_complete_s = self.started_s
@@ -154,11 +158,7 @@ class _RequestState:
         return self.bytes_received - previous >= self._max_body_bytes
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
-        """Send a message of the response, with the headers that every response has.
-
-        Raises:
-            ClientDisconnect: the rest of a body is not wanted.
-        """
+        """Send a message of the response, with the headers that every response has."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = list(message.get("headers", ()))
@@ -174,10 +174,20 @@ class _RequestState:
         elif self.method == "HEAD":
             await self._send({"type": "http.response.body"})
             if message.get("more_body", False):
-                raise ClientDisconnect  # nobody takes the rest
+                await self._end_early()
         else:
             await self._send(message)
             self.bytes_sent += len(message.get("body", b""))  # counted once the client has taken it
+
+    async def _end_early(self) -> None:
+        """Cancel the request, because nobody takes the rest of its response."""
+        self._is_ended_early = True
+        self._task.cancel()
+        await asyncio.Event().wait()  # until the cancellation arrives here
+
+    def absorb_cancellation(self) -> bool:
+        """Whether the task was cancelled by `_end_early`; then it is cancelled no more."""
+        return self._is_ended_early and self._task.uncancel() == 0
 
     async def respond(self, problem: MuvrError | None) -> None:
         """Send an error response, unless a response has begun."""

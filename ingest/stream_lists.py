@@ -37,7 +37,7 @@ async def list_streams(
         cost_of: the bytes of the lists that are stored.
 
     Raises:
-        LimitExceeded: over the quota.
+        LimitExceeded: over the quota; of long lists, some may be stored.
         EventConflict: a list that neither repeats nor extends the stored one.
     """
     records, waiting = writer.records, dict(requested)

@@ -68,6 +68,11 @@ class Users:
         rows = await self._database.run(f"SELECT {_USER} FROM users WHERE user_id = ?", (user_id,))
         return _user(rows[0]) if rows and rows[0].username is not None else None
 
+    async def named_ids(self) -> set[UUID]:
+        """Everybody who has a name; read beside the passwords, which jobs may not see."""
+        rows = await self._database.run("SELECT user_id FROM usernames")
+        return {row.user_id for row in rows}
+
     async def grant(self, username: str, scopes: Iterable[str]) -> User:
         """Grant more scopes; tokens have them from their next refresh on.
 

@@ -7,7 +7,7 @@ is new.
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import datetime
 from functools import partial
 from uuid import UUID
@@ -44,7 +44,10 @@ def inputs_of(database: Database, topics: Sequence[Topic], users: Sequence[UUID]
     """The digest of what users have; "" of too many."""
     if len(users) > MAX_USERS:
         return ""
-    read = partial(_read, database, topics)
+    named: Set[UUID] = set()
+    if users and "registered" in topics:
+        named = asyncio.run(Users(database).named_ids())
+    read = partial(_read, database, topics, named)
     digests = asyncio.run(map_concurrently(read, users, CONCURRENT_USERS))
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:32]
 
@@ -61,18 +64,17 @@ def announced(
     return {user: max(of_user) for user, of_user in times.items() if of_user}
 
 
-async def _read(database: Database, topics: Sequence[Topic], user: UUID) -> str:
-    """A digest of what of a user the changes of these topics can change."""
+async def _read(database: Database, topics: Sequence[Topic], named: Set[UUID], user: UUID) -> str:
+    """A digest of what of a user the changes of these topics can change.
+
+    Args:
+        database: where it is.
+        topics: which.
+        named: everybody who has a name.
+        user: whose.
+    """
     sets = await Sets(database).revisions(user) if "sets" in topics else []
     stretches = await Stretches(database).revisions(user) if "stretches" in topics else []
     follows = await Follows(database).of_user(user) if "follows" in topics else []
-    is_registered = "registered" in topics and await _is_named(Users(database), user)
-    text = f"{user} {sorted(sets)} {sorted(stretches)} {sorted(follows)} {is_registered}"
+    text = f"{user} {sorted(sets)} {sorted(stretches)} {sorted(follows)} {user in named}"
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-async def _is_named(users: Users, user_id: UUID) -> bool:
-    """Whether a user's name is there: it is written last, and what rank reads."""
-    user = await users.by_id(user_id)
-    named = await users.by_name(user.username) if user else None
-    return named is not None and named.user_id == user_id

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -15,8 +16,11 @@ from ingest.sweeper import sweep
 from muvr.context import CommandContext
 from muvr.run import Started, start_all
 from muvr.terminal import Terminal
+from pipelines.lifecycle.recent import recent_inputs
 from schemas.config import Cassandra, Config
 from schemas.errors import BadConfig, NodeFailed, RoleRefused
+from schemas.times import us_of
+from schemas.topics import Topic
 from store.champions import Champions
 from store.connection import connect
 from store.cql import read_migrations
@@ -25,6 +29,7 @@ from store.database import Database
 from store.durability import durability_of
 from store.job_leases import Leases
 from store.jobs import JobRuns
+from store.journal import Journal
 from store.logins import Logins
 from store.migrate import FOLDER, check_schema
 from store.models import ModelKey, Models, StoredModel
@@ -186,6 +191,10 @@ def test_spark_role_can_do_its_work_and_read_only_its_tables(guarded: Guarded) -
         await Leases(database).release("rank", run_id)
 
     asyncio.run(work())
+    service = guarded.opened("service")
+    asyncio.run(Journal(service).announce(uuid.uuid4(), "registered", us_of(NOW)))
+    service.close()
+    assert recent_inputs(database, get_args(Topic), NOW)
     for table, may in TABLES.items():
         assert refused(database, f"SELECT * FROM {table} LIMIT 1") == (not may.spark), table
     for table in ("journal", "samples", "sets", "users", "withdrawn_runs"):
