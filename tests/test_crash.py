@@ -7,9 +7,11 @@ import hashlib
 import random
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 from uuid import UUID
 
 import httpx
@@ -25,6 +27,7 @@ from store.node.process import EmbeddedNode
 from store.records import records_in
 from tests.api.conftest import PASSWORD, running, settings
 
+T = TypeVar("T")
 CHUNKS, SENDERS, N = 240, 4, 200
 STARTED = datetime.now(UTC) - timedelta(minutes=30)
 SESSION = new_id()
@@ -39,6 +42,13 @@ def body(seq: int, variant: int = 0) -> bytes:
     return chunk(t0_ns, 50.0, "g", 1 / 4096, counts.astype("<i2").tobytes())
 
 
+def retried(call: Callable[[], T]) -> T:
+    """What a call gives once it goes through, repeated as a phone does."""
+    while True:
+        with contextlib.suppress(TryLater):
+            return call()
+
+
 class Upload:
     """Several senders, each with its own connection; every chunk is sent twice, in any order."""
 
@@ -50,12 +60,9 @@ class Upload:
 
     def send(self, numbers: list[int]) -> None:
         with Client(self.url) as client:
-            client.login(self.username, PASSWORD)
+            retried(lambda: client.login(self.username, PASSWORD))
             for seq in numbers:
-                receipt = None
-                while receipt is None:  # retry as a phone does
-                    with contextlib.suppress(TryLater):
-                        receipt = client.put_chunk(SESSION, "acc", seq, body(seq))
+                receipt = retried(lambda seq=seq: client.put_chunk(SESSION, "acc", seq, body(seq)))
                 with self._lock:
                     self.receipts.setdefault(seq, set()).add(receipt["sha256"])
                     self.acknowledged += 1
