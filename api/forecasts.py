@@ -1,5 +1,9 @@
-"""Next exercise, load and intensity: the caller's own models on the caller's confirmed sets."""
+"""Next exercise, load and intensity: the caller's own models on the caller's confirmed sets.
 
+The sets of years take up to a second to bring into columns, so a thread does it and asks the model.
+"""
+
+import asyncio
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -14,8 +18,11 @@ from api.model_name import ModelName, UsedModel
 from api.problems import problem_responses
 from models.history import DoneSet, SetLog, done_set, session_numbers
 from models.intensity.fit import IntensitySettings
+from models.intensity.model import IntensityModel
 from models.load.fit import LoadSettings
+from models.load.model import Forecast, LoadModel
 from models.next.fit import NextSettings
+from models.next.model import NextModel
 from schemas.errors import NotComputedYet
 from schemas.inputs import SETS
 from schemas.names import ExerciseName
@@ -113,8 +120,8 @@ async def get_load(
 ) -> LoadResponse:
     """Weight, repetitions and intensity of the caller's next set of an exercise."""
     loaded = await _model(services, caller.user_id, "load")
-    log, number = await _log_and_session(services, caller.user_id, session)
-    predictions = loaded.model.predict(log, exercise, session=number)
+    rows = await services.records.sets.of_user(caller.user_id)
+    predictions = await asyncio.to_thread(_loads, loaded.model, rows, exercise, session)
     if not predictions:
         raise NotComputedYet(f"You have not done {exercise!r} often enough.")
     forecasts: dict[str, Any] = {
@@ -157,15 +164,9 @@ async def get_intensity(
     if exercise is None:
         _, probable = await _next_exercises(services, caller.user_id, session)
         exercise = probable[0][0]
-    log, number = await _log_and_session(services, caller.user_id, session)
-    value = loaded.model.predict(
-        log,
-        exercise,
-        services.clock().timestamp(),
-        reps=reps,
-        weight_kg=weight_kg,
-        session=number,
-    )
+    rows = await services.records.sets.of_user(caller.user_id)
+    planned = exercise, services.clock().timestamp(), reps, weight_kg
+    value = await asyncio.to_thread(_intensity, loaded.model, rows, planned, session)
     low, high = loaded.model.interval(value)
     return IntensityResponse(
         exercise=exercise, intensity=value, low=low, high=high, model=ModelName.of(loaded)
@@ -174,19 +175,47 @@ async def get_intensity(
 
 async def _next_exercises(
     services: Services, user_id: UUID, session: UUID | None
-) -> tuple[LoadedModel, list[tuple[str, float]]]:
+) -> tuple[LoadedModel, tuple[tuple[str, float], ...]]:
     """The model that predicts the next exercise, and its answer, the most probable first.
 
     Raises:
         NotComputedYet: none serves.
     """
     loaded = await _model(services, user_id, "next")
-    rows = sorted(await services.records.sets.of_user(user_id), key=lambda row: row.started_at)
+    rows = await services.records.sets.of_user(user_id)
+    return loaded, await asyncio.to_thread(_probable, loaded.model, rows, session)
+
+
+def _probable(
+    model: NextModel, rows: Iterable[SetRow], session: UUID | None
+) -> tuple[tuple[str, float], ...]:
+    """The most probable next exercises after these sets, the best first."""
+    rows = sorted(rows, key=lambda row: row.started_at)
     so_far = [row.exercise for row in rows if row.session_id == session]
     before = [row for row in rows if row.session_id != session]
     last = [row.exercise for row in before if row.session_id == before[-1].session_id]
     # What was done since the last training is history too: a new plan is known after its first day.
-    return loaded, loaded.model.continued(log_from(before)).predict(so_far, before=last)
+    return model.continued(log_from(before)).predict(so_far, before=last)
+
+
+def _loads(
+    model: LoadModel, rows: Iterable[SetRow], exercise: str, session: UUID | None
+) -> dict[str, Forecast]:
+    """Forecasts of the next set of an exercise after these sets."""
+    log, number = _log_and_session(rows, session)
+    return model.predict(log, exercise, session=number)
+
+
+def _intensity(
+    model: IntensityModel,
+    rows: Iterable[SetRow],
+    planned: tuple[str, float, int | None, float | None],
+    session: UUID | None,
+) -> float:
+    """Intensity of the set that is planned after these: exercise, time in s, reps, weight in kg."""
+    log, number = _log_and_session(rows, session)
+    exercise, at_s, reps, weight_kg = planned
+    return model.predict(log, exercise, at_s, reps=reps, weight_kg=weight_kg, session=number)
 
 
 async def _model(services: Services, user_id: UUID, family: str) -> LoadedModel:
@@ -204,20 +233,13 @@ async def _model(services: Services, user_id: UUID, family: str) -> LoadedModel:
     return loaded
 
 
-async def log_of(services: Services, user_id: UUID, *, ends: bool = False) -> SetLog:
-    """The caller's confirmed sets as columns; see `log_from`."""
-    return log_from(await services.records.sets.of_user(user_id), ends=ends)
-
-
-async def _log_and_session(
-    services: Services, user_id: UUID, session: UUID | None
-) -> tuple[SetLog, int | None]:
-    """The caller's confirmed sets, and the number in them of the session that goes on.
+def _log_and_session(rows: Iterable[SetRow], session: UUID | None) -> tuple[SetLog, int | None]:
+    """Confirmed sets as columns, and the number in them of the session that goes on.
 
     The number is None for a new session, also for one without a confirmed set.
     """
-    rows = _done_sets(await services.records.sets.of_user(user_id), ends=False)
-    return SetLog.of(rows), session_numbers(rows).get(str(session))
+    done = _done_sets(rows, ends=False)
+    return SetLog.of(done), session_numbers(done).get(str(session))
 
 
 def log_from(rows: Iterable[SetRow], *, ends: bool = False) -> SetLog:

@@ -15,7 +15,7 @@ from uuid import UUID
 from api.fair_queue import FairQueue
 from api.model_cache import ModelCache
 from ingest.recognition import declared_layout
-from ingest.recordings import CONTEXT_NS, load_parts
+from ingest.recordings import CONTEXT_NS, load_parts, sample_versions
 from ingest.stretches import span_of
 from models.recognition.sets import FormModels, SetMeasurements, measure_set
 from models.signal.corrections import timeline
@@ -30,12 +30,17 @@ MAX_CACHED = 2048  # sets; some kilobytes each
 
 
 class _Key(NamedTuple):
-    """What a measurement depends on; `samples` is the newest revision of the session's lists."""
+    """What a measurement depends on.
+
+    Attributes:
+        samples: the newest revision of a complete session's lists; of an open one, which chunks
+            there are around the set: samples of the other sensor may be on their way.
+    """
 
     user_id: UUID
     set_id: UUID
     revision: int
-    samples: int
+    samples: int | bytes
     form_models: tuple[str, ...]
 
 
@@ -60,12 +65,13 @@ class Measurer:
         if not sets:
             return {}
         lists = await self._records.sessions.lists(user_id, session.session_id)
-        samples = newest_revision(lists)
+        samples = await self._sample_versions(user_id, session, lists, sets)
         forms = await self._models.by_layout(user_id, declared_layout(session), FORM)
         versions = tuple(loaded.stored.version for loaded in forms.values())
         form_models: FormModels = {of_layout: loaded.model for of_layout, loaded in forms.items()}
         keys = {
-            row.set_id: _Key(user_id, row.set_id, row.revision, samples, versions) for row in sets
+            row.set_id: _Key(user_id, row.set_id, row.revision, samples[row.set_id], versions)
+            for row in sets
         }
         if all(key in self._cache for key in keys.values()):
             return {set_id: self._cache[key] for set_id, key in keys.items()}
@@ -79,6 +85,21 @@ class Measurer:
 
         await self._queue.run(user_id, measure_missing)
         return {s: self._cache[key] for s, key in keys.items() if key in self._cache}
+
+    async def _sample_versions(
+        self,
+        user_id: UUID,
+        session: SessionRow,
+        lists: Mapping[str, StreamList],
+        sets: Sequence[SetRow],
+    ) -> dict[UUID, int | bytes]:
+        """What changes with the samples of each set."""
+        if session.complete:
+            return dict.fromkeys((row.set_id for row in sets), newest_revision(lists))
+        ordered = sorted(sets, key=lambda row: row.span_ns)
+        spans = [row.span_ns for row in ordered]
+        digests = await sample_versions(self._records, user_id, session, lists, spans, CONTEXT_NS)
+        return {row.set_id: digest for row, digest in zip(ordered, digests, strict=True)}
 
     def _add_to_cache(self, key: _Key, measured: SetMeasurements) -> None:
         self._cache[key] = measured

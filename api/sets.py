@@ -39,6 +39,8 @@ async def confirm_set(
 ) -> SetSchema:
     """Say what a set was. Repeatable; another content needs `If-Match` with the set's ETag.
 
+    A correction that changes nothing keeps the ETag. The id of a set of another session is a 409.
+
     Its samples are stored once more, to be learned from: each second and sensor counts as 100 of
     the samples of a day, where the session declares an accelerometer. A repeat is free.
     """

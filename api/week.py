@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from api.dependencies import Predict, Services, ServicesDep
 from api.fields import Exercise
-from api.forecasts import log_of
+from api.forecasts import log_from
 from api.model_name import ModelName
 from api.problems import problem_responses
 from models.history import WEEK_S, SetLog
@@ -109,7 +109,8 @@ async def get_week(
     ] = None,
 ) -> WeekResponse:
     """A week of training: rested muscles, the usual time, what you usually train."""
-    log = await log_of(services, caller.user_id, ends=True)
+    rows = await services.records.sets.of_user(caller.user_id)
+    log = await asyncio.to_thread(log_from, rows, ends=True)
     zone = await _zone(services, caller.user_id)
     first = starts_on or _first_day(log, services.clock().astimezone(zone))
     request, source = await _week_request(services, caller.user_id, log, first, zone)

@@ -44,7 +44,7 @@ async def export_user(
             if table == "samples":
                 fields |= _body(fields)
             yield _line(table, fields)
-    for letter in await DeadLetters(database).of_user(user_id, now):
+    async for letter in DeadLetters(database).of_user(user_id, now):
         yield _line("dead_letters", letter._asdict())
     for champion in await Champions(database).of_owner(owner_of(user_id)):
         yield _line("champions", champion._asdict())

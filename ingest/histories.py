@@ -16,6 +16,7 @@ from ingest import plans, sessions, sets, slots
 from ingest.client_ids import check_client_id
 from ingest.event_writer import EventWriter
 from ingest.projections import project_all
+from ingest.set_times import check_inside
 from schemas.config import Limits
 from schemas.errors import BadEvent, Deleted, EventConflict
 from schemas.events import SessionOpening, SetConfirmation
@@ -92,7 +93,7 @@ def _validate(writer: EventWriter, limits: Limits, session: HistorySession) -> N
     row = _row(session)
     for set_id, confirmation in session.sets:
         check_client_id(set_id, "set", now_ms, limits)
-        sets.check_inside(confirmation, row, writer)
+        check_inside(confirmation, row, writer)
 
 
 def _plan_events(writer: EventWriter, session: HistorySession) -> list[Event]:

@@ -16,7 +16,7 @@ from ingest.event_writer import deletion_us
 from ingest.labelled_sets import project_labelled_sets
 from ingest.rows import end_ns_of
 from ingest.session_changes import SessionChanges, session_changes
-from ingest.unlisted_chunks import keep_unlisted
+from ingest.unlisted_chunks import forget_listed, keep_unlisted
 from schemas.journal import (
     EventBody,
     PlanDeleted,
@@ -215,6 +215,7 @@ async def _project_extent(
         return
     parts = await records.samples.parts(user_id, session_id)
     ends_ns: list[int] = []
+    counted: dict[str, list[ChunkMetadata]] = {}
     unlisted: dict[str, list[ChunkMetadata]] = {}
     for stream, listed in lists.items():
         chunks = stored_chunks.get(stream)
@@ -222,7 +223,8 @@ async def _project_extent(
             chunks = await records.samples.metadata(
                 user_id, session_id, stream, parts.get(stream, [])
             )
-        ends_ns += [end_ns_of(chunk) for chunk in counted_chunks(chunks, listed)]
+        counted[stream] = counted_chunks(chunks, listed)
+        ends_ns += [end_ns_of(chunk) for chunk in counted[stream]]
         if stream in streams:
             unlisted[stream] = [chunk for chunk in chunks if not is_listed(chunk, listed)]
     complete = not session.unlisted(lists, parts)
@@ -233,7 +235,9 @@ async def _project_extent(
     if complete:
         await reopen(records, user_id, session_id)  # a stream may have begun meanwhile
     for stream, chunks in unlisted.items():
-        await keep_unlisted(records, user_id, session_id, stream, chunks, lists[stream], now_us)
+        of_stream = (records, user_id, session_id, stream)
+        await keep_unlisted(*of_stream, chunks, lists[stream], now_us)
+        await forget_listed(*of_stream, counted[stream], lists[stream], now_us)
 
 
 async def reopen(records: Records, user_id: UUID, session_id: UUID) -> None:

@@ -1,12 +1,15 @@
-"""Copies chunks that a client's list does not name to the dead letters."""
+"""Copies chunks that a client's list does not name to the dead letters, until a longer one does."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from uuid import UUID
 
+from ingest import slots
+from ingest.event_writer import MS_US
 from ingest.rows import body_of
 from schemas.errors import BadSamples
-from schemas.ids import slot
+from schemas.ids import day_of, slot
+from schemas.retention import DEAD_LETTERS_TTL
 from schemas.times import at_us
 from store.dead_letters import CHUNK, DeadLetter, seconds_left
 from store.records import Records
@@ -49,7 +52,7 @@ async def keep_unlisted(
         says = "another body" if row.seq < len(listed.hashes) else "no such number"
         await records.dead_letters.put(
             DeadLetter(
-                id=slot(session_id, stream, row.seq, row.sha256.hex()),
+                id=_letter_id(session_id, stream, row.seq, row.sha256),
                 user_id=user_id,
                 kind="chunk",
                 reason=f"{where}the list names {says}",
@@ -60,6 +63,46 @@ async def keep_unlisted(
         )
     if await records.sessions.read(user_id, session_id) is None:  # deleted meanwhile
         await records.dead_letters.delete_session(user_id, session_id, now)
+
+
+async def forget_listed(
+    records: Records,
+    user_id: UUID,
+    session_id: UUID,
+    stream: str,
+    chunks: Sequence[ChunkMetadata],
+    listed: StreamList,
+    now_us: int,
+) -> None:
+    """Delete the dead letters of chunks that a longer list names after all.
+
+    Letters are looked for under the days on which the session's chunks may have been received.
+
+    Args:
+        records: the repositories.
+        user_id: whose session.
+        session_id: which one.
+        stream: of the chunks.
+        chunks: those that the list names.
+        listed: the stream's list.
+        now_us: server time.
+    """
+    first_slot = slots.stream_listed(session_id, stream, 0)
+    first = await records.journal.read(user_id, session_id, first_slot)
+    if first is None or listed.revision // MS_US <= first.received_us // MS_US:
+        return  # no list came before this one, so nothing was left out
+    now = at_us(now_us)
+    opened = day_of(session_id) - timedelta(days=1)  # the device's clock may be ahead
+    since = max(opened, (now - DEAD_LETTERS_TTL).date())
+    letters = await records.dead_letters.about(user_id, session_id, now, since)
+    if not letters:
+        return
+    named = {_letter_id(session_id, stream, chunk.seq, chunk.sha256) for chunk in chunks}
+    await records.dead_letters.delete(user_id, [key for key in letters if key.id in named])
+
+
+def _letter_id(session_id: UUID, stream: str, seq: int, sha256: bytes) -> UUID:
+    return slot(session_id, stream, seq, sha256.hex())
 
 
 def _payload(row: SampleRow) -> bytes:

@@ -1,7 +1,7 @@
-"""Request bodies of recording: validated on arrival, stored in the journal as they were sent."""
+"""Request bodies of recording: validated on arrival, stored in the journal with times in UTC."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -63,9 +63,9 @@ def _only_text(value: object) -> object:
 
 
 def _in_supported_range(value: datetime) -> datetime:
-    """Refuse times that overflow date arithmetic; a clock may be wrong by years."""
+    """The time in UTC; refuses those that overflow date arithmetic: a clock may be off by years."""
     if EARLIEST <= value < LATEST:
-        return value
+        return value.astimezone(UTC)
     raise ValueError(f"a time lies from {EARLIEST.date()} to before {LATEST.date()} (UTC)")
 
 

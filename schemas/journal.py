@@ -1,6 +1,7 @@
 """The bodies of the journal's events, as one type per kind.
 
-The journal stores bodies as they were sent. An unknown kind or body is of a later release.
+The journal stores bodies as they were sent, with times in UTC. An unknown kind or body is of a
+later release.
 """
 
 from collections.abc import Mapping

@@ -5,7 +5,7 @@ whenever it is written: so a scan of those days finds all letters of a user, and
 writes letters again, prolongs none.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterable
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -36,6 +36,14 @@ class DeadLetter(NamedTuple):
     reason: str
     payload: bytes
     received_at: datetime
+
+
+class LetterKey(NamedTuple):
+    """Where a letter lies, and its reason."""
+
+    day: date
+    id: UUID
+    reason: str
 
 
 def is_about(reason: str, session_id: UUID) -> bool:
@@ -88,48 +96,66 @@ class DeadLetters:
         )
         return sum(row.user_id == user_id for row in rows)
 
-    async def of_user(self, user_id: UUID, now: datetime) -> list[DeadLetter]:
-        """All letters of a user that are still stored, oldest day first."""
-        rows = [
-            row
-            for day, id_, _ in await self._keys(user_id, now)
-            for row in await self._database.run(
+    async def of_user(self, user_id: UUID, now: datetime) -> AsyncIterator[DeadLetter]:
+        """All letters of a user that are still stored, oldest day first.
+
+        They are read one by one: a payload may be 2 MB, and there may be thousands.
+        """
+        for day, id_, _ in await self._keys(user_id, now):
+            rows = await self._database.run(
                 "SELECT id, user_id, kind, reason, payload, received_at FROM dead_letters "
                 "WHERE day = ? AND shard = ? AND id = ?",
                 (day, shard_of(user_id), id_),
             )
-        ]
-        return [DeadLetter(*row)._replace(received_at=aware(row.received_at)) for row in rows]
+            for row in rows:
+                yield DeadLetter(*row)._replace(received_at=aware(row.received_at))
 
-    async def delete_user(self, user_id: UUID, now: datetime) -> int:
-        """Delete a user's letters; returns how many there were."""
-        keys = await self._keys(user_id, now)
-        await self._delete(user_id, keys)
-        return len(keys)
+    async def about(
+        self, user_id: UUID, session_id: UUID, now: datetime, since: date | None = None
+    ) -> list[LetterKey]:
+        """The keys of a user's letters about chunks of a session.
 
-    async def delete_session(self, user_id: UUID, session_id: UUID, now: datetime) -> None:
-        """Delete a user's letters about chunks of a session."""
-        keys = await self._keys(user_id, now)
-        await self._delete(user_id, [key for key in keys if is_about(key[2], session_id)])
+        Args:
+            user_id: whose.
+            session_id: of the chunks.
+            now: server time.
+            since: the first day of reception to look under; every possible one by default.
+        """
+        keys = await self._keys(user_id, now, since)
+        return [key for key in keys if is_about(key.reason, session_id)]
 
-    async def _delete(self, user_id: UUID, keys: Sequence[tuple[date, UUID, str]]) -> None:
+    async def delete(self, user_id: UUID, keys: Iterable[LetterKey]) -> None:
+        """Delete letters of a user."""
         for day, id_, _ in keys:
             await self._database.run(
                 "DELETE FROM dead_letters WHERE day = ? AND shard = ? AND id = ?",
                 (day, shard_of(user_id), id_),
             )
 
-    async def _keys(self, user_id: UUID, now: datetime) -> list[tuple[date, UUID, str]]:
-        """Day, id and reason of each of a user's letters, which lie among those of other users."""
+    async def delete_user(self, user_id: UUID, now: datetime) -> int:
+        """Delete a user's letters; returns how many there were."""
+        keys = await self._keys(user_id, now)
+        await self.delete(user_id, keys)
+        return len(keys)
 
-        async def of_day(day: date) -> list[tuple[date, UUID, str]]:
+    async def delete_session(self, user_id: UUID, session_id: UUID, now: datetime) -> None:
+        """Delete a user's letters about chunks of a session."""
+        await self.delete(user_id, await self.about(user_id, session_id, now))
+
+    async def _keys(
+        self, user_id: UUID, now: datetime, since: date | None = None
+    ) -> list[LetterKey]:
+        """The keys of a user's letters, which lie among those of other users, oldest day first."""
+
+        async def of_day(day: date) -> list[LetterKey]:
             """The keys of one day."""
             rows = await self._database.run(
                 "SELECT id, user_id, reason FROM dead_letters WHERE day = ? AND shard = ?",
                 (day, shard_of(user_id)),
             )
-            return [(day, row.id, row.reason) for row in rows if row.user_id == user_id]
+            return [LetterKey(day, row.id, row.reason) for row in rows if row.user_id == user_id]
 
         days = [(now - timedelta(days=n)).date() for n in range(SCANNED_DAYS, -2, -1)]
-        found = await map_concurrently(of_day, days, DAYS_AT_ONCE)
+        wanted = [day for day in days if since is None or day >= since]
+        found = await map_concurrently(of_day, wanted, DAYS_AT_ONCE)
         return [key for keys in found for key in keys]

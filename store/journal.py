@@ -30,6 +30,9 @@ from store.database import Database, Row, Statement
 _MONTH = "SELECT event_id, kind, payload, received_at FROM journal WHERE user_id = ? AND month = ?"
 _ONE = f"{_MONTH} AND event_id = ?"
 _SOME = f"{_MONTH} AND event_id IN ?"
+_TIMES = ("started_at", "ended_at")
+"""The fields of bodies that are times."""
+
 _MAX_ATTEMPTS = 4
 _MAX_JITTER_S = 0.2
 
@@ -65,8 +68,11 @@ class Event:
         return parse_event_body(self.kind, self.body)
 
     def matches(self, other: "Event") -> bool:
-        """Whether both have the same kind and body."""
-        return self.kind == other.kind and _text(self.body) == _text(other.body)
+        """Whether both have the same kind and body, times to the millisecond as rows have them.
+
+        One instant can be written in many ways, and earlier releases stored what was sent.
+        """
+        return self.kind == other.kind and _comparable(self.body) == _comparable(other.body)
 
 
 class EventKey(NamedTuple):
@@ -225,6 +231,13 @@ def months_between(first: date, last: date) -> list[str]:
 
 def _text(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _comparable(body: Mapping[str, object]) -> str:
+    """A body as text, with its times in milliseconds since the epoch."""
+    times = {name: value for name in _TIMES if isinstance(value := body.get(name), str)}
+    in_ms = {name: us_of(datetime.fromisoformat(text)) // 1000 for name, text in times.items()}
+    return _text({**body, **in_ms})
 
 
 def _payload(event: Event) -> str:

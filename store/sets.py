@@ -96,7 +96,7 @@ class Sets:
             f"SELECT {_COLUMNS} FROM sets WHERE user_id = ?",
             (user_id,),
         )
-        return [_set_row(row) for row in rows]
+        return await asyncio.to_thread(_set_rows, rows)  # of years: a third of a second
 
     async def revisions(self, user_id: UUID) -> list[tuple[UUID, int]]:
         """Every set of a user with its revision, to detect changes."""
@@ -126,6 +126,10 @@ def _put(user_id: UUID, row: SetRow) -> Statement:
         "USING TIMESTAMP ?",
         (user_id, *row, row.revision),
     )
+
+
+def _set_rows(rows: Sequence[Row]) -> list[SetRow]:
+    return [_set_row(row) for row in rows]
 
 
 def _set_row(row: Row) -> SetRow:

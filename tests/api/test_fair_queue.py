@@ -137,7 +137,7 @@ def test_a_timed_out_measurement_continues_and_its_result_is_cached(
     monkeypatch.setattr(measure, "load_parts", recordings)
     records: Any = SimpleNamespace(sessions=SimpleNamespace(lists=nothing))
     models: Any = SimpleNamespace(by_layout=nothing)
-    session: Any = SimpleNamespace(session_id=UUID(int=9), streams={})
+    session: Any = SimpleNamespace(session_id=UUID(int=9), streams={}, complete=True)
 
     async def day() -> None:
         measurer = Measurer(records, models)

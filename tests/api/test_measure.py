@@ -18,8 +18,8 @@ from ingest.recordings import CONTEXT_NS
 from models.signal.pieces import Piece
 from schemas.events import SetConfirmation
 from store.sets import SetRow
-from tests.ingest.histories import LIMITS, START, STREAM
-from tests.ingest.recorded_session import RecordedSession
+from tests.ingest.histories import LIMITS, START, STREAM, new_id
+from tests.ingest.recorded_session import GYRO, RecordedSession
 
 
 class NoForms:
@@ -63,7 +63,7 @@ def test_sets_of_a_long_session_are_measured_apart_and_without_those_that_cannot
     monkeypatch.setattr(measure, "load_parts", load_parts)
     records: Any = SimpleNamespace(sessions=SimpleNamespace(lists=nothing))
     models: Any = SimpleNamespace(by_layout=nothing)
-    session: Any = SimpleNamespace(session_id=UUID(int=9), streams={})
+    session: Any = SimpleNamespace(session_id=UUID(int=9), streams={}, complete=True)
     results = asyncio.run(Measurer(records, models).of_sets(USER, session, sets))
     assert results == {
         UUID(int=0): "recording 1",
@@ -73,14 +73,14 @@ def test_sets_of_a_long_session_are_measured_apart_and_without_those_that_cannot
     assert loaded == sorted(row.span_ns for row in sets)
 
 
-def swinging(seq: int) -> Chunk:
+def swinging(seq: int, unit: str = "m/s2") -> Chunk:
     """A second of a wrist that swings once in 2.5 s, in g that are declared as m/s²."""
     t_s = seq + np.arange(50) / 50
     tilt = 0.4 * np.sin(2 * np.pi * t_s / 2.5)
     acc_g = np.column_stack([np.sin(tilt), 0 * tilt, np.cos(tilt)])
     counts = np.rint(acc_g * 4096).astype(np.int16)
     t0_ns = (int(START.timestamp()) + seq) * 10**9
-    body = canonical_body(Piece(t0_ns, 50.0, "m/s2", 1 / 4096, counts))
+    body = canonical_body(Piece(t0_ns, 50.0, unit, 1 / 4096, counts))
     return decode_chunk(body, "application/cbor", LIMITS)
 
 
@@ -105,3 +105,54 @@ def test_short_set_is_measured_in_the_unit_that_the_samples_around_it_tell() -> 
         return measured.counted.count if measured.counted else None
 
     assert asyncio.run(counted()) in (3, 4)
+
+
+def test_set_of_an_open_session_is_measured_again_when_more_of_its_samples_are_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The second sensor, and the last samples, may be on their way at the first request."""
+    measured: list[tuple[int, int]] = []
+    measure_set = measure.measure_set
+
+    def counting(line: Any, start_ns: int, end_ns: int, *rest: Any) -> Any:
+        inside = line.cut(start_ns, end_ns)
+        sizes = [sum(len(piece.counts) for piece in of) for of in (inside.acc, inside.gyro)]
+        measured.append((sizes[0], sizes[1]))
+        return measure_set(line, start_ns, end_ns, *rest)
+
+    monkeypatch.setattr(measure, "measure_set", counting)
+
+    async def story() -> None:
+        one = RecordedSession(acc=STREAM, gyro=GYRO)
+        await one.open()
+
+        async def put(stream: str, seqs: range) -> None:
+            for seq in seqs:
+                body = swinging(seq, "g" if stream == "acc" else "rad/s")
+                await one.recorder.put_chunk(one.user, one.session, stream, seq, body)
+
+        measurer = Measurer(one.records, cast("ModelCache", NoForms()))
+
+        async def ask() -> int:
+            """How many sets were measured for a request of the session."""
+            session = await one.records.sessions.read(one.user, one.session)
+            assert session is not None
+            sets = await one.records.sets.of_session(one.user, one.session)
+            before = len(measured)
+            await measurer.of_sets(one.user, session, sets)
+            return len(measured) - before
+
+        await put("acc", range(30))
+        for begin in (0, 1):  # the second set lies in the first
+            start, end = START + timedelta(seconds=begin), START + timedelta(seconds=20 - begin)
+            said = SetConfirmation(exercise="row", started_at=start, ended_at=end)
+            await one.recorder.confirm_set(one.user, one.session, new_id(), said)
+        assert [await ask() for _ in range(2)] == [2, 0]
+        await put("gyro", range(30))
+        assert [await ask() for _ in range(2)] == [2, 0]
+        assert measured[2] == (1000, 1000)
+        await put("acc", range(200, 210))  # far away from both
+        assert await ask() == 0
+        assert measured[0] == (1000, 0)
+
+    asyncio.run(story())

@@ -103,6 +103,26 @@ def test_an_offline_week_is_uploaded_completely_and_once(tmp_path: Path, phone: 
     outbox.close()
 
 
+def test_a_session_that_goes_on_after_complete_keeps_its_later_sets(tmp_path: Path, phone: Client):
+    outbox = Outbox(tmp_path / "outbox.db")
+    started_at = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=5)
+    session = new_id(started_at)
+    outbox.add_session(session, started_at, STREAMS)
+    hashes: list[str] = []
+    for seq in range(CHUNKS):  # of 6 s: each set lies in its own one
+        sent = body(0, seq, started_at)
+        hashes.append(hashlib.sha256(sent).hexdigest())
+        outbox.add_chunk(session, "acc", seq, sent)
+        begin = started_at + timedelta(seconds=6 * seq)
+        times = {"started_at": begin, "ended_at": begin + timedelta(seconds=6)}
+        outbox.add_set(session, new_id(begin), {"exercise": "row", **times})
+        outbox.add_completion(session, {"acc": hashes})
+        outbox.send(phone)
+    assert (len(outbox), outbox.refused()) == (0, [])
+    assert len(phone.session(session)["sets"]) == CHUNKS
+    outbox.close()
+
+
 def test_the_outbox_keeps_everything_without_a_network(
     tmp_path: Path, person: Person, monkeypatch: pytest.MonkeyPatch
 ):

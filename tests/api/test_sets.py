@@ -33,6 +33,8 @@ def test_a_correction_requires_the_newest_etag(phone: Phone) -> None:
     problem(phone.confirm(one, first.headers["etag"], reps=8), 412, "stale-revision")
     third = phone.confirm(one, "*", reps=7, label_source="corrected")
     assert third.json()["label_source"] == "corrected"
+    repeated = phone.confirm(one, "*", reps=7, label_source="corrected")
+    assert repeated.headers["etag"] == third.headers["etag"]
     told = phone.confirm(one, reps=6)  # by a client that has not seen the correction
     problem(told, 409, "event-conflict")
     assert f"send If-Match: {third.headers['etag']}" in told.json()["detail"], "of the newest word"
@@ -109,4 +111,5 @@ def test_set_ids_and_etags_are_validated(phone: Phone) -> None:
     problem(phone.confirm(fresh_id(), '"17"'), 404, "not-there")
     other = Phone(phone.http)
     other.open()
-    problem(other.confirm(one), 404, "not-there")  # it is confirmed in another session
+    told = problem(other.confirm(one), 409, "event-conflict")
+    assert "in another session" in told["detail"]

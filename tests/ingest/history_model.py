@@ -21,9 +21,9 @@ class Model:
         return self.held if self.listed is None else set(self.listed)
 
     def project_lists(self) -> None:
-        """Held bodies that the list leaves out become dead letters."""
+        """The dead letters are the held bodies that the list leaves out."""
         if self.listed is not None:
-            self.dead |= self.held - set(self.listed)
+            self.dead = (self.dead | self.held) - set(self.listed)
 
     def project(self, a: int) -> None:
         """Label a set with its chunks, if they are in and unambiguous."""

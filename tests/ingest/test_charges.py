@@ -102,6 +102,7 @@ def test_each_revision_of_a_set_is_charged_and_a_repeat_is_free() -> None:
         assert await confirm(0, None, OverLimit()) == first
         second = await confirm(1, first.revision, counted)
         assert await confirm(1, first.revision, OverLimit()) == second
+        assert await confirm(1, second.revision, OverLimit()) == second, "it says so already"
         assert charged == [1, 1]
 
     asyncio.run(story())

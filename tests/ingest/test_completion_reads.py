@@ -52,10 +52,29 @@ def test_unlisted_chunks_of_every_stream_become_dead_letters() -> None:
     async def story() -> None:
         one = await both_sensors()
         await complete(one, 0)
-        letters = await one.records.dead_letters.of_user(one.user, NOW)
+        letters = [letter async for letter in one.records.dead_letters.of_user(one.user, NOW)]
         streams = {letter.reason.split("'")[1] for letter in letters}
         assert (len(letters), streams) == (2, {"acc", "gyro"})
         reasons = {letter.reason.rpartition(": ")[2] for letter in letters}
         assert reasons == {"the list names no such number"}  # the number after its last
+
+    asyncio.run(story())
+
+
+def test_longer_list_takes_the_letters_of_the_chunks_that_it_names_back() -> None:
+    async def story() -> None:
+        one = await both_sensors()
+        await one.put(1, variant=1)
+
+        async def left() -> list[tuple[str, str]]:
+            letters = [letter async for letter in one.records.dead_letters.of_user(one.user, NOW)]
+            return sorted((letter.reason.split("'")[1], letter.kind) for letter in letters)
+
+        await complete(one, 0)
+        assert await left() == [("acc", "chunk"), ("acc", "chunk"), ("gyro", "chunk")]
+        one.now += timedelta(days=2)
+        longer = Completion(streams={"acc": [SHA[0, 0], SHA[1, 0]]})
+        await one.recorder.complete(one.user, one.session, longer)
+        assert await left() == [("acc", "chunk"), ("gyro", "chunk")], "another body; not listed"
 
     asyncio.run(story())

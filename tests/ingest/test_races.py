@@ -114,7 +114,7 @@ async def _bodies_race(two: Two) -> None:
     await two.complete(1, (0, 1), (1, 0))
     (recording,), _ = await load_recordings(two.records, two.user, session)
     assert [piece.counts[0, 0] for piece in recording.acc] == [1, 10]
-    letters = await two.records.dead_letters.of_user(two.user, two.clock())
+    letters = [letter async for letter in two.records.dead_letters.of_user(two.user, two.clock())]
     assert len(letters) == 1
     assert "another body" in letters[0].reason
 
@@ -154,6 +154,8 @@ async def _corrections_race(two: Two) -> None:
 
     def say(worker: int, content: int, etag: int | None = None) -> Any:
         said = confirmation(0, content)
+        if etag is not None:
+            said = said.model_copy(update={"reps": 20})  # another than is confirmed
         return two.workers[worker].confirm_set(two.user, two.session, set_id, said, etag)
 
     results = await two.both(say(0, 0), say(1, 0), say(1, 1))

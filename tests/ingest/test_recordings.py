@@ -250,7 +250,12 @@ def test_dead_letters_per_user_and_day_are_limited() -> None:
         one.recorder = one.on(one.records)
         await one.open(0, 1, 2, 3)
         await one.complete()
-        letters = await one.records.dead_letters.of_user(one.user, START + timedelta(minutes=5))
+        letters = [
+            letter
+            async for letter in one.records.dead_letters.of_user(
+                one.user, START + timedelta(minutes=5)
+            )
+        ]
         assert len(letters) == 2
 
     asyncio.run(story())
@@ -266,7 +271,10 @@ def test_late_completion_keeps_dead_letters_only_of_chunks_of_thirty_days(
         session.now += timedelta(days)
         for _ in range(2):
             await session.complete(0)
-        stored = await session.records.dead_letters.of_user(session.user, session.now)
+        stored = [
+            letter
+            async for letter in session.records.dead_letters.of_user(session.user, session.now)
+        ]
         assert len(stored) == letters
 
     asyncio.run(story())
@@ -281,7 +289,10 @@ def test_deleted_session_leaves_no_dead_letters() -> None:
             await one.open(0, 1)
             await one.complete(0)
         await session.recorder.delete_session(session.user, session.session)
-        left = await session.records.dead_letters.of_user(session.user, session.now)
+        left = [
+            letter
+            async for letter in session.records.dead_letters.of_user(session.user, session.now)
+        ]
         assert [str(other.session) in letter.reason for letter in left] == [True]
 
     asyncio.run(story())
@@ -300,6 +311,9 @@ def test_session_that_is_deleted_while_it_is_completed_leaves_no_dead_letters() 
         listed = Completion(streams={"acc": [SHA[0, 0]]})
         with suppress(Deleted):
             await completing.complete(session.user, session.session, listed)
-        assert await session.records.dead_letters.of_user(session.user, session.now) == []
+        assert [
+            letter
+            async for letter in session.records.dead_letters.of_user(session.user, session.now)
+        ] == []
 
     asyncio.run(story())

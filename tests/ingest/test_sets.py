@@ -1,20 +1,32 @@
 """Which sets a session accepts, and which deletions."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 
+from ingest import slots
 from ingest.event_writer import EventWriter
-from ingest.sets import TOLERANCE, check_inside
-from schemas.errors import BadEvent, ClockSkew, NotFound, StaleRevision
+from ingest.projections import project
+from ingest.set_times import TOLERANCE, check_inside
+from ingest.sets import confirmation_body
+from schemas.errors import (
+    BadEvent,
+    ClockSkew,
+    DatabaseUnavailable,
+    EventConflict,
+    NotFound,
+    StaleRevision,
+)
 from schemas.events import SessionOpening, SetConfirmation
 from schemas.ids import day_of, uuid7
 from schemas.layout import month_of
 from store.sessions import SessionRow
-from tests.ingest.histories import START, new_id
-from tests.ingest.recorded_session import RecordedSession
+from tests.ingest.histories import START, confirmation, new_id
+from tests.ingest.recorded_session import FailingRepository, RecordedSession
 from tests.store.memory import memory_records
 
 SECOND, JUST = timedelta(seconds=1), timedelta(microseconds=1)
@@ -86,6 +98,118 @@ def test_set_confirmed_before_its_session_ended_may_be_repeated_and_corrected() 
         longer = said.model_copy(update={"ended_at": end + SECOND})
         with pytest.raises(BadEvent):
             await session.recorder.confirm_set(*place, longer, row.revision)
+
+    asyncio.run(story())
+
+
+def test_set_in_chunks_that_follow_the_list_is_taken_before_the_longer_list() -> None:
+    """The order of a queue: chunks, then the sets in them, then `complete`."""
+    later = START + timedelta(seconds=6)  # of numbers 6 and 7; the list has number 0
+
+    async def story() -> None:
+        session = RecordedSession()
+        await session.open(0)
+        await session.complete(0)
+        place = (session.user, session.session, session.set)
+        said = SetConfirmation(
+            exercise="row", started_at=later + 0.2 * SECOND, ended_at=later + 1.8 * SECOND
+        )
+        too_late = said.model_copy(update={"ended_at": later + 8 * SECOND})
+        with pytest.raises(BadEvent, match="send the chunks that it lies in first"):
+            await session.recorder.confirm_set(*place, said)
+        await session.put(0, variant=1)  # another body of a listed number: it cannot extend
+        for seq in (1, 2, 3):
+            await session.put(seq)
+        chunk_ends = START + timedelta(seconds=4)
+        assert said.ended_at <= chunk_ends + TOLERANCE
+        with pytest.raises(BadEvent, match="after its session"):
+            await session.recorder.confirm_set(*place, too_late)
+        assert (await session.recorder.confirm_set(*place, said)).ended_at == said.ended_at
+        assert (await session.complete(0, 1, 2, 3)).ended_at == chunk_ends
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("others", ["writes", "fails"])
+def test_correction_that_changes_nothing_is_no_revision(others: str) -> None:
+    """A retry of `If-Match: *` names the revision that its first attempt wrote."""
+
+    async def story() -> None:
+        session = RecordedSession()
+        await session.open(0, 1)
+        first = await session.confirm()
+        place = (session.user, session.session, session.set)
+        said = confirmation(0, 1)
+        if others == "fails":
+            labelled: Any = FailingRepository(session.records.labelled, "put")
+            recorder = session.on(replace(session.records, labelled=labelled))
+            with pytest.raises(DatabaseUnavailable):
+                await recorder.confirm_set(*place, said, first.revision)
+        else:
+            await session.recorder.confirm_set(*place, said, first.revision)
+        second = await session.records.sets.read(*place)
+        assert second is not None
+        assert await session.recorder.confirm_set(*place, said, second.revision) == second
+        assert await session.labelled() == [said.exercise], "also if the first attempt failed"
+        for reps in (said.reps, 9):
+            row = await session.recorder.confirm_set(
+                *place, said.model_copy(update={"reps": reps}), second.revision
+            )
+            assert (row.reps, row.revision > second.revision) == (reps, reps == 9)
+        months = [month_of(day_of(session.set))]
+        events = await session.records.journal.events(session.user, months)
+        assert len([event for event in events if event.kind == "set-confirmed"]) == 3
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    "stored", ["2026-11-21T11:00:00.123456+01:00", "2026-11-21T10:00:00.123456Z"]
+)
+@pytest.mark.parametrize("repeated", ["10:00:00.123456Z", "10:00:00.123Z", "15:30:00.123+05:30"])
+def test_set_is_repeated_in_another_offset_and_as_the_server_returned_it(
+    stored: str, repeated: str
+) -> None:
+    async def story() -> None:
+        session = RecordedSession()
+        await session.open(0)
+        place = (session.user, session.session, session.set)
+        end = "2026-11-21T10:00:00.900Z"
+        said = SetConfirmation.model_validate(
+            {"exercise": "row", "started_at": stored, "ended_at": end}
+        )
+        writer = EventWriter(session.records, session.clock)
+        body = confirmation_body(session.session, said) | {"started_at": stored}
+        slot_id = slots.set_confirmed(session.set, 0)
+        event, _ = await writer.write(  # as earlier releases did
+            session.user, session.set, slot_id, "set-confirmed", body, topic="sets"
+        )
+        await project(session.records, session.user, event, writer.now_us())
+        first = await session.records.sets.read(*place)
+        same = SetConfirmation.model_validate(
+            {"exercise": "row", "started_at": f"2026-11-21T{repeated}", "ended_at": end}
+        )
+        assert await session.recorder.confirm_set(*place, same) == first
+        moved = same.model_copy(update={"started_at": same.started_at - 0.001 * SECOND})
+        with pytest.raises(EventConflict):
+            await session.recorder.confirm_set(*place, moved)
+
+    asyncio.run(story())
+
+
+def test_set_id_of_another_session_is_a_conflict_that_says_so() -> None:
+    async def story() -> None:
+        session = RecordedSession()
+        await session.open(0)
+        await session.confirm()
+        other = new_id()
+        opening = SessionOpening(started_at=START, streams={})
+        await session.recorder.open_session(session.user, other, opening)
+        place = (session.user, other, session.set)
+        with pytest.raises(EventConflict, match=f"in another session, {session.session}; a new"):
+            await session.recorder.confirm_set(*place, confirmation(0, 0))
+        with pytest.raises(NotFound):
+            await session.recorder.confirm_set(*place, confirmation(0, 0), 17)
 
     asyncio.run(story())
 

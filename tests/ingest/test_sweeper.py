@@ -181,5 +181,5 @@ async def _everything(one: RecordedSession) -> list[Any]:
         await records.sessions.lists(user, one.session),
         await records.sets.of_user(user),
         await records.labelled.of_user(user, "wrist-acc3"),
-        await records.dead_letters.of_user(user, NOW),
+        [letter async for letter in records.dead_letters.of_user(user, NOW)],
     ]

@@ -29,6 +29,13 @@ def test_times_from_1970_to_2199_are_accepted(text: str) -> None:
     assert opening.started_at == opening.sent_at
 
 
+def test_times_are_kept_in_utc() -> None:
+    opening = SessionOpening.model_validate(
+        {"started_at": "2026-11-21T10:00:00+01:00", "streams": STREAMS}
+    )
+    assert opening.model_dump(mode="json")["started_at"] == "2026-11-21T09:00:00Z"
+
+
 @pytest.mark.parametrize("name", ["started_at", "sent_at"])
 @pytest.mark.parametrize(
     "text",

@@ -4,7 +4,7 @@ Small and real: cells with write timestamps, the later one wins, a tombstone win
 suite (tests/store/test_records.py) runs over this and over Cassandra.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from schemas.ids import day_of, time_us_of
 from schemas.layout import month_of, part_of
 from schemas.times import at_us, us_of
 from schemas.topics import Topic
-from store.dead_letters import DeadLetter, DeadLetters, is_about, seconds_left
+from store.dead_letters import DeadLetter, DeadLetters, LetterKey, is_about, seconds_left
 from store.journal import Event, EventKey, Journal
 from store.records import Records
 from store.samples import ChunkMetadata, SampleRow, Samples
@@ -240,16 +240,32 @@ class MemoryDeadLetters(DeadLetters):
             letter.user_id == user_id and when == day for (when, _), letter in self._letters.items()
         )
 
-    async def of_user(self, user_id: UUID, now: datetime) -> list[DeadLetter]:
+    async def of_user(self, user_id: UUID, now: datetime) -> AsyncIterator[DeadLetter]:
         """Everything of a user."""
         letters = [letter for letter in self._letters.values() if letter.user_id == user_id]
-        return sorted(letters, key=lambda letter: (letter.received_at.date(), letter.id))
+        for letter in sorted(letters, key=lambda letter: (letter.received_at.date(), letter.id)):
+            yield letter
+
+    async def about(
+        self, user_id: UUID, session_id: UUID, now: datetime, since: date | None = None
+    ) -> list[LetterKey]:
+        """The keys of a user's letters about a session."""
+        letters = [letter async for letter in self.of_user(user_id, now)]
+        keys = [LetterKey(one.received_at.date(), one.id, one.reason) for one in letters]
+        return [
+            key
+            for key in keys
+            if is_about(key.reason, session_id) and (since is None or key.day >= since)
+        ]
+
+    async def delete(self, user_id: UUID, keys: Iterable[LetterKey]) -> None:
+        """Delete letters."""
+        for key in keys:
+            self._letters.pop((key.day, key.id), None)
 
     async def delete_session(self, user_id: UUID, session_id: UUID, now: datetime) -> None:
         """Delete a user's letters about a session."""
-        for key, letter in list(self._letters.items()):
-            if letter.user_id == user_id and is_about(letter.reason, session_id):
-                del self._letters[key]
+        await self.delete(user_id, await self.about(user_id, session_id, now))
 
     async def delete_user(self, user_id: UUID, now: datetime) -> int:
         """Delete a user's letters."""

@@ -1,6 +1,7 @@
 """Reading one user's dead letters does not load those of others."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -34,7 +35,7 @@ def test_letters_of_a_session_are_deleted_and_those_of_others_stay(database: Dat
         for one in about.values():
             await letters.put(one, NOW)
         await letters.delete_session(user, gone, NOW)
-        assert await letters.of_user(user, NOW) == [about[kept]]
+        assert [letter async for letter in letters.of_user(user, NOW)] == [about[kept]]
 
     asyncio.run(story())
 
@@ -50,14 +51,37 @@ def test_only_the_users_own_dead_letters_are_loaded_from_a_shard(
         for one in [*mine, *(letter(stranger, n % 2) for n in range(6))]:
             await letters.put(one, NOW)
         loaded = payloads_read(monkeypatch, database)
-        assert await letters.of_user(user, NOW) == mine
+        assert [letter async for letter in letters.of_user(user, NOW)] == mine
         assert len(loaded) == len(mine)
         loaded.clear()
         assert await letters.delete_user(user, NOW) == len(mine)
         assert loaded == []
-        assert len(await letters.of_user(stranger, NOW)) == 6
+        assert len([letter async for letter in letters.of_user(stranger, NOW)]) == 6
 
     asyncio.run(story())
+
+
+def test_letters_are_read_one_by_one(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An export of thousands of letters, each up to 2 MB, holds one of them."""
+    user, letters = uuid4(), DeadLetters(database)
+    mine = [letter(user, days_ago) for days_ago in (3, 2, 1)]
+
+    async def story() -> None:
+        for one in mine:
+            await letters.put(one, NOW)
+        loaded = payloads_read(monkeypatch, database)
+        async for n, one in _numbered(letters.of_user(user, NOW)):
+            assert (one, len(loaded)) == (mine[n - 1], n)
+        assert len(loaded) == len(mine)
+
+    asyncio.run(story())
+
+
+async def _numbered(letters: AsyncIterator[DeadLetter]) -> AsyncIterator[tuple[int, DeadLetter]]:
+    number = 0
+    async for one in letters:
+        number += 1
+        yield number, one
 
 
 def test_dead_letter_written_late_expires_with_its_content(database: Database) -> None:

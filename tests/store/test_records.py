@@ -122,10 +122,10 @@ def test_dead_letters_are_counted_by_user_and_day(records: Records, run: Any) ->
         for one in (letter, letter, letter._replace(id=new_id(), user_id=stranger)):
             await records.dead_letters.put(one, NOW)
         assert await records.dead_letters.count(user, NOW.date()) == 1
-        assert await records.dead_letters.of_user(user, NOW) == [letter]
+        assert [letter async for letter in records.dead_letters.of_user(user, NOW)] == [letter]
         assert await records.dead_letters.delete_user(user, NOW) == 1
-        assert await records.dead_letters.of_user(user, NOW) == []
-        assert len(await records.dead_letters.of_user(stranger, NOW)) == 1
+        assert [letter async for letter in records.dead_letters.of_user(user, NOW)] == []
+        assert len([letter async for letter in records.dead_letters.of_user(stranger, NOW)]) == 1
 
     run(story())
 
@@ -142,7 +142,7 @@ def test_dead_letter_is_kept_for_thirty_days_from_reception_whenever_written(
     async def story() -> None:
         for letter in (kept, expired, kept):
             await records.dead_letters.put(letter, NOW)
-        assert await records.dead_letters.of_user(user, NOW) == [kept]
+        assert [letter async for letter in records.dead_letters.of_user(user, NOW)] == [kept]
 
     run(story())
 
