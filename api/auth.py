@@ -10,7 +10,7 @@ from fastapi.security import OAuth2PasswordRequestForm
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from api.dependencies import Services, ServicesDep
-from api.passwords import Passwords
+from api.passwords import MAX_CHARACTERS, MIN_CHARACTERS, Passwords
 from api.problems import problem_responses
 from api.request_middleware import RATE_LIMIT
 from api.tokens import SCOPES, USER_SCOPES, Claims
@@ -27,7 +27,11 @@ from store.logins import Login
 from store.users import User
 
 router = APIRouter(prefix="/v1/auth", tags=["accounts"])
-_PASSWORD = Field(min_length=8, max_length=256, description="8 to 256 characters of any kind")
+_PASSWORD = Field(
+    min_length=MIN_CHARACTERS,
+    max_length=MAX_CHARACTERS,
+    description=f"{MIN_CHARACTERS} to {MAX_CHARACTERS} characters of any kind",
+)
 _NO_STORE = {"Cache-Control": "no-store"}
 _EXAMPLE_TOKEN = "eyJhbGciOiJFZERTQSIsImtpZCI6ImRldjAwMDAwMDAwIn0"  # noqa: S105 (an example)
 
@@ -147,7 +151,7 @@ async def log_in(
     Who is logged in stays so: tokens are refreshed without a password.
     """
     _limit_login(request, services)
-    if len(form.username) > 64 or len(form.password) > 256:
+    if len(form.username) > 64 or len(form.password) > MAX_CHARACTERS:
         raise WrongPassword("No such user and password.")
     name = _normalised_username(form.username)
     user = await services.users.by_name(name)

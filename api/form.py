@@ -115,7 +115,7 @@ async def get_form(caller: Predict, services: ServicesDep) -> FormResponse:
 
 
 def exercise_form_schema(exercise_form: ExerciseForm) -> ExerciseFormSchema:
-    """An exercise of the book as clients see it."""
+    """An exercise of the form model as clients see it."""
     return ExerciseFormSchema(
         exercise=exercise_form.exercise_side[0],
         side=exercise_form.exercise_side[1],  # pyrefly: ignore[bad-argument-type] as in its module
@@ -138,7 +138,7 @@ def template_schema(template: FormTemplate) -> TemplateSchema:
 
 
 def judged_set_schema(judged: JudgedSet) -> JudgedSetSchema:
-    """A set of the book as clients see it."""
+    """A set of the form model as clients see it."""
     return JudgedSetSchema(
         set=UUID(judged.measured.set_id),
         started_at=datetime.fromtimestamp(judged.measured.started_ms / 1000, UTC),
@@ -148,7 +148,7 @@ def judged_set_schema(judged: JudgedSet) -> JudgedSetSchema:
 
 
 async def _form_model(services: Services, user_id: UUID) -> LoadedModel:
-    """The newest book of the caller's devices.
+    """The newest form model of the caller's devices.
 
     Raises:
         NotComputedYet: there is none.

@@ -5,6 +5,7 @@ import asyncio
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+MIN_CHARACTERS, MAX_CHARACTERS = 8, 256  # of a password
 MAX_CONCURRENT_HASHES = 2  # each takes 64 MiB and a core for some 50 ms
 
 

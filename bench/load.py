@@ -91,7 +91,7 @@ def write_bodies(path: Path, bodies: Sequence[tuple[bytes, str]]) -> str:
 
 
 def drive(plan: LoadPlan) -> LoadResult:
-    """Run a job in a process of its own."""
+    """Carry out a plan in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "bench.load"],
         input=msgspec.json.encode(plan),
@@ -147,7 +147,7 @@ class KeepAlive(asyncio.Protocol):
         self._run.answered(self, status, right=status == 200 and self._expected in data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """A line that breaks is no answer."""
+        """A connection that breaks is no answer."""
         if self.busy:
             self._run.answered(self, 0, right=False)
         self._run.connections.discard(self)
@@ -219,7 +219,7 @@ class AnswerTally:
 
 
 class LoadRun:
-    """A job under way: when requests fall due, and when it is over."""
+    """A plan under way: when requests fall due, and when it is over."""
 
     def __init__(self, plan: LoadPlan) -> None:
         self.plan = plan
@@ -231,7 +231,7 @@ class LoadRun:
         self._finished = False
 
     async def run(self) -> LoadResult:
-        """Run the job from its first request to its last answer."""
+        """Carry out the plan from its first request to its last answer."""
         connections = await self._connect()
         used_s, began_s = time.process_time(), time.perf_counter()
         for connection in connections:
@@ -250,7 +250,7 @@ class LoadRun:
         return self._answers.result(began_s, time.process_time() - used_s, next_seq)
 
     def answered(self, connection: KeepAlive, status: int, *, right: bool) -> None:
-        """Count an answer and let the line ask again."""
+        """Count an answer and let the connection ask again."""
         now_s = time.perf_counter()
         self._answers.add(status, connection.due_s, now_s, right=right)
         if status == 0:
@@ -269,7 +269,7 @@ class LoadRun:
         return list(self.connections)
 
     async def _open_loop(self, began_s: float) -> None:
-        """Poisson arrivals; what finds no free line waits for one, and its time runs."""
+        """Poisson arrivals; what finds no free connection waits for one, and its time runs."""
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self._arrive, loop, began_s)
 
@@ -292,7 +292,7 @@ class LoadRun:
 
 
 def main() -> None:
-    """Read a job, do it, say what came of it."""
+    """Read a plan, carry it out, say what came of it."""
     plan = msgspec.json.decode(sys.stdin.buffer.read(), type=LoadPlan)
     result = uvloop.run(LoadRun(plan).run())
     sys.stdout.buffer.write(msgspec.json.encode(result))

@@ -1,7 +1,8 @@
 """Compile what is written in C into this environment: all files that `SOURCES` names.
 
-Any C compiler gives the same bytes: that of the machine is taken, else the locked one from
-`locks/kernel.txt`, which is fetched by name and hash, used once and removed.
+Any C compiler gives the same bytes: that of the machine is taken. Where there is none, or it fails
+as one without the C library's headers does, the locked one from `locks/kernel.txt` is fetched by
+name and hash, used once and removed.
 
     python locks/kernel.py
 """
@@ -77,10 +78,27 @@ def with_locked_compiler(target: Path) -> None:
         compile_all(zig, target)
 
 
-if __name__ == "__main__":
-    packages = Path(sysconfig.get_paths()["purelib"])
+def install(target: Path) -> None:
+    """Compile with the machine's compiler, or with the locked one.
+
+    Raises:
+        CalledProcessError, OSError: the compiler that $CC names fails, or the locked one.
+    """
     compiler = compiler_here()
     if compiler:
-        compile_all(compiler, packages)
-    else:
-        with_locked_compiler(packages)
+        try:
+            compile_all(compiler, target)
+            return
+        except (subprocess.CalledProcessError, OSError):
+            if os.environ.get("CC", "").strip():
+                raise
+            print(
+                f"{compiler[0]} cannot compile Muvr's C files; the C library's headers may be "
+                "missing. Using the locked compiler instead ...",
+                file=sys.stderr,
+            )
+    with_locked_compiler(target)
+
+
+if __name__ == "__main__":
+    install(Path(sysconfig.get_paths()["purelib"]))

@@ -14,7 +14,7 @@ import typer
 
 from ingest.erasure import announce_erasure, erase_user
 from muvr.context import CommandContext, open_context
-from muvr.erased_ledger import read_ledgers, remember_erased
+from muvr.erased_ledger import known_erased, read_ledgers, remember_erased
 from muvr.options import AsJson, Conf
 from muvr.service import Service
 from schemas.errors import BadBackup, BadInput
@@ -63,6 +63,7 @@ def backup(
     _require_own_node(context)
     now = server_time()
     make_folder(folder)
+    known_erased(folder)  # a damaged list fails now, not after an hour of copying
     place = folder / f"{now:%Y%m%dT%H%M%SZ}"
     with context.terminal as terminal:
         schema = context.run_async(_schema, "migrations")

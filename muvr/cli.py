@@ -19,7 +19,8 @@ from schemas.errors import BadInput, MuvrError
 COMMANDS = {
     **dict.fromkeys(("up", "down", "status", "doctor", "migrate", "config"), "muvr.run"),
     **dict.fromkeys(("backup", "restore"), "muvr.backup"),
-    **dict.fromkeys(("import", "user"), "muvr.records"),
+    "import": "muvr.records",
+    "user": "muvr.user",
     "token": "muvr.token",
     "simulate": "muvr.simulating",
     "train": "muvr.train",

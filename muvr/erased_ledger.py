@@ -5,7 +5,6 @@ link, the ledger beside the link and the one beside the folder itself are read.
 """
 
 import json
-import os
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID
@@ -13,23 +12,45 @@ from uuid import UUID
 from ingest.erasure import ERASED
 from muvr.context import CommandContext
 from schemas.errors import BadBackup
+from store.synced import replace_synced
 from store.watermarks import CHANGES_KEPT, Watermarks
 
 LEDGER = "erased.json"
 
 
-def remember_erased(context: CommandContext, folder: Path, now: datetime) -> int:
-    """Add recently erased users to the ledger of a folder of backups; how many it lists now."""
+def known_erased(folder: Path) -> dict[str, str]:
+    """Whom earlier backups of a folder found erased, and since when; nobody before the first one.
+
+    Raises:
+        BadBackup: the ledger is not understood; a backup would replace it.
+    """
     path = folder / LEDGER
-    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    if not path.exists():
+        return {}
+    try:
+        read_ledger(path)
+        return dict(json.loads(path.read_text()))
+    except BadBackup as problem:
+        raise BadBackup(
+            f"{path} is damaged: it lists who must stay erased after a restore. Put back a whole "
+            "copy of it, or move it away: the next backup lists who was erased in the last "
+            f"{CHANGES_KEPT.days} days, and nobody before."
+        ) from problem
+
+
+def remember_erased(context: CommandContext, folder: Path, now: datetime) -> int:
+    """Add recently erased users to the ledger of a folder of backups; how many it lists now.
+
+    Raises:
+        BadBackup: the ledger is not understood.
+    """
+    known = known_erased(folder)
     recently_erased = context.run_async(
         lambda database: Watermarks(database).changed_users([ERASED], now - CHANGES_KEPT, now)
     )
     for user_id in recently_erased:
         known.setdefault(str(user_id), now.isoformat())
-    draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(known, indent=1))
-    os.replace(draft, path)
+    replace_synced(folder / LEDGER, json.dumps(known, indent=1))
     return len(known)
 
 

@@ -28,6 +28,7 @@ Conf = Annotated[
     Path | None,
     typer.Option("--config", help="Settings file; default ./conf.yaml, else the checkout's."),
 ]
+UserName = Annotated[str, typer.Argument(help="user name")]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer as JSON on stdout.")]
 Password = Annotated[
     str,

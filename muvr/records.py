@@ -1,4 +1,4 @@
-"""Commands about people and their recordings: import, user."""
+"""`muvr import`: recordings of files and public data sets, sent as clients would."""
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
@@ -7,7 +7,6 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from api.tokens import SCOPES
 from ingest.importers.csv_files import read_csv
 from ingest.importers.gym import read_gym
 from ingest.importers.imported import ImportedRecording
@@ -16,11 +15,9 @@ from models.signal.pieces import Side
 from muvr.context import CommandContext, open_context
 from muvr.importing import days_to_move, import_recordings
 from muvr.options import AsJson, Conf, Password
-from muvr.owners import find_user
 from muvr.service import Service
 from schemas.errors import BadInput
 from schemas.events import known_timezone
-from store.users import Users
 
 
 class ImportSource(StrEnum):
@@ -61,15 +58,11 @@ PUBLIC_SOURCES = {
     ImportSource.spar: PublicSource(read_spar, "spar10"),  # spar-01 … are users of the demo
     ImportSource.gym: PublicSource(read_gym, "gym"),
 }
-user_app = typer.Typer(help="People and what they may do.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
-    """Add this module's commands."""
+    """Add this module's command."""
     app.command("import")(import_)
-    user_app.command()(grant)
-    user_app.command()(show)
-    app.add_typer(user_app, name="user")
 
 
 def zone(name: str) -> str:
@@ -178,43 +171,3 @@ def _send(
             user or None,
             moved_days=found.moved_days,
         )
-
-
-def grant(
-    username: Annotated[str, typer.Argument(help="user name")],
-    scopes: Annotated[list[str], typer.Argument(help="such as operate")],
-    conf: Conf = None,
-    as_json: AsJson = False,
-) -> None:
-    """Give a user more scopes; tokens show them from their next refresh on.
-
-    Example: `muvr user grant ada operate`
-    """
-    if unknown := sorted(set(scopes) - set(SCOPES)):
-        sentence = f"There is no scope {', '.join(unknown)}; there are {', '.join(SCOPES)}"
-        raise BadInput(sentence, field="scopes", value=unknown)
-    context = open_context(conf, as_json=as_json)
-    user = context.run_async(lambda database: Users(database).grant(username, scopes))
-    context.terminal.say(f"{username}: {' '.join(sorted(user.scopes))}")
-    context.terminal.answer({"username": username, "scopes": sorted(user.scopes)})
-
-
-def show(
-    user: Annotated[str, typer.Argument(help="user name or id")],
-    conf: Conf = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show who somebody is: the id that `--users` takes, the name, the scopes.
-
-    Example: `muvr user show ada`
-    """
-    context = open_context(conf, as_json=as_json)
-    account = context.run_async(lambda database: find_user(database, user))
-    answer = {
-        "user_id": str(account.user_id),
-        "username": account.username,
-        "scopes": sorted(account.scopes),
-        "registered_at": account.created_at,
-    }
-    context.terminal.table(account.username, ("what", "value"), answer.items())
-    context.terminal.answer(answer)

@@ -9,15 +9,14 @@ from typer.core import TyperGroup
 from api.keys import load_keys, rotate
 from examples.client import Client
 from muvr.context import open_context
-from muvr.options import AsJson, Conf, Password
+from muvr.options import AsJson, Conf, Password, UserName
 from muvr.service import Service
+from muvr.user import end_logins
 from schemas.plurals import plural
 from store.database import Database
-from store.logins import Logins
 from store.users import Users
 
 DEFAULT = "issue"
-UserName = Annotated[str, typer.Argument(help="user name")]
 
 
 class _UserNameFirst(TyperGroup):
@@ -99,8 +98,4 @@ async def _revoke_all(database: Database, username: str) -> int:
     Raises:
         NotFound: nobody has this name.
     """
-    user = await Users(database).named(username)
-    logins = Logins(database)
-    ended = len(await logins.of_user(user.user_id))
-    await logins.revoke_all(user.user_id)
-    return ended
+    return await end_logins(database, await Users(database).named(username))

@@ -124,15 +124,15 @@ def learn_form(user_id: str, rows: Sequence[Row]) -> Row:
     """
     named = [{**row, "exercise": normalised_name(row["exercise"])} for row in rows]
     counted = [counted_set(row) for row in newest_rows(named)]
-    book = fit_form([done for done in counted if done is not None])
+    model = fit_form([done for done in counted if done is not None])
     manifest = {
         "level": "user",
-        "labels": sorted({exercise for exercise, _ in book.templates}),
-        "sets": len(book.sets),
-        "templates": {f"{e}, {side}": t.sets for (e, side), t in sorted(book.templates.items())},
+        "labels": sorted({exercise for exercise, _ in model.templates}),
+        "sets": len(model.sets),
+        "templates": {f"{e}, {side}": t.sets for (e, side), t in sorted(model.templates.items())},
         "environment": environment(),
     }
-    return model_columns(user_id, to_bytes(book), manifest)
+    return model_columns(user_id, to_bytes(model), manifest)
 
 
 def newest_rows(rows: Sequence[Row]) -> list[Row]:

@@ -1,9 +1,11 @@
 """Queries the mart with DuckDB in this process: read-only, with limits of time, rows and memory.
 
 SQL is code: it could read any file of this user. So the views are created first, then DuckDB is
-locked down (only the mart's folder may be read, no setting may be changed), and only a single
-SELECT is run.
+locked down (only the mart's current version may be read, no setting may be changed), and only a
+single SELECT is run.
 """
+
+from pathlib import Path
 
 import duckdb
 
@@ -33,8 +35,9 @@ def query_duckdb(folder: MartFolder, sql: str, limits: Sql) -> QueryResult:
 def _query(folder: MartFolder, manifest: Manifest, sql: str, limits: Sql) -> QueryResult:
     try:
         with duckdb.connect(":memory:") as connection:
-            _create_views(connection, folder, manifest)
-            _lock_down(connection, folder, limits)
+            version = folder.path.resolve() / manifest.version  # DuckDB compares whole paths
+            _create_views(connection, version)
+            _lock_down(connection, version, limits)
             _require_select(sql)
             with stopped_after(limits.seconds, connection.interrupt):
                 result = connection.execute(sql)
@@ -57,18 +60,19 @@ def _query(folder: MartFolder, manifest: Manifest, sql: str, limits: Sql) -> Que
     return QueryResult(columns, kept, len(rows) > limits.rows, manifest.as_of)
 
 
-def _create_views(
-    connection: duckdb.DuckDBPyConnection, folder: MartFolder, manifest: Manifest
-) -> None:
+def _create_views(connection: duckdb.DuckDBPyConnection, version: Path) -> None:
     for name in MART:
-        files = folder.table(manifest, name) / "*.parquet"
+        files = version / name / "*.parquet"
         view = connection.read_parquet(str(files))
         view.create_view(name)
 
 
-def _lock_down(connection: duckdb.DuckDBPyConnection, folder: MartFolder, limits: Sql) -> None:
-    """Restrict a connection to the mart's files, irrevocably."""
-    place = str(folder.path.resolve()) + "/"
+def _lock_down(connection: duckdb.DuckDBPyConnection, version: Path, limits: Sql) -> None:
+    """Restrict a connection to the files of one version of the mart, irrevocably.
+
+    Beside it there may be other things, and versions with users who were erased since.
+    """
+    place = f"{version}/"
     for setting, value in (
         ("TimeZone", "'UTC'"),  # as the mart's times and Spark have it, wherever this machine is
         ("memory_limit", f"'{limits.memory_mb}MB'"),

@@ -86,6 +86,25 @@ class Users:
         )
         return user._replace(scopes=user.scopes | scopes)
 
+    async def withdraw(self, username: str, scopes: Iterable[str]) -> User:
+        """Take scopes from a user; logins that are open have them until their end.
+
+        Raises:
+            NotFound: no user has the name.
+        """
+        user = await self.named(username)
+        scopes = frozenset(scopes)
+        await self._database.run(
+            "UPDATE users SET scopes = scopes - ? WHERE user_id = ?", (set(scopes), user.user_id)
+        )
+        return user._replace(scopes=user.scopes - scopes)
+
+    async def set_password(self, user_id: UUID, password_hash: str) -> None:
+        """Replace a user's password; logins stay open."""
+        await self._database.run(
+            "UPDATE users SET password_hash = ? WHERE user_id = ?", (password_hash, user_id)
+        )
+
     async def erase(self, user_id: UUID) -> None:
         """Delete the user and free the name."""
         user = await self.by_id(user_id)

@@ -1,11 +1,15 @@
 """What `make` sets up: an environment that recovers from a failed start, and the command `muvr`."""
 
 import ast
+import importlib.util
 import os
 import runpy
 import shutil
 import subprocess
 from pathlib import Path
+from types import ModuleType
+
+import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 # A Python of which `venv` fails until its packages are installed, as on Debian without
@@ -72,3 +76,53 @@ def test_command_starts_in_a_folder_with_a_space(tmp_path: Path):
     started = subprocess.run([command, "x y", "--help"], capture_output=True, text=True, check=True)
     assert started.stdout.splitlines() == [str(command), "x y", "--help"]
     assert ast.get_docstring(ast.parse(text)) is not None  # the shell's line, to Python
+
+
+@pytest.fixture
+def kernel() -> ModuleType:
+    """`locks/kernel.py`, which is in no package."""
+    spec = importlib.util.spec_from_file_location("kernel", CHECKOUT / "locks" / "kernel.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def broken_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine's `cc` that has no headers, first in PATH."""
+    no_headers = "#!/bin/sh\necho 'fatal error: math.h: No such file or directory' >&2\nexit 1\n"
+    cc = program(tmp_path / "bin" / "cc", no_headers)
+    monkeypatch.setenv("PATH", f"{cc.parent}:{os.environ['PATH']}")
+    monkeypatch.delenv("CC", raising=False)
+    return cc
+
+
+def test_locked_compiler_is_used_where_the_one_of_the_machine_fails(
+    kernel: ModuleType,
+    broken_compiler: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+):
+    used: list[Path] = []
+    monkeypatch.setattr(kernel, "with_locked_compiler", used.append)
+    kernel.install(tmp_path)
+    assert used == [tmp_path]
+    assert f"{broken_compiler} cannot compile" in capfd.readouterr().err
+    broken_compiler.write_text("no program at all")
+    kernel.install(tmp_path)
+    assert used == [tmp_path, tmp_path]
+
+
+def test_named_compiler_that_fails_is_an_error(
+    kernel: ModuleType,
+    broken_compiler: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setenv("CC", str(broken_compiler))
+    monkeypatch.setattr(kernel, "with_locked_compiler", lambda _: pytest.fail("it was named"))
+    with pytest.raises(subprocess.CalledProcessError):
+        kernel.install(tmp_path)

@@ -56,7 +56,7 @@ def from_bytes(blob: bytes) -> FormModel:
         templates = _templates([_exercise_side(pair) for pair in meta["places"]], arrays)
         return FormModel(templates, _sets(meta, arrays))
     except (KeyError, TypeError, ValueError) as error:
-        raise BadModelBytes(f"not a book of form: {error}") from error
+        raise BadModelBytes(f"not a form model: {error}") from error
 
 
 def _table(rows: list[Floats64]) -> Floats64:

@@ -97,7 +97,7 @@ def pack_pieces(acc: Sequence[Piece], gyro: Sequence[Piece], side: Side | None) 
     """The blob of a set: a msgpack head and the sample bytes; the same pieces, the same bytes.
 
     Raises:
-        BadSamples: a piece without samples, or with as many times as it has not samples.
+        BadSamples: a piece without samples, or whose times are not as many as its samples.
     """
     blob = _Blob(CODEC, side, [_pack(p) for p in acc], [_pack(p) for p in gyro])
     return msgspec.msgpack.encode(blob)

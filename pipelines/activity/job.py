@@ -241,7 +241,7 @@ def _promote_layout(
     stored = _stored_model(job, layout, content, rows.sums, metrics)
     outcome = asyncio.run(_store_and_promote(job.database, stored, reason, served))
     uncompared = outcome.status == "promoted" and replaces and not sum(seconds["incumbent"])
-    sentences = (outcome.reason, UNCOMPARED * uncompared)
+    sentences = (outcome.reason, UNCOMPARED if uncompared else "")
     run.reasons.update(f"{layout}: {sentence}" for sentence in sentences if sentence)
     run.metrics[layout] = metrics | {"outcome": outcome.status}
     return outcome

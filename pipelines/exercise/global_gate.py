@@ -8,6 +8,7 @@ from pipelines.exercise.gate import UserTrial, regression_reason
 from pipelines.exercise.global_fit import VersionedGlobalModel
 from pipelines.exercise.promotion import ModelCandidate, rung_shares
 from schemas.inputs import InputLayout
+from schemas.plurals import plural
 
 MIN_MEMBERS = 2  # a model of one member cannot be evaluated without that member
 
@@ -74,7 +75,10 @@ def refusal_reason(
         members: how many users it was learned from.
     """
     if members < MIN_MEMBERS:
-        return f"{members} of {MIN_MEMBERS} people: each is asked about without what he gave"
+        return (
+            f"learned from {plural(members, 'user')}; {MIN_MEMBERS} are needed, because each "
+            "member is evaluated by a model without that member"
+        )
     if "everybody" not in shares:
         return "no later set of a member to judge by"
     right, most = shares["everybody"]["sets_right"], shares["majority"]["sets_right"]

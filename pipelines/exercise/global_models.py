@@ -89,7 +89,7 @@ def store_global(
     waits = not must_replace and asyncio.run(_averaged_beside(database, layout, model))
     serve = (STATISTICS,) if waits else (FAMILY, STATISTICS)
     moved = asyncio.run(_store(database, rows, serve, served))
-    return MoveOutcome("promoted", WAITS * waits) if moved.serves else moved
+    return MoveOutcome("promoted", WAITS if waits else "") if moved.serves else moved
 
 
 def promote_global(

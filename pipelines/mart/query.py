@@ -11,7 +11,9 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Row, SparkSession
 
 from pipelines.mart.guard import require_readable
+from pipelines.mart.planning import ended_if_needed
 from pipelines.mart.session import mart_session
+from pipelines.mart.stopped_tasks import StoppedTasks
 from schemas.config import Config, Sql
 from schemas.errors import BadQuery, QueryTooLong
 from schemas.mart import MART
@@ -25,7 +27,12 @@ def query_mart(config: Config, sql: str) -> QueryResult:
     Raises:
         NoMart, BadQuery, QueryTooLong: as `query_spark`.
     """
-    return query_spark(mart_session(config), MartFolder(config.paths.mart), sql, config.sql)
+    spark = mart_session(config)
+    try:
+        return query_spark(spark, MartFolder(config.paths.mart), sql, config.sql)
+    except QueryTooLong:
+        StoppedTasks(spark).end_all()  # else the end of this process waits for them, and in vain
+        raise
 
 
 def query_spark(spark: SparkSession, folder: MartFolder, sql: str, limits: Sql) -> QueryResult:
@@ -100,12 +107,14 @@ def _plain(value: Any) -> Any:
 def _time_limit(spark: SparkSession, limits: Sql, stopped: threading.Event) -> Generator[None]:
     """Cancel what runs in this thread when its time is over, and say so in `stopped`."""
     group = f"muvr-sql-{uuid4()}"
-
-    def stop() -> None:
-        """Called by the timer's thread. `stopped` is set first: the cancelled query reads it."""
-        stopped.set()
-        spark.sparkContext.cancelJobGroup(group)
-
     spark.sparkContext.setJobGroup(group, "muvr sql", interruptOnCancel=True)
-    with stopped_after(limits.seconds, stop):
-        yield
+    with ended_if_needed(spark) as end:
+
+        def stop() -> None:
+            """Called by the timer's thread. `stopped` is set first: the ended query reads it."""
+            stopped.set()
+            spark.sparkContext.cancelJobGroup(group)
+            end()
+
+        with stopped_after(limits.seconds, stop):
+            yield

@@ -19,6 +19,7 @@ from pyspark.sql import SparkSession
 
 from pipelines.mart.duties import Duties
 from pipelines.mart.guard import require_readable
+from pipelines.mart.planning import OverdueStatements, callers_thread
 from pipelines.mart.query import make_views
 from pipelines.mart.session import mart_session
 from pipelines.mart.shared_session import FixedSettings, OverdueQueries
@@ -177,11 +178,13 @@ def serve_mart(config: Config, ready: Callable[[], None], warn: Callable[[str], 
     """
     folder = MartFolder(config.paths.mart)
     views, settings = FreshViews(folder), FixedSettings()
+    statements = OverdueStatements(config.sql.seconds)
 
     def before_parse() -> None:
         """Undo what a client has set, and follow a refresh."""
         settings.restore(spark)
         views.follow(spark)
+        statements.begin(callers_thread(spark))
 
     folder.manifest()  # before Spark is started: it takes a while
     _require_free(config.sql.port)
@@ -194,6 +197,7 @@ def serve_mart(config: Config, ready: Callable[[], None], warn: Callable[[str], 
             "Putting back settings": lambda: settings.restore(spark),
             "Cancelling queries over the time limit": overdue.cancel,
             "Ending tasks of stopped queries": stopped.end,
+            "Ending queries that are not planned in time": statements.end,
         },
         warn,
     )

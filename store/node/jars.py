@@ -96,13 +96,8 @@ def _in_cache(jar: LockedDependency, cache: Path) -> bool:
 def _fetch_all(
     missing: Sequence[LockedDependency], cache: Path, progress: Progress, what: str
 ) -> None:
-    cache.mkdir(parents=True, exist_ok=True)
     progress.step(what, 0, len(missing))
-    # Beside the cache, so that the final rename stays on one file system.
-    with (
-        tempfile.TemporaryDirectory(prefix=".fetching-", dir=cache) as staging,
-        ThreadPoolExecutor(_AT_ONCE) as pool,
-    ):
+    with _staging(cache) as staging, ThreadPoolExecutor(_AT_ONCE) as pool:
         context = _maven(Path(staging))
         fetched = [pool.submit(_fetch, jar, context, cache) for jar in missing]
         try:
@@ -112,6 +107,18 @@ def _fetch_all(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _staging(cache: Path) -> tempfile.TemporaryDirectory[str]:
+    """A folder for downloads in the cache, so that the final rename stays on one file system."""
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(prefix=".fetching-", dir=cache)
+    except OSError as problem:
+        raise BadJar(
+            f"Jars cannot be kept in {cache}: {problem.strerror}. Set paths.jars (or "
+            "MUVR_PATHS__JARS) to a folder that this account can write, then start again."
+        ) from problem
 
 
 def _fetch(jar: LockedDependency, context: MavenContext, cache: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from schemas.config import Cassandra
 from store.node.folders import Folders
+from store.node.jmx import server_arguments
 
 _EXPORTS = [
     "java.base/jdk.internal.misc",
@@ -81,7 +82,7 @@ def jvm_arguments(config: Cassandra, folders: Folders, jars: list[Path], agent: 
         f"-Dlogback.configurationFile={(folders.conf / 'logback.xml').as_uri()}",
         f"-Djava.io.tmpdir={folders.tmp}",
         f"-Djna.tmpdir={folders.tmp}",
-        f"-Dcassandra.jmx.local.port={config.jmx_port}",
+        *server_arguments(config, folders),
         *_SINGLE_NODE,
         "-cp",
         ":".join(str(place) for place in (folders.conf, *jars)),

@@ -22,6 +22,7 @@ from store.node.failure import explain_failure
 from store.node.files import LOOPBACK, has_roles, write_files
 from store.node.folders import Folders
 from store.node.jars import cassandra_jars, jar_of, version_of
+from store.node.jmx import write_server_file
 from store.node.owner import (
     NodeRecord,
     acquire,
@@ -169,6 +170,7 @@ class EmbeddedNode:
         """Write the node's files and start its process, which inherits the folder's lock."""
         shutil.rmtree(self.folders.tmp, ignore_errors=True)
         arguments = write_files(self.config, self.folders, jars, jar_of(jars, "jamm"))
+        write_server_file(self.config, self.folders, self.paths.secrets)
         if self.folders.log.exists():
             self.folders.log.replace(self.folders.previous_log)
         command = [str(java.program), f"@{arguments}", MAIN_CLASS]

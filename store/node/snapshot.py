@@ -24,8 +24,10 @@ from schemas.progress import NoProgress, Progress
 from store.java import find_java
 from store.node.files import LOOPBACK
 from store.node.jars import cassandra_jars, version_of
+from store.node.jmx import login_arguments
 from store.node.jvm import tool_arguments
 from store.node.process import EmbeddedNode
+from store.synced import sync
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -223,7 +225,7 @@ def _begin_restore(node: EmbeddedNode) -> None:
     marker = node.folders.unfinished_restore
     marker.touch()
     for path in (marker, marker.parent):
-        _sync(path)
+        sync(path)
 
 
 def tables_on_disk(node: EmbeddedNode) -> set[str]:
@@ -270,8 +272,9 @@ def _nodetool(node: EmbeddedNode, *words: str) -> None:
     jars = cassandra_jars(node.paths.jars)
     arguments = tool_arguments(node.folders, jars)
     address = ["-h", LOOPBACK, "-p", str(node.config.jmx_port)]
+    login = login_arguments(node.config, node.paths.secrets)
     done = subprocess.run(
-        [str(find_java().program), *arguments, _NODETOOL, *address, *words],
+        [str(find_java().program), *arguments, _NODETOOL, *address, *login, *words],
         capture_output=True,
         text=True,
         check=False,
@@ -293,16 +296,7 @@ def _write_manifest(made: Backup, folder: Path) -> None:
 def _copy(source: Path, target: Path) -> None:
     """Copy a file and sync it to disk."""
     shutil.copyfile(source, target)
-    _sync(target)
-
-
-def _sync(path: Path) -> None:
-    """Bring a file, or the names in a folder, to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync(target)
 
 
 def _sha256(path: Path) -> str:

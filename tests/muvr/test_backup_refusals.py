@@ -153,3 +153,15 @@ def test_ledger_of_erased_users_that_is_missing_or_damaged_stops_a_restore(
     monkeypatch.chdir(small_backup)
     with pytest.raises(BadBackup, match=f"{LEDGER} cannot be read .*copy both"):
         restore(Path(), conf=conf)
+
+
+def test_damaged_ledger_stops_a_backup_before_anything_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / LEDGER).write_text("{")
+    conf = tmp_path / "conf.yaml"
+    conf.write_text(f"paths: {{data: {tmp_path / 'node'}}}\n")
+    monkeypatch.setattr("muvr.backup.make_backup", lambda *_, **__: pytest.fail("it copies"))
+    monkeypatch.setattr("muvr.context.CommandContext.run_async", lambda *_: {})
+    with pytest.raises(BadBackup, match=f"{LEDGER} is damaged"):
+        backup(tmp_path, conf=conf)

@@ -1,5 +1,6 @@
 """Every command has help, and its exit code tells what happened."""
 
+import io
 import json
 import os
 import runpy
@@ -183,12 +184,25 @@ def test_an_invalid_import_exits_with_a_usage_error(conf: Path, here: Here, tmp_
 
 
 def test_an_unknown_scope_exits_with_a_usage_error(conf: Path, here: Here):
-    done = here("user", "grant", "ada", "operate", "fly", conf=conf)
+    for command in ("grant", "withdraw"):
+        done = here("user", command, "ada", "operate", "fly", conf=conf)
+        assert done.returncode == 2
+        assert "There is no scope fly; there are sensor:write, predict," in done.stderr
+
+
+@pytest.mark.parametrize("given", ["", "short\n", "x" * 257])
+def test_a_password_that_nobody_could_log_in_with_exits_with_a_usage_error(
+    conf: Path, here: Here, monkeypatch: pytest.MonkeyPatch, given: str
+):
+    monkeypatch.setattr("sys.stdin", io.StringIO(given))
+    done = here("user", "password", "ada", conf=conf)
     assert done.returncode == 2
-    assert "There is no scope fly; there are sensor:write, predict," in done.stderr
+    assert f"has 8 to 256 characters, not {len(given.strip())}" in done.stderr
 
 
-def test_up_status_doctor_import_and_down_work_together(conf: Path, here: Here):
+def test_up_status_doctor_import_user_and_down_work_together(
+    conf: Path, here: Here, monkeypatch: pytest.MonkeyPatch
+):
     with quick_tables():
         up = muvr("up", conf=conf)
     assert up.returncode == 0, up.stderr
@@ -211,7 +225,9 @@ def test_up_status_doctor_import_and_down_work_together(conf: Path, here: Here):
     csv.write_text("\n".join(["time_s,acc_x_g,acc_y_g,acc_z_g", *lines]))
     words = ("import", "csv", str(csv), "--user", "ada", "--password", "a long password")
     assert json.loads(here(*words, "--json", conf=conf).stdout)["samples"] == 500
-    for words in (("grant", "nobody", "operate"), ("show", "nobody")):
+    monkeypatch.setattr("sys.stdin", io.StringIO("another password\n" * 3))
+    nobody = (("grant", "nobody", "operate"), ("withdraw", "nobody", "operate"))
+    for words in (*nobody, ("password", "nobody"), ("show", "nobody")):
         unknown = here("user", *words, conf=conf)
         assert unknown.returncode == 1
         assert "nobody" in unknown.stderr
@@ -219,6 +235,16 @@ def test_up_status_doctor_import_and_down_work_together(conf: Path, here: Here):
     by_id = here("user", "show", ada["user_id"], "--json", conf=conf)
     assert json.loads(by_id.stdout) == ada
     assert ada["username"] == "ada"
+    assert here("user", "grant", "ada", "operate", conf=conf).returncode == 0
+    assert here("token", "ada", "--password", "a long password", conf=conf).returncode == 0
+    withdrawn = json.loads(here("user", "withdraw", "ada", "operate", "--json", conf=conf).stdout)
+    assert (withdrawn["scopes"], withdrawn["ended"]) == (ada["scopes"], 2)  # the import's as well
+    assert here("token", "ada", "--password", "a long password", conf=conf).returncode == 0
+    changed = json.loads(here("user", "password", "ada", "--json", conf=conf).stdout)
+    assert changed == {"username": "ada", "ended": 1}
+    for password, exit_code in (("a long password", 1), ("another password", 0)):
+        done = here("token", "ada", "--password", password, conf=conf)
+        assert done.returncode == exit_code, done.stderr
     assert muvr("down", conf=conf).returncode == 0
     after = json.loads(here("status", "--json", conf=conf).stdout)
     assert (after["node"]["running"], after["service"]["running"]) == (False, False)

@@ -1,12 +1,17 @@
 """Which users a restore erases again."""
 
 import json
+import os
+from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
+from types import SimpleNamespace
+from typing import cast
+from uuid import UUID, uuid4
 
 import pytest
 
-from muvr.erased_ledger import LEDGER, read_ledger, read_ledgers
+from muvr.context import CommandContext
+from muvr.erased_ledger import LEDGER, read_ledger, read_ledgers, remember_erased
 from schemas.errors import BadBackup
 
 
@@ -34,3 +39,44 @@ def test_ledgers_of_a_link_and_of_the_archive_behind_it_are_both_read(tmp_path: 
         read_ledgers(link)
     (archive / LEDGER).unlink()
     assert read_ledgers(link) == [since]
+
+
+NOW = datetime(2026, 11, 29, tzinfo=UTC)
+
+
+def erased_are(*users: UUID) -> CommandContext:
+    """A context whose database has heard of these erasures."""
+    return cast(CommandContext, SimpleNamespace(run_async=lambda _: list(users)))
+
+
+def test_ledger_is_on_the_disk_before_it_replaces_the_former_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """After a power failure it must not be empty: restores would bring erased users back."""
+    steps: list[str] = []
+    replace, fsync = os.replace, os.fsync
+
+    def synced(handle: int) -> None:
+        name = Path(os.readlink(f"/proc/self/fd/{handle}")).name
+        steps.append("folder" if name == tmp_path.name else "draft")
+        fsync(handle)
+
+    def replaced(old: Path, new: Path) -> None:
+        steps.append("replaced")
+        replace(old, new)
+
+    monkeypatch.setattr("os.fsync", synced)
+    monkeypatch.setattr("os.replace", replaced)
+    first, second = uuid4(), uuid4()
+    assert remember_erased(erased_are(first), tmp_path, NOW) == 1
+    assert steps == ["draft", "replaced", "folder"]
+    assert remember_erased(erased_are(second), tmp_path, NOW) == 2
+    assert set(read_ledger(tmp_path / LEDGER)) == {first, second}
+    assert [path.name for path in tmp_path.iterdir()] == [LEDGER]
+
+
+def test_damaged_ledger_is_not_replaced(tmp_path: Path):
+    (tmp_path / LEDGER).write_text("{")
+    with pytest.raises(BadBackup, match=f"{LEDGER} is damaged.*Put back a whole copy"):
+        remember_erased(erased_are(), tmp_path, NOW)
+    assert (tmp_path / LEDGER).read_text() == "{"

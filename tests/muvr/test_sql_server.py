@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,7 @@ KEY = "A_CLOUDS_SECRET_KEY"
 COUNT = "SELECT count(*) AS n, 'rows' AS what FROM sets"
 READ = [*re.findall(r"```sql\n(.*?)```", GUIDE.read_text(), re.DOTALL), COUNT]
 ENDLESS = "SELECT count(*) FROM sets a, sets b, sets c, sets d WHERE a.reps IS NULL"
+PLANNED = f"SELECT regexp_like('{'a' * 40}', '{'a?' * 40 + 'a' * 40}')"  # 2^40 ways
 SECONDS = 40
 LITERAL = ("${env:A_CLOUDS_SECRET_KEY}", "${system:user.home}", "${spark.master}")
 ZONE = "SELECT date_format(timestamp '2026-11-21 12:00:00', 'VV')"
@@ -143,3 +145,28 @@ def test_a_running_server_sees_a_refresh_and_cancels_queries_on_timeout(
     assert len(re.findall(r"^3000\trows$", said, re.MULTILINE)) == 2
     assert "timed out" in said
     assert {LITERAL[1], "UTC"} <= set(said.splitlines())
+
+
+def computing(java: psutil.Process) -> set[int]:
+    """The threads of Hive's server that use the processor; others wait for queries."""
+    before = {thread.id: thread.user_time for thread in java.threads()}
+    time.sleep(3)
+    used_s = {thread.id: thread.user_time - before.get(thread.id, 0.0) for thread in java.threads()}
+    names = {n: Path(f"/proc/{java.pid}/task/{n}/comm") for n, s in used_s.items() if s > 0.1}
+    return {
+        n
+        for n, path in names.items()
+        if path.exists() and path.read_text().startswith("HiveServer2")
+    }
+
+
+def test_server_ends_a_query_that_computes_while_it_is_planned(
+    served: tuple[int, psutil.Process],
+):
+    """It has no job that could be cancelled, and would keep a core for good."""
+    port, process = served
+    assert "timed out" in beeline(port, [PLANNED])
+    [java] = process.children()
+    deadline_s = time.monotonic() + 60
+    while computing(java):
+        assert time.monotonic() < deadline_s, "it computes for nobody"

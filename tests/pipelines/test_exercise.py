@@ -213,7 +213,10 @@ def test_only_user_gets_an_own_model_but_no_global_model(spark, spark_config, pe
         put(database, user_id(0), people[0])
         report = train_exercise(spark_config)
         assert report.counts == {"sets": 16, "promoted": 1}
-        alone = "1 of 2 people: each is asked about without what he gave"
+        alone = (
+            "learned from 1 user; 2 are needed, because each member is evaluated by a model "
+            "without that member"
+        )
         assert report.metrics["global"] == {LAYOUT: alone}
         assert champion(database, 0) is not None
 

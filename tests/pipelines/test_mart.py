@@ -34,6 +34,7 @@ from tests.spark_session import emptied
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "analysts.md"
 NOW = datetime(2026, 11, 21, 23, 30, tzinfo=UTC)
+LEARNED = START - timedelta(days=1)
 FIVE_YEARS_BEHIND = START.replace(year=START.year - 5)
 RUN, OLD = new_id(), new_id()
 A_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -79,7 +80,7 @@ def _learned(gym: Gym) -> list[Statement]:
         Statement(
             "INSERT INTO models (owner, model_id, family, version, manifest, run_id, created_at) "
             "VALUES (?, 'wrist-acc3', 'exercise', 'v1', '{\"metrics\": {\"asked\": 2}}', ?, ?)",
-            (owner, RUN, at),
+            (owner, RUN, LEARNED),
         ),
         *(
             Statement(
@@ -220,27 +221,40 @@ def test_numbers_that_json_does_not_have_are_none_on_both_engines(world, spark):
     assert by_name == {"a": {"share": None}}
 
 
-def test_prediction_is_compared_with_the_set_it_overlaps_most():
+def test_live_accuracy_compares_a_prediction_with_its_set_if_the_model_is_older():
     (question,) = [question for question in questions() if "right_share" in question]
     at = datetime(2026, 1, 1, tzinfo=UTC)
     off = timedelta(seconds=0.5)
     with duckdb.connect() as mart:
         mart.execute(
             "CREATE TABLE sets (user TEXT, session TEXT, started_at TIMESTAMPTZ, "
-            "ended_at TIMESTAMPTZ, exercise TEXT, label_source TEXT);"
+            "ended_at TIMESTAMPTZ, exercise TEXT, label_source TEXT, revised_at TIMESTAMPTZ);"
             "CREATE TABLE predictions (user TEXT, session TEXT, started_at TIMESTAMPTZ, "
             "ended_at TIMESTAMPTZ, exercise TEXT, level TEXT, probability DOUBLE, "
-            "abstained BOOLEAN)"
+            "abstained BOOLEAN, family TEXT, version TEXT);"
+            "CREATE TABLE models (owner TEXT, family TEXT, version TEXT, created_at TIMESTAMPTZ)"
         )
-        names = {"row": "typed", "squat": "corrected", "curl": "accepted_guess"}
-        for n, (name, source) in enumerate(names.items()):
+        mart.executemany(
+            "INSERT INTO models VALUES (?, 'exercise', ?, ?)",
+            [("u", "old", at), ("u", "new", at + timedelta(days=1)), ("another", "old", at)],
+        )
+        learned = ("press", "typed", "new")  # by a model that may have learned the set
+        sets = (
+            ("row", "typed", "old"),
+            ("squat", "corrected", "old"),
+            ("curl", "accepted_guess", "old"),
+            learned,
+        )
+        for n, (name, source, version) in enumerate(sets):
             start, end = at + n * timedelta(seconds=30), at + (n + 1) * timedelta(seconds=30)
             mart.execute(
-                "INSERT INTO sets VALUES ('u', 's', ?, ?, ?, ?)", [start, end, name, source]
+                "INSERT INTO sets VALUES ('u', 's', ?, ?, ?, ?, ?)",
+                [start, end, name, source, at + timedelta(hours=1)],
             )
             mart.execute(
-                "INSERT INTO predictions VALUES ('u', 's', ?, ?, ?, 'user', 0.5, false)",
-                [start + off, end + off, name],
+                "INSERT INTO predictions VALUES "
+                "('u', 's', ?, ?, ?, 'user', 0.5, false, 'exercise', ?)",
+                [start + off, end + off, name, version],
             )
         assert mart.execute(question).fetchall() == [("user", 2, 0.5, 1.0)]
 

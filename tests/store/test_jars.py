@@ -105,6 +105,14 @@ def test_unreachable_jar_is_named_in_the_error(
         jars.locked_jars(_lock(tmp_path, BODY), tmp_path / "cache")
 
 
+def test_cache_that_cannot_be_made_names_the_setting(tmp_path: Path) -> None:
+    """As for a system account whose home is not there."""
+    home = tmp_path / "nologin"
+    home.touch()
+    with pytest.raises(BadJar, match=f"{home}.*: Not a directory.*paths.jars.*MUVR_PATHS__JARS"):
+        jars.locked_jars(_lock(tmp_path, BODY), home / ".cache" / "jars")
+
+
 def test_lock_files_hold_hashes_and_no_urls() -> None:
     for name, least in (("cassandra", 90), ("connector", 10)):
         text = (jars.LOCKS / f"{name}.toml").read_text()

@@ -118,6 +118,24 @@ def test_queries_cannot_read_or_write_outside_the_mart(folder: MartFolder, query
     assert sorted(folder.path.rglob("*")) == before
 
 
+def test_queries_read_the_current_version_only_also_through_a_link(tmp_path: Path):
+    """`paths.mart` may hold other files, and a version that a refresh was killed over."""
+    mart, link = tmp_path / "mart", tmp_path / "link"
+    made(mart, ONE, 2)
+    link.symlink_to(mart)
+    strangers = [mart / "letter.txt", mart / TWO / "sets" / "erased.parquet"]
+    strangers[1].parent.mkdir(parents=True)
+    for stranger in strangers:
+        stranger.write_text("somebody's")
+    for path in (mart, link):
+        folder = MartFolder(path)
+        assert query_duckdb(folder, "SELECT count(*) FROM sets", LIMITS).rows == [(2,)]
+        for stranger in (*strangers, mart / "manifest.json"):
+            for name in (str(stranger), f"{path}/{ONE}/../{stranger.relative_to(mart)}"):
+                with pytest.raises(BadQuery, match="Permission"):
+                    query_duckdb(folder, f"SELECT * FROM read_text('{name}')", LIMITS)
+
+
 def test_query_over_the_time_limit_is_stopped(folder: MartFolder):
     endless = "SELECT count(*) FROM range(10000000000) a, range(1000000) b"
     with pytest.raises(QueryTooLong, match=r"sql\.seconds = 0\.2"):

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
 
+import psutil
 import pytest
 
 from ingest.erasure import erase_user
@@ -33,7 +34,10 @@ from store.journal import Journal
 from store.logins import Logins
 from store.migrate import FOLDER, check_schema
 from store.models import ModelKey, Models, StoredModel
+from store.node import jmx
 from store.node.files import cassandra_yaml
+from store.node.process import EmbeddedNode
+from store.node.snapshot import _nodetool
 from store.pointers import Challenger
 from store.records import records_in
 from store.roles import TABLES, grants, sync_grants
@@ -119,6 +123,20 @@ def refused(database: Database, cql: str) -> bool:
     except RoleRefused:
         return True
     return False
+
+
+def test_the_node_is_managed_with_a_password_only(guarded: Guarded) -> None:
+    """JMX could otherwise read and change all that the roles protect, from any local account."""
+    node = guarded.context.node
+    _nodetool(node, "statusbinary")
+    secret = jmx.password_file(node.paths.secrets)
+    for path in (secret, jmx.server_file(node.folders)):
+        assert path.stat().st_mode & 0o777 == 0o600
+    _, password = secret.read_text().split()
+    assert password not in " ".join(psutil.Process(node.status().pid).cmdline())
+    nowhere = node.paths.model_copy(update={"secrets": node.folders.tmp / "nowhere"})
+    with pytest.raises(NodeFailed, match="Credentials required|Authentication failed"):
+        _nodetool(EmbeddedNode(node.config, nowhere), "statusbinary")
 
 
 def test_missing_default_and_wrong_passwords_are_refused(guarded: Guarded) -> None:

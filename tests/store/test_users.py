@@ -95,3 +95,20 @@ def test_granting_a_scope_keeps_the_others(database: Database):
             await users.grant("nobody-here", ["operate"])
 
     asyncio.run(grant())
+
+
+def test_withdrawing_a_scope_keeps_the_others_and_a_password_is_replaced(database: Database):
+    users, user = Users(database), somebody()
+
+    async def change() -> None:
+        await users.register(user)
+        await users.grant(user.username, ["operate"])
+        withdrawn = await users.withdraw(user.username, ["operate", "sensor:write"])
+        assert withdrawn == user
+        assert await users.by_id(user.user_id) == user
+        await users.set_password(user.user_id, "another hash")
+        assert await users.by_id(user.user_id) == user._replace(password_hash="another hash")
+        with pytest.raises(NotFound, match="nobody-here"):
+            await users.withdraw("nobody-here", ["operate"])
+
+    asyncio.run(change())
