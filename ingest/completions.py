@@ -12,7 +12,7 @@ from schemas.events import Completion
 from schemas.wire import LIST_BYTES
 from store.records import Records
 from store.samples import ChunkMetadata
-from store.sessions import SessionRow
+from store.sessions import NO_STREAM, SessionRow
 
 MAX_TRAVEL_MS = 60_000  # no request takes longer: a larger difference is not travel time
 
@@ -25,6 +25,8 @@ async def complete(
     cost_of: CostOfBytes,
 ) -> SessionRow:
     """Accept the lists of a session's streams: a repeat changes nothing, a longer list extends.
+
+    No list at all completes a session that holds no samples, such as one of a phone alone.
 
     The journal stores every accepted list in full, so each is charged: a client may send its hashes
     one by one.
@@ -49,6 +51,8 @@ async def complete(
     requested = {name: trimmed(hashes) for name, hashes in sorted(completion.streams.items())}
     for name, hashes in requested.items():
         _check_length(name, hashes)
+    if not requested and not await writer.records.samples.parts(user_id, session_id):
+        requested = {NO_STREAM: []}
     stored_chunks = await chunk_metadata(writer.records, user_id, session_id, completion.streams)
     missing = {
         name: numbers
@@ -59,7 +63,10 @@ async def complete(
         count = sum(len(numbers) for numbers in missing.values())
         raise MissingChunks(f"{count} listed chunks are not held; send them", missing=missing)
     sender_ms, known = sender_offset_ms(writer, completion.sent_at), session.clock_offset_ms
-    offsets_ms = {name: better_offset_ms(known.get(name), sender_ms) for name in requested}
+    offsets_ms = {
+        name: None if name == NO_STREAM else better_offset_ms(known.get(name), sender_ms)
+        for name in requested
+    }
     await list_streams(writer, user_id, session_id, requested, offsets_ms, stored_chunks, cost_of)
     return await require_session(writer, user_id, session_id)
 

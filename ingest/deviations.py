@@ -56,7 +56,9 @@ async def project_deviations(records: Records, user_id: UUID, session_id: UUID, 
     versions = await records.plans.versions(user_id, session.plan_id)
     version = version_at(versions, followed_us(openings))
     sets = await records.sets.of_session(user_id, session_id)
+    # Those of a session that is not complete any more are of what it was before.
     predictions = await records.predictions.of_session(user_id, session_id)
+    predictions = predictions if session.complete else []
     revision = max(
         at_us,
         *(row.revision for row in sets),
