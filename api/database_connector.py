@@ -11,6 +11,7 @@ from api.dependencies import Services
 from api.keys import KeyRing
 from api.measure import Measurer
 from api.model_cache import ModelCache
+from api.model_forms import ModelForms
 from api.observe import Metrics, RequestLog
 from api.rate_limiter import RateLimiter
 from api.recognise import Recogniser
@@ -142,6 +143,7 @@ def build_services(
         records=records,
         recorder=Recorder(records, config.limits, clock),
         models=models,
+        model_forms=ModelForms(),
         recogniser=Recogniser(records, models),
         measurer=Measurer(records, models),
         users=users,

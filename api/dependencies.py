@@ -11,6 +11,7 @@ from api.authenticator import Authenticator, Caller
 from api.cursors import Cursors
 from api.measure import Measurer
 from api.model_cache import ModelCache
+from api.model_forms import ModelForms
 from api.observe import Metrics
 from api.rate_limiter import RateLimiter
 from api.recognise import Recogniser
@@ -37,6 +38,7 @@ class Services:
     records: Records
     recorder: Recorder
     models: ModelCache
+    model_forms: ModelForms
     recogniser: Recogniser
     measurer: Measurer
     users: Users

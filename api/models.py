@@ -1,31 +1,26 @@
 """Models for the phone: which one serves, and its bytes in three forms."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from api.dependencies import ModelRead, Services, ServicesDep
 from api.model_cache import Level
+from api.model_forms import MEDIA_TYPES, ModelForm, content_of
 from api.model_name import ModelName
 from api.problems import problem_responses
 from models.exercise.minimum_sets import NEEDED
-from schemas.errors import NoModel, NotAcceptable
+from schemas.errors import NoModel
 from schemas.families import EXERCISE, FAMILIES
 from schemas.inputs import INPUTS, ModelInput
-from store.models import StoredModel
 from store.pointers import ServingVersion
 
 router = APIRouter(prefix="/v1/me/models", tags=["models"])
-ModelForm = Literal["npz", "onnx", "raw"]
-MEDIA_TYPES: dict[str, str] = {
-    "npz": "application/x-npz",
-    "onnx": "application/onnx",
-    "raw": "application/json",
-}
 
 
 class ModelEntry(ModelName):
@@ -110,17 +105,16 @@ async def download_model(
     form: Annotated[ModelForm, Query(alias="format", description="raw is JSON")] = "npz",
     model_id: Annotated[
         ModelInput | None,
-        Query(description="the input; else the first of these that has a model"),
+        Query(
+            description="the input; else the first of these with a model of the user's own, or "
+            "else with a global one"
+        ),
     ] = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """The bytes of the model that serves the caller, with a strong ETag."""
     layouts = (model_id,) if model_id else INPUTS
-    serving_model = None
-    for layout in layouts:
-        serving_model = serving_model or await services.models.serving_level(
-            caller.user_id, layout, family
-        )
+    serving_model = await _best(services, caller.user_id, layouts, family)
     if serving_model is None:
         names = [family.name for family in FAMILIES.values() if family.kind == "model"]
         if family not in names:
@@ -131,7 +125,8 @@ async def download_model(
             next_step=step if family == EXERCISE else "",
         )
     level, serving = serving_model
-    etag = f'"{serving.version}-{form}"'
+    stored = await services.models.stored(serving)
+    etag = services.model_forms.etag(stored, form)
     headers = {
         "ETag": etag,
         "Cache-Control": "private, no-cache",
@@ -140,26 +135,24 @@ async def download_model(
     }
     if _names(if_none_match, etag):
         return Response(status_code=304, headers=headers)
-    stored = await services.models.stored(serving)
     return Response(content_of(stored, form), headers=headers, media_type=MEDIA_TYPES[form])
 
 
-def content_of(stored: StoredModel, form: ModelForm) -> bytes:
-    """A model's bytes in one of the forms.
+async def _best(
+    services: Services, user_id: UUID, layouts: Sequence[ModelInput], family: str
+) -> tuple[Level, ServingVersion] | None:
+    """The version that serves a user: of the first input with one of the user's own, else global.
 
-    Raises:
-        NotAcceptable: this family has no such form.
-        BadModelBytes: what is stored is no model.
+    A global model that reads more sensors is no better than a user's own: `ModelCache.ladder` tries
+    them in the same order.
     """
-    if form == "npz":
-        return stored.content
-    if stored.family != EXERCISE:
-        raise NotAcceptable(f"{stored.family} comes as npz only.", field="format", value=form)
-    # onnx is heavy, and most services never need it.
-    from models.exercise.export import onnx_bytes, raw_json
-
-    write = onnx_bytes if form == "onnx" else raw_json
-    return write(stored.content, stored.version, stored.sha256)
+    found = [
+        serving_model
+        for layout in layouts
+        if (serving_model := await services.models.serving_level(user_id, layout, family))
+    ]
+    own = [serving_model for serving_model in found if serving_model[0] == "user"]
+    return next(iter([*own, *found]), None)
 
 
 async def _entry(

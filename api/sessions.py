@@ -97,7 +97,7 @@ class SessionResponse(SessionSummary):
     )
     deviations: list[DeviationSchema] = Field(
         description="in the order of the plan, then the sets that were not planned; empty without "
-        "a plan"
+        "a plan, and of confirmed sets only while the session is not complete"
     )
     notes: SessionNotes
 
@@ -136,7 +136,11 @@ class StoredChunksResponse(BaseModel):
 async def open_session(
     session: UUID, opening: SessionOpening, caller: Sensor, services: ServicesDep
 ) -> SessionSummary:
-    """Open a session, or add streams to it. Repeatable; a stream is declared once."""
+    """Open a session, or add what another device knows of it. Repeatable.
+
+    A stream is declared once. The earliest start counts, and the first plan and time zone that are
+    named; another plan is a conflict.
+    """
     row = await services.recorder.open_session(caller.user_id, session, opening)
     return summary(row)
 

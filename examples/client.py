@@ -265,10 +265,20 @@ class Client:
         headers = {"Content-Type": CBOR}
         return self._ask("POST", path, "exercise", content=cbor2.dumps(body), headers=headers)
 
-    def model(self, family: str, etag: str | None = None) -> tuple[bytes | None, str]:
-        """The bytes of a model and their ETag; None when `etag` is still the newest."""
+    def model(
+        self, family: str, etag: str | None = None, model_id: str | None = None
+    ) -> tuple[bytes | None, str]:
+        """The bytes of a model and their ETag; None when `etag` is still the newest.
+
+        Args:
+            family: such as "exercise".
+            etag: of the copy that is here.
+            model_id: the input that it reads, such as "wrist-acc3"; the one that serves by default.
+        """
         headers = {"If-None-Match": etag} if etag else {}
-        response = self._send("GET", f"/v1/me/models/{family}?format=npz", {"headers": headers})
+        params = {"format": "npz"} | ({"model_id": model_id} if model_id else {})
+        request = {"headers": headers, "params": params}
+        response = self._send("GET", f"/v1/me/models/{family}", request)
         if response.status_code == NOT_MODIFIED:
             return None, response.headers["etag"]
         if response.headers.get("Content-Type") != NPZ:

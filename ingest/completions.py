@@ -1,18 +1,17 @@
 """Completes sessions: the client lists the hashes of its chunks, which define the session."""
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from ingest.event_writer import CostOfBytes, EventWriter
 from ingest.sessions import require_session, sender_offset_ms
+from ingest.stored_chunks import chunk_metadata
 from ingest.stream_lists import list_bytes, list_streams
 from schemas.errors import BadEvent, MissingChunks, TooLarge
 from schemas.events import Completion
 from schemas.wire import LIST_BYTES
-from store.records import Records
 from store.samples import ChunkMetadata
-from store.sessions import SessionRow
+from store.sessions import NO_STREAM, SessionRow
 
 MAX_TRAVEL_MS = 60_000  # no request takes longer: a larger difference is not travel time
 
@@ -25,6 +24,8 @@ async def complete(
     cost_of: CostOfBytes,
 ) -> SessionRow:
     """Accept the lists of a session's streams: a repeat changes nothing, a longer list extends.
+
+    No list at all completes a session that holds no samples, such as one of a phone alone.
 
     The journal stores every accepted list in full, so each is charged: a client may send its hashes
     one by one.
@@ -49,6 +50,8 @@ async def complete(
     requested = {name: trimmed(hashes) for name, hashes in sorted(completion.streams.items())}
     for name, hashes in requested.items():
         _check_length(name, hashes)
+    if not requested and not await writer.records.samples.parts(user_id, session_id):
+        requested = {NO_STREAM: []}
     stored_chunks = await chunk_metadata(writer.records, user_id, session_id, completion.streams)
     missing = {
         name: numbers
@@ -59,7 +62,10 @@ async def complete(
         count = sum(len(numbers) for numbers in missing.values())
         raise MissingChunks(f"{count} listed chunks are not held; send them", missing=missing)
     sender_ms, known = sender_offset_ms(writer, completion.sent_at), session.clock_offset_ms
-    offsets_ms = {name: better_offset_ms(known.get(name), sender_ms) for name in requested}
+    offsets_ms = {
+        name: None if name == NO_STREAM else better_offset_ms(known.get(name), sender_ms)
+        for name in requested
+    }
     await list_streams(writer, user_id, session_id, requested, offsets_ms, stored_chunks, cost_of)
     return await require_session(writer, user_id, session_id)
 
@@ -105,18 +111,6 @@ def better_offset_ms(known_ms: int | None, sender_ms: int | None) -> int | None:
     return sender_ms if known_ms - MAX_TRAVEL_MS <= sender_ms < known_ms else None
 
 
-async def chunk_metadata(
-    records: Records, user_id: UUID, session_id: UUID, streams: Iterable[str]
-) -> dict[str, list[ChunkMetadata]]:
-    """The stored chunks of each stream, without their samples."""
-    names = list(streams)
-    parts = await records.samples.parts(user_id, session_id)
-    pages = await asyncio.gather(
-        *(records.samples.metadata(user_id, session_id, n, parts.get(n, [])) for n in names)
-    )
-    return dict(zip(names, pages, strict=True))
-
-
 def missing_numbers(
     hashes: Sequence[str | None], stored_chunks: Iterable[ChunkMetadata]
 ) -> list[int]:
@@ -144,26 +138,3 @@ def trimmed(hashes: Sequence[str | None]) -> list[str | None]:
     while trimmed_hashes and trimmed_hashes[-1] is None:
         trimmed_hashes.pop()
     return trimmed_hashes
-
-
-def ranges(numbers: Iterable[int]) -> list[list[int]]:
-    """Sorted numbers as [first, last] pairs.
-
-    >>> ranges([0, 1, 2, 5])
-    [[0, 2], [5, 5]]
-    """
-    pairs: list[list[int]] = []
-    for number in numbers:
-        if pairs and number <= pairs[-1][1] + 1:
-            pairs[-1][1] = number
-        else:
-            pairs.append([number, number])
-    return pairs
-
-
-def conflicting_bodies(chunks: Iterable[ChunkMetadata]) -> dict[int, list[str]]:
-    """Numbers that hold more than one body, with the bodies' hashes."""
-    bodies: dict[int, list[str]] = {}
-    for chunk in chunks:
-        bodies.setdefault(chunk.seq, []).append(chunk.sha256.hex())
-    return {seq: hashes for seq, hashes in bodies.items() if len(hashes) > 1}

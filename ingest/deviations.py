@@ -1,8 +1,9 @@
 """Projects deviations: how a session differs from its plan, by its sets and predictions.
 
-The version of the plan that counts is the one at the time the session was opened; for a plan that
-arrived later (from an offline phone) its first. So later edits change nothing in past sessions.
-A session has no rows without a plan, or as long as it is not complete and nothing was done in it.
+The version of the plan that counts is the one at the start of the session; for a plan that arrived
+later (from an offline phone) its first. So later edits change nothing in past sessions, also where
+the session arrives after them. A session has no rows without a plan, or as long as it is not
+complete and nothing was confirmed in it: only of a complete one do recognised sets count.
 """
 
 from collections.abc import Sequence
@@ -11,10 +12,9 @@ from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from ingest import slots
+from ingest.openings import opening_of, openings_of
 from models.deviations.align import align
 from models.deviations.model import Target
-from schemas.journal import SessionOpened
 from schemas.times import us_of
 from store.deviations import DeviationRow, deviations_month
 from store.journal import Event
@@ -23,6 +23,8 @@ from store.predictions import Prediction, not_confirmed
 from store.records import Records
 from store.sessions import SessionRow
 from store.sets import SetRow
+
+MAX_TRAVEL_US = 60_000_000  # no request takes longer
 
 
 class Done(NamedTuple):
@@ -47,13 +49,16 @@ async def project_deviations(records: Records, user_id: UUID, session_id: UUID, 
     session = await records.sessions.read(user_id, session_id)
     if session is None or session.plan_id is None:
         return
-    opened = await _opening(records, user_id, session_id)
-    if opened is None:
+    openings = await openings_of(records, user_id, session_id)
+    if not openings:
         return
+    opened = openings[0]
     versions = await records.plans.versions(user_id, session.plan_id)
-    version = version_at(versions, opened.received_us)
+    version = version_at(versions, followed_us(openings))
     sets = await records.sets.of_session(user_id, session_id)
+    # Those of a session that is not complete any more are of what it was before.
     predictions = await records.predictions.of_session(user_id, session_id)
+    predictions = predictions if session.complete else []
     revision = max(
         at_us,
         *(row.revision for row in sets),
@@ -63,19 +68,37 @@ async def project_deviations(records: Records, user_id: UUID, session_id: UUID, 
     done = done_sets(sets, predictions)
     begun = bool(done) or session.complete
     wanted = rows_of(session, version.plan, done) if version and version.plan and begun else []
+    await _leave_other_months(records, user_id, session, openings)
     await _replace(records, user_id, session, wanted, revision)
 
 
 async def forget_deviations(records: Records, user_id: UUID, session_id: UUID, at_us: int) -> None:
     """Delete a session's rows; for good if `at_us` is in the future."""
-    opened = await _opening(records, user_id, session_id)
-    if opened is not None and isinstance(body := opened.parsed, SessionOpened):
-        month = deviations_month(body.started_at)
+    for month in _months_of(await openings_of(records, user_id, session_id)):
         await records.deviations.delete_session(user_id, month, session_id, at_us)
 
 
-def version_at(versions: Sequence[PlanVersion], opened_us: int) -> PlanVersion | None:
+def followed_us(openings: Sequence[Event]) -> int:
+    """When a session began to follow its plan: at its start, on the server's clock.
+
+    The plan is sent before the session's opening, and may arrive a moment after its start.
+
+    Args:
+        openings: the first one, and what later ones added.
+    """
+    newest = openings[-1]
+    offset_ms = newest.meta.get("offset_ms")  # none in journals of earlier releases
+    start_us = us_of(opening_of(newest).started_at)
+    start_us += offset_ms * 1000 if isinstance(offset_ms, int) else 0
+    return min(openings[0].received_us, start_us + MAX_TRAVEL_US)
+
+
+def version_at(versions: Sequence[PlanVersion], followed_us: int) -> PlanVersion | None:
     """The version of a plan that a session followed.
+
+    Args:
+        versions: all, in order.
+        followed_us: when the session began to follow the plan.
 
     >>> plan = Plan(UUID(int=1), "Monday", (), 5)
     >>> states = [PlanVersion(5, plan), PlanVersion(9, None)]
@@ -83,7 +106,7 @@ def version_at(versions: Sequence[PlanVersion], opened_us: int) -> PlanVersion |
     [5, 5, 5]
     """
     kept = [version for version in versions if version.plan is not None]
-    before = [version for version in kept if version.revision <= opened_us]
+    before = [version for version in kept if version.revision <= followed_us]
     return before[-1] if before else (kept[0] if kept else None)
 
 
@@ -182,5 +205,16 @@ async def _replace(
     await records.deviations.replace(user_id, month, session.session_id, wanted, revision)
 
 
-async def _opening(records: Records, user_id: UUID, session_id: UUID) -> Event | None:
-    return await records.journal.read(user_id, session_id, slots.session_opened(session_id))
+async def _leave_other_months(
+    records: Records, user_id: UUID, session: SessionRow, openings: Sequence[Event]
+) -> None:
+    """Delete a session's rows of a month in which it started before another opening was heard."""
+    for month in _months_of(openings) - {deviations_month(session.started_at)}:
+        stored = await records.deviations.of_session(user_id, month, session.session_id)
+        if stored:
+            newest = max(row.revision for row in stored)
+            await records.deviations.delete_session(user_id, month, session.session_id, newest)
+
+
+def _months_of(openings: Sequence[Event]) -> set[str]:
+    return {deviations_month(opening_of(event).started_at) for event in openings}

@@ -1,12 +1,11 @@
 """The operations on sessions, chunks, sets and plans, as one object of the service."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from uuid import UUID
 
 from ingest import completions, plans, sessions, sets
 from ingest.chunks import Chunk
 from ingest.event_writer import Cost, CostOfBytes, EventWriter
+from ingest.stored_chunks import StoredChunkNumbers, numbers_of
 from ingest.uploads import Uploads
 from schemas.config import Limits
 from schemas.events import Completion, SessionOpening, SetConfirmation
@@ -16,19 +15,6 @@ from store.plans import Plan, PlannedSets
 from store.records import Records
 from store.sessions import SessionRow
 from store.sets import SetRow
-
-
-@dataclass(frozen=True, slots=True)
-class StoredChunkNumbers:
-    """Which chunks of a stream are stored.
-
-    Attributes:
-        ranges: [first, last] of chunk numbers without a gap between them.
-        several: numbers that hold more than one body, with the bodies' hashes.
-    """
-
-    ranges: list[list[int]]
-    several: Mapping[int, list[str]]
 
 
 class Recorder:
@@ -74,16 +60,7 @@ class Recorder:
             NotFound, Deleted: no such session.
         """
         session = await self.session(user_id, session_id)
-        chunks = await completions.chunk_metadata(
-            self.records, user_id, session_id, session.streams
-        )
-        return {
-            name: StoredChunkNumbers(
-                ranges=completions.ranges(chunk.seq for chunk in metadata),
-                several=completions.conflicting_bodies(metadata),
-            )
-            for name, metadata in chunks.items()
-        }
+        return await numbers_of(self.records, user_id, session)
 
     async def complete(
         self,

@@ -9,29 +9,29 @@ from ingest import slots
 from ingest.client_ids import check_client_id
 from ingest.deletions import session_deletion
 from ingest.event_writer import EventWriter
+from ingest.openings import TOPIC, amend
 from ingest.projections import project, project_all
 from schemas.config import Limits
 from schemas.errors import BadEvent, ClockSkew, Deleted, EventConflict, NotFound
 from schemas.events import MAX_STREAMS, SessionOpening
 from schemas.times import us_of
-from schemas.topics import Topic
 from store.journal import Event
 from store.sessions import SessionRow
-
-TOPIC: Topic = "sessions"
 
 
 async def open_session(
     writer: EventWriter, limits: Limits, user_id: UUID, session_id: UUID, opening: SessionOpening
 ) -> SessionRow:
-    """Open a session or add streams to it; a repeat changes nothing.
+    """Open a session, or add to it what earlier openings did not say; a repeat changes nothing.
 
-    Start, time zone and plan are those of the first opening. A stream is declared once.
+    The earliest start counts, and the first time zone and plan that are named. A stream is declared
+    once. What does not conflict is stored also where something else does.
 
     Raises:
-        ClockSkew, BadEvent: the id is no UUIDv7 of about now, or there are too many streams.
+        ClockSkew, BadEvent: the id is no UUIDv7 of about now, there are too many streams, or it was
+            opened differently too often.
         Deleted: the session was deleted; its id is not used again.
-        EventConflict: a stream is already declared differently.
+        EventConflict: a stream is already declared differently, or another plan was named.
     """
     try:
         check_client_id(session_id, "session", writer.now_us() // 1000, limits)
@@ -41,14 +41,13 @@ async def open_session(
     is_new = await _check_opening(writer, user_id, session_id, opening)
     wanted = _events(writer, session_id, opening)
     stored = await _append(writer, user_id, wanted, batched=is_new)
-    await project_all(writer.records, user_id, stored, writer.now_us())
-    for event, winner in zip(wanted[1:], stored[1:], strict=True):
-        if not winner.matches(event):
-            raise EventConflict(
-                f"Stream {event.body['stream']!r} is declared already, as {dict(winner.body)}; a "
-                "stream that is something else needs another name."
-            )
-    return await require_session(writer, user_id, session_id)
+    amendments = list[Event]()
+    if not stored[0].matches(wanted[0]):  # another device's opening was the first one
+        amendments = await amend(writer, user_id, stored[0], opening, wanted[0].meta)
+    await project_all(writer.records, user_id, [*stored, *amendments], writer.now_us())
+    session = await require_session(writer, user_id, session_id)
+    _refuse_conflicts(session, opening, wanted[1:], stored[1:])
+    return session
 
 
 async def require_session(writer: EventWriter, user_id: UUID, session_id: UUID) -> SessionRow:
@@ -108,11 +107,44 @@ async def _check_opening(
     return False
 
 
+def _refuse_conflicts(
+    session: SessionRow, opening: SessionOpening, wanted: Sequence[Event], stored: Sequence[Event]
+) -> None:
+    """Refuse an opening that contradicts those before it, after what it adds was stored.
+
+    Args:
+        session: as it is now.
+        opening: what was asked for.
+        wanted: its declarations of streams.
+        stored: the declarations in their slots.
+
+    Raises:
+        EventConflict: another plan is followed, or a stream is declared differently.
+    """
+    for event, winner in zip(wanted, stored, strict=True):
+        if not winner.matches(event):
+            raise EventConflict(
+                f"Stream {event.body['stream']!r} is declared already, as {dict(winner.body)}; a "
+                "stream that is something else needs another name."
+            )
+    if opening.plan is not None and opening.plan != session.plan_id:
+        raise EventConflict(
+            f"The session follows plan {session.plan_id} already, not {opening.plan}; for another "
+            "plan open another session."
+        )
+
+
 def _events(writer: EventWriter, session_id: UUID, opening: SessionOpening) -> list[Event]:
     """The events of an opening: the session itself, then its streams by name."""
     meta = {"offset_ms": sender_offset_ms(writer, opening.sent_at)}
     slot_id = slots.session_opened(session_id)
-    opened = writer.event(session_id, slot_id, "session-opened", opening_body(opening))
+    opened = writer.event(
+        session_id,
+        slot_id,
+        "session-opened",
+        opening_body(opening),
+        meta=meta if opening.sent_at else None,
+    )
     return [
         opened,
         *(

@@ -14,6 +14,11 @@ def session_opened(session_id: UUID) -> UUID:
     return slot(session_id, "session", "open")
 
 
+def session_amended(session_id: UUID, after: int) -> UUID:
+    """The slot of what a later opening adds to a session after a revision of its opening."""
+    return slot(session_id, "session", "amend", after)
+
+
 def session_deleted(session_id: UUID) -> UUID:
     """The slot of a session's deletion."""
     return slot(session_id, "session", "delete")

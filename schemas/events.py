@@ -24,6 +24,8 @@ from schemas.wire import UNITS, conversion_of
 
 MAX_STREAMS = 16
 MAX_SET_HOURS = 6
+UNSAID_TIMEZONE = "UTC"
+"""What a session's time zone is until an opening names another one."""
 MAX_PLANNED_SETS = 500  # sets of a plan
 _LOCAL_ZONES = frozenset({"Factory", "localtime", "posixrules"})
 _NON_PORTABLE_PREFIXES = ("posix/", "right/")  # on some systems; the second has leap seconds
@@ -145,7 +147,7 @@ class StreamDeclaration(ClientEvent):
 
 
 class SessionOpening(ClientEvent):
-    """Opens a session, or adds streams to it: the rest is then as in the first opening."""
+    """Opens a session, or adds to it what this device knows and those before it did not say."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -175,13 +177,20 @@ class SessionOpening(ClientEvent):
         }
     )
 
-    started_at: Time = Field(description="start of the session, on the device's clock")
+    started_at: Time = Field(
+        description="start of the session, on the device's clock; of several openings the earliest "
+        "counts, if it is at most a day before that of the first one"
+    )
     timezone: str = Field(
-        default="UTC", max_length=64, description="IANA name, such as Europe/London"
+        default=UNSAID_TIMEZONE,
+        max_length=64,
+        description="IANA name, such as Europe/London; UTC gives way to what another opening names",
     )
     sent_at: SentAt = None
     plan: UUID | None = Field(
-        default=None, description="id of the plan that the session follows; null: none"
+        default=None,
+        description="id of the plan that the session follows; null: none, or another opening names "
+        "it; the first one that is named stays, and another one is a conflict",
     )
     streams: dict[StreamName, StreamDeclaration] = Field(
         max_length=MAX_STREAMS, description="by name: letters, digits, `_`, `.` and `-`"
@@ -252,7 +261,7 @@ class Completion(ClientEvent):
     streams: dict[StreamName, list[Hash | None]] = Field(
         max_length=MAX_STREAMS,
         description="by the stream's name; a hash is the SHA-256 of a body without its encoding, "
-        "in hex",
+        "in hex. Empty: nothing was recorded, which completes a session without chunks",
     )
 
 

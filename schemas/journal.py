@@ -15,7 +15,10 @@ from schemas.errors import BadEvent
 
 
 class SessionOpened(msgspec.Struct, frozen=True):
-    """A session was opened; `plan` is the plan that it follows, if any."""
+    """A session was opened, or a later opening added something: all that the openings say by then.
+
+    `plan` is the plan that it follows, if any.
+    """
 
     started_at: datetime
     timezone: str
@@ -93,6 +96,7 @@ EventBody = (
 
 KINDS: Mapping[str, type[EventBody]] = {
     "session-opened": SessionOpened,
+    "session-amended": SessionOpened,
     "stream-declared": StreamDeclared,
     "stream-listed": StreamListed,
     "session-deleted": SessionDeleted,

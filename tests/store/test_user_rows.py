@@ -68,3 +68,20 @@ def test_an_opening_of_a_later_release_does_not_end_an_erasure(database: Databas
         return await UserRows(database).keys(user, now)
 
     assert session in asyncio.run(story()).sessions
+
+
+@ON_NODE
+def test_user_keys_have_the_months_of_all_starts_of_a_session(database: Database) -> None:
+    now, user, session = datetime.now(UTC), uuid4(), uuid7(int(time.time() * 1000), bytes(10))
+    starts = {"session-opened": "2001-03-01T00:01:00Z", "session-amended": "2001-02-28T23:59:00Z"}
+
+    async def story() -> UserKeys:
+        for kind, start in starts.items():
+            body = {"started_at": start, "timezone": "UTC", "plan": None}
+            event = Event(uuid4(), session, kind, body, us_of(now))
+            await Journal(database).append(user, event, "sessions")
+        return await UserRows(database).keys(user, now)
+
+    keys = asyncio.run(story())
+    assert {"2001-02", "2001-03"} <= set(keys.months)
+    assert keys.sessions == (session,)
