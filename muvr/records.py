@@ -168,6 +168,7 @@ def _send(
     Raises:
         ServiceFailed: it does not run, or refuses one.
     """
+    context.terminal.notes(remark for one in found.recordings for remark in one.remarks)
     with Service(context.config, context.conf_path).checked_url() as url:
         return import_recordings(
             url,
