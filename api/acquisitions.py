@@ -33,7 +33,7 @@ EXAMPLE = {
         "device_type": "WATCH",
         "interval_ms": 20,
         "sensors": [{"name": f"acc{axis}", "units": "g"} for axis in "XYZ"],
-        "values": [[0.01, 0.02, 1.0], [0.01, 0.03, 0.99]],
+        "values": [[0.01, 0.02, -1.0], [0.01, 0.03, -0.99]],
     },
 }
 
@@ -93,7 +93,7 @@ async def put_acquisition(request: Request) -> Response:
     t0 = request.query_params.get("t0")
     body = decode_body(await request.body(), headers.get("content-encoding"), limits)
     start_ns = nanoseconds(t0) if t0 else None
-    chunks_by_kind = await asyncio.to_thread(  # a long document takes a second
+    chunks_by_kind = await asyncio.to_thread(  # a long document takes half a second
         read_acquisition, body, headers.get("content-type", ""), start_ns, limits
     )
     chunks = [

@@ -106,7 +106,8 @@ def import_(
     - `time` (2026-11-21T10:00:00.02Z, or without Z in `--timezone`), or `time_s`, `time_ms` or
     `time_ns` since 1970 or, if they begin at 0, since `--start`; ascending
 
-    - `acc_x_g` `acc_y_g` `acc_z_g`, or `acc_x_m_s2` …
+    - `acc_x_g` `acc_y_g` `acc_z_g`, or `acc_x_m_s2` …, with Apple's sign: at rest, face up, z is
+    -1 g; negate the three columns of an Android device
 
     - with a gyroscope `gyro_x_rad_s` …, or `gyro_x_deg_s` …; a sensor may be empty or nan in a line
 
@@ -119,7 +120,7 @@ def import_(
 
     `time,acc_x_g,acc_y_g,acc_z_g,exercise,reps`
 
-    `2026-11-21T10:00:00.02Z,0.02,-0.11,0.98,bench press,10`
+    `2026-11-21T10:00:00.02Z,0.02,-0.11,-0.98,bench press,10`
 
     Importing again adds nothing. One's own recordings keep their times: those of more than
     `limits.clock_past_days` ago (400) are refused. Public ones move as a whole by full years of 364

@@ -1,16 +1,17 @@
 """Imports recordings from CSV files: each file is one recording of one wrist.
 
     time,acc_x_g,acc_y_g,acc_z_g,exercise,reps,weight_kg
-    2026-11-21T10:00:00.00Z,0.01,-0.12,0.99,,,
-    2026-11-21T10:00:00.02Z,0.02,-0.11,0.98,bench press,10,60
-    2026-11-21T10:00:00.04Z,0.02,-0.15,1.01,bench press,,
+    2026-11-21T10:00:00.00Z,0.01,-0.12,-0.99,,,
+    2026-11-21T10:00:00.02Z,0.02,-0.11,-0.98,bench press,10,60
+    2026-11-21T10:00:00.04Z,0.02,-0.15,-1.01,bench press,,
 
 Comma-separated, UTF-8, times ascending; columns in any order, and others are not read:
 
 - `time` (RFC 3339; without an offset in the time zone that is given), or `time_s`, `time_ms` or
   `time_ns` since 1970 or since a start that is given;
 - `acc_x_g`, `acc_y_g`, `acc_z_g`, or these with `m_s2`; with a gyroscope also `gyro_x_rad_s` and so
-  on, or these with `deg_s`. A line may leave one of both streams empty, or nan;
+  on, or these with `deg_s`. A line may leave one of both streams empty, or nan. Acceleration has
+  Apple's sign: at rest, face up, z is -1 g (docs/clients.md);
 - `exercise` in every line of a set and in no other: `idle`, `rest`, `none`, `null`, `nan`, `0` and
   `-` are no exercise. A minute without lines ends a set;
 - `set` tells sets of one exercise apart that follow one another without a pause, and holds one with
