@@ -1,6 +1,8 @@
 """Recordings in the acquisition format of Edge Impulse: another way to send the same chunks."""
 
 import asyncio
+from collections.abc import Sequence
+from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter
@@ -9,16 +11,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.chunks import SCOPE, ReceiptSchema, chunk_number, session_id_of
-from api.dependencies import authorise, security, services_of
+from api.dependencies import Services, authorise, security, services_of
 from api.problems import problem_responses
 from api.quota import chunk_quota, store_charged_chunk
 from api.raw import RawRoute, parameter
 from ingest.bodies import decode_body
+from ingest.checks import bad
+from ingest.chunks import Chunk
 from ingest.edge_impulse import read_acquisition
 from ingest.json_chunk import nanoseconds
 from ingest.media_types import CBOR, JSON
 from schemas.errors import BadChunk
-from schemas.wire import SEQ_MAX
+from schemas.wire import SEQ_MAX, Receipt
 from store.sessions import SessionRow
 
 router = APIRouter(prefix="/v1/sessions/{session}", tags=["recording"], route_class=RawRoute)
@@ -29,17 +33,19 @@ EXAMPLE = {
         "device_type": "WATCH",
         "interval_ms": 20,
         "sensors": [{"name": f"acc{axis}", "units": "g"} for axis in "XYZ"],
-        "values": [[0.01, 0.02, 1.0], [0.01, 0.03, 0.99]],
+        "values": [[0.01, 0.02, -1.0], [0.01, 0.03, -0.99]],
     },
 }
 
 
 class AcquisitionResponse(BaseModel):
-    """A receipt for each sensor; their hashes are those that `complete` lists."""
+    """Receipts of all chunks; their hashes are those that `complete` lists."""
 
     model_config = ConfigDict(extra="allow")
 
-    receipts: list[ReceiptSchema] = Field(description="one for each sensor that was sent")
+    receipts: list[ReceiptSchema] = Field(
+        description="of each sensor that was sent, one for each of its chunks in order"
+    )
 
 
 @router.put(
@@ -71,7 +77,12 @@ class AcquisitionResponse(BaseModel):
 async def put_acquisition(request: Request) -> Response:
     """Store acceleration and rotation of an acquisition as chunks `seq` of the session's streams.
 
-    A sensor goes to the session's first stream of its kind and unit.
+    A document of more samples than a chunk holds (8,192) becomes chunks `seq`, `seq` + 1, …; the
+    next document goes on after the last receipt's number. A refusal (4xx) stores nothing, and the
+    daily quota admits all chunks or none. After a 503 some may be stored: send the same again.
+
+    A sensor goes to the session's first stream of its kind and unit. Its axes may be called accX,
+    acc_x, accel.x or ax, and likewise gyrX, gyro_x or gx, in any case.
     """
     caller = await authorise(request, SCOPE)
     services = services_of(request)
@@ -81,23 +92,46 @@ async def put_acquisition(request: Request) -> Response:
     session = await services.recorder.session(caller.user_id, session_id)
     t0 = request.query_params.get("t0")
     body = decode_body(await request.body(), headers.get("content-encoding"), limits)
-    chunks_by_kind = read_acquisition(
-        body, headers.get("content-type", ""), nanoseconds(t0) if t0 else None, limits
+    start_ns = nanoseconds(t0) if t0 else None
+    chunks_by_kind = await asyncio.to_thread(  # a long document takes half a second
+        read_acquisition, body, headers.get("content-type", ""), start_ns, limits
     )
     chunks = [
-        (stream_for(session, kind, chunk.piece.unit), chunk)
-        for kind, chunk in chunks_by_kind.items()
+        (stream_for(session, kind, chunk.piece.unit), number, chunk)
+        for kind, several in chunks_by_kind.items()
+        for number, chunk in enumerate(several, start=seq)
     ]
+    last = max(number for _, number, _ in chunks)
+    if last > SEQ_MAX:
+        raise bad("seq", seq, f"its chunks are numbered up to {last}, and must be up to {SEQ_MAX}")
     services.rate_limiter.take_samples(
-        caller.user_id, sum(chunk_quota(chunk) for _, chunk in chunks)
+        caller.user_id, sum(chunk_quota(chunk) for _, _, chunk in chunks)
     )
-    receipts = await asyncio.gather(
-        *(
-            store_charged_chunk(services, caller.user_id, session_id, stream, seq, chunk)
-            for stream, chunk in chunks
-        )
-    )
+    receipts = await _stored(services, caller.user_id, session_id, chunks)
     return Response(msgspec.json.encode({"receipts": receipts}), media_type=JSON)
+
+
+async def _stored(
+    services: Services, user_id: UUID, session_id: UUID, chunks: Sequence[tuple[str, int, Chunk]]
+) -> list[Receipt]:
+    """The receipts of charged chunks, each with its stream and number.
+
+    Raises:
+        MuvrError: the first failure, once every chunk is stored or has failed and is not charged.
+    """
+    done = await asyncio.gather(
+        *(
+            store_charged_chunk(services, user_id, session_id, stream, number, chunk)
+            for stream, number, chunk in chunks
+        ),
+        return_exceptions=True,
+    )
+    receipts: list[Receipt] = []
+    for one in done:
+        if isinstance(one, BaseException):
+            raise one
+        receipts.append(one)
+    return receipts
 
 
 def stream_for(session: SessionRow, kind: str, unit: str) -> str:

@@ -2,14 +2,15 @@
 
 One document holds all axes of a device: `{"protected", "signature", "payload": {"device_name",
 "device_type", "interval_ms", "sensors": [{"name", "units"}], "values": [[…]]}}`. Each sensor that
-is a triple of axes becomes a chunk of its own, in canonical form. The signature is not checked:
-Muvr does not have its key, and the token authenticates the sender.
+is a triple of axes becomes a chunk of its own, or several where the document is longer than one, in
+canonical form. The signature is not checked: Muvr does not have its key, and the token
+authenticates the sender.
 
 Source: Edge Impulse, data acquisition format.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -26,22 +27,30 @@ from schemas.errors import BadChunk
 from schemas.wire import MAX_MAGNITUDE, UNITS, conversion_of, magnitude_rule
 
 AXES = ("x", "y", "z")
-NAMES = {"acc": ("acc", "accel", "accelerometer"), "gyro": ("gyr", "gyro", "gyroscope")}
+NAMES = {
+    "acc": ("acc", "accel", "accelerometer", "acceleration", "a"),
+    "gyro": ("gyr", "gyro", "gyroscope", "g"),
+}
+"""What stands before the axis, in any case: accX, acc_x, accel.x, gyro-Z, "gyr x", ax and gx. The
+letter alone must have a unit of its sensor, or it is another one: gx is also gravity's."""
+SEPARATORS = str.maketrans("", "", "_.- ")
 SPELLINGS = {"m/s^2": "m/s2", "m/s²": "m/s2", "dps": "deg/s", "°/s": "deg/s", "G": "g"}
 MAX_SENSORS = 64
+MAX_CHUNKS = 16
+"""Of one sensor in a document: 43 minutes at 50 Hz, more than a body holds of six axes in JSON."""
 
 
 def read_acquisition(
     body: bytes, media_type: str, t0_ns: int | None, limits: Limits
-) -> dict[str, Chunk]:
-    """The chunks of an acquisition by kind ("acc", "gyro"), in canonical form.
+) -> dict[str, list[Chunk]]:
+    """The chunks of an acquisition by kind ("acc", "gyro"), in canonical form and in time order.
 
     Args:
         body: without its Content-Encoding.
         media_type: JSON or CBOR.
         t0_ns: time of the first sample; the format has none of its own, so without it the time
             of signing (`protected.iat`, whole seconds) is taken as the end.
-        limits: `chunk_samples` caps the number of samples.
+        limits: `chunk_samples` is the length of all chunks but the last.
 
     Raises:
         BadChunk: which field, and its value.
@@ -55,12 +64,21 @@ def read_acquisition(
     columns = _columns(payload.get("sensors"))
     values = _values(payload.get("values"), payload.get("sensors"), limits)
     start_ns = _start_ns(t0_ns, document, len(values), float(interval_ms))
-    chunks: dict[str, Chunk] = {}
-    for kind, (unit, where) in columns.items():
-        piece = _piece(values[:, where], unit, start_ns, 1000.0 / interval_ms)
-        sha256 = hashlib.sha256(canonical_body(checked(piece, limits))).digest()
-        chunks[kind] = Chunk(sha256, piece, b"", piece.scale)
-    return chunks
+    return {
+        kind: [
+            _chunk(part[:, where], unit, at_ns, interval_ms, limits)
+            for at_ns, part in _parts(values, start_ns, interval_ms, limits.chunk_samples)
+        ]
+        for kind, (unit, where) in columns.items()
+    }
+
+
+def _parts(
+    values: np.ndarray[Any, np.dtype[np.float64]], start_ns: int, interval_ms: float, most: int
+) -> Iterator[tuple[int, np.ndarray[Any, np.dtype[np.float64]]]]:
+    """At most so many samples at a time, each time with the time of the first."""
+    for first in range(0, len(values), most):
+        yield start_ns + round(first * interval_ms * 1e6), values[first : first + most]
 
 
 def _document(body: bytes, media_type: str) -> Mapping[str, Any]:
@@ -81,12 +99,14 @@ def _columns(sensors: Any) -> dict[str, tuple[str, list[int]]]:
     for at, sensor in enumerate(sensors):
         fields = _mapping(sensor, f"payload.sensors[{at}]")
         unit = str(fields.get("units"))
-        named[str(fields.get("name")).lower()] = (at, SPELLINGS.get(unit, unit))
+        name = str(fields.get("name")).translate(SEPARATORS).lower()
+        named[name] = (at, SPELLINGS.get(unit, unit))
     triples: dict[str, tuple[str, list[int]]] = {}
     for kind, names in NAMES.items():
         for name in names:
             axes = [named[name + axis] for axis in AXES if name + axis in named]
-            if len(axes) == 3:
+            ours = len(name) > 1 or all(unit in UNITS[kind] for _, unit in axes)
+            if len(axes) == 3 and ours:
                 triples.setdefault(kind, (_unit(kind, axes), [at for at, _ in axes]))
     if not triples:
         raise bad(
@@ -106,9 +126,10 @@ def _unit(kind: str, axes: Sequence[tuple[int, str]]) -> str:
 
 def _values(values: Any, sensors: Any, limits: Limits) -> np.ndarray[Any, np.dtype[np.float64]]:
     """All samples, float64 (n, sensors)."""
-    if not isinstance(values, list) or not 1 <= len(values) <= limits.chunk_samples:
+    most = MAX_CHUNKS * limits.chunk_samples
+    if not isinstance(values, list) or not 1 <= len(values) <= most:
         size = len(values) if isinstance(values, list) else None
-        raise bad("payload.values", size, f"must hold 1 to {limits.chunk_samples} samples")
+        raise bad("payload.values", size, f"must hold 1 to {most} samples; send more documents")
     width = len(sensors)
     for at, row in enumerate(values):
         row = row if isinstance(row, list) else [row]  # too short: there are three axes or more
@@ -117,14 +138,20 @@ def _values(values: Any, sensors: Any, limits: Limits) -> np.ndarray[Any, np.dty
     return np.array(values, dtype=np.float64)
 
 
-def _piece(
-    values: np.ndarray[Any, np.dtype[np.float64]], unit: str, start_ns: int, rate_hz: float
-) -> Piece:
+def _chunk(
+    values: np.ndarray[Any, np.dtype[np.float64]],
+    unit: str,
+    at_ns: int,
+    interval_ms: float,
+    limits: Limits,
+) -> Chunk:
+    """The chunk of some samples of a sensor, (n, 3), the first of which is of `at_ns`."""
     largest = float(np.abs(values).max())
     if largest > MAX_MAGNITUDE[unit]:
         raise bad("payload.values", largest, magnitude_rule(unit))
     scale, counts = quantised(values)
-    return Piece(start_ns, rate_hz, unit, scale, counts)
+    piece = checked(Piece(at_ns, 1000.0 / interval_ms, unit, scale, counts), limits)
+    return Chunk(hashlib.sha256(canonical_body(piece)).digest(), piece, b"", scale)
 
 
 def _start_ns(t0_ns: int | None, document: Mapping[str, Any], n: int, interval_ms: float) -> int:

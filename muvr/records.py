@@ -65,14 +65,14 @@ def register(app: typer.Typer) -> None:
     app.command("import")(import_)
 
 
-def zone(name: str) -> str:
-    """The name of a time zone.
+def zone(name: str | None) -> str | None:
+    """The name of a time zone; None where none is given.
 
     Raises:
         BadInput: there is none of this name.
     """
     try:
-        return known_timezone(name)
+        return name and known_timezone(name)
     except ValueError as problem:
         raise BadInput(str(problem), field="--timezone", value=name) from problem
 
@@ -82,7 +82,10 @@ def import_(
     path: Annotated[Path | None, typer.Argument(help="file or folder; spar has its own")] = None,
     user: Annotated[str, typer.Option(help="csv: whose recordings; registered if new")] = "",
     side: Annotated[Side | None, typer.Option(help="csv: the wrist that wore the device")] = None,
-    timezone: Annotated[str, typer.Option(callback=zone, help="csv: where it was")] = "UTC",
+    timezone: Annotated[
+        str | None, typer.Option(callback=zone, help="csv: where it was; UTC if not given")
+    ] = None,
+    start: Annotated[str, typer.Option(help="csv: when times that count from 0 began")] = "",
     password: Password = "",
     conf: Conf = None,
     as_json: AsJson = False,
@@ -93,21 +96,24 @@ def import_(
     `gym-gym-lifter`). `csv` is a file of one's own, or a folder of them. A file is one recording of
     one wrist, with commas and a header:
 
-    - `time` (2026-11-21T10:00:00.02Z), or `time_s`, `time_ms` or `time_ns` since 1970; ascending
+    - `time` (2026-11-21T10:00:00.02Z, or without Z in `--timezone`), or `time_s`, `time_ms` or
+    `time_ns` since 1970 or, if they begin at 0, since `--start`; ascending
 
-    - `acc_x_g` `acc_y_g` `acc_z_g`, or `acc_x_m_s2` …
+    - `acc_x_g` `acc_y_g` `acc_z_g`, or `acc_x_m_s2` …, with Apple's sign: at rest, face up, z is
+    -1 g; negate the three columns of an Android device
 
-    - with a gyroscope `gyro_x_rad_s` …, or `gyro_x_deg_s` …
+    - with a gyroscope `gyro_x_rad_s` …, or `gyro_x_deg_s` …; a sensor may be empty or nan in a line
 
-    - where it is known what was done, `exercise` in every line of a set and in no other; a minute
-    without lines ends a set; `set` tells neighbouring sets of one exercise apart, and holds one
-    with a longer gap together; `reps` and `weight_kg` in any line of the set
+    - where it is known what was done, `exercise` in every line of a set and in no other; idle,
+    rest, none, null, nan, 0 and - are no exercise; a minute without lines ends a set; `set` tells
+    neighbouring sets of one exercise apart, and holds one with a longer gap together; `reps` and
+    `weight_kg` in any line of the set
 
-    Such as:
+    Other columns are not read, and named. Such as:
 
     `time,acc_x_g,acc_y_g,acc_z_g,exercise,reps`
 
-    `2026-11-21T10:00:00.02Z,0.02,-0.11,0.98,bench press,10`
+    `2026-11-21T10:00:00.02Z,0.02,-0.11,-0.98,bench press,10`
 
     Importing again adds nothing. One's own recordings keep their times: those of more than
     `limits.clock_past_days` ago (400) are refused. Public ones move as a whole by full years of 364
@@ -119,10 +125,10 @@ def import_(
     Example: `muvr up && muvr import spar --password "a long one"`
     """
     context = open_context(conf, as_json=as_json)
-    _check_options(source, path, user, side, timezone)
+    _check_options(source, path, user, (side, timezone, start))
     with context.terminal as terminal:
         if source is ImportSource.csv and path is not None:
-            found = ReadRecordings(read_csv(path, user, side, timezone, terminal), "csv")
+            found = ReadRecordings(read_csv(path, user, side, timezone, terminal, start), "csv")
         else:
             found = _read_public(source, path or context.config.paths.datasets)
         counts = _send(context, found, user, password)
@@ -131,7 +137,7 @@ def import_(
 
 
 def _check_options(
-    source: ImportSource, path: Path | None, user: str, side: Side | None, timezone: str
+    source: ImportSource, path: Path | None, user: str, csv_options: Sequence[str | None]
 ) -> None:
     """Refuse options that a source does not know, or that it misses.
 
@@ -142,8 +148,9 @@ def _check_options(
         raise BadInput(f"{source} needs the path of its files", field="path")
     if source is ImportSource.csv and not user:
         raise BadInput("csv needs --user: whose recordings they are", field="--user")
-    if source is not ImportSource.csv and (user or side or timezone != "UTC"):
-        raise BadInput(f"--user, --side and --timezone are for csv; {source} knows its people")
+    if source is not ImportSource.csv and (user or any(csv_options)):
+        options = "--user, --side, --timezone and --start"
+        raise BadInput(f"{options} are for csv; {source} knows its people")
 
 
 def _read_public(source: ImportSource, folder: Path) -> ReadRecordings:
@@ -161,6 +168,7 @@ def _send(
     Raises:
         ServiceFailed: it does not run, or refuses one.
     """
+    context.terminal.notes(remark for one in found.recordings for remark in one.remarks)
     with Service(context.config, context.conf_path).checked_url() as url:
         return import_recordings(
             url,

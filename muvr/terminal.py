@@ -153,6 +153,11 @@ class Terminal:
             sys.stdout.write(text + "\n")
             sys.stdout.flush()
 
+    def notes(self, sentences: Iterable[str]) -> None:
+        """Print sentences on stderr, with --json too: what was left out, or read otherwise."""
+        for sentence in sentences:
+            self._err.print(Text.assemble(("note: ", "bold"), sentence), soft_wrap=True)
+
     def fail(self, sentence: str) -> None:
         """Print an error on stderr."""
         self._err.print(Text.assemble(("error: ", "bold red"), sentence), soft_wrap=True)

@@ -1,30 +1,36 @@
 """Imports recordings from CSV files: each file is one recording of one wrist.
 
     time,acc_x_g,acc_y_g,acc_z_g,exercise,reps,weight_kg
-    2026-11-21T10:00:00.00Z,0.01,-0.12,0.99,,,
-    2026-11-21T10:00:00.02Z,0.02,-0.11,0.98,bench press,10,60
-    2026-11-21T10:00:00.04Z,0.02,-0.15,1.01,bench press,,
+    2026-11-21T10:00:00.00Z,0.01,-0.12,-0.99,,,
+    2026-11-21T10:00:00.02Z,0.02,-0.11,-0.98,bench press,10,60
+    2026-11-21T10:00:00.04Z,0.02,-0.15,-1.01,bench press,,
 
-Comma-separated, UTF-8, times ascending; columns in any order:
+Comma-separated, UTF-8, times ascending; columns in any order, and others are not read:
 
-- `time` (RFC 3339), or `time_s`, `time_ms` or `time_ns` since 1970;
+- `time` (RFC 3339; without an offset in the time zone that is given), or `time_s`, `time_ms` or
+  `time_ns` since 1970 or since a start that is given;
 - `acc_x_g`, `acc_y_g`, `acc_z_g`, or these with `m_s2`; with a gyroscope also `gyro_x_rad_s` and so
-  on, or these with `deg_s`. A line may leave one of both streams empty;
-- `exercise` in every line of a set and in no other; a minute without lines ends a set;
+  on, or these with `deg_s`. A line may leave one of both streams empty, or nan. Acceleration has
+  Apple's sign: at rest, face up, z is -1 g (docs/clients.md);
+- `exercise` in every line of a set and in no other: `idle`, `rest`, `none`, `null`, `nan`, `0` and
+  `-` are no exercise. A minute without lines ends a set;
 - `set` tells sets of one exercise apart that follow one another without a pause, and holds one with
   a longer gap together;
 - `reps` and `weight_kg` in one or more lines of a set.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ingest.importers.csv_lines import UNITS, Header, Line, header_of, lines_of
 from ingest.importers.csv_sets import SetsInLines
-from ingest.importers.imported import ImportedRecording, ImportedSet
+from ingest.importers.csv_times import Clock, read_time_ns
+from ingest.importers.imported import ImportedRecording
 from ingest.quantise import quantised
 from models.signal.pieces import Piece, Recording, Side
 from models.signal.rates import batch_ends, usual_rate_hz
@@ -37,9 +43,19 @@ MAX_HOURS = 24  # a longer file is several recordings, or its times are in anoth
 REGULAR_NS = 500_000
 """Times this close to a regular clock count as regular: offsets in ms say no more."""
 
+SPIKE = 20.0
+"""Where the largest value is over so many times what 999 of 1,000 values stay below, it would make
+the steps of a whole file too coarse."""
+PIECE_SAMPLES = 4096  # of such a file: they become a chunk with steps of its own
+
 
 def read_csv(
-    path: Path, person: str, side: Side | None, timezone: str, progress: Progress
+    path: Path,
+    person: str,
+    side: Side | None,
+    timezone: str | None,
+    progress: Progress,
+    start: str = "",
 ) -> list[ImportedRecording]:
     """The recordings of a file, or of the `.csv` files of a folder by their names.
 
@@ -47,27 +63,44 @@ def read_csv(
         path: of the file or the folder.
         person: whose they are.
         side: the wrist that wore the device, None where it is not known.
-        timezone: where it was, a name of the IANA database.
+        timezone: where it was, a name of the IANA database: times without an offset are of there.
+            None refuses such times, and sessions are of UTC.
         progress: is told about every file.
+        start: when times that count from 0 began, as a time of a line; "" where they do not.
 
     Raises:
         BadInput: which file, line, column and value cannot be used.
     """
+    clock = _clock_of(timezone, start)
     files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
     if not files:
         raise BadInput(f"{path} has no .csv file", field="path", value=str(path))
+    if start and len(files) > 1:
+        says = f"--start is when one file began, and {path} has {len(files)}"
+        raise BadInput(says, field="--start", value=start, next_step="Import them one by one.")
     recordings: list[ImportedRecording] = []
     for done, file in enumerate(files, start=1):
-        recording, sets = _read(file, side)
-        recordings.append(
-            ImportedRecording(person, None, recording, sets, timezone=timezone, origin=str(file))
-        )
+        read = _read(file, side, clock)
+        recordings.append(replace(read, person=person, timezone=timezone or "UTC"))
         progress.step("read csv", done, len(files))
     _refuse_same_start(recordings)
     return recordings
 
 
-def _read(file: Path, side: Side | None) -> tuple[Recording, tuple[ImportedSet, ...]]:
+def _clock_of(timezone: str | None, start: str) -> Clock:
+    """How times are read.
+
+    Raises:
+        BadInput: the start is no time.
+    """
+    zone = ZoneInfo(timezone) if timezone else None
+    try:
+        return Clock(zone, read_time_ns(start, zone) if start else None)
+    except BadInput as problem:
+        raise BadInput(f"--start {start!r} {problem}", field="--start", value=start) from problem
+
+
+def _read(file: Path, side: Side | None, clock: Clock) -> ImportedRecording:
     lines = lines_of(file)
     first = next(lines, None)
     if first is None:
@@ -80,7 +113,7 @@ def _read(file: Path, side: Side | None) -> tuple[Recording, tuple[ImportedSet, 
         if len(line.cells) != header.width:
             columns = f"{len(line.cells)} columns, its header {header.width}"
             raise _unusable(file, f"has in line {line.number} {columns}")
-        at_ns = line.time_ns(header.time)
+        at_ns = clock.time_ns(line, header.time)
         begin_ns = begin_ns or at_ns
         _require_order(line, header, begin_ns, before_ns, at_ns)
         before_ns = at_ns
@@ -91,7 +124,23 @@ def _read(file: Path, side: Side | None) -> tuple[Recording, tuple[ImportedSet, 
     acc, gyro = (_pieces(file, header, kind, samples.get(kind, [])) for kind in UNITS)
     if not acc:
         raise _unusable(file, "has no samples of acc")
-    return Recording(acc, gyro, side), tuple(sets.found(round(1e9 / acc[0].rate_hz)))
+    return ImportedRecording(
+        person="",
+        day=None,
+        recording=Recording(acc, gyro, side),
+        sets=tuple(sets.found(round(1e9 / acc[0].rate_hz))),
+        origin=str(file),
+        remarks=tuple(_remarks(file, header, sets)),
+    )
+
+
+def _remarks(file: Path, header: Header, sets: SetsInLines) -> Iterator[str]:
+    """What of a file is not used, in sentences."""
+    if header.unread:
+        yield f"{file}: unknown columns are not read: {', '.join(header.unread)}."
+    if sets.between:
+        words = ", ".join(sorted(sets.between))
+        yield f"{file}: lines whose exercise is {words} belong to no set."
 
 
 def _require_order(line: Line, header: Header, begin_ns: int, before_ns: int, at_ns: int) -> None:
@@ -112,6 +161,9 @@ def _pieces(
 ) -> tuple[Piece, ...]:
     """The samples of a stream; empty if it has none.
 
+    They are one piece, or several where a few values are far larger than all others: blows then
+    make the steps of their own pieces coarse and not those of hours.
+
     Raises:
         BadInput: their rate is too high or too low.
     """
@@ -123,8 +175,39 @@ def _pieces(
     if not RATE_MIN_HZ <= rate_hz <= RATE_MAX_HZ:
         bounds = f"{RATE_MIN_HZ:g} to {RATE_MAX_HZ:g} Hz can be used"
         raise _unusable(file, f"has {len(samples)} samples of {kind} at {rate_hz:.4g} Hz; {bounds}")
-    scale, counts = quantised(xyz)
-    return (Piece(int(times_ns[0]), rate_hz, header.streams[kind].unit, scale, counts, t_ms),)
+    unit, length = header.streams[kind].unit, PIECE_SAMPLES if _has_spikes(xyz) else len(xyz)
+    return tuple(
+        _piece(int(times_ns[0]), rate_hz, unit, xyz, t_ms, slice(start, start + length))
+        for start in range(0, len(xyz), length)
+    )
+
+
+def _has_spikes(xyz: NDArray[np.float64]) -> bool:
+    """Whether one step for all values would be too coarse for nearly all of them.
+
+    >>> calm = np.ones((10_000, 3))
+    >>> _has_spikes(calm), _has_spikes(np.vstack([calm, [[21.0, 0, 0]]]))
+    (False, True)
+    """
+    sizes = np.abs(xyz)
+    return bool(sizes.max() > SPIKE * np.quantile(sizes, 0.999))
+
+
+def _piece(
+    t0_ns: int,
+    rate_hz: float,
+    unit: str,
+    xyz: NDArray[np.float64],
+    t_ms: NDArray[np.int32] | None,
+    part: slice,
+) -> Piece:
+    """A part of a stream that begins at `t0_ns`, with steps of its own."""
+    scale, counts = quantised(xyz[part])
+    if t_ms is None:
+        return Piece(t0_ns + round(part.start / rate_hz * 1e9), rate_hz, unit, scale, counts)
+    first_ms = int(t_ms[part.start])
+    since_ms = t_ms[part] - np.int32(first_ms)
+    return Piece(t0_ns + first_ms * 10**6, rate_hz, unit, scale, counts, since_ms)
 
 
 def _clock(times_ns: NDArray[np.int64]) -> tuple[float, NDArray[np.int32] | None]:

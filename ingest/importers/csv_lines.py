@@ -5,14 +5,11 @@ import difflib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from ingest.checks import T0_MAX_NS
-from ingest.json_chunk import nanoseconds
 from models.signal.units import Kind
-from schemas.errors import BadChunk, BadInput
+from schemas.errors import BadInput
 from schemas.wire import MAX_MAGNITUDE
 
 AXES = "xyz"
@@ -25,8 +22,10 @@ UNITS: Final[Mapping[Kind, Mapping[str, str]]] = {
 }
 """How the names of the columns of a stream end, by its unit."""
 
+NEAR = 0.7  # of difflib: acc_x, weight and rep are misspelt; subject (set) and steps (reps) are not
 ABOUT_SETS: Final = ("exercise", "set", "reps", "weight_kg")
-EARLIEST_NS = 946_684_800 * 10**9  # 2000: an earlier time was not counted from 1970
+NOTHING: Final = frozenset(("", "-", "nan", "none", "null"))
+"""What programs write into a cell that holds nothing, in any case."""
 
 
 class Column(NamedTuple):
@@ -48,6 +47,11 @@ class Line:
         """The text in a column, "" if it is empty."""
         return self.cells[column.at].strip()
 
+    def filled(self, column: Column) -> str:
+        """The text in a column, "" also where it is a word for nothing, such as nan."""
+        text = self.text(column)
+        return "" if text.lower() in NOTHING else text
+
     def wrong(self, column: Column, why: str) -> BadInput:
         """The error that names file, line, column and value."""
         value = self.text(column)
@@ -56,26 +60,6 @@ class Line:
             field=column.name,
             value=value,
         )
-
-    def time_ns(self, column: Column) -> int:
-        """A time, nanoseconds since the epoch.
-
-        Raises:
-            BadInput: it is none, or lies before 2000 or after 2116.
-        """
-        text = self.text(column)
-        try:
-            if column.name == "time":
-                at_ns = nanoseconds(text)
-            else:
-                at_ns = int(Decimal(text).scaleb(TIMES[column.name]))
-        except (BadChunk, ArithmeticError, ValueError) as problem:
-            form = "RFC 3339 with Z or an offset, such as 2026-11-21T10:00:00.02Z"
-            needed = form if column.name == "time" else "a number"
-            raise self.wrong(column, f"must be {needed}") from problem
-        if not EARLIEST_NS <= at_ns < T0_MAX_NS:
-            raise self.wrong(column, "must lie between 2000 and 2116; numbers count from 1970")
-        return at_ns
 
     def number_in(self, column: Column) -> float:
         """A number.
@@ -99,12 +83,12 @@ class StreamColumns(NamedTuple):
     columns: tuple[Column, ...]
 
     def values(self, line: Line) -> list[float] | None:
-        """A sample; None where the line has none of this stream.
+        """A sample; None where all three axes are empty or words for nothing.
 
         Raises:
             BadInput: an axis is missing, is no number, or is more than a wrist can do.
         """
-        if not any(map(line.text, self.columns)):
+        if not any(map(line.filled, self.columns)):
             return None
         numbers = [line.number_in(column) for column in self.columns]
         for column, value in zip(self.columns, numbers, strict=True):
@@ -117,12 +101,13 @@ class StreamColumns(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the columns of a file are."""
+    """What the columns of a file are; `unread` are the names of those that are not known."""
 
     width: int
     time: Column
     streams: Mapping[Kind, StreamColumns]
     about_sets: Mapping[str, Column]
+    unread: tuple[str, ...]
 
 
 def lines_of(path: Path) -> Iterator[Line]:
@@ -151,16 +136,10 @@ def header_of(line: Line) -> Header:
     """Parse a line as the header.
 
     Raises:
-        BadInput: a column is unknown, named twice or missing.
+        BadInput: a column is named twice or missing, perhaps as it is misspelt; or none is known.
     """
-    named: dict[str, Column] = {}
-    for at, cell in enumerate(line.cells):
-        name = cell.strip().lower()
-        if name not in _KNOWN:
-            raise line.wrong(Column(f"{at + 1}", at), f"is no known column; {_nearest(name)}")
-        if name in named:
-            raise line.wrong(Column(f"{at + 1}", at), "is named twice")
-        named[name] = Column(name, at)
+    named, unknown = _columns_of(line)
+    _refuse_misspelt(line, named, unknown)
     times = [named[name] for name in TIMES if name in named]
     if len(times) != 1:
         raise _misses(line, f"must name one of {', '.join(TIMES)}, not {len(times)} of them")
@@ -172,7 +151,41 @@ def header_of(line: Line) -> Header:
     about_sets = {name: named[name] for name in ABOUT_SETS if name in named}
     if about_sets and "exercise" not in about_sets:
         raise _misses(line, f"names {', '.join(about_sets)} without exercise")
-    return Header(len(line.cells), times[0], streams, about_sets)
+    unread = tuple(line.text(column) for column in unknown if line.text(column))
+    return Header(len(line.cells), times[0], streams, about_sets, unread)
+
+
+def _columns_of(line: Line) -> tuple[dict[str, Column], list[Column]]:
+    """The known columns by name, and the others by their number."""
+    named: dict[str, Column] = {}
+    unknown: list[Column] = []
+    for at, cell in enumerate(line.cells):
+        name, column = cell.strip().lower(), Column(f"{at + 1}", at)
+        if name not in _KNOWN:
+            unknown.append(column)
+        elif name in named:
+            raise line.wrong(column, "is named twice")
+        else:
+            named[name] = Column(name, at)
+    return named, unknown
+
+
+def _refuse_misspelt(line: Line, named: Mapping[str, Column], unknown: Sequence[Column]) -> None:
+    """Refuse a column that nearly has the name of one that may be missing; others are not read.
+
+    Raises:
+        BadInput: which, and what it may be; or no column is known.
+    """
+    there = set(named)
+    for group in _GROUPS:
+        if any(named.keys() >= set(form) for form in group):
+            there.update(*group)  # of a time in ms, the one in s is not missing
+    for column in unknown:
+        near = difflib.get_close_matches(line.text(column).lower(), _KNOWN, 1, NEAR)
+        if near and near[0] not in there:
+            raise line.wrong(column, f"is no known column; did you mean {near[0]}?")
+    if not named:
+        raise line.wrong(unknown[0], f"is no known column; known are {', '.join(_KNOWN)}")
 
 
 def _stream_columns(line: Line, kind: Kind, named: Mapping[str, Column]) -> StreamColumns | None:
@@ -196,10 +209,10 @@ def _misses(line: Line, why: str) -> BadInput:
     )
 
 
-def _nearest(name: str) -> str:
-    near = difflib.get_close_matches(name, _KNOWN, 1)
-    return f"did you mean {near[0]}?" if near else f"known are {', '.join(_KNOWN)}"
-
-
-_STREAMS = [f"{kind}_{axis}_{unit}" for kind in UNITS for unit in UNITS[kind] for axis in AXES]
-_KNOWN: Final = (*TIMES, *_STREAMS, *ABOUT_SETS)
+_GROUPS: Final = (
+    [(name,) for name in TIMES],
+    *([tuple(f"{kind}_{a}_{unit}" for a in AXES) for unit in UNITS[kind]] for kind in UNITS),
+    *([(name,)] for name in ABOUT_SETS),
+)
+"""The columns of a time, of a sensor, and about sets: each group in one of several forms."""
+_KNOWN: Final = tuple(name for group in _GROUPS for form in group for name in form)

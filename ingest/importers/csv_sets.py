@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from ingest.importers.csv_lines import Column, Line
+from ingest.importers.csv_lines import NOTHING, Column, Line
 from ingest.importers.imported import ImportedSet
 from schemas.events import SetConfirmation
 from schemas.names import normalised_name
@@ -14,6 +14,9 @@ from schemas.times import NS_PER_S, at_us
 MAX_PAUSE_NS = 60 * NS_PER_S
 """Lines of one exercise that are further apart are two sets: a device that is switched off between
 sets leaves no line without an exercise. A number in `set` says that they are one."""
+
+NO_EXERCISE = NOTHING | {"0", "idle", "rest"}
+"""What recordings call the lines between sets, in any case: no exercise has such a name."""
 
 
 @dataclass(slots=True)
@@ -32,9 +35,13 @@ class SetsInLines:
 
     Args:
         columns: the columns about sets that the file has, by name.
+
+    Attributes:
+        between: the words of `NO_EXERCISE` that stood for no exercise, as they were written.
     """
 
     def __init__(self, columns: Mapping[str, Column]) -> None:
+        self.between: set[str] = set()
         self._columns = columns
         self._sets: list[_OpenSet] = []
         self._in_set = False  # whether the previous line belongs to the last set
@@ -45,16 +52,18 @@ class SetsInLines:
         Raises:
             BadInput: it contradicts other lines of its set, or has numbers without an exercise.
         """
-        exercise, name = normalised_name(self._text(line, "exercise")), self._text(line, "set")
+        exercise, name = normalised_name(self._text(line, "exercise")), self._filled(line, "set")
         numbers = {
             column: line.number_in(self._columns[column])
             for column in ("reps", "weight_kg")
-            if self._text(line, column)
+            if self._filled(line, column)
         }
-        if not exercise:
-            for column in ("set", *numbers):
-                if self._text(line, column):
-                    raise line.wrong(self._columns[column], "stands where no exercise is named")
+        if exercise.lower() in NO_EXERCISE:
+            self.between.update({exercise} - {""})
+            stray = [column for column, value in numbers.items() if value]
+            stray = ["set", *stray] if name not in ("", "0") else stray
+            if stray:
+                raise line.wrong(self._columns[stray[0]], "stands where no exercise is named")
             self._in_set = False
             return
         if not self._goes_on(exercise, name, at_ns):
@@ -116,3 +125,6 @@ class SetsInLines:
 
     def _text(self, line: Line, column: str) -> str:
         return line.text(self._columns[column]) if column in self._columns else ""
+
+    def _filled(self, line: Line, column: str) -> str:
+        return line.filled(self._columns[column]) if column in self._columns else ""

@@ -4,11 +4,12 @@ Source: "Gym Workout IMU Dataset" (S. Sairam, Kaggle), cut into sets by a public
 CC BY-SA 4.0. Not shipped: read from a folder with two files.
 
 `segments.csv` has a row per segment: `segment, kind (active or idle), day, started, code, name,
-weight_kg, set_no, reps, n, t0_s`. `samples.parquet` has a row per sample, all int16: `segment`,
-`t_ms` since the recording began, acceleration with gravity `ax_mg ay_mg az_mg` (milli-g) and
-rotation `gx_mrads gy_mrads gz_mrads` (milli-rad/s). An active segment and the idle segments of the
-same `started` are one recording; the idle one has a hole where its set was, so the sample times
-are the truth.
+weight_kg, set_no, reps, n, t0_s`. `samples.parquet` has a row per sample, all int16 (floats are
+rounded): `segment`, `t_ms` since the recording began, acceleration with gravity `ax_mg ay_mg az_mg`
+(milli-g) and rotation `gx_mrads gy_mrads gz_mrads` (milli-rad/s). An active segment and the idle
+segments of the same `started` are one recording; the idle one has a hole where its set was, so the
+sample times are the truth. A set whose `reps` are no whole number ("8+2") has none, and its
+recording says so.
 """
 
 from collections import defaultdict
@@ -21,14 +22,22 @@ from numpy.typing import NDArray
 
 from ingest.importers.gym_segments import Segment, read_audited_reps, read_segments
 from ingest.importers.imported import ImportedRecording, ImportedSet
+from ingest.quantise import held_in_16_bits
 from models.signal.pieces import Piece, Recording
 from schemas.errors import BadInput
+from schemas.wire import MAX_MAGNITUDE
 
 RATE_HZ = 100.0
 MILLI = 1e-3
+LEAST_MILLI = 50.0
+"""A wrist feels more milli-g and turns by more milli-rad/s than this: smaller floats are in g or
+rad/s."""
 PERSON = "gym-lifter"
 FILES = ("segments.csv", "samples.parquet")
-SAMPLE_COLUMNS = ("t_ms", "ax_mg", "ay_mg", "az_mg", "gx_mrads", "gy_mrads", "gz_mrads")
+SENSOR_COLUMNS = {
+    "g": ("ax_mg", "ay_mg", "az_mg"),
+    "rad/s": ("gx_mrads", "gy_mrads", "gz_mrads"),
+}
 HOW_TO_GET = (
     "They are not shipped (CC BY-SA 4.0): take the Gym Workout IMU Dataset of S. Sairam from "
     "Kaggle with the cuts of github.com/ary3141/gym-segmentation, write its segments to "
@@ -84,12 +93,43 @@ def _samples_by_segment(path: Path) -> dict[int, NDArray[np.int64]]:
         says = f"{path} cannot be read as Parquet: {problem}"
         raise BadInput(says, field="path", value=str(path)) from problem
     segment = _integers(path, table, "segment")
-    columns = np.stack([_integers(path, table, name) for name in SAMPLE_COLUMNS], axis=1)
+    sensors = [_sensor(path, table, unit) for unit in SENSOR_COLUMNS]
+    columns = np.column_stack([_integers(path, table, "t_ms"), *sensors])
     return {int(s): columns[segment == s] for s in np.unique(segment)}
 
 
+def _sensor(path: Path, table: pa.Table, unit: str) -> NDArray[np.int64]:
+    """The three columns of a sensor, in thousandths of its unit: (n, 3).
+
+    Raises:
+        BadInput: see `_numbers`; or they are in the unit itself, or more than a wrist can do.
+    """
+    names = SENSOR_COLUMNS[unit]
+    xyz = np.column_stack([_numbers(path, table, name) for name in names])
+    largest = np.abs(xyz.astype(np.float64)).max(axis=0, initial=0)
+    at, most, limit = int(largest.argmax()), float(largest.max()), MAX_MAGNITUDE[unit] / MILLI
+    if most > limit:
+        says = (
+            f"the largest value is {most:g}, and must lie within ±{limit:g}, thousandths of {unit}"
+        )
+        raise BadInput(f"{path}, column {names[at]}: {says}.", field=names[at], value=most)
+    if np.issubdtype(xyz.dtype, np.floating) and 0 < most < LEAST_MILLI:
+        raise BadInput(
+            f"{path}, column {names[at]}: the largest value is {most:g}, as if in {unit}.",
+            field=names[at],
+            value=most,
+            next_step=f"Write thousandths of {unit}: multiply {', '.join(names)} by 1000.",
+        )
+    return np.rint(xyz).astype(np.int64)
+
+
 def _integers(path: Path, table: pa.Table, name: str) -> NDArray[np.int64]:
-    """A column, as whole numbers.
+    """A column, rounded to whole numbers; raises as `_numbers` does."""
+    return np.rint(_numbers(path, table, name)).astype(np.int64)
+
+
+def _numbers(path: Path, table: pa.Table, name: str) -> NDArray[np.int64] | NDArray[np.float64]:
+    """A column, of whole numbers or of floats.
 
     Raises:
         BadInput: it is missing, is not of numbers, or has empty cells.
@@ -103,7 +143,7 @@ def _integers(path: Path, table: pa.Table, name: str) -> NDArray[np.int64]:
         raise BadInput(
             f"{path}, column {name}: not every row is a number.", field=name, value=str(path)
         )
-    return values.astype(np.int64)
+    return values
 
 
 def _recording(
@@ -130,6 +170,7 @@ def _recording(
             side="left",
         ),
         sets=tuple(sorted(sets, key=lambda s: s.start_ns)),
+        remarks=tuple(s.remark for s in segments if s.remark),
     )
 
 
@@ -148,11 +189,12 @@ def _set(
 
 
 def _piece(counts: NDArray[np.int64], t_ms: NDArray[np.int64], t0_ns: int, unit: str) -> Piece:
+    step, held = held_in_16_bits(counts)
     return Piece(
         t0_ns=t0_ns,
         rate_hz=RATE_HZ,
         unit=unit,
-        scale=MILLI,
-        counts=counts.astype(np.int16),
+        scale=step * MILLI,
+        counts=held,
         t_ms=t_ms.astype(np.int32),
     )

@@ -24,6 +24,7 @@ class Segment:
         started: when the recording began; the segments of one recording share it.
         code, name: of the exercise and its variant.
         weight_kg, reps: of a set, None where the source does not say.
+        remark: what of its row is not used, in a sentence; "" if all is.
     """
 
     number: int
@@ -34,6 +35,7 @@ class Segment:
     name: str
     weight_kg: float | None = None
     reps: int | None = None
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,7 @@ def _segment(row: TableRow) -> Segment:
     name = row.text("name").lower()
     if active and not name:
         raise row.wrong("name", "is no exercise")
+    reps, remark = _reps(row) if active else (None, "")
     return Segment(
         number=row.segment(),
         active=active,
@@ -168,5 +171,14 @@ def _segment(row: TableRow) -> Segment:
         name=name,
         # idle time repeats what its set says, or says nothing
         weight_kg=row.number("weight_kg") if active else None,
-        reps=row.whole("reps") if active else None,
+        reps=reps,
+        remark=remark,
     )
+
+
+def _reps(row: TableRow) -> tuple[int | None, str]:
+    """The repetitions of a set; None with a sentence for "8+2": one cell ends no table."""
+    try:
+        return row.whole("reps"), ""
+    except BadInput as problem:
+        return None, f"{problem}; its set has no number of repetitions."

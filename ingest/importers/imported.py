@@ -38,6 +38,7 @@ class ImportedRecording:
         sets: what was done in it, in time order.
         timezone: where it was made, a name of the IANA database.
         origin: the file that it was read from, "" if it has none of its own.
+        remarks: what of the source is not used, a sentence each, for whoever started the import.
     """
 
     person: str
@@ -46,3 +47,4 @@ class ImportedRecording:
     sets: tuple[ImportedSet, ...]
     timezone: str = "UTC"
     origin: str = ""
+    remarks: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ingest.importers.imported import ImportedRecording, ImportedSet
 from ingest.importers.wheel import fetch_wheel
+from ingest.quantise import held_in_16_bits
 from models.signal.pieces import Piece, Recording, Side
 
 RATE_HZ = 50.0
@@ -98,5 +99,5 @@ def _recording(
 
 
 def _piece(xyz: NDArray[np.float64], start_ns: int, unit: str, scale: float) -> Piece:
-    counts = np.rint(xyz / scale).astype(np.int16)
-    return Piece(t0_ns=start_ns, rate_hz=RATE_HZ, unit=unit, scale=scale, counts=counts)
+    step, counts = held_in_16_bits(np.rint(xyz / scale))
+    return Piece(t0_ns=start_ns, rate_hz=RATE_HZ, unit=unit, scale=step * scale, counts=counts)

@@ -75,6 +75,7 @@ def run(context: CommandContext, family: str) -> bool:
         terminal.step("read recordings", 0, 1)
         recordings = read_data(context.config.paths.datasets, context.config.paths.gym)
         terminal.step("read recordings", 1, 1)
+        terminal.notes(recordings.remarks)
         asked = [p for f, several in PROTOCOLS.items() if family in (f, "all") for p in several]
         for done, protocol in enumerate(asked):
             terminal.step("protocols", done, len(asked))

@@ -23,6 +23,7 @@ class EvaluationData:
         gym_whole: the gym's continuous recordings.
         counted: sets with a number of repetitions, of both sources.
         gym_folder: where the gym's recordings are, or should be.
+        remarks: what of the recordings is not used, in sentences.
     """
 
     spar: tuple[Movement, ...]
@@ -30,6 +31,7 @@ class EvaluationData:
     gym_whole: tuple[ActivityRecording, ...]
     counted: tuple[RepsExample, ...]
     gym_folder: Path
+    remarks: tuple[str, ...] = ()
 
     @property
     def gym_is_read(self) -> bool:
@@ -47,6 +49,7 @@ def read_data(datasets: Path, gym_folder: Path) -> EvaluationData:
         gym_whole=tuple(_continuous(recording) for recording in gym),
         counted=(*_counted("spar", spar), *_counted("gym", gym)),
         gym_folder=gym_folder,
+        remarks=tuple(remark for recording in (*spar, *gym) for remark in recording.remarks),
     )
 
 

@@ -95,6 +95,7 @@ def run(context: CommandContext) -> bool:
     """
     began = time.monotonic()
     recordings = read_gym(context.config.paths.gym)
+    context.terminal.notes(remark for recording in recordings for remark in recording.remarks)
     days = days_of(recordings, context.config.paths.gym)
     totals = dict.fromkeys(DEVICES, Tally())
     reports = context.config.paths.reports
@@ -159,21 +160,34 @@ def evaluate_day(
     others = [recording for recording in recordings if recording.day != day]
     of_day = [recording for recording in recordings if recording.day == day]
     known = {set_.exercise for recording in others for set_ in recording.sets}
-    moved_days = days_to_move(recordings)
-    moved_ns = moved_days * DAY_NS
+    moved_ns = {of: days * DAY_NS for of, days in days_moved(recordings).items()}
     password = secrets.token_urlsafe(18)
-    import_recordings(url, SOURCE, others, password, context.terminal, moved_days=moved_days)
+    moved = [shifted(recording, moved_ns[recording.day]) for recording in others]
+    import_recordings(url, SOURCE, moved, password, context.terminal)
     learn(context)
     tallies: dict[str, Tally] = {}
     with connect(url, f"{SOURCE}-{others[0].person}", password) as client:
         for hours, (device, change) in enumerate(DEVICES.items()):
             sent = [shifted(change(recording), hours * HOUR_NS) for recording in of_day]
             tallies[device] = sum(
-                (evaluate_recording(client, recording, moved_ns, known) for recording in sent),
+                (evaluate_recording(client, recording, moved_ns[day], known) for recording in sent),
                 Tally(),
             )
             context.terminal.step(f"{day}, asked as devices", hours + 1, len(DEVICES))
     return tallies
+
+
+def days_moved(recordings: Sequence[ImportedRecording]) -> dict[str | None, int]:
+    """How many days later each day is dated than it was recorded, so that the service takes it.
+
+    All are moved alike, which keeps their order; where they span too many days, each by itself,
+    and two may come to lie on one date.
+    """
+    days = {recording.day for recording in recordings}
+    try:
+        return dict.fromkeys(days, days_to_move(recordings))
+    except BadInput:
+        return {day: days_to_move([r for r in recordings if r.day == day]) for day in days}
 
 
 def learn(context: CommandContext) -> None:
@@ -186,9 +200,10 @@ def learn(context: CommandContext) -> None:
 def evaluate_recording(
     client: Client, recording: ImportedRecording, moved_ns: int, known: set[str]
 ) -> Tally:
-    """Send a recording without its labels, and compare the answer with them."""
-    send_recording(client, replace(recording, sets=()), moved_ns)
-    answer = client.session(session_of(recording, moved_ns))
+    """Send a recording without its labels, and compare the answer with them.
+
+    Of a recording whose device lost all its acceleration nothing is found: it cannot be sent.
+    """
     done = [
         TimedSet(
             set_.start_ns + moved_ns,
@@ -198,6 +213,10 @@ def evaluate_recording(
         )
         for set_ in recording.sets
     ]
+    if not recording.recording.acc:
+        return tally(done, [], known)
+    send_recording(client, replace(recording, sets=()), moved_ns)
+    answer = client.session(session_of(recording, moved_ns))
     result = tally(done, [parsed_set(set_) for set_ in answer["sets"]], known)
     return result + Tally(named_alone=named_alone(client, recording, known))
 
@@ -205,7 +224,8 @@ def evaluate_recording(
 def named_alone(client: Client, recording: ImportedRecording, known: set[str]) -> int:
     """How many of a recording's sets are named right when each is asked about by itself.
 
-    Sets are cut as a client would cut them: by the claimed times, right or wrong.
+    Sets are cut as a client would cut them: by the claimed times, right or wrong. One whose
+    acceleration was lost cannot be asked about, and is not named.
     """
     whole, named = recording.recording, 0
     for set_ in recording.sets:
@@ -214,6 +234,8 @@ def named_alone(client: Client, recording: ImportedRecording, known: set[str]) -
                 kind: cut_pieces(pieces, set_.start_ns, set_.end_ns)
                 for kind, pieces in (("acc", whole.acc), ("gyro", whole.gyro))
             }
+            if not streams["acc"]:
+                continue
             bodies = {kind: one_chunk(pieces) for kind, pieces in streams.items() if pieces}
             named += client.classify(bodies, whole.side, reps=False)["exercise"] == set_.exercise
     return named

@@ -14,6 +14,7 @@ import zstandard
 from api.items import MAX_ITEMS
 from ingest.chunks import canonical_body
 from models.signal.pieces import Piece
+from schemas.wire import SEQ_MAX
 from tests.api.conftest import Person, RunningService
 from tests.api.phone import CBOR, N, Phone, problem, sha
 from tests.ingest.chunk_bodies import JSON_CHUNK
@@ -248,3 +249,35 @@ def test_an_edge_impulse_acquisition_becomes_chunks_of_both_streams(person: Pers
         assert phone.complete(hashes).json()["complete"] is True
         payload["sensors"] = [{**sensor, "units": "m/s2"} for sensor in sensors[:3]] + sensors[3:]
         problem(http.put(path, json={"payload": payload}), 422, "bad-chunk")
+
+
+def test_a_long_acquisition_is_stored_as_numbered_chunks_or_not_at_all(person: Person) -> None:
+    sensors = [
+        *({"name": f"acc_{axis}", "units": "g"} for axis in "xyz"),
+        *({"name": f"g{axis}", "units": "rad/s"} for axis in "xyz"),
+    ]
+    payload = {"interval_ms": 20, "sensors": sensors, "values": [[0, 0, 1, 0, 0, 0]] * 8200}
+    with person.client() as http:
+        phone = Phone(http)
+        phone.open()
+
+        def put(seq: int) -> httpx.Response:
+            path = f"{phone.path}/acquisitions/{seq}?t0=2026-11-21T10:00:00Z"
+            return http.put(path, json={"payload": payload})
+
+        assert "up to 1000001" in problem(put(SEQ_MAX), 422, "bad-chunk")["detail"]
+        empty = http.get(f"{phone.path}/chunks").json()["streams"]
+        assert [stream["ranges"] for stream in empty.values()] == [[], []]
+        first, again = put(4).json()["receipts"], put(4).json()["receipts"]
+        assert first == again
+        assert [(one["stream"], one["seq"], one["samples"]) for one in first] == [
+            ("acc", 4, 8192),
+            ("acc", 5, 8),
+            ("gyro", 4, 8192),
+            ("gyro", 5, 8),
+        ]
+        held = http.get(f"{phone.path}/chunks").json()["streams"]
+        assert {name: stream["ranges"] for name, stream in held.items()} == {
+            "acc": [[4, 5]],
+            "gyro": [[4, 5]],
+        }

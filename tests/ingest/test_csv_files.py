@@ -179,7 +179,8 @@ def test_set_continues_over_differences_in_spaces_and_unicode_form(tmp_path: Pat
         (HEAD, [line(0, xyz="1,1,5000")], "line 2, column acc_z_g: '5000' must lie within ±1000 g"),
         (HEAD, [line(2), "", line(1)], "line 4, column time: '2026-11-21T10:00:00.02Z' lies"),
         (HEAD, ["10:00,1,1,1,,,,"], "line 2, column time: '10:00' must be RFC 3339"),
-        (HEAD, ["2026-11-21T10:00:00,1,1,1,,,,"], "must be RFC 3339 with Z or an offset"),
+        (HEAD, [line(0, xyz="1,nan,1")], "line 2, column acc_y_g: 'nan' is no number"),
+        (HEAD, [line(0, "idle", 3)], "line 2, column set: '3' stands where no exercise is named"),
         (HEAD, [line(0), line(1)[:-1]], "line 3"),
         (HEAD, [line(0, "", "", 5)], "line 2, column reps: '5' stands where no exercise is named"),
         (HEAD, [line(0, "row", "", 5), line(1, "row", "", 6)], "line 3, column reps: '6' contra"),
@@ -195,6 +196,7 @@ def test_set_continues_over_differences_in_spaces_and_unicode_form(tmp_path: Pat
         (HEAD.replace("time", "set"), [], "is named twice"),
         (HEAD.replace("exercise,", ""), [], "names set, reps, weight_kg without exercise"),
         (f"{HEAD},time_s", [], "the header must name one of time"),
+        (HEAD.replace("weight_kg", "weight"), [], "column 8: 'weight' is no known column;"),
         (HEAD.replace(",", ";"), [], "is no known column; known are time"),
         ("time_s,acc_x_g,acc_y_g,acc_z_g", ["0.02,1,1,1"], "must lie between 2000 and 2116"),
         ("time_ms,acc_x_g,acc_y_g,acc_z_g", ["nan,1,1,1"], "'nan' must be a number"),
@@ -210,6 +212,127 @@ def test_invalid_values_are_refused_with_their_position(
         read(path)
     assert says in str(refused.value)
     assert str(path) in str(refused.value)
+
+
+BARE = "acc_x_g,acc_y_g,acc_z_g"
+
+
+def test_unknown_columns_are_not_read_and_are_told(tmp_path: Path):
+    head = f",hr,time_ms,mag_x,{BARE},Subject,timestamp"
+    lines = [f"{n},61,{T0_NS // 10**6 + n * 20},nan,1,2,3,S01,x" for n in range(9)]
+    path = written(tmp_path, head, *lines)
+    (one,) = read(path)
+    assert len(one.recording.acc[0].counts) == 9
+    assert one.remarks == (f"{path}: unknown columns are not read: hr, mag_x, Subject, timestamp.",)
+
+
+@pytest.mark.parametrize("empty", ["", "nan", "NaN", "null", "None", "-"])
+def test_a_sensor_without_a_value_on_any_axis_has_no_sample_in_that_line(
+    tmp_path: Path, empty: str
+):
+    gyro = "gyro_x_rad_s,gyro_y_rad_s,gyro_z_rad_s"
+    nothing = ",".join([empty] * 3)
+    lines = [f"{T0_NS // 10**6 + n * 20},1,2,3,{nothing if n == 4 else '4,5,6'}" for n in range(10)]
+    (one,) = read(written(tmp_path, f"time_ms,{BARE},{gyro}", *lines))
+    (acc,), (gyro_piece,) = one.recording.acc, one.recording.gyro
+    assert (len(acc.counts), len(gyro_piece.counts), one.remarks) == (10, 9, ())
+    assert gyro_piece.t_ms is not None
+    assert gyro_piece.t_ms.tolist() == [n * 20 for n in range(10) if n != 4]
+
+
+@pytest.mark.parametrize("word", ["idle", "Rest", "NONE", "null", "NaN", "0", "-"])
+def test_words_for_nothing_are_no_exercise(tmp_path: Path, word: str):
+    about = (
+        [(word, 0, 0, 0.0)] * 2 + [("row", "nan", "nan", "")] * 3 + [(word, "-", "nan", "0")] * 2
+    )
+    (one,) = read(written(tmp_path, HEAD, *(line(n, *what) for n, what in enumerate(about))))
+    (done,) = one.sets
+    assert (done.exercise, done.reps, done.weight_kg) == ("row", None, None)
+    assert ((done.start_ns - T0_NS) // STEP_NS, (done.end_ns - T0_NS) // STEP_NS) == (2, 5)
+    (said,) = one.remarks
+    assert said.endswith(f"lines whose exercise is {word} belong to no set.")
+
+
+def read_at(path: Path, timezone: str | None, start: str = "") -> int:
+    """When a recording begins, read with these options."""
+    (one,) = read_csv(path, "ada", None, timezone, NoProgress(), start)
+    assert one.timezone == (timezone or "UTC")
+    return one.recording.acc[0].t0_ns
+
+
+@pytest.mark.parametrize(("column", "step"), [("time_s", "0.02"), ("time_ms", "20")])
+@pytest.mark.parametrize(
+    ("start", "timezone"),
+    [("2026-11-21T10:00:00Z", None), ("2026-11-21T11:00:00", "Europe/Zurich")],
+)
+def test_times_from_0_count_from_the_start_that_is_given(
+    tmp_path: Path, column: str, step: str, start: str, timezone: str | None
+):
+    path = written(tmp_path, f"{column},{BARE}", "0,1,2,3", f"{step},1,2,3")
+    assert read_at(path, timezone, start) == T0_NS
+    with pytest.raises(BadInput, match=r"line 2.*'0' must lie between 2000 and 2116; .* --start"):
+        read(path)
+
+
+def test_a_start_that_does_not_fit_the_file_is_refused(tmp_path: Path):
+    start = "2026-11-21T10:00:00Z"
+    path = written(tmp_path, HEAD, line(0), line(1))
+    with pytest.raises(BadInput, match=r"line 2, column time: .* needs no --start, .* time_s"):
+        read_at(path, None, start)
+    path = written(tmp_path, f"time_s,{BARE}", f"{T0_NS // 10**9},1,2,3")
+    with pytest.raises(BadInput, match=r"line 2, column time_s: .* leave --start out"):
+        read_at(path, None, start)
+    with pytest.raises(BadInput, match="--start '10:00' must be RFC 3339"):
+        read_at(path, "Europe/Zurich", "10:00")
+    written(tmp_path, f"time_s,{BARE}", "0,1,2,3", "1,1,2,3", name="other.csv")
+    with pytest.raises(BadInput, match="--start is when one file began, and .* has 2"):
+        read_at(tmp_path, None, start)
+
+
+def test_times_without_an_offset_are_of_the_time_zone_that_is_given(tmp_path: Path):
+    lines = [f"2026-07-21T11:30:00.{n:02}0,1,2,3" for n in (0, 2, 4)]
+    path = written(tmp_path, f"time,{BARE}", *lines)
+    assert read_at(path, "Europe/Zurich") == 1_784_626_200 * 10**9  # 09:30 UTC, in summer
+    with pytest.raises(
+        BadInput, match=r"must be RFC 3339 with Z or an offset, .*; --timezone says"
+    ):
+        read_at(path, None)
+
+
+@pytest.mark.parametrize("hour", ["2026-10-25T02:30", "2026-03-29T02:30"], ids=["twice", "never"])
+def test_hours_in_which_clocks_change_need_an_offset(tmp_path: Path, hour: str):
+    path = written(tmp_path, f"time,{BARE}", f"{hour}:00,1,2,3", f"{hour}:01,1,2,3")
+    with pytest.raises(BadInput, match=r"line 2, column time: .* twice or never in Europe/Zurich"):
+        read_at(path, "Europe/Zurich")
+    path = written(tmp_path, f"time,{BARE}", f"{hour}:00+02:00,1,2,3", f"{hour}:01+02:00,1,2,3")
+    assert read_at(path, "Europe/Zurich") > T0_NS - 300 * 86_400 * 10**9
+
+
+@pytest.mark.parametrize("irregular", [False, True])
+def test_one_blow_makes_the_steps_of_its_own_chunk_coarse_alone(tmp_path: Path, *, irregular: bool):
+    n = 3 * 4096
+    values = sines(np.arange(n) / 50)
+    values[5000, 0] = 900.0
+    t_ms = np.arange(n) * 20 + (np.arange(n) % 3 if irregular else 0)
+    (one,) = read(written_times(tmp_path, t_ms, values))
+    pieces = one.recording.acc
+    assert [len(piece.counts) for piece in pieces] == [4096] * 3
+    assert pieces[1].scale == pytest.approx(900 / 32767)
+    for first, piece in zip((0, 4096, 8192), pieces, strict=True):
+        assert piece.t0_ns == T0_NS + int(t_ms[first]) * 10**6
+        assert (piece.t_ms is not None) == irregular
+        off = np.abs(piece.counts * piece.scale - values[first : first + 4096])
+        assert off.max() <= piece.scale / 2 + 1e-6
+    assert max(pieces[0].scale, pieces[2].scale) < 1e-3
+    assert pieces[0].t_ms is None or pieces[2].t_ms is None or pieces[2].t_ms[0] == 0
+
+
+def test_strong_movement_is_one_piece(tmp_path: Path):
+    n = 2 * 4096
+    values = sines(np.arange(n) / 50)
+    values[5000, 0] = 15 * np.quantile(np.abs(values), 0.999)
+    (one,) = read(written_times(tmp_path, np.arange(n) * 20, values))
+    assert [len(piece.counts) for piece in one.recording.acc] == [n]
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfet\x00", b'time_s,"acc_x_g'])

@@ -41,6 +41,68 @@ def test_repetitions_are_read_as_a_table_tool_writes_them(
     assert read_gym(with_cell(gym_folder(tmp_path), "reps", text))[0].sets[0].reps == reps
 
 
+@pytest.mark.parametrize("text", ["12.5", "8+2", "many", "inf"])
+def test_a_set_whose_repetitions_are_no_whole_number_has_none_and_is_told(
+    tmp_path: Path, text: str
+):
+    (recording,) = read_gym(with_cell(gym_folder(tmp_path), "reps", text))
+    assert [(done.reps, done.weight_kg) for done in recording.sets] == [(None, 12.5)]
+    (said,) = recording.remarks
+    assert f"segments.csv segment 7, column reps: '{text}' is" in said
+    assert said.endswith("its set has no number of repetitions.")
+
+
+def test_nothing_is_told_of_a_folder_that_is_used_as_it_is(tmp_path: Path):
+    assert read_gym(gym_folder(tmp_path))[0].remarks == ()
+
+
+def with_column(folder: Path, name: str, values: np.ndarray) -> Path:
+    """A folder in which one column of the samples is another."""
+    path = folder / "samples.parquet"
+    table = pq.read_table(path)
+    at = table.column_names.index(name)
+    pq.write_table(table.set_column(at, name, pa.array(values)), path)
+    return folder
+
+
+def test_values_over_16_bits_keep_their_sign_and_nearly_their_value(tmp_path: Path):
+    blow = np.full(300, 1000)
+    blow[:2] = 40_000, -40_000  # 40 g
+    (recording,) = read_gym(with_column(gym_folder(tmp_path), "ay_mg", blow))
+    acc = recording.recording.acc[0]
+    y_g = acc.counts[:, 1] * acc.scale
+    assert sorted(y_g.tolist())[:1] == pytest.approx([-40], abs=0.01)
+    assert max(y_g.tolist()) == pytest.approx(40, abs=0.01)
+    assert np.median(y_g) == pytest.approx(1, abs=0.001)
+    assert recording.recording.gyro[0].scale == 0.001  # of its own
+
+
+@pytest.mark.parametrize(("column", "unit"), [("ax_mg", "g"), ("gy_mrads", "rad/s")])
+def test_floats_in_the_unit_itself_are_refused_with_what_to_multiply(
+    tmp_path: Path, column: str, unit: str
+):
+    folder = gym_folder(tmp_path)
+    for name in [f"{column[0]}{axis}{column[2:]}" for axis in "xyz"]:
+        with_column(folder, name, np.linspace(-1, 0.5, 300))
+    with_column(folder, column, np.linspace(-9.8, 3, 300))
+    with pytest.raises(BadInput, match=rf"{column}: .* is 9\.8, as if in {unit}\. .* by 1000"):
+        read_gym(folder)
+
+
+@pytest.mark.parametrize("value", [2e6, -1e300])
+def test_values_that_no_wrist_reaches_are_refused_by_column(tmp_path: Path, value: float):
+    folder = with_column(gym_folder(tmp_path), "az_mg", np.full(300, value))
+    with pytest.raises(
+        BadInput, match=r"column az_mg: .* must lie within ±1e\+06, thousandths of g"
+    ):
+        read_gym(folder)
+
+
+def test_floats_are_rounded(tmp_path: Path):
+    (recording,) = read_gym(with_column(gym_folder(tmp_path), "ax_mg", np.full(300, 999.7)))
+    assert set(recording.recording.acc[0].counts[:, 0].tolist()) == {1000}
+
+
 def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path):
     folder = gym_folder(tmp_path)
     (folder / "audited_reps.csv").write_text("segment,reps_audited\n7,5\n", "utf-8-sig")
@@ -91,8 +153,6 @@ def test_a_missing_day_is_that_of_the_start_and_a_missing_code_the_name(tmp_path
 @pytest.mark.parametrize(
     ("column", "text"),
     [
-        ("reps", "12.5"),
-        ("reps", "many"),
         ("weight_kg", "bodyweight"),
         ("weight_kg", "inf"),
         ("started", "2024-01-02 03:04"),

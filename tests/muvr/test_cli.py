@@ -177,7 +177,8 @@ def test_an_invalid_import_exits_with_a_usage_error(conf: Path, here: Here, tmp_
         (("csv", str(path)), "csv needs --user"),
         (("csv", "--user", "ada"), "csv needs the path of its files"),
         (("csv", str(path), "--user", "ada", "--timezone", "Mars"), "'Mars' is no time zone"),
-        (("spar", "--user", "ada"), "--user, --side and --timezone are for csv"),
+        (("csv", str(path), "--user", "ada", "--start", "10:00"), "--start '10:00' must be RFC"),
+        (("spar", "--user", "ada"), "--user, --side, --timezone and --start are for csv"),
     ):
         done = here("import", *words, "--password", "a long password", conf=conf)
         assert (done.returncode, says in done.stderr) == (2, True), done.stderr

@@ -1,14 +1,18 @@
 """Simulated devices: recordings of other devices must keep the signals of the movement."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from unittest.mock import Mock
 
 import cbor2
 import numpy as np
 import pytest
 
+from examples.client import Client
 from ingest.importers.imported import ImportedRecording, ImportedSet
 from models.recognition.evaluate import Tally
+from models.signal.timing import cut_pieces
 from models.signal.units import STANDARD_GRAVITY
 from models.signal.wrist import wrist_signals
 from muvr.evaluation.devices import (
@@ -25,17 +29,21 @@ from muvr.evaluation.devices import (
     other_wrist_without_side,
     turned_round,
     with_jitter,
+    with_packet_loss,
     without_rotation,
     without_side,
 )
 from muvr.evaluation.sessions import (
     DEVICES,
+    days_moved,
     days_of,
+    evaluate_recording,
     figures_of,
     named_alone,
     parsed_set,
     shifted,
 )
+from muvr.importing import DAY_NS
 from schemas.errors import BadInput
 from tests.pipelines.workouts import workout
 
@@ -212,3 +220,52 @@ def test_recordings_of_one_day_cannot_be_evaluated_by_the_others(done: ImportedR
     with pytest.raises(BadInput, match=r"/somewhere/gym holds 1: today\. Add the recordings"):
         days_of([done, done], folder)
     assert days_of([done, replace(done, day="before")], folder) == ["before", "today"]
+
+
+def test_a_recording_of_which_no_packet_arrived_counts_as_not_found(
+    done: ImportedRecording,
+) -> None:
+    nothing = as_recorded_by(done, with_packet_loss(1.0, 1.0))
+    assert nothing.recording.acc == ()
+    known = {done.sets[0].exercise}
+    counted = evaluate_recording(Mock(spec=Client), nothing, 0, known)
+    possible = sum(set_.exercise in known for set_ in done.sets)
+    assert counted == Tally(done=len(done.sets), possible=possible)
+
+
+def test_a_set_whose_acceleration_was_lost_is_not_named(done: ImportedRecording) -> None:
+    first, *others = done.sets
+    whole = done.recording
+    cut = replace(whole, acc=cut_pieces(whole.acc, first.end_ns, whole.acc[0].end_ns))
+    known = {set_.exercise for set_ in done.sets}
+    client = Mock(spec=Client)
+    client.classify.side_effect = [{"exercise": set_.exercise} for set_ in others]
+    assert named_alone(client, replace(done, recording=cut), known) == len(others)
+
+
+def test_a_set_that_the_service_does_not_count_is_found_but_not_counted(
+    done: ImportedRecording,
+) -> None:
+    set_ = replace(done.sets[0], reps=8)
+    client = Mock(spec=Client)
+    times = {
+        name: datetime.fromtimestamp(at_ns / 1e9, UTC).isoformat()
+        for name, at_ns in (("started_at", set_.start_ns), ("ended_at", set_.end_ns))
+    }
+    client.session.return_value = {"sets": [{**times, "exercise": set_.exercise, "reps": None}]}
+    client.put_chunk.return_value = {"sha256": ""}
+    counted = evaluate_recording(client, replace(done, sets=(set_,)), 0, set())
+    assert (counted.done, counted.found, counted.countable, counted.reps_near) == (1, 1, 1, 0)
+
+
+def test_days_that_do_not_fit_into_a_year_together_are_moved_each_by_itself(
+    done: ImportedRecording,
+) -> None:
+    now_ns = int(datetime.now(UTC).timestamp()) * 10**9
+
+    def on(day: str, days_ago: int) -> ImportedRecording:
+        at_ns = now_ns - days_ago * DAY_NS
+        return replace(shifted(done, at_ns - done.recording.acc[0].t0_ns), day=day)
+
+    assert days_moved([on("a", 700), on("b", 370)]) == {"a": 364, "b": 364}  # as they are together
+    assert days_moved([on("a", 900), on("b", 370)]) == {"a": 728, "b": 364}

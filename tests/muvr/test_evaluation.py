@@ -259,3 +259,20 @@ def cut_to_sets(recording: ActivityRecording) -> ActivityRecording:
     (signal,) = recording.signals
     end_ns = signal.t0_ns + round(signal.duration_s * 1e9)
     return replace(recording, sets_ns=((recording.sets_ns[-1][0], end_ns),))
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_what_recordings_leave_out_is_told_on_stderr(
+    context: CommandContext,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    as_json: bool,
+) -> None:
+    said = "segments.csv segment 7, column reps: '8+2' is no number"
+    monkeypatch.setattr(command, "read_data", lambda *_: replace(NOTHING, remarks=(said,)))
+    shown = CommandContext(context.config, context.conf_path, Terminal(as_json=as_json))
+    assert command.run(shown, "all")
+    out, err = capsys.readouterr()
+    assert f"note: {said}" in err
+    assert said not in out
