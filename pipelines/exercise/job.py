@@ -162,12 +162,15 @@ def _learn_all(
     with run.step("global"):
         members = members_of(scope.keys, recipe.windows.seed)
         rows = global_sums(engine_of(job), members, recipe, run)
+        learned_until = server_time()
         global_models = fit_global_models(rows, read_calibrations(job.database))
     served = served_versions(job.database, GLOBAL_FAMILIES)
     named = named_recipe(recipe, global_models)
     learned = learn_users(job, scope, FitContext(named, global_models, former=_former(job, going)))
     run.require_lease()
-    outcomes = _judge_and_store(job, global_models, learned.candidates, served, going)
+    outcomes = _judge_and_store(
+        job, global_models, learned.candidates, served, going, learned_until
+    )
     overtaken = [layout for layout, outcome in outcomes.items() if outcome.overtaken]
     run.reasons.update(f"{layout}: overtaken: {outcomes[layout].reason}" for layout in overtaken)
     run.metrics["global"] = _retire_global(job, outcomes, going)
@@ -180,6 +183,7 @@ def _judge_and_store(
     candidates: Sequence[ModelCandidate],
     served: Mapping[ModelKey, str],
     going: Set[InputLayout],
+    learned_until: datetime,
 ) -> dict[InputLayout, MoveOutcome]:
     """Judge, store and promote the new global models; the outcome of each layout."""
     settings, outcomes = job.config.training, dict[InputLayout, MoveOutcome]()
@@ -193,6 +197,7 @@ def _judge_and_store(
             must_replace=layout in going,
             seed=settings.seed,
             run_id=job.run.run_id,
+            learned_until=learned_until,
             at=server_time(),
         )
     return outcomes
@@ -241,11 +246,13 @@ def _promote_users(job: Job, candidates: Sequence[ModelCandidate]) -> None:
     """Judge the recipe per stratum, apply users' vetoes, move the pointers."""
     run = job.run
     verdicts = verdicts_of(candidates, job.config.training.gate_margin)
-    run.add_outcomes(promote(job.database, candidates, verdicts, run))
+    outcomes = promote(job.database, candidates, verdicts, run)
+    run.add_outcomes(outcomes)
     # the layout with rotation, if any user has it
     best = ACC6 if any(c.model_id == ACC6 for c in candidates) else ACC3
     run.metrics["rungs"] = rung_shares([c for c in candidates if c.model_id == best])
     run.metrics["rungs_alone"] = rung_shares([c for c in candidates if c.model_id != best])
     run.metrics["strata"] = {name: asdict(verdict) for name, verdict in verdicts.items()}
-    if verdicts and not any(verdict.passes for verdict in verdicts.values()):
+    refused = any(outcome.status == "refused" for outcome in outcomes)
+    if refused and not any(verdict.passes for verdict in verdicts.values()):
         run.status = "refused"

@@ -90,6 +90,7 @@ def learn_user(
     global_model: GlobalModel | None = None,
     *,
     is_member: bool = False,
+    unlearned: EvaluationPeriod | None = None,
     incumbent: Incumbent | None = None,
     former: Incumbent | None = None,
 ) -> LearnedModel:
@@ -102,6 +103,8 @@ def learn_user(
         global_model: None before there is one.
         is_member: whether exactly these sets are in `global_model`, see `member_digest`. It is
             evaluated without them then.
+        unlearned: of sets that are not in `global_model`, where other sets of the user may be and
+            nobody knows which: only later ones evaluate. None: none is in it, or all are known.
         incumbent: the user's serving model, scored on late sets after its training data.
         former: the global model that serves now, scored likewise on users who are not members.
 
@@ -116,7 +119,7 @@ def learn_user(
     split = prepared.split(recipe.cutoff_at)
     evaluated, for_calibration = _early_models(prepared, split, prior_without_user, prior, model_id)
     shipped = _shipped_model(prepared, for_calibration, prior, model_id)
-    late = evaluation_sets(split.late, prepared.windows)
+    late = _within(unlearned, evaluation_sets(split.late, prepared.windows))
     with_windows = [row.exercise for row in prepared.used if prepared.windows[row.set_id].rows]
     return LearnedModel(
         content=to_bytes(shipped),
@@ -236,6 +239,13 @@ def _incumbent_hits(incumbent: Incumbent | None, late: Sequence[SetWithWindows])
     """The hits of a serving model on sets after its training data."""
     if incumbent is None:
         return hits_of(None, ())
-    period = incumbent.period
-    later = [(row, x) for row, x in late if period.covers(row.started_at, row.revision)]
-    return hits_of(incumbent.model, later)
+    return hits_of(incumbent.model, _within(incumbent.period, late))
+
+
+def _within(
+    period: EvaluationPeriod | None, late: Sequence[SetWithWindows]
+) -> Sequence[SetWithWindows]:
+    """The sets that a period covers; all where there is none."""
+    if period is None:
+        return late
+    return [(row, x) for row, x in late if period.covers(row.started_at, row.revision)]

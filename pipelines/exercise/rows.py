@@ -1,7 +1,7 @@
 """The functions that run on executors: a user's partition in, a row with the model out. Pure."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 import pyarrow as pa
@@ -10,12 +10,12 @@ from models.exercise.codec import from_bytes
 from pipelines.exercise.calibration import SHIPPED
 from pipelines.exercise.evaluation import Hits
 from pipelines.exercise.global_fit import VersionedGlobalModel
-from pipelines.exercise.labelled import labelled_sets
+from pipelines.exercise.labelled import LabelledRow, labelled_sets
 from pipelines.exercise.learner import Incumbent, LearnedModel, learn_user, member_digest
 from pipelines.exercise.manifest import manifest
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import FRESH
-from pipelines.keys import IncumbentBytes, Key, Row
+from pipelines.keys import EvaluationPeriod, IncumbentBytes, Key, Row
 from pipelines.lifecycle.attempts import attempted_row
 from pipelines.lifecycle.labelled_partitions import whole_sets
 from pipelines.lifecycle.model_rows import MODEL_FIELDS, model_columns
@@ -85,6 +85,7 @@ def _learned(key: Key, table: pa.Table, context: FitContext) -> Row:
         context.recipe,
         global_model.learned if global_model else None,
         is_member=given is not None,
+        unlearned=_unlearned(user_id, sets, global_model),
         incumbent=incumbent,
         former=_decoded(context.former.get(layout))[0],
     )
@@ -97,6 +98,14 @@ def _learned(key: Key, table: pa.Table, context: FitContext) -> Row:
         "held_out": learned.held_out,
         "missing_sets": learned.missing_sets,
     }
+
+
+def _unlearned(
+    user_id: str, sets: Sequence[LabelledRow], global_model: VersionedGlobalModel | None
+) -> EvaluationPeriod | None:
+    """What evaluates a global model that an earlier run learned, perhaps from this user's sets."""
+    earlier = global_model.earlier if global_model else None
+    return earlier.unlearned(user_id, sets) if earlier else None
 
 
 def _decoded(stored: IncumbentBytes | None) -> tuple[Incumbent | None, str]:
