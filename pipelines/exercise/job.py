@@ -25,7 +25,7 @@ from pipelines.exercise.users import LearnedUsers, learn_users, named_recipe, re
 from pipelines.exercise.windows import WindowRecipe
 from pipelines.keys import IncumbentBytes
 from pipelines.lifecycle.engines import engine_of
-from pipelines.lifecycle.full_runs import full_run_due, mark_full_run
+from pipelines.lifecycle.full_runs import begin_full_run, end_full_run, full_run_due
 from pipelines.lifecycle.global_retirement import (
     NO_SUCCESSOR,
     comparable,
@@ -112,8 +112,9 @@ def _scope(job: Job, users: UserSelection) -> Scope:
 def _changed(job: Job, recipe: Recipe, going: Set[InputLayout]) -> Scope:
     """Users with changes since the last run; all users when the global model is due.
 
-    It is due before the first full run; when that was too many days ago and sets have changed
-    since; when the model that serves must go; and, while none serves, whenever a set is new.
+    It is due before the first full run; when the last one failed; when that was too many days ago
+    and sets have changed since; when the model that serves must go; and, while none serves,
+    whenever a set is new.
     """
     after = timedelta(days=job.config.training.global_model_days)
     if going or full_run_due(job.database, FAMILY, job.run.started_at, after):
@@ -144,7 +145,7 @@ def _learn(job: Job, scope: Scope, recipe: Recipe, going: Set[InputLayout]) -> l
         _promote_users(job, learned.candidates)
     # An overtaken global model is compared again by the next run, not in a week.
     if scope.whole and not any(outcome.overtaken for outcome in outcomes.values()):
-        mark_full_run(job.database, FAMILY, run.run_id, run.all_read_until, run.started_at)
+        end_full_run(run)
     return [outcome_of(row) for row in learned.without_model if row["status"] == "not-learned"]
 
 
@@ -159,6 +160,7 @@ def _learn_all(
 ) -> tuple[LearnedUsers, Mapping[InputLayout, MoveOutcome]]:
     """The models of all users, and new global models, which are judged and promoted here."""
     run = job.run
+    begin_full_run(job.database, run)
     with run.step("global"):
         members = members_of(scope.keys, recipe.windows.seed)
         rows = global_sums(engine_of(job), members, recipe, run)
