@@ -116,7 +116,7 @@ def learn_user(
     prior = global_model.prior if global_model else None
     given = _given_statistics(prepared, recipe) if is_member else None
     prior_without_user, global_without_user = _without_user(global_model, given, model_id)
-    split = prepared.split(recipe.cutoff_at)
+    split = prepared.split(recipe)
     evaluated, for_calibration = _early_models(prepared, split, prior_without_user, prior, model_id)
     shipped = _shipped_model(prepared, for_calibration, prior, model_id)
     late = _within(unlearned, evaluation_sets(split.late, prepared.windows))
@@ -209,8 +209,8 @@ def _shipped_model(
 ) -> ExerciseModel:
     """The model of all sets, calibrated by how a model of the early sets does on the late ones.
 
-    Both are mixed with the pooled statistics, and for calibration sets are split by share. So
-    neither membership nor the cut-off date of a run changes the bytes of the model.
+    Both are mixed with the pooled statistics, and for calibration sets are split exercise by
+    exercise. So neither membership nor the split that judges changes the bytes of the model.
     """
     model = fit_framed_user(prepared.own, prepared.frame, prior, model_id=model_id)
     late = evaluation_sets(prepared.by_share.late, prepared.windows)
