@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
@@ -232,6 +232,23 @@ def test_models_learned_from_wrong_labels_are_refused(spark, spark_config, peopl
         assert [champion(database, person) for person in range(PEOPLE)] == [None] * PEOPLE
         assert asyncio.run(Champions(database).of_owner(GLOBAL_OWNER)) == []
         assert report.metrics["global"][LAYOUT] != "promoted"
+
+
+def test_wrong_labels_of_new_sets_replace_nothing(spark_config, people):
+    """The first models are good; then labels of two users' next sets are mixed up."""
+    with emptied(spark_config.cassandra) as database:
+        for person in range(PEOPLE):
+            put(database, user_id(person), people[person])
+        assert train_exercise(spark_config, engine="local").counts["promoted"] == PEOPLE
+        before = [champion(database, person) for person in range(PEOPLE)]
+        now = datetime.now(UTC)
+        for person in (0, 1):
+            others = [replace(one, set_id=str(uuid4())) for one in people[person]]
+            put(database, user_id(person), done_at(mislabelled(others, person), now), now)
+        report = train_exercise(spark_config, users="changed", engine="local")
+        assert report.status == "refused"
+        assert report.counts == {"sets": 2 * 32, "refused": 2}
+        assert [champion(database, person) for person in range(PEOPLE)] == before
 
 
 def test_run_is_refused_while_another_host_holds_the_lease(spark_config, empty):
