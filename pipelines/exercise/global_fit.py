@@ -23,8 +23,9 @@ from pipelines.exercise.labelled import LabelledRow, labelled_sets
 from pipelines.exercise.learner import member_digest, member_statistics
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import FRESH, FreshWindows
-from pipelines.keys import EvaluationPeriod, Key, UserKey
+from pipelines.keys import Key, UserKey
 from pipelines.lifecycle.attempts import attempted
+from pipelines.lifecycle.incumbents import EvaluationPeriod
 from pipelines.lifecycle.members import may_be_member
 from pipelines.lifecycle.threads import one_blas_thread
 from schemas.errors import NotEnoughLabels, SpanBroken

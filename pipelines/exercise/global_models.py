@@ -253,7 +253,7 @@ async def _read(database: Database) -> dict[InputLayout, VersionedGlobalModel]:
             continue
         calibrations = calibrations_from_manifest(stored.manifest.get("calibration"))
         version = statistics_version(learned)
-        earlier = EarlierMembers(stored.manifest.get("drawn"), incumbent_of(stored)[1])
+        earlier = EarlierMembers(stored.manifest.get("drawn"), incumbent_of(stored).period)
         models[layout] = VersionedGlobalModel(
             learned, frozenset(), version, calibrations, earlier=earlier
         )

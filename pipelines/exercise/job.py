@@ -23,7 +23,6 @@ from pipelines.exercise.rows import FitContext
 from pipelines.exercise.unchanged import drop_unchanged
 from pipelines.exercise.users import LearnedUsers, learn_users, named_recipe, relearn_unpromoted
 from pipelines.exercise.windows import WindowRecipe
-from pipelines.keys import IncumbentBytes
 from pipelines.lifecycle.engines import engine_of
 from pipelines.lifecycle.full_runs import begin_full_run, end_full_run, full_run_due
 from pipelines.lifecycle.global_retirement import (
@@ -32,6 +31,7 @@ from pipelines.lifecycle.global_retirement import (
     must_go,
     retire_global,
 )
+from pipelines.lifecycle.incumbents import IncumbentBytes
 from pipelines.lifecycle.job import EngineName, Job, finish_run, open_job, recorded_users
 from pipelines.lifecycle.members import members_of
 from pipelines.lifecycle.pointers import (

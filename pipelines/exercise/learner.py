@@ -29,7 +29,7 @@ from pipelines.exercise.evaluation import (
 from pipelines.exercise.labelled import LabelledRow, digest, newest
 from pipelines.exercise.prepared import PreparedSets, Recipe, TimeSplit, named_windows, prepare_sets
 from pipelines.exercise.windows import FreshWindows, find_windows
-from pipelines.keys import EvaluationPeriod
+from pipelines.lifecycle.incumbents import EvaluationPeriod
 from pipelines.lifecycle.threads import one_blas_thread
 from schemas.errors import NotEnoughLabels
 from schemas.inputs import InputLayout

@@ -15,11 +15,11 @@ from pipelines.exercise.learner import Incumbent, LearnedModel, learn_user, memb
 from pipelines.exercise.manifest import manifest
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import FRESH
-from pipelines.keys import EvaluationPeriod, IncumbentBytes, Key, Row
+from pipelines.keys import Key, Row
 from pipelines.lifecycle.attempts import attempted_row
+from pipelines.lifecycle.incumbents import EvaluationPeriod, IncumbentBytes
 from pipelines.lifecycle.labelled_partitions import whole_sets
 from pipelines.lifecycle.model_rows import MODEL_FIELDS, model_columns
-from schemas.errors import BadModelBytes
 from schemas.inputs import InputLayout, input_layout
 
 LEARNED = pa.schema(
@@ -109,16 +109,11 @@ def _unlearned(
 
 
 def _decoded(stored: IncumbentBytes | None) -> tuple[Incumbent | None, str]:
-    """The serving model, decoded; None with a sentence where it cannot be.
-
-    That is not an error: otherwise no run could ever replace such a model.
-    """
+    """The serving model, decoded; None where there is none, and with a sentence if unreadable."""
     if stored is None:
         return None, ""
-    try:
-        return Incumbent(from_bytes(stored[0]), stored[1]), ""
-    except BadModelBytes as problem:
-        return None, f"judged without what served before, which cannot be read: {problem}"
+    model, problem = stored.decoded(from_bytes)
+    return (Incumbent(model, stored.period) if model is not None else None), problem
 
 
 def _rungs(learned: LearnedModel) -> str:

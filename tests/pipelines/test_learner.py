@@ -13,7 +13,7 @@ from models.signal.wrist import wrist_signals
 from pipelines.exercise.learner import Incumbent, learn_user, member_statistics
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import WindowRecipe
-from pipelines.keys import EvaluationPeriod
+from pipelines.lifecycle.incumbents import EvaluationPeriod
 from schemas.errors import BadSamples, NotEnoughLabels
 from schemas.times import us_of
 from tests.pipelines.people import NOW, sets_of
