@@ -139,6 +139,15 @@ async def put(database: Database, user_id: UUID, rows: Sequence[LabelledSet]) ->
         await labelled.put(user_id, row, LABELLED_TTL_S)
 
 
+def done_at(rows: Sequence[LabelledSet], at: datetime) -> list[LabelledSet]:
+    """The same sets, done and confirmed from this time on, a minute apart."""
+    times = [at + timedelta(minutes=n) for n in range(len(rows))]
+    return [
+        row._replace(started_at=at, ended_at=at + timedelta(seconds=SET_S), revision=us_of(at))
+        for row, at in zip(rows, times, strict=True)
+    ]
+
+
 def _moved(
     piece: Piece, first: int, n: int, turn: NDArray[np.floating], factor: float, t0_ns: int
 ) -> Piece:

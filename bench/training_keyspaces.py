@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from bench.training_data import SimulatedUsers, corrupt_newest_set, load_users, put
+from bench.training_data import SimulatedUsers, corrupt_newest_set, done_at, load_users, put
 from ingest.importers.spar import read_spar
 from muvr.context import CommandContext
 from schemas.config import Config
@@ -97,13 +97,17 @@ def _await_estimates(keyspace: TrainedKeyspace) -> None:
 
 
 def train_again(keyspace: TrainedKeyspace) -> None:
-    """Store the sets that were held back: a tenth of the users have changed."""
-    database = keyspace.database()
+    """Store the sets that were held back, done now: a tenth of the users have changed.
+
+    They are later than the global model that serves: only such sets judge users who are in it.
+    """
+    database, now = keyspace.database(), datetime.now(UTC)
 
     async def arrive() -> None:
         """Store the newest set of each of the seven exercises, user after user."""
         for number in changing(keyspace.users.size):
-            await put(database, keyspace.users.user_id(number), keyspace.users.sets(number)[-7:])
+            newest = keyspace.users.sets(number)[-7:]
+            await put(database, keyspace.users.user_id(number), done_at(newest, now))
 
     asyncio.run(arrive())
     database.close()

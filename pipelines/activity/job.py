@@ -38,10 +38,11 @@ from pipelines.activity.rows import (
 )
 from pipelines.activity.seconds import f1
 from pipelines.activity.stretches import STRETCHES
-from pipelines.keys import IncumbentBytes, Row, UserKey
+from pipelines.keys import Row, UserKey
 from pipelines.lifecycle.engines import Pass, engine_of
 from pipelines.lifecycle.environment import environment
 from pipelines.lifecycle.global_retirement import comparable, must_go, retire_global
+from pipelines.lifecycle.incumbents import IncumbentBytes
 from pipelines.lifecycle.job import EngineName, Job, open_job, recorded_users
 from pipelines.lifecycle.members import drawn_from, members_of
 from pipelines.lifecycle.pointers import (
@@ -57,7 +58,7 @@ from pipelines.lifecycle.runs import RunReport
 from pipelines.lifecycle.scope import Changes, UserSelection, changes
 from pipelines.lifecycle.user_models import outcome_of
 from schemas.config import Config
-from schemas.errors import BadModelBytes, CannotLearn
+from schemas.errors import CannotLearn
 from schemas.inputs import LAYOUTS, InputLayout
 from schemas.progress import Progress
 from schemas.statuses import RunStatus
@@ -199,17 +200,14 @@ def fit_layout(
 def _incumbents(job: Job, going: Set[InputLayout]) -> dict[str, IncumbentBytes]:
     """The serving models, by layout, without those that must go.
 
-    One that cannot be decoded is left out and recorded as a reason: were it an error, no run could
-    ever replace that model.
+    One that cannot be decoded is left out, and recorded as a reason.
     """
     incumbents: dict[str, IncumbentBytes] = {}
     serving = asyncio.run(read_global_incumbents(job.database, FAMILY))
     for layout, stored in comparable(job, serving, going).items():
-        try:
-            from_bytes(stored[0])
-        except BadModelBytes as problem:
-            sentence = f"judged without what served before, which cannot be read: {problem}"
-            job.run.reasons[f"{layout}: {sentence}"] += 1
+        model, problem = stored.decoded(from_bytes)
+        if model is None:
+            job.run.reasons[f"{layout}: {problem}"] += 1
         else:
             incumbents[layout] = stored
     return incumbents

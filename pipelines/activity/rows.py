@@ -26,8 +26,9 @@ from pipelines.activity.examples import (
     sums_of,
 )
 from pipelines.activity.seconds import evaluate_user
-from pipelines.keys import IncumbentBytes, Key, Row
+from pipelines.keys import Key, Row
 from pipelines.lifecycle.attempts import attempted_row
+from pipelines.lifecycle.incumbents import IncumbentBytes
 from schemas.inputs import LAYOUTS, InputLayout, input_layout
 
 BORDER_EXAMPLES = 600  # of each kind, over all users: 60 MB on the driver
@@ -225,12 +226,12 @@ def _seconds(group: pa.Table, user_id: str, layout: InputLayout, context: Evalua
         layout,
         single_user=single_user,
         borders=lambda day: context.halves[layout].unseen_by(day if single_user else user_id),
-        incumbent=_decoded(incumbent, stretches) if incumbent else None,
+        incumbent=_unseen(incumbent, stretches) if incumbent else None,
     )
     return {"seconds": json.dumps(asdict(seconds))}
 
 
-def _decoded(
+def _unseen(
     incumbent: IncumbentBytes, stretches: Iterable[LabelledStretch]
 ) -> tuple[ActivityModel, set[str]]:
     """The serving model, and the days of a user that it was learned without."""

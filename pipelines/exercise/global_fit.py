@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import pyarrow as pa
 
@@ -18,15 +19,18 @@ from models.exercise.codec import statistics_from_bytes, statistics_to_bytes, to
 from models.exercise.fit import GlobalModel, fit_global
 from models.exercise.statistics import Statistics, total
 from pipelines.exercise.calibration import Calibrations
-from pipelines.exercise.labelled import labelled_sets
+from pipelines.exercise.labelled import LabelledRow, labelled_sets
 from pipelines.exercise.learner import member_digest, member_statistics
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import FRESH, FreshWindows
 from pipelines.keys import Key, UserKey
 from pipelines.lifecycle.attempts import attempted
+from pipelines.lifecycle.incumbents import EvaluationPeriod
+from pipelines.lifecycle.members import may_be_member
 from pipelines.lifecycle.threads import one_blas_thread
 from schemas.errors import NotEnoughLabels, SpanBroken
 from schemas.inputs import LAYOUTS, InputLayout, input_layout
+from schemas.times import us_of
 
 PORTION = 8  # members; each portion sends a megabyte of statistics through the driver
 MEMBER_SUMS = pa.schema(
@@ -42,6 +46,29 @@ MEMBER_SUMS = pa.schema(
 
 
 @dataclass(frozen=True, slots=True)
+class EarlierMembers:
+    """What a stored global model tells about its members, whom it does not name.
+
+    Attributes:
+        drawn: entry of its manifest, see `may_be_member`.
+        period: of sets that it was learned without, whoever its members are.
+    """
+
+    drawn: object
+    period: EvaluationPeriod
+
+    def unlearned(self, user_id: str, sets: Iterable[LabelledRow]) -> EvaluationPeriod | None:
+        """The period of a user's sets that are not in the model; None: no set of theirs is.
+
+        A user all of whose sets were confirmed later was not there to be drawn. That includes one
+        who has imported years of training since.
+        """
+        learned_us = us_of(self.period.after)
+        drawn = may_be_member(UUID(user_id), self.drawn)
+        return self.period if drawn and any(row.revision <= learned_us for row in sets) else None
+
+
+@dataclass(frozen=True, slots=True)
 class VersionedGlobalModel:
     """The global model of one layout.
 
@@ -51,6 +78,7 @@ class VersionedGlobalModel:
         version: hash of the statistics: part of the digest of every model mixed with them.
         calibrations: of the model, and of users' models that are mixed with it.
         digests: of each member's sets that are in it, see `member_digest`.
+        earlier: of a model that an earlier run learned; None when this run has.
     """
 
     learned: GlobalModel
@@ -58,6 +86,7 @@ class VersionedGlobalModel:
     version: str
     calibrations: Calibrations = Calibrations()
     digests: Mapping[str, str] = field(default_factory=dict[str, str])
+    earlier: EarlierMembers | None = None
 
 
 @dataclass(frozen=True, slots=True)

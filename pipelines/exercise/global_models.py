@@ -17,13 +17,22 @@ from models.exercise.codec import (
     to_bytes,
 )
 from pipelines.exercise.calibration import Calibrations, calibrations_from_manifest
-from pipelines.exercise.global_fit import VersionedGlobalModel, statistics_version
+from pipelines.exercise.global_fit import (
+    EarlierMembers,
+    VersionedGlobalModel,
+    statistics_version,
+)
 from pipelines.exercise.global_gate import GlobalVerdict
 from pipelines.exercise.manifest import golden
 from pipelines.lifecycle.environment import environment
 from pipelines.lifecycle.members import drawn_from
 from pipelines.lifecycle.model_rows import too_large
-from pipelines.lifecycle.pointers import MoveOutcome, global_pointers, move_global
+from pipelines.lifecycle.pointers import (
+    MoveOutcome,
+    global_pointers,
+    incumbent_of,
+    move_global,
+)
 from schemas.errors import BadModelBytes, NoModel
 from schemas.ids import version_of
 from schemas.inputs import InputLayout
@@ -41,7 +50,7 @@ WAITS = "promoted for users' models; people without one are served by what is av
 
 
 def read_global_models(database: Database) -> dict[InputLayout, VersionedGlobalModel]:
-    """The serving global models, by layout; their members are not known any more."""
+    """The serving global models, by layout; of their members only what `EarlierMembers` holds."""
     return asyncio.run(_read(database))
 
 
@@ -60,6 +69,7 @@ def store_global(
     must_replace: bool,
     seed: int,
     run_id: UUID,
+    learned_until: datetime,
     at: datetime,
 ) -> MoveOutcome:
     """Store a layout's new global model, and promote it where the verdict allows it.
@@ -73,12 +83,14 @@ def store_global(
         must_replace: whether no model that serves may stay, see `global_retirement`.
         seed: by which the members were drawn.
         run_id: of the run that learned it.
+        learned_until: when its members' sets had been read; later ones are not in it.
         at: now.
     """
     judged = {
         "calibration_next": verdict.calibrations.as_manifest(),
         "drawn": drawn_from(model.members, seed),
         "metrics": verdict.shares,
+        "trained_until": learned_until.isoformat(),
     }
     rows = _rows(layout, model, judged, run_id, at)
     if refusal := next(filter(None, (too_large(row.content) for row in rows)), ""):
@@ -159,7 +171,6 @@ def _rows(
         "members": len(model.members),
         "everybody": model.version,
         "calibration": model.calibrations.as_manifest(),
-        "trained_until": at.isoformat(),
         "environment": environment(),
         **judged,
     }
@@ -242,7 +253,10 @@ async def _read(database: Database) -> dict[InputLayout, VersionedGlobalModel]:
             continue
         calibrations = calibrations_from_manifest(stored.manifest.get("calibration"))
         version = statistics_version(learned)
-        models[layout] = VersionedGlobalModel(learned, frozenset(), version, calibrations)
+        earlier = EarlierMembers(stored.manifest.get("drawn"), incumbent_of(stored).period)
+        models[layout] = VersionedGlobalModel(
+            learned, frozenset(), version, calibrations, earlier=earlier
+        )
     return models
 
 

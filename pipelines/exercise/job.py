@@ -23,15 +23,15 @@ from pipelines.exercise.rows import FitContext
 from pipelines.exercise.unchanged import drop_unchanged
 from pipelines.exercise.users import LearnedUsers, learn_users, named_recipe, relearn_unpromoted
 from pipelines.exercise.windows import WindowRecipe
-from pipelines.keys import IncumbentBytes
 from pipelines.lifecycle.engines import engine_of
-from pipelines.lifecycle.full_runs import full_run_due, mark_full_run
+from pipelines.lifecycle.full_runs import begin_full_run, end_full_run, full_run_due
 from pipelines.lifecycle.global_retirement import (
     NO_SUCCESSOR,
     comparable,
     must_go,
     retire_global,
 )
+from pipelines.lifecycle.incumbents import IncumbentBytes
 from pipelines.lifecycle.job import EngineName, Job, finish_run, open_job, recorded_users
 from pipelines.lifecycle.members import members_of
 from pipelines.lifecycle.pointers import (
@@ -112,8 +112,9 @@ def _scope(job: Job, users: UserSelection) -> Scope:
 def _changed(job: Job, recipe: Recipe, going: Set[InputLayout]) -> Scope:
     """Users with changes since the last run; all users when the global model is due.
 
-    It is due before the first full run; when that was too many days ago and sets have changed
-    since; when the model that serves must go; and, while none serves, whenever a set is new.
+    It is due before the first full run; when the last one failed; when that was too many days ago
+    and sets have changed since; when the model that serves must go; and, while none serves,
+    whenever a set is new.
     """
     after = timedelta(days=job.config.training.global_model_days)
     if going or full_run_due(job.database, FAMILY, job.run.started_at, after):
@@ -144,7 +145,7 @@ def _learn(job: Job, scope: Scope, recipe: Recipe, going: Set[InputLayout]) -> l
         _promote_users(job, learned.candidates)
     # An overtaken global model is compared again by the next run, not in a week.
     if scope.whole and not any(outcome.overtaken for outcome in outcomes.values()):
-        mark_full_run(job.database, FAMILY, run.run_id, run.all_read_until, run.started_at)
+        end_full_run(run)
     return [outcome_of(row) for row in learned.without_model if row["status"] == "not-learned"]
 
 
@@ -159,15 +160,19 @@ def _learn_all(
 ) -> tuple[LearnedUsers, Mapping[InputLayout, MoveOutcome]]:
     """The models of all users, and new global models, which are judged and promoted here."""
     run = job.run
+    begin_full_run(job.database, run)
     with run.step("global"):
         members = members_of(scope.keys, recipe.windows.seed)
         rows = global_sums(engine_of(job), members, recipe, run)
+        learned_until = server_time()
         global_models = fit_global_models(rows, read_calibrations(job.database))
     served = served_versions(job.database, GLOBAL_FAMILIES)
     named = named_recipe(recipe, global_models)
     learned = learn_users(job, scope, FitContext(named, global_models, former=_former(job, going)))
     run.require_lease()
-    outcomes = _judge_and_store(job, global_models, learned.candidates, served, going)
+    outcomes = _judge_and_store(
+        job, global_models, learned.candidates, served, going, learned_until
+    )
     overtaken = [layout for layout, outcome in outcomes.items() if outcome.overtaken]
     run.reasons.update(f"{layout}: overtaken: {outcomes[layout].reason}" for layout in overtaken)
     run.metrics["global"] = _retire_global(job, outcomes, going)
@@ -180,6 +185,7 @@ def _judge_and_store(
     candidates: Sequence[ModelCandidate],
     served: Mapping[ModelKey, str],
     going: Set[InputLayout],
+    learned_until: datetime,
 ) -> dict[InputLayout, MoveOutcome]:
     """Judge, store and promote the new global models; the outcome of each layout."""
     settings, outcomes = job.config.training, dict[InputLayout, MoveOutcome]()
@@ -193,6 +199,7 @@ def _judge_and_store(
             must_replace=layout in going,
             seed=settings.seed,
             run_id=job.run.run_id,
+            learned_until=learned_until,
             at=server_time(),
         )
     return outcomes
@@ -241,11 +248,13 @@ def _promote_users(job: Job, candidates: Sequence[ModelCandidate]) -> None:
     """Judge the recipe per stratum, apply users' vetoes, move the pointers."""
     run = job.run
     verdicts = verdicts_of(candidates, job.config.training.gate_margin)
-    run.add_outcomes(promote(job.database, candidates, verdicts, run))
+    outcomes = promote(job.database, candidates, verdicts, run)
+    run.add_outcomes(outcomes)
     # the layout with rotation, if any user has it
     best = ACC6 if any(c.model_id == ACC6 for c in candidates) else ACC3
     run.metrics["rungs"] = rung_shares([c for c in candidates if c.model_id == best])
     run.metrics["rungs_alone"] = rung_shares([c for c in candidates if c.model_id != best])
     run.metrics["strata"] = {name: asdict(verdict) for name, verdict in verdicts.items()}
-    if verdicts and not any(verdict.passes for verdict in verdicts.values()):
+    refused = any(outcome.status == "refused" for outcome in outcomes)
+    if refused and not any(verdict.passes for verdict in verdicts.values()):
         run.status = "refused"

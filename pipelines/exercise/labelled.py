@@ -1,15 +1,24 @@
-"""A user's labelled sets as training sees them: ordered, capped, split by time. Pure."""
+"""A user's labelled sets as training sees them: ordered, capped, split by time. Pure.
+
+Models are judged on later sessions than they were learned from, where that is possible: sets of one
+session resemble each other more than those of another day, as the watch sits the same way.
+"""
 
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 
+from models.exercise.minimum_sets import MIN_EXERCISES
 from models.exercise.time_split import split_in_time
+from pipelines.exercise.gate import COUNTED_SOURCES
 from pipelines.lifecycle.labelled_partitions import newest_of_each, whole_sets
 from schemas.names import normalised_name
+
+SESSION_GAP = timedelta(hours=4)  # sets whose starts are further apart are of two sessions
+SMALLEST_EARLY = 0.5  # of the share that is asked for: less says little about a model of all sets
 
 COLUMNS = (
     "user_id",
@@ -75,12 +84,60 @@ def split_at(
     )
 
 
+def split_judged(
+    sets: Sequence[LabelledRow], share: float
+) -> tuple[list[LabelledRow], list[LabelledRow]]:
+    """Sets to learn from and later ones to judge by, both oldest first.
+
+    They are of different sessions where that is possible, else as of `split_share`.
+    """
+    early, late = split_sessions(sets, share) or split_share(sets, share)
+    return early, known_before(early, late)
+
+
+def known_before(early: Iterable[LabelledRow], late: Iterable[LabelledRow]) -> list[LabelledRow]:
+    """The late sets of exercises that were done before.
+
+    A model of the early sets cannot name the others, and the one that ships, of all sets, can.
+    """
+    exercises = {row.exercise for row in early}
+    return [row for row in late if row.exercise in exercises]
+
+
+def split_sessions(
+    sets: Sequence[LabelledRow], share: float
+) -> tuple[list[LabelledRow], list[LabelledRow]] | None:
+    """The first sessions, and the later ones, both oldest first.
+
+    The first ones hold `share` of the sets or a little more; if the others cannot judge then, or
+    there are none, as much less as necessary.
+
+    Returns:
+        None with one session, and where the later ones cannot judge however many there are: they
+        hold confirmed sets of fewer than two exercises that were done before.
+    """
+    ordered = sorted(sets, key=_age)
+    wanted = share * len(ordered)
+    borders = [
+        n
+        for n in range(1, len(ordered))
+        if ordered[n].started_at - ordered[n - 1].started_at > SESSION_GAP
+        and n >= SMALLEST_EARLY * wanted
+    ]
+    for n in sorted(borders, key=lambda n: (n < wanted, abs(n - wanted))):
+        early, late = ordered[:n], ordered[n:]
+        judges = [row for row in known_before(early, late) if row.label_source in COUNTED_SOURCES]
+        if len({row.exercise for row in judges}) >= MIN_EXERCISES:
+            return early, late
+    return None
+
+
 def split_share(
     sets: Sequence[LabelledRow], share: float
 ) -> tuple[list[LabelledRow], list[LabelledRow]]:
     """The first `share` of each exercise's sets, and its later ones, both oldest first.
 
-    For a first run, whose sets may have been loaded at once.
+    For the sets of a single session; and for calibration, which needs sets of every exercise.
     """
     early, late = split_in_time(sets, share, exercise=lambda row: row.exercise, age=_age)
     return sorted(early, key=_age), sorted(late, key=_age)

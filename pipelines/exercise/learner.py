@@ -29,7 +29,7 @@ from pipelines.exercise.evaluation import (
 from pipelines.exercise.labelled import LabelledRow, digest, newest
 from pipelines.exercise.prepared import PreparedSets, Recipe, TimeSplit, named_windows, prepare_sets
 from pipelines.exercise.windows import FreshWindows, find_windows
-from pipelines.keys import EvaluationPeriod
+from pipelines.lifecycle.incumbents import EvaluationPeriod
 from pipelines.lifecycle.threads import one_blas_thread
 from schemas.errors import NotEnoughLabels
 from schemas.inputs import InputLayout
@@ -90,6 +90,7 @@ def learn_user(
     global_model: GlobalModel | None = None,
     *,
     is_member: bool = False,
+    unlearned: EvaluationPeriod | None = None,
     incumbent: Incumbent | None = None,
     former: Incumbent | None = None,
 ) -> LearnedModel:
@@ -102,6 +103,8 @@ def learn_user(
         global_model: None before there is one.
         is_member: whether exactly these sets are in `global_model`, see `member_digest`. It is
             evaluated without them then.
+        unlearned: of sets that are not in `global_model`, where other sets of the user may be and
+            nobody knows which: only later ones evaluate. None: none is in it, or all are known.
         incumbent: the user's serving model, scored on late sets after its training data.
         former: the global model that serves now, scored likewise on users who are not members.
 
@@ -113,10 +116,10 @@ def learn_user(
     prior = global_model.prior if global_model else None
     given = _given_statistics(prepared, recipe) if is_member else None
     prior_without_user, global_without_user = _without_user(global_model, given, model_id)
-    split = prepared.split(recipe.cutoff_at)
+    split = prepared.split(recipe)
     evaluated, for_calibration = _early_models(prepared, split, prior_without_user, prior, model_id)
     shipped = _shipped_model(prepared, for_calibration, prior, model_id)
-    late = evaluation_sets(split.late, prepared.windows)
+    late = _within(unlearned, evaluation_sets(split.late, prepared.windows))
     with_windows = [row.exercise for row in prepared.used if prepared.windows[row.set_id].rows]
     return LearnedModel(
         content=to_bytes(shipped),
@@ -206,8 +209,8 @@ def _shipped_model(
 ) -> ExerciseModel:
     """The model of all sets, calibrated by how a model of the early sets does on the late ones.
 
-    Both are mixed with the pooled statistics, and for calibration sets are split by share. So
-    neither membership nor the cut-off date of a run changes the bytes of the model.
+    Both are mixed with the pooled statistics, and for calibration sets are split exercise by
+    exercise. So neither membership nor the split that judges changes the bytes of the model.
     """
     model = fit_framed_user(prepared.own, prepared.frame, prior, model_id=model_id)
     late = evaluation_sets(prepared.by_share.late, prepared.windows)
@@ -236,6 +239,13 @@ def _incumbent_hits(incumbent: Incumbent | None, late: Sequence[SetWithWindows])
     """The hits of a serving model on sets after its training data."""
     if incumbent is None:
         return hits_of(None, ())
-    period = incumbent.period
-    later = [(row, x) for row, x in late if period.covers(row.started_at, row.revision)]
-    return hits_of(incumbent.model, later)
+    return hits_of(incumbent.model, _within(incumbent.period, late))
+
+
+def _within(
+    period: EvaluationPeriod | None, late: Sequence[SetWithWindows]
+) -> Sequence[SetWithWindows]:
+    """The sets that a period covers; all where there is none."""
+    if period is None:
+        return late
+    return [(row, x) for row, x in late if period.covers(row.started_at, row.revision)]

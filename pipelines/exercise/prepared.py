@@ -12,7 +12,14 @@ from models.exercise.quantised_statistics import (
     statistics_of_sets,
 )
 from models.exercise.statistics import Frame, Statistics, frame_of, total
-from pipelines.exercise.labelled import LabelledRow, newest, split_at, split_share
+from pipelines.exercise.labelled import (
+    LabelledRow,
+    known_before,
+    newest,
+    split_at,
+    split_judged,
+    split_share,
+)
 from pipelines.exercise.windows import FreshWindows, WindowRecipe, find_windows
 from schemas.errors import NotEnoughLabels
 from schemas.inputs import InputLayout
@@ -28,7 +35,8 @@ class Recipe:
         member_sets: sets of each exercise that a member gives to the global model.
         member_s: seconds of each exercise that these count for at most, so that long sets of one
             member do not outweigh everybody else's.
-        cutoff_at: sets from this time on are late; None: the last part of each exercise's sets.
+        cutoff_at: sets from this time on are late; None: the user's last sessions, see
+            `split_judged`.
         cutoff_share: size of the early part when there is no date.
         windows: how windows are taken from a set.
     """
@@ -47,7 +55,8 @@ class TimeSplit:
     """A user's sets split in time.
 
     Attributes:
-        early, late: the sets.
+        early: the sets to learn from.
+        late: those to judge by.
         learned: statistics of the early ones, None where they have no window.
     """
 
@@ -65,7 +74,7 @@ class PreparedSets:
         windows: set id to windows.
         fresh: windows that were computed now, to be stored for the next run.
         frame: of all statistics here: the global model's, or the user's own where there is none.
-        by_share: `used` split by share, whatever the run's cut-off is.
+        by_share: `used` split exercise by exercise, however the run judges.
         own: statistics of all of `used`.
     """
 
@@ -76,12 +85,19 @@ class PreparedSets:
     by_share: TimeSplit
     own: Statistics
 
-    def split(self, cutoff_at: datetime | None) -> TimeSplit:
-        """The sets split at a date, by share where there is none."""
-        if cutoff_at is None:
+    def split(self, recipe: Recipe) -> TimeSplit:
+        """The sets by which the run judges: split at a date, or between sessions without one.
+
+        It is `by_share` where that has the same early sets.
+        """
+        if recipe.cutoff_at is None:
+            early, late = split_judged(self.used, recipe.cutoff_share)
+        else:
+            early, late = split_at(self.used, recipe.cutoff_at)
+        if early == self.by_share.early:
             return self.by_share
-        early, late = split_at(self.used, cutoff_at)
-        return TimeSplit(early, late, _statistics(early, self.windows, self.frame))
+        learned = _statistics(early, self.windows, self.frame)
+        return TimeSplit(early, known_before(early, late), learned)
 
 
 def prepare_sets(

@@ -76,7 +76,13 @@ def promote(
 
 
 def _refusal(candidate: ModelCandidate, verdicts: Mapping[str, Verdict]) -> tuple[str, str] | None:
-    """The status and reason of a candidate that must not serve; None where it passes the gate."""
+    """The status and reason of a candidate that must not serve; None where it passes the gate.
+
+    What serves already passes: it is not worse than itself, also where no set is late enough to
+    tell.
+    """
+    if candidate.version == candidate.expected_version:
+        return None
     verdict = verdicts[f"{candidate.model_id} {stratum_of(candidate.labelled_sets)}"]
     if refusal := verdict.reason or insufficient_evidence(candidate.trial, verdict):
         parts = (f"{verdict.stratum} sets: {refusal}", candidate.missing_sets)

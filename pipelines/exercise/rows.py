@@ -1,7 +1,7 @@
 """The functions that run on executors: a user's partition in, a row with the model out. Pure."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 import pyarrow as pa
@@ -10,16 +10,16 @@ from models.exercise.codec import from_bytes
 from pipelines.exercise.calibration import SHIPPED
 from pipelines.exercise.evaluation import Hits
 from pipelines.exercise.global_fit import VersionedGlobalModel
-from pipelines.exercise.labelled import labelled_sets
+from pipelines.exercise.labelled import LabelledRow, labelled_sets
 from pipelines.exercise.learner import Incumbent, LearnedModel, learn_user, member_digest
 from pipelines.exercise.manifest import manifest
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import FRESH
-from pipelines.keys import IncumbentBytes, Key, Row
+from pipelines.keys import Key, Row
 from pipelines.lifecycle.attempts import attempted_row
+from pipelines.lifecycle.incumbents import EvaluationPeriod, IncumbentBytes
 from pipelines.lifecycle.labelled_partitions import whole_sets
 from pipelines.lifecycle.model_rows import MODEL_FIELDS, model_columns
-from schemas.errors import BadModelBytes
 from schemas.inputs import InputLayout, input_layout
 
 LEARNED = pa.schema(
@@ -85,6 +85,7 @@ def _learned(key: Key, table: pa.Table, context: FitContext) -> Row:
         context.recipe,
         global_model.learned if global_model else None,
         is_member=given is not None,
+        unlearned=_unlearned(user_id, sets, global_model),
         incumbent=incumbent,
         former=_decoded(context.former.get(layout))[0],
     )
@@ -99,17 +100,20 @@ def _learned(key: Key, table: pa.Table, context: FitContext) -> Row:
     }
 
 
-def _decoded(stored: IncumbentBytes | None) -> tuple[Incumbent | None, str]:
-    """The serving model, decoded; None with a sentence where it cannot be.
+def _unlearned(
+    user_id: str, sets: Sequence[LabelledRow], global_model: VersionedGlobalModel | None
+) -> EvaluationPeriod | None:
+    """What evaluates a global model that an earlier run learned, perhaps from this user's sets."""
+    earlier = global_model.earlier if global_model else None
+    return earlier.unlearned(user_id, sets) if earlier else None
 
-    That is not an error: otherwise no run could ever replace such a model.
-    """
+
+def _decoded(stored: IncumbentBytes | None) -> tuple[Incumbent | None, str]:
+    """The serving model, decoded; None where there is none, and with a sentence if unreadable."""
     if stored is None:
         return None, ""
-    try:
-        return Incumbent(from_bytes(stored[0]), stored[1]), ""
-    except BadModelBytes as problem:
-        return None, f"judged without what served before, which cannot be read: {problem}"
+    model, problem = stored.decoded(from_bytes)
+    return (Incumbent(model, stored.period) if model is not None else None), problem
 
 
 def _rungs(learned: LearnedModel) -> str:

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from pipelines.keys import EvaluationPeriod, IncumbentBytes
 from pipelines.lifecycle.gather import gather
+from pipelines.lifecycle.incumbents import EvaluationPeriod, IncumbentBytes
 from pipelines.lifecycle.runs import Run
 from schemas.errors import LostChampionRace, NoModel
 from schemas.inputs import LAYOUTS, InputLayout
@@ -159,7 +159,7 @@ def incumbent_of(model: StoredModel) -> IncumbentBytes:
     """
     newest_set_at = datetime.fromisoformat(str(model.manifest["trained_until"]))
     after = min(newest_set_at, model.created_at + CLOCK_TOLERANCE)
-    return model.content, EvaluationPeriod(after)
+    return IncumbentBytes(model.content, EvaluationPeriod(after))
 
 
 def move_pointers(database: Database, pointers: Sequence[Move], run: Run) -> list[MoveOutcome]:

@@ -59,6 +59,7 @@ class Run:
     seconds: dict[str, float] = field(default_factory=dict)
     outcomes: list[UserOutcome] = field(default_factory=list)
     read_until: datetime | None = None
+    more_marks: list[str] = field(default_factory=list)  # watermarks that move after the family's
 
     def require_lease(self) -> None:
         """Refuse to go on without the lease; to be called before anything becomes visible.
@@ -131,7 +132,8 @@ def leased_run(
             run.require_lease()
             if run.read_until is not None:
                 marks = Watermarks(database)
-                asyncio.run(marks.advance(family, run_id, run.read_until, clock()))
+                for mark in (family, *run.more_marks):
+                    asyncio.run(marks.advance(mark, run_id, run.read_until, clock()))
     except BaseException as problem:
         run.status = "failed"
         run.reasons[f"{type(problem).__name__}: {problem}"[:500]] += 1

@@ -76,6 +76,14 @@ def put(database: Database, user: UUID, sets: Sequence[LabelledRow], at: datetim
     )
 
 
+def done_at(sets: Sequence[LabelledRow], at: datetime) -> list[LabelledRow]:
+    """The same movements, done and confirmed from this time on, a minute apart."""
+    times = [at + timedelta(minutes=n) for n in range(len(sets))]
+    return [
+        replace(one, started_at=at, revision=us_of(at)) for one, at in zip(sets, times, strict=True)
+    ]
+
+
 class Meanwhile:
     """Runs `work` after a run has learned its user models and before it moves pointers."""
 

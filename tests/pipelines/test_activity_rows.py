@@ -28,7 +28,7 @@ from pipelines.activity.rows import (
     total_of,
 )
 from pipelines.activity.seconds import f1
-from pipelines.keys import EvaluationPeriod
+from pipelines.lifecycle.incumbents import EvaluationPeriod, IncumbentBytes
 from schemas.errors import BadSamples
 from tests.pipelines.workouts import (
     LAYOUT,
@@ -146,7 +146,7 @@ def test_day_dated_ahead_evaluates_only_an_incumbent_that_was_learned_without_it
     """Its date does not tell: the revision is the time of the server."""
     day, learned_at = NOW + timedelta(hours=18), NOW + timedelta(hours=1)
     key = (str(walker(0)), LAYOUT)
-    incumbents = {LAYOUT: (to_bytes(whole), EvaluationPeriod(learned_at))}
+    incumbents = {LAYOUT: IncumbentBytes(to_bytes(whole), EvaluationPeriod(learned_at))}
 
     def exercise_s(*known_at) -> int:
         dated = [stretch_of(2 + n, day, known_at=at) for n, at in enumerate(known_at)]

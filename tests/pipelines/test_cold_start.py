@@ -124,6 +124,7 @@ def trained(store, model, members, run_id=None, served=None):
         must_replace=False,
         seed=1,
         run_id=run_id or uuid4(),
+        learned_until=AT,
         at=AT,
     )
     return moved.reason or moved.status

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ from store.job_leases import Leases
 from store.jobs import JobRuns
 from store.models import ModelKey, Models
 from store.watermarks import ANNOUNCED_BEFORE, Watermarks
-from tests.pipelines.people import LAYOUT, mislabelled, put, sets_of, user_id
+from tests.pipelines.people import LAYOUT, done_at, mislabelled, put, sets_of, user_id
 from tests.spark_session import emptied
 
 PEOPLE = 5
@@ -157,14 +157,17 @@ def test_unchanged_data_is_skipped_and_a_new_set_trains_one_user(world, spark_co
     assert (again.status, again.counts) == ("nothing-to-do", poisoned)
     assert {person: champion(database, person) for person in range(PEOPLE)} == before
 
-    put(database, user_id(0), people[0][-HELD_BACK:], datetime.now(UTC))
+    now = datetime.now(UTC)
+    later = done_at(people[0][-HELD_BACK:], now)
+    put(database, user_id(0), later, now)
     second = train_exercise(spark_config, users="changed")
     assert second.counts == {"sets": len(people[0]) + 16, "promoted": 1, "failed": 1}
     after = {person: champion(database, person) for person in range(PEOPLE)}
     assert [person for person in after if after[person] != before[person]] == [0]
     everybody = read_global_models(database)
     recipe = named_recipe(recipe_of(spark_config), everybody)
-    full = learn_user(people[0], LAYOUT, recipe, everybody[LAYOUT].learned)
+    sets = [*people[0][:-HELD_BACK], *later]
+    full = learn_user(sets, LAYOUT, recipe, everybody[LAYOUT].learned)
     assert stored(database, 0).content == full.content  # equal to a full retrain
 
     asyncio.run(Champions(database).withdraw(second.run_id, "a test", datetime.now(UTC)))
@@ -232,6 +235,23 @@ def test_models_learned_from_wrong_labels_are_refused(spark, spark_config, peopl
         assert [champion(database, person) for person in range(PEOPLE)] == [None] * PEOPLE
         assert asyncio.run(Champions(database).of_owner(GLOBAL_OWNER)) == []
         assert report.metrics["global"][LAYOUT] != "promoted"
+
+
+def test_wrong_labels_of_new_sets_replace_nothing(spark_config, people):
+    """The first models are good; then labels of two users' next sets are mixed up."""
+    with emptied(spark_config.cassandra) as database:
+        for person in range(PEOPLE):
+            put(database, user_id(person), people[person])
+        assert train_exercise(spark_config, engine="local").counts["promoted"] == PEOPLE
+        before = [champion(database, person) for person in range(PEOPLE)]
+        now = datetime.now(UTC)
+        for person in (0, 1):
+            others = [replace(one, set_id=str(uuid4())) for one in people[person]]
+            put(database, user_id(person), done_at(mislabelled(others, person), now), now)
+        report = train_exercise(spark_config, users="changed", engine="local")
+        assert report.status == "refused"
+        assert report.counts == {"sets": 2 * 32, "refused": 2}
+        assert [champion(database, person) for person in range(PEOPLE)] == before
 
 
 def test_run_is_refused_while_another_host_holds_the_lease(spark_config, empty):

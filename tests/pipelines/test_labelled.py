@@ -7,17 +7,21 @@ from itertools import permutations
 from uuid import UUID, uuid4
 
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines import form
 from pipelines.exercise.labelled import (
     COLUMNS,
+    SESSION_GAP,
     LabelledRow,
     digest,
     labelled_sets,
     newest,
     split_at,
+    split_judged,
+    split_sessions,
     split_share,
 )
 from pipelines.exercise.prepared import Recipe
@@ -56,6 +60,59 @@ def test_split_share_splits_every_exercise_by_time_and_keeps_all_sets(sets):
         assert before  # every evaluated exercise is in the training part
         assert bool(after) == (len(before) + len(after) >= 2)
         assert not after or max(before) <= min(after)
+
+
+def sessions(*days: str) -> list[LabelledRow]:
+    """A set per letter, a minute apart; a session per day. Capital letters are accepted guesses."""
+    return [
+        replace(
+            a_set(1440 * day + minute, {"c": "curl", "p": "press", "s": "squat"}[one.lower()]),
+            label_source="accepted_guess" if one.isupper() else "typed",
+        )
+        for day, sets in enumerate(days)
+        for minute, one in enumerate(sets)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("days", "early"),
+    [
+        (("cp", "cp", "cp", "cp"), 6),  # three days of four hold 70 %
+        (("cp", "cp"), 2),  # else as much as there is
+        (("cpcp", "cp", "cpcpcpcp"), 6),
+        (("cpcpcpcp", "cpcp", "s"), 8),  # the last day alone cannot judge
+        (("cpcpcpcp", "cpcp", "CP"), 8),  # nor can guesses that were accepted
+        (("cp", "cpcpcpcpcpcp"), None),  # a seventh teaches too little
+        (("cccc", "pppp"), None),  # what is asked about was not taught
+        (("cpcpcpcp",), None),
+        ((), None),
+    ],
+)
+def test_sets_are_split_between_two_sessions_where_the_later_ones_can_judge(days, early):
+    sets = sessions(*days)
+    found = split_sessions(sets[::-1], 0.7)
+    assert found == (None if early is None else (sets[:early], sets[early:]))
+    judged = split_judged(sets, 0.7)
+    assert judged == (split_share(sets, 0.7) if early is None else judged)
+    assert judged[0] == (split_share(sets, 0.7)[0] if early is None else sets[:early])
+
+
+@given(many)
+def test_no_session_is_on_both_sides_and_every_exercise_that_judges_was_taught(sets):
+    found = split_sessions(sets, 0.7)
+    early, late = split_judged(sets, 0.7)
+    assert {one.exercise for one in late} <= {one.exercise for one in early}
+    if found is None:
+        assert (early, late) == split_share(sets, 0.7)
+    else:
+        assert early + found[1] == sorted(sets, key=lambda one: (one.started_at, one.set_id))
+        assert found[1][0].started_at - early[-1].started_at > SESSION_GAP
+
+
+def test_late_sets_of_exercises_that_are_new_do_not_judge():
+    """The model that is judged cannot know them; the one that ships does."""
+    sets = sessions("cp", "cp", "cpcps")
+    assert split_judged(sets, 0.5) == (sets[:4], sets[4:8])
 
 
 @given(many, st.integers(-1, 501))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from datetime import UTC, datetime
 
 import pytest
 
@@ -10,7 +11,7 @@ from pipelines.exercise.job import train_exercise
 from pipelines.exercise.rows import SETS_CHANGED
 from store.champions import Champions
 from store.models import ModelKey
-from tests.pipelines.people import LAYOUT, put, sets_of, user_id
+from tests.pipelines.people import LAYOUT, done_at, put, sets_of, user_id
 from tests.spark_session import emptied
 
 PEOPLE = 3
@@ -31,7 +32,7 @@ def test_member_whose_sets_changed_since_the_sums_is_tried_again_by_the_next_run
     served_versions = job.served_versions
 
     def confirm_and_read(*arguments):
-        put(database, user_id(0), sets_of(spar, 0)[-1:])
+        put(database, user_id(0), done_at(sets_of(spar, 0)[-1:], datetime.now(UTC)))
         return served_versions(*arguments)
 
     monkeypatch.setattr(job, "served_versions", confirm_and_read)  # between the two passes

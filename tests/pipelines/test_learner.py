@@ -13,7 +13,7 @@ from models.signal.wrist import wrist_signals
 from pipelines.exercise.learner import Incumbent, learn_user, member_statistics
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import WindowRecipe
-from pipelines.keys import EvaluationPeriod
+from pipelines.lifecycle.incumbents import EvaluationPeriod
 from schemas.errors import BadSamples, NotEnoughLabels
 from schemas.times import us_of
 from tests.pipelines.people import NOW, sets_of
@@ -47,6 +47,26 @@ def test_model_is_evaluated_on_late_sets_and_then_trained_on_all(people):
     assert sum(learned.majority.sets.values()) == 1
     assert learned.everybody.sets == {}
     assert learned.trained_until == people[0][-1].started_at
+
+
+def test_model_is_judged_on_another_session_than_it_was_learned_from(people, everybody):
+    """The last day lacks two exercises: exercise by exercise the third day is split."""
+    sets = people[0][:-2]
+    learned = learn_user(sets, "wrist-acc6", RECIPE, everybody, is_member=True)
+    assert set(learned.own.sets) == {row.set_id for row in sets[-2:]}
+    assert learned.own.sets.keys() == learned.everybody.sets.keys() == learned.majority.sets.keys()
+    by_date = replace(RECIPE, cutoff_at=sets[-2].started_at)
+    assert learn_user(sets, "wrist-acc6", by_date, everybody, is_member=True) == learned
+
+
+def test_exercise_that_is_new_after_the_cutoff_does_not_judge(people):
+    """The model of the early sets cannot know it; the one that ships does."""
+    new = people[0][0].exercise
+    sets = [row for row in people[0] if row.exercise != new or row in people[0][-EXERCISES:]]
+    cutoff_at = people[0][-EXERCISES].started_at
+    learned = learn_user(sets, "wrist-acc6", replace(RECIPE, cutoff_at=cutoff_at))
+    assert len(learned.own.sets) == EXERCISES - 1
+    assert new in learned.labels
 
 
 def test_model_bytes_do_not_depend_on_the_evaluation_cutoff(people, everybody):

@@ -19,7 +19,7 @@ from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Champions
 from store.models import ModelKey
 from store.watermarks import Watermarks
-from tests.pipelines.people import LAYOUT, put, sets_of, user_id
+from tests.pipelines.people import LAYOUT, done_at, put, sets_of, user_id
 from tests.spark_session import emptied
 
 PEOPLE = 3
@@ -54,6 +54,13 @@ def train(database, spark_config):
 def put_all(database, people, at=None):
     for user, sets in zip(EVERYBODY, people, strict=True):
         put(database, user, sets, at or datetime.now(UTC))
+
+
+def put_newest(database, people, held_back=1):
+    """The sets that were held back, done now."""
+    now = datetime.now(UTC)
+    for user, sets in zip(EVERYBODY, people, strict=False):
+        put(database, user, done_at(sets[-held_back:], now), now)
 
 
 def served(database):
@@ -140,7 +147,7 @@ def test_partial_run_gives_the_same_bytes_as_the_full_run_before_it(
     """Own models are mixed with the new global model if it serves, else with the former one."""
     put_all(database, [sets[:-2] for sets in people])
     train("all")
-    put_all(database, people)
+    put_newest(database, people, held_back=2)
     if refusal:
         monkeypatch.setattr(global_gate, "refusal_reason", lambda *_: refusal)
     whole = train("all")
@@ -155,7 +162,7 @@ def test_global_model_is_retrained_after_global_model_days(database, people, tra
     put_all(database, [sets[:-1] for sets in people], datetime.now(UTC) - timedelta(hours=1))
     first = train("all")
     assert train().status == "nothing-to-do"
-    put(database, EVERYBODY[0], people[0], datetime.now(UTC))
+    put_newest(database, people[:1])
     before = read_global_models(database)[LAYOUT].version
     assert train(days=1).counts["sets"] == len(people[0])  # only this user
     assert global_run(database) == first.run_id
@@ -313,16 +320,19 @@ def test_a_failed_user_is_trained_once_its_data_is_fixed(database, people, train
         "UPDATE labelled_sets SET samples = ? WHERE user_id = ? AND model_id = ? AND set_id = ?",
         (people[2][0].samples, EVERYBODY[2], LAYOUT, UUID(people[2][0].set_id)),
     )
-    healed = train(days=3)
-    assert (healed.status, healed.counts) == ("done", {"sets": 16, "promoted": 1})
-    assert train(days=4).counts == {}
+    healed = train(days=3)  # nobody knows that the global model does without these sets
+    assert healed.reasons == {"10-19 sets: no later set to judge by": 1}
+    now = datetime.now(UTC)
+    put(database, EVERYBODY[2], done_at(people[2][-1:], now), now + timedelta(3.5))
+    assert train(days=4).counts == {"sets": 16, "promoted": 1}
+    assert train(days=5).counts == {}
 
 
 def test_run_of_named_users_does_not_move_the_watermark(database, people, train):
     put_all(database, [sets[:-1] for sets in people], datetime.now(UTC) - timedelta(hours=1))
     train("all")
     mark = asyncio.run(Watermarks(database).newest("exercise"))
-    put_all(database, people)
+    put_newest(database, people)
     assert train([EVERYBODY[0]], days=0.1).counts["promoted"] == 1
     assert asyncio.run(Watermarks(database).newest("exercise")) == mark
     assert train(days=0.2).counts["promoted"] == PEOPLE - 1
@@ -355,7 +365,7 @@ def test_unreadable_serving_model_is_replaced(database, people, train):
     put_all(database, [people[0][:-1], *people[1:]], datetime.now(UTC) - timedelta(hours=1))
     train("all")
     spoil(database, owner_of(EVERYBODY[0]))
-    put(database, EVERYBODY[0], people[0], datetime.now(UTC))
+    put_newest(database, people[:1])
     again = train(days=1)
     assert (again.status, again.counts["promoted"]) == ("done", 1)
     [reason] = again.reasons

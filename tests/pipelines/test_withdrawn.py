@@ -13,7 +13,7 @@ from store.champions import Champions
 from store.jobs import JobRuns
 from store.models import ModelKey, Models
 from store.watermarks import Watermarks
-from tests.pipelines.people import LAYOUT, Meanwhile, put, sets_of, user_id
+from tests.pipelines.people import LAYOUT, Meanwhile, done_at, put, sets_of, user_id
 from tests.spark_session import emptied
 
 PEOPLE = 4
@@ -37,6 +37,12 @@ def database(spark_config, people):
 def withdraw(database, report) -> str:
     asyncio.run(Champions(database).withdraw(report.run_id, "a test", NOW))
     return f"the same bytes as those of run {report.run_id}, which was withdrawn"
+
+
+def put_newest(database, people) -> None:
+    """The set that was held back, done now."""
+    now = datetime.now(UTC)
+    put(database, user_id(0), done_at(people[0][-1:], now), now)
 
 
 def serving(database) -> dict:
@@ -63,7 +69,7 @@ def test_challenger_is_evaluated_against_the_version_in_effect_after_a_withdrawa
 ):
     first = train_exercise(spark_config, engine="local")
     before = serving(database)
-    put(database, user_id(0), people[0][-1:], datetime.now(UTC))
+    put_newest(database, people)
     second = train_exercise(spark_config, users="changed", engine="local")
     assert second.counts["promoted"] == 1
     after = serving(database)
@@ -88,7 +94,7 @@ def test_challenger_is_trained_again_if_its_incumbent_was_withdrawn_meanwhile(
     database, spark_config, people
 ):
     first = train_exercise(spark_config, engine="local")
-    put(database, user_id(0), people[0][-1:], datetime.now(UTC))
+    put_newest(database, people)
     meanwhile = Meanwhile(lambda: withdraw(database, first))
     second = train_exercise(spark_config, users="changed", engine="local", progress=meanwhile)
     assert (second.counts["overtaken"], second.reasons) == (1, {OVERTAKEN: 1})
@@ -103,7 +109,7 @@ def test_global_model_does_not_replace_what_an_operator_withdrew_meanwhile(
 ):
     first = train_exercise(spark_config, engine="local")
     assert first.metrics["global"][LAYOUT] == "promoted"
-    put(database, user_id(0), people[0][-1:], datetime.now(UTC))
+    put_newest(database, people)
     marks, name = Watermarks(database), full_run_mark("exercise")
     mark = asyncio.run(marks.read(name, datetime.now(UTC)))
     meanwhile = Meanwhile(lambda: withdraw(database, first))

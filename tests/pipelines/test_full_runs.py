@@ -1,0 +1,123 @@
+"""A run over all users that did not get through is done again by the next one."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pipelines.exercise import job
+from pipelines.exercise.job import train_exercise
+from pipelines.lifecycle import runs
+from pipelines.lifecycle.full_runs import full_run_due, full_run_mark
+from pipelines.lifecycle.pointers import pointers_in_effect
+from schemas.errors import DatabaseUnavailable
+from store.job_leases import Leases
+from store.jobs import JobRuns
+from store.watermarks import Watermarks
+from tests.pipelines.people import LAYOUT, done_at, put, sets_of, user_id
+from tests.spark_session import emptied
+
+PEOPLE = 3
+KEYS = [(user_id(person), LAYOUT) for person in range(PEOPLE)]
+AFTER = timedelta(days=7)
+STEPS = {
+    "the sums": (job, "fit_global_models"),
+    "users' models": (job, "learn_users"),
+    "the global models": (job, "_judge_and_store"),
+    "users learned again": (job, "relearn_unpromoted"),
+    "promotion": (job, "_promote_users"),
+    "retirement": (job, "retire_users"),
+    "outcomes": (JobRuns, "write_users"),
+    "the first watermark": (Watermarks, "advance"),
+    "the last watermark": (Watermarks, "advance"),
+}
+
+
+@pytest.fixture
+def database(spark_config, spar):
+    """Three people, one of whom will do another set."""
+    with emptied(spark_config.cassandra) as connection:
+        for person in range(PEOPLE):
+            put(connection, user_id(person), sets_of(spar, person)[: -1 if person == 0 else None])
+        yield connection
+
+
+@pytest.fixture
+def train(database, spark_config):
+    """Train in this process, so many days from now."""
+    begun = datetime.now(UTC)
+
+    def run(users="changed", days=0.0):
+        at = begun + timedelta(days=days)
+        return train_exercise(spark_config, users=users, engine="local", clock=lambda: at)
+
+    return run
+
+
+def fail_at(step: str, monkeypatch) -> None:
+    """Let a full run fail at a step, before it or right after a global model went live."""
+    owner, name = STEPS[step]
+    original = getattr(owner, name)
+
+    def fail(*arguments, **named):
+        if step == "the global models":
+            original(*arguments, **named)
+        raise DatabaseUnavailable(f"gone at {step}")
+
+    async def fail_async(self, family, *arguments):
+        begun = str(family).endswith("-begun")
+        last = str(family) == full_run_mark("exercise")
+        if owner is Watermarks and (begun or last != (step == "the last watermark")):
+            return await original(self, family, *arguments)
+        raise DatabaseUnavailable(f"gone at {step}")
+
+    monkeypatch.setattr(owner, name, fail if owner is job else fail_async)
+
+
+def kill(monkeypatch) -> None:
+    """Let a failing run leave as little behind as one that was killed."""
+
+    async def nothing(*_: object, **__: object) -> None:
+        """The process is gone."""
+
+    monkeypatch.setattr(runs, "_finish", nothing)
+    monkeypatch.setattr(Leases, "release", nothing)
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["failed", "killed"])
+@pytest.mark.parametrize("step", STEPS)
+def test_full_run_that_ends_at_a_step_is_done_again(
+    database, train, monkeypatch, spar, step, killed
+):
+    """Only one user has changed; the others are to be mixed with the new global model too."""
+    train("all", days=-1)
+    now = datetime.now(UTC)
+    put(database, user_id(0), done_at(sets_of(spar, 0)[-1:], now), now)
+    with monkeypatch.context() as broken:
+        fail_at(step, broken)
+        if killed:
+            kill(broken)
+        with pytest.raises(DatabaseUnavailable):
+            train("all", days=0.1)
+    assert full_run_due(database, "exercise", now + timedelta(0.2), AFTER)
+    again = train(days=0.2)
+    assert again.counts["sets"] == 16 * PEOPLE
+    assert "global" in again.metrics
+    assert not full_run_due(database, "exercise", now + timedelta(0.3), AFTER)
+    assert train(days=0.3).status == "nothing-to-do"
+
+
+def test_users_are_learned_with_the_global_model_that_went_live_before_a_crash(
+    database, train, monkeypatch, spar
+):
+    train("all", days=-1)
+    before = pointers_in_effect(database, KEYS, "exercise")
+    now = datetime.now(UTC)
+    put(database, user_id(0), done_at(sets_of(spar, 0)[-1:], now), now)
+    with monkeypatch.context() as broken:
+        fail_at("the global models", broken)
+        with pytest.raises(DatabaseUnavailable):
+            train("all", days=0.1)
+    assert pointers_in_effect(database, KEYS, "exercise") == before
+    assert train(days=0.2).counts["promoted"] == PEOPLE
+    after = pointers_in_effect(database, KEYS, "exercise")
+    assert all(after[key].version != before[key].version for key in KEYS)
