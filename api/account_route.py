@@ -10,7 +10,7 @@ from api.dependencies import services_of
 from api.request_middleware import MAX_BODY_BYTES, RATE_LIMIT
 
 BODY_BYTES = 16 * 1024
-"""The largest body. A token has at most 4,096 characters, and a password written as escapes 3 KB."""
+"""The largest body: a token has at most 4,096 characters, and an escaped password 3 KB."""
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
