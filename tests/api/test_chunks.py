@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,9 +12,11 @@ import numpy as np
 import pytest
 import zstandard
 
+from api.chunks import session_id_of
 from api.items import MAX_ITEMS
 from ingest.chunks import canonical_body
 from models.signal.pieces import Piece
+from schemas.errors import BadEvent
 from tests.api.conftest import Person, RunningService
 from tests.api.phone import CBOR, N, Phone, problem, sha
 from tests.ingest.chunk_bodies import JSON_CHUNK
@@ -248,3 +251,13 @@ def test_an_edge_impulse_acquisition_becomes_chunks_of_both_streams(person: Pers
         assert phone.complete(hashes).json()["complete"] is True
         payload["sensors"] = [{**sensor, "units": "m/s2"} for sensor in sensors[:3]] + sensors[3:]
         problem(http.put(path, json={"payload": payload}), 422, "bad-chunk")
+
+
+def test_session_of_any_length_is_not_kept_in_memory() -> None:
+    """`UUID` ignores dashes, wherever they are."""
+    session = uuid.uuid4()
+    for text in (str(session), session.hex, f"urn:uuid:{session}", f"{{{session}}}"):
+        assert session_id_of(text) == session
+    with pytest.raises(BadEvent, match="is no UUID") as refused:
+        session_id_of("-" * 60_000 + session.hex)
+    assert len(str(refused.value)) < 200
