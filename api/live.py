@@ -15,7 +15,6 @@ the answer is a problem (429) with `retry_after_s` beside it, and the connection
 import asyncio
 import time
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 from fastapi import APIRouter, WebSocket

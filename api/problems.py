@@ -215,7 +215,7 @@ def shown_text(text: str) -> str:
 
 def _first_parts(value: object, levels: int = 2) -> object:
     """As much of a list or mapping as can be shown: it may have millions of parts."""
-    if not isinstance(value, list | dict):
+    if not isinstance(value, (list, dict)):
         return value
     if not levels:
         return "…"
