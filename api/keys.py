@@ -143,11 +143,11 @@ def rotate(folder: Path, now: datetime, *, revoke_others: bool = False) -> str:
         the new key's kid.
 
     Raises:
-        BadConfig: the folder is another account's, which could not read the new key.
+        BadConfig: the keys are another account's, which could not read the new one.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    owner = _other_owner(folder)
     before = _key_files(folder)
+    owner = _other_owner(folder, before)
     made_at = max([now, *(made + timedelta(seconds=1) for made in _times(before))])
     kid = f"{made_at:{_MADE_AT}}-{secrets.token_hex(3)}"  # sorts after `dev…` and by time
     write_new(folder / f"token-{kid}.pem", _pem(Ed25519PrivateKey.generate()), owner)
@@ -156,19 +156,21 @@ def rotate(folder: Path, now: datetime, *, revoke_others: bool = False) -> str:
     return kid
 
 
-def _other_owner(folder: Path) -> tuple[int, int] | None:
-    """User and group of a folder that is another account's, to which root may give files.
+def _other_owner(folder: Path, files: list[Path]) -> tuple[int, int] | None:
+    """User and group to whom root has to give a new key; None where it may be this account's.
+
+    They are those of the keys that are there, which the service reads, or else of the folder.
 
     Raises:
-        BadConfig: it is, and this is not root.
+        BadConfig: the keys are another account's, and this is not root.
     """
-    about, account = folder.stat(), os.geteuid()
-    if about.st_uid == account:
+    about, account = (files[-1] if files else folder).stat(), os.geteuid()
+    if about.st_uid == account or (account != 0 and not files):
         return None
     if account != 0:
         raise BadConfig(
-            f"{folder} belongs to user {about.st_uid}, whose service could not read a key of user "
-            f"{account}; run this as that user.",
+            f"The keys in {folder} belong to user {about.st_uid}, whose service could not read one "
+            f"of user {account}; run this as that user.",
             field="paths.secrets",
             value=str(folder),
         )

@@ -1,6 +1,5 @@
 """Errors as RFC 9457 problems: one table maps each error to status, type and headers."""
 
-import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from schemas import errors
+from schemas.bounds import first_parts
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:muvr:problem:"
@@ -24,7 +24,6 @@ PROBLEM = "muvr.problem"
 METHODS = frozenset({"get", "put", "post", "delete", "patch"})
 _MAX_VALUE_CHARS = 120
 _MAX_BYTES_SHOWN = 4 * (_MAX_VALUE_CHARS + 1)  # a character has at most four
-_MAX_PARTS_SHOWN = _MAX_VALUE_CHARS // 3 + 1  # of a list; a part takes three characters
 
 
 class Problem(BaseModel):
@@ -205,24 +204,12 @@ def shown_value(value: object) -> object:
         return value if value == value and abs(value) != float("inf") else str(value)
     if isinstance(value, bytes):
         return shown_text(value[:_MAX_BYTES_SHOWN].decode(errors="replace"))
-    return shown_text(str(_first_parts(value)))
+    return shown_text(str(first_parts(value, _MAX_VALUE_CHARS)))
 
 
 def shown_text(text: str) -> str:
     """Text of a request, shortened to be sent back."""
     return text if len(text) <= _MAX_VALUE_CHARS else text[:_MAX_VALUE_CHARS] + "…"
-
-
-def _first_parts(value: object, levels: int = 2) -> object:
-    """As much of a list or mapping as can be shown: it may have millions of parts."""
-    if not isinstance(value, (list, dict)):
-        return value
-    if not levels:
-        return "…"
-    if isinstance(value, list):
-        return [_first_parts(part, levels - 1) for part in value[:_MAX_PARTS_SHOWN]]
-    parts = itertools.islice(value.items(), _MAX_PARTS_SHOWN)
-    return {key: _first_parts(part, levels - 1) for key, part in parts}
 
 
 def embedded_problem(error: errors.MuvrError, connection: HTTPConnection) -> msgspec.Raw:

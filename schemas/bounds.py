@@ -1,10 +1,11 @@
-"""Bounds of bodies that are checked before their parts: each bad part would be an error of its own.
+"""Bounds of bodies, checked before their parts: each bad part would be an error of its own.
 
 An error takes a kilobyte by the time it is answered, and a body of a megabyte has room for half a
 million of them. So lists stop at their first bad part (`FailFast`), too long mappings are refused
 unread, and many unknown keys are one error.
 """
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -54,6 +55,25 @@ def at_most(keys: int) -> Callable[[object], object]:
         return value
 
     return check
+
+
+def first_parts(value: object, chars: int, levels: int = 2) -> object:
+    """As much of a value as fills so many characters of text: a body may have millions of parts.
+
+    >>> first_parts([1] * 1_000_000, 6)
+    [1, 1, 1]
+    """
+    if isinstance(value, (str, bytes)):
+        return value[: chars + 1]
+    if not isinstance(value, (list, dict)):
+        return value
+    if not levels:
+        return "…"
+    parts = chars // 3 + 1  # one takes three characters: `1, `
+    if isinstance(value, list):
+        return [first_parts(part, chars, levels - 1) for part in value[:parts]]
+    items = itertools.islice(value.items(), parts)
+    return {key: first_parts(part, chars, levels - 1) for key, part in items}
 
 
 def _too_many_keys(value: dict[Any, Any], key: object, rule: str) -> PydanticCustomError:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from api.account_route import BODY_BYTES
 from api.auth import Registration, Revocation, TokenText
 from api.problems import shown_value
+from ingest.checks import bad
 from schemas.bounds import MAX_UNKNOWN_KEYS, TOO_MANY_KEYS
 from schemas.config import Cassandra, Limits
 from schemas.events import Completion, PlanBody, SessionOpening, SetConfirmation
@@ -136,6 +137,7 @@ def test_a_large_value_is_shown_by_its_first_parts(value: object):
     tracemalloc.start()
     try:
         text = str(shown_value(value))
+        assert len(str(bad("item", value, "is none"))) < 100
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

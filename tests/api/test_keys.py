@@ -134,7 +134,7 @@ def test_a_service_whose_new_key_cannot_be_used_is_not_ready(keyspace: Cassandra
         assert client.get("/readyz").status_code == 200
 
 
-def test_a_new_key_belongs_to_the_owner_of_its_folder(
+def test_a_new_key_belongs_to_the_owner_of_the_last_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     given: list[tuple[int, int]] = []
@@ -143,7 +143,7 @@ def test_a_new_key_belongs_to_the_owner_of_its_folder(
     rotate(tmp_path, datetime.now(UTC))
     assert given == []
     monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
-    with pytest.raises(BadConfig, match=f"belongs to user {owner}, .* run this as that user"):
+    with pytest.raises(BadConfig, match=f"belong to user {owner}, .* run this as that user"):
         rotate(tmp_path, datetime.now(UTC))
     assert len(list(tmp_path.glob("token-*.pem"))) == 1
     if owner:  # root's own folder is nobody else's
