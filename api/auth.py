@@ -9,12 +9,13 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.security import OAuth2PasswordRequestForm
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from api.account_route import AccountRoute
 from api.dependencies import Services, ServicesDep
 from api.passwords import MAX_CHARACTERS, MIN_CHARACTERS, Passwords
 from api.problems import problem_responses
-from api.request_middleware import RATE_LIMIT
 from api.tokens import SCOPES, USER_SCOPES, Claims
 from ingest import registration
+from schemas.bounds import BoundedBody
 from schemas.errors import (
     BadInput,
     MissingScope,
@@ -26,7 +27,7 @@ from schemas.errors import (
 from store.logins import Login
 from store.users import User
 
-router = APIRouter(prefix="/v1/auth", tags=["accounts"])
+router = APIRouter(prefix="/v1/auth", tags=["accounts"], route_class=AccountRoute)
 _PASSWORD = Field(
     min_length=MIN_CHARACTERS,
     max_length=MAX_CHARACTERS,
@@ -53,21 +54,19 @@ _Username = Annotated[
 _USERNAME: TypeAdapter[str] = TypeAdapter(_Username)
 
 
-class Registration(BaseModel):
+class Registration(BoundedBody):
     """The name and password of a new user."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": _ANNA})
+    model_config = ConfigDict(json_schema_extra={"example": _ANNA})
 
     username: _Username
     password: str = _PASSWORD
 
 
-class TokenText(BaseModel):
+class TokenText(BoundedBody):
     """A refresh token to be exchanged."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"example": {"refresh_token": _EXAMPLE_TOKEN}}
-    )
+    model_config = ConfigDict(json_schema_extra={"example": {"refresh_token": _EXAMPLE_TOKEN}})
 
     refresh_token: str = Field(
         min_length=1,
@@ -76,12 +75,10 @@ class TokenText(BaseModel):
     )
 
 
-class Revocation(BaseModel):
+class Revocation(BoundedBody):
     """A token, access or refresh, whose login shall end."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"example": {"token": _EXAMPLE_TOKEN}}
-    )
+    model_config = ConfigDict(json_schema_extra={"example": {"token": _EXAMPLE_TOKEN}})
 
     token: str = Field(
         min_length=1, max_length=4096, description="access or refresh token; it may have expired"
@@ -115,7 +112,6 @@ async def register(
     body: Registration, request: Request, response: Response, services: ServicesDep
 ) -> TokenResponse:
     """Create an account, and log in."""
-    _limit_login(request, services)
     name = _new_username(body.username)
     earlier = _earlier_username(body.username)
     if earlier != name and await services.users.by_name(earlier):
@@ -150,7 +146,6 @@ async def log_in(
     After some wrong passwords for a name, wherever they came from, its next ones must wait (429).
     Who is logged in stays so: tokens are refreshed without a password.
     """
-    _limit_login(request, services)
     if len(form.username) > 64 or len(form.password) > MAX_CHARACTERS:
         raise WrongPassword("No such user and password.")
     name = _normalised_username(form.username)
@@ -174,14 +169,13 @@ async def log_in(
     responses=problem_responses(401),
 )
 async def refresh_tokens(
-    body: TokenText, request: Request, response: Response, services: ServicesDep
+    body: TokenText, response: Response, services: ServicesDep
 ) -> TokenResponse:
     """Exchange a refresh token for a new pair.
 
     The token that was exchanged stays good until its successor is used: a response that was lost
     on the way logs nobody out. After that its reuse ends the whole login.
     """
-    _limit_login(request, services)
     claims = services.tokens.read(body.refresh_token, "refresh")
     login = await _advance_login(services, claims)
     user = await services.users.by_id(claims.user_id)
@@ -194,12 +188,11 @@ async def refresh_tokens(
 @router.post(
     "/revoke", status_code=204, summary="Log out", response_description="The login has ended"
 )
-async def log_out(body: Revocation, request: Request, services: ServicesDep) -> Response:
+async def log_out(body: Revocation, services: ServicesDep) -> Response:
     """End the login that a token belongs to, also one that has expired.
 
     A token that is none of this server is no error (RFC 7009): it ends nothing.
     """
-    _limit_login(request, services)
     for use in ("refresh", "access"):
         try:
             claims = services.tokens.read(body.token, use, expired=True)
@@ -268,11 +261,6 @@ def _granted_scopes(scopes: list[str], user: User) -> frozenset[str]:
     if scopes and not granted:
         raise MissingScope(f"This user has none of the scopes {' '.join(scopes)}.")
     return granted
-
-
-def _limit_login(request: Request, services: Services) -> None:
-    address = request.client.host if request.client else "unknown"
-    request.scope[RATE_LIMIT] = services.rate_limiter.take_login(address)
 
 
 def _new_username(username: str) -> str:

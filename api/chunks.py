@@ -14,7 +14,7 @@ from starlette.responses import Response
 from api.dependencies import Services, authorise, security, services_of
 from api.fields import SessionId
 from api.items import MAX_ITEMS, Item, decoded, items_in
-from api.problems import kind_of, problem_members, problem_responses
+from api.problems import kind_of, problem_members, problem_responses, shown_text
 from api.quota import store_chunk
 from api.raw import RawRoute, body_of, header_of, parameter
 from api.request_middleware import RATE_LIMIT
@@ -25,6 +25,7 @@ from schemas.errors import BadEvent, LimitExceeded, MuvrError, Retryable
 from schemas.wire import SEQ_MAX
 
 SCOPE = "sensor:write"
+MAX_UUID_CHARS = 45  # with dashes, and `urn:uuid:` before it
 MAX_CHUNKS_OF_BATCH = 32  # that are stored at the same time
 router = APIRouter(prefix="/v1/sessions/{session}", tags=["recording"], route_class=RawRoute)
 
@@ -187,7 +188,6 @@ class _Upload:
         return {"stream": item.stream, "seq": item.seq, **problem_members(error, self._request)}
 
 
-@lru_cache(4096)
 def session_id_of(text: str) -> UUID:
     """The session in a path.
 
@@ -195,9 +195,17 @@ def session_id_of(text: str) -> UUID:
         BadEvent: it is no UUID.
     """
     try:
-        return UUID(text)
+        if len(text) > MAX_UUID_CHARS:  # `UUID` skips any number of dashes
+            raise ValueError("too long")
+        return _uuid_of(text)
     except ValueError as problem:
-        raise BadEvent(f"session {text!r} is no UUID", field="session", value=text) from problem
+        shown = shown_text(text)
+        raise BadEvent(f"session {shown!r} is no UUID", field="session", value=shown) from problem
+
+
+@lru_cache(4096)
+def _uuid_of(text: str) -> UUID:
+    return UUID(text)
 
 
 def chunk_number(text: str) -> int:

@@ -1,7 +1,7 @@
 """Errors that reach the framework, answered as problems."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -18,16 +18,20 @@ from api.problems import (
     kind_of_status,
     kind_response,
     problem_response,
+    shown_text,
     shown_value,
     unexpected,
 )
 from api.raw import HEADERS, has_body
 from ingest.media_types import JSON, media_type_of
 from schemas import errors
+from schemas.bounds import TOO_MANY_KEYS
 
 _NOT_AN_OBJECT_TYPES = frozenset({"missing", "dict_type", "model_type", "model_attributes_type"})
 _NOT_AN_OBJECT = "body: send one JSON object, with the header Content-Type: application/json"
 _FORM, _FORM_IN_PARTS = "application/x-www-form-urlencoded", "multipart/form-data"
+MAX_PROBLEMS = 20
+"""Errors of a body that its answer lists."""
 _SUFFIXED_JSON = re.compile(r"^application/[\w.-]+\+json\b", re.ASCII | re.IGNORECASE)
 """Such as application/merge-patch+json, which the framework reads as JSON."""
 
@@ -58,25 +62,23 @@ async def _on_unexpected(request: Request, error: Exception) -> Response:  # as 
 async def _on_validation(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
-    in_body = any(item["loc"][0] == "body" for item in error.errors())
+    problems = error.errors()
+    in_body = any(item["loc"][0] == "body" for item in problems)
     if in_body and (unsupported := _unsupported_media(request)):
         return problem_response(unsupported, request)
-    first: Mapping[str, Any] = error.errors()[0]
+    first: Mapping[str, Any] = problems[0]
     if first["type"] == "json_invalid":  # the framework reports the position as a field
         detail = f"body: no JSON at character {first['loc'][-1]}: {first['ctx']['error']}"
         return kind_response(request, BY_STATUS[422], detail, {"field": "body"}, {})
     loc = [str(part) for part in first["loc"]]
     if loc == ["body"] and first["type"] in _NOT_AN_OBJECT_TYPES:  # it may hold a password
         return kind_response(request, BY_STATUS[422], _NOT_AN_OBJECT, {"field": "body"}, {})
-    field = ".".join(loc[1:] if loc[0] in ("body", "query", "path", "header") else loc)
+    field = _field(loc[1:] if loc[0] in ("body", "query", "path", "header") else loc)
     members: dict[str, object] = {"field": field or loc[0], "value": _offending_value(field, first)}
-    if len(error.errors()) > 1:
+    if len(problems) > 1:
         members["problems"] = [
-            {
-                "field": ".".join(str(p) for p in error_detail["loc"][1:]),
-                "detail": error_detail["msg"],
-            }
-            for error_detail in error.errors()[:20]
+            {"field": _field(one["loc"][1:]), "detail": one["msg"]}
+            for one in problems[:MAX_PROBLEMS]
         ]
     detail = f"{field or loc[0]}: {first['msg']}"
     return kind_response(request, BY_STATUS[422], detail, members, {})
@@ -128,11 +130,19 @@ def _allowed_methods(request: Request, of_route: str) -> list[str]:
     return sorted(methods)
 
 
+def _field(path: Sequence[object]) -> str:
+    """The dotted name of a field, shortened: a key of the client may be of any length."""
+    return shown_text(".".join(str(part) for part in path))
+
+
 def _offending_value(field: str, error: Mapping[str, Any]) -> object:
     """The offending value to be sent back; None if it may be a secret.
 
-    None also for a missing field, for which the framework gives the whole body as the value.
+    None also for a missing field, for which the framework gives the whole body as the value. Of an
+    object with too many keys it is one of these.
     """
+    if error["type"] == TOO_MANY_KEYS:
+        return shown_value(error["ctx"]["key"])
     secret = any(word in field for word in ("password", "token"))
     return None if secret or error["type"] == "missing" else shown_value(error.get("input"))
 

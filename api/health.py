@@ -55,10 +55,15 @@ async def livez() -> Alive:
     responses=problem_responses(503),
 )
 async def readyz(request: Request) -> Ready:
-    """Whether requests can be served: Cassandra answers, is migrated, and writes durably."""
+    """Whether requests can be served: Cassandra answers, is migrated, and writes durably.
+
+    Also whether the newest signing keys are in use.
+    """
     services: Services | None = request.app.state.services
     if services is None:
         raise NotReady(request.app.state.connector.not_ready_reason)
+    if services.tokens.key_problem:
+        raise NotReady(f"Signing keys cannot be used: {services.tokens.key_problem}")
     local = await services.database.run("SELECT release_version FROM system.local")
     await services.database.run("SELECT user_id FROM users LIMIT ?", (1,))
     kept = request.app.state.durability or await asyncio.to_thread(

@@ -2,7 +2,8 @@
 
 A token that names an unknown key triggers a refresh, at most every `RETRY_S`: an issuer may rotate
 its keys at any time, and nobody can make us flood it with requests. Known keys are read again after
-`MAX_AGE_S`, so that a key which the issuer withdrew is no longer trusted.
+`MAX_AGE_S`, so that a key which the issuer withdrew is no longer trusted. Who needs a key that is
+being read waits for it.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 import jwt
 
 from api.keys import LOOPBACK
-from schemas.errors import BadConfig
+from schemas.errors import BadConfig, Retryable
 
 RETRY_S = 30.0
 MAX_AGE_S = 3600.0
@@ -36,32 +37,47 @@ class IssuerKeys:
         self._source = source
         self._clock = clock
         self._fetched_s: float | None = None
-        self._fetch_lock = asyncio.Lock()
+        self._tried_s: float | None = None
+        self._fetching: asyncio.Task[None] | None = None
         self._is_remote = _is_url(source)
         if source and not self._is_remote:
             self.keys = _parsed(source, _read_file(source))
-            self._fetched_s = clock()
+            self._fetched_s = self._tried_s = clock()
 
     async def refresh(self, kid: str | None) -> None:
         """Read the keys again if a token's key is unknown, or the known keys are old.
 
         An issuer that does not answer changes nothing: the known keys stay.
+
+        Raises:
+            Retryable: its keys have never been read, so it is not known whether this is one.
         """
-        if not self._source or kid is None or not self._is_due(kid):
+        if not self._source or kid is None:
             return
-        async with self._fetch_lock:
-            if not self._is_due(kid):
-                return  # another request refreshed meanwhile
+        if self._fetching is None and self._is_due(kid):
+            self._fetching = asyncio.create_task(self._fetch_keys())
+            await asyncio.shield(self._fetching)  # others wait for it too
+        elif self._fetching is not None and kid not in self.keys:
+            await asyncio.shield(self._fetching)
+        if self._fetched_s is None:
+            raise Retryable("The token's issuer cannot be asked for its keys; send the same again.")
+
+    async def _fetch_keys(self) -> None:
+        try:
+            self.keys = _parsed(self._source, await self._read())
             self._fetched_s = self._clock()
-            try:
-                self.keys = _parsed(self._source, await self._read())
-            except BadConfig:
-                return
+        except BadConfig:
+            return
+        finally:
+            self._tried_s = self._clock()
+            self._fetching = None
 
     def _is_due(self, kid: str) -> bool:
-        if self._fetched_s is None:
-            return True
-        return self._clock() - self._fetched_s > (MAX_AGE_S if kid in self.keys else RETRY_S)
+        now_s = self._clock()
+        if self._tried_s is not None and now_s - self._tried_s <= RETRY_S:
+            return False
+        is_known = kid in self.keys and self._fetched_s is not None
+        return not is_known or now_s - (self._fetched_s or 0.0) > MAX_AGE_S
 
     async def _read(self) -> str:
         if self._is_remote:

@@ -6,10 +6,11 @@ rotation by itself. A key that the service had to generate is called `dev…` an
 loopback only.
 """
 
+import logging
 import os
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -28,6 +29,7 @@ LIVE_KEYS = 2
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _DEV = "dev"
 _CURSOR_KEY = "cursor.key"
+_LOG = logging.getLogger(__name__)
 _MADE_AT = "k%Y%m%d%H%M%S"
 
 
@@ -36,7 +38,8 @@ class Keys:
     """The signing key and the trusted keys.
 
     Attributes:
-        kid: name of the signing key.
+        kid: name of the signing key. While its file is gone and the new one cannot be used, it is
+            not among the trusted ones, and nothing is signed.
         signing: its private key.
         trusted: kid to public key, including the signing key.
         cursor: 32 secret bytes that sign list cursors.
@@ -63,23 +66,41 @@ class KeyRing:
             BadConfig: as `load_keys`.
         """
         self._folder, self._host = folder, host
-        self._names = _names(folder)
+        self._names = _names(folder) or None  # where there is none, a key is generated
         self._keys = load_keys(folder, host)
+        self._problem = ""
 
     @property
     def keys(self) -> Keys:
         """The current keys; checking the folder takes some 10 µs.
 
-        If the folder cannot be read any more, the last keys stay: a running service goes on.
+        If the folder cannot be read any more, the last keys stay: a running service goes on. If new
+        files in it cannot be used, those of the last keys stay whose files are there: a key that
+        was deleted may be stolen.
         """
         names = _names(self._folder)
-        if names and names != self._names:
-            try:
-                self._keys = load_keys(self._folder, self._host)
-                self._names = names
-            except (BadConfig, OSError):
-                return self._keys
+        if names is not None and (names != self._names or self._problem):
+            self._read_again(names)
         return self._keys
+
+    @property
+    def problem(self) -> str:
+        """Why the files of the folder are not the keys in use; "" where they are."""
+        return self._problem if self.keys else ""
+
+    def _read_again(self, names: tuple[str, ...]) -> None:
+        try:
+            if not names:  # not a new installation: no key is generated
+                raise BadConfig(f"{self._folder} has no signing key; run `muvr token rotate`.")
+            self._keys, self._names, self._problem = load_keys(self._folder, self._host), names, ""
+        except (BadConfig, OSError) as problem:
+            there = {
+                kid: key for kid, key in self._keys.trusted.items() if f"token-{kid}.pem" in names
+            }
+            self._keys = replace(self._keys, trusted=there)
+            if str(problem) != self._problem:
+                self._problem = str(problem)
+                _LOG.error("Signing keys: %s Trusted: %s.", problem, ", ".join(there) or "none")
 
 
 def load_keys(folder: Path, host: str) -> Keys:
@@ -120,15 +141,40 @@ def rotate(folder: Path, now: datetime, *, revoke_others: bool = False) -> str:
 
     Returns:
         the new key's kid.
+
+    Raises:
+        BadConfig: the keys are another account's, which could not read the new one.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     before = _key_files(folder)
+    owner = _other_owner(folder, before)
     made_at = max([now, *(made + timedelta(seconds=1) for made in _times(before))])
     kid = f"{made_at:{_MADE_AT}}-{secrets.token_hex(3)}"  # sorts after `dev…` and by time
-    write_new(folder / f"token-{kid}.pem", _pem(Ed25519PrivateKey.generate()))
+    write_new(folder / f"token-{kid}.pem", _pem(Ed25519PrivateKey.generate()), owner)
     for path in before if revoke_others else before[: 1 - LIVE_KEYS]:
         path.unlink(missing_ok=True)
     return kid
+
+
+def _other_owner(folder: Path, files: list[Path]) -> tuple[int, int] | None:
+    """User and group to whom root has to give a new key; None where it may be this account's.
+
+    They are those of the keys that are there, which the service reads, or else of the folder.
+
+    Raises:
+        BadConfig: the keys are another account's, and this is not root.
+    """
+    about, account = (files[-1] if files else folder).stat(), os.geteuid()
+    if about.st_uid == account or (account != 0 and not files):
+        return None
+    if account != 0:
+        raise BadConfig(
+            f"The keys in {folder} belong to user {about.st_uid}, whose service could not read one "
+            f"of user {account}; run this as that user.",
+            field="paths.secrets",
+            value=str(folder),
+        )
+    return about.st_uid, about.st_gid
 
 
 def _times(files: list[Path]) -> list[datetime]:
@@ -145,12 +191,12 @@ def _key_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("token-*.pem"))
 
 
-def _names(folder: Path) -> tuple[str, ...]:
-    """The names of the key files, to detect changes; empty when the folder cannot be read."""
+def _names(folder: Path) -> tuple[str, ...] | None:
+    """The names of the key files, to detect changes; None when the folder cannot be read."""
     try:
         return tuple(sorted(name for name in os.listdir(folder) if name.startswith("token-")))
     except OSError:
-        return ()
+        return None
 
 
 def _kid(path: Path) -> str:

@@ -15,7 +15,6 @@ the answer is a problem (429) with `retry_after_s` beside it, and the connection
 import asyncio
 import time
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 from fastapi import APIRouter, WebSocket
@@ -78,10 +77,10 @@ async def _open_connection(socket: WebSocket, session: str) -> LiveConnection:
     token = socket.headers.get("authorization", "").partition(" ")[2].strip()
     if not token:
         try:
-            first = await asyncio.wait_for(_receive_json(socket), AUTH_TIMEOUT_S)
+            first = await asyncio.wait_for(_receive_text(socket), AUTH_TIMEOUT_S)
         except TimeoutError as problem:
             raise NotAuthenticated('Send {"auth": "<access token>"} first.') from problem
-        token = str(first.get("auth", ""))
+        token = first.auth or ""
     caller = await _authenticate(services, token)
     services.rate_limiter.take_request(caller.user_id)
     session_id = session_id_of(session)
@@ -218,14 +217,13 @@ async def _handle_text(connection: LiveConnection, text: str) -> None:
         await connection.send_problem(error)
         return
     message = _parsed(text)
-    if "auth" in message:
-        token = str(message["auth"])
+    if (token := message.auth) is not None:
         caller = await _authenticate(connection.services, token)
         if caller.user_id != connection.caller.user_id:
             raise AccessDenied("The new token is another user's.")
         connection.token, connection.caller, connection.renewal_requested = token, caller, False
         await connection.send("auth", expires_at=_expires_at(caller))
-    elif "resume" in message:
+    elif message.resume:
         await asyncio.gather(*connection.tasks, return_exceptions=True)
         stored = await connection.services.recorder.stored_chunk_numbers(
             connection.caller.user_id, connection.session_id
@@ -262,19 +260,25 @@ async def _authenticate(services: Services, token: str) -> Caller:
     return caller
 
 
-async def _receive_json(socket: WebSocket) -> dict[str, Any]:
+class _Text(msgspec.Struct):
+    """A text message. Other members are skipped, so that none of them is kept in memory."""
+
+    auth: str | None = None
+    resume: bool = False
+
+
+async def _receive_text(socket: WebSocket) -> _Text:
     message = await socket.receive()
     if message["type"] == "websocket.disconnect":
         raise WebSocketDisconnect(message.get("code", 1000))
     return _parsed(message.get("text") or "")
 
 
-def _parsed(text: str) -> dict[str, Any]:
+def _parsed(text: str) -> _Text:
     try:
-        message = msgspec.json.decode(text)
+        return msgspec.json.decode(text, type=_Text)
     except (msgspec.DecodeError, RecursionError):
-        return {}
-    return message if isinstance(message, dict) else {}
+        return _Text()
 
 
 def _next_number(ranges: list[list[int]]) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -22,6 +23,7 @@ MAX_CHUNKS_OF_CONNECTION = 16  # that are stored at the same time; more wait in 
 ROUTE = "/v1/sessions/{session}/live"
 # Close codes: 4000 + the status of the problem that ends the connection.
 CLOSE_BASE = 4000
+FAREWELL_S = 10.0  # how long the last problem of a connection may take to be written
 
 
 @dataclass(slots=True)
@@ -75,17 +77,22 @@ def _known_error(error: Exception, socket: WebSocket) -> MuvrError:
 
 
 async def close_with_problem(socket: WebSocket, problem: Exception) -> None:
-    """Send the problem, and close with 4000 + its status."""
+    """Send the problem, and close with 4000 + its status.
+
+    A client that takes nothing for `FAREWELL_S` gets neither: its connection is ended.
+    """
     error = _known_error(problem, socket)
     status = kind_of(error).status
     metrics: Metrics = socket.app.state.metrics
     metrics.count_problem(kind_of(error).name)
     document = embedded_problem(error, socket)
     text = msgspec.json.encode({"type": "problem", "problem": document}).decode()
-    await ignore_disconnect(socket.send_text(text))
     retry = error.retry_after_s if isinstance(error, LimitExceeded) else 1
     reason = f"retry after {retry} s" if status in (429, 503) else kind_of(error).name
-    await ignore_disconnect(socket.close(CLOSE_BASE + status, reason))
+    with suppress(TimeoutError):
+        async with asyncio.timeout(FAREWELL_S):
+            await ignore_disconnect(socket.send_text(text))
+            await ignore_disconnect(socket.close(CLOSE_BASE + status, reason))
 
 
 async def ignore_disconnect(sending: Awaitable[None]) -> None:

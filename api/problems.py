@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from schemas import errors
+from schemas.bounds import first_parts
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:muvr:problem:"
@@ -22,6 +23,7 @@ PROBLEM = "muvr.problem"
 """Scope key of the name of the problem that the response is."""
 METHODS = frozenset({"get", "put", "post", "delete", "patch"})
 _MAX_VALUE_CHARS = 120
+_MAX_BYTES_SHOWN = 4 * (_MAX_VALUE_CHARS + 1)  # a character has at most four
 
 
 class Problem(BaseModel):
@@ -200,7 +202,13 @@ def shown_value(value: object) -> object:
         return value if not isinstance(value, int) or abs(value) < 2**53 else str(value)
     if isinstance(value, float):
         return value if value == value and abs(value) != float("inf") else str(value)
-    text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    if isinstance(value, bytes):
+        return shown_text(value[:_MAX_BYTES_SHOWN].decode(errors="replace"))
+    return shown_text(str(first_parts(value, _MAX_VALUE_CHARS)))
+
+
+def shown_text(text: str) -> str:
+    """Text of a request, shortened to be sent back."""
     return text if len(text) <= _MAX_VALUE_CHARS else text[:_MAX_VALUE_CHARS] + "…"
 
 

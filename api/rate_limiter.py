@@ -9,6 +9,7 @@ Rates follow the generic cell rate algorithm (GCRA): one number per key, its "th
 time" (TAT, ATM Forum TM 4.0), at which the full rate is available again.
 """
 
+import errno
 import fcntl
 import math
 import mmap
@@ -25,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.config import Limits
-from schemas.errors import LimitExceeded
+from schemas.errors import DiskFull, LimitExceeded
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -38,6 +39,7 @@ _SALT_BYTES = 16  # after the table
 _DAY_S = 86400
 _MINUTE_S = 60.0
 _CACHED_KEYS = 20_000  # keys with their offsets
+_MAX_ADDRESS_CHARS = 64  # an IPv6 address with its zone has fewer; a proxy may report any text
 _NO_LOCK = nullcontext()
 
 
@@ -87,6 +89,9 @@ class RateLimiter:
         path: the table's file; created if it does not exist.
         clock: seconds since the epoch.
         shared: whether other processes use the same table.
+
+    Raises:
+        DiskFull: the table does not fit on its disk.
     """
 
     def __init__(
@@ -103,7 +108,7 @@ class RateLimiter:
         self._offsets: dict[int, int] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        os.ftruncate(self._file, _TABLE_BYTES + _SALT_BYTES)
+        _reserve(path, self._file, _TABLE_BYTES + _SALT_BYTES)
         self._table = mmap.mmap(self._file, _TABLE_BYTES + _SALT_BYTES)
         self._salt = self._load_salt()
 
@@ -123,7 +128,7 @@ class RateLimiter:
         Raises:
             LimitExceeded: more than `limits.logins_per_minute`.
         """
-        subscriber = _subscriber(address)
+        subscriber = _subscriber(address[:_MAX_ADDRESS_CHARS])
         return self._take(
             _key(self._salt, "address", subscriber), self._limits.logins_per_minute, "logins"
         )
@@ -248,6 +253,27 @@ class RateLimiter:
                 return offset, slot
         offset = min(slots, key=lambda offset: (slots[offset].key != 0, slots[offset].tat_s))
         return offset, _Slot(key)
+
+
+def _reserve(path: Path, file: int, size: int) -> None:
+    """Give a file its size and its place on the disk.
+
+    In memory that is mapped to a file without its place, the first write to a full disk ends the
+    process (SIGBUS).
+
+    Raises:
+        DiskFull: there is no place.
+    """
+    try:
+        os.ftruncate(file, size)
+        os.posix_fallocate(file, 0, size)
+    except OSError as problem:
+        if problem.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DiskFull(
+            f"The disk of {path} is full: it has no {size >> 20} MiB for the counts of the rate "
+            "limits. Free some space, or set paths.run to a folder on another disk."
+        ) from problem
 
 
 def _bucket_offset(key: int) -> int:

@@ -21,7 +21,7 @@ NO_TIMEOUT = "muvr.no_timeout"
 """Scope key, set for a request that must not be cancelled, however long its response takes."""
 
 MAX_BODY_BYTES = "muvr.max_body_bytes"
-"""Scope key of a request's own body limit in bytes, where it may be larger than usual."""
+"""Scope key of a request's own body limit in bytes, where it is another than usual."""
 
 RATE_LIMIT = "muvr.rate_limit"
 """Scope key of the caller's `RateLimitStatus` after the request."""
@@ -135,14 +135,12 @@ class _RequestState:
         """
         if self.body_complete:  # only a disconnect can follow
             return await self._receive()
-        if self._content_length > self._max_body_bytes:
-            self._check_size(self._content_length)
+        self._check_size(self._content_length)
         self.awaiting_body = True
         message = await self._receive()
         self.awaiting_body = False
         self.bytes_received += len(message.get("body", b""))
-        if self.bytes_received > self._max_body_bytes:
-            self._check_size(self.bytes_received)
+        self._check_size(self.bytes_received)
         if not message.get("more_body", False):
             self.body_complete = True
             self.body_complete_s = time.perf_counter()

@@ -11,7 +11,7 @@ import jwt
 from api.jwks import IssuerKeys
 from api.keys import KeyRing, Keys
 from schemas.config import Auth
-from schemas.errors import NotAuthenticated
+from schemas.errors import NotAuthenticated, NotReady
 from schemas.ids import subject_id
 
 Use = Literal["access", "refresh"]
@@ -62,6 +62,11 @@ class Tokens:
         return (self._ring.keys, self._outside.keys)
 
     @property
+    def key_problem(self) -> str:
+        """Why the newest signing keys are not in use; "" where they are."""
+        return self._ring.problem
+
+    @property
     def access_s(self) -> int:
         """How long an access token lasts, seconds."""
         return round(self._settings.access_minutes * 60)
@@ -87,9 +92,15 @@ class Tokens:
         return self.read(token, "access")
 
     async def refresh_trusted(self, token: str) -> None:
-        """Read the outside issuer's keys again if a token needs one that is unknown or old."""
+        """Read the outside issuer's keys again if a token needs one that is unknown or old.
+
+        A token that says to be of this server needs none.
+
+        Raises:
+            Retryable: the outside issuer's keys have never been read.
+        """
         kid = _kid_of(token)
-        if kid not in self._ring.keys.trusted:
+        if kid not in self._ring.keys.trusted and _issuer_of(token) != self._settings.issuer:
             await self._outside.refresh(kid)
 
     def read(self, token: str, use: Use, *, expired: bool = False) -> Claims:
@@ -139,6 +150,9 @@ class Tokens:
         return Claims(user_id, None, scopes - {"operate"}, float(claims["exp"]))
 
     def _sign(self, use: Use, user_id: UUID, lasts_s: int, claims: Mapping[str, str]) -> str:
+        keys: Keys = self._ring.keys
+        if keys.kid not in keys.trusted:
+            raise NotReady("There is no key to sign tokens with; /readyz says why.")
         now = int(self._clock())
         payload = {
             "iss": self._settings.issuer,
@@ -147,7 +161,6 @@ class Tokens:
             "exp": now + lasts_s,
             **claims,
         }
-        keys: Keys = self._ring.keys
         head = {"kid": keys.kid, "typ": _typ(use)}
         return jwt.encode(payload, keys.signing, algorithm="EdDSA", headers=head)
 
@@ -184,3 +197,11 @@ def _kid_of(token: str) -> str | None:
     except jwt.InvalidTokenError:
         return None
     return kid if isinstance(kid, str) else None
+
+
+def _issuer_of(token: str) -> object:
+    """The issuer that a token names, unverified; None if there is none."""
+    try:
+        return jwt.decode(token, options={"verify_signature": False}).get("iss")
+    except (jwt.InvalidTokenError, ValueError):
+        return None

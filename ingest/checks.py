@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.signal.pieces import Piece
+from schemas.bounds import first_parts
 from schemas.config import Limits
 from schemas.errors import BadChunk
 from schemas.wire import (
@@ -19,6 +20,7 @@ T0_MAX_NS = 1 << 62  # the year 2116
 COARSEST_STEPS = 1000
 """A scale is refused where fewer steps than this reach the largest value of the unit. For
 acceleration the coarsest step is then 1 g; 8 bits of ±16 g have steps of 0.125."""
+_SHOWN_CHARS = 60  # of a value in an error
 _I4_MAX = (1 << 31) - 1
 
 
@@ -71,10 +73,10 @@ def bad(field: str, value: object, why: str) -> BadChunk:
     ("unit = 'furlong': must be g", 'furlong')
     """
     try:
-        shown = repr(value)
+        shown = repr(first_parts(value, _SHOWN_CHARS))
     except (ValueError, RecursionError):  # thousands of digits, or of brackets
         shown = f"a {type(value).__name__} too large to be shown"
-    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+    shown = shown if len(shown) <= _SHOWN_CHARS else f"{shown[: _SHOWN_CHARS - 3]}..."
     plain = isinstance(value, str | float) or (isinstance(value, int) and abs(value) < 2**53)
     return BadChunk(f"{field} = {shown}: {why}", field=field, value=value if plain else shown)
 

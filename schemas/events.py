@@ -9,18 +9,19 @@ from zoneinfo import ZoneInfo
 from pydantic import (
     AfterValidator,
     AwareDatetime,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
+    FailFast,
     Field,
     StringConstraints,
     ValidationInfo,
     field_validator,
 )
 
+from schemas.bounds import BoundedBody, at_most
 from schemas.names import NO_CONTROLS, ExerciseName
 from schemas.times import BEGINS_WITH_DATE, EARLIEST, LATEST
-from schemas.wire import UNITS, conversion_of
+from schemas.wire import SEQ_MAX, UNITS, conversion_of
 
 MAX_STREAMS = 16
 MAX_SET_HOURS = 6
@@ -37,6 +38,8 @@ Word = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=NO_CONTROLS),
 ]
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Hashes = Annotated[list[Hash | None], Field(max_length=SEQ_MAX + 1), FailFast()]
+_FewStreams = BeforeValidator(at_most(MAX_STREAMS))
 
 
 def known_timezone(name: str) -> str:
@@ -115,10 +118,10 @@ Intensity = Annotated[
 ]
 
 
-class ClientEvent(BaseModel):
+class ClientEvent(BoundedBody):
     """A body that a client sends: immutable, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
 
 class StreamDeclaration(ClientEvent):
@@ -192,7 +195,7 @@ class SessionOpening(ClientEvent):
         description="id of the plan that the session follows; null: none, or another opening names "
         "it; the first one that is named stays, and another one is a conflict",
     )
-    streams: dict[StreamName, StreamDeclaration] = Field(
+    streams: Annotated[dict[StreamName, StreamDeclaration], _FewStreams] = Field(
         max_length=MAX_STREAMS, description="by name: letters, digits, `_`, `.` and `-`"
     )
 
@@ -258,7 +261,7 @@ class Completion(ClientEvent):
     )
 
     sent_at: SentAt = None
-    streams: dict[StreamName, list[Hash | None]] = Field(
+    streams: Annotated[dict[StreamName, Hashes], _FewStreams] = Field(
         max_length=MAX_STREAMS,
         description="by the stream's name; a hash is the SHA-256 of a body without its encoding, "
         "in hex. Empty: nothing was recorded, which completes a session without chunks",
@@ -274,10 +277,10 @@ _PLAN: dict[str, Any] = {
 }
 
 
-class PlannedSet(BaseModel):
+class PlannedSet(BoundedBody):
     """A set that is to be done; what is left out may be anything."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(allow_inf_nan=False)
 
     exercise: ExerciseName
     reps: Reps = None
@@ -285,12 +288,12 @@ class PlannedSet(BaseModel):
     intensity: Intensity = None
 
 
-class PlanBody(BaseModel):
+class PlanBody(BoundedBody):
     """A plan: a name and the sets that are to be done."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": _PLAN})
+    model_config = ConfigDict(json_schema_extra={"example": _PLAN})
 
     name: Word = Field(description="for people; need not be unique")
-    sets: list[PlannedSet] = Field(
+    sets: Annotated[list[PlannedSet], FailFast()] = Field(
         max_length=MAX_PLANNED_SETS, description="in the order in which they are to be done"
     )

@@ -5,12 +5,14 @@ import secrets
 from pathlib import Path
 
 
-def write_new(path: Path, content: bytes) -> None:
+def write_new(path: Path, content: bytes, owner: tuple[int, int] | None = None) -> None:
     """Write a new secret atomically; an existing one stays.
 
     Args:
         path: of the file; its folder exists.
         content: of the file.
+        owner: user and group that the file is given to, for which the process has to be root; None
+            for its own.
 
     Raises:
         OSError: it cannot be written; nothing is left of it.
@@ -19,6 +21,8 @@ def write_new(path: Path, content: bytes) -> None:
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
+            if owner is not None:
+                os.fchown(handle, *owner)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

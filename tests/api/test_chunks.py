@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,9 +12,11 @@ import numpy as np
 import pytest
 import zstandard
 
+from api.chunks import session_id_of
 from api.items import MAX_ITEMS
 from ingest.chunks import canonical_body
 from models.signal.pieces import Piece
+from schemas.errors import BadEvent
 from schemas.wire import SEQ_MAX
 from tests.api.conftest import Person, RunningService
 from tests.api.phone import CBOR, N, Phone, problem, sha
@@ -281,3 +284,13 @@ def test_a_long_acquisition_is_stored_as_numbered_chunks_or_not_at_all(person: P
             "acc": [[4, 5]],
             "gyro": [[4, 5]],
         }
+
+
+def test_session_of_any_length_is_not_kept_in_memory() -> None:
+    """`UUID` ignores dashes, wherever they are."""
+    session = uuid.uuid4()
+    for text in (str(session), session.hex, f"urn:uuid:{session}", f"{{{session}}}"):
+        assert session_id_of(text) == session
+    with pytest.raises(BadEvent, match="is no UUID") as refused:
+        session_id_of("-" * 60_000 + session.hex)
+    assert len(str(refused.value)) < 200

@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from api.jwks import MAX_AGE_S, MAX_BYTES, RETRY_S, IssuerKeys
 from api.keys import KeyRing
 from api.tokens import Tokens
 from schemas.config import Auth, Cassandra
-from schemas.errors import BadConfig, NotAuthenticated
+from schemas.errors import BadConfig, NotAuthenticated, Retryable
 from tests.api.conftest import running, settings
 from tests.api.phone import Phone, fresh_id
 from tests.api.test_auth import works
@@ -202,6 +202,72 @@ def test_issuer_keys_are_refreshed_and_withdrawn_keys_are_dropped(issuer: Issuer
     assert set(keys.keys) == {"third"}
 
 
+def test_requests_for_an_unknown_key_wait_for_the_fetch_in_flight(issuer: Issuer):
+    async def both() -> list[bool]:
+        keys = IssuerKeys(address)
+
+        async def is_known() -> bool:
+            await keys.refresh("theirs")
+            return "theirs" in keys.keys
+
+        return await asyncio.gather(is_known(), is_known())
+
+    with issuer.published() as address:
+        assert asyncio.run(both()) == [True, True]
+    assert issuer.asked == 1
+
+
+def test_a_request_that_is_given_up_does_not_end_the_fetch_of_others(issuer: Issuer):
+    async def story() -> bool:
+        keys = IssuerKeys(address)
+        first = asyncio.create_task(keys.refresh("theirs"))
+        await asyncio.sleep(0)
+        first.cancel()
+        await keys.refresh("theirs")
+        return "theirs" in keys.keys
+
+    with issuer.published() as address:
+        assert asyncio.run(story())
+
+
+def test_an_issuer_that_failed_is_asked_again_after_the_retry_time(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+):
+    now_s, reachable = 1000.0, False
+
+    async def fetch(_: str) -> str:
+        issuer.asked += 1
+        if not reachable:
+            raise BadConfig("no answer")
+        return issuer.key_set().decode()
+
+    monkeypatch.setattr("api.jwks._fetch", fetch)
+    keys = IssuerKeys("https://id.example/keys", clock=lambda: now_s)
+    for _ in range(2):
+        with pytest.raises(Retryable, match="send the same again"):
+            asyncio.run(keys.refresh("theirs"))
+    assert issuer.asked == 1, "not again within RETRY_S"
+    now_s, reachable = now_s + RETRY_S + 1, True
+    asyncio.run(keys.refresh("theirs"))
+    assert set(keys.keys) == {"theirs"}
+    now_s, reachable = now_s + MAX_AGE_S + 1, False
+    asyncio.run(keys.refresh("theirs"))
+    issuer.keys = {"newer": Ed25519PrivateKey.generate()}
+    now_s, reachable = now_s + RETRY_S + 1, True
+    asyncio.run(keys.refresh("theirs"))
+    assert set(keys.keys) == {"newer"}, "old keys are not kept for another hour"
+
+
+def test_a_foreign_token_is_refused_as_retryable_until_the_issuer_was_read(
+    tmp_path: Path, issuer: Issuer
+):
+    tokens = Tokens(outside("https://127.0.0.1:9/keys"), KeyRing(tmp_path, "127.0.0.1"))
+    with pytest.raises(Retryable):
+        asyncio.run(tokens.read_access(issuer.sign("theirs")))
+    with pytest.raises(NotAuthenticated):  # of this server, signed with a key that is gone
+        asyncio.run(tokens.read_access(issuer.sign("theirs", iss="muvr")))
+
+
 @pytest.mark.parametrize(
     ("moved", "padding", "accepted"),
     [(False, 0, True), (False, 1, False), (True, 0, False)],
@@ -214,7 +280,8 @@ def test_a_key_set_that_is_too_large_or_elsewhere_changes_nothing(
     issuer.padding = b" " * (MAX_BYTES - len(issuer.key_set()) + padding)
     with issuer.published() as address:
         keys = IssuerKeys(address)
-        asyncio.run(keys.refresh("theirs"))
+        with nullcontext() if accepted else pytest.raises(Retryable):
+            asyncio.run(keys.refresh("theirs"))
     assert issuer.asked == 1
     assert set(keys.keys) == ({"theirs"} if accepted else set())
 
@@ -249,7 +316,8 @@ def test_an_answer_of_the_issuer_that_does_not_end_is_given_up(
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         keys = IssuerKeys(f"http://127.0.0.1:{server.server_port}/keys")
-        asyncio.run(keys.refresh("theirs"))
+        with pytest.raises(Retryable):
+            asyncio.run(keys.refresh("theirs"))
         server.shutdown()
     assert keys.keys == {}
     assert handler.parts < most_parts

@@ -1,5 +1,6 @@
 """Signing keys: files, rotation and revocation."""
 
+import os
 import stat
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -13,8 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from api.keys import KeyRing, load_keys, rotate
 from api.tokens import Tokens
 from schemas.config import Api, Auth, Cassandra
-from schemas.errors import BadConfig, NotAuthenticated
+from schemas.errors import BadConfig, NotAuthenticated, NotReady
 from tests.api.conftest import Person, RunningService, running, settings
+from tests.api.phone import problem
 from tests.api.test_auth import works
 from tests.cassandra_node import free_ports
 
@@ -82,6 +84,80 @@ def test_a_running_service_keeps_its_keys_while_the_files_cannot_be_read(tmp_pat
     assert ring.keys.kid != kid
     folder.rename(tmp_path / "elsewhere")
     assert ring.keys.kid == newer.stem.removeprefix("token-")
+
+
+def test_a_deleted_key_is_not_trusted_although_the_new_one_cannot_be_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    ring = KeyRing(tmp_path, "127.0.0.1")
+    tokens = Tokens(Auth(), ring)
+    user, login = uuid.uuid4(), uuid.uuid4()
+    stolen = tokens.access(user, login, frozenset({"predict"}))
+    newer = tmp_path / f"token-{rotate(tmp_path, datetime.now(UTC), revoke_others=True)}.pem"
+    newer.chmod(0o644)
+    for _ in range(3):
+        with pytest.raises(NotAuthenticated):
+            tokens.read(stolen, "access")
+    with pytest.raises(NotReady, match="no key to sign"):
+        tokens.access(user, login, frozenset())
+    assert f"chmod 600 {newer}" in tokens.key_problem
+    assert len(caplog.records) == 1, "a problem is logged once"
+    assert f"chmod 600 {newer}" in caplog.text
+    newer.chmod(0o600)
+    assert tokens.key_problem == ""
+    assert tokens.read(tokens.access(user, login, frozenset()), "access").user_id == user
+
+
+def test_a_folder_without_keys_gets_no_development_key_while_the_service_runs(tmp_path: Path):
+    ring = KeyRing(tmp_path, "127.0.0.1")
+    [file] = tmp_path.glob("token-*.pem")
+    content = file.read_bytes()
+    file.unlink()
+    assert ring.keys.trusted == {}
+    assert "muvr token rotate" in ring.problem
+    file.write_bytes(content)
+    file.chmod(0o600)
+    assert (set(ring.keys.trusted), ring.problem) == ({ring.keys.kid}, "")
+
+
+def test_a_service_whose_new_key_cannot_be_used_is_not_ready(keyspace: Cassandra, tmp_path: Path):
+    config = settings(keyspace, tmp_path)
+    with running(config) as service, service.client() as client:
+        assert client.get("/readyz").status_code == 200
+        newer = (
+            config.paths.secrets / f"token-{rotate(config.paths.secrets, datetime.now(UTC))}.pem"
+        )
+        newer.chmod(0o644)
+        told = problem(client.get("/readyz"), 503, "not-ready")
+        assert "chmod 600" in told["detail"]
+        newer.chmod(0o600)
+        assert client.get("/readyz").status_code == 200
+
+
+def test_a_new_key_belongs_to_the_owner_of_the_last_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    given: list[tuple[int, int]] = []
+    owner, group = tmp_path.stat().st_uid, tmp_path.stat().st_gid
+    monkeypatch.setattr(os, "fchown", lambda _, *to: given.append(to))
+    rotate(tmp_path, datetime.now(UTC))
+    assert given == []
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    with pytest.raises(BadConfig, match=f"belong to user {owner}, .* run this as that user"):
+        rotate(tmp_path, datetime.now(UTC))
+    assert len(list(tmp_path.glob("token-*.pem"))) == 1
+    if owner:  # root's own folder is nobody else's
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
+        rotate(tmp_path, datetime.now(UTC))
+        assert given == [(owner, group)]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_root_gives_a_new_key_to_the_owner_of_its_folder(tmp_path: Path):
+    os.chown(tmp_path, 12345, 12345)
+    kid = rotate(tmp_path, datetime.now(UTC))
+    about = (tmp_path / f"token-{kid}.pem").stat()
+    assert (about.st_uid, about.st_gid, stat.S_IMODE(about.st_mode)) == (12345, 12345, 0o600)
 
 
 def test_a_token_of_the_previous_key_is_valid_until_the_second_rotation(tmp_path: Path):
