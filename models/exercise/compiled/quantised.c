@@ -49,7 +49,7 @@ typedef int32_t packed4; /* counts of a feature in four windows, a byte each */
 #else
 #define TARGET __attribute__((target("avx512bw,avx512vl,avx512vnni")))
 #define WIDE 16
-#define BLOCK 16
+#define BLOCK 16 /* sums and totals take 16 registers: with 32 the compiler keeps totals in memory */
 #define ADD_PRODUCTS(sums, x, y) (VARIANT(vector))_mm512_dpbusd_epi32((__m512i)(sums), (__m512i)(x), (__m512i)(y))
 #endif
 #include "products.h"
