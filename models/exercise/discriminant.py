@@ -16,6 +16,7 @@ from schemas.errors import NotEnoughLabels
 from schemas.inputs import ACC6, InputLayout
 
 MAX_STEPS = 127  # of an int8
+SOLVED_ROWS = 8  # that BLAS solves at once: eight take two thirds of the time of seven
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +163,12 @@ def _solve_shrunk(covariance: Floats, scale: Floats64, means: Floats64, shrink: 
     factor, failed = factorise(covariance.T, lower=True, clean=False, overwrite_a=True)
     if failed:
         raise NotEnoughLabels("the labelled windows do not vary enough to tell them apart")
-    solution = np.asfortranarray(means * (scale / (1 - shrink)), dtype=covariance.dtype)
-    for transposed in (True, False):  # a row for each exercise: a tenth faster than posv's columns
+    rows = len(means)
+    solution = np.zeros((-(-rows // SOLVED_ROWS) * SOLVED_ROWS, size), covariance.dtype, order="F")
+    solution[:rows] = means * (scale / (1 - shrink))
+    for transposed in (True, False):
         solution = solve(1, factor, solution, 1, lower=1, trans_a=transposed, overwrite_b=True)
-    return solution * scale
+    return solution[:rows] * scale
 
 
 def _fit_weights(

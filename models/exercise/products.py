@@ -16,7 +16,7 @@ from models.arrays import Floats32
 from models.compiled import address_of
 from models.exercise.quantised import QuantisedWindows, kernel
 
-BLOCK: Final = 32  # features that the compiled code takes at once
+BLOCK: Final = 16  # features that the compiled code takes at once
 
 
 class Products(NamedTuple):

@@ -19,7 +19,7 @@ from models.compiled import address_of, compiled
 from models.exercise.examples import SetWindows
 from schemas.errors import BadSamples
 
-VERSION = 3  # of `muvr_quantised_version` in compiled/quantised.c
+VERSION = 4  # of `muvr_quantised_version` in compiled/quantised.c
 MAX_COUNT = 15
 STEP_MARGIN = 1.002  # float16 rounds: the steps reach a little past the maximum
 

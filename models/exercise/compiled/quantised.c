@@ -13,7 +13,7 @@
 #define MAX_COUNT 15.0f
 #define MAX_DEPTH 64 /* groups of four windows whose products fit 16 bits: two of at most 225 each */
 #define MIN_BLOCK 8  /* features; of all variants below */
-#define MAX_BLOCK 32
+#define MAX_BLOCK 16
 
 typedef int32_t packed4; /* counts of a feature in four windows, a byte each */
 
@@ -49,7 +49,7 @@ typedef int32_t packed4; /* counts of a feature in four windows, a byte each */
 #else
 #define TARGET __attribute__((target("avx512bw,avx512vl,avx512vnni")))
 #define WIDE 16
-#define BLOCK 32
+#define BLOCK 16 /* sums and totals take 16 registers: with 32 the compiler keeps totals in memory */
 #define ADD_PRODUCTS(sums, x, y) (VARIANT(vector))_mm512_dpbusd_epi32((__m512i)(sums), (__m512i)(x), (__m512i)(y))
 #endif
 #include "products.h"
@@ -82,7 +82,7 @@ static const struct {
 };
 
 /* Changes with the stored format, with the sums, and with the arguments below. */
-int muvr_quantised_version(void) { return 3; }
+int muvr_quantised_version(void) { return 4; }
 
 /* How many variants of the product this processor can run; the last is the fastest. */
 int muvr_quantised_variants(void) { return variants_here(); }
