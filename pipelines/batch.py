@@ -232,6 +232,9 @@ def _refusal_reason(database: Database, family: str, digest: str) -> str:
 def publish_run(database: Database, family: str, run: Run) -> None:
     """Point readers at a finished run.
 
+    Its metrics are recorded first: whatever becomes of this process, an operator can withdraw the
+    run, and its digest tells the same rows.
+
     Raises:
         RunWithdrawn: an operator withdrew the run while it was under way.
         LostChampionRace: the pointer moved meanwhile.
@@ -239,6 +242,8 @@ def publish_run(database: Database, family: str, run: Run) -> None:
     live = LiveRuns(database)
     before = asyncio.run(live.read(family))
     expected = before.run_id if before else None
+    record = JobRuns(database).record
+    asyncio.run(record(family, run.run_id, counts=run.counts, metrics=run.metrics))
     if not asyncio.run(live.go_live(family, run.run_id, run.started_at, run.metrics, expected)):
         raise LostChampionRace(f"Another run of {family} went live meanwhile.")
 
