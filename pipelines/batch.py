@@ -26,7 +26,7 @@ from schemas.errors import CannotLearn, IncompleteRun, LostChampionRace, RunWith
 from schemas.progress import Progress
 from schemas.retention import RESULTS_TTL
 from schemas.times import Clock, server_time
-from schemas.topics import Topic
+from schemas.topics import ERASURES, Topic
 from store.champions import Champions
 from store.database import Database
 from store.jobs import JobRuns, UserOutcome
@@ -94,7 +94,8 @@ def train_batch(
 
     Raises:
         LeaseHeld: another run of the family is under way.
-        IncompleteRun: fewer rows were found than were written.
+        IncompleteRun: fewer rows were found than were written; those of users who were erased
+            meanwhile may be missing.
     """
     inputs = {"users": "changed" if only_changed else "all"}
     with open_job(config, family.name, inputs, progress=progress, clock=clock) as job:
@@ -259,6 +260,38 @@ def _write(job: Job, family: BatchFamily, rows: Sequence[tuple[object, ...]]) ->
     append(frame, job.keyspace, family.table)
     stored = read_table(spark, job.keyspace, family.table).frame.where(f.col("run_id") == run_id)
     count = stored.count()
-    job.run.counts["rows"] = count
     if count != len(rows):
-        raise IncompleteRun(f"{family.table} holds {count} rows of this run, not {len(rows)}.")
+        users = [row.user_id for row in stored.select("user_id").collect()]
+        count = _count_without_erased(job, family.table, rows, users)
+    job.run.counts["rows"] = count
+
+
+def _count_without_erased(
+    job: Job, table: str, rows: Sequence[tuple[object, ...]], stored_users: Sequence[str]
+) -> int:
+    """How many rows are stored where only those of users are missing who were erased meanwhile.
+
+    An erasure deletes a run's rows of the user for good, also those that are written after it.
+
+    Args:
+        job: whose run counts these users as `erased`.
+        table: of the rows.
+        rows: that were written.
+        stored_users: of each stored row its user.
+
+    Raises:
+        IncompleteRun: others' rows are missing as well.
+    """
+    run = job.run
+    missing = {str(row[0]) for row in rows} - {*stored_users}
+    since, now = run.all_read_until, run.lease.clock()
+    announced = asyncio.run(Watermarks(job.database).changed_users(ERASURES, since, now))
+    erased = missing & {str(user) for user in announced}
+    expected = sum(str(row[0]) not in erased for row in rows)
+    if len(stored_users) != expected:
+        raise IncompleteRun(
+            f"{table} holds {len(stored_users)} rows of this run, not {expected}; "
+            f"{len(erased)} users were erased meanwhile."
+        )
+    run.counts["erased"] += len(erased)
+    return expected
