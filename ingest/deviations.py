@@ -16,6 +16,7 @@ from models.deviations.align import align
 from models.deviations.model import Target
 from schemas.journal import SessionOpened
 from schemas.times import us_of
+from schemas.topics import Topic
 from store.deviations import DeviationRow, deviations_month
 from store.journal import Event
 from store.plans import Plan, PlanVersion
@@ -23,6 +24,9 @@ from store.predictions import Prediction, not_confirmed
 from store.records import Records
 from store.sessions import SessionRow
 from store.sets import SetRow
+
+
+TOPIC: Topic = "deviations"
 
 
 class Done(NamedTuple):
@@ -35,7 +39,9 @@ class Done(NamedTuple):
     confidence: float | None
 
 
-async def project_deviations(records: Records, user_id: UUID, session_id: UUID, at_us: int) -> None:
+async def project_deviations(
+    records: Records, user_id: UUID, session_id: UUID, at_us: int, now_us: int
+) -> None:
     """Update a session's rows; writes nothing where they are current.
 
     Args:
@@ -43,6 +49,7 @@ async def project_deviations(records: Records, user_id: UUID, session_id: UUID, 
         user_id: whose session.
         session_id: which one; nothing happens when it does not exist.
         at_us: time of the newest event about it, which may be a deletion and so have no row.
+        now_us: announced in `changes` where something is written.
     """
     session = await records.sessions.read(user_id, session_id)
     if session is None or session.plan_id is None:
@@ -54,16 +61,17 @@ async def project_deviations(records: Records, user_id: UUID, session_id: UUID, 
     version = version_at(versions, opened.received_us)
     sets = await records.sets.of_session(user_id, session_id)
     predictions = await records.predictions.of_session(user_id, session_id)
-    revision = max(
-        at_us,
+    revision = max(  # of what is stored, not of what is projected: a replay gives the same
+        opened.received_us,
+        0 if version is None else version.revision,
         *(row.revision for row in sets),
         *(us_of(prediction.predicted_at) for prediction in predictions),
-        opened.received_us if version is None else version.revision,
     )
     done = done_sets(sets, predictions)
     begun = bool(done) or session.complete
-    wanted = rows_of(session, version.plan, done) if version and version.plan and begun else []
-    await _replace(records, user_id, session, wanted, revision)
+    rows = rows_of(session, version.plan, done) if version and version.plan and begun else []
+    wanted = [row._replace(revision=revision) for row in rows]
+    await _replace(records, user_id, session, wanted, max(at_us, revision), now_us)
 
 
 async def forget_deviations(records: Records, user_id: UUID, session_id: UUID, at_us: int) -> None:
@@ -169,17 +177,19 @@ async def _replace(
     user_id: UUID,
     session: SessionRow,
     wanted: Sequence[DeviationRow],
-    revision: int,
+    at_us: int,
+    now_us: int,
 ) -> None:
+    """Announce and write a session's rows, unless they are stored already."""
     month = deviations_month(session.started_at)
     stored = await records.deviations.of_session(user_id, month, session.session_id)
-    newest = max((row.revision for row in stored), default=0)
-    unchanged = [row._replace(revision=0) for row in stored] == list(wanted)
-    if unchanged and (newest >= revision or not wanted):
+    if stored == list(wanted):
         return
-    if not unchanged:  # the stored rows must be overwritten although no event may be newer
-        revision = max(revision, newest + 1)
-    await records.deviations.replace(user_id, month, session.session_id, wanted, revision)
+    # The stored rows must be overwritten although no event may be newer.
+    written_us = await records.deviations.written_us(user_id, month, session.session_id)
+    at_us = max(at_us, written_us + 1)
+    await records.journal.announce(user_id, TOPIC, now_us)
+    await records.deviations.replace(user_id, month, session.session_id, wanted, at_us)
 
 
 async def _opening(records: Records, user_id: UUID, session_id: UUID) -> Event | None:
