@@ -136,7 +136,7 @@ def _learn(job: Job, family: BatchFamily, *, only_changed: bool) -> None:
 
 
 def _run_recipe(job: Job, family: BatchFamily) -> BatchResult | None:
-    """The recipe's result; None with too little data, and then the live rows are withdrawn."""
+    """The recipe's result; None with too little data, and then the live rows are retired."""
     spark = job.spark()
     try:
         with job.run.step("learn"):
@@ -144,17 +144,20 @@ def _run_recipe(job: Job, family: BatchFamily) -> BatchResult | None:
     except CannotLearn as problem:  # an answer, not a failure
         job.run.status = "not-learned"
         job.run.reasons[str(problem)] += 1
-        _withdraw(job, family.name)
+        _retire_live_rows(job, family.name)
         return None
     job.progress.step(f"{family.name}: rows learned", len(result.rows), len(result.rows))
     return result
 
 
-def _withdraw(job: Job, family: str) -> None:
-    """Withdraw the live rows: their users have left, or are too few.
+def _retire_live_rows(job: Job, family: str) -> None:
+    """Leave no rows live: their users have left, or are too few.
+
+    Unlike an operator's withdrawal this takes nothing back: a rollback may return to these rows.
+    The run's metrics name them as `retired`, in runs of earlier releases as `withdrawn`.
 
     Raises:
-        LeaseHeld: the run's lease was lost; nothing is withdrawn.
+        LeaseHeld: the run's lease was lost; the rows stay live.
         LostChampionRace: the pointer moved meanwhile.
     """
     job.run.require_lease()
@@ -164,7 +167,7 @@ def _withdraw(job: Job, family: str) -> None:
         return
     if not asyncio.run(live.clear(family, before.run_id)):
         raise LostChampionRace(f"Another run of {family} went live meanwhile.")
-    job.run.metrics["withdrawn"] = str(before.run_id)
+    job.run.metrics["retired"] = str(before.run_id)
 
 
 def _record(job: Job, result: BatchResult, digest: str) -> None:
