@@ -25,7 +25,6 @@ from store.records import Records
 from store.sessions import SessionRow
 from store.sets import SetRow
 
-
 TOPIC: Topic = "deviations"
 
 

@@ -227,6 +227,8 @@ async def _project_extent(
             unlisted[stream] = [chunk for chunk in chunks if not is_listed(chunk, listed)]
     complete = not session.unlisted(lists, parts)
     end = at_us(max(ends_ns) // 1000) if ends_ns else None
+    if (end, complete) != (session.ended_at, session.complete):  # a sweep may find it hours later
+        await records.journal.announce(user_id, "sessions", now_us)
     await records.sessions.close(
         user_id, session_id, end, newest_revision(lists), complete=complete
     )

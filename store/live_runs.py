@@ -14,7 +14,6 @@ from store.champions import Champions
 from store.database import Database
 from store.jobs import JobRun, JobRuns
 
-
 PUBLISHED = "published"
 """Key of a failed run's metrics: it was live when it failed, and can be live again."""
 
