@@ -16,6 +16,7 @@ from ingest.openings import opening_of, openings_of
 from models.deviations.align import align
 from models.deviations.model import Target
 from schemas.times import us_of
+from schemas.topics import Topic
 from store.deviations import DeviationRow, deviations_month
 from store.journal import Event
 from store.plans import Plan, PlanVersion
@@ -25,6 +26,7 @@ from store.sessions import SessionRow
 from store.sets import SetRow
 
 MAX_TRAVEL_US = 60_000_000  # no request takes longer
+TOPIC: Topic = "deviations"
 
 
 class Done(NamedTuple):
@@ -37,7 +39,9 @@ class Done(NamedTuple):
     confidence: float | None
 
 
-async def project_deviations(records: Records, user_id: UUID, session_id: UUID, at_us: int) -> None:
+async def project_deviations(
+    records: Records, user_id: UUID, session_id: UUID, at_us: int, now_us: int
+) -> None:
     """Update a session's rows; writes nothing where they are current.
 
     Args:
@@ -45,6 +49,7 @@ async def project_deviations(records: Records, user_id: UUID, session_id: UUID, 
         user_id: whose session.
         session_id: which one; nothing happens when it does not exist.
         at_us: time of the newest event about it, which may be a deletion and so have no row.
+        now_us: announced in `changes` where something is written.
     """
     session = await records.sessions.read(user_id, session_id)
     if session is None or session.plan_id is None:
@@ -59,17 +64,18 @@ async def project_deviations(records: Records, user_id: UUID, session_id: UUID, 
     # Those of a session that is not complete any more are of what it was before.
     predictions = await records.predictions.of_session(user_id, session_id)
     predictions = predictions if session.complete else []
-    revision = max(
-        at_us,
+    revision = max(  # of what is stored, not of what is projected: a replay gives the same
+        *(opening.received_us for opening in openings),
+        0 if version is None else version.revision,
         *(row.revision for row in sets),
         *(us_of(prediction.predicted_at) for prediction in predictions),
-        opened.received_us if version is None else version.revision,
     )
     done = done_sets(sets, predictions)
     begun = bool(done) or session.complete
-    wanted = rows_of(session, version.plan, done) if version and version.plan and begun else []
+    rows = rows_of(session, version.plan, done) if version and version.plan and begun else []
+    wanted = [row._replace(revision=revision) for row in rows]
     await _leave_other_months(records, user_id, session, openings)
-    await _replace(records, user_id, session, wanted, revision)
+    await _replace(records, user_id, session, wanted, max(at_us, revision), now_us)
 
 
 async def forget_deviations(records: Records, user_id: UUID, session_id: UUID, at_us: int) -> None:
@@ -192,17 +198,19 @@ async def _replace(
     user_id: UUID,
     session: SessionRow,
     wanted: Sequence[DeviationRow],
-    revision: int,
+    at_us: int,
+    now_us: int,
 ) -> None:
+    """Announce and write a session's rows, unless they are stored already."""
     month = deviations_month(session.started_at)
     stored = await records.deviations.of_session(user_id, month, session.session_id)
-    newest = max((row.revision for row in stored), default=0)
-    unchanged = [row._replace(revision=0) for row in stored] == list(wanted)
-    if unchanged and (newest >= revision or not wanted):
+    if stored == list(wanted):
         return
-    if not unchanged:  # the stored rows must be overwritten although no event may be newer
-        revision = max(revision, newest + 1)
-    await records.deviations.replace(user_id, month, session.session_id, wanted, revision)
+    # The stored rows must be overwritten although no event may be newer.
+    written_us = await records.deviations.written_us(user_id, month, session.session_id)
+    at_us = max(at_us, written_us + 1)
+    await records.journal.announce(user_id, TOPIC, now_us)
+    await records.deviations.replace(user_id, month, session.session_id, wanted, at_us)
 
 
 async def _leave_other_months(
@@ -210,10 +218,9 @@ async def _leave_other_months(
 ) -> None:
     """Delete a session's rows of a month in which it started before another opening was heard."""
     for month in _months_of(openings) - {deviations_month(session.started_at)}:
-        stored = await records.deviations.of_session(user_id, month, session.session_id)
-        if stored:
-            newest = max(row.revision for row in stored)
-            await records.deviations.delete_session(user_id, month, session.session_id, newest)
+        written_us = await records.deviations.written_us(user_id, month, session.session_id)
+        if written_us:
+            await records.deviations.delete_session(user_id, month, session.session_id, written_us)
 
 
 def _months_of(openings: Sequence[Event]) -> set[str]:

@@ -160,7 +160,7 @@ async def _project_session(
         await project_lists(records, user_id, session_id, changes.lists, now_us, stored_chunks)
     elif changes.sets:
         await project_labelled_sets(records, user_id, session_id, now_us, only=changes.sets)
-    await project_deviations(records, user_id, session_id, changes.at_us)
+    await project_deviations(records, user_id, session_id, changes.at_us, now_us)
 
 
 def set_row(event: Event, body: SetConfirmed) -> SetRow:
@@ -229,18 +229,20 @@ async def _project_extent(
             unlisted[stream] = [chunk for chunk in chunks if not is_listed(chunk, listed)]
     complete = not session.unlisted(lists, parts)
     end = at_us(max(ends_ns) // 1000) if ends_ns else None
+    if (end, complete) != (session.ended_at, session.complete):  # a sweep may find it hours later
+        await records.journal.announce(user_id, "sessions", now_us)
     await records.sessions.close(
         user_id, session_id, end, newest_revision(lists), complete=complete
     )
     if complete:
-        await reopen(records, user_id, session_id)  # a stream may have begun meanwhile
+        await reopen(records, user_id, session_id, now_us)  # a stream may have begun meanwhile
     for stream, chunks in unlisted.items():
         of_stream = (records, user_id, session_id, stream)
         await keep_unlisted(*of_stream, chunks, lists[stream], now_us)
         await forget_listed(*of_stream, counted[stream], lists[stream], now_us)
 
 
-async def reopen(records: Records, user_id: UUID, session_id: UUID) -> None:
+async def reopen(records: Records, user_id: UUID, session_id: UUID, now_us: int) -> None:
     """Take back that a session is complete, if a stream that has no list has chunks now."""
     session = await records.sessions.read(user_id, session_id)
     lists = await records.sessions.lists(user_id, session_id)
@@ -250,7 +252,8 @@ async def reopen(records: Records, user_id: UUID, session_id: UUID) -> None:
     # After what these lists said, and before what the next one says, whatever the clocks are.
     revision = newest_revision(lists) + 1
     await records.sessions.close(user_id, session_id, None, revision, complete=False)
-    await project_deviations(records, user_id, session_id, revision)  # nothing is missed yet
+    # nothing is missed yet
+    await project_deviations(records, user_id, session_id, revision, now_us)
 
 
 async def _delete_session(records: Records, user_id: UUID, event: Event) -> None:

@@ -77,7 +77,7 @@ async def recognise_session(
     # Announced, because the mart refreshes only users with changes.
     await records.journal.announce(user_id, TOPIC, us_of(now))
     await records.predictions.replace(user_id, session_id, predictions)
-    await project_deviations(records, user_id, session_id, revision_us)
+    await project_deviations(records, user_id, session_id, revision_us, us_of(now))
     return predictions, versions
 
 

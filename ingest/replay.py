@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from ingest.late_changes import announce_late_changes
 from ingest.missing_labels import refresh_labelled_sets
 from ingest.projections import project_all
 from ingest.stretches import project_stretches
@@ -35,7 +36,11 @@ async def rebuild_user(
 async def replay_events(
     records: Records, user_id: UUID, events: Sequence[Event], now_us: int
 ) -> None:
-    """Project all of a user's events, in any order. Current rows do not change."""
+    """Project all of a user's events, in any order. Current rows do not change.
+
+    What changes is announced, so that jobs and the mart read the user again.
+    """
+    await announce_late_changes(records, user_id, events, now_us)
     await project_all(records, user_id, events, now_us)
     await refresh_labelled_sets(records, user_id, now_us)
     await project_stretches(records, user_id, now_us)

@@ -13,6 +13,7 @@ from typing import get_args
 from uuid import UUID
 
 from ingest.erasure import ERASED, ERASURE_DONE, announce_erasure, erase_user
+from ingest.late_changes import announce_late_changes
 from ingest.missing_labels import refresh_labelled_sets
 from ingest.projections import project_sessions, write_rows
 from ingest.session_changes import SessionChanges, merge_changes
@@ -218,7 +219,7 @@ async def _project(
     now_us: int,
     projected: ProjectedEvents,
 ) -> set[UUID]:
-    """Project stored events again; returns their sessions.
+    """Project stored events again, and announce what that changes; returns their sessions.
 
     Each session is projected once, however many portions its events are read in.
     """
@@ -227,6 +228,7 @@ async def _project(
     try:
         for start in range(0, len(keys), EVENTS_PER_READ):
             events = await records.journal.read_many(user_id, keys[start : start + EVENTS_PER_READ])
+            await announce_late_changes(records, user_id, events, now_us)
             portions.append(await write_rows(records, user_id, events))
             sessions.update((event.event_id, session_of(event)) for event in events)
     finally:  # an event of a later release does not stop those before it

@@ -91,5 +91,5 @@ class Uploads:
         # exists, a later deletion will find this part; otherwise nothing may be written to it.
         session = await require_session(self._writer, user_id, session_id)
         if session.complete:
-            await reopen(records, user_id, session_id)
+            await reopen(records, user_id, session_id, self._writer.now_us())
         return True

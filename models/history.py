@@ -157,6 +157,23 @@ class SetLog:
         """The sets that began before `until_s`."""
         return self.where(self.started_s < until_s)
 
+    def in_sessions_before(self, until_s: float) -> Flags:
+        """Which sets are of sessions whose last set began before `until_s`, bool (n,).
+
+        >>> from models.population.model import SimulatedSet
+        >>> times = (("a", 1.0), ("a", 2.0), ("b", 4.0), ("b", 6.0))
+        >>> log = SetLog.of(SimulatedSet(name, at, "squat", 5, 75.0, None) for name, at in times)
+        >>> log.in_sessions_before(5.0).tolist()
+        [True, True, False, False]
+        """
+        last_s = np.full(int(self.session.max(initial=-1)) + 1, -np.inf)
+        np.maximum.at(last_s, self.session, self.started_s)
+        return last_s[self.session] < until_s
+
+    def sessions_before(self, until_s: float) -> "SetLog":
+        """The sets of sessions whose last set began before `until_s`: no session is cut in two."""
+        return self.where(self.in_sessions_before(until_s))
+
     def since(self, from_s: float) -> "SetLog":
         """The sets that began at `from_s` or later."""
         return self.where(self.started_s >= from_s)

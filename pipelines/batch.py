@@ -26,7 +26,7 @@ from schemas.errors import CannotLearn, IncompleteRun, LostChampionRace, RunWith
 from schemas.progress import Progress
 from schemas.retention import RESULTS_TTL
 from schemas.times import Clock, server_time
-from schemas.topics import Topic
+from schemas.topics import ERASURES, Topic
 from store.champions import Champions
 from store.database import Database
 from store.jobs import JobRuns, UserOutcome
@@ -94,7 +94,8 @@ def train_batch(
 
     Raises:
         LeaseHeld: another run of the family is under way.
-        IncompleteRun: fewer rows were found than were written.
+        IncompleteRun: fewer rows were found than were written; those of users who were erased
+            meanwhile may be missing.
     """
     inputs = {"users": "changed" if only_changed else "all"}
     with open_job(config, family.name, inputs, progress=progress, clock=clock) as job:
@@ -135,7 +136,7 @@ def _learn(job: Job, family: BatchFamily, *, only_changed: bool) -> None:
 
 
 def _run_recipe(job: Job, family: BatchFamily) -> BatchResult | None:
-    """The recipe's result; None with too little data, and then the live rows are withdrawn."""
+    """The recipe's result; None with too little data, and then the live rows are retired."""
     spark = job.spark()
     try:
         with job.run.step("learn"):
@@ -143,17 +144,20 @@ def _run_recipe(job: Job, family: BatchFamily) -> BatchResult | None:
     except CannotLearn as problem:  # an answer, not a failure
         job.run.status = "not-learned"
         job.run.reasons[str(problem)] += 1
-        _withdraw(job, family.name)
+        _retire_live_rows(job, family.name)
         return None
     job.progress.step(f"{family.name}: rows learned", len(result.rows), len(result.rows))
     return result
 
 
-def _withdraw(job: Job, family: str) -> None:
-    """Withdraw the live rows: their users have left, or are too few.
+def _retire_live_rows(job: Job, family: str) -> None:
+    """Leave no rows live: their users have left, or are too few.
+
+    Unlike an operator's withdrawal this takes nothing back: a rollback may return to these rows.
+    The run's metrics name them as `retired`, in runs of earlier releases as `withdrawn`.
 
     Raises:
-        LeaseHeld: the run's lease was lost; nothing is withdrawn.
+        LeaseHeld: the run's lease was lost; the rows stay live.
         LostChampionRace: the pointer moved meanwhile.
     """
     job.run.require_lease()
@@ -163,7 +167,7 @@ def _withdraw(job: Job, family: str) -> None:
         return
     if not asyncio.run(live.clear(family, before.run_id)):
         raise LostChampionRace(f"Another run of {family} went live meanwhile.")
-    job.run.metrics["withdrawn"] = str(before.run_id)
+    job.run.metrics["retired"] = str(before.run_id)
 
 
 def _record(job: Job, result: BatchResult, digest: str) -> None:
@@ -232,6 +236,9 @@ def _refusal_reason(database: Database, family: str, digest: str) -> str:
 def publish_run(database: Database, family: str, run: Run) -> None:
     """Point readers at a finished run.
 
+    Its metrics are recorded first: whatever becomes of this process, an operator can withdraw the
+    run, and its digest tells the same rows.
+
     Raises:
         RunWithdrawn: an operator withdrew the run while it was under way.
         LostChampionRace: the pointer moved meanwhile.
@@ -239,6 +246,8 @@ def publish_run(database: Database, family: str, run: Run) -> None:
     live = LiveRuns(database)
     before = asyncio.run(live.read(family))
     expected = before.run_id if before else None
+    record = JobRuns(database).record
+    asyncio.run(record(family, run.run_id, counts=run.counts, metrics=run.metrics))
     if not asyncio.run(live.go_live(family, run.run_id, run.started_at, run.metrics, expected)):
         raise LostChampionRace(f"Another run of {family} went live meanwhile.")
 
@@ -254,6 +263,38 @@ def _write(job: Job, family: BatchFamily, rows: Sequence[tuple[object, ...]]) ->
     append(frame, job.keyspace, family.table)
     stored = read_table(spark, job.keyspace, family.table).frame.where(f.col("run_id") == run_id)
     count = stored.count()
-    job.run.counts["rows"] = count
     if count != len(rows):
-        raise IncompleteRun(f"{family.table} holds {count} rows of this run, not {len(rows)}.")
+        users = [row.user_id for row in stored.select("user_id").collect()]
+        count = _count_without_erased(job, family.table, rows, users)
+    job.run.counts["rows"] = count
+
+
+def _count_without_erased(
+    job: Job, table: str, rows: Sequence[tuple[object, ...]], stored_users: Sequence[str]
+) -> int:
+    """How many rows are stored where only those of users are missing who were erased meanwhile.
+
+    An erasure deletes a run's rows of the user for good, also those that are written after it.
+
+    Args:
+        job: whose run counts these users as `erased`.
+        table: of the rows.
+        rows: that were written.
+        stored_users: of each stored row its user.
+
+    Raises:
+        IncompleteRun: others' rows are missing as well.
+    """
+    run = job.run
+    missing = {str(row[0]) for row in rows} - {*stored_users}
+    since, now = run.all_read_until, run.lease.clock()
+    announced = asyncio.run(Watermarks(job.database).changed_users(ERASURES, since, now))
+    erased = missing & {str(user) for user in announced}
+    expected = sum(str(row[0]) not in erased for row in rows)
+    if len(stored_users) != expected:
+        raise IncompleteRun(
+            f"{table} holds {len(stored_users)} rows of this run, not {expected}; "
+            f"{len(erased)} users were erased meanwhile."
+        )
+    run.counts["erased"] += len(erased)
+    return expected

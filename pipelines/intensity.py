@@ -15,7 +15,7 @@ SETTINGS = IntensitySettings()
 
 
 def learn_intensity(logs: Sequence[SetLog], cutoff_s: float) -> list[PersonalModel | str]:
-    """Fit all users together, twice: on all sets, and on those before the cut-off.
+    """Fit all users together, twice: on all sets, and on those of sessions before the cut-off.
 
     The first model is the one that serves; it is judged by the second one's errors on later sets.
 
@@ -27,7 +27,7 @@ def learn_intensity(logs: Sequence[SetLog], cutoff_s: float) -> list[PersonalMod
         A model or the reason why there is none, in the order of `logs`.
     """
     models = fit_intensity(logs, SETTINGS)
-    early_models = fit_intensity([log.before(cutoff_s) for log in logs], SETTINGS)
+    early_models = fit_intensity([log.sessions_before(cutoff_s) for log in logs], SETTINGS)
     return [
         model if isinstance(model, str) else _evaluated(model, early, log, cutoff_s)
         for model, early, log in zip(models, early_models, logs, strict=True)
@@ -48,4 +48,4 @@ def _evaluated(
     )
 
 
-INTENSITY = PersonalFamily("intensity", learn_intensity, f"intensity-1 {SETTINGS}")
+INTENSITY = PersonalFamily("intensity", learn_intensity, f"intensity-2 {SETTINGS}")

@@ -28,4 +28,4 @@ def _learn(log: SetLog, cutoff_s: float) -> PersonalModel:
     )
 
 
-LOAD = PersonalFamily("load", learn_load, f"load-1 {SETTINGS}")
+LOAD = PersonalFamily("load", learn_load, f"load-2 {SETTINGS}")

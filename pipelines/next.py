@@ -21,11 +21,11 @@ def _learn(log: SetLog, cutoff_s: float) -> PersonalModel:
     """The baseline is the better of "the same again" and "the usual one"."""
     content = to_bytes(fit_next(log, SETTINGS))
     score = evaluate_next([log], cutoff_s, SETTINGS)
-    later = len(log.since(cutoff_s))
+    later = len(log) - len(log.sessions_before(cutoff_s))
     if not score.users or not later:
         return PersonalModel(content)
     usual = max(score.again, score.usual)
     return PersonalModel(content, later, (1 - score.accuracy) * later, (1 - usual) * later)
 
 
-NEXT = PersonalFamily("next", learn_next, f"next-1 {SETTINGS}")
+NEXT = PersonalFamily("next", learn_next, f"next-2 {SETTINGS}")

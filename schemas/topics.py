@@ -9,6 +9,7 @@ Topic = Literal[
     "sets",
     "stretches",
     "predictions",
+    "deviations",
     "plans",
     "follows",
     "erased",

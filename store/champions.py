@@ -63,7 +63,7 @@ class Champions:
         None when all were, and where a run retired the owner's model.
         """
         promotion = await self._first_not_withdrawn(champion.promotions)
-        if promotion is None or not promotion[0]:
+        if promotion is None or promotion.retires:
             return None
         return ServingVersion(*champion.key, *promotion, champion.promoted_at)
 
@@ -86,7 +86,7 @@ class Champions:
         """
         promotions = [] if incumbent is None else incumbent.promotions
         earlier_promotions = [
-            (version, run_id) for version, run_id in promotions if version != challenger.version
+            promotion for promotion in promotions if promotion.version != challenger.version
         ]
         rolled_back = () if incumbent is None else incumbent.rolled_back
         promoted = await self._pointer_to(earlier_promotions, challenger, at, rolled_back)
@@ -114,7 +114,7 @@ class Champions:
         promotions = [] if champion is None else champion.promotions
         in_effect = await self._first_not_withdrawn(promotions)
         after = 1 if in_effect is None else promotions.index(in_effect) + 1
-        models = [promotion for promotion in promotions[after:] if promotion[0]]
+        models = [promotion for promotion in promotions[after:] if not promotion.retires]
         if champion is None or not models:
             raise NoModel(
                 f"{key.owner} has no earlier {key.family} model for {key.model_id} to go back to."
@@ -131,7 +131,7 @@ class Champions:
             raise NoModel(f"Version {version} of {key.owner} is not kept any more.")
         back = Challenger(*key, version, rows[0].sha256, run_id)
         place = promotions.index(promotion, after)
-        passed_over = [version for version, _ in promotions[:place] if version]
+        passed_over = [passed.version for passed in promotions[:place] if not passed.retires]
         rolled_back = (*passed_over, *champion.rolled_back)
         target = await self._pointer_to(promotions[place + 1 :], back, at, rolled_back)
         await self._replace(champion, target)
@@ -183,9 +183,9 @@ class Champions:
 
     async def _first_not_withdrawn(self, promotions: Sequence[Promotion]) -> Promotion | None:
         """The first promotion whose run was not withdrawn."""
-        for version, run_id in promotions:
-            if not await self.is_withdrawn(run_id):
-                return version, run_id
+        for promotion in promotions:
+            if not await self.is_withdrawn(promotion.run_id):
+                return promotion
         return None
 
     async def _pointer_to(
@@ -204,7 +204,7 @@ class Champions:
             rolled_back: versions, the last one first; the challenger's is dropped.
         """
         newest = await self._first_not_withdrawn(earlier_promotions)
-        previous = newest if newest is not None and newest[0] else (None, None)
+        previous = (None, None) if newest is None or newest.retires else newest
         rest = tuple(promotion for promotion in earlier_promotions if promotion != previous)
         others = tuple(version for version in rolled_back if version != challenger.version)
         return Champion(*challenger, *previous, at, rest[:MAX_EARLIER], others[:MAX_ROLLED_BACK])
@@ -232,6 +232,6 @@ class Champions:
 def _champion(row: Row) -> Champion:
     return Champion(*row)._replace(
         promoted_at=aware(row.promoted_at),
-        earlier=tuple((version, run_id) for version, run_id in row.earlier or ()),
+        earlier=tuple(Promotion(version, run_id) for version, run_id in row.earlier or ()),
         rolled_back=tuple(row.rolled_back or ()),
     )

@@ -16,7 +16,8 @@ class DeviationRow(NamedTuple):
     """One row; None where nothing was planned, or nothing was done.
 
     `started_at_utc` is the start of the done set, or of the session for a missed one. `revision` is
-    the time of the newest event that the row is based on.
+    the time of the newest event that the session's rows are based on: of the session, its plan, its
+    sets and its predictions, as they are. A deletion leaves nothing to be based on.
     """
 
     session_id: UUID
@@ -67,9 +68,9 @@ class Deviations:
         month: str,
         session_id: UUID,
         rows: Sequence[DeviationRow],
-        revision: int,
+        at_us: int,
     ) -> None:
-        """Replace a session's rows, as of a revision, in one batch."""
+        """Replace what was written of a session before `at_us`, in one batch."""
         key = (user_id, month)
         delete = f"DELETE FROM deviations USING TIMESTAMP ? {_SESSION}"
         insert = (
@@ -78,8 +79,8 @@ class Deviations:
         )
         await self._database.run_batch(
             [
-                Statement(delete, (revision - 1, *key, session_id)),
-                *(Statement(insert, (*key, *_stored(row, revision), revision)) for row in rows),
+                Statement(delete, (at_us - 1, *key, session_id)),
+                *(Statement(insert, (*key, *_stored(row), at_us)) for row in rows),
             ]
         )
 
@@ -104,9 +105,17 @@ class Deviations:
         )
         return [_deviation(row) for row in rows]
 
+    async def written_us(self, user_id: UUID, month: str, session_id: UUID) -> int:
+        """When a session's rows were written, as write timestamps count; 0 if there are none."""
+        rows = await self._database.run(
+            f"SELECT WRITETIME(revision) AS at_us FROM deviations {_SESSION}",
+            (user_id, month, session_id),
+        )
+        return max((row.at_us for row in rows), default=0)
 
-def _stored(row: DeviationRow, revision: int) -> tuple[object, ...]:
-    return tuple(row._replace(kinds=sorted(row.kinds), revision=revision))  # pyrefly: ignore[bad-argument-type] a set column
+
+def _stored(row: DeviationRow) -> tuple[object, ...]:
+    return tuple(row._replace(kinds=sorted(row.kinds)))  # pyrefly: ignore[bad-argument-type] a set column
 
 
 def _deviation(row: Row) -> DeviationRow:

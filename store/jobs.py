@@ -73,6 +73,20 @@ class JobRuns:
             (at, family, run_id),
         )
 
+    async def record(
+        self,
+        family: str,
+        run_id: UUID,
+        *,
+        counts: Mapping[str, int],
+        metrics: Mapping[str, object],
+    ) -> None:
+        """Record counts and metrics of a run that goes on: they outlive its process."""
+        await self._database.run(
+            "UPDATE job_runs SET counts = ?, metrics = ? WHERE family = ? AND run_id = ?",
+            (_json(counts), _json(metrics), family, run_id),
+        )
+
     async def finish(
         self,
         family: str,

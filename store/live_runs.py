@@ -14,6 +14,9 @@ from store.champions import Champions
 from store.database import Database
 from store.jobs import JobRun, JobRuns
 
+PUBLISHED = "published"
+"""Key of a failed run's metrics: it was live when it failed, and can be live again."""
+
 
 class LiveRun(NamedTuple):
     """Which run of a batch family readers see."""
@@ -116,7 +119,7 @@ class LiveRuns:
         """
         runs = await JobRuns(self._database).between(family, at - RESULTS_TTL, before)
         withdrawn = set(await Champions(self._database).withdrawn())
-        return [run for run in runs if run.status == "done" and run.run_id not in withdrawn]
+        return [run for run in runs if _was_live(run) and run.run_id not in withdrawn]
 
     async def _replace(self, family: str, run_id: UUID, successor: LiveRun | None) -> bool:
         """Point readers from a run to another one, or to nothing; whether they are there now."""
@@ -144,6 +147,11 @@ class LiveRuns:
 
     async def _is_withdrawn(self, run_id: UUID) -> bool:
         return await Champions(self._database).is_withdrawn(run_id)
+
+
+def _was_live(run: JobRun) -> bool:
+    """Whether an ended run of a batch family was live: it may have failed afterwards."""
+    return run.status == "done" or bool(run.metrics.get(PUBLISHED))
 
 
 def _as_live(run: JobRun) -> LiveRun:

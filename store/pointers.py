@@ -6,7 +6,21 @@ from uuid import UUID
 
 from store.models import ModelKey, StoredModel
 
-Promotion = tuple[str, UUID]  # a version, and the run that promoted it
+
+class Promotion(NamedTuple):
+    """A version, and the run that promoted it; without a version, the run that retired the model.
+
+    >>> Promotion("", UUID(int=1)).retires, Promotion("9f86d081884c7d65", UUID(int=1)).retires
+    (True, False)
+    """
+
+    version: str
+    run_id: UUID
+
+    @property
+    def retires(self) -> bool:
+        """Whether none of the owner's own models serves from here on."""
+        return not self.version
 
 
 class Challenger(NamedTuple):
@@ -66,7 +80,11 @@ class Champion(NamedTuple):
             (self.version, self.run_id),
             (self.previous_version, self.previous_run_id),
         )
-        named = [(version, run_id) for version, run_id in newest if version is not None and run_id]
+        named = [
+            Promotion(version, run_id)
+            for version, run_id in newest
+            if version is not None and run_id is not None
+        ]
         return [*named, *self.earlier]
 
     @property

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.arrays import Floats64, Ints64
+from models.arrays import Flags, Floats64, Ints64
 from models.history import SetLog
 from models.intensity.features import Scale, fit_scale, intensity_rows
 from models.intensity.model import IntensityModel
@@ -18,7 +18,8 @@ class IntensitySettings:
 
     Attributes:
         reg_params, fit_intercepts: the grid; every combination is tried, reg_params outermost.
-        validation_share: the latest share of a user's labelled sets.
+        validation_share: the latest share of a user's labelled sets; the session in which it begins
+            is of it as a whole.
         least_sets: users with fewer sets that have an intensity get no model.
     """
 
@@ -79,34 +80,38 @@ def fit_grid(
 
 @dataclass(frozen=True, slots=True)
 class TrainingRows:
-    """A user's labelled rows, cut in time.
+    """A user's labelled rows, cut in time between two sessions.
 
     Attributes:
         scale: from the training part.
         x: float64 (n, 11), y: float64 (n,): labelled rows, oldest first.
-        cut: rows from here on are the validation part.
+        train: bool (n,): the training part; the other rows are the validation part.
     """
 
     scale: Scale
     x: Floats64
     y: Floats64
-    cut: int
+    train: Flags
 
 
 def training_rows(log: SetLog, settings: IntensitySettings) -> TrainingRows | str:
     """A user's rows, or the reason why the user gets no model.
 
     Args:
-        log: the user's sets before the run's cut-off, of sessions that had ended by then.
+        log: the user's sets before the run's cut-off, of sessions that had ended by then
+            (`SetLog.sessions_before`).
         settings: see `IntensitySettings`.
     """
     rated = np.flatnonzero(np.isfinite(log.intensity))
     if len(rated) < settings.least_sets:
         return f"{len(rated)} sets with an intensity, {settings.least_sets} are needed"
-    cut = len(rated) - max(round(settings.validation_share * len(rated)), 1)
-    scale = fit_scale(log.where(np.arange(len(log)) < rated[cut]))
+    cut = rated[len(rated) - max(round(settings.validation_share * len(rated)), 1)]
+    train = log.in_sessions_before(float(log.started_s[cut]))
+    if not train[rated].any():
+        return "no session with an intensity had ended when the latest ones began"
+    scale = fit_scale(log.where(train))
     rows = intensity_rows(log, scale)
-    return TrainingRows(scale, rows.x[rated], rows.y[rated], cut)
+    return TrainingRows(scale, rows.x[rated], rows.y[rated], train[rated])
 
 
 def fit_intensity(
@@ -118,8 +123,8 @@ def fit_intensity(
     if not eligible:
         return [row for row in rows if isinstance(row, str)]
     grid_fit = fit_grid(
-        np.stack([moments(row.x[: row.cut], row.y[: row.cut]) for row in eligible]),
-        np.stack([moments(row.x[row.cut :], row.y[row.cut :]) for row in eligible]),
+        np.stack([moments(row.x[row.train], row.y[row.train]) for row in eligible]),
+        np.stack([moments(row.x[~row.train], row.y[~row.train]) for row in eligible]),
         settings.grid,
     )
     models = iter(_model(user, row, grid_fit, settings) for user, row in enumerate(eligible))

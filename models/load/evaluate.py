@@ -37,8 +37,11 @@ class TargetScore:
 def evaluate_load(
     logs: Sequence[SetLog], cutoff_s: float, settings: LoadSettings
 ) -> dict[str, TargetScore]:
-    """Learns from sets before the cut-off; forecasts each set after it from all sets before it."""
-    early = [log.before(cutoff_s) for log in logs]
+    """Learns from sessions before the cut-off; forecasts each set after it from all sets before it.
+
+    A session that had not ended by the cut-off is after it as a whole.
+    """
+    early = [log.sessions_before(cutoff_s) for log in logs]
     models = [
         (fit_load(before, settings), log)
         for before, log in zip(early, logs, strict=True)
@@ -65,7 +68,7 @@ def _score(models: list[tuple[LoadModel, SetLog]], cutoff_s: float, target: str)
 def _rows(model: LoadModel, log: SetLog, cutoff_s: float, target: str) -> Floats64:
     """Rows of (error, baseline's error, inside the interval or NaN) of one user."""
     table, actual = forecasts(log, target), getattr(log, target)
-    late = (log.started_s >= cutoff_s) & np.isfinite(table).all(axis=1) & (actual > 0)
+    late = ~log.in_sessions_before(cutoff_s) & np.isfinite(table).all(axis=1) & (actual > 0)
     table, actual = table[late], actual[late]
     value, last = model.blend(table, later_sets(log)[late], target), table[:, LAST]
     margin = model.margin[TARGETS.index(target)] * (value if RELATIVE[target] else 1.0)

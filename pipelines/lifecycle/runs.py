@@ -17,6 +17,7 @@ from schemas.times import Clock, server_time
 from store.database import Database
 from store.job_leases import Leases
 from store.jobs import JobRuns, UserOutcome
+from store.live_runs import PUBLISHED, LiveRuns
 from store.watermarks import ANNOUNCED_BEFORE, Watermarks
 
 LEASE_S = 60.0  # four heartbeats
@@ -122,7 +123,7 @@ def leased_run(
     run_id = run_id_at(now)
     run = Run(family, run_id, now, take_lease(database, family, run_id, clock, LEASE_S))
     try:
-        asyncio.run(_end_dead_runs(runs, family))
+        asyncio.run(_end_dead_runs(database, family))
         asyncio.run(runs.start(family, run_id, inputs, now))
         with heartbeats(run.lease):
             with one_blas_thread():
@@ -137,6 +138,8 @@ def leased_run(
     except BaseException as problem:
         run.status = "failed"
         run.reasons[f"{type(problem).__name__}: {problem}"[:500]] += 1
+        if asyncio.run(_is_live(database, family, run_id)):
+            run.metrics[PUBLISHED] = True
         asyncio.run(runs.write_users(run_id, run.outcomes))
         raise
     finally:
@@ -154,15 +157,30 @@ def run_id_at(at: datetime) -> UUID:
     return uuid7(int(at.timestamp() * 1000), secrets.token_bytes(10))
 
 
-async def _end_dead_runs(runs: JobRuns, family: str) -> None:
-    """Record earlier runs that never ended as failed: only the holder of the lease is alive."""
+async def _end_dead_runs(database: Database, family: str) -> None:
+    """Record the end of earlier runs that never ended: only the holder of the lease is alive.
+
+    They failed, except one whose rows are live: those are complete. What such a run has recorded
+    of itself stays.
+    """
+    runs = JobRuns(database)
     for earlier in await runs.newest(family):
         if earlier.status == "running":
-            last = earlier.heartbeat_at or earlier.started_at
-            reasons = {"ended without a word: its process was killed or lost the database": 1}
             await runs.finish(
-                family, earlier.run_id, "failed", last, counts={}, metrics={}, reasons=reasons
+                family,
+                earlier.run_id,
+                "done" if await _is_live(database, family, earlier.run_id) else "failed",
+                earlier.heartbeat_at or earlier.started_at,
+                counts=earlier.counts,
+                metrics=earlier.metrics,
+                reasons={"ended without a word: its process was killed or lost the database": 1},
             )
+
+
+async def _is_live(database: Database, family: str, run_id: UUID) -> bool:
+    """Whether readers see the rows of a run; never of a family of models."""
+    live = await LiveRuns(database).read(family)
+    return live is not None and live.run_id == run_id
 
 
 async def _finish(runs: JobRuns, run: Run, at: datetime) -> None:

@@ -2,16 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 from uuid import UUID
 
 from pipelines.lifecycle.pointers import WITHDRAWN
-from pipelines.personal.gate import Evidence
+from pipelines.personal.gate import MIN_SETS_TO_JUDGE, Evidence
 from store.champions import Champions
 from store.database import Database
 from store.jobs import JobRun, JobRuns, UserOutcome
 
 RECIPE = "recipe"  # key of a run's metrics: the name of the recipe that it judged
+JUDGED = "judged"  # key of a run's metrics: its evidence with that of earlier runs
 RUNS_BACK = 100  # most of them had nothing to do
 CARRIED_OVER = ("unchanged", WITHDRAWN)
 """Outcomes that may repeat an evaluation of the run before, or whose model nobody wants."""
@@ -42,6 +44,23 @@ def earlier_evidence(
         found = {user: row for user, row in _evaluated(outcomes) if user not in seen}
         seen |= found.keys()
         yield Evidence.total(found.values())
+
+
+def serving_evidence(database: Database, family: str, recipe: str) -> Evidence | None:
+    """The evidence with which the recipe of the models that serve went live last.
+
+    None where that is the given recipe, and where none has gone live on `MIN_SETS_TO_JUDGE` later
+    sets in the last runs. With fewer, a recipe is not known to be any better than another.
+    """
+    withdrawn = set(asyncio.run(Champions(database).withdrawn()))
+    for run in asyncio.run(JobRuns(database).newest(family, limit=RUNS_BACK)):
+        if run.status != "done" or run.run_id in withdrawn:
+            continue
+        metrics: Mapping[str, Any] = run.metrics
+        evidence = Evidence.from_metrics(metrics.get(JUDGED) or metrics)
+        if evidence.sets >= MIN_SETS_TO_JUDGE:
+            return None if run.metrics.get(RECIPE) == recipe else evidence
+    return None
 
 
 def _judged(run: JobRun, recipe: str) -> bool:

@@ -16,7 +16,11 @@ MIN_SETS_TO_JUDGE = 1000
 baseline is refused by 3 % of such samples, and by 45 % of samples of one person (decision 49)."""
 MIN_SETS_TO_VETO = 20  # later sets; with fewer, one user's error says little
 VETO_RATIO = 1.1  # times the error of "the same as last time"
+MUCH_WORSE = 1.2
+"""Times the share of the baseline's error that the recipe before left. The two are of other days
+and in part of other people: with a closer bound one in ten good recipes would be refused."""
 LOST = "not better than the same as last time"
+LOST_TO_SERVING = "much worse than the recipe of the models that serve"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,17 @@ class Evidence:
             "last_error": self.baseline_error / self.sets,
         }
 
+    @classmethod
+    def from_metrics(cls, metrics: Mapping[str, Any]) -> "Evidence":
+        """The evidence of `as_metrics`; none where there is none.
+
+        >>> Evidence.from_metrics(Evidence(4, 2.0, 3.0).as_metrics())
+        Evidence(sets=4, error=2.0, baseline_error=3.0)
+        """
+        if not (sets := metrics.get("later_sets")):
+            return cls()
+        return cls(sets, metrics["error"] * sets, metrics["last_error"] * sets)
+
     def topped_up(self, earlier: Iterable["Evidence"]) -> "Evidence":
         """With as many sets of earlier runs as `MIN_SETS_TO_JUDGE` lacks, at their mean errors.
 
@@ -92,14 +107,28 @@ class Evidence:
             )
         return total
 
-    @property
-    def refusal(self) -> str:
-        """Why a recipe with this evidence does not go live; "" where it does."""
-        if self.error < self.baseline_error:
-            return ""
+    def refusal(self, serving: "Evidence | None" = None) -> str:
+        """Why a recipe with this evidence does not go live; "" where it does.
+
+        Args:
+            serving: evidence of the recipe of the models that serve, if it is another one.
+
+        >>> worse, serving = Evidence(1000, 90.0, 100.0), Evidence(1000, 60.0, 100.0)
+        >>> worse.refusal(), worse.refusal(serving)
+        ('', 'much worse than the recipe of the models that serve')
+        """
         if not self.sets:
             return NO_EVIDENCE
-        return LOST if self.sets >= MIN_SETS_TO_JUDGE else LITTLE_EVIDENCE
+        if self.error >= self.baseline_error:
+            return LOST if self.sets >= MIN_SETS_TO_JUDGE else LITTLE_EVIDENCE
+        if serving is not None and self.share > MUCH_WORSE * serving.share:
+            return LOST_TO_SERVING if self.sets >= MIN_SETS_TO_JUDGE else LITTLE_EVIDENCE
+        return ""
+
+    @property
+    def share(self) -> float:
+        """The models' error as a share of the baseline's; infinite where that made none."""
+        return self.error / self.baseline_error if self.baseline_error else float("inf")
 
     @property
     def vetoes(self) -> bool:

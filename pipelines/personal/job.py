@@ -38,7 +38,13 @@ from pipelines.lifecycle.user_models import (
     promote_users,
     retire_users,
 )
-from pipelines.personal.evidence import RECIPE, RUNS_BACK, earlier_evidence
+from pipelines.personal.evidence import (
+    JUDGED,
+    RECIPE,
+    RUNS_BACK,
+    earlier_evidence,
+    serving_evidence,
+)
 from pipelines.personal.gate import Evidence
 from pipelines.personal.history import (
     COLUMNS,
@@ -273,10 +279,11 @@ def _promote(
         earlier_evidence(job.database, family.name, family.recipe, evaluated)
     )
     if judged != evidence:
-        run.metrics["judged"] = judged.as_metrics()
-    if learned and judged.refusal:
+        run.metrics[JUDGED] = judged.as_metrics()
+    refusal = judged.refusal(serving_evidence(job.database, family.name, family.recipe))
+    if learned and refusal:
         run.status = "refused"
-        run.add_outcomes([outcome_of(row, "refused", judged.refusal) for row in learned])
+        run.add_outcomes([outcome_of(row, "refused", refusal) for row in learned])
         return
     reason = "worse than the same as last time"
     vetoed = {user_id for user_id, own in of_users.items() if own.vetoes}

@@ -100,7 +100,7 @@ def test_recording_a_history_equals_recording_each_set_and_is_repeatable(records
         expected = await kept(one_by_one, user)
         assert len(expected[1]) == 75
         assert first[:5] == expected[:5]
-        assert first[5][user] == expected[5][user] == {"plans", "sessions", "sets"}
+        assert first[5][user] == expected[5][user] == {"plans", "sessions", "sets", "deviations"}
         assert [row.kinds for row in first[4]][:3] == [{"as_planned"}, {"reps"}, {"extra"}]
         later = EventWriter(records, lambda: NOW + timedelta(hours=1))
         await record_history(later, LIMITS, user, VISITS)

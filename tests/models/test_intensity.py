@@ -27,7 +27,7 @@ def logs():
 
 def test_regressors_beat_the_last_value_baseline_on_simulated_people(logs):
     cutoff_s = START_S + 11 * WEEK_S
-    models = fit_intensity([log.before(cutoff_s) for log in logs], SETTINGS)
+    models = fit_intensity([log.sessions_before(cutoff_s) for log in logs], SETTINGS)
     errors = [
         [np.abs(of) for of in errors_after(model, log, cutoff_s)]
         for model, log in zip(models, logs, strict=True)
@@ -101,7 +101,7 @@ def test_intervals_hold_four_of_five_later_sets(logs):
     cutoff_s = START_S + 11 * WEEK_S
     inside = []
     for log, model in zip(
-        logs, fit_intensity([log.before(cutoff_s) for log in logs], SETTINGS), strict=True
+        logs, fit_intensity([log.sessions_before(cutoff_s) for log in logs], SETTINGS), strict=True
     ):
         if isinstance(model, IntensityModel):
             errors, _ = errors_after(model, log, cutoff_s)
@@ -208,10 +208,12 @@ def test_users_fitted_in_a_batch_equal_users_fitted_alone(logs):
 def test_validation_rows_are_the_latest_and_do_not_affect_the_scale(logs):
     log = logs[0]
     rows = training_rows(log, SETTINGS)
-    assert rows.cut == len(rows.y) - round(0.25 * len(rows.y))
     told = np.flatnonzero(np.isfinite(log.intensity))
+    newest_session = log.session[told[len(told) - round(0.25 * len(told))]]
+    assert rows.train.tolist() == (log.session[told] < newest_session).tolist()
+    assert 0.7 < rows.train.mean() < 0.75
     late = replace(log, weight_kg=log.weight_kg.copy())
-    late.weight_kg[told[rows.cut] :] *= 3
+    late.weight_kg[log.session >= newest_session] *= 3
     again = training_rows(late, SETTINGS).scale
     assert np.array_equal(again.mean, rows.scale.mean, equal_nan=True)
 
@@ -226,7 +228,25 @@ def test_too_few_sets_give_a_reason():
 
 def test_last_rated_set_is_validated_on_however_small_its_share():
     rows = training_rows(LOG, replace(SETTINGS, least_sets=3, validation_share=0.1))
-    assert (rows.cut, rows.y.tolist()) == (2, [0.6, 0.8, 0.7])
+    assert (rows.train.tolist(), rows.y.tolist()) == ([True, True, False], [0.6, 0.8, 0.7])
+
+
+def test_sets_of_one_session_alone_cannot_be_validated():
+    one = LOG.where(LOG.session == 0)
+    [reason] = fit_intensity([one], replace(SETTINGS, least_sets=2))
+    assert reason == "no session with an intensity had ended when the latest ones began"
+
+
+def test_users_are_evaluated_on_whole_sessions(logs):
+    """The cut-off lies within a session: it had not ended, so its first sets are later ones too."""
+    log = logs[0]
+    session = log.session == log.session[len(log) // 2]
+    cutoff_s = float(log.started_s[session][2])
+    early = log.sessions_before(cutoff_s)
+    assert early.session.max() == log.session[session][0] - 1
+    (model,) = fit_intensity([early], replace(SETTINGS, least_sets=10))
+    later = np.isfinite(log.intensity) & (log.session >= log.session[session][0])
+    assert len(errors_after(model, log, cutoff_s)[0]) == later.sum()
 
 
 def test_features_of_unknown_exercises_and_numbers_are_the_usual():

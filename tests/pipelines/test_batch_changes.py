@@ -12,6 +12,7 @@ from pipelines.clusters import CLUSTERS
 from pipelines.lifecycle.retries import LITTLE_EVIDENCE
 from pipelines.load import LOAD
 from pipelines.next import NEXT
+from pipelines.personal.gate import LOST_TO_SERVING
 from pipelines.personal.history import newest_set_at
 from pipelines.personal.job import PersonalFamily, PersonalModel, train_personal
 from pipelines.rank import RANK
@@ -60,6 +61,31 @@ def test_user_who_is_refused_for_little_evidence_again_and_again_is_counted_once
 def loses_by_a_hair(logs, cutoff_s):
     """Better than doing the same again on no user of a small run, and clearly worse for none."""
     return [PersonalModel(b"a new model", 5, error=2.01, baseline_error=2.0) for _ in logs]
+
+
+def with_error(error):
+    """A recipe whose models err by this where the baseline errs by 100, on a hundred sets."""
+
+    def learn(logs, cutoff_s):
+        content = b"a model that errs by %d" % error
+        return [PersonalModel(content, 100, error=error, baseline_error=100.0) for _ in logs]
+
+    return learn
+
+
+def test_recipe_that_is_much_worse_than_the_serving_one_is_refused(database, spark_config):
+    """It beats the baseline; one that is about as good as the serving one goes live."""
+
+    def train(error):
+        family = PersonalFamily("rivals", with_error(error), f"errs by {error}")
+        report = train_personal(family, spark_config)
+        return report.status, dict(report.reasons)
+
+    assert train(60.0) == ("done", {})
+    assert train(90.0) == ("refused", {LOST_TO_SERVING: PEOPLE})
+    assert train(65.0) == ("done", {})
+    assert train(90.0)[0] == "refused", "the newest recipe that went live counts"
+    assert train(65.0)[0] == "done"
 
 
 def unevaluated(logs, cutoff_s):

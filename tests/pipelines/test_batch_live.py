@@ -34,7 +34,7 @@ def test_refused_and_incomplete_runs_do_not_go_live(database, spark_config):
     assert live(database, "rank").run_id == first.run_id
     empty = train_batch(fake(fail_to_learn), spark_config)
     assert (empty.status, empty.reasons) == ("not-learned", {"nobody is there": 1})
-    assert empty.metrics["withdrawn"] == str(first.run_id)
+    assert empty.metrics["retired"] == str(first.run_id)
     assert live(database, "rank") is None  # its people are gone
 
     train_batch(fake(lambda: BatchResult([(USER, 1.0, 1)], {})), spark_config)

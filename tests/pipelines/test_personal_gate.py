@@ -3,7 +3,7 @@
 import pytest
 
 from pipelines.lifecycle.retries import LITTLE_EVIDENCE, NO_EVIDENCE
-from pipelines.personal.gate import LOST, MIN_SETS_TO_JUDGE, Evidence
+from pipelines.personal.gate import LOST, LOST_TO_SERVING, MIN_SETS_TO_JUDGE, Evidence
 
 WINNING = Evidence(MIN_SETS_TO_JUDGE, 400.0, 500.0)
 LOSING = Evidence(MIN_SETS_TO_JUDGE, 500.0, 400.0)
@@ -18,7 +18,7 @@ def test_evidence_of_few_sets_is_outweighed_by_the_run_before():
     """Five sets lost by a hair beside 995 at .4 and .5: 2.01 + 398 against 2 + 497.5."""
     judged = Evidence(5, 2.01, 2.0).topped_up([WINNING])
     assert judged == Evidence(1000, pytest.approx(400.01), pytest.approx(499.5))
-    assert judged.refusal == ""
+    assert judged.refusal() == ""
 
 
 def test_evidence_is_topped_up_with_the_newest_runs_first():
@@ -27,7 +27,7 @@ def test_evidence_is_topped_up_with_the_newest_runs_first():
     early = Evidence(100_000, 40_000.0, 50_000.0)
     judged = Evidence(300, 200.0, 150.0).topped_up([newer, early])
     assert judged == Evidence(1000, pytest.approx(640), pytest.approx(500))
-    assert judged.refusal == LOST
+    assert judged.refusal() == LOST
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,21 @@ def test_evidence_is_topped_up_with_the_newest_runs_first():
     ],
 )
 def test_refusal_says_whether_evidence_was_lacking(evidence, refusal):
-    assert evidence.refusal == refusal
+    assert evidence.refusal() == refusal
+
+
+@pytest.mark.parametrize(
+    ("sets", "error", "refusal"),
+    [
+        (MIN_SETS_TO_JUDGE, 48.1, LOST_TO_SERVING),
+        (MIN_SETS_TO_JUDGE, 47.9, ""),
+        (MIN_SETS_TO_JUDGE - 1, 48.1, LITTLE_EVIDENCE),
+        (MIN_SETS_TO_JUDGE, 100.0, LOST),
+    ],
+)
+def test_recipe_that_is_much_worse_than_the_serving_one_is_refused(sets, error, refusal):
+    """WINNING leaves .8 of the baseline's error; 1.2 times that is .96."""
+    assert Evidence(sets, 2 * error, 100.0).refusal(WINNING) == refusal
 
 
 def test_earlier_runs_are_read_only_as_far_as_they_are_needed():
@@ -66,4 +80,4 @@ def test_evidence_that_was_topped_up_is_never_a_bit_too_little(sets, earlier):
     """474 + (526 / 2095) * 2095 is less than 1000: its users would be learned again every night."""
     judged = Evidence(sets, 2.0, 1.0).topped_up([Evidence(earlier, 2.0, 1.0)])
     assert judged.sets == MIN_SETS_TO_JUDGE
-    assert judged.refusal == LOST
+    assert judged.refusal() == LOST

@@ -65,13 +65,18 @@ class MemoryDeviations(Deviations):
         month: str,
         session_id: UUID,
         rows: Sequence[DeviationRow],
-        revision: int,
+        at_us: int,
     ) -> None:
         """Replace a session's rows."""
-        await self.delete_session(user_id, month, session_id, revision - 1)
+        await self.delete_session(user_id, month, session_id, at_us - 1)
         for row in rows:
             key = (user_id, month, session_id, row.position)
-            self._rows.write(key, {"row": row._replace(revision=revision)}, revision)
+            self._rows.write(key, {"row": row, "at_us": at_us}, at_us)
+
+    async def written_us(self, user_id: UUID, month: str, session_id: UUID) -> int:
+        """When a session's rows were written."""
+        rows = self._rows.read((user_id, month, session_id))
+        return max((row["at_us"] for _, row in rows), default=0)
 
     async def delete_session(self, user_id: UUID, month: str, session_id: UUID, at_us: int) -> None:
         """Delete what was written of a session."""

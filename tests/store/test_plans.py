@@ -55,12 +55,14 @@ def test_deviations_of_a_session_are_replaced_together(records: Records, run: An
     async def story() -> None:
         kept = records.deviations
         old = [row(session, n, 10) for n in range(3)]
+        assert await kept.written_us(user, MONTH, session) == 0
         await kept.replace(user, MONTH, session, old, 10)
         assert await kept.of_session(user, MONTH, session) == old
         new = [row(session, 0, 20, set_id=None, source=None, confidence=None, actual_reps=None)]
         await kept.replace(user, MONTH, session, new, 20)
         await kept.replace(user, MONTH, session, old, 10)  # late: it loses
         assert await kept.of_session(user, MONTH, session) == new
+        assert await kept.written_us(user, MONTH, session) == 20
         await kept.replace(user, MONTH, other, [row(other, 0, 5)], 5)
         assert [one.session_id for one in await kept.of_month(user, MONTH)] == [other, session]
         await kept.delete_session(user, MONTH, session, 30)
