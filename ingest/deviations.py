@@ -57,7 +57,6 @@ async def project_deviations(
     openings = await openings_of(records, user_id, session_id)
     if not openings:
         return
-    opened = openings[0]
     versions = await records.plans.versions(user_id, session.plan_id)
     version = version_at(versions, followed_us(openings))
     sets = await records.sets.of_session(user_id, session_id)
