@@ -169,7 +169,7 @@ def classify_response(
     signals = wrist_signals(recording)
     named = name_as_worn(signals, rungs_of(ladder))
     return _response(
-        named, repetitions(signals) if count and not named.prediction.abstained else None
+        named, repetitions(signals, FROM_S) if count and not named.prediction.abstained else None
     )
 
 

@@ -54,7 +54,7 @@ class RecognisedSet:
         start_ns, end_ns: nanoseconds since the epoch, on the recording's clock.
         named: which exercise, by which model.
         counted: its repetitions, seconds after the first sample; None where it is too short or
-            too long to be one set.
+            too long to be one set (`models.recognition.counting`).
         form: how it was done; None without repetitions.
         notes: how the watch was worn, where that is not as declared.
     """

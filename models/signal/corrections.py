@@ -1,8 +1,9 @@
 """Corrects wrong units, signs and times that a recording declares, by what is plausible on a wrist.
 
 Some phone apps declare g for values in m/s², or m/s² for g, and invert all axes when they do; some
-stamp samples or chunks on arrival, or poll a slow sensor too fast. Corrections are noted, the last
-one as a low rate. All is decided on the whole recording; parts are cut afterwards.
+stamp samples or chunks on arrival, poll a slow sensor too fast, or fill losses. Corrections are
+noted, the last two as a low rate and as gaps. All is decided on the whole recording; parts are cut
+afterwards.
 """
 
 import math
@@ -14,15 +15,17 @@ from itertools import accumulate
 import numpy as np
 
 from models.signal.batches import BATCHED, undo_batching
+from models.signal.fillers import without_fillers
 from models.signal.gravity import second_means_g
 from models.signal.late_starts import undo_delays
 from models.signal.pieces import MAX_RATE_RATIO, Piece, Recording, largest_value
 from models.signal.rates import sampling_rate_hz
 from models.signal.repeats import without_repeats
-from models.signal.rotation_unit import fast_rotation, is_deg_labelled_rad, is_rad_labelled_deg
+from models.signal.rotation_unit import fast_rotation, is_rad_labelled_deg, judge_fast_rotation
 from models.signal.sign import looks_inverted
 from models.signal.timing import cut_timed, in_unit, true_clock
-from models.signal.units import MAX_ROTATION_RAD_S, MS2_MEDIAN_RANGE, Kind, detect_unit_factor
+from models.signal.units import MS2_MEDIAN_RANGE, Kind, detect_unit_factor
+from models.signal.zero_offset import HAD_OFFSET, without_offset
 
 UNIT_WAS_MS2 = "unit-was-m/s2"
 UNIT_WAS_G = "unit-was-g"
@@ -45,7 +48,6 @@ MIN_RATE_HZ = 22.0  # below it features describe more than was recorded (decisio
 MAX_SCALE_RATIO = 4.0
 """Largest ratio of neighbouring scales, in ascending order, of one device's chunks. Chunks that are
 scaled to their own maximum differ by less; sensors of one range in g and in m/s² differ by ten."""
-MIN_STUCK_SAMPLES = 50  # about a second
 Note = tuple[Kind, str]
 """The sensor that a note is about, and the note."""
 
@@ -114,42 +116,48 @@ def cut(recording: Recording, start_ns: int, end_ns: int) -> Recording:
 
 
 def corrected(recording: Recording) -> tuple[Recording, tuple[Note, ...]]:
-    """The recording with correct units, signs and times, and the corrections of each sensor.
+    """The recording with correct units, signs, zeros and times, and each sensor's corrections.
 
     A wrong unit is replaced by "m/s2", "g", "deg/s" or "rad/s", inverted axes by a negative scale,
-    and times in batches by none. Counts stay, but for repeats of a sensor that was polled too fast.
-    Rotation that is too fast for a wrist in either unit is left out.
+    and times in batches by none. Counts stay, but for repeats of a sensor that was polled too fast,
+    for what a device put in the place of lost samples, and for an offset of rotation.
+    Rotation that is too fast for a gyroscope in either unit is left out.
 
     Raises:
         BadSamples: an unknown unit, or a rate or scale that is no usable number.
     """
     acc, acc_notes = _correct_times("acc", recording.acc)
     gyro, gyro_notes = _correct_times("gyro", recording.gyro)
-    if acc is recording.acc and gyro is recording.gyro:
-        return _correct_units(recording)
-    fixed, notes = _correct_units(replace(recording, acc=tuple(acc), gyro=tuple(gyro)))
-    return fixed, (*notes, *acc_notes, *gyro_notes)
+    timed = acc is recording.acc and gyro is recording.gyro
+    punctual = recording if timed else replace(recording, acc=tuple(acc), gyro=tuple(gyro))
+    fixed, notes = _correct_units(punctual)
+    level = without_offset(fixed)
+    offset: tuple[Note, ...] = () if level is fixed else (("gyro", HAD_OFFSET),)
+    return level, (*notes, *offset, *acc_notes, *gyro_notes)
 
 
 def _correct_times(kind: Kind, pieces: Sequence[Piece]) -> tuple[Sequence[Piece], tuple[Note, ...]]:
-    """A stream with correct times and without repeats, the same object where nothing was wrong."""
+    """A stream with correct times and real samples, the same object where nothing was wrong."""
     punctual = undo_delays(undo_batching(pieces))
     notes: tuple[Note, ...] = () if punctual is pieces else ((kind, BATCHED),)
-    return without_repeats(punctual), notes
+    fresh = without_repeats(punctual)
+    if fresh is not punctual:
+        return fresh, notes  # a sensor that repeats its values holds them at rest, too
+    return without_fillers(kind, fresh), notes
 
 
 def _correct_units(recording: Recording) -> tuple[Recording, tuple[Note, ...]]:
     """The recording with correct units, and the corrections; without rotation that fits no unit."""
-    decile_rad_s = fast_rotation(recording.gyro)
-    if is_deg_labelled_rad(recording, decile_rad_s):
+    fast = judge_fast_rotation(recording, fast_rotation(recording.gyro))
+    if fast == "deg/s":
         fixed, notes = _correct_acc(_with_gyro_unit(recording, "deg/s"))
         return fixed, (("gyro", UNIT_WAS_DEG_S), *notes)
+    if fast == "implausible":
+        fixed, notes = _correct_acc(replace(recording, gyro=()))
+        return fixed, (("gyro", UNIT_IMPLAUSIBLE), *notes)
     if is_rad_labelled_deg(recording):
         fixed, notes = _correct_acc(_with_gyro_unit(recording, "rad/s"))
         return fixed, (("gyro", UNIT_WAS_RAD_S), *notes)
-    if decile_rad_s > MAX_ROTATION_RAD_S:
-        fixed, notes = _correct_acc(replace(recording, gyro=()))
-        return fixed, (("gyro", UNIT_IMPLAUSIBLE), *notes)
     return _correct_acc(recording)
 
 
@@ -280,21 +288,6 @@ def quality_notes(recording: Recording) -> tuple[str, ...]:
         (LOW_RATE, _upper_median(rates_hz) < MIN_RATE_HZ),
     )
     return tuple(note for note, is_so in conditions if is_so)
-
-
-def is_stuck(gyro: Sequence[Piece]) -> bool:
-    """Whether rotation is constant: a sensor that is switched off, or broken.
-
-    >>> off = Piece(0, 50.0, "rad/s", 1.0, np.zeros((100, 3), dtype=np.int16))
-    >>> is_stuck([off]), is_stuck([])
-    (True, False)
-    """
-    if sum([len(piece.counts) for piece in gyro]) < MIN_STUCK_SAMPLES:
-        return False
-    first, last = gyro[0].counts, gyro[-1].counts
-    if first.item(0) != last.item(-1 - 2):  # the x axis nearly always decides, at no cost
-        return False
-    return all((piece.counts == first[0]).all() for piece in gyro)
 
 
 def _upper_median(values: list[float]) -> float:

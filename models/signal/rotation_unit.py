@@ -3,12 +3,13 @@
 The first is too fast for a wrist. The second is slow, as rotation often is, but a wrist that turns
 takes gravity round in its own axes: dg/dt = -w × g. Rotation that is read as deg/s while it is
 rad/s explains the direction of that change, and is 57 times too slow. In the same way mrad/s that
-is read as deg/s is 17 times too fast.
+is read as deg/s is 17 times too fast. A short stretch, or one without turning, does not tell.
 """
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -22,6 +23,10 @@ SLOW_RANGE_RAD_S = (0.007, 0.17)
 """Ninth decile of rotation that may be 57 times too slow: with its factor it is .4 to 9.7 rad/s, as
 in 239 sets."""
 MIN_TIMES = 8.0  # by which gravity turns faster: between 1 and 57 in ratio
+MIN_DECLARED = 20.0
+"""Ninth decile, in rad/s as declared, of what is deg/s where gravity does not tell: in deg/s that
+of 239 sets is at least as high. An honest wrist of 15 to 20 rad/s is not made slow."""
+MAX_KEPT_RAD_S = math.radians(2000.0)  # the usual range of a gyroscope: up to it, units are kept
 MAX_DECLARED = math.degrees(MAX_ROTATION_RAD_S)
 """Ninth decile, in rad/s as declared, of what may be deg/s: above it is too fast as deg/s, too."""
 MAX_TIMES = 0.18
@@ -48,26 +53,35 @@ def fast_rotation(gyro: Sequence[Piece]) -> float:
     return ninth_decile(np.concatenate([in_unit("gyro", piece) for piece in gyro]))
 
 
-def is_deg_labelled_rad(recording: Recording, decile_rad_s: float) -> bool:
-    """Whether rotation that is declared as rad/s is in deg/s.
+def judge_fast_rotation(
+    recording: Recording, decile_rad_s: float
+) -> Literal["deg/s", "implausible"] | None:
+    """What rotation is that seems too fast for a wrist: in deg/s, in no known unit, or just fast.
 
-    It must be too fast as rad/s and not as deg/s. Where it turns gravity for 20 s, that must not
-    contradict deg/s: slow movement in mrad/s is as fast.
+    Rotation that is declared as rad/s is deg/s where gravity turns about as fast as that, and where
+    gravity does not tell, if it would be plausible as deg/s and hardly as rad/s. Where gravity
+    turns 57 times as fast, it is honest; where far more slowly, it is mrad/s.
 
     Args:
         recording: both streams.
         decile_rad_s: `fast_rotation` of its gyroscope.
+
+    Returns:
+        None where the declared unit stays.
     """
-    if not MAX_ROTATION_RAD_S < decile_rad_s <= MAX_DECLARED:
-        return False
-    if any(piece.unit != "rad/s" for piece in recording.gyro):
-        return False
+    if decile_rad_s <= MAX_ROTATION_RAD_S:
+        return None
+    fast = "implausible" if decile_rad_s > MAX_KEPT_RAD_S else None
     degrees = tuple(replace(piece, unit="deg/s") for piece in recording.gyro)
     acc, gyro = _longest(runs("acc", recording.acc)), _longest(runs("gyro", degrees))
-    if acc is None or gyro is None:
-        return True
-    times, correlation = _gravity_over_rotation(acc, gyro)
-    return times > MAX_TIMES or correlation <= MIN_CORRELATION
+    times, correlation = (0.0, 0.0) if acc is None or gyro is None else _turning(acc, gyro)
+    gravity_tells = correlation > MIN_CORRELATION
+    if gravity_tells and times <= MAX_TIMES:
+        return "implausible"
+    if any(piece.unit != "rad/s" for piece in recording.gyro) or decile_rad_s > MAX_DECLARED:
+        return fast
+    is_deg = times <= MIN_TIMES if gravity_tells else decile_rad_s > MIN_DECLARED
+    return "deg/s" if is_deg else fast
 
 
 def is_rad_labelled_deg(recording: Recording) -> bool:
@@ -87,7 +101,7 @@ def is_rad_labelled_deg(recording: Recording) -> bool:
     slowest, fastest = SLOW_RANGE_RAD_S
     if not slowest < ninth_decile(gyro.values) < fastest:
         return False
-    times, correlation = _gravity_over_rotation(acc, gyro)
+    times, correlation = _turning(acc, gyro)
     return times > MIN_TIMES and correlation > MIN_CORRELATION
 
 
@@ -95,7 +109,7 @@ def _longest(parts: Iterable[GaplessRun]) -> GaplessRun | None:
     return max(parts, key=lambda run: len(run.t_s), default=None)
 
 
-def _gravity_over_rotation(acc: GaplessRun, gyro: GaplessRun) -> tuple[float, float]:
+def _turning(acc: GaplessRun, gyro: GaplessRun) -> tuple[float, float]:
     """How many times faster gravity turns than rotation explains, and how alike the two are.
 
     Both without a sign, which depends on whether the device's axes are right-handed. Zeros where

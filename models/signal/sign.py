@@ -2,7 +2,9 @@
 
 Physics does not give the sign of a sensor, but posture does: recordings begin with the hand low,
 the elbow is bent, and a swinging arm pulls outwards. On 239 wrist recordings of 11 people this is
-right in 91 %; it is used only where the unit was already found to be wrong.
+right in 91 %; it is used only where the unit was already found to be wrong. What the hand and the
+arm say has the other sign on the other wrist: where no side is declared, the elbow decides alone,
+rightly in 84 % (with all three, as on a left wrist, in 69 %).
 """
 
 import numpy as np
@@ -18,9 +20,11 @@ MEAN_SAMPLES = 50  # about a second
 def looks_inverted(recording: Recording) -> bool:
     """Whether the longest stretch fits a wrist better with acceleration inverted."""
     acc = max(runs("acc", recording.acc), key=lambda run: len(run.t_s))
+    elbow_bent = float(acc.values[:, 1].mean())
+    if recording.side is None:
+        return elbow_bent < 0
     mirror = -1.0 if recording.side == "right" else 1.0
     hand_low = mirror * float(acc.values[:FIRST_SAMPLES, 0].mean())
-    elbow_bent = float(acc.values[:, 1].mean())
     return 2 * hand_low + elbow_bent + mirror * _outward_pull(acc, recording) < 0
 
 

@@ -6,13 +6,30 @@ from itertools import pairwise
 
 import numpy as np
 
+from models.signal.pieces import Piece
 from models.signal.timing import GaplessRun
 from schemas.times import NS_PER_S
 
+MIN_STUCK_SAMPLES = 50  # about a second
 STUCK_S = 10.0  # a sensor that wakes up late, or misses a few packets, is not broken
 MOVES_G = 0.05
 """Deviation of acceleration above which a wrist does not rest: a coarse gyroscope at rest is still.
 Of 239 recordings no rotation is the same for more than .02 s while acceleration varies at all."""
+
+
+def is_stuck(gyro: Sequence[Piece]) -> bool:
+    """Whether rotation is constant: a sensor that is switched off, or broken.
+
+    >>> off = Piece(0, 50.0, "rad/s", 1.0, np.zeros((100, 3), dtype=np.int16))
+    >>> is_stuck([off]), is_stuck([])
+    (True, False)
+    """
+    if sum([len(piece.counts) for piece in gyro]) < MIN_STUCK_SAMPLES:
+        return False
+    first, last = gyro[0].counts, gyro[-1].counts
+    if first.item(0) != last.item(-1 - 2):  # the x axis nearly always decides, at no cost
+        return False
+    return all((piece.counts == first[0]).all() for piece in gyro)
 
 
 def without_stuck(gyro: list[GaplessRun], acc: Sequence[GaplessRun]) -> list[GaplessRun]:

@@ -16,8 +16,8 @@ FACTORS: Final[dict[Kind, dict[str, float]]] = {
 }
 MS2_MEDIAN_RANGE = (6.0, 14.0)
 MAX_ROTATION_RAD_S = 15.0
-"""Largest plausible ninth decile of rotation: no wrist turns faster for a tenth of the time. In 239
-sets of two devices it is .4 to 9.5 rad/s, which is 20 to 545 deg/s."""
+"""Ninth decile of rotation from which on its unit is doubted: hardly a wrist turns faster for a
+tenth of the time. In 239 sets of two devices it is .4 to 9.5 rad/s, which is 20 to 545 deg/s."""
 
 
 def factor_of(kind: Kind, unit: str) -> float:

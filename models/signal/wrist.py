@@ -13,12 +13,11 @@ from models.signal.corrections import (
     STUCK_ROTATION,
     Note,
     corrected,
-    is_stuck,
     quality_notes,
 )
 from models.signal.pieces import Recording, Side
 from models.signal.resample import resample, within
-from models.signal.stuck import without_stuck
+from models.signal.stuck import is_stuck, without_stuck
 from models.signal.timing import MAX_CACHED_TIMES, GaplessRun, Gaps, clock_notes, runs
 from models.signal.windows import RATE_HZ, WINDOW
 from schemas.times import NS_PER_S
@@ -30,13 +29,14 @@ gigabyte, and a few kilobytes of samples at 1 Hz reach over weeks."""
 EDGE_S = 0.1  # the two sensors start and stop a few samples apart
 FILLED = "gaps-were-filled"
 NO_OVERLAP = "sensors-do-not-overlap"
-SIGNAL_VERSION = "wrist-8"
+SIGNAL_VERSION = "wrist-9"
 """Changes when the same samples give other signals: version 2 bridges losses (decision 24), version
 3 corrects what odd devices claim (decision 35), version 4 leaves out rotation that gets stuck
 (decision 45), version 5 corrects rad/s that is declared as deg/s (decision 35), version 6 leaves
 out rotation that is too fast in any unit, judges chunks of any size alike (decision 52), version 7
 corrects late chunks, repeated samples and rates that were measured (decision 53), version 8 does
-not count pauses and losses as a low rate (decision 60)."""
+not count pauses and losses as a low rate (decision 60), version 9 keeps rotation of up to 35 rad/s,
+leaves out what stands for lost samples, and removes the zero offset of rotation (decision 71)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,8 @@ class WristSignal:
         gyro_rad_s: float32 (n, 3), or None where only acceleration was recorded.
         side: the wrist, None where nobody said.
         notes: corrections ("unit-was-m/s2", "unit-was-g", "unit-was-deg/s", "unit-was-rad/s",
-            "axes-were-turned", "times-came-in-batches", "rate-was-higher",
-            "samples-overlapped", "gaps-were-filled"), and what is lacking
+            "axes-were-turned", "rotation-had-an-offset", "times-came-in-batches",
+            "rate-was-higher", "samples-overlapped", "gaps-were-filled"), and what is lacking
             ("gravity-is-missing", "unit-is-implausible", "rate-is-low"; "rotation-is-constant",
             "sensors-do-not-overlap": it is left out).
         filled: (n,) samples that were lost, on a line between those around them; None where none

@@ -74,6 +74,11 @@ def turned_round(_: str, piece: Piece) -> tuple[Piece, ...]:
     return (_signed(piece, ROUND),)
 
 
+def other_sign(kind: str, piece: Piece) -> tuple[Piece, ...]:
+    """Android's acceleration, which has the opposite sign of Apple's; rotation has the same."""
+    return (_signed(piece, (-1, -1, -1)) if kind == "acc" else piece,)
+
+
 def on_other_axes(_: str, piece: Piece) -> tuple[Piece, ...]:
     """A device whose x, y and z lie where another one's y, z and x do."""
     return (replace(piece, counts=np.ascontiguousarray(piece.counts[:, OTHER_AXES])),)
@@ -102,6 +107,29 @@ def with_packet_loss(packet_s: float, share: float) -> PieceChange:
         arrived = {n: np.random.default_rng(n).random() >= share for n in set(number.tolist())}
         kept = np.array([arrived[n] for n in number.tolist()])
         return (replace(piece, counts=piece.counts[kept], t_ms=at_ms[kept]),) if kept.any() else ()
+
+    return change
+
+
+def filling_losses(packet_s: float, share: float, *, with_zeros: bool = False) -> PieceChange:
+    """A device that loses packets as `with_packet_loss` does, and sends rows in their place.
+
+    Args:
+        packet_s: length of a packet.
+        share: of the packets that are lost.
+        with_zeros: send zeros instead of the last value that arrived.
+    """
+    lose = with_packet_loss(packet_s, share)
+
+    def change(kind: str, piece: Piece) -> tuple[Piece, ...]:
+        """As many samples as there were; those before the first that arrived are zeros."""
+        at_ms = np.rint(times_s(piece) * 1e3).astype(np.int32)
+        came_ms = [part.t_ms for part in lose(kind, piece) if part.t_ms is not None]
+        arrived = np.isin(at_ms, np.concatenate([[-1], *came_ms]))
+        last = np.maximum.accumulate(np.where(arrived, np.arange(len(at_ms)), -1))
+        kept = arrived if with_zeros else last >= 0
+        counts = np.where(kept[:, None], piece.counts[last], 0).astype(np.int16)
+        return (replace(piece, counts=counts),)
 
     return change
 

@@ -30,10 +30,12 @@ from muvr.evaluation.devices import (
     at_rate,
     clipped_at,
     drifting,
+    filling_losses,
     in_8_bits,
     in_ms2,
     ms2_labelled_g,
     on_other_axes,
+    other_sign,
     other_wrist,
     other_wrist_without_side,
     turned_round,
@@ -79,9 +81,14 @@ DEVICES: Mapping[str, RecordingChange] = {
     "_side_unsaid": without_side,
     "_other_wrist_side_unsaid": other_wrist_without_side,
     "_turned_round": lambda recording: as_recorded_by(recording, turned_round),
+    "_other_sign": lambda recording: as_recorded_by(recording, other_sign),
     "_other_axes": lambda recording: as_recorded_by(recording, on_other_axes),
     "_acc_alone": lambda recording: as_recorded_by(recording, without_rotation),
     "_lost_fifth_by_200ms": lambda recording: as_recorded_by(recording, with_packet_loss(0.2, 0.2)),
+    "_held_fifth_by_200ms": lambda recording: as_recorded_by(recording, filling_losses(0.2, 0.2)),
+    "_zeros_tenth_by_1s": lambda recording: as_recorded_by(
+        recording, filling_losses(1.0, 0.1, with_zeros=True)
+    ),
     "_lost_tenth_by_1s": lambda recording: as_recorded_by(recording, with_packet_loss(1.0, 0.1)),
     "_lost_tenth_by_2s": lambda recording: as_recorded_by(recording, with_packet_loss(2.0, 0.1)),
 }

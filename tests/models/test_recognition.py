@@ -7,6 +7,7 @@ import pytest
 
 from models.activity.segments import Segment
 from models.form.model import CountedSet, fit_form
+from models.recognition.counting import repetitions
 from models.recognition.evaluate import Tally, TimedSet, tally
 from models.recognition.live import FINISHED_AFTER_NS, recognise_live
 from models.recognition.sets import (
@@ -19,8 +20,9 @@ from models.recognition.sets import (
 from models.signal import timing
 from models.signal.corrections import timeline
 from models.signal.pieces import Piece, Recording
-from models.signal.wrist import wrist_signals
+from models.signal.wrist import WristSignal, wrist_signals
 from schemas.inputs import ACC3, ACC6
+from tests.models.movements import movement
 from tests.models.rungs import REST, rung
 from tests.pipelines.workouts import S_NS, workout
 
@@ -178,8 +180,26 @@ def test_form_of_a_set_without_rotation_is_compared_with_such_sets():
 def test_too_short_span_is_not_counted():
     recording, spans = workout(3)
     start = spans[0][0]
-    short = recognise_span(timeline(recording), start, start + 5 * S_NS, RecognitionModels())
+    short = recognise_span(timeline(recording), start, start + 2 * S_NS, RecognitionModels())
     assert (short.counted, short.form, short.named.prediction.reason) == (None, None, "no-model")
+
+
+@pytest.mark.parametrize("reps", [1, 2])
+def test_heavy_single_or_double_is_counted(reps):
+    """Of 2 s a repetition, with half a second of rest on either side."""
+    t_s = np.arange(-0.5, 2 * reps + 1.5, 0.02)
+    lift = 0.7 * (1 - np.cos(np.pi * np.clip(t_s, 0, 2 * reps)))
+    acc_g = np.stack([np.cos(lift), np.sin(lift), 0 * lift], axis=1).astype(np.float32)
+    gyro = np.stack([0 * lift, 0 * lift, -np.gradient(lift, 0.02)], axis=1).astype(np.float32)
+    counted = repetitions([WristSignal(0, acc_g, gyro, "left")])
+    assert counted is not None
+    assert counted.count == reps
+
+
+def test_set_of_six_minutes_is_counted():
+    counted = repetitions([movement("press", 1, 360.0)])  # at .4 Hz
+    assert counted is not None
+    assert counted.count == pytest.approx(0.4 * 360, rel=0.06)
 
 
 def test_empty_recording_has_no_sets():

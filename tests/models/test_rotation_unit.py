@@ -116,3 +116,27 @@ def test_rotation_in_thousandths_of_deg_s_is_noted_and_not_used() -> None:
     fixed, notes = corrected(mdps)
     assert (fixed.acc, fixed.gyro, notes) == (mdps.acc, (), (("gyro", UNIT_IMPLAUSIBLE),))
     assert wrist_signals(mdps)[0].notes == (UNIT_IMPLAUSIBLE,)
+
+
+@pytest.mark.parametrize(
+    ("speed_rad_s", "period_s", "unit"),
+    [
+        (24.0, 6.0, "rad/s"),  # gravity is seen to turn 57 times as fast as that in deg/s
+        (18.0, 0.4, "rad/s"),  # too fast to see gravity turn
+        (18.0, 0.4, "deg/s"),
+        (34.0, 0.4, "deg/s"),
+    ],
+)
+def test_honest_fast_rotation_is_kept_in_its_unit(
+    speed_rad_s: float, period_s: float, unit: str
+) -> None:
+    """A rope that is skipped, a wrist that is flicked: the ninth decile is over 15 rad/s."""
+    t_s = times(30)
+    acc_g, slow_rad_s = swinging(t_s, reach_rad=0.3, period_s=period_s)
+    twist_rad_s = speed_rad_s * np.sin(2 * np.pi * 4.0 * t_s)
+    rad_s = slow_rad_s + acc_g * twist_rad_s[:, None]  # about gravity, which it does not turn
+    sent = recorded(acc_g, rad_s * (DEG if unit == "deg/s" else 1.0), unit)
+    (signal,) = wrist_signals(sent)
+    assert signal.notes == ()
+    assert signal.gyro_rad_s is not None
+    np.testing.assert_allclose(signal.gyro_rad_s, rad_s[: len(signal.gyro_rad_s)], atol=0.01)

@@ -78,6 +78,17 @@ def test_wrong_unit_is_corrected_in_every_chunk(size, own_scale, own_rate, sign)
     assert np.abs(signal.acc_g).max() < 6
 
 
+@pytest.mark.parametrize("wrist", [1, -1], ids=["left", "right"])
+@pytest.mark.parametrize("sign", [1, -1], ids=["upright", "inverted"])
+def test_sign_of_an_undeclared_wrist_is_judged_alike_on_both(wrist, sign):
+    """A right wrist that hangs feels gravity along -x, as an inverted left one does."""
+    felt = low_hand(np.arange(500) / 50) * [wrist, 1, 1]
+    counts = np.rint(felt * STANDARD_GRAVITY * sign / 0.002).astype(np.int16)
+    (signal,) = wrist_signals(Recording((Piece(0, 50.0, "g", 0.002, counts),), (), None))
+    assert ("axes-were-turned" in signal.notes) == (sign < 0)
+    np.testing.assert_allclose(signal.acc_g, felt, atol=0.002)
+
+
 def test_correct_unit_is_not_changed():
     t_s = np.arange(300) / 50
     acc = piece(t_s)
@@ -211,9 +222,9 @@ def test_low_rate_is_that_of_most_pieces(rates_hz, low) -> None:
     assert quality_notes(Recording(sent, (), None)) == ((LOW_RATE,) if low else ())
 
 
-@pytest.mark.parametrize(("each", "notes"), [(9.0, (("gyro", UNIT_WAS_DEG_S),)), (8.0, ())])
+@pytest.mark.parametrize(("each", "notes"), [(12.0, (("gyro", UNIT_WAS_DEG_S),)), (11.0, ())])
 def test_rotation_is_judged_by_its_speed_about_all_axes(each, notes) -> None:
-    """No axis turns faster than 15 rad/s, but all three together: 9 · √3 is more, 8 · √3 less."""
+    """No axis turns faster than 20 rad/s, but all three together: 12 · √3 is more, 11 · √3 less."""
     counts = np.full((500, 3), each * 1000, dtype=np.int16)
     counts[::2] *= -1
     turning = Piece(0, 50.0, "rad/s", 1e-3, counts)

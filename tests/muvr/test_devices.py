@@ -21,10 +21,12 @@ from muvr.evaluation.devices import (
     at_rate,
     clipped_at,
     drifting,
+    filling_losses,
     in_8_bits,
     in_ms2,
     ms2_labelled_g,
     on_other_axes,
+    other_sign,
     other_wrist,
     other_wrist_without_side,
     turned_round,
@@ -185,6 +187,28 @@ def test_a_device_with_other_axes_measures_the_same_movement(done: ImportedRecor
 def test_removing_rotation_leaves_acceleration_only(done: ImportedRecording):
     bare = as_recorded_by(done, without_rotation).recording
     assert (bare.acc, bare.gyro) == (done.recording.acc, ())
+
+
+def test_the_other_sign_is_that_of_acceleration_alone(done: ImportedRecording):
+    changed = as_recorded_by(done, other_sign).recording
+    np.testing.assert_array_equal(changed.acc[0].counts, -done.recording.acc[0].counts)
+    assert changed.gyro == done.recording.gyro
+
+
+@pytest.mark.parametrize("with_zeros", [False, True])
+def test_filled_losses_have_the_signal_of_the_same_losses(
+    done: ImportedRecording, *, with_zeros: bool
+):
+    filling = filling_losses(0.5, 0.1, with_zeros=with_zeros)
+    assert len(filling("acc", done.recording.acc[0])[0].counts) == len(done.recording.acc[0].counts)
+    (filled,), (lost,) = (
+        wrist_signals(as_recorded_by(done, change).recording)
+        for change in (filling, with_packet_loss(0.5, 0.1))
+    )
+    n = min(len(filled.acc_g), len(lost.acc_g))
+    off = np.abs(filled.acc_g[:n] - lost.acc_g[:n])
+    assert np.quantile(off, 0.95) <= 0.02
+    assert filled.filled is not None
 
 
 def test_shifting_moves_samples_and_sets_in_time(done: ImportedRecording):
