@@ -14,7 +14,7 @@ from schemas.errors import NoKernel
     [
         ("features", 2, ctypes.CDLL),
         ("scores", 1, ctypes.CDLL),
-        ("quantised", 3, ctypes.CDLL),
+        ("quantised", 4, ctypes.CDLL),
         ("codec", 1, ctypes.PyDLL),
         ("cover", 1, ctypes.CDLL),
     ],
