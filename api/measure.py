@@ -55,10 +55,13 @@ class _Key(NamedTuple):
 
 
 class _Measured(NamedTuple):
-    """A measurement, and whether all samples of the set were there."""
+    """A measurement, None without samples, and whether no more of them are expected."""
 
-    measurements: SetMeasurements
+    measurements: SetMeasurements | None
     is_whole: bool
+
+
+_NOTHING = _Measured(None, is_whole=False)
 
 
 class _Cached(NamedTuple):
@@ -106,12 +109,9 @@ class Measurer:
             results = await self._measure(user_id, session, lists, unmeasured, form_models)
             recheck_s = self._clock() + RECHECK_S
             for row in unmeasured:
-                measured = results.get(row.set_id)
-                is_final = measured and (session.complete or measured.is_whole)
-                until_s = math.inf if is_final else recheck_s
-                self._add_to_cache(
-                    keys[row.set_id], _Cached(measured and measured.measurements, until_s)
-                )
+                measured = results.get(row.set_id, _NOTHING)
+                until_s = math.inf if measured.is_whole else recheck_s
+                self._add_to_cache(keys[row.set_id], _Cached(measured.measurements, until_s))
 
         if not all(map(self._is_current, keys.values())):
             await self._queue.run(user_id, measure_missing)
@@ -143,7 +143,7 @@ class Measurer:
         ordered = sorted(sets, key=lambda row: row.span_ns)
         spans = [row.span_ns for row in ordered]
         results: dict[UUID, _Measured] = {}
-        has_gyro = bool(wrist_of(session.streams).gyro)
+        finished = session.complete, session.complete or not wrist_of(session.streams).gyro
         async for part, recording in load_parts(
             self._records, user_id, session, lists, spans, CONTEXT_NS
         ):
@@ -152,19 +152,23 @@ class Measurer:
             rows = ordered[part.start : part.stop]
             with suppress(BadSamples):  # the notes report these too
                 results |= await asyncio.to_thread(
-                    _measured, recording, rows, form_models, has_gyro=has_gyro
+                    _measured, recording, rows, form_models, finished
                 )
         return results
 
 
 def _measured(
-    recording: Recording, sets: Sequence[SetRow], form_models: FormModels, *, has_gyro: bool
+    recording: Recording,
+    sets: Sequence[SetRow],
+    form_models: FormModels,
+    finished: tuple[bool, bool],
 ) -> dict[UUID, _Measured]:
+    """Measure sets; `finished`: whether no more is expected of (acceleration, rotation)."""
     line = timeline(recording)
-    results: dict[UUID, _Measured] = {}
-    for row in sets:
-        measurements = measure_set(line, *span_of(row), form_models)
-        if measurements is not None:
-            is_whole = has_all_samples(line.cut(*row.span_ns), row, (False, not has_gyro))
-            results[row.set_id] = _Measured(measurements, is_whole)
-    return results
+    return {
+        row.set_id: _Measured(
+            measure_set(line, *span_of(row), form_models),
+            is_whole=has_all_samples(line.cut(*row.span_ns), row, finished),
+        )
+        for row in sets
+    }

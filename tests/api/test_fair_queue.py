@@ -121,7 +121,7 @@ def test_a_timed_out_measurement_continues_and_its_result_is_cached(
     """Six requests that time out one after another leave one computing thread, not six."""
     go, begun = threading.Event(), list[int]()
 
-    def slowly(*_: object, has_gyro: bool) -> dict[UUID, object]:
+    def slowly(*_: object) -> dict[UUID, object]:
         begun.append(1)
         go.wait(10)
         return {A_SET.set_id: measure._Measured(cast("Any", "measured"), is_whole=True)}

@@ -55,9 +55,9 @@ def test_sets_of_a_long_session_are_measured_apart_and_without_those_that_cannot
         yield range(3, 4), "recording 3"
 
     def measured(
-        recording: Any, rows: Sequence[SetRow], _: object, *, has_gyro: bool
+        recording: Any, rows: Sequence[SetRow], _: object, finished: tuple[bool, bool]
     ) -> dict[UUID, measure._Measured]:
-        assert not has_gyro
+        assert finished == (True, True)
         return {row.set_id: measure._Measured(recording, is_whole=True) for row in rows}
 
     async def nothing(*_: object) -> Any:
