@@ -289,7 +289,7 @@ def test_predicted_sets_do_not_count_once_the_session_is_not_complete_any_more(g
             gym.user, gym.session, at, exercise="bench press", predicted_at=gym.clock()
         )
         await gym.records.predictions.replace(gym.user, gym.session, [bench])
-        await project_deviations(gym.records, gym.user, gym.session, us_of(gym.now))
+        await project_deviations(gym.records, gym.user, gym.session, us_of(gym.now), us_of(gym.now))
         assert [row.source for row in await gym.rows()] == ["sensor", None]
         await gym.recorder.put_chunk(gym.user, gym.session, "acc", 0, CHUNKS[0, 0])
         assert not (await gym.recorder.session(gym.user, gym.session)).complete
