@@ -2,21 +2,26 @@
 
 A set is measured at its first request, which takes a millisecond per second of samples. The result
 is cached in memory, even if the caller gave up meanwhile, and is not written to the database. Its
-key changes with the label, the samples and the form models, so a stale result is never used.
+key changes with the label, the lists and the form models. Samples of an open session come without a
+list: a set that lacks some is measured again after `RECHECK_S`.
 """
 
 import asyncio
+import math
+import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 from uuid import UUID
 
 from api.fair_queue import FairQueue
 from api.model_cache import ModelCache
+from ingest.labelled_sets import has_all_samples
 from ingest.recognition import declared_layout
-from ingest.recordings import CONTEXT_NS, load_parts, sample_versions
+from ingest.recordings import CONTEXT_NS, load_parts
 from ingest.stretches import span_of
+from ingest.wrist_streams import WristStreams, wrist_of
 from models.recognition.sets import FormModels, SetMeasurements, measure_set
 from models.signal.corrections import timeline
 from models.signal.pieces import Recording
@@ -27,31 +32,56 @@ from store.sessions import SessionRow, StreamList, newest_revision
 from store.sets import SetRow
 
 MAX_CACHED = 2048  # sets; some kilobytes each
+RECHECK_S = 5.0
+"""How long a measurement counts while samples of the set may be on their way."""
 
 
 class _Key(NamedTuple):
     """What a measurement depends on.
 
     Attributes:
-        samples: the newest revision of a complete session's lists; of an open one, which chunks
-            there are around the set: samples of the other sensor may be on their way.
+        lists: the newest revision of the session's lists.
+        complete: whether the session was: a stream without a list may begin afterwards.
+        wrist: the streams that are measured; another device may declare more.
     """
 
     user_id: UUID
     set_id: UUID
     revision: int
-    samples: int | bytes
+    lists: int
+    complete: bool
+    wrist: WristStreams
     form_models: tuple[str, ...]
+
+
+class _Measured(NamedTuple):
+    """A measurement, None without samples, and whether no more of them are expected."""
+
+    measurements: SetMeasurements | None
+    is_whole: bool
+
+
+_NOTHING = _Measured(None, is_whole=False)
+
+
+class _Cached(NamedTuple):
+    """A measurement, None without samples, and the monotonic time until which it counts, s."""
+
+    measurements: SetMeasurements | None
+    until_s: float
 
 
 class Measurer:
     """Measures confirmed sets off the event loop, one session at a time; users take turns."""
 
-    def __init__(self, records: Records, models: ModelCache) -> None:
+    def __init__(
+        self, records: Records, models: ModelCache, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._records = records
         self._models = models
+        self._clock = clock
         self._queue = FairQueue()
-        self._cache: OrderedDict[_Key, SetMeasurements] = OrderedDict()
+        self._cache: OrderedDict[_Key, _Cached] = OrderedDict()
 
     async def of_sets(
         self, user_id: UUID, session: SessionRow, sets: Sequence[SetRow]
@@ -65,43 +95,39 @@ class Measurer:
         if not sets:
             return {}
         lists = await self._records.sessions.lists(user_id, session.session_id)
-        samples = await self._sample_versions(user_id, session, lists, sets)
         forms = await self._models.by_layout(user_id, declared_layout(session), FORM)
         versions = tuple(loaded.stored.version for loaded in forms.values())
         form_models: FormModels = {of_layout: loaded.model for of_layout, loaded in forms.items()}
+        state = newest_revision(lists), session.complete, wrist_of(session.streams)
         keys = {
-            row.set_id: _Key(user_id, row.set_id, row.revision, samples[row.set_id], versions)
-            for row in sets
+            row.set_id: _Key(user_id, row.set_id, row.revision, *state, versions) for row in sets
         }
-        if all(key in self._cache for key in keys.values()):
-            return {set_id: self._cache[key] for set_id, key in keys.items()}
 
         async def measure_missing() -> None:
             """Measure the sets that are not cached when the turn comes."""
-            unmeasured = [row for row in sets if keys[row.set_id] not in self._cache]
+            unmeasured = [row for row in sets if not self._is_current(keys[row.set_id])]
             results = await self._measure(user_id, session, lists, unmeasured, form_models)
-            for set_id, measured in results.items():
-                self._add_to_cache(keys[set_id], measured)
+            recheck_s = self._clock() + RECHECK_S
+            for row in unmeasured:
+                measured = results.get(row.set_id, _NOTHING)
+                until_s = math.inf if measured.is_whole else recheck_s
+                self._add_to_cache(keys[row.set_id], _Cached(measured.measurements, until_s))
 
-        await self._queue.run(user_id, measure_missing)
-        return {s: self._cache[key] for s, key in keys.items() if key in self._cache}
+        if not all(map(self._is_current, keys.values())):
+            await self._queue.run(user_id, measure_missing)
+        cached = {set_id: self._cache.get(key) for set_id, key in keys.items()}
+        return {
+            set_id: of_set.measurements
+            for set_id, of_set in cached.items()
+            if of_set and of_set.measurements
+        }
 
-    async def _sample_versions(
-        self,
-        user_id: UUID,
-        session: SessionRow,
-        lists: Mapping[str, StreamList],
-        sets: Sequence[SetRow],
-    ) -> dict[UUID, int | bytes]:
-        """What changes with the samples of each set."""
-        if session.complete:
-            return dict.fromkeys((row.set_id for row in sets), newest_revision(lists))
-        ordered = sorted(sets, key=lambda row: row.span_ns)
-        spans = [row.span_ns for row in ordered]
-        digests = await sample_versions(self._records, user_id, session, lists, spans, CONTEXT_NS)
-        return {row.set_id: digest for row, digest in zip(ordered, digests, strict=True)}
+    def _is_current(self, key: _Key) -> bool:
+        """Whether a set was measured, and need not be again."""
+        cached = self._cache.get(key)
+        return cached is not None and self._clock() < cached.until_s
 
-    def _add_to_cache(self, key: _Key, measured: SetMeasurements) -> None:
+    def _add_to_cache(self, key: _Key, measured: _Cached) -> None:
         self._cache[key] = measured
         while len(self._cache) > MAX_CACHED:
             self._cache.popitem(last=False)
@@ -113,10 +139,11 @@ class Measurer:
         lists: Mapping[str, StreamList],
         sets: Sequence[SetRow],
         form_models: FormModels,
-    ) -> dict[UUID, SetMeasurements]:
+    ) -> dict[UUID, _Measured]:
         ordered = sorted(sets, key=lambda row: row.span_ns)
         spans = [row.span_ns for row in ordered]
-        results: dict[UUID, SetMeasurements] = {}
+        results: dict[UUID, _Measured] = {}
+        finished = session.complete, session.complete or not wrist_of(session.streams).gyro
         async for part, recording in load_parts(
             self._records, user_id, session, lists, spans, CONTEXT_NS
         ):
@@ -124,13 +151,24 @@ class Measurer:
                 continue  # the session's notes report it
             rows = ordered[part.start : part.stop]
             with suppress(BadSamples):  # the notes report these too
-                results |= await asyncio.to_thread(_measured, recording, rows, form_models)
+                results |= await asyncio.to_thread(
+                    _measured, recording, rows, form_models, finished
+                )
         return results
 
 
 def _measured(
-    recording: Recording, sets: Sequence[SetRow], form_models: FormModels
-) -> dict[UUID, SetMeasurements]:
+    recording: Recording,
+    sets: Sequence[SetRow],
+    form_models: FormModels,
+    finished: tuple[bool, bool],
+) -> dict[UUID, _Measured]:
+    """Measure sets; `finished`: whether no more is expected of (acceleration, rotation)."""
     line = timeline(recording)
-    results = {row.set_id: measure_set(line, *span_of(row), form_models) for row in sets}
-    return {set_id: measured for set_id, measured in results.items() if measured is not None}
+    return {
+        row.set_id: _Measured(
+            measure_set(line, *span_of(row), form_models),
+            is_whole=has_all_samples(line.cut(*row.span_ns), row, finished),
+        )
+        for row in sets
+    }

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from api.dependencies import ModelRead, Services, ServicesDep
 from api.model_cache import Level
-from api.model_forms import MEDIA_TYPES, ModelForm, content_of
+from api.model_forms import MEDIA_TYPES, ModelForm
 from api.model_name import ModelName
 from api.problems import problem_responses
 from models.exercise.minimum_sets import NEEDED
@@ -126,7 +126,9 @@ async def download_model(
         )
     level, serving = serving_model
     stored = await services.models.stored(serving)
-    etag = services.model_forms.etag(stored, form)
+    etag, content = services.model_forms.etag(stored, form), b""
+    if etag is None or not _names(if_none_match, etag):
+        etag, content = await services.model_forms.written(stored, form)
     headers = {
         "ETag": etag,
         "Cache-Control": "private, no-cache",
@@ -135,7 +137,7 @@ async def download_model(
     }
     if _names(if_none_match, etag):
         return Response(status_code=304, headers=headers)
-    return Response(content_of(stored, form), headers=headers, media_type=MEDIA_TYPES[form])
+    return Response(content, headers=headers, media_type=MEDIA_TYPES[form])
 
 
 async def _best(
@@ -146,13 +148,13 @@ async def _best(
     A global model that reads more sensors is no better than a user's own: `ModelCache.ladder` tries
     them in the same order.
     """
-    found = [
-        serving_model
-        for layout in layouts
-        if (serving_model := await services.models.serving_level(user_id, layout, family))
-    ]
-    own = [serving_model for serving_model in found if serving_model[0] == "user"]
-    return next(iter([*own, *found]), None)
+    first: tuple[Level, ServingVersion] | None = None
+    for layout in layouts:
+        serving_model = await services.models.serving_level(user_id, layout, family)
+        if serving_model and serving_model[0] == "user":
+            return serving_model
+        first = first or serving_model
+    return first
 
 
 async def _entry(

@@ -15,6 +15,7 @@ from uuid import UUID
 from ingest import plans, sessions, sets, slots
 from ingest.client_ids import check_client_id
 from ingest.event_writer import EventWriter
+from ingest.openings import OFFSET_MS
 from ingest.projections import project_all
 from ingest.set_times import check_inside
 from schemas.config import Limits
@@ -113,7 +114,8 @@ def _row(session: HistorySession) -> SessionRow:
 def _opening_event(writer: EventWriter, session: HistorySession) -> Event:
     body = sessions.opening_body(session.opening)
     slot_id = slots.session_opened(session.session_id)
-    return writer.event(session.session_id, slot_id, "session-opened", body)
+    meta = {OFFSET_MS: None}  # sent at no time
+    return writer.event(session.session_id, slot_id, "session-opened", body, meta=meta)
 
 
 def _confirmation_events(writer: EventWriter, session: HistorySession) -> list[Event]:

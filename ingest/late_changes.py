@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
+from schemas.events import UNSAID_TIMEZONE
 from schemas.journal import (
     EventBody,
     PlanDeleted,
@@ -105,7 +106,8 @@ def _late_topics(event: Event, body: EventBody, stored: _Stored) -> tuple[Topic,
     entity = event.entity_id
     match body:
         case SessionOpened():
-            return () if stored.sessions[entity] else ("sessions",)
+            session = stored.sessions[entity]
+            return () if session and _says(session, body) else ("sessions",)
         case StreamDeclared():
             session = stored.sessions[entity]
             return () if session and body.stream in session.streams else ("sessions",)
@@ -120,3 +122,12 @@ def _late_topics(event: Event, body: EventBody, stored: _Stored) -> tuple[Topic,
             return ("sets",)
         case PlanKept() | PlanDeleted():
             return () if stored.plans[entity] >= event.received_us else ("plans",)
+
+
+def _says(session: SessionRow, body: SessionOpened) -> bool:
+    """Whether a row is of an opening or of a later one: each adds to those before it."""
+    return (
+        session.started_at <= body.started_at
+        and body.timezone in (session.timezone, UNSAID_TIMEZONE)
+        and body.plan in (session.plan_id, None)
+    )

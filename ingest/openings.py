@@ -1,8 +1,9 @@
 """What the openings of a session say together, whichever of its devices is heard first.
 
-The first opening is one event. What a later one adds is another, in a slot named after the event
-that it follows: each has one successor, so all workers and every replay see the same order, and the
-newest event has the whole of it.
+The order of arrival does not matter where devices do not contradict one another and start within a
+day. The first opening is one event. What a later one adds is another, in a slot named after the
+event that it follows: each has one successor, so all workers and every replay see the same order,
+and the newest event has the whole of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,9 @@ from store.journal import Event
 from store.records import Records
 
 TOPIC: Topic = "sessions"
+OFFSET_MS = "offset_ms"
+"""In the meta of each opening: how far the server's clock is ahead of the device's, null where that
+is not known. Openings of earlier releases lack it."""
 EARLIER_AT_MOST = timedelta(days=1)
 """How far a later opening moves the start back: a clock that is off by a time zone stays below it,
 and one that counts from 1970 moves nothing."""
@@ -44,7 +48,7 @@ async def amend(
     opening: SessionOpening,
     meta: Mapping[str, object],
 ) -> list[Event]:
-    """Append what an opening adds to those before it.
+    """Append what an opening adds to those before it, up to `MAX_AMENDMENTS`.
 
     Args:
         writer: of the journal.
@@ -55,14 +59,30 @@ async def amend(
 
     Returns:
         all amendments of the session, in order.
-
-    Raises:
-        BadEvent: it was amended `MAX_AMENDMENTS` times already.
     """
     events = await openings_of(writer.records, user_id, opened.entity_id)
-    while wanted := _amendment(writer, events, opening, meta):
+    while len(events) <= MAX_AMENDMENTS and (wanted := _amendment(writer, events, opening, meta)):
         events.append(await writer.records.journal.append(user_id, wanted, TOPIC))
     return events[1:]
+
+
+def refuse_unsaid(openings: Sequence[Event], opening: SessionOpening) -> None:
+    """Refuse an opening that adds to what is stored, after `amend`.
+
+    Args:
+        openings: the first one and all amendments.
+        opening: what was asked for.
+
+    Raises:
+        BadEvent: the session was amended `MAX_AMENDMENTS` times already.
+    """
+    said = opening_of(openings[-1])
+    if together(said, opening, opening_of(openings[0]).started_at) != said:
+        raise BadEvent(
+            f"the session was opened differently {MAX_AMENDMENTS} times; open a new one",
+            field="started_at",
+            value=opening.started_at.isoformat(),
+        )
 
 
 def opening_of(event: Event) -> SessionOpened:
@@ -114,12 +134,6 @@ def _amendment(
     now_said = together(said, opening, opening_of(events[0]).started_at)
     if now_said == said:
         return None
-    if len(events) > MAX_AMENDMENTS:
-        raise BadEvent(
-            f"the session was opened differently {MAX_AMENDMENTS} times; open a new one",
-            field="started_at",
-            value=opening.started_at.isoformat(),
-        )
     is_moved = now_said.started_at != said.started_at
     return writer.event(
         session_id,

@@ -236,10 +236,10 @@ async def _project_extent(
     )
     if complete:
         await reopen(records, user_id, session_id, now_us)  # a stream may have begun meanwhile
+    named = {stream: counted[stream] for stream in unlisted}
+    await forget_listed(records, user_id, session_id, named, lists, now_us)  # makes room for others
     for stream, chunks in unlisted.items():
-        of_stream = (records, user_id, session_id, stream)
-        await keep_unlisted(*of_stream, chunks, lists[stream], now_us)
-        await forget_listed(*of_stream, counted[stream], lists[stream], now_us)
+        await keep_unlisted(records, user_id, session_id, stream, chunks, lists[stream], now_us)
 
 
 async def reopen(records: Records, user_id: UUID, session_id: UUID, now_us: int) -> None:

@@ -1,6 +1,5 @@
 """Loads the recording of one wrist from stored chunks."""
 
-import hashlib
 import itertools
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from uuid import UUID
@@ -73,40 +72,6 @@ async def load_parts(
         except (AmbiguousChunks, BadSamples):
             recording = None
         yield part, recording
-
-
-async def sample_versions(
-    records: Records,
-    user_id: UUID,
-    session: SessionRow,
-    lists: Mapping[str, StreamList],
-    spans: Sequence[tuple[int, int]],
-    context_ns: int = 0,
-) -> list[bytes]:
-    """A digest of the chunks that may hold samples of each span: it changes when one of them does.
-
-    Args:
-        records: the repositories.
-        user_id: whose session.
-        session: the session.
-        lists: of its streams.
-        spans: first and last nanosecond of each, ordered by the first.
-        context_ns: counts before and after each span as well.
-    """
-    wrist = wrist_of(session.streams)
-    last_ns = itertools.accumulate((end_ns for _, end_ns in spans), max)  # a set may hold others
-    extents = [
-        extent_of([(start_ns, end_ns)], context_ns)
-        for (start_ns, _), end_ns in zip(spans, last_ns, strict=True)
-    ]
-    digests = [hashlib.sha256() for _ in spans]
-    for names in (wrist.acc, wrist.gyro):
-        counted = await _counted_chunks(records, user_id, session, names, lists)
-        for name, of_stream in counted.items():
-            for digest, chunks in zip(digests, chunks_of_spans(of_stream, extents), strict=True):
-                digest.update(name.encode())
-                digest.update(b"".join(chunk.sha256 for chunk in chunks))
-    return [digest.digest() for digest in digests]
 
 
 async def load_recordings(

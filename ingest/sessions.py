@@ -9,7 +9,7 @@ from ingest import slots
 from ingest.client_ids import check_client_id
 from ingest.deletions import session_deletion
 from ingest.event_writer import EventWriter
-from ingest.openings import TOPIC, amend
+from ingest.openings import OFFSET_MS, TOPIC, amend, refuse_unsaid
 from ingest.projections import project, project_all
 from schemas.config import Limits
 from schemas.errors import BadEvent, ClockSkew, Deleted, EventConflict, NotFound
@@ -45,6 +45,8 @@ async def open_session(
     if not stored[0].matches(wanted[0]):  # another device's opening was the first one
         amendments = await amend(writer, user_id, stored[0], opening, wanted[0].meta)
     await project_all(writer.records, user_id, [*stored, *amendments], writer.now_us())
+    if not stored[0].matches(wanted[0]):
+        refuse_unsaid([stored[0], *amendments], opening)
     session = await require_session(writer, user_id, session_id)
     _refuse_conflicts(session, opening, wanted[1:], stored[1:])
     return session
@@ -136,14 +138,14 @@ def _refuse_conflicts(
 
 def _events(writer: EventWriter, session_id: UUID, opening: SessionOpening) -> list[Event]:
     """The events of an opening: the session itself, then its streams by name."""
-    meta = {"offset_ms": sender_offset_ms(writer, opening.sent_at)}
+    meta = {OFFSET_MS: sender_offset_ms(writer, opening.sent_at)}
     slot_id = slots.session_opened(session_id)
     opened = writer.event(
         session_id,
         slot_id,
         "session-opened",
         opening_body(opening),
-        meta=meta if opening.sent_at else None,
+        meta=meta,
     )
     return [
         opened,

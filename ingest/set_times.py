@@ -1,5 +1,6 @@
 """Refuses sets outside their session: before it, after its samples, or in the future."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -40,8 +41,8 @@ async def refuse_outside(
         BadEvent, ClockSkew: see `check_inside`.
     """
     if _ends_late(confirmation, session, stored):  # only then: it reads metadata
-        end = await _last_end(writer.records, user_id, session)
-        session = session._replace(ended_at=end)
+        needed = confirmation.ended_at - TOLERANCE
+        session = await _with_later_chunks(writer.records, user_id, session, needed)
     check_inside(confirmation, session, writer, stored)
 
 
@@ -106,15 +107,26 @@ def _ends_late(confirmation: SetConfirmation, session: SessionRow, stored: SetRo
     return late and not has_times(stored, confirmation)
 
 
-async def _last_end(records: Records, user_id: UUID, session: SessionRow) -> datetime | None:
-    """The end of a complete session with the chunks whose numbers follow those of its lists."""
+async def _with_later_chunks(
+    records: Records, user_id: UUID, session: SessionRow, needed: datetime
+) -> SessionRow:
+    """A complete session that ends with the chunks whose numbers follow those of its lists.
+
+    The newest part of a stream is read first, and the others only if no end reaches `needed`.
+    """
     lists = await records.sessions.lists(user_id, session.session_id)
     parts = await records.samples.parts(user_id, session.session_id)
-    ends_ns: list[int] = []
     for stream, listed in lists.items():
         first = len(listed.hashes)
         later = [part for part in parts.get(stream, []) if part >= part_of(first)]
-        chunks = await records.samples.metadata(user_id, session.session_id, stream, later)
-        ends_ns += [end_ns_of(chunk) for chunk in chunks if chunk.seq >= first]
-    ends = [at_us(ns // 1000) for ns in ends_ns]
-    return max([end for end in (session.ended_at, *ends) if end is not None], default=None)
+        for some in (later[-1:], later[:-1]):
+            chunks = await records.samples.metadata(user_id, session.session_id, stream, some)
+            ends = [at_us(end_ns_of(chunk) // 1000) for chunk in chunks if chunk.seq >= first]
+            session = session._replace(ended_at=_latest([session.ended_at, *ends]))
+            if session.ended_at is not None and session.ended_at >= needed:
+                return session
+    return session
+
+
+def _latest(times: Iterable[datetime | None]) -> datetime | None:
+    return max((time for time in times if time is not None), default=None)

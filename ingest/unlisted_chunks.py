@@ -1,10 +1,11 @@
 """Copies chunks that a client's list does not name to the dead letters, until a longer one does."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from uuid import UUID
 
 from ingest import slots
+from ingest.chunk_selection import StreamChunks
 from ingest.event_writer import MS_US
 from ingest.rows import body_of
 from schemas.errors import BadSamples
@@ -69,36 +70,53 @@ async def forget_listed(
     records: Records,
     user_id: UUID,
     session_id: UUID,
-    stream: str,
-    chunks: Sequence[ChunkMetadata],
-    listed: StreamList,
+    chunks: StreamChunks,
+    lists: Mapping[str, StreamList],
     now_us: int,
 ) -> None:
     """Delete the dead letters of chunks that a longer list names after all.
 
-    Letters are looked for under the days on which the session's chunks may have been received.
+    Letters are looked for under the days on which those chunks may have been received: after the
+    session began, before the list. Of a list older than 30 days no letter is left.
 
     Args:
         records: the repositories.
         user_id: whose session.
         session_id: which one.
-        stream: of the chunks.
-        chunks: those that the list names.
-        listed: the stream's list.
+        chunks: those that the lists name, by stream.
+        lists: of at least these streams.
         now_us: server time.
     """
-    first_slot = slots.stream_listed(session_id, stream, 0)
-    first = await records.journal.read(user_id, session_id, first_slot)
-    if first is None or listed.revision // MS_US <= first.received_us // MS_US:
-        return  # no list came before this one, so nothing was left out
     now = at_us(now_us)
-    opened = day_of(session_id) - timedelta(days=1)  # the device's clock may be ahead
-    since = max(opened, (now - DEAD_LETTERS_TTL).date())
-    letters = await records.dead_letters.about(user_id, session_id, now, since)
+    grown = [
+        stream
+        for stream in chunks
+        if seconds_left(at_us(lists[stream].revision), now)
+        and await _has_grown(records, user_id, session_id, stream, lists[stream])
+    ]
+    if not grown:
+        return
+    day = timedelta(days=1)  # the device's clock may be ahead, and those of two servers differ
+    until = at_us(max(lists[stream].revision for stream in grown)).date() + day
+    since = max(day_of(session_id) - day, (now - DEAD_LETTERS_TTL).date())
+    letters = await records.dead_letters.about(user_id, session_id, now, since=since, until=until)
     if not letters:
         return
-    named = {_letter_id(session_id, stream, chunk.seq, chunk.sha256) for chunk in chunks}
+    named = {
+        _letter_id(session_id, stream, chunk.seq, chunk.sha256)
+        for stream in grown
+        for chunk in chunks[stream]
+    }
     await records.dead_letters.delete(user_id, [key for key in letters if key.id in named])
+
+
+async def _has_grown(
+    records: Records, user_id: UUID, session_id: UUID, stream: str, listed: StreamList
+) -> bool:
+    """Whether a list came before this one, which may have left out what this one names."""
+    first_slot = slots.stream_listed(session_id, stream, 0)
+    first = await records.journal.read(user_id, session_id, first_slot)
+    return first is not None and listed.revision // MS_US > first.received_us // MS_US
 
 
 def _letter_id(session_id: UUID, stream: str, seq: int, sha256: bytes) -> UUID:

@@ -111,7 +111,13 @@ class DeadLetters:
                 yield DeadLetter(*row)._replace(received_at=aware(row.received_at))
 
     async def about(
-        self, user_id: UUID, session_id: UUID, now: datetime, since: date | None = None
+        self,
+        user_id: UUID,
+        session_id: UUID,
+        now: datetime,
+        *,
+        since: date | None = None,
+        until: date | None = None,
     ) -> list[LetterKey]:
         """The keys of a user's letters about chunks of a session.
 
@@ -120,8 +126,9 @@ class DeadLetters:
             session_id: of the chunks.
             now: server time.
             since: the first day of reception to look under; every possible one by default.
+            until: the last one, likewise.
         """
-        keys = await self._keys(user_id, now, since)
+        keys = await self._keys(user_id, now, since, until)
         return [key for key in keys if is_about(key.reason, session_id)]
 
     async def delete(self, user_id: UUID, keys: Iterable[LetterKey]) -> None:
@@ -143,7 +150,11 @@ class DeadLetters:
         await self.delete(user_id, await self.about(user_id, session_id, now))
 
     async def _keys(
-        self, user_id: UUID, now: datetime, since: date | None = None
+        self,
+        user_id: UUID,
+        now: datetime,
+        since: date | None = None,
+        until: date | None = None,
     ) -> list[LetterKey]:
         """The keys of a user's letters, which lie among those of other users, oldest day first."""
 
@@ -156,6 +167,6 @@ class DeadLetters:
             return [LetterKey(day, row.id, row.reason) for row in rows if row.user_id == user_id]
 
         days = [(now - timedelta(days=n)).date() for n in range(SCANNED_DAYS, -2, -1)]
-        wanted = [day for day in days if since is None or day >= since]
+        wanted = [day for day in days if (since or day) <= day <= (until or day)]
         found = await map_concurrently(of_day, wanted, DAYS_AT_ONCE)
         return [key for keys in found for key in keys]

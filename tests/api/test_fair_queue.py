@@ -5,7 +5,7 @@ import threading
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -124,7 +124,7 @@ def test_a_timed_out_measurement_continues_and_its_result_is_cached(
     def slowly(*_: object) -> dict[UUID, object]:
         begun.append(1)
         go.wait(10)
-        return {A_SET.set_id: "measured"}
+        return {A_SET.set_id: measure._Measured(cast("Any", "measured"), is_whole=True)}
 
     async def nothing(*_: object) -> Any:
         return {}

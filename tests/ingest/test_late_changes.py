@@ -11,12 +11,14 @@ from ingest.replay import replay_events
 from ingest.sweeper import sweep
 from schemas.config import Limits
 from schemas.errors import DatabaseUnavailable
+from schemas.events import SessionOpening
 from schemas.times import us_of
 from store.database import Database
 from store.records import Records, records_in
 from store.watermarks import ANNOUNCED_BEFORE, Watermarks
 from tests.cassandra_node import ON_NODE
 from tests.ingest.costs import FreeRecorder
+from tests.ingest.histories import START, new_id
 from tests.ingest.recorded_session import FailingRepository, RecordedSession
 from tests.ingest.test_deviations import BENCH, MONTH, ROW, Gym
 
@@ -100,11 +102,32 @@ def test_a_session_that_is_opened_or_completed_late_is_announced() -> None:
     asyncio.run(story())
 
 
+def test_what_a_second_device_says_late_is_announced() -> None:
+    async def story() -> None:
+        one = RecordedSession()
+        await one.open()
+        dying = replace(one.records, sessions=FailingRepository(one.records.sessions, "open"))
+        phone = {"started_at": START - timedelta(minutes=5), "timezone": "Europe/London"}
+        for said in (phone, {"started_at": START, "plan": new_id()}):
+            opening = SessionOpening(**said, streams={})
+            with pytest.raises(DatabaseUnavailable):
+                await one.on(dying).open_session(one.user, one.session, opening)
+            begin, one.now = one.now, one.now + timedelta(minutes=10)
+            for topics in ({"sessions"}, set()):
+                one.now += timedelta(minutes=1)
+                await sweep(one.records, begin - timedelta(minutes=1), one.now)
+                assert await announced(one.records, one.user, one.now) == topics
+
+    asyncio.run(story())
+
+
 def test_what_is_projected_is_not_announced_again() -> None:
     async def story() -> None:
         gym, one = Gym(), RecordedSession()
         await planned(gym)
         await one.open(0, 1)
+        earlier = SessionOpening(started_at=START - timedelta(minutes=5), streams={})
+        await one.recorder.open_session(one.user, one.session, earlier)
         await one.confirm()
         await one.complete(0, 1)
         begin = min(gym.now, one.now) - timedelta(hours=2)

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,13 +11,14 @@ import pytest
 from ingest import openings
 from ingest.deviations import followed_us
 from ingest.projections import project
-from schemas.errors import BadEvent, EventConflict
+from schemas.errors import BadEvent, DatabaseUnavailable, EventConflict
 from schemas.events import SessionOpening
 from schemas.times import us_of
 from store.journal import Event
 from store.sessions import SessionRow
 from tests.ingest.histories import START, STREAM, confirmation, new_id
-from tests.ingest.recorded_session import NOW, RecordedSession, replay
+from tests.ingest.recorded_session import NOW, FailingRepository, RecordedSession, replay
+from tests.ingest.test_races import jittered
 from tests.store.memory import memory_records
 
 BENCH = {"exercise": "bench press", "reps": 8, "weight_kg": None, "intensity": None}
@@ -61,12 +63,26 @@ def test_what_a_device_knows_counts_in_every_order_of_arrival(order: tuple[dict,
     asyncio.run(story())
 
 
-def test_concurrent_openings_agree() -> None:
+@pytest.mark.parametrize("seed", range(20))
+def test_concurrent_openings_agree(seed: int) -> None:
     async def story() -> None:
         one = RecordedSession()
-        await asyncio.gather(*(opened(one, **fields) for fields in (WATCH, PHONE, TABLET)))
+        await asyncio.gather(
+            *(
+                one.on(jittered(one.records, 3 * seed + n)).open_session(
+                    one.user, one.session, SessionOpening(**fields)
+                )
+                for n, fields in enumerate((WATCH, PHONE, TABLET))
+            )
+        )
         row = await one.recorder.session(one.user, one.session)
         assert (row.started_at, row.plan_id) == (PHONE["started_at"], PLAN)
+        assert len(await openings.openings_of(one.records, one.user, one.session)) <= 3
+        anew = memory_records()
+        for event in await events_of(one):
+            await anew.journal.append(one.user, event, "sessions")
+        await replay(anew, one.user, START, NOW)
+        assert await anew.sessions.read(one.user, one.session) == row
 
     asyncio.run(story())
 
@@ -138,6 +154,25 @@ def test_session_is_opened_differently_only_so_often() -> None:
         with pytest.raises(BadEvent, match="differently 32 times"):
             await opened(one, started_at=START - timedelta(hours=1), streams={})
         assert (await opened(one, **WATCH)).started_at == START - timedelta(seconds=32)
+
+    asyncio.run(story())
+
+
+def test_opening_that_is_one_too_many_is_projected_as_far_as_it_is_stored() -> None:
+    async def story() -> None:
+        one = RecordedSession()
+        for second in range(openings.MAX_AMENDMENTS):
+            await opened(one, started_at=START - timedelta(seconds=second), streams={})
+        dying = replace(one.records, sessions=FailingRepository(one.records.sessions, "open"))
+        recorder, one.recorder = one.recorder, one.on(dying)
+        with pytest.raises(DatabaseUnavailable):
+            await opened(one, started_at=START - timedelta(seconds=32), streams={})
+        one.recorder = recorder
+        with pytest.raises(BadEvent, match="differently 32 times"):
+            await opened(one, **{**WATCH, "started_at": START - timedelta(hours=1)})
+        row = await one.recorder.session(one.user, one.session)
+        assert row.started_at == START - timedelta(seconds=32)
+        assert row.streams.keys() == {"acc"}, "its samples may follow nevertheless"
 
     asyncio.run(story())
 
@@ -215,17 +250,18 @@ def test_second_opening_finishes_what_a_crash_left() -> None:
         (0, -30_000, 7200, 30),  # the device is ahead
         (0, None, 20, 20),  # it arrived at once
         (3600, None, 20, 20),  # the device is ahead, and does not say so
+        (0, "earlier release", 7200, 7200),  # as its deviations were projected
     ],
 )
 def test_plan_is_followed_from_the_start_and_what_arrives_within_a_minute_of_it(
-    start_s: int, offset_ms: int | None, received_s: int, followed_s: int
+    start_s: int, offset_ms: int | str | None, received_s: int, followed_s: int
 ) -> None:
     at = datetime(1970, 1, 2, tzinfo=UTC)
     body = {"started_at": (at + timedelta(seconds=start_s)).isoformat(), "timezone": "UTC"}
     received_us = us_of(at + timedelta(seconds=received_s))
     opening = Event(
         *(new_id(), new_id(), "session-opened", {**body, "plan": None}, received_us),
-        meta={} if offset_ms is None else {"offset_ms": offset_ms},
+        meta={} if offset_ms == "earlier release" else {"offset_ms": offset_ms},
     )
     assert followed_us([opening]) == us_of(at + timedelta(seconds=followed_s))
 
@@ -256,3 +292,31 @@ def test_plan_counts_as_of_the_start_on_the_servers_clock() -> None:
     sent_at = START + timedelta(hours=2)
     assert asyncio.run(story(sent_at)) == "bench press"
     assert asyncio.run(story(None)) == "row"
+
+
+@pytest.mark.parametrize("says_offset", [True, False])
+def test_replay_keeps_the_deviations_of_earlier_releases(says_offset: bool) -> None:
+    """They compared a session with its plan as of the opening's arrival, and kept no offset."""
+
+    async def story() -> None:
+        one = RecordedSession()
+        await one.recorder.put_plan(one.user, PLAN, "Monday", [{**BENCH, "exercise": "row"}])
+        one.now += timedelta(hours=1)
+        await one.recorder.put_plan(one.user, PLAN, "Monday", [BENCH])
+        one.now += timedelta(hours=1)
+        sent_at = one.now if says_offset else None
+        await opened(one, **WATCH, plan=PLAN, sent_at=sent_at)
+        await one.confirm()
+        events = [
+            replace(event, meta={}) if event.kind == "session-opened" else event
+            for event in await events_of(one)
+        ]
+        anew = memory_records()
+        for event in events:
+            await anew.journal.append(one.user, event, "sessions")
+        for records, planned in ((one.records, "row"), (anew, "bench press")):
+            await replay(records, one.user, START, NOW + timedelta(hours=3))
+            rows = await records.deviations.of_session(one.user, f"{START:%Y-%m}", one.session)
+            assert rows[0].planned_exercise == planned
+
+    asyncio.run(story())

@@ -11,7 +11,7 @@ import pytest
 from ingest import slots
 from ingest.event_writer import EventWriter
 from ingest.projections import project
-from ingest.set_times import TOLERANCE, check_inside
+from ingest.set_times import TOLERANCE, check_inside, refuse_outside
 from ingest.sets import confirmation_body
 from schemas.errors import (
     BadEvent,
@@ -23,10 +23,14 @@ from schemas.errors import (
 )
 from schemas.events import SessionOpening, SetConfirmation
 from schemas.ids import day_of, uuid7
-from schemas.layout import month_of
+from schemas.layout import CHUNKS_PER_PART, month_of
 from store.sessions import SessionRow
-from tests.ingest.histories import START, confirmation, new_id
-from tests.ingest.recorded_session import FailingRepository, RecordedSession
+from tests.ingest.histories import CHUNKS, START, confirmation, new_id
+from tests.ingest.recorded_session import (
+    CountingRepository,
+    FailingRepository,
+    RecordedSession,
+)
 from tests.store.memory import memory_records
 
 SECOND, JUST = timedelta(seconds=1), timedelta(microseconds=1)
@@ -126,6 +130,38 @@ def test_set_in_chunks_that_follow_the_list_is_taken_before_the_longer_list() ->
             await session.recorder.confirm_set(*place, too_late)
         assert (await session.recorder.confirm_set(*place, said)).ended_at == said.ended_at
         assert (await session.complete(0, 1, 2, 3)).ended_at == chunk_ends
+
+    asyncio.run(story())
+
+
+def test_set_behind_the_list_reads_the_newest_part_and_others_only_before_a_refusal() -> None:
+    """A day behind the list has hundreds of parts, and each set in it is checked."""
+
+    async def story() -> None:
+        one = RecordedSession()
+        await one.open(0)
+        row = await one.complete(0)
+        for part in range(4):  # all as of second 3
+            place = (one.user, one.session, "acc", part * CHUNKS_PER_PART + 1)
+            await one.recorder.put_chunk(*place, CHUNKS[3, 0])
+        read: list[int] = []
+
+        class Watched(CountingRepository):
+            async def metadata(self, *args: Any) -> Any:
+                read.extend(args[-1])
+                return await one.records.samples.metadata(*args)
+
+        samples: Any = Watched(one.records.samples)
+        writer = EventWriter(replace(one.records, samples=samples), one.clock)
+        said = SetConfirmation(
+            exercise="row", started_at=START + 6 * SECOND, ended_at=START + 8 * SECOND
+        )
+        await refuse_outside(writer, row, one.user, said, None)
+        assert read == [3]
+        too_late = said.model_copy(update={"ended_at": START + 20 * SECOND})
+        with pytest.raises(BadEvent, match="after its session"):
+            await refuse_outside(writer, row, one.user, too_late, None)
+        assert sorted(read) == [0, 1, 2, 3, 3]
 
     asyncio.run(story())
 

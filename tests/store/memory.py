@@ -247,7 +247,13 @@ class MemoryDeadLetters(DeadLetters):
             yield letter
 
     async def about(
-        self, user_id: UUID, session_id: UUID, now: datetime, since: date | None = None
+        self,
+        user_id: UUID,
+        session_id: UUID,
+        now: datetime,
+        *,
+        since: date | None = None,
+        until: date | None = None,
     ) -> list[LetterKey]:
         """The keys of a user's letters about a session."""
         letters = [letter async for letter in self.of_user(user_id, now)]
@@ -255,7 +261,8 @@ class MemoryDeadLetters(DeadLetters):
         return [
             key
             for key in keys
-            if is_about(key.reason, session_id) and (since is None or key.day >= since)
+            if is_about(key.reason, session_id)
+            and (since or key.day) <= key.day <= (until or key.day)
         ]
 
     async def delete(self, user_id: UUID, keys: Iterable[LetterKey]) -> None:

@@ -34,6 +34,9 @@ def test_letters_of_a_session_are_deleted_and_those_of_others_stay(database: Dat
     async def story() -> None:
         for one in about.values():
             await letters.put(one, NOW)
+        for days, count in ((-1, 0), (0, 1), (1, 0)):
+            day = NOW.date() + timedelta(days=days)
+            assert len(await letters.about(user, gone, NOW, since=day, until=day)) == count
         await letters.delete_session(user, gone, NOW)
         assert [letter async for letter in letters.of_user(user, NOW)] == [about[kept]]
 
