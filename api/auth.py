@@ -112,6 +112,7 @@ async def register(
     body: Registration, request: Request, response: Response, services: ServicesDep
 ) -> TokenResponse:
     """Create an account, and log in."""
+    services.tokens.require_signing()
     name = _new_username(body.username)
     earlier = _earlier_username(body.username)
     if earlier != name and await services.users.by_name(earlier):
@@ -125,7 +126,7 @@ async def register(
     )
     await registration.register(services.records.journal, services.users, user)
     response.headers.update(_NO_STORE)
-    return await _log_in(services, user, frozenset())
+    return _token_pair(services, user, await _open_login(services, user, frozenset()))
 
 
 @router.post(
@@ -146,6 +147,7 @@ async def log_in(
     After some wrong passwords for a name, wherever they came from, its next ones must wait (429).
     Who is logged in stays so: tokens are refreshed without a password.
     """
+    services.tokens.require_signing()
     if len(form.username) > 64 or len(form.password) > MAX_CHARACTERS:
         raise WrongPassword("No such user and password.")
     name = _normalised_username(form.username)
@@ -159,7 +161,8 @@ async def log_in(
         raise WrongPassword("No such user and password.")
     services.rate_limiter.refund_password(name)
     response.headers.update(_NO_STORE)
-    return await _log_in(services, user, _granted_scopes(form.scopes, user))
+    login = await _open_login(services, user, _granted_scopes(form.scopes, user))
+    return _token_pair(services, await _read_again(services, user, login), login)
 
 
 @router.post(
@@ -176,6 +179,7 @@ async def refresh_tokens(
     The token that was exchanged stays good until its successor is used: a response that was lost
     on the way logs nobody out. After that its reuse ends the whole login.
     """
+    services.tokens.require_signing()
     claims = services.tokens.read(body.refresh_token, "refresh")
     login = await _advance_login(services, claims)
     user = await services.users.by_id(claims.user_id)
@@ -225,13 +229,29 @@ async def _advance_login(services: Services, claims: Claims) -> Login:
     raise NotAuthenticated("The token is being used elsewhere at this moment.")
 
 
-async def _log_in(services: Services, user: User, scopes: frozenset[str]) -> TokenResponse:
+async def _open_login(services: Services, user: User, scopes: frozenset[str]) -> Login:
     now = services.clock()
     login_id = uuid4()
     expires_at = now + timedelta(seconds=services.tokens.refresh_s)
     login = Login(user.user_id, login_id, login_id, scopes, expires_at)
     await services.logins.open(login, now)
-    return _token_pair(services, user, login)
+    return login
+
+
+async def _read_again(services: Services, user: User, login: Login) -> User:
+    """The user as of now, after the login has begun.
+
+    A new password, or fewer scopes, end all logins that have begun before: this one may have been
+    too late for that, with what was read too early.
+
+    Raises:
+        NotAuthenticated: the password was changed, or the user erased, meanwhile.
+    """
+    now = await services.users.by_id(user.user_id)
+    if now is None or now.password_hash != user.password_hash:
+        await _end_login(services, user.user_id, login.login_id)
+        raise NotAuthenticated("The password was changed at this moment. Log in with the new one.")
+    return now
 
 
 def _token_pair(services: Services, user: User, login: Login) -> TokenResponse:

@@ -6,13 +6,14 @@ own limits in `api.request_middleware`.
 """
 
 import asyncio
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.closing_transport import closing
+from api.closing_transport import LEFT_BYTES, closing, left_bytes
 from api.problems import BY_STATUS, CROWDED, KINDS, MEDIA_TYPE, ProblemKind, unread_problem
 from schemas.errors import RequestTimedOut
 
@@ -57,6 +58,8 @@ class DeadlineProtocol(HttpToolsProtocol):
         """Take headers from here on."""
         self._in_head = True
         super().on_message_begin()
+        scope = cast("dict[str, Any]", self.scope)
+        scope[LEFT_BYTES] = partial(left_bytes, self.transport)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header of the head; trailers, which the parser gives here as well, are dropped.
@@ -78,6 +81,10 @@ class DeadlineProtocol(HttpToolsProtocol):
         """Take a part of a body."""
         self._loose_bytes = 0
         super().on_body(body)
+
+    def eof_received(self) -> None:
+        """Close, with an end: the loop itself closes what is inside the transport."""
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timer with the connection."""

@@ -16,6 +16,8 @@ from store.durability import durability_of
 
 router = APIRouter(tags=["operations"])
 VERSION = "0.1.0"
+KEY_PROBLEM = "The newest signing key cannot be used; the service's log says why."
+"""All that strangers are told: the reason names a path."""
 
 
 class Alive(BaseModel):
@@ -31,6 +33,9 @@ class Ready(BaseModel):
     cassandra: str = Field(description="release of the node that responded")
     commitlog_sync: str = Field(description="how it syncs its commit log: group, batch or periodic")
     replication: int = Field(description="copies of each row in the local data centre")
+    signing_keys: str = Field(
+        description="what is wrong with the newest one, while the one before it signs; else empty"
+    )
 
 
 class Version(BaseModel):
@@ -57,13 +62,14 @@ async def livez() -> Alive:
 async def readyz(request: Request) -> Ready:
     """Whether requests can be served: Cassandra answers, is migrated, and writes durably.
 
-    Also whether the newest signing keys are in use.
+    Also whether tokens can be signed, though it be with the key before the newest.
     """
     services: Services | None = request.app.state.services
     if services is None:
         raise NotReady(request.app.state.connector.not_ready_reason)
-    if services.tokens.key_problem:
-        raise NotReady(f"Signing keys cannot be used: {services.tokens.key_problem}")
+    key_problem = KEY_PROBLEM if services.tokens.key_problem else ""
+    if not services.tokens.can_sign:
+        raise NotReady(KEY_PROBLEM)
     local = await services.database.run("SELECT release_version FROM system.local")
     await services.database.run("SELECT user_id FROM users LIMIT ?", (1,))
     kept = request.app.state.durability or await asyncio.to_thread(
@@ -74,6 +80,7 @@ async def readyz(request: Request) -> Ready:
         cassandra=local[0].release_version,
         commitlog_sync=kept.commitlog_sync,
         replication=kept.replication,
+        signing_keys=key_problem,
     )
 
 

@@ -145,7 +145,7 @@ def rotate(folder: Path, now: datetime, *, revoke_others: bool = False) -> str:
     Raises:
         BadConfig: the keys are another account's, which could not read the new one.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _make_folder(folder)
     before = _key_files(folder)
     owner = _other_owner(folder, before)
     made_at = max([now, *(made + timedelta(seconds=1) for made in _times(before))])
@@ -154,6 +154,26 @@ def rotate(folder: Path, now: datetime, *, revoke_others: bool = False) -> str:
     for path in before if revoke_others else before[: 1 - LIVE_KEYS]:
         path.unlink(missing_ok=True)
     return kid
+
+
+def trusted_kids(folder: Path) -> list[str]:
+    """Kids of the keys that a service trusts, by the names of their files; no key is read or made.
+
+    Whoever is not the service may list them: `load_keys` would make files that it cannot read.
+    """
+    return [_kid(path) for path in _key_files(folder)[-LIVE_KEYS:]]
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder of the keys; root's belongs to the owner of the folder that it is made in."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    if not missing:
+        return
+    about = missing[-1].parent.stat()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if os.geteuid() == 0:
+        for path in missing:
+            os.chown(path, about.st_uid, about.st_gid)
 
 
 def _other_owner(folder: Path, files: list[Path]) -> tuple[int, int] | None:

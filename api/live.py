@@ -223,7 +223,7 @@ async def _handle_text(connection: LiveConnection, text: str) -> None:
             raise AccessDenied("The new token is another user's.")
         connection.token, connection.caller, connection.renewal_requested = token, caller, False
         await connection.send("auth", expires_at=_expires_at(caller))
-    elif message.resume:
+    elif message.resume is not msgspec.UNSET:
         await asyncio.gather(*connection.tasks, return_exceptions=True)
         stored = await connection.services.recorder.stored_chunk_numbers(
             connection.caller.user_id, connection.session_id
@@ -264,7 +264,7 @@ class _Text(msgspec.Struct):
     """A text message. Other members are skipped, so that none of them is kept in memory."""
 
     auth: str | None = None
-    resume: bool = False
+    resume: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET  # any value asks for it
 
 
 async def _receive_text(socket: WebSocket) -> _Text:

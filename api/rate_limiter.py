@@ -108,8 +108,12 @@ class RateLimiter:
         self._offsets: dict[int, int] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        _reserve(path, self._file, _TABLE_BYTES + _SALT_BYTES)
-        self._table = mmap.mmap(self._file, _TABLE_BYTES + _SALT_BYTES)
+        try:
+            _reserve(path, self._file, _TABLE_BYTES + _SALT_BYTES)
+            self._table = mmap.mmap(self._file, _TABLE_BYTES + _SALT_BYTES)
+        except BaseException:
+            os.close(self._file)
+            raise
         self._salt = self._load_salt()
 
     def take_request(self, user_id: object) -> RateLimitStatus:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, cast
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.closing_transport import LEFT_BYTES
 from api.observe import Metrics, RequestLog
 from api.problems import CLIENT_CLOSED_REQUEST, PROBLEM, problem_response, unexpected
 from api.raw import HEADERS
@@ -155,6 +156,11 @@ class _RequestState:
         previous, self._received_before = self._received_before, self.bytes_received
         return self.bytes_received - previous >= self._max_body_bytes
 
+    def left_bytes(self) -> int:
+        """Bytes of the response that were sent and that the client has not taken."""
+        left_bytes = self.scope.get(LEFT_BYTES)
+        return left_bytes() if left_bytes is not None else 0
+
     async def send(self, message: MutableMapping[str, Any]) -> None:
         """Send a message of the response, with the headers that every response has."""
         if message["type"] == "http.response.start":
@@ -209,7 +215,8 @@ class _Timeouts:
     """Cancels the task of a request whose body, or whose response, is not complete in time.
 
     A response that has begun may last as long as the client goes on reading it: an export to a slow
-    phone takes minutes. Every `timeout_s` it is checked, and cancelled if nothing was sent since.
+    phone takes minutes. Every `timeout_s` it is checked, and cancelled if nothing was sent or taken
+    since.
 
     There is one timer, which a usual request only starts and stops: `asyncio.timeout` around body
     and response would each add a twentieth to the time of a chunk. When it ends and the body is
@@ -221,7 +228,7 @@ class _Timeouts:
         self._state = state
         self._body_timeout_s = body_timeout_s
         self._timeout_s = timeout_s
-        self._sent_before = -1
+        self._sent_before, self._left_before = -1, 0
         self._task = asyncio.current_task()
         self._loop = asyncio.get_running_loop()
         if state.body_complete:
@@ -253,13 +260,13 @@ class _Timeouts:
         self._timer = self._loop.call_later(left_s, self._on_response_timeout)
 
     def _on_response_timeout(self) -> None:
-        state = self._state
+        state, left_bytes = self._state, self._state.left_bytes()
         if state.status:
-            has_progress = state.bytes_sent > self._sent_before
+            has_progress = state.bytes_sent > self._sent_before or left_bytes < self._left_before
         else:
             has_progress = NO_TIMEOUT in state.scope
         if has_progress:
-            self._sent_before = state.bytes_sent
+            self._sent_before, self._left_before = state.bytes_sent, left_bytes
             self._start_response_timer()
         else:
             self._cancel(ResponseTimedOut("The answer was not ready in time."))

@@ -67,6 +67,21 @@ class Tokens:
         return self._ring.problem
 
     @property
+    def can_sign(self) -> bool:
+        """Whether tokens can be signed, by the newest key or the one before it."""
+        keys = self._ring.keys
+        return keys.kid in keys.trusted
+
+    def require_signing(self) -> None:
+        """To be called before what is written only to sign a token afterwards.
+
+        Raises:
+            NotReady: there is no key to sign with.
+        """
+        if not self.can_sign:
+            raise NotReady("There is no key to sign tokens with; the service's log says why.")
+
+    @property
     def access_s(self) -> int:
         """How long an access token lasts, seconds."""
         return round(self._settings.access_minutes * 60)
@@ -94,13 +109,13 @@ class Tokens:
     async def refresh_trusted(self, token: str) -> None:
         """Read the outside issuer's keys again if a token needs one that is unknown or old.
 
-        A token that says to be of this server needs none.
+        Only a token that says to be of that issuer needs them.
 
         Raises:
             Retryable: the outside issuer's keys have never been read.
         """
         kid = _kid_of(token)
-        if kid not in self._ring.keys.trusted and _issuer_of(token) != self._settings.issuer:
+        if kid not in self._ring.keys.trusted and self._is_outside(token):
             await self._outside.refresh(kid)
 
     def read(self, token: str, use: Use, *, expired: bool = False) -> Claims:
@@ -135,6 +150,10 @@ class Tokens:
         except (jwt.InvalidTokenError, ValueError, KeyError, AttributeError, TypeError) as problem:
             raise NotAuthenticated(f"The token is not accepted: {_why(problem)}.") from problem
 
+    def _is_outside(self, token: str) -> bool:
+        issuer = self._settings.outside_issuer
+        return bool(issuer) and _issuer_of(token) == issuer
+
     def _read_outside(self, token: str, key: jwt.PyJWK) -> Claims:
         claims = jwt.decode(
             token,
@@ -150,9 +169,8 @@ class Tokens:
         return Claims(user_id, None, scopes - {"operate"}, float(claims["exp"]))
 
     def _sign(self, use: Use, user_id: UUID, lasts_s: int, claims: Mapping[str, str]) -> str:
+        self.require_signing()
         keys: Keys = self._ring.keys
-        if keys.kid not in keys.trusted:
-            raise NotReady("There is no key to sign tokens with; /readyz says why.")
         now = int(self._clock())
         payload = {
             "iss": self._settings.issuer,

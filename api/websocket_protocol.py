@@ -9,7 +9,7 @@ from websockets.http11 import Response
 from websockets.server import ServerProtocol
 from websockets.typing import StatusLike
 
-from api.closing_transport import closing
+from api.closing_transport import closing, left_bytes
 from api.problems import MEDIA_TYPE, kind_of_status, unread_problem
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ class ProblemProtocol(WebSocketsSansIOProtocol):
             max_size=self.config.ws_max_size,
             logger=self.logger,
         )
+        self._left_bytes = 0  # when the last ping was sent, or its time was last extended
+        self._has_resumed = False  # writing, since then
 
     def connection_made(self, transport: "BaseTransport") -> None:
         """Use a transport whose `close` has an end."""
@@ -42,6 +44,10 @@ class ProblemProtocol(WebSocketsSansIOProtocol):
         super().connection_made(
             closing(cast("asyncio.Transport", transport), self.loop, patience_s)
         )
+
+    def eof_received(self) -> None:
+        """Close, with an end: the loop itself closes what is inside the transport."""
+        self.transport.close()
 
     def pause_writing(self) -> None:
         """Read nothing more: each ping would add its answer to those that are not taken."""
@@ -51,8 +57,24 @@ class ProblemProtocol(WebSocketsSansIOProtocol):
     def resume_writing(self) -> None:
         """Read on, unless a message waits for the application."""
         super().resume_writing()
+        self._has_resumed = True
         if not self.read_paused:
             self.transport.resume_reading()
+
+    def send_keepalive_ping(self) -> None:
+        """Send a ping, whose answer may come late while nothing is read."""
+        super().send_keepalive_ping()
+        self._left_bytes, self._has_resumed = left_bytes(self.transport), False
+
+    def keepalive_timeout(self) -> None:
+        """Close without an answer, unless the client takes bytes: it may not be read yet."""
+        left = left_bytes(self.transport)
+        is_taking = left < self._left_bytes and not self.writable.is_set()
+        if (is_taking or self._has_resumed) and self.ping_timeout is not None:
+            self._left_bytes, self._has_resumed = left, False
+            self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
+        else:
+            super().keepalive_timeout()
 
     async def receive(self) -> "ASGIReceiveEvent":
         """The next message."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from api.keys import load_keys, rotate
+from api.keys import rotate, trusted_kids
 from examples.client import Client
 from muvr.context import open_context
 from muvr.options import AsJson, Conf, Password, UserName
@@ -76,7 +76,7 @@ def rotate_key(
     context = open_context(conf, as_json=as_json)
     folder = context.config.paths.secrets
     kid = rotate(folder, datetime.now(UTC), revoke_others=forget_others)
-    believed = sorted(load_keys(folder, context.config.api.host).trusted)
+    believed = trusted_kids(folder)
     context.terminal.say(f"{kid} signs; believed: {', '.join(believed)} (in {folder}).")
     context.terminal.answer({"signs": kid, "believed": believed})
 

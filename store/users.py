@@ -100,10 +100,14 @@ class Users:
         return user._replace(scopes=user.scopes - scopes)
 
     async def set_password(self, user_id: UUID, password_hash: str) -> None:
-        """Replace a user's password; logins stay open."""
-        await self._database.run(
-            "UPDATE users SET password_hash = ? WHERE user_id = ?", (password_hash, user_id)
-        )
+        """Replace a user's password; logins stay open.
+
+        Raises:
+            NotFound: there is no such user, any more: an erased one is not made again.
+        """
+        cql = "UPDATE users SET password_hash = ? WHERE user_id = ? IF EXISTS"
+        if not await self._database.applied(cql, (password_hash, user_id)):
+            raise NotFound(f"There is no user {user_id}.")
 
     async def erase(self, user_id: UUID) -> None:
         """Delete the user and free the name."""

@@ -59,7 +59,7 @@ class OverdueStatements:
     """
 
     def __init__(self, limit_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._limit_s, self._clock = limit_s, clock
+        self._most_s, self._clock = limit_s + GRACE_S, clock
         self._began: dict[int, tuple[Any, float]] = {}  # Java's thread and the time, by its id
 
     def begin(self, thread: Any) -> None:
@@ -69,11 +69,14 @@ class OverdueStatements:
     def end(self) -> None:
         """End those over the limit; to be called every few seconds."""
         now_s = self._clock()
-        for key, (thread, began_s) in list(self._began.items()):
-            if not _is_in_statement(thread):
-                if self._began.get(key) == (thread, began_s):
-                    del self._began[key]
-            elif now_s - began_s > self._limit_s + GRACE_S:
+        for key, entry in list(self._began.items()):
+            thread, began_s = entry
+            is_over, is_late = not _is_in_statement(thread), now_s - began_s > self._most_s
+            if self._began.get(key) is not entry:
+                continue  # it has begun with another one meanwhile
+            if is_over:
+                del self._began[key]
+            elif is_late:
                 self._began[key] = thread, now_s  # it tidies up now, undisturbed
                 thread.stop()
 

@@ -181,10 +181,12 @@ def serve_mart(config: Config, ready: Callable[[], None], warn: Callable[[str], 
     statements = OverdueStatements(config.sql.seconds)
 
     def before_parse() -> None:
-        """Undo what a client has set, and follow a refresh."""
+        """Undo what a client has set, and follow a refresh, which is not the client's time."""
+        thread = callers_thread(spark)
+        statements.begin(thread)  # at once: the statement before it may have been over the limit
         settings.restore(spark)
         views.follow(spark)
-        statements.begin(callers_thread(spark))
+        statements.begin(thread)
 
     folder.manifest()  # before Spark is started: it takes a while
     _require_free(config.sql.port)

@@ -87,9 +87,12 @@ def jar_of(jars: Sequence[Path], artifact: str) -> Path:
 def _in_cache(jar: LockedDependency, cache: Path) -> bool:
     """Whether the file is in the cache; a damaged one is an error and not fetched again."""
     path = _place(jar, cache)
-    if not path.is_file():
-        return False
-    _check(jar, path, f"Delete {path} to fetch it again.")
+    try:
+        if not path.is_file():
+            return False
+        _check(jar, path, f"Delete {path} to fetch it again.")
+    except OSError as problem:  # such as another account's folder
+        raise _unusable(cache, problem) from problem
     return True
 
 
@@ -115,10 +118,14 @@ def _staging(cache: Path) -> tempfile.TemporaryDirectory[str]:
         cache.mkdir(parents=True, exist_ok=True)
         return tempfile.TemporaryDirectory(prefix=".fetching-", dir=cache)
     except OSError as problem:
-        raise BadJar(
-            f"Jars cannot be kept in {cache}: {problem.strerror}. Set paths.jars (or "
-            "MUVR_PATHS__JARS) to a folder that this account can write, then start again."
-        ) from problem
+        raise _unusable(cache, problem) from problem
+
+
+def _unusable(cache: Path, problem: OSError) -> BadJar:
+    return BadJar(
+        f"Jars cannot be kept in {cache}: {problem.strerror}. Set paths.jars (or "
+        "MUVR_PATHS__JARS) to a folder that this account can write, then start again."
+    )
 
 
 def _fetch(jar: LockedDependency, context: MavenContext, cache: Path) -> None:

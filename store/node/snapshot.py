@@ -24,7 +24,7 @@ from schemas.progress import NoProgress, Progress
 from store.java import find_java
 from store.node.files import LOOPBACK
 from store.node.jars import cassandra_jars, version_of
-from store.node.jmx import login_arguments
+from store.node.jmx import login_arguments, password_file
 from store.node.jvm import tool_arguments
 from store.node.process import EmbeddedNode
 from store.synced import sync
@@ -282,7 +282,13 @@ def _nodetool(node: EmbeddedNode, *words: str) -> None:
     )
     if done.returncode != 0:
         output = (done.stderr or done.stdout).strip().splitlines()
-        raise NodeFailed(f"Cassandra made no snapshot: {' | '.join(output[:2])}")
+        why = f"Cassandra made no snapshot: {' | '.join(output[:2])}"
+        if "Credentials required" in why:  # the file was lost while the node runs
+            path = password_file(node.paths.secrets)
+            why += (
+                f". {path} is not there; restart the node, which makes one: `muvr down`, `muvr up`."
+            )
+        raise NodeFailed(why)
 
 
 def _write_manifest(made: Backup, folder: Path) -> None:

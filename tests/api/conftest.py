@@ -6,7 +6,7 @@ import ssl
 import threading
 import time
 import uuid
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -126,7 +126,11 @@ def settings(keyspace: Cassandra, folder: Path, **sections: Any) -> Config:
 
 
 @contextmanager
-def running(config: Config, app: FastAPI | None = None) -> Iterator[RunningService]:
+def running(
+    config: Config,
+    app: FastAPI | None = None,
+    run: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run,
+) -> Iterator[RunningService]:
     """Run the service in a thread until the block ends. Password hashing is made cheap: hundreds of
     users register, and a secure hash takes 0.2 s."""
     app = app or create_app(config)
@@ -149,7 +153,7 @@ def running(config: Config, app: FastAPI | None = None) -> Iterator[RunningServi
         loops.append(asyncio.get_running_loop())
         await server.serve()
 
-    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    thread = threading.Thread(target=lambda: run(serve()), daemon=True)
     thread.start()
     deadline = time.monotonic() + 30
     while not server.started:

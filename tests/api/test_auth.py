@@ -249,6 +249,34 @@ def test_a_login_keeps_to_its_scopes_when_the_user_has_none_of_them_any_more(
     assert _token_pair(services, user, login._replace(scopes=frozenset())).scope == "predict"
 
 
+@pytest.mark.parametrize("changed", ["password", "scopes"])
+def test_a_login_in_flight_does_not_outlive_a_change_of_its_user(
+    service: RunningService, person: Person, monkeypatch: pytest.MonkeyPatch, changed: str
+):
+    """The change, and the end of all logins, happen between the check and the new login."""
+    users, logins = service.services.users, service.services.logins
+    begin = logins.open
+
+    async def open_late(login: Login, now: datetime) -> None:
+        if changed == "password":
+            await users.set_password(person.user_id, "of another password")
+        else:
+            await users.withdraw(person.username, ["predict"])
+        await logins.revoke_all(person.user_id)
+        await begin(login, now)
+
+    monkeypatch.setattr(logins, "open", open_late)
+    with service.client() as client:
+        form = {"username": person.username, "password": PASSWORD}
+        answer = client.post("/v1/auth/token", data=form)
+    if changed == "password":
+        problem(answer, 401, "not-authenticated")
+        assert service.run(logins.of_user(person.user_id)) == []
+    else:
+        assert "predict" not in answer.json()["scope"].split()
+        assert "social" in answer.json()["scope"].split()
+
+
 def test_revoking_one_login_leaves_the_users_other_login_valid(
     service: RunningService, person: Person
 ):

@@ -264,8 +264,9 @@ def test_a_foreign_token_is_refused_as_retryable_until_the_issuer_was_read(
     tokens = Tokens(outside("https://127.0.0.1:9/keys"), KeyRing(tmp_path, "127.0.0.1"))
     with pytest.raises(Retryable):
         asyncio.run(tokens.read_access(issuer.sign("theirs")))
-    with pytest.raises(NotAuthenticated):  # of this server, signed with a key that is gone
-        asyncio.run(tokens.read_access(issuer.sign("theirs", iss="muvr")))
+    for issuer_name in ("muvr", "https://elsewhere.example"):  # of a key that is gone; of nobody
+        with pytest.raises(NotAuthenticated):
+            asyncio.run(tokens.read_access(issuer.sign("theirs", iss=issuer_name)))
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from api.health import KEY_PROBLEM
 from api.keys import KeyRing, load_keys, rotate
 from api.tokens import Tokens
+from muvr.token import rotate_key
 from schemas.config import Api, Auth, Cassandra
 from schemas.errors import BadConfig, NotAuthenticated, NotReady
-from tests.api.conftest import Person, RunningService, running, settings
+from tests.api.conftest import PASSWORD, Person, RunningService, running, settings
 from tests.api.phone import problem
 from tests.api.test_auth import works
 from tests.cassandra_node import free_ports
@@ -120,18 +122,35 @@ def test_a_folder_without_keys_gets_no_development_key_while_the_service_runs(tm
     assert (set(ring.keys.trusted), ring.problem) == ({ring.keys.kid}, "")
 
 
-def test_a_service_whose_new_key_cannot_be_used_is_not_ready(keyspace: Cassandra, tmp_path: Path):
+def test_a_service_whose_new_key_cannot_be_used_is_ready_while_another_signs(
+    keyspace: Cassandra, tmp_path: Path
+):
+    """Nobody is told a path; and what needs a signature writes nothing before."""
     config = settings(keyspace, tmp_path)
     with running(config) as service, service.client() as client:
-        assert client.get("/readyz").status_code == 200
-        newer = (
-            config.paths.secrets / f"token-{rotate(config.paths.secrets, datetime.now(UTC))}.pem"
-        )
+        assert client.get("/readyz").json()["signing_keys"] == ""
+        person = service.register()
+        user_id = person.user_id
+        secrets = config.paths.secrets
+        [older] = secrets.glob("token-*.pem")
+        newer = secrets / f"token-{rotate(secrets, datetime.now(UTC))}.pem"
         newer.chmod(0o644)
-        told = problem(client.get("/readyz"), 503, "not-ready")
-        assert "chmod 600" in told["detail"]
+        assert client.get("/readyz").json()["signing_keys"] == KEY_PROBLEM
+        assert works(service, service.register().tokens["access_token"])
+        older.rename(tmp_path / "older")
+        assert problem(client.get("/readyz"), 503, "not-ready")["detail"] == KEY_PROBLEM
+        unknown = {"username": f"nobody-{uuid.uuid4().hex[:8]}", "password": PASSWORD}
+        known = {"username": person.username, "password": PASSWORD}
+        exchange = {"refresh_token": person.tokens["refresh_token"]}
+        before = service.run(service.services.logins.of_user(user_id))
+        problem(client.post("/v1/auth/register", json=unknown), 503, "not-ready")
+        problem(client.post("/v1/auth/token", data=known), 503, "not-ready")
+        problem(client.post("/v1/auth/refresh", json=exchange), 503, "not-ready")
+        assert service.run(service.services.users.by_name(unknown["username"])) is None
+        assert service.run(service.services.logins.of_user(user_id)) == before
         newer.chmod(0o600)
-        assert client.get("/readyz").status_code == 200
+        assert client.get("/readyz").json()["signing_keys"] == ""
+        assert client.post("/v1/auth/register", json=unknown).status_code == 201
 
 
 def test_a_new_key_belongs_to_the_owner_of_the_last_one(
@@ -158,6 +177,22 @@ def test_root_gives_a_new_key_to_the_owner_of_its_folder(tmp_path: Path):
     kid = rotate(tmp_path, datetime.now(UTC))
     about = (tmp_path / f"token-{kid}.pem").stat()
     assert (about.st_uid, about.st_gid, stat.S_IMODE(about.st_mode)) == (12345, 12345, 0o600)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_root_makes_for_the_first_key_belongs_to_the_owner_of_the_folder_around_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    os.chown(tmp_path, 12345, 12345)
+    folder = tmp_path / "run" / "secrets"
+    conf = tmp_path / "conf.yaml"
+    conf.write_text(f"paths: {{secrets: {folder}}}\n")
+    rotate_key(conf=conf)
+    [key] = folder.iterdir()
+    for path in (folder.parent, folder, key):
+        assert (path.stat().st_uid, path.stat().st_gid) == (12345, 12345), path
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert key.stem.removeprefix("token-") in capsys.readouterr().out
 
 
 def test_a_token_of_the_previous_key_is_valid_until_the_second_rotation(tmp_path: Path):

@@ -164,6 +164,20 @@ def test_a_dropped_connection_resumes_after_the_stored_chunks(
         assert hear(connection, "held")["streams"]["acc"]["ranges"] == [[0, 5]]
 
 
+@pytest.mark.parametrize("value", ["true", "false", "null", "1", '"please"', '{"since": [2]}'])
+def test_any_value_of_resume_asks_for_what_is_held(
+    service: RunningService,
+    person: Person,
+    recordings: list[ImportedRecording],
+    value: str,
+):
+    session = open_session(person, recordings[0].recording)
+    with talk(service, session, person.tokens["access_token"]) as connection:
+        hear(connection, "ready")
+        connection.send(f'{{"resume": {value}}}')
+        assert hear(connection, "held")["session"] == str(session)
+
+
 def test_an_invalid_item_gets_a_problem_and_the_connection_stays_open(
     service: RunningService, person: Person, recordings: list[ImportedRecording]
 ):

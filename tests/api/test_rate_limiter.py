@@ -242,8 +242,10 @@ def test_a_table_without_a_place_on_the_disk_is_refused(
         raise OSError(number, "no space")
 
     monkeypatch.setattr(os, "posix_fallocate", full)
+    open_before = os.listdir("/proc/self/fd")
     with pytest.raises(DiskFull, match=r"table is full.*set paths\.run"):
         RateLimiter(LIMITS, tmp_path / "table", Clock())
+    assert len(os.listdir("/proc/self/fd")) == len(open_before)
 
 
 def test_addresses_of_any_length_are_not_kept(tmp_path: Path):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from api.closing_transport import LEFT_BYTES
 from api.observe import Metrics, RequestLog
 from api.request_middleware import MAX_BODY_BYTES, NO_TIMEOUT, RequestMiddleware
 from schemas.config import Api, Config
@@ -219,6 +220,27 @@ def test_a_started_response_that_is_not_read_is_cancelled():
     assert [message["type"] for message in line.answer] == ["http.response.start"] + 5 * [
         "http.response.body"
     ]
+
+
+@pytest.mark.parametrize("takes", [True, False])
+def test_a_client_that_takes_what_was_sent_before_makes_progress(takes: bool):
+    """Also while nothing more can be sent, since the buffers on the way are full."""
+    line, began_s = Line(), time.monotonic()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:  # the ASGI signature
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"all but", "more_body": True})
+        await asyncio.sleep(0.5)
+        await send({"type": "http.response.body", "body": b" the rest"})
+
+    def left_bytes() -> int:
+        return 10**6 - round(10**5 * (time.monotonic() - began_s)) if takes else 10**6
+
+    config = Config(api=Api(request_timeout_s=0.1))
+    layer = RequestMiddleware(app, config=config, metrics=Metrics(), log=None)
+    scope = {**SCOPE, "method": "GET", "headers": [], LEFT_BYTES: left_bytes}
+    asyncio.run(layer(scope, line.receive, line.send))
+    assert (line.answer[-1]["body"] == b" the rest") == takes
 
 
 def test_a_request_without_timeout_is_not_cancelled():

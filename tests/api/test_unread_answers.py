@@ -9,11 +9,13 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import psutil
 import pytest
+import uvloop
 
+from api.closing_transport import left_bytes
 from api.websocket_protocol import MAX_FRAGMENTS
 from schemas.config import Api, Cassandra
 from tests.api.conftest import RunningService, running, settings
@@ -28,7 +30,7 @@ PING = b"\x89\xfd" + MASK + bytes(125)
 def hasty(
     keyspace: Cassandra, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningService]:
-    """A service with short timeouts."""
+    """A service with short timeouts, on the loop that installations have."""
     api = Api(
         port=free_ports(1)[0],
         access_log=False,
@@ -36,7 +38,8 @@ def hasty(
         body_timeout_s=2.0,
         request_timeout_s=0.5,
     )
-    with running(settings(keyspace, tmp_path_factory.mktemp("hasty"), api=api)) as service:
+    config = settings(keyspace, tmp_path_factory.mktemp("hasty"), api=api)
+    with running(config, run=uvloop.run) as service:
         yield service
 
 
@@ -57,12 +60,14 @@ def go_live(service: RunningService) -> socket.socket:
     return line
 
 
-def ask_for_export(service: RunningService, line: socket.socket) -> None:
+def ask_for_export(service: RunningService) -> socket.socket:
     token = service.register().tokens["access_token"]
+    line = dial(service)  # now: it has a second to ask
     line.sendall(
         b"GET /v1/me/export HTTP/1.1\r\nhost: x\r\nauthorization: Bearer %s\r\n\r\n"
         % token.encode()
     )
+    return line
 
 
 def is_served(service: RunningService, line: socket.socket) -> bool:
@@ -150,11 +155,63 @@ def test_a_cut_answer_that_nobody_takes_ends_its_connection(
             yield {"table": "samples", "row": "x" * 2**20}
 
     monkeypatch.setattr("api.own_data.export_user", export_user)
-    with dial(hasty) as line:
-        ask_for_export(hasty, line)
+    with ask_for_export(hasty) as line:
         assert line.recv(100).startswith(b"HTTP/1.1 200")
         assert is_served(hasty, line)
         wait_until_ended(hasty, line)
+
+
+def test_a_client_that_sends_no_more_and_does_not_read_loses_its_connection(
+    hasty: RunningService, monkeypatch: pytest.MonkeyPatch
+):
+    """At the end of what it sends, the loop closes its side by itself."""
+
+    async def export_user(*_: object) -> AsyncIterator[dict[str, Any]]:
+        for _ in range(40):
+            yield {"table": "samples", "row": "x" * 2**20}
+
+    monkeypatch.setattr("api.own_data.export_user", export_user)
+    with ask_for_export(hasty) as line:
+        assert line.recv(100).startswith(b"HTTP/1.1 200")
+        line.shutdown(socket.SHUT_WR)
+        assert is_served(hasty, line)
+        wait_until_ended(hasty, line)
+
+
+def test_a_client_that_reads_slowly_makes_progress_in_the_systems_buffer():
+    async def transfer() -> tuple[int, int, int, int]:
+        """What waits in the process and what is left, before and after a little was read."""
+        found: asyncio.Future[asyncio.Transport] = asyncio.get_running_loop().create_future()
+
+        class Sender(asyncio.Protocol):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                found.set_result(cast("asyncio.Transport", transport))
+
+        server = await asyncio.get_running_loop().create_server(Sender, "127.0.0.1", 0)
+        with socket.create_connection(server.sockets[0].getsockname()) as line:
+            transport = await found
+            transport.write(bytes(2 * MOST_BUFFERED))
+            before = await steady(transport)
+            for _ in range(100):
+                line.recv(4096)
+                await asyncio.sleep(0.001)
+                if left_bytes(transport) < before[1]:
+                    break
+            after = transport.get_write_buffer_size(), left_bytes(transport)
+            transport.abort()
+            server.close()
+        return *before, *after
+
+    async def steady(transport: asyncio.Transport) -> tuple[int, int]:
+        before = (-1, -1)
+        while (now := (transport.get_write_buffer_size(), left_bytes(transport))) != before:
+            before = now
+            await asyncio.sleep(0.2)
+        return now
+
+    waiting, left, still_waiting, still_left = uvloop.run(transfer())
+    assert waiting < left
+    assert (still_waiting, still_left < left) == (waiting, True)
 
 
 CHUNKED = (
@@ -210,8 +267,7 @@ def test_next_head_without_an_end_is_bounded_while_a_request_is_answered(
             yield {"table": "samples", "row": "x"}
 
     monkeypatch.setattr("api.own_data.export_user", export_user)
-    with dial(hasty) as line:
-        ask_for_export(hasty, line)
+    with ask_for_export(hasty) as line:
         assert line.recv(100).startswith(b"HTTP/1.1 200")
         line.sendall(b"GET /livez HTTP/1.1\r\nhost: x\r\n")
         assert flood(line, b"x-much: " + b"y" * 1000 + b"\r\n") < MOST_BUFFERED

@@ -1,11 +1,17 @@
 """WebSocket handshakes that are refused, with a problem like any other error."""
 
+import asyncio
 import json
+from typing import Any
 
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 from websockets.exceptions import InvalidStatus
+from websockets.protocol import State
 from websockets.sync.client import connect
 
+from api.websocket_protocol import ProblemProtocol
 from tests.api.conftest import RunningService
 
 
@@ -50,3 +56,53 @@ def test_an_invalid_websocket_handshake_is_a_problem(
     told = answer.json()
     assert (told["type"], told["status"]) == (f"urn:muvr:problem:{name}", status)
     assert reason in told["detail"]
+
+
+class FakeTransport(asyncio.Transport):
+    """Its client takes as much as the test says."""
+
+    waiting_bytes, closed = 0, False
+
+    def get_write_buffer_size(self) -> int:
+        return self.waiting_bytes
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+    def write(self, data: Any) -> None:
+        pass
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+
+def test_an_answer_to_a_ping_may_be_late_while_the_client_takes_bytes():
+    """Nothing is read while writing is paused: the answer may be there already."""
+
+    async def wait_for_answers() -> None:
+        config = uvicorn.Config(print, ws_ping_timeout=1000.0, log_config=None)
+        protocol = ProblemProtocol(config, ServerState(), {}, asyncio.get_running_loop())
+        transport = FakeTransport()
+        protocol.connection_made(transport)
+        protocol.conn.state = State.OPEN
+        transport.waiting_bytes = 3000
+        protocol.pause_writing()
+        protocol.send_keepalive_ping()
+        for transport.waiting_bytes in (2000, 1000):
+            protocol.keepalive_timeout()
+            assert not transport.closed
+        protocol.resume_writing()
+        protocol.pause_writing()
+        transport.waiting_bytes = 3000
+        protocol.keepalive_timeout()
+        assert not transport.closed
+        protocol.keepalive_timeout()
+        assert transport.closed, "it took nothing"
+
+    asyncio.run(wait_for_answers())

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -165,8 +166,12 @@ def test_server_ends_a_query_that_computes_while_it_is_planned(
 ):
     """It has no job that could be cancelled, and would keep a core for good."""
     port, process = served
-    assert "timed out" in beeline(port, [PLANNED])
     [java] = process.children()
+    with ThreadPoolExecutor(1) as pool:
+        said = pool.submit(beeline, port, [PLANNED])
+        while not computing(java):  # so that it is seen below that nothing does
+            assert not said.done()
+        assert "timed out" in said.result()
     deadline_s = time.monotonic() + 60
     while computing(java):
         assert time.monotonic() < deadline_s, "it computes for nobody"

@@ -82,3 +82,22 @@ def test_thread_that_begins_another_statement_has_its_time_again() -> None:
     thread.place = _STATEMENT
     statements.end()
     assert not thread.ended.is_set(), "nobody is known to have begun"
+
+
+def test_statement_that_begins_while_its_thread_is_looked_at_is_not_ended() -> None:
+    now_s = 1000.0
+    statements = OverdueStatements(LIMIT_S, clock=lambda: now_s)
+
+    class BusyThread(FakeThread):
+        """It ends one statement and begins the next between the look at it and its end."""
+
+        def getStackTrace(self) -> list[Any]:
+            frames = super().getStackTrace()
+            statements.begin(self)
+            return frames
+
+    thread = BusyThread()
+    statements.begin(thread)
+    now_s += LIMIT_S + GRACE_S + 1
+    statements.end()
+    assert not thread.ended.is_set()

@@ -1,6 +1,8 @@
 """The jar cache, against a local HTTP server as the remote repository."""
 
+import errno
 import hashlib
+import os
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -111,6 +113,18 @@ def test_cache_that_cannot_be_made_names_the_setting(tmp_path: Path) -> None:
     home.touch()
     with pytest.raises(BadJar, match=f"{home}.*: Not a directory.*paths.jars.*MUVR_PATHS__JARS"):
         jars.locked_jars(_lock(tmp_path, BODY), home / ".cache" / "jars")
+
+
+def test_cache_of_another_account_names_the_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    lock = _lock(tmp_path, BODY)
+    monkeypatch.setattr(Path, "is_file", refuse)
+    with pytest.raises(BadJar, match=r"cache: Permission denied.*paths\.jars"):
+        jars.locked_jars(lock, tmp_path / "cache")
 
 
 def test_lock_files_hold_hashes_and_no_urls() -> None:

@@ -110,5 +110,10 @@ def test_withdrawing_a_scope_keeps_the_others_and_a_password_is_replaced(databas
         assert await users.by_id(user.user_id) == user._replace(password_hash="another hash")
         with pytest.raises(NotFound, match="nobody-here"):
             await users.withdraw("nobody-here", ["operate"])
+        await users.erase(user.user_id)
+        with pytest.raises(NotFound, match=str(user.user_id)):
+            await users.set_password(user.user_id, "another hash")
+        rows = await database.run("SELECT * FROM users WHERE user_id = ?", (user.user_id,))
+        assert not rows, "an erased user is not made again"
 
     asyncio.run(change())
