@@ -21,6 +21,7 @@ from ingest.chunks import Chunk
 from ingest.edge_impulse import read_acquisition
 from ingest.json_chunk import nanoseconds
 from ingest.media_types import CBOR, JSON
+from ingest.stored_chunks import refuse_other_bodies
 from schemas.errors import BadChunk
 from schemas.wire import SEQ_MAX, Receipt
 from store.sessions import SessionRow
@@ -52,7 +53,7 @@ class AcquisitionResponse(BaseModel):
     "/acquisitions/{seq}",
     summary="Upload an Edge Impulse acquisition",
     response_description="The samples are stored",
-    responses={200: {"model": AcquisitionResponse}, **problem_responses(410, 415)},
+    responses={200: {"model": AcquisitionResponse}, **problem_responses(409, 410, 415)},
     openapi_extra={
         "security": security(SCOPE),
         "parameters": [
@@ -78,8 +79,9 @@ async def put_acquisition(request: Request) -> Response:
     """Store acceleration and rotation of an acquisition as chunks `seq` of the session's streams.
 
     A document of more samples than a chunk holds (8,192) becomes chunks `seq`, `seq` + 1, …; the
-    next document goes on after the last receipt's number. A refusal (4xx) stores nothing, and the
-    daily quota admits all chunks or none. After a 503 some may be stored: send the same again.
+    next document's number is the last receipt's + 1. So such a document is refused (409) where
+    another body is stored under one of its numbers. A refusal (4xx) stores nothing, and the daily
+    quota admits all chunks or none. After a 503 some may be stored: send the same again.
 
     A sensor goes to the session's first stream of its kind and unit. Its axes may be called accX,
     acc_x, accel.x or ax, and likewise gyrX, gyro_x or gx, in any case.
@@ -104,6 +106,8 @@ async def put_acquisition(request: Request) -> Response:
     last = max(number for _, number, _ in chunks)
     if last > SEQ_MAX:
         raise bad("seq", seq, f"its chunks are numbered up to {last}, and must be up to {SEQ_MAX}")
+    if last > seq:
+        await refuse_other_bodies(services.records, caller.user_id, session_id, chunks)
     services.rate_limiter.take_samples(
         caller.user_id, sum(chunk_quota(chunk) for _, _, chunk in chunks)
     )
@@ -117,7 +121,8 @@ async def _stored(
     """The receipts of charged chunks, each with its stream and number.
 
     Raises:
-        MuvrError: the first failure, once every chunk is stored or has failed and is not charged.
+        MuvrError: the first failure, once every chunk is stored or has failed. What failed for a
+            while only (503) is not charged: it is sent again.
     """
     done = await asyncio.gather(
         *(

@@ -82,8 +82,8 @@ class SetSchema(BaseModel):
         default=[],
         description="what was put right in the samples: unit-was-m/s2, unit-was-g, unit-was-deg/s, "
         "unit-was-rad/s, axes-were-turned, axes-were-swapped, watch-was-turned-round, "
-        "was-the-other-wrist, rotation-had-an-offset (at rest: it was subtracted), "
-        "gaps-were-filled, times-came-in-batches (each was put where it was taken), "
+        "was-the-other-wrist, gaps-were-filled, "
+        "times-came-in-batches (each was put where it was taken), "
         "samples-overlapped (of two samples of one time the first one counts), clock-went-back "
         "(on the way: times from there on are another clock's); what they lack: "
         "gravity-is-missing, unit-is-implausible (declared, of acceleration or rotation), "

@@ -1,10 +1,13 @@
 """Which chunks of a session are stored: clients ask for them, and `complete` is judged by them."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from ingest.chunks import Chunk
+from schemas.errors import EventConflict
+from schemas.layout import part_of
 from store.records import Records
 from store.samples import ChunkMetadata
 from store.sessions import SessionRow
@@ -34,6 +37,41 @@ async def numbers_of(
         )
         for name, metadata in chunks.items()
     }
+
+
+async def refuse_other_bodies(
+    records: Records, user_id: UUID, session_id: UUID, chunks: Sequence[tuple[str, int, Chunk]]
+) -> None:
+    """Refuse a document's chunks where others have their numbers; the same ones may be sent again.
+
+    A recorder that numbers documents, and not chunks, would store the second one upon the end of
+    the first.
+
+    Args:
+        records: the repositories.
+        user_id: whose session.
+        session_id: which one.
+        chunks: each with its stream and number.
+
+    Raises:
+        EventConflict: with the first such number, and the next one that is free in all streams.
+    """
+    registered = await records.samples.parts(user_id, session_id)
+    stored: dict[tuple[int, str], set[bytes]] = {}
+    for name in {stream for stream, _, _ in chunks}:
+        known = registered.get(name, [])
+        parts = {part_of(seq) for _, seq, _ in chunks}.intersection(known)
+        parts.update(known[-1:])  # which tells what is free
+        for one in await records.samples.metadata(user_id, session_id, name, parts):
+            stored.setdefault((one.seq, name), set()).add(one.sha256)
+    sent = {(seq, stream): chunk.sha256 for stream, seq, chunk in chunks}
+    taken = [key for key, body in sent.items() if body not in stored.get(key, {body})]
+    if taken:
+        (seq, name), (last, _) = min(taken), max(sent)
+        raise EventConflict(
+            f"chunk {seq} of stream {name!r} is stored with another body, and the document would "
+            f"be chunks up to {last}; the next free number is {max(stored)[0] + 1}."
+        )
 
 
 async def chunk_metadata(

@@ -45,7 +45,8 @@ REGULAR_NS = 500_000
 
 SPIKE = 20.0
 """Where the largest value is over so many times what 999 of 1,000 values stay below, it would make
-the steps of a whole file too coarse."""
+the steps of a whole file too coarse. Up to it 1,600 of the 32,767 steps in each direction are left
+for the movement, nearly as many as a sensor of 12 bits has."""
 PIECE_SAMPLES = 4096  # of such a file: they become a chunk with steps of its own
 
 

@@ -24,6 +24,11 @@ UNITS: Final[Mapping[Kind, Mapping[str, str]]] = {
 
 NEAR = 0.7  # of difflib: acc_x, weight and rep are misspelt; subject (set) and steps (reps) are not
 ABOUT_SETS: Final = ("exercise", "set", "reps", "weight_kg")
+OTHER_NAMES: Final[Mapping[str, str]] = {
+    **{name: "reps" for name in ("rep", "repetitions", "count")},
+    **{name: "weight_kg" for name in ("weight", "kg", "load")},
+}
+"""What columns about sets are also called."""
 NOTHING: Final = frozenset(("", "-", "nan", "none", "null"))
 """What programs write into a cell that holds nothing, in any case."""
 
@@ -171,7 +176,7 @@ def _columns_of(line: Line) -> tuple[dict[str, Column], list[Column]]:
 
 
 def _refuse_misspelt(line: Line, named: Mapping[str, Column], unknown: Sequence[Column]) -> None:
-    """Refuse a column that nearly has the name of one that may be missing; others are not read.
+    """Refuse a column that is likely to be one that is missing; others are not read.
 
     Raises:
         BadInput: which, and what it may be; or no column is known.
@@ -181,11 +186,26 @@ def _refuse_misspelt(line: Line, named: Mapping[str, Column], unknown: Sequence[
         if any(named.keys() >= set(form) for form in group):
             there.update(*group)  # of a time in ms, the one in s is not missing
     for column in unknown:
-        near = difflib.get_close_matches(line.text(column).lower(), _KNOWN, 1, NEAR)
-        if near and near[0] not in there:
-            raise line.wrong(column, f"is no known column; did you mean {near[0]}?")
+        meant = _meant(line.text(column).lower())
+        if meant and there.isdisjoint(meant):
+            raise line.wrong(column, f"is no known column; did you mean {' or '.join(meant)}?")
     if not named:
         raise line.wrong(unknown[0], f"is no known column; known are {', '.join(_KNOWN)}")
+
+
+def _meant(name: str) -> list[str]:
+    """The known columns of which an unknown one is likely to be one.
+
+    >>> _meant("acx_g"), _meant("gyro_x"), _meant("gz"), _meant("repetitions"), _meant("steps")
+    (['acc_x_g'], ['gyro_x_rad_s', 'gyro_x_deg_s'], ['gyro_z_rad_s', 'gyro_z_deg_s'], ['reps'], [])
+    """
+    if name in OTHER_NAMES:
+        return [OTHER_NAMES[name]]
+    near = difflib.get_close_matches(name, _KNOWN, 1, NEAR)
+    if near or not (name.startswith("gyr") or name in ("gx", "gy", "gz")):
+        return near
+    axis = next((a for a in AXES if a in name.removeprefix("gyro").removeprefix("gyr")), "x")
+    return [f"gyro_{axis}_{suffix}" for suffix in UNITS["gyro"]]
 
 
 def _stream_columns(line: Line, kind: Kind, named: Mapping[str, Column]) -> StreamColumns | None:

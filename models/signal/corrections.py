@@ -1,9 +1,8 @@
 """Corrects wrong units, signs and times that a recording declares, by what is plausible on a wrist.
 
 Some phone apps declare g for values in m/s², or m/s² for g, and invert all axes when they do; some
-stamp samples or chunks on arrival, poll a slow sensor too fast, or fill losses. Corrections are
-noted, the last two as a low rate and as gaps. All is decided on the whole recording; parts are cut
-afterwards.
+stamp samples or chunks on arrival, or poll a slow sensor too fast. Corrections are noted, the last
+one as a low rate. All is decided on the whole recording; parts are cut afterwards.
 """
 
 import math
@@ -15,7 +14,6 @@ from itertools import accumulate
 import numpy as np
 
 from models.signal.batches import BATCHED, undo_batching
-from models.signal.fillers import without_fillers
 from models.signal.gravity import second_means_g
 from models.signal.late_starts import undo_delays
 from models.signal.pieces import MAX_RATE_RATIO, Piece, Recording, largest_value
@@ -25,7 +23,6 @@ from models.signal.rotation_unit import fast_rotation, is_rad_labelled_deg, judg
 from models.signal.sign import looks_inverted
 from models.signal.timing import cut_timed, in_unit, true_clock
 from models.signal.units import MS2_MEDIAN_RANGE, Kind, detect_unit_factor
-from models.signal.zero_offset import HAD_OFFSET, without_offset
 
 UNIT_WAS_MS2 = "unit-was-m/s2"
 UNIT_WAS_G = "unit-was-g"
@@ -116,11 +113,10 @@ def cut(recording: Recording, start_ns: int, end_ns: int) -> Recording:
 
 
 def corrected(recording: Recording) -> tuple[Recording, tuple[Note, ...]]:
-    """The recording with correct units, signs, zeros and times, and each sensor's corrections.
+    """The recording with correct units, signs and times, and each sensor's corrections.
 
     A wrong unit is replaced by "m/s2", "g", "deg/s" or "rad/s", inverted axes by a negative scale,
-    and times in batches by none. Counts stay, but for repeats of a sensor that was polled too fast,
-    for what a device put in the place of lost samples, and for an offset of rotation.
+    and times in batches by none. Counts stay, but for repeats of a sensor that was polled too fast.
     Rotation that is too fast for a gyroscope in either unit is left out.
 
     Raises:
@@ -131,19 +127,14 @@ def corrected(recording: Recording) -> tuple[Recording, tuple[Note, ...]]:
     timed = acc is recording.acc and gyro is recording.gyro
     punctual = recording if timed else replace(recording, acc=tuple(acc), gyro=tuple(gyro))
     fixed, notes = _correct_units(punctual)
-    level = without_offset(fixed)
-    offset: tuple[Note, ...] = () if level is fixed else (("gyro", HAD_OFFSET),)
-    return level, (*notes, *offset, *acc_notes, *gyro_notes)
+    return fixed, (*notes, *acc_notes, *gyro_notes)
 
 
 def _correct_times(kind: Kind, pieces: Sequence[Piece]) -> tuple[Sequence[Piece], tuple[Note, ...]]:
     """A stream with correct times and real samples, the same object where nothing was wrong."""
     punctual = undo_delays(undo_batching(pieces))
     notes: tuple[Note, ...] = () if punctual is pieces else ((kind, BATCHED),)
-    fresh = without_repeats(punctual)
-    if fresh is not punctual:
-        return fresh, notes  # a sensor that repeats its values holds them at rest, too
-    return without_fillers(kind, fresh), notes
+    return without_repeats(punctual), notes
 
 
 def _correct_units(recording: Recording) -> tuple[Recording, tuple[Note, ...]]:

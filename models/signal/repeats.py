@@ -78,7 +78,7 @@ def _slow_sensor(timed: Sequence[Piece]) -> _SlowSensor | None:
         return None
     polled_hz = NS_PER_S / step_ns
     counts = np.concatenate([piece.counts for piece in timed])
-    share = _changed_share(counts, steps_of_change(timed), round(polled_hz))
+    share = _changed_share(counts, _steps_of_change(timed), round(polled_hz))
     return None if share >= MAX_CHANGED else _SlowSensor(polled_hz, share)
 
 
@@ -115,7 +115,7 @@ def _changes_of_x(pieces: Sequence[Piece]) -> int:
     )
 
 
-def changed_rows(counts: Ints16) -> Flags:
+def _changed_rows(counts: Ints16) -> Flags:
     """(n,) which rows of (n, 3) differ from the row before; the first one does."""
     return np.concatenate([[True], (counts[1:] != counts[:-1]).any(axis=1)])
 
@@ -123,10 +123,10 @@ def changed_rows(counts: Ints16) -> Flags:
 def _position_in_run(counts: Ints16) -> np.ndarray:
     """How many rows before each one are the same."""
     at = np.arange(len(counts))
-    return at - np.maximum.accumulate(np.where(changed_rows(counts), at, 0))
+    return at - np.maximum.accumulate(np.where(_changed_rows(counts), at, 0))
 
 
-def steps_of_change(pieces: Sequence[Piece]) -> Floats32:
+def _steps_of_change(pieces: Sequence[Piece]) -> Floats32:
     """By how many of the sensor's steps each row differs from the one before it, (n,).
 
     A step is the least change inside a piece: where JSON was quantised, or a sensor of 8 bits fills
@@ -152,7 +152,7 @@ def _changed_share(counts: Ints16, steps: Floats32, second: int) -> float:
         second: rows of a second.
     """
     whole = len(counts) // second * second
-    changed = changed_rows(counts)[:whole].reshape(-1, second)
+    changed = _changed_rows(counts)[:whole].reshape(-1, second)
     large = (steps[:whole] > MIN_STEPS - 0.5).reshape(-1, second)  # JSON rounds by a count
     longest = _position_in_run(counts)[:whole].reshape(-1, second).max(axis=1) + 1
     moving = (longest <= MAX_STILL_S * second) & (2 * large.sum(axis=1) >= changed.sum(axis=1))

@@ -25,10 +25,10 @@ in 239 sets."""
 MIN_TIMES = 8.0  # by which gravity turns faster: between 1 and 57 in ratio
 MIN_DECLARED = 20.0
 """Ninth decile, in rad/s as declared, of what is deg/s where gravity does not tell: in deg/s that
-of 239 sets is at least as high. An honest wrist of 15 to 20 rad/s is not made slow."""
+of 239 sets is at least as high. From 15 to 20 it may be either, and is not used."""
 MAX_KEPT_RAD_S = math.radians(2000.0)  # the usual range of a gyroscope: up to it, units are kept
 MAX_DECLARED = math.degrees(MAX_ROTATION_RAD_S)
-"""Ninth decile, in rad/s as declared, of what may be deg/s: above it is too fast as deg/s, too."""
+"""Likewise the most: what is faster is so in deg/s, too, and must be told by gravity."""
 MAX_TIMES = 0.18
 """By which gravity turns faster than rotation that is read as deg/s and is mrad/s:
 .02 to .11 in the 153 of 335 recordings that turn it enough. In deg/s it is .29 to 1.9."""
@@ -58,9 +58,9 @@ def judge_fast_rotation(
 ) -> Literal["deg/s", "implausible"] | None:
     """What rotation is that seems too fast for a wrist: in deg/s, in no known unit, or just fast.
 
-    Rotation that is declared as rad/s is deg/s where gravity turns about as fast as that, and where
-    gravity does not tell, if it would be plausible as deg/s and hardly as rad/s. Where gravity
-    turns 57 times as fast, it is honest; where far more slowly, it is mrad/s.
+    Rotation that is declared as rad/s is deg/s where gravity turns about as fast as that. Where
+    gravity turns 57 times as fast, it is honest; where far more slowly, it is mrad/s. Where gravity
+    does not tell, it is deg/s if it is plausible as that and not as rad/s, and else not used.
 
     Args:
         recording: both streams.
@@ -78,10 +78,12 @@ def judge_fast_rotation(
     gravity_tells = correlation > MIN_CORRELATION
     if gravity_tells and times <= MAX_TIMES:
         return "implausible"
-    if any(piece.unit != "rad/s" for piece in recording.gyro) or decile_rad_s > MAX_DECLARED:
+    if any(piece.unit != "rad/s" for piece in recording.gyro):
         return fast
-    is_deg = times <= MIN_TIMES if gravity_tells else decile_rad_s > MIN_DECLARED
-    return "deg/s" if is_deg else fast
+    if gravity_tells:
+        is_deg = times <= MIN_TIMES and math.radians(decile_rad_s) <= MAX_KEPT_RAD_S
+        return "deg/s" if is_deg else fast
+    return "deg/s" if MIN_DECLARED < decile_rad_s <= MAX_DECLARED else "implausible"
 
 
 def is_rad_labelled_deg(recording: Recording) -> bool:

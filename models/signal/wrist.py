@@ -10,11 +10,13 @@ import numpy as np
 
 from models.arrays import Flags, Floats32, Floats64
 from models.signal.corrections import (
+    NO_GRAVITY,
     STUCK_ROTATION,
     Note,
     corrected,
     quality_notes,
 )
+from models.signal.fillers import without_fillers
 from models.signal.pieces import Recording, Side
 from models.signal.resample import resample, within
 from models.signal.stuck import is_stuck, without_stuck
@@ -36,7 +38,7 @@ SIGNAL_VERSION = "wrist-9"
 out rotation that is too fast in any unit, judges chunks of any size alike (decision 52), version 7
 corrects late chunks, repeated samples and rates that were measured (decision 53), version 8 does
 not count pauses and losses as a low rate (decision 60), version 9 keeps rotation of up to 35 rad/s,
-leaves out what stands for lost samples, and removes the zero offset of rotation (decision 71)."""
+and leaves out what stands for lost samples (decision 71)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,8 @@ class WristSignal:
         gyro_rad_s: float32 (n, 3), or None where only acceleration was recorded.
         side: the wrist, None where nobody said.
         notes: corrections ("unit-was-m/s2", "unit-was-g", "unit-was-deg/s", "unit-was-rad/s",
-            "axes-were-turned", "rotation-had-an-offset", "times-came-in-batches",
-            "rate-was-higher", "samples-overlapped", "gaps-were-filled"), and what is lacking
+            "axes-were-turned", "times-came-in-batches", "rate-was-higher",
+            "samples-overlapped", "gaps-were-filled"), and what is lacking
             ("gravity-is-missing", "unit-is-implausible", "rate-is-low"; "rotation-is-constant",
             "sensors-do-not-overlap": it is left out).
         filled: (n,) samples that were lost, on a line between those around them; None where none
@@ -109,11 +111,14 @@ def judge(recording: Recording) -> JudgedSensors:
         BadSamples: an unknown unit, or a rate or scale that is no usable number.
     """
     fixed, corrections = corrected(recording)
-    acc, gyro = first_day(runs("acc", fixed.acc)), first_day(runs("gyro", fixed.gyro))
     notes = list(corrections)
     notes.extend(("acc", note) for note in clock_notes(fixed.acc))
     notes.extend(("gyro", note) for note in clock_notes(fixed.gyro))
-    notes.extend(("acc", note) for note in quality_notes(fixed))
+    lacking = quality_notes(fixed)
+    notes.extend(("acc", note) for note in lacking)
+    # After the clock was judged, which needs whole chunks; where gravity lacks, zeros are rest.
+    real = fixed.acc if NO_GRAVITY in lacking else without_fillers(fixed.acc)
+    acc, gyro = first_day(runs("acc", real)), first_day(runs("gyro", fixed.gyro))
     if acc and gyro and not any([_overlapping_runs(run, gyro) for run in acc]):
         gyro = []
         notes.append(("gyro", NO_OVERLAP))

@@ -111,25 +111,21 @@ def with_packet_loss(packet_s: float, share: float) -> PieceChange:
     return change
 
 
-def filling_losses(packet_s: float, share: float, *, with_zeros: bool = False) -> PieceChange:
-    """A device that loses packets as `with_packet_loss` does, and sends rows in their place.
+def zeros_for_losses(packet_s: float, share: float) -> PieceChange:
+    """A device that loses packets as `with_packet_loss` does, and sends zeros in their place.
 
     Args:
         packet_s: length of a packet.
         share: of the packets that are lost.
-        with_zeros: send zeros instead of the last value that arrived.
     """
     lose = with_packet_loss(packet_s, share)
 
     def change(kind: str, piece: Piece) -> tuple[Piece, ...]:
-        """As many samples as there were; those before the first that arrived are zeros."""
+        """As many samples as there were."""
         at_ms = np.rint(times_s(piece) * 1e3).astype(np.int32)
         came_ms = [part.t_ms for part in lose(kind, piece) if part.t_ms is not None]
         arrived = np.isin(at_ms, np.concatenate([[-1], *came_ms]))
-        last = np.maximum.accumulate(np.where(arrived, np.arange(len(at_ms)), -1))
-        kept = arrived if with_zeros else last >= 0
-        counts = np.where(kept[:, None], piece.counts[last], 0).astype(np.int16)
-        return (replace(piece, counts=counts),)
+        return (replace(piece, counts=piece.counts * arrived[:, None]),)
 
     return change
 

@@ -30,7 +30,6 @@ from muvr.evaluation.devices import (
     at_rate,
     clipped_at,
     drifting,
-    filling_losses,
     in_8_bits,
     in_ms2,
     ms2_labelled_g,
@@ -43,6 +42,7 @@ from muvr.evaluation.devices import (
     with_packet_loss,
     without_rotation,
     without_side,
+    zeros_for_losses,
 )
 from muvr.family_jobs import keep_stretches
 from muvr.importing import (
@@ -85,10 +85,7 @@ DEVICES: Mapping[str, RecordingChange] = {
     "_other_axes": lambda recording: as_recorded_by(recording, on_other_axes),
     "_acc_alone": lambda recording: as_recorded_by(recording, without_rotation),
     "_lost_fifth_by_200ms": lambda recording: as_recorded_by(recording, with_packet_loss(0.2, 0.2)),
-    "_held_fifth_by_200ms": lambda recording: as_recorded_by(recording, filling_losses(0.2, 0.2)),
-    "_zeros_tenth_by_1s": lambda recording: as_recorded_by(
-        recording, filling_losses(1.0, 0.1, with_zeros=True)
-    ),
+    "_zeros_tenth_by_1s": lambda recording: as_recorded_by(recording, zeros_for_losses(1.0, 0.1)),
     "_lost_tenth_by_1s": lambda recording: as_recorded_by(recording, with_packet_loss(1.0, 0.1)),
     "_lost_tenth_by_2s": lambda recording: as_recorded_by(recording, with_packet_loss(2.0, 0.1)),
 }

@@ -286,6 +286,39 @@ def test_a_long_acquisition_is_stored_as_numbered_chunks_or_not_at_all(person: P
         }
 
 
+def test_a_long_acquisition_does_not_overlap_another_one(person: Person) -> None:
+    """A recorder that numbers its documents 0, 1, 2 … is told the next free number."""
+    sensors = [
+        *({"name": f"acc_{axis}", "units": "g"} for axis in "xyz"),
+        *({"name": f"g{axis}", "units": "rad/s"} for axis in "xyz"),
+    ]
+    with person.client() as http:
+        phone = Phone(http)
+        phone.open()
+
+        def put(seq: int, number: int, rows: int = 8200) -> httpx.Response:
+            values = [[number, 0, 1, 0, 0, number]] * rows
+            payload = {"interval_ms": 20, "sensors": sensors, "values": values}
+            path = f"{phone.path}/acquisitions/{seq}?t0=2026-11-21T1{number}:00:00Z"
+            return http.put(path, json={"payload": payload})
+
+        assert put(0, 0).status_code == 200
+        stored = http.get(f"{phone.path}/chunks").json()
+        refused = problem(put(1, 1), 409, "event-conflict")["detail"]
+        assert "chunk 1 of stream 'acc' is stored with another body" in refused
+        assert "chunks up to 2; the next free number is 2" in refused
+        problem(put(0, 1), 409, "event-conflict")
+        assert http.get(f"{phone.path}/chunks").json() == stored
+        assert [put(seq, number).status_code for seq, number in ((2, 1), (0, 0), (2, 1))] == [
+            200
+        ] * 3
+        assert put(300, 2).status_code == 200
+        assert "free number is 302" in problem(put(3, 3), 409, "event-conflict")["detail"]
+        assert put(302, 4, rows=10).status_code == 200
+        held = http.get(f"{phone.path}/chunks").json()["streams"]["gyro"]
+        assert held == {"ranges": [[0, 3], [300, 302]], "several": {}}
+
+
 def test_session_of_any_length_is_not_kept_in_memory() -> None:
     """`UUID` ignores dashes, wherever they are."""
     session = uuid.uuid4()

@@ -14,7 +14,8 @@ from schemas.progress import NoProgress
 from tests.models.streams import error_g, sines
 from tests.models.test_batches import N, stamped
 
-HEAD = "time,acc_x_g,acc_y_g,acc_z_g,exercise,set,reps,weight_kg"
+BARE = "acc_x_g,acc_y_g,acc_z_g"
+HEAD = f"time,{BARE},exercise,set,reps,weight_kg"
 T0_NS = 1_795_255_200 * 10**9  # 2026-11-21T10:00:00Z
 STEP_NS = 20_000_000
 
@@ -197,6 +198,12 @@ def test_set_continues_over_differences_in_spaces_and_unicode_form(tmp_path: Pat
         (HEAD.replace("exercise,", ""), [], "names set, reps, weight_kg without exercise"),
         (f"{HEAD},time_s", [], "the header must name one of time"),
         (HEAD.replace("weight_kg", "weight"), [], "column 8: 'weight' is no known column;"),
+        (HEAD.replace("weight_kg", "load"), [], "'load' is no known column; did you mean weight"),
+        (HEAD.replace("reps", "repetitions"), [], "no known column; did you mean reps?"),
+        (HEAD.replace("reps", "count"), [], "'count' is no known column; did you mean reps?"),
+        (f"time,{BARE},gyro_x", [], "did you mean gyro_x_rad_s or gyro_x_deg_s?"),
+        (f"time,{BARE},gyrY", [], "did you mean gyro_y_rad_s or gyro_y_deg_s?"),
+        (f"time,{BARE},gx,gy,gz", [], "'gx' is no known column; did you mean gyro_x_rad_s or"),
         (HEAD.replace(",", ";"), [], "is no known column; known are time"),
         ("time_s,acc_x_g,acc_y_g,acc_z_g", ["0.02,1,1,1"], "must lie between 2000 and 2116"),
         ("time_ms,acc_x_g,acc_y_g,acc_z_g", ["nan,1,1,1"], "'nan' must be a number"),
@@ -212,9 +219,6 @@ def test_invalid_values_are_refused_with_their_position(
         read(path)
     assert says in str(refused.value)
     assert str(path) in str(refused.value)
-
-
-BARE = "acc_x_g,acc_y_g,acc_z_g"
 
 
 def test_unknown_columns_are_not_read_and_are_told(tmp_path: Path):

@@ -7,6 +7,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from ingest.chunks import canonical_body, decode_chunk
 from ingest.labelled_sets import project_labelled_sets
 from ingest.missing_labels import refresh_labelled_sets
 from ingest.sweeper import sweep
@@ -16,7 +17,7 @@ from schemas.events import Completion
 from schemas.inputs import ACC3, LAYOUTS
 from schemas.retention import LABELLED_TTL_S
 from schemas.times import us_of
-from tests.ingest.histories import START, STREAM, confirmation
+from tests.ingest.histories import CHUNKS, LIMITS, START, STREAM, confirmation
 from tests.ingest.recorded_session import (
     AXES_TURNED,
     GYRO,
@@ -40,6 +41,22 @@ def test_set_is_labelled_once_its_samples_are_in() -> None:
         assert await one.labelled() == []
         await one.put(1)
         await sweep(one.records, START, NOW)
+        assert await one.labelled() == ["biceps curl"]
+
+    asyncio.run(story())
+
+
+def test_set_with_a_chunk_of_zeros_does_not_wait_for_its_samples() -> None:
+    """They stand for lost ones: nothing more will come."""
+
+    async def story() -> None:
+        one = RecordedSession()
+        await one.open(0, 2, 3)
+        piece = CHUNKS[1, 0].piece
+        body = canonical_body(replace(piece, counts=np.zeros_like(piece.counts)))
+        zeros = decode_chunk(body, "application/cbor", LIMITS)
+        await one.recorder.put_chunk(one.user, one.session, "acc", 1, zeros)
+        await one.confirm()
         assert await one.labelled() == ["biceps curl"]
 
     asyncio.run(story())

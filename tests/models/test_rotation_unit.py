@@ -12,6 +12,7 @@ from models.signal.corrections import (
 )
 from models.signal.pieces import Piece, Recording
 from models.signal.rotation_unit import MIN_JUDGED_S, is_rad_labelled_deg
+from models.signal.units import ninth_decile
 from models.signal.wrist import wrist_signals
 
 DEG = 180 / np.pi
@@ -122,8 +123,8 @@ def test_rotation_in_thousandths_of_deg_s_is_noted_and_not_used() -> None:
     ("speed_rad_s", "period_s", "unit"),
     [
         (24.0, 6.0, "rad/s"),  # gravity is seen to turn 57 times as fast as that in deg/s
-        (18.0, 0.4, "rad/s"),  # too fast to see gravity turn
-        (18.0, 0.4, "deg/s"),
+        (18.0, 6.0, "rad/s"),
+        (18.0, 0.4, "deg/s"),  # too fast to see gravity turn
         (34.0, 0.4, "deg/s"),
     ],
 )
@@ -140,3 +141,44 @@ def test_honest_fast_rotation_is_kept_in_its_unit(
     assert signal.notes == ()
     assert signal.gyro_rad_s is not None
     np.testing.assert_allclose(signal.gyro_rad_s, rad_s[: len(signal.gyro_rad_s)], atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("decile", "notes"),
+    [
+        (14.9, ()),
+        (15.1, (UNIT_IMPLAUSIBLE,)),
+        (19.9, (UNIT_IMPLAUSIBLE,)),
+        (20.1, (UNIT_WAS_DEG_S,)),
+        (858.0, (UNIT_WAS_DEG_S,)),
+        (861.0, (UNIT_IMPLAUSIBLE,)),
+    ],
+)
+def test_fast_rad_s_is_converted_or_left_out_where_gravity_does_not_tell(
+    decile: float, notes: tuple[str, ...]
+) -> None:
+    t_s = times(30)
+    values = np.sin(2 * np.pi * 4.0 * t_s)[:, None] * [0.0, 0.0, 1.0]
+    values *= decile / ninth_decile(values.astype(np.float32))
+    down = np.tile([0.0, 0.0, 1.0], (len(t_s), 1))
+    (signal,) = wrist_signals(recorded(down, values, "rad/s"))
+    assert signal.notes == notes
+    assert (signal.gyro_rad_s is None) == (notes == (UNIT_IMPLAUSIBLE,))
+
+
+@pytest.mark.parametrize(
+    ("speed_rad_s", "notes"), [(24.0, (UNIT_WAS_DEG_S,)), (60.0, (UNIT_IMPLAUSIBLE,))]
+)
+def test_fast_rotation_in_degrees_is_converted_where_gravity_agrees(
+    speed_rad_s: float, notes: tuple[str, ...]
+) -> None:
+    """Over 859 as declared: fast as deg/s, too, which gravity alone can tell."""
+    t_s = times(30)
+    acc_g, slow_rad_s = swinging(t_s, reach_rad=0.3, period_s=6.0)
+    twist_rad_s = speed_rad_s * np.sin(2 * np.pi * 4.0 * t_s)
+    rad_s = slow_rad_s + acc_g * twist_rad_s[:, None]  # about gravity, which it does not turn
+    (signal,) = wrist_signals(recorded(acc_g, rad_s * DEG, "rad/s"))
+    assert signal.notes == notes
+    if notes == (UNIT_WAS_DEG_S,):
+        assert signal.gyro_rad_s is not None
+        np.testing.assert_allclose(signal.gyro_rad_s, rad_s[: len(signal.gyro_rad_s)], atol=0.01)

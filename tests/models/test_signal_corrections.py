@@ -222,9 +222,16 @@ def test_low_rate_is_that_of_most_pieces(rates_hz, low) -> None:
     assert quality_notes(Recording(sent, (), None)) == ((LOW_RATE,) if low else ())
 
 
-@pytest.mark.parametrize(("each", "notes"), [(12.0, (("gyro", UNIT_WAS_DEG_S),)), (11.0, ())])
+@pytest.mark.parametrize(
+    ("each", "notes"),
+    [
+        (12.0, (("gyro", UNIT_WAS_DEG_S),)),
+        (11.0, (("gyro", UNIT_IMPLAUSIBLE),)),
+        (8.6, ()),
+    ],
+)
 def test_rotation_is_judged_by_its_speed_about_all_axes(each, notes) -> None:
-    """No axis turns faster than 20 rad/s, but all three together: 12 · √3 is more, 11 · √3 less."""
+    """All three axes together: 12 · √3 is over 20 rad/s, 11 · √3 over 15, 8.6 · √3 is neither."""
     counts = np.full((500, 3), each * 1000, dtype=np.int16)
     counts[::2] *= -1
     turning = Piece(0, 50.0, "rad/s", 1e-3, counts)

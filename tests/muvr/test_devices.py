@@ -21,7 +21,6 @@ from muvr.evaluation.devices import (
     at_rate,
     clipped_at,
     drifting,
-    filling_losses,
     in_8_bits,
     in_ms2,
     ms2_labelled_g,
@@ -34,6 +33,7 @@ from muvr.evaluation.devices import (
     with_packet_loss,
     without_rotation,
     without_side,
+    zeros_for_losses,
 )
 from muvr.evaluation.sessions import (
     DEVICES,
@@ -195,11 +195,8 @@ def test_the_other_sign_is_that_of_acceleration_alone(done: ImportedRecording):
     assert changed.gyro == done.recording.gyro
 
 
-@pytest.mark.parametrize("with_zeros", [False, True])
-def test_filled_losses_have_the_signal_of_the_same_losses(
-    done: ImportedRecording, *, with_zeros: bool
-):
-    filling = filling_losses(0.5, 0.1, with_zeros=with_zeros)
+def test_zeros_for_losses_have_the_signal_of_the_same_losses(done: ImportedRecording):
+    filling = zeros_for_losses(0.5, 0.1)
     assert len(filling("acc", done.recording.acc[0])[0].counts) == len(done.recording.acc[0].counts)
     (filled,), (lost,) = (
         wrist_signals(as_recorded_by(done, change).recording)
