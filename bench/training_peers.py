@@ -28,7 +28,7 @@ from models.exercise.examples import ExampleSettings, windows_of_sets
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
 from pipelines.exercise.kept_windows import windows_of
-from pipelines.exercise.labelled import LabelledRow, split_judged
+from pipelines.exercise.labelled import LabelledRow, known_before, split_judged
 from pipelines.exercise.passes import read_training_sets
 from pipelines.exercise.rows import FitContext, learned_row
 from pipelines.keys import UserKey
@@ -76,6 +76,7 @@ def pandas_user(frame: Any, settings: ExampleSettings, share: float, solver: str
     )
     x_of = {row.set_id: windows.x for row, windows in zip(sets, windows_of, strict=True)}
     early, late = split_judged(sets, share)
+    late = known_before(early, late)
     judged = scikit_model(solver).fit(*_stacked(early, x_of))
     right = [bool(np.mean(judged.predict(x_of[row.set_id]) == row.exercise) > 0.5) for row in late]
     model = scikit_model(solver).fit(*_stacked(sets, x_of))

@@ -80,7 +80,7 @@ def fit_grid(
 
 @dataclass(frozen=True, slots=True)
 class TrainingRows:
-    """A user's labelled rows, cut in time between two sessions.
+    """A user's labelled rows, cut in time: between two sessions, or within the only one.
 
     Attributes:
         scale: from the training part.
@@ -107,8 +107,8 @@ def training_rows(log: SetLog, settings: IntensitySettings) -> TrainingRows | st
         return f"{len(rated)} sets with an intensity, {settings.least_sets} are needed"
     cut = rated[len(rated) - max(round(settings.validation_share * len(rated)), 1)]
     train = log.in_sessions_before(float(log.started_s[cut]))
-    if not train[rated].any():
-        return "no session with an intensity had ended when the latest ones began"
+    if not train[rated].any():  # as where a user names one session for all sets
+        train = np.arange(len(log)) < cut
     scale = fit_scale(log.where(train))
     rows = intensity_rows(log, scale)
     return TrainingRows(scale, rows.x[rated], rows.y[rated], train[rated])

@@ -24,7 +24,13 @@ from pipelines.exercise.unchanged import drop_unchanged
 from pipelines.exercise.users import LearnedUsers, learn_users, named_recipe, relearn_unpromoted
 from pipelines.exercise.windows import WindowRecipe
 from pipelines.lifecycle.engines import engine_of
-from pipelines.lifecycle.full_runs import begin_full_run, end_full_run, full_run_due
+from pipelines.lifecycle.full_runs import (
+    begin_full_run,
+    end_full_run,
+    full_run_due,
+    global_models_move,
+    why_full_run_waits,
+)
 from pipelines.lifecycle.global_retirement import (
     NO_SUCCESSOR,
     comparable,
@@ -112,12 +118,15 @@ def _scope(job: Job, users: UserSelection) -> Scope:
 def _changed(job: Job, recipe: Recipe, going: Set[InputLayout]) -> Scope:
     """Users with changes since the last run; all users when the global model is due.
 
-    It is due before the first full run; when the last one failed; when that was too many days ago
-    and sets have changed since; when the model that serves must go; and, while none serves,
-    whenever a set is new.
+    It is due before the first full run; when the last one moved global models and failed after
+    that; when the last one was too many days ago and sets have changed since; when the model that
+    serves must go; and, while none serves, whenever a set is new. After several failed ones it
+    waits, see `why_full_run_waits`.
     """
-    after = timedelta(days=job.config.training.global_model_days)
-    if going or full_run_due(job.database, FAMILY, job.run.started_at, after):
+    now, after = job.run.started_at, timedelta(days=job.config.training.global_model_days)
+    due = bool(going) or full_run_due(job.database, FAMILY, now, after)
+    waits = why_full_run_waits(job.database, FAMILY, now)
+    if due and not waits:
         return _scope(job, "all")
     scope = _scope(job, "changed")
     if scope.whole:
@@ -126,8 +135,11 @@ def _changed(job: Job, recipe: Recipe, going: Set[InputLayout]) -> Scope:
     named = named_recipe(recipe, global_models)
     scope = drop_unchanged(job.database, FAMILY, scope, named.newest_sets, named.name)
     retried = unfinished(job.database, FAMILY)
-    if not global_models and any(user not in retried for user, _ in scope.keys):
+    due = due or (not global_models and any(user not in retried for user, _ in scope.keys))
+    if due and not waits:
         return _scope(job, "all")
+    if due:
+        job.run.reasons[waits] += 1
     return scope
 
 
@@ -189,12 +201,18 @@ def _judge_and_store(
 ) -> dict[InputLayout, MoveOutcome]:
     """Judge, store and promote the new global models; the outcome of each layout."""
     settings, outcomes = job.config.training, dict[InputLayout, MoveOutcome]()
+    verdicts = {
+        layout: judge_global(layout, model, candidates, settings.gate_margin)
+        for layout, model in models.items()
+    }
+    if going or not all(verdict.reason for verdict in verdicts.values()):
+        global_models_move(job.database, job.run)
     for layout, model in models.items():
         outcomes[layout] = store_global(
             job.database,
             layout,
             model,
-            judge_global(layout, model, candidates, settings.gate_margin),
+            verdicts[layout],
             served=served,
             must_replace=layout in going,
             seed=settings.seed,
@@ -256,5 +274,6 @@ def _promote_users(job: Job, candidates: Sequence[ModelCandidate]) -> None:
     run.metrics["rungs_alone"] = rung_shares([c for c in candidates if c.model_id != best])
     run.metrics["strata"] = {name: asdict(verdict) for name, verdict in verdicts.items()}
     refused = any(outcome.status == "refused" for outcome in outcomes)
-    if refused and not any(verdict.passes for verdict in verdicts.values()):
+    judged = [verdict for verdict in verdicts.values() if verdict.sets]
+    if refused and judged and not any(verdict.passes for verdict in judged):
         run.status = "refused"

@@ -5,7 +5,7 @@ session resemble each other more than those of another day, as the watch sits th
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -51,6 +51,14 @@ class LabelledRow:
     features: bytes | None = None
 
 
+SetTest = Callable[[LabelledRow], bool]
+
+
+def any_set(_: LabelledRow) -> bool:
+    """The test that every set passes."""
+    return True
+
+
 def labelled_sets(table: pa.Table) -> list[LabelledRow]:
     """The sets of one partition, oldest first: the order of sums decides their last bits."""
     rows = whole_sets(table).select(COLUMNS[2:]).to_pylist()
@@ -85,14 +93,19 @@ def split_at(
 
 
 def split_judged(
-    sets: Sequence[LabelledRow], share: float
+    sets: Sequence[LabelledRow],
+    share: float,
+    *,
+    teaches: SetTest = any_set,
+    judges: SetTest = any_set,
 ) -> tuple[list[LabelledRow], list[LabelledRow]]:
-    """Sets to learn from and later ones to judge by, both oldest first.
+    """Sets to learn from, and later ones, both oldest first.
 
-    They are of different sessions where that is possible, else as of `split_share`.
+    They are of different sessions where the later ones can judge then, else as of `split_share`.
+    See `split_sessions`.
     """
-    early, late = split_sessions(sets, share) or split_share(sets, share)
-    return early, known_before(early, late)
+    found = split_sessions(sets, share, teaches=teaches, judges=judges)
+    return found or split_share(sets, share)
 
 
 def known_before(early: Iterable[LabelledRow], late: Iterable[LabelledRow]) -> list[LabelledRow]:
@@ -105,12 +118,22 @@ def known_before(early: Iterable[LabelledRow], late: Iterable[LabelledRow]) -> l
 
 
 def split_sessions(
-    sets: Sequence[LabelledRow], share: float
+    sets: Sequence[LabelledRow],
+    share: float,
+    *,
+    teaches: SetTest = any_set,
+    judges: SetTest = any_set,
 ) -> tuple[list[LabelledRow], list[LabelledRow]] | None:
     """The first sessions, and the later ones, both oldest first.
 
     The first ones hold `share` of the sets or a little more; if the others cannot judge then, or
     there are none, as much less as necessary.
+
+    Args:
+        sets: in any order.
+        share: above 0 and below 1.
+        teaches: whether a model can learn anything from a set: one without a window teaches none.
+        judges: whether a set has windows as serving would take them.
 
     Returns:
         None with one session, and where the later ones cannot judge however many there are: they
@@ -126,8 +149,8 @@ def split_sessions(
     ]
     for n in sorted(borders, key=lambda n: (n < wanted, abs(n - wanted))):
         early, late = ordered[:n], ordered[n:]
-        judges = [row for row in known_before(early, late) if row.label_source in COUNTED_SOURCES]
-        if len({row.exercise for row in judges}) >= MIN_EXERCISES:
+        known = known_before(filter(teaches, early), filter(judges, late))
+        if len({r.exercise for r in known if r.label_source in COUNTED_SOURCES}) >= MIN_EXERCISES:
             return early, late
     return None
 

@@ -9,7 +9,9 @@ one more solve.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
+from models.exercise.calibrate import HeldOutScores
 from models.exercise.codec import to_bytes
 from models.exercise.discriminant import FitSettings
 from models.exercise.fit import GlobalModel, PooledPrior, fit_framed_global, fit_framed_user
@@ -29,7 +31,7 @@ from pipelines.exercise.evaluation import (
 from pipelines.exercise.labelled import LabelledRow, digest, newest
 from pipelines.exercise.prepared import PreparedSets, Recipe, TimeSplit, named_windows, prepare_sets
 from pipelines.exercise.windows import FreshWindows, find_windows
-from pipelines.lifecycle.incumbents import EvaluationPeriod
+from pipelines.lifecycle.incumbents import NONE_SINCE_GLOBAL, EvaluationPeriod
 from pipelines.lifecycle.threads import one_blas_thread
 from schemas.errors import NotEnoughLabels
 from schemas.inputs import InputLayout
@@ -56,13 +58,14 @@ class LearnedModel:
         trained_until: start of the newest set in it.
         sets: number of sets read.
         seconds: of movement in them, in windows.
-        own, everybody, incumbent, former, majority: each rung's hits on late sets. `everybody` is
+        own, everybody, incumbent, former, majority: each rung's hits on late sets. `own` and
+            `incumbent` are asked only about exercises that the early sets teach. `everybody` is
             the global model without this user; `former` is the global model that the run would
             replace, evaluated only on users from whom the new one was not learned, and on sets
             later than its training data: it may have been learned from their earlier ones.
         fresh: windows to be stored for the next run.
-        held_out: scores of `everybody` and `own` on late sets, for calibration; b"" of users who
-            are not members.
+        held_out: scores of `everybody` and `own` on late sets, split exercise by exercise, for
+            calibration; b"" of users who are not members.
         missing_sets: which sets the user lacks for an evaluation, "" where none.
     """
 
@@ -80,6 +83,20 @@ class LearnedModel:
     fresh: tuple[FreshWindows, ...]
     held_out: bytes
     missing_sets: str
+
+
+class EarlyModels(NamedTuple):
+    """A user's models of early sets only; None where these are too few for one.
+
+    Attributes:
+        evaluated: of the split that judges, mixed with the prior without this user.
+        unseen: of sets split exercise by exercise, mixed likewise: for the next run's calibrations.
+        as_shipped: of the same sets, mixed as the model that ships, whose calibration it decides.
+    """
+
+    evaluated: ExerciseModel | None
+    unseen: ExerciseModel | None
+    as_shipped: ExerciseModel | None
 
 
 @one_blas_thread()
@@ -117,10 +134,11 @@ def learn_user(
     given = _given_statistics(prepared, recipe) if is_member else None
     prior_without_user, global_without_user = _without_user(global_model, given, model_id)
     split = prepared.split(recipe)
-    evaluated, for_calibration = _early_models(prepared, split, prior_without_user, prior, model_id)
-    shipped = _shipped_model(prepared, for_calibration, prior, model_id)
+    early = _early_models(prepared, split, prior_without_user, prior, model_id)
+    by_share = evaluation_sets(prepared.by_share.late, prepared.windows)
+    shipped = _shipped_model(prepared, scores_of_sets(early.as_shipped, by_share), prior, model_id)
     late = _within(unlearned, evaluation_sets(split.late, prepared.windows))
-    with_windows = [row.exercise for row in prepared.used if prepared.windows[row.set_id].rows]
+    known = _known(split.early, early.evaluated, late, unlearned)
     return LearnedModel(
         content=to_bytes(shipped),
         labels=shipped.labels,
@@ -129,11 +147,11 @@ def learn_user(
         sets=len(prepared.used),
         seconds=prepared.own.total_s,
         fresh=prepared.fresh,
-        held_out=held_out_scores(global_without_user, evaluated, late) if is_member else b"",
-        missing_sets=missing_sets(with_windows),
-        own=hits_of(evaluated, late),
+        held_out=held_out_scores(global_without_user, early.unseen, by_share) if is_member else b"",
+        missing_sets=_missing(prepared, known, unlearned),
+        own=hits_of(early.evaluated, known),
         everybody=hits_of(global_without_user, late),
-        incumbent=_incumbent_hits(incumbent, late),
+        incumbent=_incumbent_hits(incumbent, known),
         former=_incumbent_hits(None if is_member else former, late),
         majority=majority_hits(split.early, late),
     )
@@ -176,17 +194,16 @@ def _early_models(
     prior_without_user: PooledPrior | None,
     prior: PooledPrior | None,
     model_id: InputLayout,
-) -> tuple[ExerciseModel | None, ExerciseModel | None]:
-    """Two models of early sets: the one that is evaluated, and the one for calibration.
-
-    The first is learned without the late sets of `split` and mixed with the prior without this
-    user. The second is mixed as the model that ships: see `_shipped_model`. Where the two would be
-    the same, one is fitted for both.
-    """
-    evaluated = _early_model(split, prepared.frame, prior_without_user, model_id)
-    if split is prepared.by_share and prior_without_user is prior:
-        return evaluated, evaluated
-    return evaluated, _early_model(prepared.by_share, prepared.frame, prior, model_id)
+) -> EarlyModels:
+    """The models of early sets; where two would be the same, one is fitted for both."""
+    frame = prepared.frame
+    evaluated = unseen = _early_model(split, frame, prior_without_user, model_id)
+    if split is not prepared.by_share:
+        unseen = _early_model(prepared.by_share, frame, prior_without_user, model_id)
+    as_shipped = unseen
+    if prior_without_user is not prior:
+        as_shipped = _early_model(prepared.by_share, frame, prior, model_id)
+    return EarlyModels(evaluated, unseen, as_shipped)
 
 
 def _early_model(
@@ -203,19 +220,42 @@ def _early_model(
 
 def _shipped_model(
     prepared: PreparedSets,
-    for_calibration: ExerciseModel | None,
+    late: HeldOutScores | None,
     prior: PooledPrior | None,
     model_id: InputLayout,
 ) -> ExerciseModel:
-    """The model of all sets, calibrated by how a model of the early sets does on the late ones.
+    """The model of all sets, calibrated by the scores of `EarlyModels.as_shipped` on late ones.
 
     Both are mixed with the pooled statistics, and for calibration sets are split exercise by
     exercise. So neither membership nor the split that judges changes the bytes of the model.
     """
     model = fit_framed_user(prepared.own, prepared.frame, prior, model_id=model_id)
-    late = evaluation_sets(prepared.by_share.late, prepared.windows)
-    scores = scores_of_sets(for_calibration, late)
-    return replace(model, calibration=calibrate_for_user(model.calibration, scores))
+    return replace(model, calibration=calibrate_for_user(model.calibration, late))
+
+
+def _known(
+    early: Sequence[LabelledRow],
+    evaluated: ExerciseModel | None,
+    late: Sequence[SetWithWindows],
+    unlearned: EvaluationPeriod | None,
+) -> Sequence[SetWithWindows]:
+    """The late sets that judge the user's own model: of exercises that it can have learned.
+
+    None of them where only those since the global model judge, and all are of the exercise that was
+    the most frequent before: naming that one always cannot be beaten, not by a perfect model.
+    """
+    known = [(row, x) for row, x in late if evaluated and row.exercise in evaluated.labels]
+    beatable = not all(majority_hits(early, known).sets.values())
+    return known if beatable or unlearned is None else ()
+
+
+def _missing(
+    prepared: PreparedSets, known: Sequence[SetWithWindows], unlearned: EvaluationPeriod | None
+) -> str:
+    """What the user lacks for an evaluation, "" where nothing."""
+    with_windows = [row.exercise for row in prepared.used if prepared.windows[row.set_id].rows]
+    missing = missing_sets(with_windows)
+    return missing or (NONE_SINCE_GLOBAL if unlearned and not known else "")
 
 
 def _without_user(

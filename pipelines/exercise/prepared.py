@@ -14,7 +14,6 @@ from models.exercise.quantised_statistics import (
 from models.exercise.statistics import Frame, Statistics, frame_of, total
 from pipelines.exercise.labelled import (
     LabelledRow,
-    known_before,
     newest,
     split_at,
     split_judged,
@@ -56,7 +55,7 @@ class TimeSplit:
 
     Attributes:
         early: the sets to learn from.
-        late: those to judge by.
+        late: the later ones.
         learned: statistics of the early ones, None where they have no window.
     """
 
@@ -91,13 +90,17 @@ class PreparedSets:
         It is `by_share` where that has the same early sets.
         """
         if recipe.cutoff_at is None:
-            early, late = split_judged(self.used, recipe.cutoff_share)
+            early, late = split_judged(
+                self.used,
+                recipe.cutoff_share,
+                teaches=lambda row: bool(self.windows[row.set_id].rows),
+                judges=lambda row: bool(self.windows[row.set_id].evaluation_rows),
+            )
         else:
             early, late = split_at(self.used, recipe.cutoff_at)
         if early == self.by_share.early:
             return self.by_share
-        learned = _statistics(early, self.windows, self.frame)
-        return TimeSplit(early, known_before(early, late), learned)
+        return TimeSplit(early, late, _statistics(early, self.windows, self.frame))
 
 
 def prepare_sets(

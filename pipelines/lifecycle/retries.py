@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from uuid import UUID
 
+from pipelines.lifecycle.incumbents import NONE_SINCE_GLOBAL
 from store.database import Database
 from store.jobs import JobRuns, UserOutcome
 from store.watermarks import Watermarks
@@ -11,7 +12,11 @@ from store.watermarks import Watermarks
 UNFINISHED = ("failed", "overtaken")  # the next run tries again although no set is new
 NO_EVIDENCE = "no later set of anybody to judge by yet"
 LITTLE_EVIDENCE = "not better than the same as last time, on few later sets so far"
-"""Reasons of "refused" with which the next run tries again as well: others' sets may decide."""
+LITTLE_EVIDENCE_OF_SERVING = (
+    "much worse than the recipe of the models that serve, on few later sets so far"
+)
+"""Reasons of "refused" with which the next run tries again as well: others' sets may decide.
+`NONE_SINCE_GLOBAL` is one too, as a part of a reason."""
 
 
 def unfinished(database: Database, family: str) -> set[UUID]:
@@ -31,7 +36,8 @@ def is_unfinished(outcome: UserOutcome) -> bool:
     (True, False)
     """
     if outcome.status == "refused":
-        return outcome.reason in {NO_EVIDENCE, LITTLE_EVIDENCE}
+        little = {NO_EVIDENCE, LITTLE_EVIDENCE, LITTLE_EVIDENCE_OF_SERVING}
+        return outcome.reason in little or NONE_SINCE_GLOBAL in outcome.reason
     return outcome.status in UNFINISHED
 
 

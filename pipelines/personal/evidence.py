@@ -15,6 +15,7 @@ from store.jobs import JobRun, JobRuns, UserOutcome
 RECIPE = "recipe"  # key of a run's metrics: the name of the recipe that it judged
 JUDGED = "judged"  # key of a run's metrics: its evidence with that of earlier runs
 RUNS_BACK = 100  # most of them had nothing to do
+MOST_RUNS_BACK = 2000  # of five years of nights, where a recipe was refused for very long
 CARRIED_OVER = ("unchanged", WITHDRAWN)
 """Outcomes that may repeat an evaluation of the run before, or whose model nobody wants."""
 
@@ -50,10 +51,10 @@ def serving_evidence(database: Database, family: str, recipe: str) -> Evidence |
     """The evidence with which the recipe of the models that serve went live last.
 
     None where that is the given recipe, and where none has gone live on `MIN_SETS_TO_JUDGE` later
-    sets in the last runs. With fewer, a recipe is not known to be any better than another.
+    sets. With fewer, a recipe is not known to be any better than another.
     """
     withdrawn = set(asyncio.run(Champions(database).withdrawn()))
-    for run in asyncio.run(JobRuns(database).newest(family, limit=RUNS_BACK)):
+    for run in _newest_runs(database, family):
         if run.status != "done" or run.run_id in withdrawn:
             continue
         metrics: Mapping[str, Any] = run.metrics
@@ -61,6 +62,17 @@ def serving_evidence(database: Database, family: str, recipe: str) -> Evidence |
         if evidence.sets >= MIN_SETS_TO_JUDGE:
             return None if run.metrics.get(RECIPE) == recipe else evidence
     return None
+
+
+def _newest_runs(database: Database, family: str) -> Iterator[JobRun]:
+    """A family's runs, newest first, read as far back as they are asked for."""
+    before: UUID | None = None
+    for _ in range(MOST_RUNS_BACK // RUNS_BACK):
+        runs = asyncio.run(JobRuns(database).page([family], before, RUNS_BACK))
+        yield from runs
+        if len(runs) < RUNS_BACK:
+            return
+        before = runs[-1].run_id
 
 
 def _judged(run: JobRun, recipe: str) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.lifecycle.retries import LITTLE_EVIDENCE, NO_EVIDENCE
+from pipelines.lifecycle.retries import LITTLE_EVIDENCE, LITTLE_EVIDENCE_OF_SERVING, NO_EVIDENCE
 
 MIN_SETS_TO_JUDGE = 1000
 """Later sets, about those of ten people. On simulated people a recipe that is 15 % better than its
@@ -119,10 +119,11 @@ class Evidence:
         """
         if not self.sets:
             return NO_EVIDENCE
+        enough = self.sets >= MIN_SETS_TO_JUDGE
         if self.error >= self.baseline_error:
-            return LOST if self.sets >= MIN_SETS_TO_JUDGE else LITTLE_EVIDENCE
+            return LOST if enough else LITTLE_EVIDENCE
         if serving is not None and self.share > MUCH_WORSE * serving.share:
-            return LOST_TO_SERVING if self.sets >= MIN_SETS_TO_JUDGE else LITTLE_EVIDENCE
+            return LOST_TO_SERVING if enough else LITTLE_EVIDENCE_OF_SERVING
         return ""
 
     @property

@@ -231,10 +231,13 @@ def test_last_rated_set_is_validated_on_however_small_its_share():
     assert (rows.train.tolist(), rows.y.tolist()) == ([True, True, False], [0.6, 0.8, 0.7])
 
 
-def test_sets_of_one_session_alone_cannot_be_validated():
+def test_sets_of_one_session_alone_are_cut_within_it():
+    """No session had ended when the latest sets began: a user with a model would lose it."""
     one = LOG.where(LOG.session == 0)
-    [reason] = fit_intensity([one], replace(SETTINGS, least_sets=2))
-    assert reason == "no session with an intensity had ended when the latest ones began"
+    rows = training_rows(one, replace(SETTINGS, least_sets=2))
+    assert (rows.train.tolist(), rows.y.tolist()) == ([True, False], [0.6, 0.8])
+    (model,) = fit_intensity([one], replace(SETTINGS, least_sets=2))
+    assert model.sets == 2
 
 
 def test_users_are_evaluated_on_whole_sessions(logs):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from models.signal.corrections import cut
-from models.signal.pieces import pack_pieces
+from models.signal.pieces import Piece, pack_pieces, unpack_pieces
 from pipelines.exercise.labelled import LabelledRow
 from schemas.layout import shard_of
 from schemas.times import us_of
@@ -76,6 +76,13 @@ def put(database: Database, user: UUID, sets: Sequence[LabelledRow], at: datetim
     )
 
 
+def short(samples: bytes) -> bytes:
+    """The first second of a recording."""
+    recording = unpack_pieces(samples)
+    acc, gyro = (tuple(map(_second_of, pieces)) for pieces in (recording.acc, recording.gyro))
+    return pack_pieces(acc, gyro, recording.side)
+
+
 def done_at(sets: Sequence[LabelledRow], at: datetime) -> list[LabelledRow]:
     """The same movements, done and confirmed from this time on, a minute apart."""
     times = [at + timedelta(minutes=n) for n in range(len(sets))]
@@ -94,6 +101,10 @@ class Meanwhile:
         """Called by the run to report its progress."""
         if what == self.after:
             self.work()
+
+
+def _second_of(piece: Piece) -> Piece:
+    return replace(piece, counts=piece.counts[:50])
 
 
 def _insert(user: UUID, one: LabelledRow) -> Statement:

@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from pipelines.lifecycle.runs import run_id_at
-from pipelines.personal.evidence import RECIPE, earlier_evidence
-from pipelines.personal.gate import Evidence
+from pipelines.personal.evidence import RECIPE, earlier_evidence, serving_evidence
+from pipelines.personal.gate import MIN_SETS_TO_JUDGE, Evidence
 from schemas.inputs import SETS
 from schemas.statuses import RunStatus
 from store.champions import Champions
@@ -44,7 +44,8 @@ class Nights:
             UserOutcome(user, SETS, outcome, "", "", metrics_of(sets))
             for user, sets in asked.items()
         ]
-        metrics = {RECIPE: recipe, "later_sets": sum(asked.values())}
+        all_sets = sum(asked.values())
+        metrics = {RECIPE: recipe, **Evidence(all_sets, OFF, LAST_OFF).as_metrics()}
         asyncio.run(runs.start(self.family, run_id, {}, at))
         asyncio.run(runs.write_users(run_id, rows))
         asyncio.run(
@@ -92,6 +93,19 @@ def test_failed_and_withdrawn_runs_and_those_of_another_recipe_say_nothing(night
     assert [evidence.sets for evidence in nights.evidence()] == [92]
     asyncio.run(Champions(nights.database).withdraw(withdrawn, "a test", NOW))
     assert [evidence.sets for evidence in nights.evidence()] == [90]
+
+
+def test_recipe_that_serves_is_found_however_many_runs_were_refused_since(
+    nights: Nights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.personal.evidence.RUNS_BACK", 2)
+    nights.run({ANNA: MIN_SETS_TO_JUDGE}, "done", outcome="promoted")
+    for _ in range(5):
+        nights.run({ANNA: MIN_SETS_TO_JUDGE}, recipe="load-2")
+    found = serving_evidence(nights.database, nights.family, "load-2")
+    assert found is not None
+    assert found.sets == MIN_SETS_TO_JUDGE
+    assert serving_evidence(nights.database, nights.family, "load-1") is None
 
 
 def test_outcomes_of_an_earlier_release_say_nothing(nights: Nights) -> None:

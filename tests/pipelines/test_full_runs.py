@@ -7,7 +7,12 @@ import pytest
 from pipelines.exercise import job
 from pipelines.exercise.job import train_exercise
 from pipelines.lifecycle import runs
-from pipelines.lifecycle.full_runs import full_run_due, full_run_mark
+from pipelines.lifecycle.full_runs import (
+    FAILURES_IN_A_ROW,
+    FULL,
+    full_run_due,
+    full_run_mark,
+)
 from pipelines.lifecycle.pointers import pointers_in_effect
 from schemas.errors import DatabaseUnavailable
 from store.job_leases import Leases
@@ -19,9 +24,11 @@ from tests.spark_session import emptied
 PEOPLE = 3
 KEYS = [(user_id(person), LAYOUT) for person in range(PEOPLE)]
 AFTER = timedelta(days=7)
-STEPS = {
+EARLY_STEPS = {
     "the sums": (job, "fit_global_models"),
     "users' models": (job, "learn_users"),
+}
+STEPS = {
     "the global models": (job, "_judge_and_store"),
     "users learned again": (job, "relearn_unpromoted"),
     "promotion": (job, "_promote_users"),
@@ -55,7 +62,7 @@ def train(database, spark_config):
 
 def fail_at(step: str, monkeypatch) -> None:
     """Let a full run fail at a step, before it or right after a global model went live."""
-    owner, name = STEPS[step]
+    owner, name = (EARLY_STEPS | STEPS)[step]
     original = getattr(owner, name)
 
     def fail(*arguments, **named):
@@ -64,9 +71,9 @@ def fail_at(step: str, monkeypatch) -> None:
         raise DatabaseUnavailable(f"gone at {step}")
 
     async def fail_async(self, family, *arguments):
-        begun = str(family).endswith("-begun")
+        moved = str(family).endswith("-moved")
         last = str(family) == full_run_mark("exercise")
-        if owner is Watermarks and (begun or last != (step == "the last watermark")):
+        if owner is Watermarks and (moved or last != (step == "the last watermark")):
             return await original(self, family, *arguments)
         raise DatabaseUnavailable(f"gone at {step}")
 
@@ -85,7 +92,7 @@ def kill(monkeypatch) -> None:
 
 @pytest.mark.parametrize("killed", [False, True], ids=["failed", "killed"])
 @pytest.mark.parametrize("step", STEPS)
-def test_full_run_that_ends_at_a_step_is_done_again(
+def test_full_run_that_ends_after_global_models_moved_is_done_again(
     database, train, monkeypatch, spar, step, killed
 ):
     """Only one user has changed; the others are to be mixed with the new global model too."""
@@ -104,6 +111,58 @@ def test_full_run_that_ends_at_a_step_is_done_again(
     assert "global" in again.metrics
     assert not full_run_due(database, "exercise", now + timedelta(0.3), AFTER)
     assert train(days=0.3).status == "nothing-to-do"
+
+
+@pytest.mark.parametrize("step", EARLY_STEPS)
+def test_full_run_that_ends_before_global_models_moved_keeps_nobody_waiting(
+    database, train, monkeypatch, spar, step
+):
+    """What serves still fits together: only the user who has changed is learned."""
+    train("all", days=-1)
+    now = datetime.now(UTC)
+    put(database, user_id(0), done_at(sets_of(spar, 0)[-1:], now), now)
+    with monkeypatch.context() as broken:
+        fail_at(step, broken)
+        with pytest.raises(DatabaseUnavailable):
+            train("all", days=0.1)
+    assert not full_run_due(database, "exercise", now + timedelta(0.2), AFTER)
+    assert train(days=0.2).counts["sets"] == 16
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["failed", "killed"])
+def test_full_run_that_fails_again_and_again_waits_and_changed_users_are_learned(
+    database, train, monkeypatch, spar, killed
+):
+    train("all", days=-8)
+    now = datetime.now(UTC)
+    put(database, user_id(0), done_at(sets_of(spar, 0)[-1:], now), now)
+    with monkeypatch.context() as broken:
+        fail_at("users learned again", broken)
+        if killed:
+            kill(broken)
+        for nth in range(FAILURES_IN_A_ROW):
+            with pytest.raises(DatabaseUnavailable):
+                train(days=0.1 + nth / 24)
+    assert full_run_due(database, "exercise", now + timedelta(0.3), AFTER)
+    meanwhile = train(days=0.3)
+    assert meanwhile.counts["sets"] == 16
+    assert any("the last 3 failed" in reason for reason in meanwhile.reasons)
+    again = train(days=1.1)
+    assert again.counts["sets"] == 16 * PEOPLE
+    assert not any("failed" in reason for reason in again.reasons)
+    assert not full_run_due(database, "exercise", now + timedelta(1.2), AFTER)
+
+
+def test_failure_of_a_run_whose_clock_was_ahead_is_seen(database, train, monkeypatch):
+    train("all")
+    with monkeypatch.context() as broken:
+        fail_at("users learned again", broken)
+        with pytest.raises(DatabaseUnavailable):
+            train("all", days=2)
+    now = datetime.now(UTC) + timedelta(0.1)
+    assert full_run_due(database, "exercise", now, AFTER)
+    assert train(days=0.1).metrics[FULL]
+    assert not full_run_due(database, "exercise", now + timedelta(0.1), AFTER)
 
 
 def test_users_are_learned_with_the_global_model_that_went_live_before_a_crash(

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -13,10 +14,10 @@ from models.signal.wrist import wrist_signals
 from pipelines.exercise.learner import Incumbent, learn_user, member_statistics
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import WindowRecipe
-from pipelines.lifecycle.incumbents import EvaluationPeriod
+from pipelines.lifecycle.incumbents import NONE_SINCE_GLOBAL, EvaluationPeriod
 from schemas.errors import BadSamples, NotEnoughLabels
 from schemas.times import us_of
-from tests.pipelines.people import NOW, sets_of
+from tests.pipelines.people import NOW, sets_of, short
 
 RECIPE = Recipe("test")
 EXERCISES = 4
@@ -59,13 +60,16 @@ def test_model_is_judged_on_another_session_than_it_was_learned_from(people, eve
     assert learn_user(sets, "wrist-acc6", by_date, everybody, is_member=True) == learned
 
 
-def test_exercise_that_is_new_after_the_cutoff_does_not_judge(people):
-    """The model of the early sets cannot know it; the one that ships does."""
+def test_exercise_that_is_new_after_the_cutoff_judges_all_but_the_own_model(people, everybody):
+    """That of the early sets cannot know it, as the one that ships does. The global one can."""
     new = people[0][0].exercise
     sets = [row for row in people[0] if row.exercise != new or row in people[0][-EXERCISES:]]
     cutoff_at = people[0][-EXERCISES].started_at
-    learned = learn_user(sets, "wrist-acc6", replace(RECIPE, cutoff_at=cutoff_at))
-    assert len(learned.own.sets) == EXERCISES - 1
+    by_date = replace(RECIPE, cutoff_at=cutoff_at)
+    learned = learn_user(sets, "wrist-acc6", by_date, everybody)
+    late = {row.set_id: row.exercise for row in people[0][-EXERCISES:]}
+    assert set(learned.own.sets) == {name for name in late if late[name] != new}
+    assert learned.everybody.sets.keys() == learned.majority.sets.keys() == late.keys()
     assert new in learned.labels
 
 
@@ -78,8 +82,44 @@ def test_model_bytes_do_not_depend_on_the_evaluation_cutoff(people, everybody):
         everybody,
         is_member=True,
     )
-    assert once.content == again.content
+    assert (once.content, once.held_out) == (again.content, again.held_out)
     assert once.own.sets.keys() < again.own.sets.keys()
+
+
+@pytest.mark.parametrize(
+    ("often", "later", "judges"), [(2, 2, True), (2, 1, True), (1, 1, False), (1, 0, False)]
+)
+def test_late_sets_of_the_most_frequent_exercise_alone_do_not_judge_since_the_global_model(
+    people, everybody, often, later, judges
+):
+    """A constant answer is right about them: a perfect model would be refused."""
+    period = EvaluationPeriod(people[0][-1 - later].started_at)
+    more = [
+        replace(row, set_id=str(uuid4()), started_at=row.started_at - timedelta(days=9))
+        for row in people[0]
+        if row.exercise == people[0][-often].exercise
+    ]
+    sets = [*more, *people[0]]
+    learned = learn_user(sets, "wrist-acc6", RECIPE, everybody, unlearned=period)
+    last = {row.set_id for row in people[0][-later:]} if judges else set()
+    assert set(learned.own.sets) == last
+    assert learned.missing_sets == ("" if judges else NONE_SINCE_GLOBAL)
+
+
+def test_session_in_which_an_exercise_is_too_short_to_learn_is_no_border(people):
+    """Nothing would be judged: the model of the first session could not be fitted."""
+    one, other = (
+        [row for row in people[0] if row.exercise == people[0][n].exercise] for n in (0, 1)
+    )
+    too_short = replace(other[3], samples=short(other[3].samples))
+    order = [one[0], one[1], too_short, one[2], other[0], one[3], other[1], other[2]]
+    days = [0, 0, 0, 1, 1, 1, 1, 1]
+    sets = [
+        replace(row, started_at=NOW + timedelta(days=day, minutes=n))
+        for n, (row, day) in enumerate(zip(order, days, strict=True))
+    ]
+    learned = learn_user(sets, "wrist-acc6", RECIPE)
+    assert set(learned.own.sets) == {one[3].set_id, other[2].set_id}
 
 
 def test_member_statistics_are_capped_per_exercise(people):

@@ -1,9 +1,17 @@
 """The gate of models per user: evidence of a run, topped up with that of earlier ones."""
 
+from uuid import UUID
+
 import pytest
 
-from pipelines.lifecycle.retries import LITTLE_EVIDENCE, NO_EVIDENCE
+from pipelines.lifecycle.retries import (
+    LITTLE_EVIDENCE,
+    LITTLE_EVIDENCE_OF_SERVING,
+    NO_EVIDENCE,
+    is_unfinished,
+)
 from pipelines.personal.gate import LOST, LOST_TO_SERVING, MIN_SETS_TO_JUDGE, Evidence
+from store.jobs import UserOutcome
 
 WINNING = Evidence(MIN_SETS_TO_JUDGE, 400.0, 500.0)
 LOSING = Evidence(MIN_SETS_TO_JUDGE, 500.0, 400.0)
@@ -49,13 +57,15 @@ def test_refusal_says_whether_evidence_was_lacking(evidence, refusal):
     [
         (MIN_SETS_TO_JUDGE, 48.1, LOST_TO_SERVING),
         (MIN_SETS_TO_JUDGE, 47.9, ""),
-        (MIN_SETS_TO_JUDGE - 1, 48.1, LITTLE_EVIDENCE),
+        (MIN_SETS_TO_JUDGE - 1, 48.1, LITTLE_EVIDENCE_OF_SERVING),
         (MIN_SETS_TO_JUDGE, 100.0, LOST),
     ],
 )
 def test_recipe_that_is_much_worse_than_the_serving_one_is_refused(sets, error, refusal):
     """WINNING leaves .8 of the baseline's error; 1.2 times that is .96."""
     assert Evidence(sets, 2 * error, 100.0).refusal(WINNING) == refusal
+    refused = UserOutcome(UUID(int=7), "sets", "refused", refusal, "", "{}")
+    assert is_unfinished(refused) == (0 < sets < MIN_SETS_TO_JUDGE)
 
 
 def test_earlier_runs_are_read_only_as_far_as_they_are_needed():

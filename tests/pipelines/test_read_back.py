@@ -7,12 +7,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from pipelines.exercise import global_gate
 from pipelines.exercise.global_models import read_global_models
 from pipelines.exercise.job import recipe_of, train_exercise
 from pipelines.exercise.passes import read_training_sets
 from pipelines.exercise.rows import FitContext, learned_row
 from pipelines.exercise.users import named_recipe
 from pipelines.lifecycle.engines import spark_key
+from pipelines.lifecycle.incumbents import NONE_SINCE_GLOBAL
+from pipelines.lifecycle.retries import unfinished
 from schemas.times import us_of
 from store.champions import Champions
 from store.models import ModelKey
@@ -82,8 +85,8 @@ def test_whoever_is_not_in_the_global_model_is_evaluated_on_all_later_sets(
     assert train_exercise(spark_config, users=[user], engine="local").counts["promoted"] == 1
 
 
-def test_member_without_a_later_set_keeps_what_serves(database, spark_config, spar):
-    """A label was corrected. The next full run, which can leave the member out, decides."""
+def test_member_without_a_later_set_keeps_what_serves(database, spark_config, spar, monkeypatch):
+    """A label was corrected. A full run, whose own global model can do without, decides."""
     before = serving(database, user_id(0))
     again = train_exercise(spark_config, users=[user_id(0)], engine="local")
     assert (again.status, again.counts["unchanged"]) == ("done", 1)
@@ -91,8 +94,15 @@ def test_member_without_a_later_set_keeps_what_serves(database, spark_config, sp
     corrected = replace(last, revision=us_of(datetime.now(UTC)), exercise=other)
     put(database, user_id(0), [corrected], datetime.now(UTC))
     refused = train_exercise(spark_config, users="changed", engine="local")
-    assert refused.reasons == {"10-19 sets: no later set to judge by": 1}
+    reason = f"10-19 sets: no later set to judge by; {NONE_SINCE_GLOBAL}"
+    assert refused.reasons == {reason: 1}
+    assert refused.status == "done", "nobody was judged"
+    assert train_exercise(spark_config, users="changed", engine="local").reasons == {reason: 1}
     assert serving(database, user_id(0)) == before
+    with monkeypatch.context() as refusing:
+        refusing.setattr(global_gate, "refusal_reason", lambda *_: "worse")
+        assert train_exercise(spark_config, engine="local").counts["refused"] == 1
+    assert unfinished(database, "exercise") == {user_id(0)}, "until a global model is promoted"
     whole = train_exercise(spark_config, engine="local")
     assert whole.counts == {"sets": 16 * PEOPLE, "promoted": PEOPLE}
 

@@ -10,7 +10,6 @@ import pytest
 from ingest.erasure import erase_user
 from models.history import SetLog
 from models.population.simulate import simulate
-from models.signal.pieces import Piece, pack_pieces, unpack_pieces
 from pipelines.exercise.job import train_exercise
 from pipelines.form import train_form
 from pipelines.lifecycle.user_models import NO_SETS
@@ -26,7 +25,7 @@ from store.journal import Journal
 from store.labelled_sets import LabelledSets
 from store.models import ModelKey
 from tests.pipelines.crowd import settle
-from tests.pipelines.people import LAYOUT, Meanwhile, put, sets_of, user_id
+from tests.pipelines.people import LAYOUT, Meanwhile, put, sets_of, short, user_id
 from tests.spark_session import emptied
 
 PEOPLE = 4
@@ -132,17 +131,6 @@ def test_model_is_retired_with_too_short_sets_but_not_with_broken_samples(
     assert (status, reason) == ("retired", "none of 1 labelled sets is as long as a window")
     assert serving(database, user_id(0)) is None
     assert serving(database, user_id(1)) == before
-
-
-def short(samples: bytes) -> bytes:
-    """The first second of a recording."""
-    recording = unpack_pieces(samples)
-    acc, gyro = (tuple(map(second_of, pieces)) for pieces in (recording.acc, recording.gyro))
-    return pack_pieces(acc, gyro, recording.side)
-
-
-def second_of(piece: Piece) -> Piece:
-    return replace(piece, counts=piece.counts[:50])
 
 
 def test_full_run_retires_models_whose_samples_have_expired(trained, spark_config, people):
