@@ -173,7 +173,7 @@ def _make_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if os.geteuid() == 0:
         for path in missing:
-            os.chown(path, about.st_uid, about.st_gid)
+            os.chown(path, about.st_uid, about.st_gid, follow_symlinks=False)
 
 
 def _other_owner(folder: Path, files: list[Path]) -> tuple[int, int] | None:

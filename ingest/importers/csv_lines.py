@@ -3,6 +3,7 @@
 import csv
 import difflib
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ OTHER_NAMES: Final[Mapping[str, str]] = {
     **{name: "weight_kg" for name in ("weight", "kg", "load")},
 }
 """What columns about sets are also called."""
+GYRO_NAME: Final = re.compile(r"(?:gyr(?:o(?:scope)?)?[._ ]?|g)([xyz])(?:[._ (].*)?")
+"""What columns of rotation are also called: gyro_x and gx, but not gyro_accuracy."""
 NOTHING: Final = frozenset(("", "-", "nan", "none", "null"))
 """What programs write into a cell that holds nothing, in any case."""
 
@@ -186,7 +189,10 @@ def _refuse_misspelt(line: Line, named: Mapping[str, Column], unknown: Sequence[
         if any(named.keys() >= set(form) for form in group):
             there.update(*group)  # of a time in ms, the one in s is not missing
     for column in unknown:
-        meant = _meant(line.text(column).lower())
+        name = line.text(column).lower()
+        if name in OTHER_NAMES and "exercise" not in named:
+            continue  # the file has no sets: a counter, or a load of something else
+        meant = _meant(name)
         if meant and there.isdisjoint(meant):
             raise line.wrong(column, f"is no known column; did you mean {' or '.join(meant)}?")
     if not named:
@@ -198,14 +204,15 @@ def _meant(name: str) -> list[str]:
 
     >>> _meant("acx_g"), _meant("gyro_x"), _meant("gz"), _meant("repetitions"), _meant("steps")
     (['acc_x_g'], ['gyro_x_rad_s', 'gyro_x_deg_s'], ['gyro_z_rad_s', 'gyro_z_deg_s'], ['reps'], [])
+    >>> _meant("gyrx"), _meant("gyroscope_y (deg/s)")[1], _meant("gyro_accuracy")
+    (['gyro_x_rad_s', 'gyro_x_deg_s'], 'gyro_y_deg_s', [])
     """
     if name in OTHER_NAMES:
         return [OTHER_NAMES[name]]
-    near = difflib.get_close_matches(name, _KNOWN, 1, NEAR)
-    if near or not (name.startswith("gyr") or name in ("gx", "gy", "gz")):
+    if near := difflib.get_close_matches(name, _KNOWN, 1, NEAR):
         return near
-    axis = next((a for a in AXES if a in name.removeprefix("gyro").removeprefix("gyr")), "x")
-    return [f"gyro_{axis}_{suffix}" for suffix in UNITS["gyro"]]
+    gyro = GYRO_NAME.fullmatch(name)
+    return [f"gyro_{gyro[1]}_{suffix}" for suffix in UNITS["gyro"]] if gyro else []
 
 
 def _stream_columns(line: Line, kind: Kind, named: Mapping[str, Column]) -> StreamColumns | None:

@@ -17,7 +17,7 @@ are scored. Labels that a user merely accepted from a guess never count.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from math import comb
 
@@ -159,12 +159,12 @@ def insufficient_evidence(trial: UserTrial, verdict: Verdict) -> str:
     """Why the verdict of a passing stratum does not decide for this user, "" when it does.
 
     >>> right, passed = {"s": True}, Verdict("1-4", True, "", 4, 1, 1.0, None, 0.0)
-    >>> insufficient_evidence(UserTrial("a", 3, right, {}, {}), passed)
+    >>> insufficient_evidence(UserTrial("a", 3, right, {}, right), passed)
     ''
     >>> insufficient_evidence(UserTrial("b", 3, {}, {}, {}), passed)
     'no later set of this user, and 1 of others are too few'
     """
-    if trial.challenger or verdict.sets >= MIN_SETS:
+    if _judging(trial) or verdict.sets >= MIN_SETS:
         return ""
     return f"no later set of this user, and {verdict.sets} of others are too few"
 
@@ -206,7 +206,7 @@ def sign_test(lost: int, won: int) -> float:
 
 
 def _verdict(name: str, trials: Sequence[UserTrial], margin: float) -> Verdict:
-    sets = sum(len(trial.challenger) for trial in trials)
+    sets = sum(len(_judging(trial)) for trial in trials)
     _, serving = _shares(trials, "serving")
     challenger, majority = _shares(trials, "majority")
     reason = ""
@@ -219,6 +219,11 @@ def _verdict(name: str, trials: Sequence[UserTrial], margin: float) -> Verdict:
     else:
         reason = regression_reason(trials, margin)
     return Verdict(name, not reason, reason, len(trials), sets, challenger, serving, majority)
+
+
+def _judging(trial: UserTrial) -> Set[str]:
+    """The sets on which the challenger can show that it is better than a constant answer."""
+    return trial.challenger.keys() & trial.majority.keys()
 
 
 def _disagreements(trial: UserTrial) -> tuple[int, int]:

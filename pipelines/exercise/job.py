@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
 from models.exercise.examples import ExampleSettings
@@ -128,9 +128,14 @@ def _changed(job: Job, recipe: Recipe, going: Set[InputLayout]) -> Scope:
     waits = why_full_run_waits(job.database, FAMILY, now)
     if due and not waits:
         return _scope(job, "all")
+    if going and waits:  # the model that must go does not wait
+        global_models_move(job.database, job.run)
+        job.run.metrics["global"] = _retire_global(job, {}, going)
     scope = _scope(job, "changed")
-    if scope.whole:
-        return scope
+    if scope.whole:  # nobody knows who changed
+        if waits:
+            job.run.reasons[waits] += 1
+        return replace(scope, whole=not waits)
     global_models = read_global_models(job.database)
     named = named_recipe(recipe, global_models)
     scope = drop_unchanged(job.database, FAMILY, scope, named.newest_sets, named.name)

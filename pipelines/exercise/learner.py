@@ -138,7 +138,8 @@ def learn_user(
     by_share = evaluation_sets(prepared.by_share.late, prepared.windows)
     shipped = _shipped_model(prepared, scores_of_sets(early.as_shipped, by_share), prior, model_id)
     late = _within(unlearned, evaluation_sets(split.late, prepared.windows))
-    known = _known(split.early, early.evaluated, late, unlearned)
+    known = _known(early.evaluated, late)
+    beatable = unlearned is None or _is_beatable(split.early, known)
     return LearnedModel(
         content=to_bytes(shipped),
         labels=shipped.labels,
@@ -148,12 +149,12 @@ def learn_user(
         seconds=prepared.own.total_s,
         fresh=prepared.fresh,
         held_out=held_out_scores(global_without_user, early.unseen, by_share) if is_member else b"",
-        missing_sets=_missing(prepared, known, unlearned),
+        missing_sets=_missing(prepared) or ("" if beatable else NONE_SINCE_GLOBAL),
         own=hits_of(early.evaluated, known),
         everybody=hits_of(global_without_user, late),
         incumbent=_incumbent_hits(incumbent, known),
         former=_incumbent_hits(None if is_member else former, late),
-        majority=majority_hits(split.early, late),
+        majority=majority_hits(split.early, late if beatable else ()),
     )
 
 
@@ -234,28 +235,24 @@ def _shipped_model(
 
 
 def _known(
-    early: Sequence[LabelledRow],
-    evaluated: ExerciseModel | None,
-    late: Sequence[SetWithWindows],
-    unlearned: EvaluationPeriod | None,
+    evaluated: ExerciseModel | None, late: Sequence[SetWithWindows]
 ) -> Sequence[SetWithWindows]:
-    """The late sets that judge the user's own model: of exercises that it can have learned.
+    """The late sets that judge the user's own model: of exercises that it can have learned."""
+    return [(row, x) for row, x in late if evaluated and row.exercise in evaluated.labels]
 
-    None of them where only those since the global model judge, and all are of the exercise that was
-    the most frequent before: naming that one always cannot be beaten, not by a perfect model.
+
+def _is_beatable(early: Sequence[LabelledRow], known: Sequence[SetWithWindows]) -> bool:
+    """Whether a model can name more of these sets than "always the most frequent exercise" does.
+
+    It cannot where all are of the exercise that was the most frequent before, be it perfect.
     """
-    known = [(row, x) for row, x in late if evaluated and row.exercise in evaluated.labels]
-    beatable = not all(majority_hits(early, known).sets.values())
-    return known if beatable or unlearned is None else ()
+    return not all(majority_hits(early, known).sets.values())
 
 
-def _missing(
-    prepared: PreparedSets, known: Sequence[SetWithWindows], unlearned: EvaluationPeriod | None
-) -> str:
+def _missing(prepared: PreparedSets) -> str:
     """What the user lacks for an evaluation, "" where nothing."""
     with_windows = [row.exercise for row in prepared.used if prepared.windows[row.set_id].rows]
-    missing = missing_sets(with_windows)
-    return missing or (NONE_SINCE_GLOBAL if unlearned and not known else "")
+    return missing_sets(with_windows)
 
 
 def _without_user(

@@ -98,6 +98,7 @@ class PreparedSets:
             )
         else:
             early, late = split_at(self.used, recipe.cutoff_at)
+            late = late if early else []  # who came after the date tells nothing about it
         if early == self.by_share.early:
             return self.by_share
         return TimeSplit(early, late, _statistics(early, self.windows, self.frame))

@@ -48,17 +48,21 @@ def why_full_run_waits(database: Database, family: str, now: datetime) -> str:
     """Why no run over all users is tried now although one is due; "" where it is.
 
     One that fails for a reason that stays would otherwise be tried by every run, and nobody would
-    be learned any more.
+    be learned any more. So another run must have got through since the last one, too.
     """
     runs = asyncio.run(JobRuns(database).newest(family, limit=RUNS_BACK))
     full = (run for run in runs if run.metrics.get(FULL))
     failed = [run.started_at for run in takewhile(lambda run: run.status == "failed", full)]
     last = max((at for at in failed if at <= now), default=None)
-    if len(failed) < FAILURES_IN_A_ROW or last is None or now - last >= PAUSE:
+    if len(failed) < FAILURES_IN_A_ROW or last is None:
+        return ""
+    served = any(run.started_at > last and run.status not in ("failed", "running") for run in runs)
+    if served and now - last >= PAUSE:
         return ""
     return (
         f"a run over all users is due and waits: the last {len(failed)} failed. One is tried again "
-        f"{PAUSE // timedelta(hours=1)} h after the last of them; until then changed users only"
+        f"{PAUSE // timedelta(hours=1)} h after the last of them began, and after a run that got "
+        "through; until then changed users only"
     )
 
 

@@ -153,6 +153,24 @@ def test_full_run_that_fails_again_and_again_waits_and_changed_users_are_learned
     assert not full_run_due(database, "exercise", now + timedelta(1.2), AFTER)
 
 
+def test_first_full_run_that_fails_again_and_again_keeps_nobody_without_a_model(
+    database, train, monkeypatch
+):
+    """It is not known who changed, so everybody is learned, without a global model."""
+    with monkeypatch.context() as broken:
+        fail_at("the sums", broken)
+        for nth in range(FAILURES_IN_A_ROW):
+            with pytest.raises(DatabaseUnavailable):
+                train(days=nth / 24)
+        with pytest.raises(DatabaseUnavailable):
+            train("all", days=1.2)
+        meanwhile = train(days=2.5)
+    assert meanwhile.counts["sets"] == 16 * PEOPLE - 1
+    assert any("the last 4 failed" in reason for reason in meanwhile.reasons)
+    assert FULL not in meanwhile.metrics
+    assert train(days=2.6).metrics[FULL]
+
+
 def test_failure_of_a_run_whose_clock_was_ahead_is_seen(database, train, monkeypatch):
     train("all")
     with monkeypatch.context() as broken:

@@ -81,6 +81,16 @@ def test_stratum_decides_for_users_without_later_sets_only_if_it_has_enough(sets
     assert insufficient_evidence(trial("b", [1]), passing) == ""
 
 
+def test_sets_on_which_a_constant_answer_is_right_are_no_evidence_but_can_veto():
+    """All of a user's later sets are of the most frequent exercise: no majority is asked."""
+    passing = Verdict("20+", True, "", 9, MIN_SETS, 1.0, None, 0.0)
+    lost = trial("a", [0] * 8, [1] * 8, majority=[])
+    assert insufficient_evidence(lost, passing) == ""
+    assert "worse than what serves now on 8 of 8" in veto(lost)
+    [verdict] = judge([trial("b", [1] * 8, [0] * 8, majority=[])], margin=MARGIN).values()
+    assert (verdict.sets, verdict.reason) == (0, "no later set to judge by")
+
+
 def test_recipe_no_better_than_the_majority_is_refused_without_an_incumbent():
     """Seven exercises, labels shuffled: one in seven is right, and so is the most frequent."""
     rng = np.random.default_rng(2)
