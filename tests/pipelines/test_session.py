@@ -21,8 +21,13 @@ from pipelines.spark.session import spark_session
 from schemas.config_file import load_config
 settings = spark_session(load_config(Path(sys.argv[1]))).sparkContext.getConf()
 login = [settings.get(f"spark.cassandra.auth.{name}") for name in ("username", "password")]
-started = psutil.Process().children(recursive=True)
-print(json.dumps([login, [process.cmdline() for process in started]]))
+command_lines = []
+for process in psutil.Process().children(recursive=True):
+    try:
+        command_lines.append(process.cmdline())
+    except psutil.NoSuchProcess:  # it has ended
+        pass
+print(json.dumps([login, command_lines]))
 """
 
 
