@@ -147,30 +147,28 @@ def test_a_message_of_many_fragments_is_taken(hasty: RunningService):
     assert b"not-authenticated" in answer
 
 
-def test_a_cut_answer_that_nobody_takes_ends_its_connection(
-    hasty: RunningService, monkeypatch: pytest.MonkeyPatch
-):
+@pytest.fixture
+def long_export(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let exports be longer than all buffers: 40 MiB, which nobody has recorded here."""
+
     async def export_user(*_: object) -> AsyncIterator[dict[str, Any]]:
         for _ in range(40):
             yield {"table": "samples", "row": "x" * 2**20}
 
     monkeypatch.setattr("api.own_data.export_user", export_user)
+
+
+@pytest.mark.usefixtures("long_export")
+def test_a_cut_answer_that_nobody_takes_ends_its_connection(hasty: RunningService):
     with ask_for_export(hasty) as line:
         assert line.recv(100).startswith(b"HTTP/1.1 200")
         assert is_served(hasty, line)
         wait_until_ended(hasty, line)
 
 
-def test_a_client_that_sends_no_more_and_does_not_read_loses_its_connection(
-    hasty: RunningService, monkeypatch: pytest.MonkeyPatch
-):
+@pytest.mark.usefixtures("long_export")
+def test_a_client_that_sends_no_more_and_does_not_read_loses_its_connection(hasty: RunningService):
     """At the end of what it sends, the loop closes its side by itself."""
-
-    async def export_user(*_: object) -> AsyncIterator[dict[str, Any]]:
-        for _ in range(40):
-            yield {"table": "samples", "row": "x" * 2**20}
-
-    monkeypatch.setattr("api.own_data.export_user", export_user)
     with ask_for_export(hasty) as line:
         assert line.recv(100).startswith(b"HTTP/1.1 200")
         line.shutdown(socket.SHUT_WR)
