@@ -143,10 +143,10 @@ def within_class_covariance(
 def _class_means(statistics: Statistics) -> tuple[list[str], Floats64, Floats64]:
     """Labels, weights and means of each exercise, over both wrists."""
     names = [exercise for exercise, _ in statistics.groups]
-    firsts = [k for k, name in enumerate(names) if name not in names[:k]]
-    seconds = np.add.reduceat(statistics.seconds, firsts)
-    sums = np.add.reduceat(statistics.sums, firsts, axis=0)
-    return [names[k] for k in firsts], seconds, sums / seconds[:, None]
+    labels = list(dict.fromkeys(names))
+    members = np.array([[name == label for name in names] for label in labels], np.float64)
+    seconds = members @ statistics.seconds
+    return labels, seconds, (members @ statistics.sums) / seconds[:, None]
 
 
 def _solve_shrunk(covariance: Floats, scale: Floats64, means: Floats64, shrink: float) -> Floats:

@@ -1,7 +1,7 @@
 """Sufficient statistics of quantised windows, which training learns from.
 
-The windows of a set are its mean plus deviations. The mean is cheap in any precision; second
-moments of the deviations are integer products of counts (`models.exercise.products`).
+The windows of a set are its minimum plus counts of steps. The minimum is cheap in any precision;
+second moments of the counts are integer products (`models.exercise.products`).
 """
 
 from collections.abc import Sequence
@@ -99,16 +99,17 @@ def _summed(labelled: Sequence[ExerciseWindows], mean: Floats | np.float64) -> S
     )
     counts = products(sets, step * np.sqrt(window_s, dtype=np.float32)[:, None])
     above_minimum = counts.sums * step / rows[:, None].astype(mean.dtype)
-    set_means = minimum - mean + above_minimum
-    weights = np.sqrt(rows * window_s)[:, None].astype(mean.dtype)
-    moments = counts.moments.astype(mean.dtype, copy=False)
-    # Moments of counts are around each set's minimum: first around its mean, then around `mean`.
-    for sign, means in ((-1, above_minimum), (1, set_means)):
-        moments = _with_products(moments, sign, means * weights)
-    groups, shares = _groups(
-        [(exercise, windows.side) for exercise, windows in nonempty], rows * window_s
+    from_mean = minimum - mean
+    seconds = rows * window_s
+    # Around each set's minimum u moments are those of counts; around `mean` they are, for each of
+    # its seconds, u·uᵀ + u·aᵀ + a·uᵀ more, a being the set's mean above its minimum.
+    moments = _with_products(
+        counts.moments.astype(mean.dtype, copy=False),
+        from_mean * seconds[:, None].astype(mean.dtype),
+        from_mean / 2 + above_minimum,
     )
-    return Statistics(groups, shares.sum(axis=1), shares @ set_means, moments)
+    groups, shares = _groups([(exercise, windows.side) for exercise, windows in nonempty], seconds)
+    return Statistics(groups, shares.sum(axis=1), shares @ (from_mean + above_minimum), moments)
 
 
 def _groups(
@@ -121,7 +122,7 @@ def _groups(
     return groups, shares
 
 
-def _with_products(moments: Floats, sign: int, x: Floats) -> Floats:
-    """Upper triangle of moments ± xᵀ·x, in their place."""
-    (add_product,) = get_blas_funcs(("syrk",), (moments,))
-    return add_product(sign, x.T, beta=1, c=moments.T, lower=True, overwrite_c=True).T
+def _with_products(moments: Floats, x: Floats, y: Floats) -> Floats:
+    """Upper triangle of moments + xᵀ·y + yᵀ·x, in their place."""
+    (add_products,) = get_blas_funcs(("syr2k",), (moments,))
+    return add_products(1, x.T, y.T, beta=1, c=moments.T, lower=True, overwrite_c=True).T

@@ -126,8 +126,9 @@ FOR_EACH_PROCESSOR static void pack_panels(const uint8_t *pairs, long rows, long
         for (long i = 0; i < features; i++)
             sums[i] += (float)((group[i] & 255) + (group[i] >> 8 & 255) + (group[i] >> 16 & 255)
                                + (group[i] >> 24 & 255));
-        for (long i = 0; i < row; i += MIN_BLOCK)
-            memcpy(panels + i / block * block * depth + i % block, group + i, MIN_BLOCK * sizeof(packed4));
+        for (long i = 0; i < row; i += block) /* pieces of a constant size, without a call */
+            for (long k = 0; k < block; k += MIN_BLOCK)
+                memcpy(panels + i * depth + k, group + i + k, MIN_BLOCK * sizeof(packed4));
     }
 }
 
