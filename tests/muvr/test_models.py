@@ -8,11 +8,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import yaml
 
 from muvr import jobs
 from muvr import models as commands
-from schemas.config import Cassandra
 from schemas.errors import BadInput, Conflict, NoModel, NotFound
 from schemas.ids import uuid7
 from schemas.layout import owner_of
@@ -26,18 +24,6 @@ from store.users import User, Users
 from tests.store.stored_models import a_model
 
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture(scope="module")
-def conf(tmp_path_factory: pytest.TempPathFactory, keyspace: Cassandra) -> Path:
-    path = tmp_path_factory.mktemp("models") / "conf.yaml"
-    cassandra = {
-        "contact_points": ["127.0.0.1"],
-        "port": keyspace.port,
-        "keyspace": keyspace.keyspace,
-    }
-    path.write_text(yaml.safe_dump({"cassandra": cassandra}))
-    return path
 
 
 def register(database: Database) -> User:

@@ -1,60 +1,34 @@
-"""A due job runs once, missed jobs are caught up once, and a run can be repeated."""
+"""A due job runs once, and missed jobs are caught up once."""
 
 import asyncio
 import os
 import subprocess
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
 
 import pytest
 import yaml
 
-from muvr import jobs, schedule
+from muvr import schedule
 from muvr.context import CommandContext
-from muvr.family_jobs import TrainingEngine, run_job
+from muvr.family_jobs import run_job
 from muvr.schedule import run_due_jobs, scheduled_job, scheduled_jobs
 from muvr.terminal import Terminal
-from pipelines.lifecycle.runs import LEASE_S, RunReport, run_id_at
+from pipelines.lifecycle.runs import LEASE_S, run_id_at
 from schemas.config import Cassandra, Config, Schedule
 from schemas.config_file import load_config
 from schemas.errors import BadConfig, BadInput, DatabaseUnavailable, LeaseHeld
 from schemas.statuses import RunStatus
 from store.database import Database
 from store.file_lock import lock_soon
-from store.jobs import JobRun, JobRuns, UserOutcome
+from store.jobs import JobRun, JobRuns
 from tests.cassandra_node import CHECKOUT
+from tests.muvr.trainer import DAY, HOUR, MONDAY, Trainer, a_run
 
 NIGHTLY = "0 2 * * *"
-MONDAY = datetime(2026, 11, 16, 9, tzinfo=UTC)
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-
-
-@dataclass
-class Trainer:
-    """A fake for the jobs: records calls and fails when told to."""
-
-    now: datetime = MONDAY
-    asked: list[tuple[str, Any]] = field(default_factory=list)
-    fails: dict[str, Exception] = field(default_factory=dict)
-
-    def run_job(self, context: CommandContext, family: str, users: Any, *more: Any) -> RunReport:
-        self.asked.append((family, users, *more))
-        if family in self.fails:
-            raise self.fails[family]
-        return RunReport(family, run_id_at(self.now), "nothing-to-do", {}, {}, {}, {})
-
-
-@pytest.fixture
-def trainer(monkeypatch: pytest.MonkeyPatch) -> Trainer:
-    made = Trainer()
-    monkeypatch.setattr(schedule, "run_job", made.run_job)
-    monkeypatch.setattr(jobs, "run_job", made.run_job)
-    monkeypatch.setattr(schedule, "server_time", lambda: made.now)
-    return made
 
 
 @pytest.fixture
@@ -157,10 +131,6 @@ def test_a_manual_full_run_since_the_due_time_is_not_repeated(
     assert (job.state, job.done_until) == (("due", None) if is_due else ("waiting", due_at))
 
 
-def a_run(status: str, started_at: datetime, family: str = "rank", **inputs: object) -> JobRun:
-    return JobRun(family, uuid4(), status, started_at, None, None, inputs, {}, {}, {})
-
-
 def test_a_failed_run_is_retried_after_a_delay():
     failed = a_run("failed", MONDAY - 7 * HOUR + timedelta(seconds=5))  # due at two
 
@@ -231,92 +201,6 @@ def test_an_invalid_schedule_is_refused(tmp_path: Path, text: str, says: str):
     for good in ("rank", "exercise-averaged", "mart"):
         asked = {"MUVR_SCHEDULE__JOBS": f"{{{good}: 1 2 * * *}}"}
         assert load_config(CHECKOUT / "conf.yaml", asked).schedule.jobs.keys() == {good}
-
-
-# --- repeating a run
-
-ANNA, BEN, CLEO = sorted(uuid4() for _ in range(3))
-CUTOFF = MONDAY - 30 * DAY
-
-
-@pytest.fixture
-def recorded(database: Database) -> Callable[..., UUID]:
-    """Stores a run of `exercise` for Anna and Ben, in which Ben failed."""
-
-    def keep(**inputs: object) -> UUID:
-        run_id = run_id_at(MONDAY)
-        outcomes = [
-            UserOutcome(ANNA, "wrist-acc6", "promoted", "", "v", "{}"),
-            UserOutcome(ANNA, "wrist-acc3", "promoted", "", "v", "{}"),
-            UserOutcome(BEN, "wrist-acc6", "failed", "IndexError", "", "{}"),
-        ]
-
-        async def write() -> None:
-            await JobRuns(database).start("exercise", run_id, inputs, MONDAY)
-            await JobRuns(database).write_users(run_id, outcomes)
-
-        asyncio.run(write())
-        return run_id
-
-    return keep
-
-
-@pytest.fixture
-def conf(keyspace: Cassandra, tmp_path: Path) -> Path:
-    path = tmp_path / "conf.yaml"
-    path.write_text(
-        f"cassandra: {{contact_points: [127.0.0.1], port: {keyspace.port}, "
-        f"keyspace: {keyspace.keyspace}}}\n"
-    )
-    return path
-
-
-@pytest.mark.usefixtures("capsys")
-@pytest.mark.parametrize(
-    ("inputs", "failed", "expected"),
-    [
-        ({"users": 2, "engine": "local"}, False, ([ANNA, BEN], TrainingEngine.local, None)),
-        ({"users": "changed"}, False, ([ANNA, BEN], TrainingEngine.spark, None)),
-        ({"users": "all", "cutoff_at": str(CUTOFF)}, False, ("all", TrainingEngine.spark, CUTOFF)),
-        ({"users": "all", "cutoff_at": "None"}, True, ([BEN], TrainingEngine.spark, None)),
-    ],
-)
-def test_a_rerun_covers_the_same_users(
-    recorded: Callable[..., UUID],
-    trainer: Trainer,
-    conf: Path,
-    inputs: dict[str, object],
-    failed: bool,
-    expected: tuple[object, ...],
-):
-    jobs.rerun("exercise", recorded(**inputs), failed=failed, conf=conf, as_json=True)
-    assert trainer.asked == [("exercise", *expected)]
-
-
-def test_rerunning_failed_users_of_a_run_without_any_is_refused():
-    with pytest.raises(BadInput, match="Nobody failed"):
-        jobs.users_to_rerun(a_run("done", MONDAY), [], only_failed=True)
-
-
-def test_rerunning_a_killed_run_over_named_users_requires_their_names():
-    named = a_run("failed", MONDAY, "exercise", users=3)
-    with pytest.raises(BadInput, match="3 named users.*name them: muvr train exercise"):
-        jobs.users_to_rerun(named, [], only_failed=False)
-    whoever = a_run("failed", MONDAY, "exercise", users="changed")
-    assert jobs.users_to_rerun(whoever, [], only_failed=False) == "changed"
-
-
-@pytest.mark.parametrize(
-    "run", [a_run("refused", MONDAY, users="changed"), a_run("failed", MONDAY, "exercise-averaged")]
-)
-def test_a_rerun_of_a_full_run_is_a_full_run(run: JobRun):
-    """A rerun for changed users would have nothing to do."""
-    assert jobs.users_to_rerun(run, [], only_failed=False) == "all"
-
-
-def test_listing_jobs_without_runs_prints_a_message(conf: Path, capsys: pytest.CaptureFixture[str]):
-    jobs.list_jobs("week", conf=conf)
-    assert capsys.readouterr().out == "No run of week yet.\n"
 
 
 def test_json_is_refused_of_a_scheduler_that_stays(conf: Path):

@@ -1,0 +1,89 @@
+"""Runs are listed, and one can be repeated over the same users."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from muvr import jobs
+from muvr.family_jobs import TrainingEngine
+from pipelines.lifecycle.runs import run_id_at
+from schemas.errors import BadInput
+from store.database import Database
+from store.jobs import JobRun, JobRuns, UserOutcome
+from tests.muvr.trainer import DAY, MONDAY, Trainer, a_run
+
+ANNA, BEN, CLEO = sorted(uuid4() for _ in range(3))
+CUTOFF = MONDAY - 30 * DAY
+
+
+@pytest.fixture
+def recorded(database: Database) -> Callable[..., UUID]:
+    """Stores a run of `exercise` for Anna and Ben, in which Ben failed."""
+
+    def keep(**inputs: object) -> UUID:
+        run_id = run_id_at(MONDAY)
+        outcomes = [
+            UserOutcome(ANNA, "wrist-acc6", "promoted", "", "v", "{}"),
+            UserOutcome(ANNA, "wrist-acc3", "promoted", "", "v", "{}"),
+            UserOutcome(BEN, "wrist-acc6", "failed", "IndexError", "", "{}"),
+        ]
+
+        async def write() -> None:
+            await JobRuns(database).start("exercise", run_id, inputs, MONDAY)
+            await JobRuns(database).write_users(run_id, outcomes)
+
+        asyncio.run(write())
+        return run_id
+
+    return keep
+
+
+@pytest.mark.usefixtures("capsys")
+@pytest.mark.parametrize(
+    ("inputs", "failed", "expected"),
+    [
+        ({"users": 2, "engine": "local"}, False, ([ANNA, BEN], TrainingEngine.local, None)),
+        ({"users": "changed"}, False, ([ANNA, BEN], TrainingEngine.spark, None)),
+        ({"users": "all", "cutoff_at": str(CUTOFF)}, False, ("all", TrainingEngine.spark, CUTOFF)),
+        ({"users": "all", "cutoff_at": "None"}, True, ([BEN], TrainingEngine.spark, None)),
+    ],
+)
+def test_a_rerun_covers_the_same_users(
+    recorded: Callable[..., UUID],
+    trainer: Trainer,
+    conf: Path,
+    inputs: dict[str, object],
+    failed: bool,
+    expected: tuple[object, ...],
+):
+    jobs.rerun("exercise", recorded(**inputs), failed=failed, conf=conf, as_json=True)
+    assert trainer.asked == [("exercise", *expected)]
+
+
+def test_rerunning_failed_users_of_a_run_without_any_is_refused():
+    with pytest.raises(BadInput, match="Nobody failed"):
+        jobs.users_to_rerun(a_run("done", MONDAY), [], only_failed=True)
+
+
+def test_rerunning_a_killed_run_over_named_users_requires_their_names():
+    named = a_run("failed", MONDAY, "exercise", users=3)
+    with pytest.raises(BadInput, match="3 named users.*name them: muvr train exercise"):
+        jobs.users_to_rerun(named, [], only_failed=False)
+    whoever = a_run("failed", MONDAY, "exercise", users="changed")
+    assert jobs.users_to_rerun(whoever, [], only_failed=False) == "changed"
+
+
+@pytest.mark.parametrize(
+    "run", [a_run("refused", MONDAY, users="changed"), a_run("failed", MONDAY, "exercise-averaged")]
+)
+def test_a_rerun_of_a_full_run_is_a_full_run(run: JobRun):
+    """A rerun for changed users would have nothing to do."""
+    assert jobs.users_to_rerun(run, [], only_failed=False) == "all"
+
+
+def test_listing_jobs_without_runs_prints_a_message(conf: Path, capsys: pytest.CaptureFixture[str]):
+    jobs.list_jobs("week", conf=conf)
+    assert capsys.readouterr().out == "No run of week yet.\n"
