@@ -1,97 +1,29 @@
 """Deviations from plans: live, late, corrected, deleted, and rebuilt from events."""
 
 import asyncio
-import itertools
 import random
-from datetime import UTC, datetime, timedelta
-from typing import Any
-from uuid import UUID, uuid4
+from datetime import datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
 from ingest.deviations import project_deviations, version_at
 from ingest.projections import project, project_all
 from schemas.config import Limits
-from schemas.errors import BadEvent
-from schemas.events import Completion, SessionOpening, SetConfirmation
-from schemas.ids import uuid7
+from schemas.events import Completion, SessionOpening
 from schemas.times import us_of
 from store.database import Database
 from store.plans import Plan, PlanVersion
-from store.records import Records, records_in
-from tests.ingest.costs import FreeRecorder
-from tests.ingest.histories import CHUNKS, STREAM
+from store.records import records_in
+from tests.ingest.gym import BENCH, MONTH, ROW, START, Gym, one_of_each
+from tests.ingest.histories import CHUNKS, STREAM, new_id
 from tests.store.made_records import prediction
 from tests.store.memory import memory_records
-
-START = datetime(2026, 11, 21, 22, 30, tzinfo=UTC)
-MONTH = "2026-11"
-BENCH = {"exercise": "bench press", "reps": 8, "weight_kg": 60.0, "intensity": None}
-ROW = {"exercise": "row", "reps": 10, "weight_kg": None, "intensity": None}
-_numbers = itertools.count()
-
-
-def new_id() -> UUID:
-    return uuid7(int(START.timestamp() * 1000), next(_numbers).to_bytes(10, "big"))
-
-
-class Gym:
-    """One person, one session, one plan; every call a millisecond later than the one before."""
-
-    def __init__(self, records: Records | None = None, start: datetime = START) -> None:
-        self.records, self.start = records or memory_records(), start
-        self.now = START + timedelta(hours=1)
-        self.recorder = FreeRecorder(self.records, Limits(), self.clock)
-        self.user, self.session, self.plan = uuid4(), new_id(), new_id()
-        self.sets: dict[str, tuple[UUID, int]] = {}
-
-    def clock(self) -> datetime:
-        self.now += timedelta(milliseconds=1)
-        return self.now
-
-    async def keep(self, *planned: dict[str, Any]) -> None:
-        await self.recorder.put_plan(self.user, self.plan, "Monday", list(planned))
-
-    async def open(self, *, plan: bool = True) -> None:
-        opening = SessionOpening(
-            started_at=self.start,
-            timezone="Europe/Berlin",
-            plan=self.plan if plan else None,
-            streams={},
-        )
-        await self.recorder.open_session(self.user, self.session, opening)
-
-    async def do(self, name: str, minute: int, exercise: str, reps: int) -> None:
-        """Confirm a set, or correct the one of that name."""
-        set_id, revision = self.sets.get(name, (new_id(), None))
-        at = self.start + timedelta(minutes=minute)
-        confirmation = SetConfirmation(
-            exercise=exercise, started_at=at, ended_at=at + timedelta(seconds=30), reps=reps
-        )
-        row = await self.recorder.confirm_set(
-            self.user, self.session, set_id, confirmation, revision
-        )
-        self.sets[name] = set_id, row.revision
-
-    async def rows(self, records: Records | None = None) -> list[Any]:
-        kept = records or self.records
-        return await kept.deviations.of_session(self.user, MONTH, self.session)
-
-    async def kinds(self) -> list[tuple[str | None, str | None, set[str]]]:
-        return [(r.planned_exercise, r.actual_exercise, set(r.kinds)) for r in await self.rows()]
 
 
 @pytest.fixture
 def gym() -> Gym:
     return Gym()
-
-
-async def one_of_each(gym: Gym) -> None:
-    await gym.keep(BENCH, BENCH, ROW)
-    await gym.open()
-    await gym.do("first", 1, "bench press", 8)
-    await gym.do("second", 5, "bench press", 6)
-    await gym.do("third", 50, "plank", 1)
 
 
 def test_a_session_is_compared_with_its_plan(gym: Gym) -> None:
@@ -351,23 +283,5 @@ def test_events_that_are_projected_late_leave_the_revision_of_a_replay(database:
             await project(late, gym.user, event, us_of(gym.now))
         assert await gym.rows(late) == await gym.rows()
         assert {row.revision for row in await gym.rows(late)} == {third.received_us}
-
-    asyncio.run(story())
-
-
-def test_repeated_plan_adds_no_event_and_plan_ids_must_be_uuid7(gym: Gym) -> None:
-    async def story() -> None:
-        for planned in ([BENCH], [BENCH], [ROW], [BENCH]):
-            await gym.keep(*planned)
-        await gym.recorder.delete_plan(gym.user, gym.plan)
-        await gym.recorder.delete_plan(gym.user, gym.plan)
-        await gym.keep(ROW)
-        kinds = [event.kind for event in await gym.records.journal.events(gym.user, [MONTH])]
-        assert kinds == ["plan-kept"] * 3 + ["plan-deleted", "plan-kept"]
-        [plan] = await gym.records.plans.of_user(gym.user)
-        assert plan.sets == [ROW]
-        gym.plan = uuid4()
-        with pytest.raises(BadEvent):
-            await gym.keep(ROW)
 
     asyncio.run(story())

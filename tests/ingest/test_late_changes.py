@@ -18,9 +18,9 @@ from store.records import Records, records_in
 from store.watermarks import ANNOUNCED_BEFORE, Watermarks
 from tests.cassandra_node import ON_NODE
 from tests.ingest.costs import FreeRecorder
+from tests.ingest.gym import BENCH, MONTH, ROW, Gym
 from tests.ingest.histories import START, new_id
 from tests.ingest.recorded_session import FailingRepository, RecordedSession
-from tests.ingest.test_deviations import BENCH, MONTH, ROW, Gym
 
 
 async def announced(records: Records, user: Any, since: datetime) -> set[str]:

@@ -10,21 +10,15 @@ from ingest import slots
 from ingest.event_writer import EventWriter
 from ingest.projections import project
 from ingest.sets import confirmation_body
-from schemas.config import Limits
 from schemas.errors import EventConflict
 from schemas.events import SessionOpening, SetConfirmation
-from schemas.ids import uuid7
 from store.records import Records, records_in
 from tests.ingest.costs import FreeRecorder
+from tests.ingest.histories import LIMITS, new_id
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
-LIMITS = Limits()
 OLD, NEW = "bulga\u0308rian  squat", "bulgärian squat"
 PLANNED = {"reps": 8, "weight_kg": None, "intensity": None}
-
-
-def fresh_id():
-    return uuid7(int(NOW.timestamp() * 1000), uuid4().bytes[6:])
 
 
 def clock() -> datetime:
@@ -51,7 +45,7 @@ def said(**changes) -> SetConfirmation:
 
 
 def test_set_stored_under_an_old_name_is_repeated_and_corrected(database, records):
-    user, session, one = uuid4(), fresh_id(), fresh_id()
+    user, session, one = uuid4(), new_id(), new_id()
     recorder = FreeRecorder(records, LIMITS, clock)
 
     async def story():
@@ -78,7 +72,7 @@ def test_set_stored_under_an_old_name_is_repeated_and_corrected(database, record
 
 
 def test_plan_stored_with_old_names_is_repeated_and_compared(records):
-    user, session, plan = uuid4(), fresh_id(), fresh_id()
+    user, session, plan = uuid4(), new_id(), new_id()
     recorder = FreeRecorder(records, LIMITS, clock)
 
     async def story():
@@ -91,7 +85,7 @@ def test_plan_stored_with_old_names_is_repeated_and_compared(records):
         assert again == before
         opening = SessionOpening(started_at=NOW, plan=plan, streams={})
         await recorder.open_session(user, session, opening)
-        await recorder.confirm_set(user, session, fresh_id(), said())
+        await recorder.confirm_set(user, session, new_id(), said())
         [row] = await records.deviations.of_session(user, "2026-11", session)
         assert (row.planned_exercise, row.actual_exercise, row.kinds) == (NEW, NEW, {"as_planned"})
 

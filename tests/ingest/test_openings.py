@@ -4,41 +4,18 @@ import asyncio
 import itertools
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
 from ingest import openings
-from ingest.deviations import followed_us
 from ingest.projections import project
 from schemas.errors import BadEvent, DatabaseUnavailable, EventConflict
 from schemas.events import SessionOpening
-from schemas.times import us_of
-from store.journal import Event
-from store.sessions import SessionRow
-from tests.ingest.histories import START, STREAM, confirmation, new_id
+from tests.ingest.devices import BENCH, OTHER_PLAN, PHONE, PLAN, TABLET, WATCH, events_of, opened
+from tests.ingest.histories import START, STREAM, confirmation
+from tests.ingest.jittered import jittered
 from tests.ingest.recorded_session import NOW, FailingRepository, RecordedSession, replay
-from tests.ingest.test_races import jittered
 from tests.store.memory import memory_records
-
-BENCH = {"exercise": "bench press", "reps": 8, "weight_kg": None, "intensity": None}
-PLAN, OTHER_PLAN = new_id(), new_id()
-WATCH: dict[str, Any] = {"started_at": START, "streams": {"acc": STREAM}}
-PHONE: dict[str, Any] = {
-    "started_at": START - timedelta(minutes=5),
-    "timezone": "Europe/London",
-    "plan": PLAN,
-    "streams": {},
-}
-TABLET: dict[str, Any] = {"started_at": START + timedelta(minutes=5), "streams": {}}
-
-
-async def opened(one: RecordedSession, **fields: Any) -> SessionRow:
-    return await one.recorder.open_session(one.user, one.session, SessionOpening(**fields))
-
-
-async def events_of(one: RecordedSession) -> list[Event]:
-    return await one.records.journal.events(one.user, [f"{START:%Y-%m}"])
 
 
 async def kinds(one: RecordedSession, month: str = f"{START:%Y-%m}") -> list[set[str]]:
@@ -239,84 +216,5 @@ def test_second_opening_finishes_what_a_crash_left() -> None:
         one.records = unprojected
         one.recorder = one.on(unprojected)
         assert await opened(one, **PHONE) == row
-
-    asyncio.run(story())
-
-
-@pytest.mark.parametrize(
-    ("start_s", "offset_ms", "received_s", "followed_s"),
-    [
-        (0, None, 7200, 60),  # it arrived later, its plan within a minute
-        (0, -30_000, 7200, 30),  # the device is ahead
-        (0, None, 20, 20),  # it arrived at once
-        (3600, None, 20, 20),  # the device is ahead, and does not say so
-        (0, "earlier release", 7200, 7200),  # as its deviations were projected
-    ],
-)
-def test_plan_is_followed_from_the_start_and_what_arrives_within_a_minute_of_it(
-    start_s: int, offset_ms: int | str | None, received_s: int, followed_s: int
-) -> None:
-    at = datetime(1970, 1, 2, tzinfo=UTC)
-    body = {"started_at": (at + timedelta(seconds=start_s)).isoformat(), "timezone": "UTC"}
-    received_us = us_of(at + timedelta(seconds=received_s))
-    opening = Event(
-        *(new_id(), new_id(), "session-opened", {**body, "plan": None}, received_us),
-        meta={} if offset_ms == "earlier release" else {"offset_ms": offset_ms},
-    )
-    assert followed_us([opening]) == us_of(at + timedelta(seconds=followed_s))
-
-
-def test_plan_counts_as_of_the_start_on_the_servers_clock() -> None:
-    """The phone's clock is an hour behind; the plan was edited before and after the workout."""
-
-    async def story(sent_at: datetime | None) -> str | None:
-        one = RecordedSession()
-        began, hour = START + timedelta(hours=2), timedelta(hours=1)
-        for at, exercise in ((began - hour, "row"), (began - hour / 2, "bench press")):
-            one.now = at
-            await one.recorder.put_plan(one.user, PLAN, "Monday", [{**BENCH, "exercise": exercise}])
-        one.now = began + hour
-        await one.recorder.put_plan(one.user, PLAN, "Monday", [{**BENCH, "exercise": "plank"}])
-        await opened(one, started_at=began - hour, plan=PLAN, sent_at=sent_at, streams={})
-        said = confirmation(0, 0)
-        times = {
-            "started_at": began - hour,
-            "ended_at": began - hour + timedelta(seconds=9),
-        }
-        await one.recorder.confirm_set(
-            one.user, one.session, one.set, said.model_copy(update=times), None
-        )
-        rows = await one.records.deviations.of_session(one.user, f"{began:%Y-%m}", one.session)
-        return rows[0].planned_exercise
-
-    sent_at = START + timedelta(hours=2)
-    assert asyncio.run(story(sent_at)) == "bench press"
-    assert asyncio.run(story(None)) == "row"
-
-
-@pytest.mark.parametrize("says_offset", [True, False])
-def test_replay_keeps_the_deviations_of_earlier_releases(says_offset: bool) -> None:
-    """They compared a session with its plan as of the opening's arrival, and kept no offset."""
-
-    async def story() -> None:
-        one = RecordedSession()
-        await one.recorder.put_plan(one.user, PLAN, "Monday", [{**BENCH, "exercise": "row"}])
-        one.now += timedelta(hours=1)
-        await one.recorder.put_plan(one.user, PLAN, "Monday", [BENCH])
-        one.now += timedelta(hours=1)
-        sent_at = one.now if says_offset else None
-        await opened(one, **WATCH, plan=PLAN, sent_at=sent_at)
-        await one.confirm()
-        events = [
-            replace(event, meta={}) if event.kind == "session-opened" else event
-            for event in await events_of(one)
-        ]
-        anew = memory_records()
-        for event in events:
-            await anew.journal.append(one.user, event, "sessions")
-        for records, planned in ((one.records, "row"), (anew, "bench press")):
-            await replay(records, one.user, START, NOW + timedelta(hours=3))
-            rows = await records.deviations.of_session(one.user, f"{START:%Y-%m}", one.session)
-            assert rows[0].planned_exercise == planned
 
     asyncio.run(story())

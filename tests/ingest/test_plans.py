@@ -1,4 +1,4 @@
-"""A plan that was kept or deleted half way is finished by the repeat."""
+"""A repeated plan is no event, and finishes what was kept or deleted half way."""
 
 import asyncio
 from uuid import uuid4
@@ -7,7 +7,7 @@ import pytest
 
 from ingest.recorder import Recorder
 from schemas.config import Limits
-from schemas.errors import DatabaseUnavailable
+from schemas.errors import BadEvent, DatabaseUnavailable
 from schemas.times import server_time
 from store.database import Database
 from store.plans import Plans
@@ -15,6 +15,7 @@ from store.records import records_in
 from tests.api.phone import fresh_id
 from tests.cassandra_node import ON_NODE
 from tests.ingest.costs import FreeRecorder
+from tests.ingest.gym import BENCH, MONTH, ROW, Gym
 
 pytestmark = ON_NODE
 SETS = [{"exercise": "row", "reps": 10}]
@@ -66,5 +67,25 @@ def test_repeated_deletion_removes_a_plan_after_its_first_attempt_failed_half_wa
         assert await Plans(database).read(user, plan)
         await recorder.delete_plan(user, plan)
         assert await Plans(database).read(user, plan) is None
+
+    asyncio.run(story())
+
+
+def test_repeated_plan_adds_no_event_and_plan_ids_must_be_uuid7() -> None:
+    gym = Gym()
+
+    async def story() -> None:
+        for planned in ([BENCH], [BENCH], [ROW], [BENCH]):
+            await gym.keep(*planned)
+        await gym.recorder.delete_plan(gym.user, gym.plan)
+        await gym.recorder.delete_plan(gym.user, gym.plan)
+        await gym.keep(ROW)
+        kinds = [event.kind for event in await gym.records.journal.events(gym.user, [MONTH])]
+        assert kinds == ["plan-kept"] * 3 + ["plan-deleted", "plan-kept"]
+        [plan] = await gym.records.plans.of_user(gym.user)
+        assert plan.sets == [ROW]
+        gym.plan = uuid4()
+        with pytest.raises(BadEvent):
+            await gym.keep(ROW)
 
     asyncio.run(story())

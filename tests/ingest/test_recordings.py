@@ -1,9 +1,7 @@
 """Which chunks form the recording of a wrist."""
 
 import asyncio
-from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -21,13 +19,13 @@ from ingest.notes import session_notes
 from ingest.recordings import load_parts, load_recordings
 from ingest.rows import end_ns_of, piece_of, row_of
 from models.signal.pieces import Piece
-from schemas.errors import BadSamples, Deleted
+from schemas.errors import BadSamples
 from schemas.events import Completion
 from store.samples import ChunkMetadata
 from store.sessions import NO_HASH, SessionRow, StreamList
-from tests.ingest.histories import CHUNKS, SHA, START, STREAM, new_id
-from tests.ingest.recorded_session import NOW, RecordedSession, RunBefore
-from tests.store.memory import MemoryDeadLetters, memory_records
+from tests.ingest.histories import CHUNKS, START, STREAM, new_id
+from tests.ingest.recorded_session import NOW, RecordedSession
+from tests.store.memory import memory_records
 
 NS = 10**9
 
@@ -241,79 +239,3 @@ def test_gaps_up_to_half_a_second_are_tolerated(
         return Piece(round(start_s * NS), 50.0, "g", 1.0, counts)
 
     assert covers([piece(*span) for span in spans], 0, 10 * NS) is covered
-
-
-def test_dead_letters_per_user_and_day_are_limited() -> None:
-    async def story() -> None:
-        one = RecordedSession()
-        one.records = replace(one.records, dead_letters=MemoryDeadLetters(per_day=2))
-        one.recorder = one.on(one.records)
-        await one.open(0, 1, 2, 3)
-        await one.complete()
-        letters = [
-            letter
-            async for letter in one.records.dead_letters.of_user(
-                one.user, START + timedelta(minutes=5)
-            )
-        ]
-        assert len(letters) == 2
-
-    asyncio.run(story())
-
-
-@pytest.mark.parametrize(("days", "letters"), [(29, 1), (30, 0)])
-def test_late_completion_keeps_dead_letters_only_of_chunks_of_thirty_days(
-    days: int, letters: int
-) -> None:
-    async def story() -> None:
-        session = RecordedSession()
-        await session.open(0, 1)
-        session.now += timedelta(days)
-        for _ in range(2):
-            await session.complete(0)
-        stored = [
-            letter
-            async for letter in session.records.dead_letters.of_user(session.user, session.now)
-        ]
-        assert len(stored) == letters
-
-    asyncio.run(story())
-
-
-def test_deleted_session_leaves_no_dead_letters() -> None:
-    async def story() -> None:
-        session, other = RecordedSession(), RecordedSession()
-        other.records, other.user = session.records, session.user
-        other.recorder = other.on(other.records)
-        for one in (session, other):
-            await one.open(0, 1)
-            await one.complete(0)
-        await session.recorder.delete_session(session.user, session.session)
-        left = [
-            letter
-            async for letter in session.records.dead_letters.of_user(session.user, session.now)
-        ]
-        assert [str(other.session) in letter.reason for letter in left] == [True]
-
-    asyncio.run(story())
-
-
-def test_session_that_is_deleted_while_it_is_completed_leaves_no_dead_letters() -> None:
-    async def story() -> None:
-        session = RecordedSession()
-        await session.open(0, 1)
-
-        async def delete() -> None:
-            await session.recorder.delete_session(session.user, session.session)
-
-        letters = RunBefore(session.records.dead_letters, "put", delete)
-        completing = session.on(replace(session.records, dead_letters=letters))
-        listed = Completion(streams={"acc": [SHA[0, 0]]})
-        with suppress(Deleted):
-            await completing.complete(session.user, session.session, listed)
-        assert [
-            letter
-            async for letter in session.records.dead_letters.of_user(session.user, session.now)
-        ] == []
-
-    asyncio.run(story())

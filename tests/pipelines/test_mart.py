@@ -29,7 +29,8 @@ from store.live_runs import LiveRuns
 from store.mart import MANIFEST, MartFolder, pseudonym, pseudonym_key
 from store.mart_query import query_duckdb
 from store.records import records_in
-from tests.ingest.test_deviations import START, Gym, new_id, one_of_each
+from tests.ingest.gym import START, Gym, one_of_each
+from tests.ingest.histories import new_id
 from tests.spark_session import emptied
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "analysts.md"

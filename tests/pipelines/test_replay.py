@@ -17,8 +17,8 @@ from schemas.times import us_of
 from store.database import Database
 from store.journal import Event
 from store.records import records_in
+from tests.ingest.gym import ROW, Gym, one_of_each
 from tests.ingest.histories import START, HistoryRunner, new_id
-from tests.ingest.test_deviations import ROW, Gym, one_of_each
 
 PROJECTIONS = (
     *("sessions", "session_lists", "sets", "labelled_sets", "labelled_stretches"),

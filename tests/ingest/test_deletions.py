@@ -1,0 +1,96 @@
+"""Which deletions of sets and sessions are taken, and what a repeated one does."""
+
+import asyncio
+from uuid import UUID
+
+import pytest
+
+from schemas.errors import (
+    NotFound,
+    StaleRevision,
+)
+from schemas.events import SessionOpening
+from schemas.ids import day_of, uuid7
+from schemas.layout import month_of
+from tests.ingest.histories import START, new_id
+from tests.ingest.recorded_session import (
+    RecordedSession,
+)
+
+
+def test_a_deletion_names_the_newest_revision_or_none():
+    async def story() -> None:
+        session = RecordedSession()
+        await session.open(0, 1)
+        first = await session.confirm()
+        second = await session.confirm(1, first.revision)
+        place = (session.user, session.session, session.set)
+        with pytest.raises(StaleRevision):
+            await session.recorder.delete_set(*place, first.revision)
+        assert await session.labelled() == ["bench press"]
+        await session.recorder.delete_set(*place, second.revision)
+        for repeated in (second.revision, first.revision, None):  # from a queue
+            await session.recorder.delete_set(*place, repeated)
+        assert await session.labelled() == []
+        with pytest.raises(NotFound):
+            await session.recorder.delete_set(session.user, session.session, new_id())
+
+    asyncio.run(story())
+
+
+def id_of(year: int) -> UUID:
+    """A UUIDv7 of a year; of one after 9999 if its time has more bits than a datetime takes."""
+    seconds = (year - 1970) * 365.2425 * 86_400
+    return uuid7(min(int(seconds * 1000), (1 << 48) - 1), bytes(10))
+
+
+@pytest.mark.parametrize("year", [5731, 12_000])
+def test_sets_and_sessions_of_the_far_future_are_not_found(year: int) -> None:
+    async def story() -> None:
+        session = RecordedSession()
+        await session.open(0)
+        await session.recorder.delete_session(session.user, session.session)
+        for call in (
+            session.recorder.delete_session(session.user, id_of(year)),
+            session.recorder.delete_set(session.user, session.session, id_of(year)),
+            session.recorder.delete_set(session.user, id_of(year), new_id()),
+        ):
+            with pytest.raises(NotFound):
+                await call
+
+    asyncio.run(story())
+
+
+def test_deleting_a_set_that_a_deleted_session_never_had_writes_nothing() -> None:
+    async def story() -> None:
+        session = RecordedSession()
+        await session.open(0, 1)
+        await session.confirm()
+        await session.recorder.delete_session(session.user, session.session)
+        stranger, old = new_id(), id_of(2025)
+        for set_id in (stranger, old, session.set):
+            await session.recorder.delete_set(session.user, session.session, set_id)
+        months = [month_of(day_of(id_)) for id_ in (stranger, old, session.set)]
+        events = await session.records.journal.events(session.user, months)
+        deleted = [event.entity_id for event in events if event.kind == "set-deleted"]
+        assert deleted == [session.set]
+
+    asyncio.run(story())
+
+
+def test_a_set_that_lives_in_another_session_is_not_deleted_with_a_deleted_session() -> None:
+    """The wrong session in an old entry of a queue."""
+
+    async def story() -> None:
+        alive = RecordedSession()
+        await alive.open(0, 1)
+        first = await alive.confirm()
+        gone, opening = new_id(), SessionOpening(started_at=START, streams={})
+        await alive.recorder.open_session(alive.user, gone, opening)
+        await alive.recorder.delete_session(alive.user, gone)
+        await alive.recorder.delete_set(alive.user, gone, alive.set)
+        assert await alive.labelled() == ["biceps curl"]
+        await alive.recorder.delete_set(alive.user, alive.session, alive.set, first.revision)
+        assert await alive.records.sets.of_user(alive.user) == []
+
+    asyncio.run(story())

@@ -1,0 +1,156 @@
+"""Sweeps finish erasures that were announced, and do not repeat them for ever."""
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from ingest import erasure, sweeper
+from ingest.erasure import ERASED, ERASURE_DONE, announce_erasure, erase_user
+from schemas.errors import DatabaseUnavailable
+from schemas.ids import subject_id
+from schemas.times import us_of
+from schemas.topics import ERASURES
+from store.database import Database
+from store.journal import Journal
+from store.logins import Login, Logins
+from store.records import records_in
+from store.users import Users
+from store.watermarks import Watermarks
+from tests.cassandra_node import ON_NODE, announce_only
+from tests.ingest.gym import Gym, one_of_each
+from tests.ingest.histories import LIMITS
+
+pytestmark = ON_NODE
+A_MS, AROUND = timedelta(milliseconds=1), timedelta(minutes=5)
+
+
+def test_sweep_erases_late_writes_without_announcing_the_erasure_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeper, "ANNOUNCED_BEFORE", timedelta(0))
+    user, records = uuid4(), records_in(database, LIMITS)
+    announce_only(monkeypatch, user)
+    now = datetime.now(UTC)
+
+    async def story() -> None:
+        await erase_user(database, user, now)
+        ended_at = (await records.journal.changed(now - AROUND, now + AROUND))[user][ERASURE_DONE]
+        await records.journal.announce(user, "sets", us_of(now))  # a write in flight
+        for again in range(3):
+            at = datetime.now(UTC)
+            assert await sweeper.sweep(records, now - A_MS, at, database=database) == ()
+            topics = (await records.journal.changed(now - AROUND, at + AROUND))[user]
+            assert topics.keys() == {ERASED, ERASURE_DONE}, again
+            assert abs(topics[ERASED] - now) < A_MS, "not announced anew"
+            assert topics[ERASURE_DONE] == ended_at, "it found nothing more"
+        later = now + A_MS
+        await sweeper.sweep(records, later, at + AROUND, database=database)
+        only_done = {ERASURE_DONE: topics[ERASURE_DONE]}
+        assert (await records.journal.changed(later, later + AROUND))[user] == only_done
+
+    asyncio.run(story())
+
+
+def test_erasure_that_ends_late_is_a_change_since_its_end(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that read half of the user meanwhile looks back from its own start only."""
+    monkeypatch.setattr(sweeper, "ANNOUNCED_BEFORE", timedelta(0))
+    user, records, swept_at = uuid4(), records_in(database, LIMITS), datetime.now(UTC)
+    announce_only(monkeypatch, user)
+    began = swept_at - timedelta(minutes=21)
+
+    async def story() -> None:
+        await announce_erasure(database, user, began)
+        await sweeper.sweep(records, began - A_MS, swept_at, database=database)
+        watermarks, until = Watermarks(database), swept_at + AROUND
+        assert user in await watermarks.changed_users(ERASURES, swept_at - A_MS, until)
+        assert user not in await watermarks.changed_users([ERASED], swept_at - A_MS, until)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("problem", [ValueError("odd"), DatabaseUnavailable("away")])
+def test_failed_erasure_is_announced_anew_for_the_next_sweeps(
+    database: Database, monkeypatch: pytest.MonkeyPatch, problem: Exception
+) -> None:
+    monkeypatch.setattr(sweeper, "ANNOUNCED_BEFORE", timedelta(0))
+    user, records, swept_at = uuid4(), records_in(database, LIMITS), datetime.now(UTC)
+    announce_only(monkeypatch, user)
+    began = swept_at - timedelta(minutes=21)
+
+    async def failing(*_: object, **__: object) -> None:
+        raise problem
+
+    async def story() -> None:
+        await announce_erasure(database, user, began)
+        monkeypatch.setattr(sweeper, "erase_user", failing)
+        with suppress(DatabaseUnavailable):  # where nobody could be swept
+            await sweeper.sweep(records, began - A_MS, swept_at, database=database)
+        topics = (await records.journal.changed(swept_at - A_MS, swept_at + AROUND))[user]
+        assert topics.keys() == {ERASED}
+
+    asyncio.run(story())
+
+
+def test_announced_erasure_of_an_outside_user_is_finished_by_the_sweep(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker dies when the subject has its new id, which a repeated request would erase."""
+    subject = subject_id("https://id.example", uuid4().hex)
+    gym, now = Gym(records_in(database, LIMITS)), datetime.now(UTC)
+    gym.user = subject
+
+    class Away(Logins):
+        async def of_user(self, user_id: UUID) -> list[Login]:
+            raise DatabaseUnavailable(f"away before {user_id}'s logins end")
+
+    async def story() -> None:
+        await one_of_each(gym)
+        with monkeypatch.context() as patched:
+            patched.setattr(erasure, "Logins", Away)
+            with pytest.raises(DatabaseUnavailable):
+                await erase_user(database, subject, now)
+        fresh = await Users(database).user_of_subject(subject)
+        assert fresh != subject
+        await erase_user(database, fresh, now)  # the repeated request
+        assert await gym.records.sets.of_user(subject)
+        monkeypatch.setattr(sweeper, "ANNOUNCED_BEFORE", timedelta(0))
+        at = datetime.now(UTC)
+        await sweeper.sweep(gym.records, now - A_MS, at, database=database)
+        assert not await gym.records.sets.of_user(subject)
+        assert await Users(database).user_of_subject(subject) not in (subject, fresh)
+
+    asyncio.run(story())
+
+
+def test_interrupted_erasure_is_finished_by_the_sweep(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, records = uuid4(), records_in(database, LIMITS)
+    now = datetime.now(UTC)
+
+    class Away(Logins):
+        async def revoke_all(self, user_id: object) -> None:
+            raise DatabaseUnavailable(f"away before {user_id}'s logins end")
+
+    async def story() -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(erasure, "Logins", Away)
+            with pytest.raises(DatabaseUnavailable):
+                await erase_user(database, user, now)
+        assert ERASED in (await Journal(database).changed(now - AROUND, now + AROUND))[user]
+
+    asyncio.run(story())
+    monkeypatch.setattr(sweeper, "ANNOUNCED_BEFORE", timedelta(0))
+    done: list[object] = []
+
+    async def erased(_: object, user_id: object, __: object, **times: object) -> None:
+        done.append((user_id, times))
+
+    monkeypatch.setattr(sweeper, "erase_user", erased)
+    asyncio.run(sweeper.sweep(records, now - A_MS, now + timedelta(minutes=1), database=database))
+    assert user in [user_id for user_id, _ in done]
