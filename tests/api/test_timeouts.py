@@ -2,9 +2,8 @@
 
 import asyncio
 import json
-import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,9 +12,9 @@ from websockets.sync.client import connect
 
 from api.problems import BY_STATUS
 from ingest.erasure import erase_user
-from schemas.config import Api, Cassandra
-from tests.api.conftest import PASSWORD, RunningService, running, settings
-from tests.cassandra_node import free_ports
+from schemas.config import Cassandra
+from tests.api.conftest import PASSWORD, RunningService
+from tests.api.lines import ask_for_export, dial, exporting, hasty_service, rest
 
 
 @pytest.fixture(scope="module")
@@ -23,28 +22,9 @@ def hasty(
     keyspace: Cassandra, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningService]:
     """A service with short timeouts and few connections."""
-    api = Api(
-        port=free_ports(1)[0],
-        access_log=False,
-        idle_timeout_s=1,
-        body_timeout_s=1.0,
-        request_timeout_s=0.5,
-        connections=5,
-    )
-    with running(settings(keyspace, tmp_path_factory.mktemp("hasty"), api=api)) as service:
+    folder = tmp_path_factory.mktemp("hasty")
+    with hasty_service(keyspace, folder, body_timeout_s=1.0, connections=5) as service:
         yield service
-
-
-def dial(service: RunningService) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", service.config.api.port), timeout=10)
-
-
-def rest(line: socket.socket) -> bytes:
-    """Everything until the server closes the connection."""
-    found = b""
-    while part := line.recv(65536):
-        found += part
-    return found
 
 
 def test_an_idle_connection_is_closed(hasty: RunningService):
@@ -137,17 +117,6 @@ def test_the_header_deadline_restarts_with_each_request(hasty: RunningService):
             time.sleep(0.4)
 
 
-def exporting(monkeypatch: pytest.MonkeyPatch, lines: int, each_bytes: int, pause_s: float) -> None:
-    """Replace every export by `lines` lines of `each_bytes` bytes."""
-
-    async def export_user(*_: object) -> AsyncIterator[dict[str, Any]]:
-        for _ in range(lines):
-            await asyncio.sleep(pause_s)
-            yield {"table": "samples", "row": "x" * each_bytes}
-
-    monkeypatch.setattr("api.own_data.export_user", export_user)
-
-
 def test_a_slow_export_is_not_cut_by_the_request_timeout(
     hasty: RunningService, monkeypatch: pytest.MonkeyPatch
 ):
@@ -157,21 +126,12 @@ def test_a_slow_export_is_not_cut_by_the_request_timeout(
     assert json.loads(lines[-1]) == {"complete": True, "lines": 12}
 
 
-def ask_for_export(service: RunningService, line: socket.socket) -> None:
-    token = service.register().tokens["access_token"]
-    line.sendall(
-        b"GET /v1/me/export HTTP/1.1\r\nhost: x\r\nconnection: close\r\n"
-        b"authorization: Bearer %s\r\n\r\n" % token.encode()
-    )
-
-
 def test_a_slow_client_receives_a_long_export_line(
     hasty: RunningService, monkeypatch: pytest.MonkeyPatch
 ):
-    exporting(monkeypatch, lines=1, each_bytes=24 * 2**20, pause_s=0.0)
+    exporting(monkeypatch, lines=1, each_bytes=24 * 2**20)
     answer = b""
-    with dial(hasty) as line:
-        ask_for_export(hasty, line)
+    with ask_for_export(hasty, b"connection: close") as line:
         while part := line.recv(65536):
             answer = (answer + part)[-1000:]
             time.sleep(0.01)
@@ -179,9 +139,8 @@ def test_a_slow_client_receives_a_long_export_line(
 
 
 def test_an_unread_export_is_cancelled(hasty: RunningService, monkeypatch: pytest.MonkeyPatch):
-    exporting(monkeypatch, lines=40, each_bytes=2**20, pause_s=0.0)  # more than sockets buffer
-    with dial(hasty) as line:
-        ask_for_export(hasty, line)
+    exporting(monkeypatch, lines=40, each_bytes=2**20)  # more than sockets buffer
+    with ask_for_export(hasty, b"connection: close") as line:
         time.sleep(3)
         answer = rest(line)
     assert answer.startswith(b"HTTP/1.1 200")

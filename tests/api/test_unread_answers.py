@@ -7,9 +7,9 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, cast
+from typing import cast
 
 import psutil
 import pytest
@@ -17,9 +17,9 @@ import uvloop
 
 from api.closing_transport import left_bytes
 from api.websocket_protocol import MAX_FRAGMENTS
-from schemas.config import Api, Cassandra
-from tests.api.conftest import RunningService, running, settings
-from tests.cassandra_node import free_ports
+from schemas.config import Cassandra
+from tests.api.conftest import RunningService
+from tests.api.lines import ask_for_export, dial, exporting, hasty_service
 
 MOST_BUFFERED = 48 * 2**20  # bytes that the system's own buffers of a connection may take
 MASK = b"\x00\x00\x00\x00"
@@ -31,20 +31,9 @@ def hasty(
     keyspace: Cassandra, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningService]:
     """A service with short timeouts, on the loop that installations have."""
-    api = Api(
-        port=free_ports(1)[0],
-        access_log=False,
-        idle_timeout_s=1,
-        body_timeout_s=2.0,
-        request_timeout_s=0.5,
-    )
-    config = settings(keyspace, tmp_path_factory.mktemp("hasty"), api=api)
-    with running(config, run=uvloop.run) as service:
+    folder = tmp_path_factory.mktemp("hasty")
+    with hasty_service(keyspace, folder, uvloop.run, body_timeout_s=2.0) as service:
         yield service
-
-
-def dial(service: RunningService) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", service.config.api.port), timeout=10)
 
 
 def go_live(service: RunningService) -> socket.socket:
@@ -57,16 +46,6 @@ def go_live(service: RunningService) -> socket.socket:
         % (str(uuid.uuid4()).encode(), key)
     )
     assert line.recv(65536).startswith(b"HTTP/1.1 101")
-    return line
-
-
-def ask_for_export(service: RunningService) -> socket.socket:
-    token = service.register().tokens["access_token"]
-    line = dial(service)  # now: it has a second to ask
-    line.sendall(
-        b"GET /v1/me/export HTTP/1.1\r\nhost: x\r\nauthorization: Bearer %s\r\n\r\n"
-        % token.encode()
-    )
     return line
 
 
@@ -150,12 +129,7 @@ def test_a_message_of_many_fragments_is_taken(hasty: RunningService):
 @pytest.fixture
 def long_export(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let exports be longer than all buffers: 40 MiB, which nobody has recorded here."""
-
-    async def export_user(*_: object) -> AsyncIterator[dict[str, Any]]:
-        for _ in range(40):
-            yield {"table": "samples", "row": "x" * 2**20}
-
-    monkeypatch.setattr("api.own_data.export_user", export_user)
+    exporting(monkeypatch, lines=40, each_bytes=2**20)
 
 
 @pytest.mark.usefixtures("long_export")
@@ -259,12 +233,7 @@ def test_what_comes_beside_a_body_is_bounded(hasty: RunningService, beside: byte
 def test_next_head_without_an_end_is_bounded_while_a_request_is_answered(
     hasty: RunningService, monkeypatch: pytest.MonkeyPatch
 ):
-    async def export_user(*_: object) -> AsyncIterator[dict[str, Any]]:
-        for _ in range(100):
-            await asyncio.sleep(0.1)
-            yield {"table": "samples", "row": "x"}
-
-    monkeypatch.setattr("api.own_data.export_user", export_user)
+    exporting(monkeypatch, lines=100, each_bytes=1, pause_s=0.1)
     with ask_for_export(hasty) as line:
         assert line.recv(100).startswith(b"HTTP/1.1 200")
         line.sendall(b"GET /livez HTTP/1.1\r\nhost: x\r\n")
