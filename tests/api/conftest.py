@@ -17,12 +17,20 @@ import httpx
 import pytest
 import uvicorn
 from argon2 import PasswordHasher
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 
 from api.app import create_app
 from api.dependencies import Services
 from api.passwords import Passwords
+from ingest.importers.imported import ImportedRecording
+from models.exercise.model import ExerciseModel
 from schemas.config import Api, Cassandra, Config, Limits, Paths
+from schemas.layout import owner_of
+from store.models import StoredModel
+from tests.api.issuer import Issuer
+from tests.api.learned import learn, person_recordings, promote, stored
+from tests.api.phone import Phone
 from tests.cassandra_node import free_ports
 
 T = TypeVar("T")
@@ -182,3 +190,38 @@ def service(
 def person(service: RunningService) -> Person:
     """A new user."""
     return service.register()
+
+
+@pytest.fixture
+def phone(person: Person) -> Iterator[Phone]:
+    """A phone of this user, which has not opened its session yet."""
+    with person.client() as http:
+        yield Phone(http)
+
+
+@pytest.fixture
+def issuer() -> Issuer:
+    """An outside issuer with one key."""
+    made = Issuer()
+    made.keys["theirs"] = Ed25519PrivateKey.generate()
+    return made
+
+
+@pytest.fixture(scope="session")
+def recordings(spar: list[ImportedRecording]) -> list[ImportedRecording]:
+    """The recordings of one person."""
+    return person_recordings(spar, spar[0].person)
+
+
+@pytest.fixture(scope="session")
+def model(recordings: list[ImportedRecording]) -> ExerciseModel:
+    """The model of that person."""
+    return learn(recordings)
+
+
+@pytest.fixture
+def kept(service: RunningService, person: Person, model: ExerciseModel) -> StoredModel:
+    """The model as this user's champion."""
+    kept = stored(model, owner_of(person.user_id))
+    promote(service, kept)
+    return kept

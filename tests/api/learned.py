@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import reduce
 from operator import add
+from typing import TYPE_CHECKING
 
 from ingest.importers.imported import ImportedRecording
 from models.exercise.codec import to_bytes
@@ -15,7 +16,9 @@ from models.signal.wrist import wrist_signals
 from schemas.inputs import ACC3
 from store.models import ModelKey, StoredModel
 from store.pointers import Challenger
-from tests.api.conftest import RunningService
+
+if TYPE_CHECKING:
+    from tests.api.conftest import RunningService
 
 
 def person_recordings(spar: list[ImportedRecording], person: str) -> list[ImportedRecording]:
@@ -53,7 +56,7 @@ def stored(model: ExerciseModel, owner: str, run_id: uuid.UUID | None = None) ->
     return StoredModel.of(key, to_bytes(model), manifest, run_id or uuid.uuid4(), now)
 
 
-def promote(service: RunningService, kept: StoredModel) -> None:
+def promote(service: "RunningService", kept: StoredModel) -> None:
     """Store a model and make it its owner's champion."""
     models = service.services.models
 
@@ -67,6 +70,6 @@ def promote(service: RunningService, kept: StoredModel) -> None:
     forget_pointers(service, kept.owner)
 
 
-def forget_pointers(service: RunningService, owner: str) -> None:
+def forget_pointers(service: "RunningService", owner: str) -> None:
     """Make the service look up an owner's champions again: pointers are cached for a while."""
     service.services.models._pointers.forget_where(lambda key, _: key.owner == owner)

@@ -16,13 +16,13 @@ from websockets.sync.client import ClientConnection, connect
 from ingest.chunks import canonical_body
 from models.signal.pieces import Piece, Recording
 from tests.api.conftest import Person, RunningService
-from tests.api.test_access_matrix import uuid7
+from tests.api.phone import fresh_id
 
 CHUNK_SAMPLES = 50
 
 
 def open_session(person: Person, recording: Recording) -> uuid.UUID:
-    session = uuid7()
+    session = fresh_id()
     about = {"device": "watch", "placement": "wrist", "side": recording.side}
     body = {
         "started_at": datetime.fromtimestamp(recording.acc[0].t0_ns / 1e9, UTC).isoformat(),

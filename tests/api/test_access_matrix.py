@@ -4,24 +4,16 @@ The list of operations is read from the document that the service serves: a new 
 automatically, and one without authentication has to be listed in OPEN.
 """
 
-import base64
-import json
-import time
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
-import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from api.app import create_app
 from api.tokens import SCOPES
-from schemas.config import Config
 from tests.api.conftest import Person, RunningService
+from tests.api.forged_tokens import BAD_TOKENS, forged
+from tests.api.operations import OPERATIONS, fresh_ids, path_of, send
 
-METHODS = ("get", "put", "post", "delete", "patch")
 OPEN = {
     ("get", "/livez"),
     ("get", "/readyz"),
@@ -32,104 +24,15 @@ OPEN = {
     ("post", "/v1/auth/refresh"),
     ("post", "/v1/auth/revoke"),
 }
-DOCUMENT: dict[str, Any] = create_app(Config()).openapi()
-OPERATIONS = [
-    (method, path, operation)
-    for path, item in DOCUMENT["paths"].items()
-    for method, operation in item.items()
-    if method in METHODS
-]
 LOCKED = [(m, p, o) for m, p, o in OPERATIONS if (m, p) not in OPEN]
 IDS = [f"{method.upper()} {path}" for method, path, _ in LOCKED]
 OWNED = ("{session}", "{set}", "{plan}")
-BAD_TOKENS = ("no", "junk", "expired", "tampered", "alg-none", "foreign-key", "hs256", "refresh")
 
 
 def scope_of(operation: Mapping[str, Any]) -> str:
     (requirement,) = operation["security"]
     ((scope,),) = requirement.values()
     return scope
-
-
-def path_of(path: str, ids: Mapping[str, str]) -> str:
-    for name, value in ids.items():
-        path = path.replace("{" + name + "}", value)
-    return path
-
-
-def fresh_ids() -> dict[str, str]:
-    return {
-        "session": str(uuid7()),
-        "set": str(uuid7()),
-        "plan": str(uuid7()),
-        "user": str(uuid.uuid4()),
-        "run": str(uuid.uuid4()),
-        "stream": "acc",
-        "seq": "0",
-        "family": "exercise",
-    }
-
-
-def uuid7() -> uuid.UUID:
-    """RFC 9562, 5.7: 48 bits of milliseconds, then random bits."""
-    chance = uuid.uuid4().int & ((1 << 80) - 1)
-    value = (int(time.time() * 1000) << 80) | chance
-    value = value & ~(0xF << 76) | (7 << 76)
-    return uuid.UUID(int=value & ~(0x3 << 62) | (0x2 << 62))
-
-
-def send(
-    client: httpx.Client, method: str, path: str, operation: Mapping[str, Any], **headers: str
-) -> httpx.Response:
-    """Call the operation with the example body of the document."""
-    content = operation.get("requestBody", {}).get("content", {})
-    media = "application/json" if "application/json" in content else next(iter(content), None)
-    body = None if media is None else example_of(content[media])
-    if media and "json" in media:
-        return client.request(method, path, json=body, headers=headers)
-    return client.request(method, path, content=b"", headers=headers)
-
-
-def example_of(media: Mapping[str, Any]) -> object:
-    if "example" in media:
-        return media["example"]
-    if "examples" in media:
-        return next(iter(media["examples"].values()))["value"]
-    shape = media["schema"]
-    if "$ref" in shape:
-        shape = DOCUMENT["components"]["schemas"][shape["$ref"].rpartition("/")[2]]
-    return shape["examples"][0] if "examples" in shape else shape.get("example", {})
-
-
-def forged(person: Person, kind: str) -> str | None:
-    """A token that must not be accepted."""
-    good = person.tokens["access_token"]
-    head, body, signature = good.split(".")
-    claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-    keys = person.service.services.tokens._ring.keys
-    headers = {"kid": keys.kid, "typ": "at+jwt"}
-    match kind:
-        case "no":
-            return None
-        case "junk":
-            return "not.a.token"
-        case "expired":
-            old = {**claims, "iat": claims["iat"] - 7200, "exp": int(time.time()) - 60}
-            return jwt.encode(old, keys.signing, "EdDSA", headers=headers)
-        case "tampered":
-            more = {**claims, "sub": str(uuid.uuid4())}
-            raw = base64.urlsafe_b64encode(json.dumps(more).encode()).decode().rstrip("=")
-            return f"{head}.{raw}.{signature}"
-        case "alg-none":
-            return jwt.encode(claims, None, "none", headers=headers)
-        case "foreign-key":
-            return jwt.encode(claims, Ed25519PrivateKey.generate(), "EdDSA", headers=headers)
-        case "hs256":  # the public key used as a shared secret
-            secret = keys.trusted[keys.kid].public_bytes_raw()
-            return jwt.encode(claims, secret + secret, "HS256", headers=headers)
-        case "refresh":
-            return person.tokens["refresh_token"]
-    raise AssertionError(kind)
 
 
 @pytest.fixture(scope="module")

@@ -20,26 +20,9 @@ from models.signal.wrist import wrist_signals
 from schemas.layout import owner_of
 from store.models import StoredModel
 from tests.api.conftest import Person, RunningService
-from tests.api.learned import learn, learn_alone, person_recordings, promote, stored
+from tests.api.learned import learn_alone, promote, stored
 
 CBOR = {"Content-Type": "application/cbor"}
-
-
-@pytest.fixture(scope="module")
-def recordings(spar: list[ImportedRecording]) -> list[ImportedRecording]:
-    return person_recordings(spar, spar[0].person)
-
-
-@pytest.fixture(scope="module")
-def model(recordings: list[ImportedRecording]) -> ExerciseModel:
-    return learn(recordings)
-
-
-@pytest.fixture
-def kept(service: RunningService, person: Person, model: ExerciseModel) -> StoredModel:
-    kept = stored(model, owner_of(person.user_id))
-    promote(service, kept)
-    return kept
 
 
 def first_seconds(recording: Recording, seconds: float) -> Recording:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Literal
@@ -14,12 +13,6 @@ import pytest
 from api.long_bodies import MAX_HANDLED
 from tests.api.conftest import Person, RunningService
 from tests.api.phone import STREAMS, Phone, fresh_id, problem, sha
-
-
-@pytest.fixture
-def phone(person: Person) -> Iterator[Phone]:
-    with person.client() as http:
-        yield Phone(http)
 
 
 def test_complete_answers_with_the_notes_of_the_session(phone: Phone) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from ingest.media_types import JSON
 from tests.api.conftest import RunningService
-from tests.api.test_access_matrix import DOCUMENT, OPERATIONS, example_of, fresh_ids, path_of
+from tests.api.operations import DOCUMENT, OPERATIONS, example_of, fresh_ids, path_of
 
 FORM = "application/x-www-form-urlencoded"
 BODIES = [

@@ -1,179 +1,19 @@
-"""The published keys of an outside issuer, and the tokens that it signs."""
+"""The published keys of an outside issuer: when they are fetched, and what is not taken."""
 
 import asyncio
 import json
 import threading
 import time
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import httpx
-import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from api.authenticator import Authenticator
 from api.jwks import MAX_AGE_S, MAX_BYTES, RETRY_S, IssuerKeys
-from api.keys import KeyRing
-from api.tokens import Tokens
-from schemas.config import Auth, Cassandra
-from schemas.errors import BadConfig, NotAuthenticated, Retryable
-from tests.api.conftest import running, settings
-from tests.api.phone import Phone, fresh_id
-from tests.api.test_auth import works
-
-
-class Issuer:
-    """An outside issuer that signs tokens and publishes keys at a real address."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-        self.moved = False
-        self.padding = b""
-        self.keys: dict[str, Ed25519PrivateKey] = {}
-
-    def key_set(self) -> bytes:
-        to_jwk = jwt.algorithms.OKPAlgorithm.to_jwk
-        keys = [
-            {**to_jwk(key.public_key(), as_dict=True), "kid": kid, "alg": "EdDSA"}
-            for kid, key in self.keys.items()
-        ]
-        return json.dumps({"keys": keys}).encode() + self.padding
-
-    def sign(self, kid: str, **changes: object) -> str:
-        claims = {
-            "iss": "https://id.example",
-            "aud": "muvr",
-            "sub": "anna",
-            "exp": int(time.time()) + 60,
-            "scope": "predict operate",
-        }
-        return jwt.encode({**claims, **changes}, self.keys[kid], "EdDSA", headers={"kid": kid})
-
-    @contextmanager
-    def published(self) -> Iterator[str]:
-        """Serve the key set during the block; its URL."""
-        issuer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                issuer.asked += 1
-                moved = issuer.moved and self.path == "/keys"
-                self.send_response(302 if moved else 200)
-                self.send_header("Location", "/elsewhere")
-                self.end_headers()
-                self.wfile.write(issuer.key_set())
-
-            def log_message(self, *words: object) -> None:
-                pass
-
-        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-            thread = threading.Thread(target=server.serve_forever, daemon=True)
-            thread.start()
-            yield f"http://127.0.0.1:{server.server_port}/keys"
-            server.shutdown()
-            thread.join()
-
-
-@pytest.fixture
-def issuer() -> Issuer:
-    made = Issuer()
-    made.keys["theirs"] = Ed25519PrivateKey.generate()
-    return made
-
-
-def outside(source: str) -> Auth:
-    return Auth(outside_jwks=source, outside_issuer="https://id.example", outside_audience="muvr")
-
-
-def test_tokens_of_an_outside_issuer_are_verified_with_its_published_keys(
-    tmp_path: Path, issuer: Issuer
-):
-    jwks = tmp_path / "jwks.json"
-    jwks.write_bytes(issuer.key_set())
-    tokens = Tokens(outside(str(jwks)), KeyRing(tmp_path / "secrets", "127.0.0.1"))
-    first = tokens.read(issuer.sign("theirs"), "access")
-    again = tokens.read(issuer.sign("theirs"), "access")
-    assert first.user_id == again.user_id
-    assert first.scopes == {"predict"}  # operate is granted only by this service
-    assert tokens.read(issuer.sign("theirs", sub="ben"), "access").user_id != first.user_id
-    for wrong in ({"aud": "other"}, {"iss": "https://evil"}, {"exp": int(time.time()) - 60}):
-        with pytest.raises(NotAuthenticated):
-            tokens.read(issuer.sign("theirs", **wrong), "access")
-    with pytest.raises(NotAuthenticated):
-        tokens.read(issuer.sign("theirs"), "refresh")
-
-
-def test_the_key_set_is_fetched_once_for_tokens_of_an_outside_issuer(
-    keyspace: Cassandra, tmp_path: Path, issuer: Issuer
-):
-    with issuer.published() as address:
-        config = settings(keyspace, tmp_path, auth=outside(address))
-        with running(config) as service:
-            assert works(service, service.register().tokens["access_token"])
-            assert issuer.asked == 0, "our own tokens need no request to the issuer"
-            token = issuer.sign("theirs", scope="model:read")
-            assert works(service, token)
-            assert works(service, token)
-            assert issuer.asked == 1
-            for _ in range(5):  # unknown key ids do not cause repeated requests
-                issuer.keys["unknown"] = Ed25519PrivateKey.generate()
-                assert not works(service, issuer.sign("unknown", scope="model:read"))
-            assert issuer.asked == 1
-
-
-def test_an_erased_user_of_an_outside_issuer_returns_as_a_new_user(
-    keyspace: Cassandra, tmp_path: Path, issuer: Issuer
-):
-    """Data written under an erased id would be acknowledged but never visible."""
-    with issuer.published() as address:
-        config = settings(keyspace, tmp_path, auth=outside(address))
-        with running(config) as service:
-            token = issuer.sign("theirs", scope="sensor:write predict", sub=uuid.uuid4().hex)
-            session, one = fresh_id(), fresh_id()
-            headers = {"Authorization": f"Bearer {token}"}
-            for _ in range(3):
-                with httpx.Client(base_url=service.url, headers=headers, timeout=30) as client:
-                    phone = Phone(client, session)
-                    assert phone.open().status_code == 200
-                    assert phone.confirm(one).status_code == 200
-                    assert len(client.get("/v1/sessions").json()["sessions"]) == 1
-                    assert client.delete("/v1/me").status_code == 200
-                    assert client.get("/v1/sessions").json()["sessions"] == []
-
-
-class SubjectsAsUsers:
-    """Users whose id is their subject."""
-
-    async def user_of_subject(self, subject: uuid.UUID) -> uuid.UUID:
-        return subject
-
-
-def test_a_withdrawn_issuer_key_ends_tokens_that_were_seen_before(tmp_path: Path, issuer: Issuer):
-    """No other token makes this worker read the issuer's keys again."""
-    now_s, ttl_s = [0.0], 2.0
-    jwks = tmp_path / "jwks.json"
-    jwks.write_bytes(issuer.key_set())
-    tokens = Tokens(outside(str(jwks)), KeyRing(tmp_path / "secrets", "127.0.0.1"))
-    tokens._outside = IssuerKeys(str(jwks), clock=lambda: now_s[0])
-    authenticator = Authenticator(tokens, None, SubjectsAsUsers(), ttl_s)
-    authenticator._verified._clock = lambda: now_s[0]
-    token = issuer.sign("theirs")
-
-    async def story() -> None:
-        await authenticator.authenticate_token(token)
-        issuer.keys = {"newer": Ed25519PrivateKey.generate()}
-        jwks.write_bytes(issuer.key_set())
-        now_s[0] = MAX_AGE_S
-        await authenticator.authenticate_token(token)  # the keys are not old yet
-        now_s[0] = MAX_AGE_S + ttl_s
-        with pytest.raises(NotAuthenticated):
-            await authenticator.authenticate_token(token)
-
-    asyncio.run(story())
+from schemas.errors import BadConfig, Retryable
+from tests.api.issuer import Issuer
 
 
 def test_issuer_keys_are_refreshed_and_withdrawn_keys_are_dropped(issuer: Issuer):
@@ -256,17 +96,6 @@ def test_an_issuer_that_failed_is_asked_again_after_the_retry_time(
     now_s, reachable = now_s + RETRY_S + 1, True
     asyncio.run(keys.refresh("theirs"))
     assert set(keys.keys) == {"newer"}, "old keys are not kept for another hour"
-
-
-def test_a_foreign_token_is_refused_as_retryable_until_the_issuer_was_read(
-    tmp_path: Path, issuer: Issuer
-):
-    tokens = Tokens(outside("https://127.0.0.1:9/keys"), KeyRing(tmp_path, "127.0.0.1"))
-    with pytest.raises(Retryable):
-        asyncio.run(tokens.read_access(issuer.sign("theirs")))
-    for issuer_name in ("muvr", "https://elsewhere.example"):  # of a key that is gone; of nobody
-        with pytest.raises(NotAuthenticated):
-            asyncio.run(tokens.read_access(issuer.sign("theirs", iss=issuer_name)))
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from muvr.token import rotate_key
 from schemas.config import Api, Auth, Cassandra
 from schemas.errors import BadConfig, NotAuthenticated, NotReady
 from tests.api.conftest import PASSWORD, Person, RunningService, running, settings
+from tests.api.logins import works
 from tests.api.phone import problem
-from tests.api.test_auth import works
 from tests.cassandra_node import free_ports
 
 

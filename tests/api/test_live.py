@@ -14,7 +14,7 @@ from ingest.importers.imported import ImportedRecording
 from schemas.errors import DatabaseUnavailable
 from schemas.layout import owner_of
 from tests.api.conftest import Person, RunningService
-from tests.api.learned import learn, person_recordings, promote, stored
+from tests.api.learned import learn, promote, stored
 from tests.api.live_client import (
     bodies,
     close_code,
@@ -24,12 +24,7 @@ from tests.api.live_client import (
     receipts_and_problems,
     talk,
 )
-from tests.api.test_access_matrix import uuid7
-
-
-@pytest.fixture(scope="module")
-def recordings(spar: list[ImportedRecording]) -> list[ImportedRecording]:
-    return person_recordings(spar, spar[0].person)
+from tests.api.phone import fresh_id
 
 
 @pytest.mark.parametrize(
@@ -260,7 +255,7 @@ def test_another_users_session_looks_nonexistent(
 ):
     session = open_session(person, recordings[0].recording)
     stranger = service.register()
-    for which in (session, uuid7()):
+    for which in (session, fresh_id()):
         with talk(service, which, stranger.tokens["access_token"]) as connection:
             assert close_code(connection) == 4404
 

@@ -10,9 +10,9 @@ from starlette.routing import WebSocketRoute
 from api.app import ROUTE_MODULES
 from api.tokens import SCOPES
 from tests.api.conftest import Person, RunningService
+from tests.api.forged_tokens import BAD_TOKENS, forged
 from tests.api.live_client import close_code, hear, talk
-from tests.api.phone import Phone
-from tests.api.test_access_matrix import BAD_TOKENS, forged, uuid7
+from tests.api.phone import Phone, fresh_id
 
 LIVE = "/v1/sessions/{session}/live"
 SCOPE = "sensor:write"
@@ -80,6 +80,6 @@ def test_a_revoked_token_is_denied(service: RunningService, session):
 
 def test_another_users_session_looks_nonexistent(service: RunningService, session):
     stranger = service.register().tokens["access_token"]
-    for which in (session, uuid7()):
+    for which in (session, fresh_id()):
         with talk(service, which, stranger) as connection:
             assert close_code(connection) == 4404

@@ -14,13 +14,7 @@ from api.observe import RequestLog
 from ingest.importers.imported import ImportedRecording
 from schemas.config import Cassandra
 from tests.api.conftest import RunningService, running, settings
-from tests.api.learned import person_recordings
 from tests.api.live_client import bodies, close_code, hear, item, open_session, talk
-
-
-@pytest.fixture(scope="module")
-def recordings(spar: list[ImportedRecording]) -> list[ImportedRecording]:
-    return person_recordings(spar, spar[0].person)
 
 
 @contextmanager

@@ -3,19 +3,11 @@
 import json
 from pathlib import Path
 
-import pytest
-
 from api.live import MAX_BAD_ITEMS
 from ingest.importers.imported import ImportedRecording
 from schemas.config import Cassandra, Limits
 from tests.api.conftest import running, settings
-from tests.api.learned import person_recordings
 from tests.api.live_client import bodies, hear, item, open_session, receipts_and_problems, talk
-
-
-@pytest.fixture(scope="module")
-def recordings(spar: list[ImportedRecording]) -> list[ImportedRecording]:
-    return person_recordings(spar, spar[0].person)
 
 
 def test_every_live_message_counts_against_the_request_limit(

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-import pytest
 from websockets.sync.client import ClientConnection
 
 from ingest.chunks import canonical_body
@@ -16,18 +15,13 @@ from models.signal.pieces import Piece
 from schemas.layout import owner_of
 from schemas.times import NS_PER_S
 from tests.api.conftest import Person, RunningService
-from tests.api.learned import learn, learn_alone, person_recordings, promote, stored
+from tests.api.learned import learn, learn_alone, promote, stored
 from tests.api.live_client import item, open_session, talk
 from tests.api.phone import STREAMS, Phone, sha
 from tests.ingest.test_recognition import repeating
 
 MISSING = "rotation-is-missing"
 RATE_HZ = 50
-
-
-@pytest.fixture(scope="module")
-def recordings(spar: list[ImportedRecording]) -> list[ImportedRecording]:
-    return person_recordings(spar, spar[0].person)
 
 
 def second(piece: Piece, number: int) -> bytes:

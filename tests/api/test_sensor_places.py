@@ -1,7 +1,6 @@
 """Which streams of a session are searched for sets: over HTTP, by what was declared of them."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -17,12 +16,6 @@ from tests.ingest.test_recognition import repeating
 ACC, GYRO = STREAMS["acc"], STREAMS["gyro"]
 Declared = dict[str, tuple[dict[str, str], int]]
 """Of each stream its declaration, and the second of the session at which its 80 s begin."""
-
-
-@pytest.fixture
-def phone(person: Person) -> Iterator[Phone]:
-    with person.client() as http:
-        yield Phone(http)
 
 
 def sample(kind: str) -> Piece:

@@ -1,7 +1,6 @@
 """Sessions over HTTP: opened, listed, completed, deleted, exported, erased."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -18,12 +17,6 @@ from schemas.ids import uuid7
 from schemas.inputs import LAYOUTS
 from tests.api.conftest import Person, RunningService
 from tests.api.phone import STREAMS, N, Phone, fresh_id, problem, sha
-
-
-@pytest.fixture
-def phone(person: Person) -> Iterator[Phone]:
-    with person.client() as http:
-        yield Phone(http)
 
 
 def test_a_session_is_opened_uploaded_confirmed_and_completed(

@@ -1,22 +1,19 @@
 """Confirmed sets over HTTP: created, corrected, deleted."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from tests.api.conftest import Person
 from tests.api.phone import Phone, fresh_id, problem
 
 
 @pytest.fixture
-def phone(person: Person) -> Iterator[Phone]:
-    with person.client() as http:
-        opened = Phone(http)
-        assert opened.open().status_code == 200
-        yield opened
+def phone(phone: Phone) -> Phone:
+    """A phone whose session is open."""
+    assert phone.open().status_code == 200
+    return phone
 
 
 def test_a_correction_requires_the_newest_etag(phone: Phone) -> None:

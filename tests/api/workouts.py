@@ -25,7 +25,7 @@ from store.models import ModelKey, StoredModel
 from tests.api.conftest import Person
 from tests.api.learned import stored
 from tests.api.live_client import bodies, open_session
-from tests.api.test_access_matrix import uuid7
+from tests.api.phone import fresh_id
 from tests.pipelines.workouts import workout
 
 CHUNK = 500
@@ -77,7 +77,7 @@ def confirm(
 ) -> tuple[str, str]:
     """Confirm a set; return its id and its ETag."""
     start_ns, end_ns, exercise = span
-    set_id = said.pop("set_id", None) or str(uuid7())
+    set_id = said.pop("set_id", None) or str(fresh_id())
     body: Mapping[str, Any] = {
         "exercise": exercise,
         "started_at": at(start_ns).isoformat(),

@@ -1,0 +1,128 @@
+"""Registration: usernames in one normal form, passwords that are hashed and not echoed."""
+
+import asyncio
+import sys
+import unicodedata
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from argon2 import PasswordHasher
+
+from api.app import create_app
+from api.auth import _normalised_username
+from schemas.config import Config
+from store.users import User
+from tests.api.conftest import PASSWORD, Person, RunningService
+from tests.api.logins import works
+from tests.api.phone import problem
+
+
+def test_registration_returns_working_tokens(service: RunningService, person: Person):
+    assert set(person.tokens) == {
+        "access_token",
+        "token_type",
+        "expires_in",
+        "refresh_token",
+        "scope",
+    }
+    assert person.tokens["token_type"] == "bearer"
+    assert person.tokens["expires_in"] == 15 * 60
+    assert "operate" not in person.tokens["scope"]
+    assert works(service, person.tokens["access_token"])
+
+
+def test_a_registration_is_recorded_in_the_journal(service: RunningService, person: Person):
+    now = datetime.now(UTC)
+    journal = service.services.records.journal
+    changed = service.run(journal.changed(now - timedelta(minutes=5), now))
+    assert "registered" in changed[person.user_id]
+
+
+def test_concurrent_registrations_of_one_name_succeed_once(service: RunningService):
+    name = f"twin-{uuid.uuid4().hex[:8]}"
+    body = {"username": name, "password": PASSWORD}
+
+    def register(_: int) -> int:
+        return httpx.post(f"{service.url}/v1/auth/register", json=body, timeout=60).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(register, range(8)))
+    assert sorted(answers) == [201] + [409] * 7
+
+
+def test_usernames_are_case_insensitive(service: RunningService, person: Person):
+    with service.client() as client:
+        again = client.post(
+            "/v1/auth/register", json={"username": person.username.upper(), "password": PASSWORD}
+        )
+        login = client.post(
+            "/v1/auth/token", data={"username": person.username.upper(), "password": PASSWORD}
+        )
+    assert again.status_code == 409
+    assert again.json()["type"] == "urn:muvr:problem:name-taken"
+    assert login.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("\u0390", "\u03aa\u0301"), ("\u1fb7", "\u0391\u0342\u0399"), ("\ufb01", "FI")],
+)
+def test_spellings_of_one_username_are_one_name(one: str, other: str):
+    assert _normalised_username(one) == _normalised_username(other)
+
+
+def test_a_name_that_an_earlier_release_kept_in_another_form_stays_its_owners(
+    service: RunningService,
+):
+    written = f"\u0390{uuid.uuid4().hex[:8]}"
+    folded = written.casefold()
+    hashed = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
+    owner = User(uuid.uuid4(), folded, hashed, frozenset({"predict"}), datetime.now(UTC))
+    service.run(service.services.users.register(owner))
+    body = {"username": written, "password": PASSWORD}
+    with service.client() as client:
+        assert client.post("/v1/auth/token", data=body).status_code == 200
+        problem(client.post("/v1/auth/register", json=body), 409, "name-taken")
+
+
+def test_only_letters_that_folding_takes_apart_have_another_normal_form_than_folded():
+    letters = [chr(c) for c in range(sys.maxunicode + 1) if not 0xD800 <= c < 0xE000]
+    differing = []
+    for letter in letters:
+        name = _normalised_username(letter)
+        folded = unicodedata.normalize("NFKC", letter).casefold()
+        assert _normalised_username(name) == name
+        if name != folded:
+            differing.append(letter)
+            assert not unicodedata.is_normalized("NFKC", folded)
+    assert len(differing) < 30
+    assert not set("äöüßéñçøåšžăğıłœæ") & set(differing)
+
+
+@pytest.mark.parametrize("username", ["a\u037ab", "\ufb03" * 30], ids=["a blank", "too long"])
+def test_a_username_must_be_one_in_its_normal_form(service: RunningService, username: str):
+    with service.client() as client:
+        body = {"username": username, "password": PASSWORD}
+        answer = client.post("/v1/auth/register", json=body)
+    assert problem(answer, 422, "bad-input")["field"] == "username"
+
+
+def test_a_rejected_password_is_not_echoed_in_the_response(service: RunningService):
+    with service.client() as client:
+        answer = client.post("/v1/auth/register", json={"username": "x", "password": "hunter2"})
+        without_name = client.post("/v1/auth/register", json={"password": "hunter2secret"})
+    assert answer.status_code == without_name.status_code == 422
+    assert "hunter2" not in answer.text + without_name.text
+    assert answer.json()["field"] == "password"
+
+
+def test_passwords_are_hashed_with_the_argon2id_parameters_of_rfc_9106():
+    passwords = create_app(Config()).state.passwords
+    kept = asyncio.run(passwords.hash(PASSWORD))
+    assert kept.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    assert asyncio.run(passwords.verify(kept, PASSWORD))
+    assert not asyncio.run(passwords.verify(kept, PASSWORD + "!"))
+    assert not asyncio.run(passwords.verify(None, "nobody's password"))
