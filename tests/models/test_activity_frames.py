@@ -13,7 +13,7 @@ from models.exercise.axis_map import AxisMap, right_handed_maps
 from models.exercise.statistics import total
 from models.signal.wrist import WristSignal
 from schemas.inputs import ACC3, ACC6, InputLayout
-from tests.models.test_activity import examples_of, session
+from tests.models.activity_sessions import examples_of, session
 
 
 def on_other_axes(recording: ActivityRecording, axis_map: AxisMap) -> ActivityRecording:

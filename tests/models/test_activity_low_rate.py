@@ -18,7 +18,7 @@ from models.signal.windows import RATE_HZ
 from models.signal.wrist import WristSignal, wrist_signals
 from schemas.errors import BadModelBytes
 from schemas.inputs import ACC6
-from tests.models.test_activity import NS, examples_of, session
+from tests.models.activity_sessions import NS, examples_of, session
 
 BUZZ_HZ, BUZZ_G = 20.0, 0.06
 TOGETHER = 5  # samples at 50 Hz whose mean a device of 10 Hz sends: two whole periods of the buzz

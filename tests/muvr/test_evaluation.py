@@ -21,8 +21,8 @@ from schemas.config import Config
 from schemas.errors import BadInput, NotEnoughLabels
 from schemas.inputs import ACC6
 from schemas.report import Figure
+from tests.models.activity_sessions import session
 from tests.models.movements import movement
-from tests.models.test_activity import session
 from tests.models.test_gym_protocols import gym_day, gym_days
 from tests.models.test_reps import curl
 
