@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pipelines.exercise import job
-from pipelines.exercise.job import train_exercise
 from pipelines.lifecycle import runs
 from pipelines.lifecycle.full_runs import (
     FAILURES_IN_A_ROW,
@@ -46,18 +45,6 @@ def database(spark_config, spar):
         for person in range(PEOPLE):
             put(connection, user_id(person), sets_of(spar, person)[: -1 if person == 0 else None])
         yield connection
-
-
-@pytest.fixture
-def train(database, spark_config):
-    """Train in this process, so many days from now."""
-    begun = datetime.now(UTC)
-
-    def run(users="changed", days=0.0):
-        at = begun + timedelta(days=days)
-        return train_exercise(spark_config, users=users, engine="local", clock=lambda: at)
-
-    return run
 
 
 def fail_at(step: str, monkeypatch) -> None:

@@ -17,15 +17,10 @@ from pipelines.exercise.windows import WindowRecipe
 from pipelines.lifecycle.incumbents import NONE_SINCE_GLOBAL, EvaluationPeriod
 from schemas.errors import BadSamples, NotEnoughLabels
 from schemas.times import us_of
-from tests.pipelines.people import NOW, sets_of, short
+from tests.pipelines.people import NOW, short
 
 RECIPE = Recipe("test")
 EXERCISES = 4
-
-
-@pytest.fixture(scope="module")
-def people(spar):
-    return [sets_of(spar, person) for person in range(3)]
 
 
 def give(sets, recipe=RECIPE):

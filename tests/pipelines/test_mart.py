@@ -6,9 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import duckdb
 import pyarrow.parquet as pq
 import pytest
 
@@ -19,86 +17,18 @@ from pipelines.mart.deviations import as_frame, as_rows, as_sql
 from pipelines.mart.job import refresh_mart
 from pipelines.mart.query import make_views, query_spark
 from pipelines.mart.tables import SOURCES, copies_digest
-from schemas.config import Config, Limits, Sql
+from schemas.config import Config, Sql
 from schemas.errors import BadConfig, IncompleteRun
 from schemas.mart import MART
 from schemas.times import us_of
-from store.database import Database, Statement
-from store.dead_letters import DeadLetter, DeadLetters
-from store.live_runs import LiveRuns
 from store.mart import MANIFEST, MartFolder, pseudonym, pseudonym_key
 from store.mart_query import query_duckdb
-from store.records import records_in
-from tests.ingest.gym import START, Gym, one_of_each
-from tests.ingest.histories import new_id
+from tests.pipelines.analyst_guide import questions
+from tests.pipelines.mart_people import FIVE_YEARS_BEHIND, NOW, OLD, RUN, people
 from tests.spark_session import emptied
 
-GUIDE = Path(__file__).resolve().parents[2] / "docs" / "analysts.md"
-NOW = datetime(2026, 11, 21, 23, 30, tzinfo=UTC)
-LEARNED = START - timedelta(days=1)
-FIVE_YEARS_BEHIND = START.replace(year=START.year - 5)
-RUN, OLD = new_id(), new_id()
 A_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 LIMITS = Sql(seconds=120, rows=1000)
-
-
-async def people(database: Database) -> list[Gym]:
-    """Three people with sessions, and the results of jobs for them; the first has a wrong clock."""
-    starts = (FIVE_YEARS_BEHIND, START, START)
-    gyms = [Gym(records_in(database, Limits()), start) for start in starts]
-    for gym in gyms:
-        await one_of_each(gym)
-    await gyms[1].recorder.delete_set(gyms[1].user, gyms[1].session, gyms[1].sets["third"][0])
-    letter = DeadLetter(RUN, gyms[0].user, "chunk", f"of session {gyms[0].session}", b"x", NOW)
-    await DeadLetters(database).put(letter, NOW)
-    await database.run_all([one for gym in gyms for one in _learned(gym)])
-    await LiveRuns(database).go_live("clusters", RUN, NOW, {}, None)
-    return gyms
-
-
-def _learned(gym: Gym) -> list[Statement]:
-    """What jobs would write of a person."""
-    owner, month, at = f"u:{gym.user}", "2026-11", NOW
-    third = gym.start + timedelta(minutes=50)
-    features = '{"frequency": 3, "improvement": 0.1, "performance": 0.5}'
-    return [
-        *(
-            Statement(
-                "INSERT INTO clusters (run_id, user_id, cluster, name, features) "
-                "VALUES (?, ?, 2, 'often', ?)",
-                (run, gym.user, features),
-            )
-            for run in (RUN, OLD)
-        ),
-        *(
-            Statement(
-                "INSERT INTO champions (owner, model_id, family, version, run_id, promoted_at) "
-                "VALUES (?, 'wrist-acc3', ?, ?, ?, ?)",
-                (owner, family, version, RUN, at),
-            )
-            for family, version in (("exercise", "v1"), ("form", ""))  # the second was retired
-        ),
-        Statement(
-            "INSERT INTO models (owner, model_id, family, version, manifest, run_id, created_at) "
-            "VALUES (?, 'wrist-acc3', 'exercise', 'v1', '{\"metrics\": {\"asked\": 2}}', ?, ?)",
-            (owner, RUN, LEARNED),
-        ),
-        *(
-            Statement(
-                "INSERT INTO job_runs (family, run_id, status, started_at, finished_at, metrics, "
-                "reasons) "
-                "VALUES ('clusters', ?, 'done', ?, ?, '{\"model\": {\"score\": 0.5}}', ?)",
-                (run, at, at + timedelta(seconds=90), f'{{"user {gym.user} has no sets": 1}}'),
-            )
-            for run in (RUN, OLD)
-        ),
-        Statement(
-            "INSERT INTO predictions (user_id, month, session_id, set_id, started_at, ended_at, "
-            "exercise, probability, abstained, reps, family, level, version, predicted_at) VALUES "
-            "(?, ?, ?, ?, ?, ?, 'row', 0.75, false, 9, 'exercise', 'user', 'v1', ?)",
-            (gym.user, month, gym.session, RUN, third, third + timedelta(seconds=20), at),
-        ),
-    ]
 
 
 def later(minutes: int) -> Callable[[], datetime]:
@@ -180,11 +110,6 @@ def test_mart_columns_and_types_equal_the_documented_ones(world):
         assert [row[:2] for row in answer.rows] == [(c.name, c.type) for c in table.columns]
 
 
-def questions() -> list[str]:
-    """The questions of the guide."""
-    return re.findall(r"```sql\n(.*?)```", GUIDE.read_text(), re.DOTALL)
-
-
 def test_queries_of_the_guide_give_the_same_rows_on_duckdb_and_spark(world, spark):
     config, _, _ = world
     folder = MartFolder(config.paths.mart)
@@ -220,44 +145,6 @@ def test_numbers_that_json_does_not_have_are_none_on_both_engines(world, spark):
     nested = "'{\"a\": {\"share\": NaN}}', 'MAP<STRING, STRUCT<share: DOUBLE>>'"
     [[by_name]] = query_spark(spark, folder, f"SELECT from_json({nested}) AS by", LIMITS).rows
     assert by_name == {"a": {"share": None}}
-
-
-def test_live_accuracy_compares_a_prediction_with_its_set_if_the_model_is_older():
-    (question,) = [question for question in questions() if "right_share" in question]
-    at = datetime(2026, 1, 1, tzinfo=UTC)
-    off = timedelta(seconds=0.5)
-    with duckdb.connect() as mart:
-        mart.execute(
-            "CREATE TABLE sets (user TEXT, session TEXT, started_at TIMESTAMPTZ, "
-            "ended_at TIMESTAMPTZ, exercise TEXT, label_source TEXT, revised_at TIMESTAMPTZ);"
-            "CREATE TABLE predictions (user TEXT, session TEXT, started_at TIMESTAMPTZ, "
-            "ended_at TIMESTAMPTZ, exercise TEXT, level TEXT, probability DOUBLE, "
-            "abstained BOOLEAN, family TEXT, version TEXT);"
-            "CREATE TABLE models (owner TEXT, family TEXT, version TEXT, created_at TIMESTAMPTZ)"
-        )
-        mart.executemany(
-            "INSERT INTO models VALUES (?, 'exercise', ?, ?)",
-            [("u", "old", at), ("u", "new", at + timedelta(days=1)), ("another", "old", at)],
-        )
-        learned = ("press", "typed", "new")  # by a model that may have learned the set
-        sets = (
-            ("row", "typed", "old"),
-            ("squat", "corrected", "old"),
-            ("curl", "accepted_guess", "old"),
-            learned,
-        )
-        for n, (name, source, version) in enumerate(sets):
-            start, end = at + n * timedelta(seconds=30), at + (n + 1) * timedelta(seconds=30)
-            mart.execute(
-                "INSERT INTO sets VALUES ('u', 's', ?, ?, ?, ?, ?)",
-                [start, end, name, source, at + timedelta(hours=1)],
-            )
-            mart.execute(
-                "INSERT INTO predictions VALUES "
-                "('u', 's', ?, ?, ?, 'user', 0.5, false, 'exercise', ?)",
-                [start + off, end + off, name, version],
-            )
-        assert mart.execute(question).fetchall() == [("user", 2, 0.5, 1.0)]
 
 
 def test_deviations_by_hour_are_the_same_in_sql_dataframe_and_rows(world, spark):

@@ -7,71 +7,29 @@ from uuid import UUID
 
 import pytest
 
-from ingest.erasure import erase_user
-from pipelines.exercise import global_gate, job
+from pipelines.exercise import global_gate
 from pipelines.exercise.global_models import STATISTICS, read_global_models
-from pipelines.exercise.job import train_exercise
-from pipelines.lifecycle.global_retirement import NO_SUCCESSOR, NOT_COMPARED
 from pipelines.lifecycle.incumbents import NONE_SINCE_GLOBAL
-from pipelines.lifecycle.pointers import pointers_in_effect, read_serving
+from pipelines.lifecycle.pointers import pointers_in_effect
 from pipelines.lifecycle.scope import selected_users
 from schemas.layout import GLOBAL_OWNER, owner_of
 from store.champions import Champions
 from store.models import ModelKey
 from store.watermarks import Watermarks
-from tests.pipelines.people import LAYOUT, done_at, put, sets_of, user_id
-from tests.spark_session import emptied
-
-PEOPLE = 3
-EVERYBODY = [user_id(person) for person in range(PEOPLE)]
-OUTSIDER = user_id(4)  # whose rank is above those of all three
-SOON = 4 / 1440  # days: after an erasure, and less than ANNOUNCED_BEFORE later
-
-
-@pytest.fixture(scope="module")
-def people(spar):
-    return [sets_of(spar, person) for person in range(PEOPLE)]
+from tests.pipelines.people import LAYOUT, done_at, put
+from tests.pipelines.three_people import (
+    EVERYBODY,
+    PEOPLE,
+    global_run,
+    put_all,
+    put_newest,
+    served,
+)
 
 
 @pytest.fixture
-def database(spark_config):
-    with emptied(spark_config.cassandra) as connection:
-        yield connection
-
-
-@pytest.fixture
-def train(database, spark_config):
-    """Train in this process, so many days from now."""
-    begun = datetime.now(UTC)
-
-    def run(users="changed", days=0.0):
-        at = begun + timedelta(days=days)
-        return train_exercise(spark_config, users=users, engine="local", clock=lambda: at)
-
-    return run
-
-
-def put_all(database, people, at=None):
-    for user, sets in zip(EVERYBODY, people, strict=True):
-        put(database, user, sets, at or datetime.now(UTC))
-
-
-def put_newest(database, people, held_back=1):
-    """The sets that were held back, done now."""
-    now = datetime.now(UTC)
-    for user, sets in zip(EVERYBODY, people, strict=False):
-        put(database, user, done_at(sets[-held_back:], now), now)
-
-
-def served(database):
-    keys = [(user, LAYOUT) for user in EVERYBODY]
-    pointers = pointers_in_effect(database, keys, "exercise")
-    return {user for user, _ in read_serving(database, pointers)}
-
-
-def global_run(database):
-    found = asyncio.run(Champions(database).serving(ModelKey.of_global(LAYOUT, "exercise")))
-    return found.run_id if found else None
+def database(empty):
+    return empty
 
 
 def test_all_users_are_trained_after_a_first_run_without_sets(database, people, train):
@@ -172,129 +130,6 @@ def test_global_model_is_retrained_after_global_model_days(database, people, tra
     assert again.counts["sets"] == sum(map(len, people)) - (PEOPLE - 1)
     assert read_global_models(database)[LAYOUT].version != before
     assert train(days=16).status == "nothing-to-do"  # no set has changed since
-
-
-def erase(database, user):
-    asyncio.run(erase_user(database, user, datetime.now(UTC)))
-
-
-def expire(database, users):
-    """Delete labelled sets as their time to live does."""
-    for user in users:
-        database.execute(
-            "DELETE FROM labelled_sets WHERE user_id = ? AND model_id = ?", (user, LAYOUT)
-        )
-
-
-def test_erasure_causes_the_next_retraining_of_the_global_model(database, people, train):
-    """Without new sets of others the erased user's statistics would stay in it forever."""
-    put_all(database, people, datetime.now(UTC) - timedelta(hours=1))
-    first = train("all")
-    assert train(days=0.1).status == "nothing-to-do"
-    erase(database, EVERYBODY[0])
-    again = train(days=1)
-    assert again.counts["sets"] == first.counts["sets"] - len(people[0])
-    assert train(days=9).status == "nothing-to-do"
-
-
-def test_erasure_of_a_user_who_cannot_be_in_the_global_model_changes_nothing(
-    database, people, train
-):
-    put_all(database, people, datetime.now(UTC) - timedelta(hours=1))
-    first = train("all")
-    erase(database, OUTSIDER)
-    assert train(days=8).counts == {}
-    expire(database, EVERYBODY[1:])
-    refused = train("all", days=9)
-    assert refused.metrics["global"][LAYOUT].startswith("learned from 1 user")
-    assert global_run(database) == first.run_id
-
-
-def test_erasure_that_the_global_model_reflects_does_not_retire_it(database, people, train):
-    """The mark of the run that learned it is five minutes older than its data."""
-    put_all(database, people, datetime.now(UTC) - timedelta(hours=1))
-    train("all", days=-1)
-    erase(database, EVERYBODY[2])
-    second = train("all", days=SOON)
-    assert global_run(database) == second.run_id
-    expire(database, EVERYBODY[1:])
-    refused = train("all", days=1)
-    assert refused.metrics["global"][LAYOUT].startswith("learned from 1 user")
-    assert global_run(database) == second.run_id
-
-
-@pytest.mark.parametrize("new_set", [True, False])
-def test_global_model_of_an_erased_user_that_an_operator_brought_back_is_replaced_or_retired(
-    database, people, train, new_set
-):
-    hour_ago = datetime.now(UTC) - timedelta(hours=1)
-    put_all(database, [people[0][:-1], *people[1:]], hour_ago)
-    first = train("all", days=-1)
-    erase(database, EVERYBODY[2])
-    second = train("all", days=SOON)
-    assert global_run(database) == second.run_id
-    asyncio.run(Champions(database).withdraw(second.run_id, "a test", datetime.now(UTC)))
-    assert global_run(database) == first.run_id
-    if new_set:
-        put(database, EVERYBODY[0], people[0])
-    third = train(days=0.5)
-    assert global_run(database) == (third.run_id if new_set else None)
-    assert (f"{LAYOUT}: {NO_SUCCESSOR}" in third.reasons) == (not new_set)
-    assert train(days=1).status == "nothing-to-do"
-
-
-@pytest.mark.parametrize("erased", [EVERYBODY[2], OUTSIDER])
-def test_new_global_model_is_not_compared_with_one_that_must_go(
-    database, people, train, monkeypatch, erased
-):
-    put_all(database, people, datetime.now(UTC) - timedelta(hours=1))
-    train("all", days=-1)
-    erase(database, erased)
-    compared, learn_users = [], job.learn_users
-
-    def learn(running, scope, context):
-        compared.append(context.former.keys())
-        return learn_users(running, scope, context)
-
-    monkeypatch.setattr(job, "learn_users", learn)
-    report = train("all", days=SOON)
-    assert (global_run(database) == report.run_id) == (erased != OUTSIDER)
-    assert (f"{LAYOUT}: {NOT_COMPARED}" in report.reasons) == (erased != OUTSIDER)
-    assert compared == [set() if erased != OUTSIDER else {LAYOUT}]
-
-
-def test_refused_global_model_retires_the_one_that_holds_an_erased_user(database, people, train):
-    for user, sets in zip(EVERYBODY[:2], people, strict=False):
-        put(database, user, sets, datetime.now(UTC) - timedelta(hours=1))
-    assert train("all").metrics["global"][LAYOUT] == "promoted"
-    erase(database, EVERYBODY[0])
-    again = train(days=8)
-    assert again.metrics["global"][LAYOUT].startswith("learned from 1 user")
-    assert again.reasons[f"{LAYOUT}: {NO_SUCCESSOR}"] == 1
-    assert (global_run(database), read_global_models(database)) == (None, {})
-    assert served(database) == {EVERYBODY[1]}
-
-
-def test_global_model_is_retired_when_every_user_was_erased(database, people, train):
-    put_all(database, people, datetime.now(UTC) - timedelta(hours=1))
-    train("all")
-    for user in EVERYBODY:
-        erase(database, user)
-    again = train(days=8)
-    assert again.metrics["global"] == {LAYOUT: f"not learned; {NO_SUCCESSOR}"}
-    assert (global_run(database), read_global_models(database)) == (None, {})
-    assert NO_SUCCESSOR not in str(train(days=16).reasons)
-
-
-def test_refused_global_model_leaves_the_one_before_it_where_nobody_was_erased(
-    database, people, train
-):
-    put_all(database, people, datetime.now(UTC) - timedelta(hours=1))
-    first = train("all")
-    expire(database, EVERYBODY[1:])
-    refused = train("all", days=1)
-    assert refused.metrics["global"][LAYOUT].startswith("learned from 1 user")
-    assert global_run(database) == first.run_id
 
 
 def test_all_users_are_trained_when_the_changes_since_the_last_run_have_expired(
