@@ -111,59 +111,79 @@ def test_short_set_is_measured_in_the_unit_that_the_samples_around_it_tell() -> 
     assert asyncio.run(counted()) in (3, 4)
 
 
+class OpenSession:
+    """A session whose samples arrive between requests for its sets; its clock is set by hand."""
+
+    def __init__(self) -> None:
+        self.one, self.now_s = RecordedSession(acc=STREAM, gyro=GYRO), 0.0
+        no_forms = cast("ModelCache", NoForms())
+        self.measurer = Measurer(self.one.records, no_forms, lambda: self.now_s)
+
+    async def put(self, stream: str, seqs: range) -> None:
+        for seq in seqs:
+            chunk = swinging(seq, "g" if stream == "acc" else "rad/s")
+            await self.one.recorder.put_chunk(self.one.user, self.one.session, stream, seq, chunk)
+
+    async def confirm(self, start_s: float, end_s: float) -> None:
+        start, end = (START + timedelta(seconds=s) for s in (start_s, end_s))
+        said = SetConfirmation(exercise="row", started_at=start, ended_at=end)
+        await self.one.recorder.confirm_set(self.one.user, self.one.session, new_id(), said)
+
+    async def ask(self) -> None:
+        """A request of the session, which measures the sets that have to be."""
+        session = await self.one.records.sessions.read(self.one.user, self.one.session)
+        assert session is not None
+        sets = await self.one.records.sets.of_session(self.one.user, self.one.session)
+        await self.measurer.of_sets(self.one.user, session, sets)
+
+
+def sizes_measured(patch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """How many samples of each sensor every set has that is measured from now on."""
+    sizes: list[tuple[int, int]] = []
+    measure_set = measure.measure_set
+
+    def noted(line: Any, start_ns: int, end_ns: int, *rest: Any) -> Any:
+        inside = line.cut(start_ns, end_ns)
+        acc, gyro = (sum(len(p.counts) for p in pieces) for pieces in (inside.acc, inside.gyro))
+        sizes.append((acc, gyro))
+        return measure_set(line, start_ns, end_ns, *rest)
+
+    patch.setattr(measure, "measure_set", noted)
+    return sizes
+
+
 def test_set_of_an_open_session_is_measured_again_when_more_of_its_samples_are_in(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The second sensor, and the last samples, may be on their way at the first request."""
-    measured: list[tuple[int, int]] = []
-    measure_set = measure.measure_set
+    measured = sizes_measured(monkeypatch)
 
-    def counting(line: Any, start_ns: int, end_ns: int, *rest: Any) -> Any:
-        inside = line.cut(start_ns, end_ns)
-        sizes = [sum(len(piece.counts) for piece in of) for of in (inside.acc, inside.gyro)]
-        measured.append((sizes[0], sizes[1]))
-        return measure_set(line, start_ns, end_ns, *rest)
-
-    monkeypatch.setattr(measure, "measure_set", counting)
+    async def of_two_requests(session: OpenSession) -> list[list[tuple[int, int]]]:
+        """What each of two requests measures, one right after the other."""
+        found = []
+        for _ in range(2):
+            measured.clear()
+            await session.ask()
+            found.append(measured.copy())
+        return found
 
     async def story() -> None:
-        one = RecordedSession(acc=STREAM, gyro=GYRO)
-        await one.open()
-
-        async def put(stream: str, seqs: range) -> None:
-            for seq in seqs:
-                body = swinging(seq, "g" if stream == "acc" else "rad/s")
-                await one.recorder.put_chunk(one.user, one.session, stream, seq, body)
-
-        now_s = 0.0
-        measurer = Measurer(one.records, cast("ModelCache", NoForms()), lambda: now_s)
-
-        async def ask() -> int:
-            """How many sets were measured for a request of the session."""
-            session = await one.records.sessions.read(one.user, one.session)
-            assert session is not None
-            sets = await one.records.sets.of_session(one.user, one.session)
-            before = len(measured)
-            await measurer.of_sets(one.user, session, sets)
-            return len(measured) - before
-
-        await put("acc", range(30))
-        for begin in (0, 1):  # the second set lies in the first
-            start, end = START + timedelta(seconds=begin), START + timedelta(seconds=20 - begin)
-            said = SetConfirmation(exercise="row", started_at=start, ended_at=end)
-            await one.recorder.confirm_set(one.user, one.session, new_id(), said)
-        assert [await ask() for _ in range(2)] == [2, 0]
-        now_s += measure.RECHECK_S
-        assert [await ask() for _ in range(2)] == [2, 0], "more may be in"
-        await put("gyro", range(15))
-        now_s += measure.RECHECK_S
-        assert [await ask() for _ in range(2)] == [2, 0]
-        await put("gyro", range(15, 30))
-        now_s += measure.RECHECK_S
-        assert [await ask() for _ in range(2)] == [2, 0]
-        now_s += measure.RECHECK_S
-        assert await ask() == 0, "nothing is missing any more"
-        assert [measured[n] for n in (0, 4, 6)] == [(1000, 0), (1000, 750), (1000, 1000)]
+        session = OpenSession()
+        await session.one.open()
+        await session.put("acc", range(30))
+        await session.confirm(0, 20)
+        await session.confirm(1, 19)  # within the first
+        assert await of_two_requests(session) == [[(1000, 0), (900, 0)], []]
+        session.now_s += measure.RECHECK_S
+        assert await of_two_requests(session) == [[(1000, 0), (900, 0)], []], "more may be in"
+        await session.put("gyro", range(15))
+        session.now_s += measure.RECHECK_S
+        assert await of_two_requests(session) == [[(1000, 750), (900, 700)], []]
+        await session.put("gyro", range(15, 30))
+        session.now_s += measure.RECHECK_S
+        assert await of_two_requests(session) == [[(1000, 1000), (900, 900)], []]
+        session.now_s += measure.RECHECK_S
+        assert await of_two_requests(session) == [[], []], "nothing is missing any more"
 
     asyncio.run(story())
 

@@ -29,6 +29,7 @@ from tests.cassandra_node import own_node, quick_tables
 
 NOW = datetime.now(UTC)
 TABLES = ("users", "usernames", "samples", "sets", "champions", "live_runs", "job_run_users")
+KEYSPACE = "muvr_backup"
 LONG_AGO_US = 1_700_000_000_000_000
 SET = (
     "INSERT INTO sets (user_id, session_id, set_id, exercise, reps, revision) "
@@ -36,13 +37,13 @@ SET = (
 )
 
 
-def conf_of(folder: Path, node: EmbeddedNode, keyspace: str) -> Path:
+def conf_of(folder: Path, node: EmbeddedNode) -> Path:
     settings = node.config
     path = folder / "conf.yaml"
     path.write_text(
         f"paths: {{data: {node.folders.root}}}\n"
         f"cassandra: {{port: {settings.port}, storage_port: {settings.storage_port}, "
-        f"jmx_port: {settings.jmx_port}, heap_mb: 512, keyspace: {keyspace}}}\n"
+        f"jmx_port: {settings.jmx_port}, heap_mb: 512, keyspace: {KEYSPACE}}}\n"
     )
     return path
 
@@ -84,11 +85,32 @@ def contents(database: Database) -> dict[str, list[str]]:
 def database(fresh_node: EmbeddedNode) -> Iterator[Database]:
     with quick_tables():
         fresh_node.start()
-    settings = fresh_node.config.model_copy(update={"keyspace": "muvr_backup"})
+    settings = fresh_node.config.model_copy(update={"keyspace": KEYSPACE})
     migrate(settings)
     connection = connect(settings, keyspace=settings.keyspace)
     yield connection
     connection.close()
+
+
+def back_up(backups: Path, conf: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """Make a backup; its folder."""
+    backup(backups, conf=conf, as_json=True)
+    return Path(json.loads(capsys.readouterr().out)["folder"])
+
+
+def erased_before_anybody_looks(patch: pytest.MonkeyPatch, node: EmbeddedNode) -> None:
+    """Let a restore fail if a service or a job could reach the node before the second erasure."""
+
+    def erase_out_of_reach(context: CommandContext, users: Sequence[UUID]) -> None:
+        assert context.node.status().running
+        assert is_free(node.config.port)
+        _erase_again(context, users)
+
+    patch.setattr("muvr.backup._erase_again", erase_out_of_reach)
+
+
+def without(rows: dict[str, list[str]], user_id: UUID) -> dict[str, list[str]]:
+    return {table: [row for row in of if str(user_id) not in row] for table, of in rows.items()}
 
 
 def test_a_backup_is_restored_into_an_empty_node_without_erased_users(
@@ -98,61 +120,60 @@ def test_a_backup_is_restored_into_an_empty_node_without_erased_users(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ):
-    conf = conf_of(tmp_path, fresh_node, "muvr_backup")
+    conf, backups = conf_of(tmp_path, fresh_node), tmp_path / "backups"
     people = fill(database)
-    backups = tmp_path / "backups"
-    backup(backups, conf=conf, as_json=True)
-    made = json.loads(capsys.readouterr().out)
-    kept, folder = contents(database), Path(made["folder"])
-    links = list(fresh_node.folders.root.glob("data/*/*/snapshots/*"))
-    assert not links, "no snapshots are left"
-    for place in (fresh_node.folders.root, backups, folder):
-        assert stat.S_IMODE(place.stat().st_mode) == 0o700, "for no other account to read"
+    folder = back_up(backups, conf, capsys)
+    kept = contents(database)
+    require_private_and_tidy(fresh_node, backups, folder)
     assert json.loads((backups / LEDGER).read_text()).keys() == {str(people["cleo"])}
-
     with pytest.raises(BadBackup, match="not empty"):
         restore(folder, conf=conf, as_json=True)
 
     asyncio.run(erase_user(database, people["ben"], NOW + timedelta(seconds=1)))
-    backup(backups, conf=conf, as_json=True)  # the later ledger includes Ben
-    capsys.readouterr()
+    back_up(backups, conf, capsys)  # the later ledger includes Ben
+
+    (tmp_path / "other").mkdir()
     with own_node(tmp_path / "empty") as empty:
-        other = tmp_path / "other"
-        other.mkdir()
-        empty_conf = conf_of(other, empty, "muvr_backup")
-
-        def erase_out_of_reach(context: CommandContext, users: Sequence[UUID]) -> None:
-            """Whoever was erased is in the node now, where no service and no job looks for it."""
-            assert context.node.status().running
-            assert is_free(empty.config.port)
-            _erase_again(context, users)
-
-        monkeypatch.setattr("muvr.backup._erase_again", erase_out_of_reach)
+        empty_conf = conf_of(tmp_path / "other", empty)
+        erased_before_anybody_looks(monkeypatch, empty)
         with quick_tables():  # the node is stopped cleanly
             restore(folder, conf=empty_conf, as_json=True)
-        printed = capsys.readouterr()
-        assert printed.err.count("starting Cassandra ...") == 2, "both starts are reported"
-        assert printed.err.count("starting Cassandra: done") == 2
-        report = json.loads(printed.out)
-        assert (report["rows"]["users"], report["rows"]["samples"]) == (1, 300)
-        assert report["erased_again"] == 2
+        require_complete_report(capsys)
         assert not empty.status().running, "it was not running before"
         with pytest.raises(BadBackup, match=r"not empty \(users, sessions, samples, "):
             restore(folder, conf=empty_conf, as_json=True)
         assert not capsys.readouterr().err, "its files show that it is not empty: it is not started"
+
         empty.start()
         empty.folders.unfinished_restore.touch()  # as after a restore that was killed
         with pytest.raises(NodeFailed, match="interrupted.*muvr down.*into a new folder"):
             up(conf=empty_conf)
-        again = connect(empty.config, keyspace="muvr_backup")
-        without_ben = {
-            table: [row for row in rows if str(people["ben"]) not in row]
-            for table, rows in kept.items()
-        }
-        again.execute(SET, (people["anna"], uuid4(), uuid4(), LONG_AGO_US))  # a late replay
-        restored = contents(again)
-        again.close()
-    assert restored == without_ben
+        assert contents_after_a_late_replay(empty, people["anna"]) == without(kept, people["ben"])
+
+
+def require_private_and_tidy(node: EmbeddedNode, backups: Path, folder: Path) -> None:
+    assert not list(node.folders.root.glob("data/*/*/snapshots/*")), "no snapshots are left"
+    for place in (node.folders.root, backups, folder):
+        assert stat.S_IMODE(place.stat().st_mode) == 0o700, "for no other account to read"
+
+
+def require_complete_report(capsys: pytest.CaptureFixture[str]) -> None:
+    """Both starts of the node, all of Anna's samples, and Ben and Cleo erased again."""
+    printed = capsys.readouterr()
+    assert printed.err.count("starting Cassandra ...") == 2
+    assert printed.err.count("starting Cassandra: done") == 2
+    report = json.loads(printed.out)
+    assert (report["rows"]["users"], report["rows"]["samples"]) == (1, 300)
+    assert report["erased_again"] == 2
+
+
+def contents_after_a_late_replay(node: EmbeddedNode, user_id: UUID) -> dict[str, list[str]]:
+    """All rows after a set came again that had been deleted before the backup."""
+    connection = connect(node.config, keyspace=KEYSPACE)
+    connection.execute(SET, (user_id, uuid4(), uuid4(), LONG_AGO_US))
+    found = contents(connection)
+    connection.close()
+    return found
 
 
 def test_restored_rows_are_counted_only_up_to_a_limit():
