@@ -9,6 +9,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.api.conftest import Person
+from tests.api.logins import key_ring
 
 BAD_TOKENS = ("no", "junk", "expired", "tampered", "alg-none", "foreign-key", "hs256", "refresh")
 
@@ -18,7 +19,7 @@ def forged(person: Person, kind: str) -> str | None:
     good = person.tokens["access_token"]
     head, body, signature = good.split(".")
     claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-    keys = person.service.services.tokens._ring.keys
+    keys = key_ring(person.service).keys
     headers = {"kid": keys.kid, "typ": "at+jwt"}
     match kind:
         case "no":

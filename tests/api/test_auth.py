@@ -19,7 +19,7 @@ from schemas.errors import NotAuthenticated
 from store.logins import Login
 from store.users import User
 from tests.api.conftest import PASSWORD, Person, RunningService, running, settings
-from tests.api.logins import refresh, works
+from tests.api.logins import key_ring, refresh, works
 from tests.api.phone import problem
 
 
@@ -100,7 +100,7 @@ def test_an_expired_token_still_ends_its_login(
     service: RunningService, person: Person, use: Literal["access", "refresh"]
 ):
     settings = service.config.auth.model_copy(update={"access_minutes": -5, "refresh_days": -1})
-    stale = Tokens(settings, service.services.tokens._ring)
+    stale = Tokens(settings, key_ring(service))
     if use == "access":
         token = stale.access(person.user_id, person.login_id, frozenset({"predict"}))
     else:

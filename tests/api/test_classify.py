@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import cbor2
-import httpx
 import numpy as np
 import pytest
 import zstandard
@@ -15,36 +14,13 @@ import zstandard
 from ingest.chunks import canonical_body
 from ingest.importers.imported import ImportedRecording
 from models.exercise.model import ExerciseModel
-from models.signal.pieces import Piece, Recording
+from models.signal.pieces import Piece
 from models.signal.wrist import wrist_signals
 from schemas.layout import owner_of
 from store.models import StoredModel
+from tests.api.classifying import body_of, classify, first_seconds
 from tests.api.conftest import Person, RunningService
 from tests.api.learned import learn_alone, promote, stored
-
-CBOR = {"Content-Type": "application/cbor"}
-
-
-def first_seconds(recording: Recording, seconds: float) -> Recording:
-    def cut(piece: Piece) -> Piece:
-        n = int(seconds * piece.rate_hz)
-        return Piece(piece.t0_ns, piece.rate_hz, piece.unit, piece.scale, piece.counts[:n])
-
-    return Recording((cut(recording.acc[0]),), (cut(recording.gyro[0]),), recording.side)
-
-
-def body_of(recording: Recording) -> bytes:
-    """Both sensors of a wrist, as CBOR."""
-    streams = {
-        "acc": cbor2.loads(canonical_body(recording.acc[0])),
-        "gyro": cbor2.loads(canonical_body(recording.gyro[0])),
-    }
-    return cbor2.dumps({"streams": streams, "side": recording.side})
-
-
-def classify(person: Person, body: bytes, **headers: str) -> httpx.Response:
-    with person.client() as client:
-        return client.post("/v1/classify", content=body, headers={**CBOR, **headers})
 
 
 def test_the_http_response_equals_the_models_prediction(

@@ -1,13 +1,10 @@
 """What the client and its outbox send, to a server that is a function."""
 
-import io
 import json
 from datetime import UTC, datetime
 from inspect import signature
 from pathlib import Path
-from typing import Any
 
-import cbor2
 import httpx
 import pytest
 
@@ -16,25 +13,16 @@ from examples.outbox import BATCH_BYTES, Outbox
 from schemas.config import Api
 from schemas.ids import uuid7
 from tests.api.conftest import PASSWORD
-from tests.api.test_offline_client import CHUNKS, DAYS, a_week, answering, served_by, sha
-
-
-def items_of(request: httpx.Request) -> list[dict[str, Any]]:
-    """The chunks of a request, in order."""
-    stream = io.BytesIO(request.content)
-    decoder = cbor2.CBORDecoder(stream)
-    items: list[dict[str, Any]] = []
-    while stream.tell() < len(request.content):
-        items.append(decoder.decode())
-    return items
-
-
-def receipts_of(request: httpx.Request) -> httpx.Response:
-    """The response of a server that stores every chunk."""
-    if not request.url.path.endswith("/chunks"):
-        return httpx.Response(200, json={"session": "as sent", "set": "as sent"})
-    receipts = [{"sha256": sha(item["chunk"])} for item in items_of(request)]
-    return httpx.Response(200, json={"results": receipts})
+from tests.api.offline_phone import (
+    CHUNKS,
+    DAYS,
+    a_week,
+    answering,
+    items_of,
+    receipts_of,
+    served_by,
+)
+from tests.api.phone import sha
 
 
 def test_openings_are_sent_first_then_chunks_then_sets_and_completions(tmp_path: Path):

@@ -14,7 +14,8 @@ from pipelines.lifecycle.runs import run_id_at
 from schemas.config import Config
 from store.follows import Follows
 from store.jobs import JobRuns
-from tests.api.conftest import PASSWORD, Person, RunningService
+from tests.api.conftest import Person, RunningService
+from tests.api.logins import operator_token
 from tests.api.phone import fresh_id
 
 LISTS = (
@@ -40,12 +41,8 @@ def walk(client: httpx.Client, path: str, name: str, **params: object) -> list[l
 
 
 @pytest.fixture
-def operator(service: RunningService, person: Person) -> httpx.Client:
-    service.run(service.services.users.grant(person.username, ["operate"]))
-    with service.client() as client:
-        form = {"username": person.username, "password": PASSWORD}
-        token = client.post("/v1/auth/token", data=form).json()["access_token"]
-    return service.client(token)
+def operator(person: Person) -> httpx.Client:
+    return person.service.client(operator_token(person))
 
 
 @pytest.mark.parametrize("path", LISTS)

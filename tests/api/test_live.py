@@ -24,6 +24,7 @@ from tests.api.live_client import (
     receipts_and_problems,
     talk,
 )
+from tests.api.logins import key_ring
 from tests.api.phone import fresh_id
 
 
@@ -228,8 +229,8 @@ def test_an_expired_token_without_renewal_closes_the_connection(
     service: RunningService, person: Person, recordings: list[ImportedRecording]
 ):
     session = open_session(person, recordings[0].recording)
-    tokens = service.services.tokens
-    brief = Tokens(service.config.auth.model_copy(update={"access_minutes": 2 / 60}), tokens._ring)
+    soon_over = service.config.auth.model_copy(update={"access_minutes": 2 / 60})
+    brief = Tokens(soon_over, key_ring(service))
     token = brief.access(person.user_id, person.login_id, frozenset({"sensor:write"}))
     with talk(service, session, token) as connection:
         assert hear(connection, "auth")["expires_at"]  # the warning

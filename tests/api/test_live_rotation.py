@@ -18,7 +18,7 @@ from tests.api.conftest import Person, RunningService
 from tests.api.learned import learn, learn_alone, promote, stored
 from tests.api.live_client import item, open_session, talk
 from tests.api.phone import STREAMS, Phone, sha
-from tests.ingest.test_recognition import repeating
+from tests.ingest.repeating import repeating
 
 MISSING = "rotation-is-missing"
 RATE_HZ = 50

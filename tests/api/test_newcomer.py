@@ -10,9 +10,9 @@ from models.signal.pieces import Piece, Recording
 from schemas.inputs import ACC6
 from schemas.layout import GLOBAL_OWNER
 from store.models import ModelKey, StoredModel
+from tests.api.classifying import body_of, classify, first_seconds
 from tests.api.conftest import Person, RunningService
 from tests.api.learned import forget_pointers, learn, person_recordings, promote, stored
-from tests.api.test_classify import body_of, classify, first_seconds
 from tests.api.workouts import hours_ago, send, send_seconds, session_of
 from tests.pipelines.workouts import RATE_HZ, S_NS
 

@@ -1,13 +1,11 @@
 """The offline client: everything in a phone's outbox reaches the server exactly once."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import UUID
 
 import httpx
-import numpy as np
 import pytest
 
 from examples.client import (
@@ -16,41 +14,13 @@ from examples.client import (
     ReceiptWrong,
     RequestRefused,
     TryLater,
-    chunk,
     new_id,
 )
 from examples.outbox import BATCH_BYTES, Outbox
 from tests.api.conftest import PASSWORD, Person, RunningService
+from tests.api.offline_phone import CHUNKS, DAYS, STREAMS, a_week, answering, body, served_by
+from tests.api.phone import sha
 from tests.cassandra_node import free_ports
-
-STREAMS = {"acc": {"kind": "acc", "unit": "g", "placement": "wrist", "side": "left"}}
-N = 300
-CHUNKS = 3
-DAYS = 7
-
-
-def body(day: int, seq: int, started_at: datetime, unit: str = "g") -> bytes:
-    counts = np.random.default_rng([day, seq]).integers(-4000, 4000, (N, 3)).astype("<i2")
-    t0_ns = int(started_at.timestamp()) * 10**9 + seq * N * 20_000_000
-    return chunk(t0_ns, 50.0, unit, 1 / 4096, counts.tobytes())
-
-
-def a_week(outbox: Outbox) -> dict[UUID, list[bytes]]:
-    """Seven sessions of three chunks and a set each, queued while there is no network."""
-    kept: dict[UUID, list[bytes]] = {}
-    first = datetime.now(UTC).replace(microsecond=0) - timedelta(days=DAYS)
-    for day in range(DAYS):
-        started_at = first + timedelta(days=day)
-        session = new_id(started_at)
-        kept[session] = [body(day, seq, started_at) for seq in range(CHUNKS)]
-        outbox.add_session(session, started_at, STREAMS)
-        for seq, sent in enumerate(kept[session]):
-            outbox.add_chunk(session, "acc", seq, sent)
-        times = {"started_at": started_at, "ended_at": started_at + timedelta(seconds=10)}
-        outbox.add_set(session, new_id(started_at), {"exercise": "row", **times})
-        hashes = [hashlib.sha256(sent).hexdigest() for sent in kept[session]]
-        outbox.add_completion(session, {"acc": hashes})
-    return kept
 
 
 @pytest.fixture
@@ -58,21 +28,6 @@ def phone(service: RunningService, person: Person) -> Iterator[Client]:
     with Client(service.url) as client:
         client.login(person.username, PASSWORD)
         yield client
-
-
-def answering(status: int, asked: list[str]) -> Client:
-    """A client whose server always returns this status; requested paths are recorded."""
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(request.url.path)
-        return httpx.Response(status, json={"title": "so it is", "session": "as sent", "set": "1"})
-
-    return served_by(answer)
-
-
-def served_by(answer: Callable[[httpx.Request], httpx.Response]) -> Client:
-    """A client whose server is a function."""
-    return Client("http://127.0.0.1:1", transport=httpx.MockTransport(answer))
 
 
 def test_a_client_cannot_send_after_logging_out(phone: Client):
@@ -248,10 +203,6 @@ def test_a_receipt_with_another_hash_keeps_the_chunk(tmp_path: Path):
         outbox.send(client)
     assert (len(outbox), outbox.refused()) == (1, [])
     outbox.close()
-
-
-def sha(body: bytes) -> str:
-    return hashlib.sha256(body).hexdigest()
 
 
 def test_a_chunk_larger_than_a_request_does_not_block_the_outbox(tmp_path: Path):

@@ -24,6 +24,7 @@ from schemas.statuses import RunStatus, UserStatus
 from store.champions import Champions
 from store.jobs import JobRuns, UserOutcome
 from tests.api.conftest import PASSWORD, Person, RunningService, running, settings
+from tests.api.logins import operator_token
 from tests.cassandra_node import CHECKOUT
 
 
@@ -121,12 +122,9 @@ def test_a_log_file_is_flushed_after_each_line(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.fixture
-def operator(service: RunningService, person: Person) -> str:
+def operator(person: Person) -> str:
     """An operator's access token."""
-    service.run(service.services.users.grant(person.username, ["operate"]))
-    with service.client() as client:
-        form = {"username": person.username, "password": PASSWORD}
-        return client.post("/v1/auth/token", data=form).json()["access_token"]
+    return operator_token(person)
 
 
 def test_the_document_lists_every_run_status(service: RunningService):

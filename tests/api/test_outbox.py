@@ -12,8 +12,16 @@ import pytest
 
 from examples.client import new_id
 from examples.outbox import BATCH_BYTES, Outbox
-from tests.api.test_client_requests import items_of, receipts_of
-from tests.api.test_offline_client import CHUNKS, DAYS, STREAMS, a_week, answering, served_by
+from tests.api.offline_phone import (
+    CHUNKS,
+    DAYS,
+    STREAMS,
+    a_week,
+    answering,
+    items_of,
+    receipts_of,
+    served_by,
+)
 
 AT = datetime(2026, 11, 21, 10, tzinfo=UTC)
 SET: Mapping[str, Any] = {

@@ -21,7 +21,7 @@ from schemas.layout import owner_of
 from tests.api.conftest import Person, RunningService
 from tests.api.learned import learn, person_recordings, promote, stored
 from tests.api.workouts import send_seconds
-from tests.ingest.test_recognition import recorded
+from tests.ingest.repeating import recorded
 
 
 def seconds_of(piece: Piece) -> float:

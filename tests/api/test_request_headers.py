@@ -9,7 +9,7 @@ from api.app import forwarded
 from api.observe import Metrics
 from api.request_middleware import RequestMiddleware, _RequestHeaders
 from schemas.config import Config
-from tests.api.test_request_middleware import SCOPE, Line, ask
+from tests.api.asgi_line import SCOPE, Line, ask
 
 
 @pytest.mark.parametrize(

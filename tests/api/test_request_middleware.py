@@ -3,7 +3,6 @@
 import asyncio
 import json
 import time
-from typing import Any
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
@@ -12,34 +11,9 @@ from api.closing_transport import LEFT_BYTES
 from api.observe import Metrics, RequestLog
 from api.request_middleware import MAX_BODY_BYTES, NO_TIMEOUT, RequestMiddleware
 from schemas.config import Api, Config
+from tests.api.asgi_line import LONG_S, SCOPE, Line, ask
 
-SCOPE: dict[str, Any] = {"type": "http", "method": "PUT", "path": "/", "query_string": b""}
-LONG_S = 30.0
 LONGEST = 20  # parts of a body or a response
-
-
-class Line:
-    """A client whose body arrives or not; the response is recorded."""
-
-    def __init__(self, *, sends: bool = True) -> None:
-        self.sends = sends
-        self.answer: list[Message] = []
-
-    async def receive(self) -> Message:
-        if not self.sends:
-            await asyncio.sleep(LONG_S)
-        return {"type": "http.request", "body": b"x", "more_body": False}
-
-    async def send(self, message: Message) -> None:
-        self.answer.append(message)
-
-    @property
-    def status(self) -> int:
-        return self.answer[0]["status"]
-
-    @property
-    def problem(self) -> str:
-        return json.loads(self.answer[1]["body"])["type"].rpartition(":")[2]
 
 
 def middleware(
@@ -55,11 +29,6 @@ def middleware(
 
     config = Config(api=Api(body_timeout_s=body_timeout_s, request_timeout_s=timeout_s))
     return RequestMiddleware(app, config=config, metrics=Metrics(), log=None)
-
-
-async def ask(middleware: RequestMiddleware, line: Line) -> None:
-    head = [(b"content-length", b"1")]
-    await middleware({**SCOPE, "headers": head}, line.receive, line.send)
 
 
 @pytest.mark.parametrize(

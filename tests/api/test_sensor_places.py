@@ -11,7 +11,7 @@ from models.signal.pieces import Piece
 from schemas.times import NS_PER_S
 from tests.api.conftest import Person, RunningService
 from tests.api.phone import STREAMS, Phone, sha
-from tests.ingest.test_recognition import repeating
+from tests.ingest.repeating import repeating
 
 ACC, GYRO = STREAMS["acc"], STREAMS["gyro"]
 Declared = dict[str, tuple[dict[str, str], int]]

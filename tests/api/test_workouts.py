@@ -18,10 +18,10 @@ from pipelines.form import train_form
 from schemas.inputs import LAYOUTS
 from schemas.layout import owner_of
 from store.predictions import Prediction
+from tests.api.classifying import body_of, classify
 from tests.api.conftest import Person, RunningService
 from tests.api.learned import forget_pointers, promote
 from tests.api.live_client import hear, item, open_session, talk
-from tests.api.test_classify import body_of, classify
 from tests.api.workouts import (
     at,
     chunks_of,

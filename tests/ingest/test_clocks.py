@@ -22,7 +22,7 @@ from store.predictions import Prediction
 from store.samples import ChunkMetadata
 from tests.ingest.histories import LIMITS, STREAM
 from tests.ingest.recorded_session import GYRO, NOW, RecordedSession
-from tests.ingest.test_recognition import ASKED, RATE_HZ, repeating
+from tests.ingest.repeating import ASKED, RATE_HZ, repeating
 
 NS = 10**9
 CHUNK_S = 10.0

@@ -11,8 +11,8 @@ from models.signal.wrist import wrist_signals
 from schemas.errors import BadInput
 from schemas.progress import NoProgress
 from tests.ingest.csv_watch import BARE, HEAD, STEP_NS, T0_NS, line, read, written, written_times
+from tests.models.batched_stamps import N, stamped
 from tests.models.streams import error_g, sines
-from tests.models.test_batches import N, stamped
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from ingest.importers.gym import read_gym
 from schemas.errors import BadInput
-from tests.ingest.test_importers import gym_folder
+from tests.ingest.gym_folder import gym_folder
 
 
 def with_cell(folder: Path, column: str, text: str, *, segment: int = 7) -> Path:

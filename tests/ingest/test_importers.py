@@ -1,12 +1,9 @@
 """Importers reproduce the content of their sources."""
 
-import csv
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from ingest.importers import spar as spar_module
@@ -17,6 +14,7 @@ from ingest.importers.wheel import fetch_wheel
 from schemas.config_file import load_config
 from schemas.errors import BadInput
 from tests.cassandra_node import CHECKOUT
+from tests.ingest.gym_folder import gym_folder
 
 
 def test_cached_wheel_with_a_wrong_hash_is_refused(tmp_path: Path):
@@ -46,28 +44,6 @@ def test_recordings_of_a_person_do_not_overlap(spar: list[ImportedRecording]):
     for person in {r.person for r in spar}:
         spans = sorted((r.sets[0].start_ns, r.sets[0].end_ns) for r in spar if r.person == person)
         assert all(end < start for (_, end), (start, _) in zip(spans, spans[1:], strict=False))
-
-
-def gym_folder(folder: Path) -> Path:
-    """Three seconds at 100 Hz whose middle second is a set; x counts the milliseconds."""
-    head = ["segment", "kind", "day", "started", "code", "name", "weight_kg", "set_no"]
-    head += ["reps", "n", "t0_s"]
-    common = {"day": "2024-01-02", "started": "2024-01-02T03-04-05", "code": "PREC", "set_no": 1}
-    with (folder / "segments.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, head)
-        writer.writeheader()
-        writer.writerow({**common, "segment": 7, "kind": "active", "name": "BicepCurl",
-                         "weight_kg": 12.5, "reps": 4, "n": 100, "t0_s": 1.0})  # fmt: skip
-        writer.writerow({**common, "segment": 8, "kind": "idle", "name": "Idle", "weight_kg": "",
-                         "reps": "", "n": 200, "t0_s": 0.0})  # fmt: skip
-    t_ms = np.concatenate(
-        [np.arange(1000, 2000, 10), np.arange(0, 1000, 10), np.arange(2000, 3000, 10)]
-    )
-    columns = {"segment": np.array([7] * 100 + [8] * 200, np.int16), "t_ms": t_ms}
-    columns |= {f"a{axis}_mg": t_ms.astype(np.int16) for axis in "xyz"}
-    columns |= {f"g{axis}_mrads": (-t_ms).astype(np.int16) for axis in "xyz"}
-    pq.write_table(pa.table(columns), folder / "samples.parquet")
-    return folder
 
 
 def test_gym_segments_are_joined_into_one_recording(tmp_path: Path):

@@ -6,10 +6,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
 import pytest
 
-from ingest.chunks import Chunk, canonical_body, decode_chunk
 from ingest.recognition import (
     TOPIC,
     are_all_stored,
@@ -18,35 +16,9 @@ from ingest.recognition import (
     versions_used,
 )
 from models.recognition.sets import RecognitionModels
-from models.signal.pieces import Piece
-from schemas.events import Completion
-from tests.ingest.histories import LIMITS, START, new_id
-from tests.ingest.recorded_session import RecordedSession
+from tests.ingest.histories import START, new_id
+from tests.ingest.repeating import ASKED, recorded
 from tests.store.made_records import prediction
-
-RATE_HZ = 50.0
-ASKED = {"layout": "wrist-acc3", "exercise": [], "activity": None, "form": None}
-
-
-def repeating(bouts: int = 1) -> Chunk:
-    """Bouts of forty seconds of a movement every two seconds, with twenty of rest around each."""
-    t = np.arange(0, 80 * bouts, 1 / RATE_HZ)
-    moving = (t % 80 > 20) & (t % 80 < 60)
-    swing = np.sin(np.pi * t) * moving
-    g = np.stack([0.6 * swing, 0.3 * np.roll(swing, 10), 1 - 0.4 * swing**2], axis=1)
-    counts = np.rint(g * 4096).astype(np.int16)
-    piece = Piece(int(START.timestamp()) * 10**9, RATE_HZ, "g", 1 / 4096, counts)
-    return decode_chunk(canonical_body(piece), "application/cbor", LIMITS)
-
-
-async def recorded(bouts: int = 1) -> RecordedSession:
-    one = RecordedSession()
-    await one.open()
-    chunk = repeating(bouts)
-    await one.recorder.put_chunk(one.user, one.session, "acc", 0, chunk)
-    listed = Completion(streams={"acc": [chunk.sha256.hex()]})
-    await one.recorder.complete(one.user, one.session, listed)
-    return one
 
 
 @pytest.mark.parametrize("sets", [None, 3])

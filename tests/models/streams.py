@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.signal.pieces import Piece
+from models.signal.pieces import Piece, Recording
+from models.signal.wrist import WristSignal, wrist_signals
 
 SCALE = 1 / 4096
 
@@ -50,3 +51,9 @@ def measured(sent: Sequence[Piece], most: float = 0.005) -> list[Piece]:
     """Pieces that each claim a rate of their own, up to `most` from the true one."""
     dice = np.random.default_rng(len(sent))
     return [replace(p, rate_hz=p.rate_hz * (1 + dice.uniform(-most, most))) for p in sent]
+
+
+def only_signal(acc: Sequence[Piece], gyro: Sequence[Piece] = ()) -> WristSignal:
+    """The signal of a left wrist's pieces, which has no long gap."""
+    (signal,) = wrist_signals(Recording(tuple(acc), tuple(gyro), "left"))
+    return signal

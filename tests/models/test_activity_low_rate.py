@@ -11,18 +11,12 @@ from models.activity.evaluate import ActivityRecording
 from models.activity.features import low_rate_columns
 from models.activity.fit import fit_activity
 from models.activity.model import ActivityModel, LowRateDiscriminant
-from models.arrays import Floats32
 from models.signal.corrections import LOW_RATE
-from models.signal.pieces import Piece, Recording
 from models.signal.windows import RATE_HZ
-from models.signal.wrist import WristSignal, wrist_signals
 from schemas.errors import BadModelBytes
 from schemas.inputs import ACC6
 from tests.models.activity_sessions import NS, examples_of, session
-
-BUZZ_HZ, BUZZ_G = 20.0, 0.06
-TOGETHER = 5  # samples at 50 Hz whose mean a device of 10 Hz sends: two whole periods of the buzz
-SCALE = 1 / 1000
+from tests.models.low_rate import BUZZ_G, BUZZ_HZ, at_10_hz
 
 
 def buzzing(seed: int) -> ActivityRecording:
@@ -35,18 +29,6 @@ def buzzing(seed: int) -> ActivityRecording:
         inside[(at_s >= start_ns / NS) & (at_s < end_ns / NS)] = BUZZ_G
     tremor = (inside * np.sin(2 * np.pi * BUZZ_HZ * at_s)).astype(np.float32)
     return replace(recording, signals=(replace(signal, acc_g=signal.acc_g + tremor[:, None]),))
-
-
-def at_10_hz(signal: WristSignal) -> list[WristSignal]:
-    """The signal as recorded by a device that sends the mean of every tenth of a second."""
-    assert signal.gyro_rad_s is not None
-
-    def piece(x: Floats32, unit: str) -> Piece:
-        means = x[: len(x) // TOGETHER * TOGETHER].reshape(-1, TOGETHER, 3).mean(axis=1)
-        return Piece(0, RATE_HZ / TOGETHER, unit, SCALE, np.rint(means / SCALE).astype(np.int16))
-
-    acc, gyro = piece(signal.acc_g, "g"), piece(signal.gyro_rad_s, "rad/s")
-    return wrist_signals(Recording((acc,), (gyro,), "left"))
 
 
 @pytest.fixture(scope="module")

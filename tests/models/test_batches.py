@@ -9,18 +9,8 @@ from models.signal.batches import BATCHED, undo_batching
 from models.signal.corrections import LOW_RATE, cut
 from models.signal.pieces import Piece, Recording
 from models.signal.wrist import judge, wrist_signals
-from tests.models.streams import error_g, measured, piece, quickening, sines
-
-N = 3000  # a minute
-
-
-def stamped(size: int, apart_ms: int, rate_hz: float = 50.0) -> Piece:
-    """A minute in batches, stamped from the last sample of each batch on, `apart_ms` apart."""
-    t_s = np.arange(N) / rate_hz
-    in_batch = np.arange(N) % size
-    recorded_s = t_s[np.minimum(np.arange(N) - in_batch + size - 1, N - 1)]
-    t_ms = np.rint(recorded_s * 1000).astype(np.int32) + apart_ms * in_batch.astype(np.int32)
-    return piece(t_s, t_ms=t_ms)
+from tests.models.batched_stamps import N, stamped
+from tests.models.streams import error_g, measured, only_signal, piece, quickening, sines
 
 
 def chunks(sent: Piece, size: int) -> tuple[Piece, ...]:
@@ -32,11 +22,6 @@ def chunks(sent: Piece, size: int) -> tuple[Piece, ...]:
         t0_ns = int(t_ms[0]) * 10**6
         parts.append(replace(sent, t0_ns=t0_ns, counts=counts, t_ms=t_ms - t_ms[0]))
     return tuple(parts)
-
-
-def only_signal(pieces: tuple[Piece, ...]):
-    (signal,) = wrist_signals(Recording(pieces, (), "left"))
-    return signal
 
 
 @pytest.mark.parametrize("chunk", [50, 512, N])

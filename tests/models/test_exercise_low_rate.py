@@ -21,8 +21,8 @@ from models.signal.corrections import LOW_RATE
 from models.signal.windows import RATE_HZ
 from models.signal.wrist import WristSignal
 from schemas.errors import BadModelBytes
+from tests.models.low_rate import BUZZ_HZ, at_10_hz
 from tests.models.movements import MOVES, movement
-from tests.models.test_activity_low_rate import BUZZ_HZ, at_10_hz
 
 BUZZ_G = 0.02
 NAMES = [name for name in MOVES if name != "shake"]  # its two swings a second are too fast

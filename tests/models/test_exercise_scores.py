@@ -11,25 +11,7 @@ from models.exercise.model import ExerciseModel
 from models.exercise.probability import Calibration
 from models.exercise.reference.predictions import score_set
 from models.exercise.scores import MAX_ROW, Scorer
-
-CALIBRATION = Calibration(window=0.4, whole=3.0, doubt=0.05, hesitation=2.0)
-
-
-def model_of(size: int, labels: int = 5, prototypes: int = 9) -> ExerciseModel:
-    rng = np.random.default_rng(size)
-    return ExerciseModel(
-        model_id="wrist-acc3",
-        level="user",
-        labels=tuple(f"exercise {k}" for k in range(labels)),
-        mean=rng.normal(0, 3, size).astype(np.float32),
-        scale=rng.uniform(0.1, 2, size).astype(np.float32),
-        weights=rng.normal(0, 0.3, (labels, size)).astype(np.float16),
-        bias=rng.normal(0, 1, labels).astype(np.float32),
-        prototypes=rng.integers(-60, 60, (prototypes, size)).astype(np.int8),
-        precision=rng.uniform(0.2, 4, size).astype(np.float16),
-        typical=2.0,
-        calibration=CALIBRATION,
-    )
+from tests.models.made_exercise_model import model_of
 
 
 def windows_for(model: ExerciseModel, m: int) -> np.ndarray:
@@ -43,7 +25,7 @@ def windows_for(model: ExerciseModel, m: int) -> np.ndarray:
 def test_compiled_scores_equal_the_numpy_reference(size, m):
     model = model_of(size)
     x = windows_for(model, m)
-    found, want = model._scorer.score_set(x), score_set(model, x)
+    found, want = model.score_set(x, []), score_set(model, x)
     for name in ("window_probabilities", "strangeness", "set_probabilities", "hesitation"):
         assert getattr(found, name) == pytest.approx(getattr(want, name), rel=2e-4, abs=1e-6), name
     z = model.standardised(x)
@@ -66,9 +48,9 @@ def test_window_at_a_prototype_gets_its_label():
 def test_scores_of_a_window_are_the_same_alone_and_in_a_batch():
     model = model_of(515)
     x = windows_for(model, 9)
-    seen = model._scorer.score_set(x)
+    seen = model.score_set(x, [])
     for k in range(len(x)):
-        alone = model._scorer.score_set(x[k : k + 1])
+        alone = model.score_set(x[k : k + 1], [])
         assert (
             alone.window_probabilities.tobytes() == seen.window_probabilities[k : k + 1].tobytes()
         )
@@ -79,7 +61,7 @@ def test_nan_feature_gives_nan_scores_of_its_window_only():
     model = model_of(16)
     x = windows_for(model, 3)
     x[1, 5] = np.nan
-    seen = model._scorer.score_set(x)
+    seen = model.score_set(x, [])
     assert np.isnan(seen.window_probabilities[1]).all()
     assert np.isnan(seen.strangeness[1])
     assert np.isfinite(seen.window_probabilities[[0, 2]]).all()
@@ -108,8 +90,8 @@ def test_copied_model_gives_the_same_scores():
     there = copy.deepcopy(model)
     assert there._scorer is not model._scorer
     assert (
-        there._scorer.score_set(x).window_probabilities.tobytes()
-        == model._scorer.score_set(x).window_probabilities.tobytes()
+        there.score_set(x, []).window_probabilities.tobytes()
+        == model.score_set(x, []).window_probabilities.tobytes()
     )
 
 

@@ -9,7 +9,7 @@ from models.exercise.codec import from_bytes
 from models.exercise.fit import FitSettings
 from models.exercise.perceptron import PerceptronSettings
 from models.exercise.search import Candidate, try_candidate
-from tests.models.test_exercise_scores import model_of
+from tests.models.made_exercise_model import model_of
 
 
 def test_candidate_is_evaluated_without_samples_of_one_exercise():

@@ -1,6 +1,5 @@
 """Losses that a device fills with zeros: repaired like any other loss. Rest is kept."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,11 +7,11 @@ import pytest
 
 from models.signal.corrections import NO_GRAVITY
 from models.signal.fillers import without_fillers
-from models.signal.pieces import Piece, Recording
+from models.signal.pieces import Piece
 from models.signal.timing import FASTER
-from models.signal.wrist import FILLED, WristSignal, wrist_signals
-from tests.models.streams import SCALE, piece, pieces, quickening, sines
-from tests.models.test_repeats import chunks, coarse
+from models.signal.wrist import FILLED
+from tests.models.repeated_chunks import chunks, coarse
+from tests.models.streams import SCALE, only_signal, piece, pieces, quickening, sines
 
 HZ, N = 50, 1500
 LOSSES_S = ((4.0, 5.0), (9.0, 10.0), (17.0, 18.0))  # a tenth, in packets of 1 s
@@ -36,11 +35,6 @@ def left_out(whole: Piece) -> Piece:
     """The same stream without the lost samples."""
     t_ms = (np.arange(N) * 20)[~lost()].astype(np.int32)
     return replace(whole, counts=whole.counts[~lost()], t_ms=t_ms)
-
-
-def only_signal(acc: Sequence[Piece], gyro: Sequence[Piece] = ()) -> WristSignal:
-    (signal,) = wrist_signals(Recording(tuple(acc), tuple(gyro), "left"))
-    return signal
 
 
 @pytest.mark.parametrize("size", [40, 500, N])

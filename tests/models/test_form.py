@@ -11,41 +11,8 @@ from models.form.judge import Form, form, form_of, likeness_of
 from models.form.model import CountedSet, FormModel, fit_form
 from models.form.quantities import QUANTITIES, end_over_start, quantities
 from models.form.template import FormTemplate, fit_template, symmetry
-from models.reps.measure import Repetition
 from schemas.errors import BadModelBytes, NotEnoughLabels
-
-
-def repetition(
-    start_s: float,
-    duration_s: float = 2.0,
-    range_rad: float = 1.2,
-    peak_speed: float = 3.0,
-    pause_s: float = 0.5,
-) -> Repetition:
-    return Repetition(start_s, start_s + duration_s, range_rad, peak_speed, pause_s)
-
-
-def usual(
-    seed: int = 0,
-    count: int = 10,
-    *,
-    speed: float = 3.0,
-    end_share: float = 1.0,
-    range_rad: float = 1.2,
-    duration_s: float = 2.0,
-) -> tuple[Repetition, ...]:
-    """A set with a little scatter, whose peak speed ends at `end_share` of its beginning."""
-    rng = np.random.default_rng(seed)
-    speeds = speed * np.linspace(1, end_share, count)
-    return tuple(
-        repetition(
-            3.0 * k,
-            duration_s + rng.normal(0, 0.05),
-            range_rad + rng.normal(0, 0.02),
-            float(v) + rng.normal(0, 0.05),
-        )
-        for k, v in enumerate(speeds)
-    )
+from tests.models.form_repetitions import counted, repetition, usual
 
 
 @pytest.fixture
@@ -183,16 +150,6 @@ def test_spread_of_a_template_is_the_median_deviation_as_a_standard_deviation() 
     sets = [[repetition(k, range_rad=value) for k, value in enumerate((0.7, 1.2, 1.7))]] * 3
     spread = fit_template("curl", sets).spread
     assert spread == pytest.approx([0.3, 0.5 / 0.6745, 0.3, 0.3], rel=1e-4)  # else the least
-
-
-def counted(
-    n: int, side: str | None = "left", exercise: str = "curl", **changes: float
-) -> list[CountedSet]:
-    """So many sets, a day apart."""
-    return [
-        CountedSet(f"{exercise}-{side}-{k}", exercise, side, k * 86_400_000, usual(k, **changes))
-        for k in range(n)
-    ]
 
 
 def test_form_model_keeps_sides_apart_and_round_trips_through_bytes() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from models.form.model import CountedSet, fit_form
 from models.form.summary import exercise_forms, symmetries_of, uneven
-from tests.models.test_form import counted, repetition, usual
+from tests.models.form_repetitions import counted, repetition, usual
 
 
 def test_exercise_forms_report_trend_and_latest_sets_per_exercise() -> None:

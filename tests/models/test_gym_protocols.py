@@ -19,27 +19,10 @@ from models.exercise.protocols.trials import (
 )
 from models.exercise.protocols.trust import trust_on_new_days
 from models.exercise.protocols.worn import worn_otherwise
-from models.signal.corrections import cut
-from models.signal.wrist import slice_of, wrist_signals
+from models.signal.wrist import slice_of
 from schemas.errors import NotEnoughLabels
 from schemas.report import Figure
-from tests.pipelines.workouts import workout
-
-
-def gym_day(seed: int, names: Sequence[str] = ("curl", "row")) -> list[Movement]:
-    """The two sets of a day, each cut into two; of another name where `names` says so."""
-    recording, spans = workout(seed)
-    sets: list[Movement] = []
-    for (start, end, _), name in zip(spans, names, strict=True):
-        middle = (start + end) // 2
-        for part, borders in enumerate(((start, middle), (middle, end))):
-            signals = tuple(wrist_signals(cut(recording, *borders)))
-            sets.append(Movement("me", f"day {seed}", name, f"{name}-1", signals, part))
-    return sets
-
-
-def gym_days(number: int) -> list[Movement]:
-    return [movement for seed in range(number) for movement in gym_day(seed)]
+from tests.models.gym_days import gym_day, gym_days
 
 
 def unusable(movement: Movement) -> list[Movement]:

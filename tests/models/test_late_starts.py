@@ -8,9 +8,8 @@ import pytest
 
 from models.signal.batches import BATCHED
 from models.signal.late_starts import undo_delays
-from models.signal.pieces import Piece, Recording
-from models.signal.wrist import WristSignal, wrist_signals
-from tests.models.streams import error_g, measured, pieces, quickening
+from models.signal.pieces import Piece
+from tests.models.streams import error_g, measured, only_signal, pieces, quickening
 
 NS = 10**9
 CLOSE = 0.12  # of the longest delay: so near are the starts of two minutes put
@@ -27,11 +26,6 @@ def delayed(sent: Sequence[Piece], most_s: float, seed: int = 0) -> list[Piece]:
 
 def without(sent: Sequence[Piece], lost: Collection[int]) -> list[Piece]:
     return [piece for n, piece in enumerate(sent) if n not in lost]
-
-
-def only_signal(acc: Sequence[Piece], gyro: Sequence[Piece] = ()) -> WristSignal:
-    (signal,) = wrist_signals(Recording(tuple(acc), tuple(gyro), "left"))
-    return signal
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -1,6 +1,5 @@
 """Samples that a slow sensor repeats: left out, so that a staircase is no movement."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,8 +9,9 @@ from ingest.quantise import quantised
 from models.signal.corrections import LOW_RATE
 from models.signal.pieces import Piece, Recording
 from models.signal.repeats import without_repeats
-from models.signal.wrist import WristSignal, wrist_signals
-from tests.models.streams import SCALE, error_g, piece, quickening
+from models.signal.wrist import wrist_signals
+from tests.models.repeated_chunks import chunks, coarse
+from tests.models.streams import SCALE, error_g, only_signal, piece, quickening
 
 SECONDS = 20
 
@@ -24,21 +24,6 @@ def polled(
     measured_s = np.floor(t_s * sensor_hz + 1e-9) / sensor_hz
     t_ms = np.rint(t_s * 1000).astype(np.int32) if stamped else None
     return piece(measured_s, rate_hz=polled_hz, values=values, t_ms=t_ms)
-
-
-def chunks(whole: Piece, size: int) -> tuple[Piece, ...]:
-    t_ns = np.rint(np.arange(len(whole.counts)) / whole.rate_hz * 1e9).astype(np.int64)
-    parts: list[Piece] = []
-    for at in range(0, len(whole.counts), size):
-        t_ms = None if whole.t_ms is None else whole.t_ms[at : at + size] - whole.t_ms[at]
-        counts = whole.counts[at : at + size]
-        parts.append(replace(whole, t0_ns=int(t_ns[at]), counts=counts, t_ms=t_ms))
-    return tuple(parts)
-
-
-def only_signal(sent: Sequence[Piece]) -> WristSignal:
-    (signal,) = wrist_signals(Recording(tuple(sent), (), "left"))
-    return signal
 
 
 @pytest.mark.parametrize("size", [25, 50, 512, 2000])
@@ -85,15 +70,6 @@ def test_rest_between_movements_is_no_loss():
     assert signal.notes == (LOW_RATE,)
     assert signal.filled is None
     assert signal.duration_s == pytest.approx(SECONDS, abs=0.1)
-
-
-def coarse(t_s: np.ndarray, step_g: float, swing_hz: float, size_g: float) -> Piece:
-    values = size_g * np.sin(2 * np.pi * swing_hz * t_s)[:, None] * [1.0, 0.6, 0.3] + [
-        0.0,
-        0.0,
-        1.0,
-    ]
-    return Piece(0, 50.0, "g", step_g, np.rint(values / step_g).astype(np.int16))
 
 
 @pytest.mark.parametrize("bits_g", [2, 4, 8, 16])

@@ -22,7 +22,7 @@ from models.reps.evaluate import (
     traits_of_parts,
 )
 from models.signal.wrist import WristSignal
-from tests.models.test_reps import SECOND_NS, curl
+from tests.models.curls import SECOND_NS, curl
 
 
 def test_folds_do_not_split_groups() -> None:

@@ -18,7 +18,7 @@ from schemas.config import Cassandra, Config, Paths
 from schemas.errors import NameTaken
 from schemas.progress import Progress
 from store.node.process import EmbeddedNode
-from tests.api.test_offline_client import served_by
+from tests.api.offline_phone import served_by
 from tests.cassandra_node import free_ports
 
 

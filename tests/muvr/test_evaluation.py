@@ -22,9 +22,9 @@ from schemas.errors import BadInput, NotEnoughLabels
 from schemas.inputs import ACC6
 from schemas.report import Figure
 from tests.models.activity_sessions import session
+from tests.models.curls import curl
+from tests.models.gym_days import gym_day, gym_days
 from tests.models.movements import movement
-from tests.models.test_gym_protocols import gym_day, gym_days
-from tests.models.test_reps import curl
 
 NOTHING = EvaluationData((), (), (), (), Path("/nowhere/gym"))
 GYM_ALONE = {  # figures of each protocol over the gym recordings; the others take minutes

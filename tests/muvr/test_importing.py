@@ -19,7 +19,7 @@ from muvr.importing import connect, days_to_move, import_recordings, named_id, s
 from muvr.service import Service
 from schemas.errors import BadInput, NameTaken
 from schemas.progress import NoProgress
-from tests.api.test_offline_client import served_by
+from tests.api.offline_phone import served_by
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 

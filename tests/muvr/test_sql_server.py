@@ -16,7 +16,7 @@ import pytest
 from store.java import find_java
 from store.mart import MartFolder
 from tests.cassandra_node import free_ports
-from tests.store.test_mart_query import ONE, TWO, made
+from tests.store.made_mart import ONE, TWO, made
 
 CHECKOUT = Path(__file__).parents[2]
 MUVR = Path(sys.executable).parent / "muvr"

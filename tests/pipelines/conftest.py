@@ -1,4 +1,4 @@
-"""Three people, what is learned of them, and runs of the exercise job in this process."""
+"""People and sessions without Spark, what is learned of them, and runs in this process."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,8 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from models.activity.fit import fit_activity
+from models.activity.model import ActivityModel
 from models.exercise.codec import statistics_to_bytes
 from models.exercise.statistics import total
+from pipelines.activity.examples import LabelledStretch, examples_of, labelled_stretches
 from pipelines.exercise.job import train_exercise
 from pipelines.exercise.labelled import LabelledRow
 from pipelines.exercise.learner import member_statistics
@@ -17,6 +20,7 @@ from store.champions import Champions
 from store.models import ModelKey
 from tests.pipelines.global_sums import FAMILIES, RECIPE, STRANGER
 from tests.pipelines.people import LAYOUT, sets_of, user_id
+from tests.pipelines.workouts import NOW, partition, stretch_of
 
 
 @pytest.fixture(scope="session")
@@ -59,3 +63,22 @@ def store(database):
     yield database
     for family in FAMILIES:
         asyncio.run(Champions(database).remove(ModelKey.of_global(LAYOUT, family)))
+
+
+@pytest.fixture(scope="session")
+def stretches() -> list[LabelledStretch]:
+    """Two labelled sessions of one person, a day apart."""
+    table = partition(0, stretch_of(2, NOW + timedelta(days=1)), stretch_of(1))
+    return labelled_stretches(table)
+
+
+@pytest.fixture(scope="session")
+def two_days(stretches):
+    """The examples of activity in these sessions, by day."""
+    return examples_of(stretches, LAYOUT)
+
+
+@pytest.fixture(scope="session")
+def whole(two_days) -> ActivityModel:
+    """The activity model of both days, borders included."""
+    return fit_activity([e for day in two_days.values() for e in day], LAYOUT)

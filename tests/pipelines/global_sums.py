@@ -6,10 +6,7 @@ from uuid import UUID, uuid4
 
 from pipelines.exercise.global_fit import PortionSums
 from pipelines.exercise.global_gate import judge_global
-from pipelines.exercise.global_models import (
-    STATISTICS,
-    store_global,
-)
+from pipelines.exercise.global_models import STATISTICS, store_global
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.promotion import ModelCandidate
 from pipelines.lifecycle.pointers import served_versions

@@ -7,14 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from models.activity.fit import fit_activity, fit_discriminant
+from models.activity.fit import fit_discriminant
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
 from pipelines.activity.examples import (
     BorderExamples,
     border_examples_from_bytes,
     border_examples_to_bytes,
-    examples_of,
     labelled_stretches,
     newest_border_examples,
     sums_of,
@@ -32,23 +31,6 @@ from tests.pipelines.workouts import (
 
 SET_S = sum(seconds for seconds, exercise in PARTS if exercise)
 LATER = {(NOW + timedelta(days=1)).date().isoformat()}  # the second of two days
-
-
-@pytest.fixture(scope="module")
-def stretches():
-    table = partition(0, stretch_of(2, NOW + timedelta(days=1)), stretch_of(1))
-    return labelled_stretches(table)
-
-
-@pytest.fixture(scope="module")
-def two_days(stretches):
-    return examples_of(stretches, LAYOUT)
-
-
-@pytest.fixture(scope="module")
-def whole(two_days):
-    """The model of all days, borders included."""
-    return fit_activity([e for day in two_days.values() for e in day], LAYOUT)
 
 
 def test_stretches_are_sorted_by_time_and_capped_to_the_newest():

@@ -9,8 +9,7 @@ import pyarrow as pa
 import pytest
 
 from models.activity.codec import to_bytes
-from models.activity.fit import fit_activity
-from pipelines.activity.examples import examples_of, labelled_stretches, sums_of
+from pipelines.activity.examples import labelled_stretches, sums_of
 from pipelines.activity.gate import refusal_reason
 from pipelines.activity.job import fit_layout
 from pipelines.activity.rows import (
@@ -39,18 +38,6 @@ from tests.pipelines.workouts import (
     stretch_of,
     walker,
 )
-
-
-@pytest.fixture(scope="module")
-def two_days():
-    table = partition(0, stretch_of(2, NOW + timedelta(days=1)), stretch_of(1))
-    return examples_of(labelled_stretches(table), LAYOUT)
-
-
-@pytest.fixture(scope="module")
-def whole(two_days):
-    """The model of all days, borders included."""
-    return fit_activity([e for day in two_days.values() for e in day], LAYOUT)
 
 
 def test_model_from_pass_rows_equals_model_fitted_in_one_process(two_days, whole):

@@ -12,7 +12,7 @@ from pipelines.mart.planning import _STATEMENT, GRACE_S, OverdueStatements
 from pipelines.mart.query import query_spark
 from schemas.config import Sql
 from schemas.errors import QueryTooLong
-from tests.store.test_mart_query import ONE, made
+from tests.store.made_mart import ONE, made
 
 ENDLESS_MATCH = f"regexp_like('{'a' * 40}', '{'a?' * 40 + 'a' * 40}')"  # 2^40 ways
 PLANNED = (

@@ -14,7 +14,7 @@ from pipelines.experiments.sample import LAYOUT, SAMPLED, split_people
 from pipelines.experiments.search import search
 from pipelines.lifecycle.members import sample
 from schemas.errors import NotEnoughLabels
-from tests.models.test_exercise_scores import model_of
+from tests.models.made_exercise_model import model_of
 from tests.pipelines.people import user_id
 
 FEATURES, LABELS = 16, 3

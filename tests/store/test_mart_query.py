@@ -4,42 +4,15 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from schemas.config import Sql
 from schemas.errors import BadConfig, BadQuery, NoMart, QueryTooLong
-from schemas.ids import uuid7
-from schemas.mart import MART
-from store.mart import (
-    KEY_BYTES,
-    Manifest,
-    MartFolder,
-    key_id,
-    layout_digest,
-    pseudonym,
-    pseudonym_key,
-)
+from store.mart import KEY_BYTES, MartFolder, key_id, pseudonym, pseudonym_key
 from store.mart_query import query_duckdb
+from tests.store.made_mart import AS_OF, ONE, TWO, made
 
-AS_OF = datetime(2026, 11, 21, 3, tzinfo=UTC)
 LIMITS = Sql(seconds=20, rows=3)
-ONE, TWO = (str(uuid7(n, bytes(10))) for n in (1, 2))  # versions are named like runs
-
-
-def made(path: Path, version: str, rows: int) -> MartFolder:
-    """A mart whose tables have rows of nulls."""
-    folder = MartFolder(path)
-    for name, table in MART.items():
-        target = path / version / name
-        target.mkdir(parents=True)
-        columns = ", ".join(f'CAST(NULL AS {c.type}) AS "{c.name}"' for c in table.columns)
-        with duckdb.connect(":memory:") as connection:
-            text = f"COPY (SELECT {columns} FROM range({rows})) TO '{target}/part.parquet'"
-            connection.execute(text)
-    counts = dict.fromkeys(MART, rows)
-    folder.publish(Manifest(version, AS_OF, AS_OF, layout_digest(), "k", counts))
-    return folder
 
 
 @pytest.fixture(scope="module")
