@@ -20,6 +20,7 @@ from ingest.labelled_sets import covers
 from ingest.notes import session_notes
 from ingest.recordings import load_parts, load_recordings
 from ingest.rows import end_ns_of, piece_of, row_of
+from ingest.stored_session import StoredSession
 from models.signal.pieces import Piece
 from schemas.errors import BadSamples, Deleted
 from schemas.events import Completion
@@ -163,7 +164,8 @@ def test_no_more_than_a_number_of_samples_is_loaded(monkeypatch: pytest.MonkeyPa
         (recording,), _ = await load_recordings(one.records, one.user, row)
         assert len(recording.acc) == 5
         span = (sent.piece.t0_ns, sent.piece.end_ns)
-        parts = [p async for _, p in load_parts(one.records, one.user, row, {}, [span])]
+        stored = StoredSession(one.records, one.user, row, {})
+        parts = [p async for _, p in load_parts(stored, [span])]
         assert [len(part.acc) for part in parts if part] == [5]
 
     asyncio.run(story())
