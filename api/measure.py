@@ -29,7 +29,7 @@ from models.signal.pieces import Recording
 from schemas.errors import BadSamples
 from schemas.families import FORM
 from store.records import Records
-from store.sessions import SessionRow, newest_revision
+from store.sessions import SessionRow
 from store.sets import SetRow
 
 MAX_CACHED = 2048  # sets; some kilobytes each
@@ -99,7 +99,7 @@ class Measurer:
         forms = await self._models.by_layout(user_id, declared_layout(session), FORM)
         versions = tuple(loaded.stored.version for loaded in forms.values())
         form_models: FormModels = {of_layout: loaded.model for of_layout, loaded in forms.items()}
-        state = newest_revision(stored.lists), session.complete, stored.wrist
+        state = stored.lists_revision, session.complete, stored.wrist
         keys = {
             row.set_id: _Key(user_id, row.set_id, row.revision, *state, versions) for row in sets
         }

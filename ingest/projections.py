@@ -34,7 +34,7 @@ from store.concurrency import map_concurrently
 from store.journal import Event
 from store.plans import Plan
 from store.records import Records
-from store.sessions import NO_HASH, newest_revision
+from store.sessions import NO_HASH
 from store.sets import SetRow
 
 BATCH_ROWS = 100  # rows of sets in one batch, events at once
@@ -222,15 +222,14 @@ async def _project_extent(
 ) -> None:
     """Write a session's end by its lists, and whether each stream with chunks has one."""
     session, records = stored.session, stored.records
-    place = (stored.user_id, session.session_id)
     ends_ns = [end_ns_of(chunk) for chunks in counted.values() for chunk in chunks]
     end = at_us(max(ends_ns) // 1000) if ends_ns else None
     complete = not session.unlisted(stored.lists, with_chunks)
     if (end, complete) != (session.ended_at, session.complete):  # a sweep may find it hours later
         await records.journal.announce(stored.user_id, "sessions", now_us)
-    await records.sessions.close(*place, end, newest_revision(stored.lists), complete=complete)
+    await records.sessions.close(*stored.key, end, stored.lists_revision, complete=complete)
     if complete:
-        await reopen(records, *place, now_us)  # a stream may have begun meanwhile
+        await reopen(records, *stored.key, now_us)  # a stream may have begun meanwhile
 
 
 async def reopen(records: Records, user_id: UUID, session_id: UUID, now_us: int) -> None:
@@ -239,7 +238,7 @@ async def reopen(records: Records, user_id: UUID, session_id: UUID, now_us: int)
     if stored is None or not stored.session.unlisted(stored.lists, await stored.parts()):
         return
     # After what these lists said, and before what the next one says, whatever the clocks are.
-    revision = newest_revision(stored.lists) + 1
+    revision = stored.lists_revision + 1
     await records.sessions.close(user_id, session_id, None, revision, complete=False)
     # nothing is missed yet
     await project_deviations(records, user_id, session_id, revision, now_us)

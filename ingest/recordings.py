@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import AsyncGenerator, Iterable, Sequence
-from uuid import UUID
 
 from ingest.chunk_selection import (
     StreamChunks,
@@ -16,14 +15,12 @@ from ingest.chunk_selection import (
 from ingest.clock_parts import parts_by_clock, rotation_by_clock
 from ingest.clocks import CLOCK_WENT_BACK, are_interleaved
 from ingest.rows import end_ns_of, piece_of
-from ingest.stored_session import StoredSession, with_lists
+from ingest.stored_session import StoredSession
 from ingest.wrist_streams import in_turn
 from models.signal.overlaps import is_resent
 from models.signal.pieces import Piece, Recording
 from schemas.errors import AmbiguousChunks, BadSamples
 from schemas.times import NS_PER_S
-from store.records import Records
-from store.sessions import SessionRow
 
 CONTEXT_NS = 60 * NS_PER_S  # wrong units and drifting clocks are detected in samples around a set
 
@@ -65,7 +62,7 @@ async def load_parts(
 
 
 async def load_recordings(
-    records: Records, user_id: UUID, session: SessionRow
+    stored: StoredSession,
 ) -> tuple[list[Recording], tuple[str, ...]]:
     """A whole session as one recording, or as several if its clock was set back while recording.
 
@@ -79,7 +76,6 @@ async def load_recordings(
         AmbiguousChunks: a number has two bodies, and no list says which counts.
         BadSamples: a row that does not decode.
     """
-    stored = await with_lists(records, user_id, session)
     acc, gyro = [await _first_day(stored, names) for names in (stored.wrist.acc, stored.wrist.gyro)]
     acc_parts, gyro_parts = parts_by_clock(acc, gyro)
     notes = (CLOCK_WENT_BACK,) if len(acc_parts) > len(acc) else ()

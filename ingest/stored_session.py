@@ -10,7 +10,7 @@ from ingest.chunk_selection import counted_chunks
 from ingest.wrist_streams import WristStreams, wrist_of
 from store.records import Records
 from store.samples import ChunkMetadata, SampleRow
-from store.sessions import SessionRow, StreamList
+from store.sessions import SessionRow, StreamList, newest_revision
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,11 @@ class StoredSession:
     session: SessionRow
     lists: Mapping[str, StreamList]
 
+    @property
+    def key(self) -> tuple[UUID, UUID]:
+        """Ids of the user and of the session: all its rows are under them."""
+        return self.user_id, self.session.session_id
+
     @cached_property
     def wrist(self) -> WristStreams:
         """The streams that training and answers use."""
@@ -39,14 +44,18 @@ class StoredSession:
         """How far the server's clock is ahead of the wrist's; zero if it is not known."""
         return self.session.offset(next(iter(self.wrist.acc), None))
 
+    @property
+    def lists_revision(self) -> int:
+        """The newest revision of its lists; 0 if there are none."""
+        return newest_revision(self.lists)
+
     async def parts(self) -> dict[str, list[int]]:
         """The parts of every stream that are registered now, in order."""
-        return await self.records.samples.parts(self.user_id, self.session.session_id)
+        return await self.records.samples.parts(*self.key)
 
     async def metadata(self, stream: str, parts: Iterable[int]) -> list[ChunkMetadata]:
         """All chunks in parts of a stream, without their samples."""
-        place = (self.user_id, self.session.session_id, stream)
-        return await self.records.samples.metadata(*place, parts)
+        return await self.records.samples.metadata(*self.key, stream, parts)
 
     async def counted(self, stream: str, parts: Iterable[int]) -> list[ChunkMetadata]:
         """The chunks in parts of a stream that count: the listed ones, or all without a list."""
@@ -54,9 +63,8 @@ class StoredSession:
 
     async def rows(self, stream: str, chunks: Iterable[ChunkMetadata]) -> list[SampleRow]:
         """The samples of chunks of a stream, in the order of `chunks`."""
-        place = (self.user_id, self.session.session_id, stream)
         wanted = [(chunk.seq, chunk.sha256) for chunk in chunks]
-        return await self.records.samples.rows(*place, wanted)
+        return await self.records.samples.rows(*self.key, stream, wanted)
 
 
 async def with_lists(records: Records, user_id: UUID, session: SessionRow) -> StoredSession:

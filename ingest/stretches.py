@@ -22,7 +22,7 @@ from schemas.times import NS_PER_S, at_ms_of_ns, us_of
 from schemas.topics import Topic
 from store.labelled_sets import remaining_ttl_s
 from store.records import Records
-from store.sessions import SessionRow, newest_revision
+from store.sessions import SessionRow
 from store.sets import SetRow
 from store.stretches import NamedSpan, StoredStretch, StretchMetadata
 
@@ -65,8 +65,8 @@ async def project_session_stretches(
     """Update one session's stretches."""
     before = await records.stretches.of_session(user_id, session_id)
     stored = await find_session(records, user_id, session_id)
-    lists = stored.lists if stored else {}
-    revision = max([newest_revision(lists), *(row.revision for row in sets)])
+    listed = stored.lists_revision if stored else 0
+    revision = max([listed, *(row.revision for row in sets)])
     ttl_s = remaining_ttl_s(revision, now_us)
     wanted = _wanted(stored, sets) if stored else []
     if stored is None or not wanted or ttl_s <= 0:

@@ -29,7 +29,7 @@ async def keep_unlisted(
     unlisted = [chunk for chunk in chunks if not is_listed(chunk, stored.lists[stream])]
     if not unlisted:
         return
-    letters, user_id, now = stored.records.dead_letters, stored.user_id, at_us(now_us)
+    letters, now = stored.records.dead_letters, at_us(now_us)
     remaining: dict[date, int] = {}  # a broken client must not fill the disk of all
     for row in await stored.rows(stream, unlisted[: letters.per_day]):
         received_at = at_us(row.received_us)
@@ -37,25 +37,24 @@ async def keep_unlisted(
             continue
         day = received_at.date()
         if day not in remaining:
-            remaining[day] = letters.per_day - await letters.count(user_id, day)
+            remaining[day] = letters.per_day - await letters.count(stored.user_id, day)
         remaining[day] -= 1
         if remaining[day] >= 0:
             await letters.put(_letter(stored, stream, row, received_at), now)
-    session_id = stored.session.session_id
-    if await stored.records.sessions.read(user_id, session_id) is None:  # deleted meanwhile
-        await letters.delete_session(user_id, session_id, now)
+    if await stored.records.sessions.read(*stored.key) is None:  # deleted meanwhile
+        await letters.delete_session(*stored.key, now)
 
 
 def _letter(
     stored: StoredSession, stream: str, row: SampleRow, received_at: datetime
 ) -> DeadLetter:
     """The letter about a chunk that its stream's list does not name."""
-    session_id, listed = stored.session.session_id, stored.lists[stream]
+    user_id, session_id = stored.key
     where = CHUNK.format(seq=row.seq, stream=stream, session_id=session_id)
-    says = "another body" if row.seq < len(listed.hashes) else "no such number"
+    says = "another body" if row.seq < len(stored.lists[stream].hashes) else "no such number"
     return DeadLetter(
         id=_letter_id(session_id, stream, row.seq, row.sha256),
-        user_id=stored.user_id,
+        user_id=user_id,
         kind="chunk",
         reason=f"{where}the list names {says}",
         payload=_payload(row),
@@ -74,9 +73,8 @@ async def forget_listed(stored: StoredSession, chunks: StreamChunks, now_us: int
         chunks: those that the lists name, by stream.
         now_us: server time.
     """
-    dead_letters, user_id = stored.records.dead_letters, stored.user_id
-    session_id = stored.session.session_id
-    now, lists = at_us(now_us), stored.lists
+    dead_letters, lists, now = stored.records.dead_letters, stored.lists, at_us(now_us)
+    user_id, session_id = stored.key
     grown = [
         stream
         for stream in chunks
@@ -100,9 +98,10 @@ async def forget_listed(stored: StoredSession, chunks: StreamChunks, now_us: int
 
 async def _has_grown(stored: StoredSession, stream: str) -> bool:
     """Whether a list came before a stream's, which may have left out what this one names."""
-    session_id, revision = stored.session.session_id, stored.lists[stream].revision
+    user_id, session_id = stored.key
     first_slot = slots.stream_listed(session_id, stream, 0)
-    first = await stored.records.journal.read(stored.user_id, session_id, first_slot)
+    first = await stored.records.journal.read(user_id, session_id, first_slot)
+    revision = stored.lists[stream].revision
     return first is not None and revision // MS_US > first.received_us // MS_US
 
 

@@ -191,8 +191,8 @@ def test_streams_of_one_sensor_and_place_are_read_in_turn_and_others_are_noted(
 
     async def story() -> None:
         one, row = await several(streams)
-        (whole,), _ = await load_recordings(one.records, one.user, row)
         stored = await with_lists(one.records, one.user, row)
+        (whole,), _ = await load_recordings(stored)
         start_ns = CHUNKS[0, 0].piece.t0_ns
         spans = [(start_ns, start_ns + 6 * NS)]
         parts = [part async for _, part in load_parts(stored, spans)]
@@ -220,7 +220,7 @@ def test_only_the_first_day_of_all_streams_in_turn_is_loaded() -> None:
             await one.recorder.put_chunk(one.user, one.session, name, seq, chunk)
         row = await one.records.sessions.read(one.user, one.session)
         assert row is not None
-        (recording,), _ = await load_recordings(one.records, one.user, row)
+        (recording,), _ = await load_recordings(await with_lists(one.records, one.user, row))
         assert len(recording.acc) == 11
 
     asyncio.run(story())
