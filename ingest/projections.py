@@ -14,6 +14,7 @@ from ingest.chunk_selection import StreamChunks, counted_chunks
 from ingest.deviations import forget_deviations, project_deviations
 from ingest.event_writer import deletion_us
 from ingest.labelled_sets import project_labelled_sets
+from ingest.openings import OFFSET_MS
 from ingest.rows import end_ns_of
 from ingest.session_changes import SessionChanges, session_changes
 from ingest.stored_session import StoredSession, find_session
@@ -180,7 +181,7 @@ def set_row(event: Event, body: SetConfirmed) -> SetRow:
 
 
 async def _write_offset(records: Records, user_id: UUID, event: Event, stream: str) -> None:
-    offset_ms = event.meta.get("offset_ms")
+    offset_ms = event.meta.get(OFFSET_MS)
     if isinstance(offset_ms, int):
         await records.sessions.put_offset(
             user_id, event.entity_id, stream, offset_ms, event.received_us
