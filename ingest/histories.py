@@ -91,7 +91,7 @@ def _validate(writer: EventWriter, session: HistorySession) -> None:
     row = _row(session)
     for set_id, confirmation in session.sets:
         writer.check_new_id(set_id, "set")
-        check_inside(confirmation, row, writer)
+        check_inside(confirmation, row, writer.clock())
 
 
 def _plan_events(writer: EventWriter, session: HistorySession) -> list[Event]:

@@ -51,11 +51,7 @@ async def project_labelled_sets(
     session = await records.sessions.read(user_id, session_id)
     if session is None or not wrist_of(session.streams).acc:
         return
-    if only is None or len(only) > MAX_SINGLE_READS:
-        rows = await records.sets.of_session(user_id, session_id)
-        rows = [row for row in rows if only is None or row.set_id in only]
-    else:  # a confirmation does not read all earlier sets
-        rows = await records.sets.some(user_id, session_id, only)
+    rows = await _confirmed_sets(records, user_id, session_id, only)
     if not rows:
         return
     stored = await with_lists(records, user_id, session)
@@ -74,6 +70,17 @@ async def project_labelled_sets(
             _labelled_sets, recording, stored, part_rows, finished
         ):
             await _write(records, user_id, labelled, now_us)
+
+
+async def _confirmed_sets(
+    records: Records, user_id: UUID, session_id: UUID, only: Collection[UUID] | None
+) -> list[SetRow]:
+    """The confirmed sets of a session, all or only these."""
+    if only is not None and len(only) <= MAX_SINGLE_READS:
+        # A confirmation does not read all earlier sets.
+        return await records.sets.some(user_id, session_id, only)
+    rows = await records.sets.of_session(user_id, session_id)
+    return [row for row in rows if only is None or row.set_id in only]
 
 
 def has_all_samples(recording: Recording, row: SetRow, finished: tuple[bool, bool]) -> bool:

@@ -44,13 +44,13 @@ async def refuse_outside(
     if _ends_late(confirmation, session, stored):  # only then: it reads metadata
         needed = confirmation.ended_at - TOLERANCE
         session = await _with_later_chunks(writer.records, user_id, session, needed)
-    check_inside(confirmation, session, writer, stored)
+    check_inside(confirmation, session, writer.clock(), stored)
 
 
 def check_inside(
     confirmation: SetConfirmation,
     session: SessionRow,
-    writer: EventWriter,
+    now: datetime,
     stored: SetRow | None = None,
 ) -> None:
     """Refuse a set outside its session.
@@ -58,7 +58,7 @@ def check_inside(
     Args:
         confirmation: what was done.
         session: of the set.
-        writer: for its clock.
+        now: the server's clock.
         stored: the set as it is. It may have been confirmed before the session's end was known: a
             repeat, or a correction that keeps its times, is not refused for its end.
 
@@ -66,7 +66,6 @@ def check_inside(
         BadEvent: before its start, or after its end where that is known.
         ClockSkew: it ends after tomorrow.
     """
-    now = writer.clock()
     advice = f"; {ADVICE}" if end_outside(session, now) else ""
     if confirmation.started_at < session.started_at - TOLERANCE:
         raise BadEvent(

@@ -31,7 +31,6 @@ from tests.ingest.recorded_session import (
     FailingRepository,
     RecordedSession,
 )
-from tests.store.memory import memory_records
 
 SECOND, JUST = timedelta(seconds=1), timedelta(microseconds=1)
 END = START + timedelta(hours=1)
@@ -54,12 +53,11 @@ TOMORROW = NOW + timedelta(days=1)
 def test_a_set_may_reach_five_seconds_beyond_its_session(started_at, ended_at, complete, problem):
     session = SessionRow(new_id(), START, END, "UTC", None, {}, {}, complete)
     confirmation = SetConfirmation(exercise="row", started_at=started_at, ended_at=ended_at)
-    writer = EventWriter(memory_records(), lambda: NOW, LIMITS)
     if problem is None:
-        check_inside(confirmation, session, writer)
+        check_inside(confirmation, session, NOW)
         return
     with pytest.raises(problem[0]) as refused:
-        check_inside(confirmation, session, writer)
+        check_inside(confirmation, session, NOW)
     assert refused.value.field == problem[1]
 
 
