@@ -10,7 +10,7 @@ import asyncio
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 from uuid import UUID
@@ -20,15 +20,16 @@ from api.model_cache import ModelCache
 from ingest.labelled_sets import has_all_samples
 from ingest.recognition import declared_layout
 from ingest.recordings import CONTEXT_NS, load_parts
+from ingest.stored_session import StoredSession, with_lists
 from ingest.stretches import span_of
-from ingest.wrist_streams import WristStreams, wrist_of
+from ingest.wrist_streams import WristStreams
 from models.recognition.sets import FormModels, SetMeasurements, measure_set
 from models.signal.corrections import timeline
 from models.signal.pieces import Recording
 from schemas.errors import BadSamples
 from schemas.families import FORM
 from store.records import Records
-from store.sessions import SessionRow, StreamList, newest_revision
+from store.sessions import SessionRow
 from store.sets import SetRow
 
 MAX_CACHED = 2048  # sets; some kilobytes each
@@ -94,11 +95,11 @@ class Measurer:
         """
         if not sets:
             return {}
-        lists = await self._records.sessions.lists(user_id, session.session_id)
+        stored = await with_lists(self._records, user_id, session)
         forms = await self._models.by_layout(user_id, declared_layout(session), FORM)
         versions = tuple(loaded.stored.version for loaded in forms.values())
         form_models: FormModels = {of_layout: loaded.model for of_layout, loaded in forms.items()}
-        state = newest_revision(lists), session.complete, wrist_of(session.streams)
+        state = stored.lists_revision, session.complete, stored.wrist
         keys = {
             row.set_id: _Key(user_id, row.set_id, row.revision, *state, versions) for row in sets
         }
@@ -106,7 +107,7 @@ class Measurer:
         async def measure_missing() -> None:
             """Measure the sets that are not cached when the turn comes."""
             unmeasured = [row for row in sets if not self._is_current(keys[row.set_id])]
-            results = await self._measure(user_id, session, lists, unmeasured, form_models)
+            results = await _measure(stored, unmeasured, form_models)
             recheck_s = self._clock() + RECHECK_S
             for row in unmeasured:
                 measured = results.get(row.set_id, _NOTHING)
@@ -132,29 +133,23 @@ class Measurer:
         while len(self._cache) > MAX_CACHED:
             self._cache.popitem(last=False)
 
-    async def _measure(
-        self,
-        user_id: UUID,
-        session: SessionRow,
-        lists: Mapping[str, StreamList],
-        sets: Sequence[SetRow],
-        form_models: FormModels,
-    ) -> dict[UUID, _Measured]:
-        ordered = sorted(sets, key=lambda row: row.span_ns)
-        spans = [row.span_ns for row in ordered]
-        results: dict[UUID, _Measured] = {}
-        finished = session.complete, session.complete or not wrist_of(session.streams).gyro
-        async for part, recording in load_parts(
-            self._records, user_id, session, lists, spans, CONTEXT_NS
-        ):
-            if recording is None:
-                continue  # the session's notes report it
-            rows = ordered[part.start : part.stop]
-            with suppress(BadSamples):  # the notes report these too
-                results |= await asyncio.to_thread(
-                    _measured, recording, rows, form_models, finished
-                )
-        return results
+
+async def _measure(
+    stored: StoredSession, sets: Sequence[SetRow], form_models: FormModels
+) -> dict[UUID, _Measured]:
+    """Measure sets of a session, those whose samples can be read."""
+    ordered = sorted(sets, key=lambda row: row.span_ns)
+    spans = [row.span_ns for row in ordered]
+    results: dict[UUID, _Measured] = {}
+    complete = stored.session.complete
+    finished = complete, complete or not stored.wrist.gyro
+    async for part, recording in load_parts(stored, spans, CONTEXT_NS):
+        if recording is None:
+            continue  # the session's notes report it
+        rows = ordered[part.start : part.stop]
+        with suppress(BadSamples):  # the notes report these too
+            results |= await asyncio.to_thread(_measured, recording, rows, form_models, finished)
+    return results
 
 
 def _measured(

@@ -24,12 +24,13 @@ from ingest.recognition import (
     stored_predictions,
     versions_used,
 )
+from ingest.stored_session import with_lists
 from models.recognition.sets import RecognitionModels
 from schemas.families import ACTIVITY, EXERCISE, FORM
 from schemas.inputs import ACC3, ACC6, input_layout
 from store.predictions import Prediction
 from store.records import Records
-from store.sessions import SessionRow, newest_revision
+from store.sessions import SessionRow
 
 MAX_CACHED = 1024  # sessions without any set; a hundred bytes each
 T = TypeVar("T")
@@ -129,11 +130,9 @@ class Recogniser:
 
     async def _stored(self, user_id: UUID, session: SessionRow) -> list[Prediction] | None:
         """The stored predictions, None if the session must be recognised (again)."""
-        revision_us = await self._revision(user_id, session)
-        predictions = await stored_predictions(
-            self._records, user_id, session.session_id, revision_us
-        )
-        no_sets = self._no_sets.get((user_id, session.session_id, revision_us))
+        stored = await with_lists(self._records, user_id, session)
+        predictions = await stored_predictions(stored)
+        no_sets = self._no_sets.get((*stored.key, stored.lists_revision))
         used = versions_used(predictions) or no_sets
         if used is None:
             return None
@@ -144,23 +143,16 @@ class Recogniser:
     async def _recognise(
         self, user_id: UUID, session: SessionRow, now: datetime
     ) -> list[Prediction]:
-        revision_us = await self._revision(user_id, session)
-        load_models = partial(self.load_models, user_id)
-        result = await recognise_session(
-            self._records, user_id, session, revision_us, load_models, now
-        )
+        stored = await with_lists(self._records, user_id, session)
+        result = await recognise_session(stored, partial(self.load_models, user_id), now)
         if result is None:
             return []
         predictions, versions = result
         if not predictions:
-            self._no_sets[user_id, session.session_id, revision_us] = versions
+            self._no_sets[*stored.key, stored.lists_revision] = versions
             while len(self._no_sets) > MAX_CACHED:
                 self._no_sets.popitem(last=False)
         return predictions
-
-    async def _revision(self, user_id: UUID, session: SessionRow) -> int:
-        lists = await self._records.sessions.lists(user_id, session.session_id)
-        return newest_revision(lists)
 
     async def load_models(
         self, user_id: UUID, layout: str

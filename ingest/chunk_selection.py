@@ -92,17 +92,18 @@ def _reach_ns(chunks: Sequence[ChunkMetadata], at: int) -> int:
     return max([end_ns_of(chunk), *later_ns[:1]])
 
 
-def require_single_bodies(stream: str, chosen: Sequence[ChunkMetadata]) -> None:
-    """Refuse chunks of a stream, ordered by number, of which two have one number.
+def require_single_bodies(chosen: StreamChunks) -> None:
+    """Refuse chunks of which two of one stream have one number.
 
     Raises:
         AmbiguousChunks: no list says which of the two counts.
     """
-    several = {chunk.seq for chunk, after in itertools.pairwise(chosen) if chunk.seq == after.seq}
-    if several:
-        raise AmbiguousChunks(
-            f"chunk {min(several)} of stream {stream!r} holds two bodies; `complete` decides"
-        )
+    for stream, chunks in chosen.items():
+        several = {one.seq for one, after in itertools.pairwise(chunks) if one.seq == after.seq}
+        if several:
+            raise AmbiguousChunks(
+                f"chunk {min(several)} of stream {stream!r} holds two bodies; `complete` decides"
+            )
 
 
 def parts_of(spans: Sequence[tuple[int, int]]) -> list[range]:

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
+from ingest.chunk_selection import StreamChunks
 from ingest.event_writer import CostOfBytes, EventWriter
 from ingest.sessions import require_session, sender_offset_ms
 from ingest.stored_chunks import chunk_metadata
-from ingest.stream_lists import list_bytes, list_streams
+from ingest.stream_lists import RequestedList, list_bytes, list_streams
 from schemas.errors import BadEvent, MissingChunks, TooLarge
 from schemas.events import Completion
 from schemas.wire import LIST_BYTES
@@ -47,26 +48,19 @@ async def complete(
     """
     session = await require_session(writer, user_id, session_id)
     _check_streams(completion, session)
-    requested = {name: trimmed(hashes) for name, hashes in sorted(completion.streams.items())}
-    for name, hashes in requested.items():
+    listed = {name: trimmed(hashes) for name, hashes in sorted(completion.streams.items())}
+    for name, hashes in listed.items():
         _check_length(name, hashes)
+    stored_chunks = await chunk_metadata(writer.records, user_id, session_id, listed)
+    _refuse_missing(completion, stored_chunks)
+    sender_ms, known_ms = sender_offset_ms(writer, completion.sent_at), session.clock_offset_ms
+    requested = {
+        name: RequestedList(hashes, better_offset_ms(known_ms.get(name), sender_ms))
+        for name, hashes in listed.items()
+    }
     if not requested and not await writer.records.samples.parts(user_id, session_id):
-        requested = {NO_STREAM: []}
-    stored_chunks = await chunk_metadata(writer.records, user_id, session_id, completion.streams)
-    missing = {
-        name: numbers
-        for name, hashes in completion.streams.items()
-        if (numbers := missing_numbers(hashes, stored_chunks[name]))
-    }
-    if missing:
-        count = sum(len(numbers) for numbers in missing.values())
-        raise MissingChunks(f"{count} listed chunks are not held; send them", missing=missing)
-    sender_ms, known = sender_offset_ms(writer, completion.sent_at), session.clock_offset_ms
-    offsets_ms = {
-        name: None if name == NO_STREAM else better_offset_ms(known.get(name), sender_ms)
-        for name in requested
-    }
-    await list_streams(writer, user_id, session_id, requested, offsets_ms, stored_chunks, cost_of)
+        requested = {NO_STREAM: RequestedList([], None)}
+    await list_streams(writer, user_id, session_id, requested, stored_chunks, cost_of)
     return await require_session(writer, user_id, session_id)
 
 
@@ -89,6 +83,18 @@ def _check_length(stream: str, hashes: Sequence[str | None]) -> None:
             field=f"streams.{stream}",
             value=len(hashes),
         )
+
+
+def _refuse_missing(completion: Completion, stored_chunks: StreamChunks) -> None:
+    """Raise `MissingChunks` for chunks that are listed but not stored."""
+    missing = {
+        name: numbers
+        for name, hashes in completion.streams.items()
+        if (numbers := missing_numbers(hashes, stored_chunks[name]))
+    }
+    if missing:
+        count = sum(len(numbers) for numbers in missing.values())
+        raise MissingChunks(f"{count} listed chunks are not held; send them", missing=missing)
 
 
 def better_offset_ms(known_ms: int | None, sender_ms: int | None) -> int | None:

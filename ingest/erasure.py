@@ -1,12 +1,11 @@
 """Erases a user from every table, and reports what remains elsewhere and until when."""
 
-import time
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from schemas.layout import owner_of
-from schemas.times import us_of
+from schemas.times import clock_from, us_of
 from schemas.topics import Topic
 from store.champions import Champions
 from store.database import Database
@@ -85,9 +84,20 @@ async def erase_user(
     Raises:
         DatabaseUnavailable: some of it is left; call again.
     """
-    began_s, announced_at = time.monotonic(), announced_at or now
-    user_rows, users = UserRows(database), Users(database)
+    time_now, announced_at = clock_from(now), announced_at or now
     await announce_erasure(database, user_id, announced_at)
+    deleted = await _delete_all(database, user_id, now)
+    await announce_erasure(database, user_id, announced_at)  # other announcements were deleted
+    found = any(count for table, count in deleted.items() if table != "changes")
+    if found or ended_at is None:
+        ended_at = time_now()
+    await Journal(database).announce(user_id, ERASURE_DONE, us_of(ended_at))
+    return Erasure(deleted=deleted, remains=dict(REMAINS))
+
+
+async def _delete_all(database: Database, user_id: UUID, now: datetime) -> dict[str, int]:
+    """Delete all rows of a user; how many there were of each table."""
+    user_rows, users = UserRows(database), Users(database)
     await users.reassign_subject(user_id)
     deleted = {"logins": len(await Logins(database).of_user(user_id))}
     await Logins(database).revoke_all(user_id)
@@ -103,12 +113,7 @@ async def erase_user(
     deleted["users"] = deleted["usernames"] = int(user is not None)
     for table, count in (await _delete_results(user_rows, keys, now)).items():
         deleted[table] += count
-    await announce_erasure(database, user_id, announced_at)  # other announcements were deleted
-    found = any(count for table, count in deleted.items() if table != "changes")
-    if found or ended_at is None:
-        ended_at = now + timedelta(seconds=time.monotonic() - began_s)
-    await Journal(database).announce(user_id, ERASURE_DONE, us_of(ended_at))
-    return Erasure(deleted=deleted, remains=dict(REMAINS))
+    return deleted
 
 
 async def _delete_tables(

@@ -8,6 +8,8 @@ from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
+from ingest.client_ids import check_client_id
+from schemas.config import Limits
 from schemas.errors import Retryable
 from schemas.retention import TOMBSTONE_AHEAD
 from schemas.times import Clock, us_of
@@ -57,14 +59,29 @@ def deletion_us(event: Event) -> int:
 
 @dataclass(frozen=True, slots=True)
 class EventWriter:
-    """Creates events and appends them to the journal."""
+    """Creates events and appends them to the journal.
+
+    Attributes:
+        records: the repositories.
+        clock: of the server.
+        limits: how far the id of something new may lie from now.
+    """
 
     records: Records
     clock: Clock
+    limits: Limits
 
     def now_us(self) -> int:
         """Server time in microseconds, rounded down to milliseconds, the journal's resolution."""
         return us_of(self.clock()) // MS_US * MS_US
+
+    def check_new_id(self, id_: UUID, field: str) -> None:
+        """Refuse an id for something new, as `ingest.client_ids.check_client_id`.
+
+        Raises:
+            BadEvent, ClockSkew: it is no UUIDv7 of about now.
+        """
+        check_client_id(id_, field, self.now_us() // 1000, self.limits)
 
     async def write(
         self,

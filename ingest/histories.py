@@ -13,12 +13,10 @@ from itertools import islice
 from uuid import UUID
 
 from ingest import plans, sessions, sets, slots
-from ingest.client_ids import check_client_id
 from ingest.event_writer import EventWriter
 from ingest.openings import OFFSET_MS
 from ingest.projections import project_all
 from ingest.set_times import check_inside
-from schemas.config import Limits
 from schemas.errors import BadEvent, Deleted, EventConflict
 from schemas.events import SessionOpening, SetConfirmation
 from schemas.ids import day_of
@@ -51,7 +49,7 @@ class HistorySession:
 
 
 async def record_history(
-    writer: EventWriter, limits: Limits, user_id: UUID, history: Sequence[HistorySession]
+    writer: EventWriter, user_id: UUID, history: Sequence[HistorySession]
 ) -> None:
     """Store a user's history; a repeat changes nothing.
 
@@ -62,7 +60,7 @@ async def record_history(
         EventConflict: an id was used before, for something else; the rest was stored.
     """
     for session in history:
-        _validate(writer, limits, session)
+        _validate(writer, session)
     plan_events = [event for session in history for event in _plan_events(writer, session)]
     opening_events = [_opening_event(writer, session) for session in history]
     confirmation_events = [
@@ -80,21 +78,20 @@ async def record_history(
     _refuse_conflicts(wanted, kept)
 
 
-def _validate(writer: EventWriter, limits: Limits, session: HistorySession) -> None:
+def _validate(writer: EventWriter, session: HistorySession) -> None:
     if session.opening.streams:
         raise BadEvent(
             f"session {session.session_id} of a history has streams; open it by itself",
             field="streams",
             value=sorted(session.opening.streams),
         )
-    now_ms = writer.now_us() // 1000
-    check_client_id(session.session_id, "session", now_ms, limits)
+    writer.check_new_id(session.session_id, "session")
     if session.plan is not None and session.opening.plan is not None:
-        check_client_id(session.opening.plan, "plan", now_ms, limits)
+        writer.check_new_id(session.opening.plan, "plan")
     row = _row(session)
     for set_id, confirmation in session.sets:
-        check_client_id(set_id, "set", now_ms, limits)
-        check_inside(confirmation, row, writer)
+        writer.check_new_id(set_id, "set")
+        check_inside(confirmation, row, writer.clock())
 
 
 def _plan_events(writer: EventWriter, session: HistorySession) -> list[Event]:

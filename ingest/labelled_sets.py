@@ -2,23 +2,23 @@
 
 import asyncio
 import itertools
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from uuid import UUID
 
 from ingest.event_writer import TOMBSTONE_AHEAD_US
 from ingest.recordings import CONTEXT_NS, load_parts
-from ingest.wrist_streams import WristStreams, wrist_of
+from ingest.stored_session import StoredSession, with_lists
+from ingest.wrist_streams import wrist_of
 from models.signal.corrections import timeline
 from models.signal.pieces import Piece, Recording, pack_pieces
 from models.signal.timing import cut_pieces
 from schemas.errors import BadSamples
-from schemas.inputs import ACC3, ACC6, LAYOUTS
+from schemas.inputs import ACC3, ACC6, LAYOUTS, InputLayout
 from schemas.times import NS_PER_S
 from store.labelled_sets import LabelledRevision, LabelledSet, remaining_ttl_s
 from store.records import Records
-from store.sessions import SessionRow, StreamList
 from store.sets import SetRow
 
 GAP_NS = NS_PER_S // 2  # the longest gap that resampling treats as continuous
@@ -49,31 +49,38 @@ async def project_labelled_sets(
         only: these sets, all of the session by default.
     """
     session = await records.sessions.read(user_id, session_id)
-    if session is None or not (wrist := wrist_of(session.streams)).acc:
+    if session is None or not wrist_of(session.streams).acc:
         return
-    if only is None or len(only) > MAX_SINGLE_READS:
-        rows = await records.sets.of_session(user_id, session_id)
-        rows = [row for row in rows if only is None or row.set_id in only]
-    else:  # a confirmation does not read all earlier sets
-        rows = await records.sets.some(user_id, session_id, only)
+    rows = await _confirmed_sets(records, user_id, session_id, only)
     if not rows:
         return
-    lists = await records.sessions.lists(user_id, session_id)
-    rows = [row for row in rows if remaining_ttl_s(revision_of(row, wrist, lists), now_us) > 0]
-    if rows and all(await _streams_finished(records, user_id, session, wrist, lists)):
-        rows = await _without_current_labels(records, user_id, wrist, lists, rows)
+    stored = await with_lists(records, user_id, session)
+    rows = [row for row in rows if remaining_ttl_s(revision_of(row, stored), now_us) > 0]
+    if rows and all(await _streams_finished(stored)):
+        rows = await _without_current_labels(stored, rows)
     spans = [row.span_ns for row in rows]
-    async for part, recording in load_parts(records, user_id, session, lists, spans, CONTEXT_NS):
+    async for part, recording in load_parts(stored, spans, CONTEXT_NS):
         if recording is None:
             # The client's list will decide, which projects again; broken rows stay for inspection.
             continue
         # Judged after the samples were read: a first chunk of a sensor may have come meanwhile.
-        finished = await _streams_finished(records, user_id, session, wrist, lists)
+        finished = await _streams_finished(stored)
         part_rows = rows[part.start : part.stop]
         for labelled in await asyncio.to_thread(
-            _labelled_sets, recording, session, wrist, lists, part_rows, finished
+            _labelled_sets, recording, stored, part_rows, finished
         ):
             await _write(records, user_id, labelled, now_us)
+
+
+async def _confirmed_sets(
+    records: Records, user_id: UUID, session_id: UUID, only: Collection[UUID] | None
+) -> list[SetRow]:
+    """The confirmed sets of a session, all or only these."""
+    if only is not None and len(only) <= MAX_SINGLE_READS:
+        # A confirmation does not read all earlier sets.
+        return await records.sets.some(user_id, session_id, only)
+    rows = await records.sets.of_session(user_id, session_id)
+    return [row for row in rows if only is None or row.set_id in only]
 
 
 def has_all_samples(recording: Recording, row: SetRow, finished: tuple[bool, bool]) -> bool:
@@ -112,78 +119,71 @@ def truncated(samples: Recording, row: SetRow) -> Recording:
     return replace(samples, acc=acc, gyro=gyro)
 
 
-def labelled_rows(
-    session: SessionRow,
-    wrist: WristStreams,
-    lists: Mapping[str, StreamList],
-    row: SetRow,
-    samples: Recording,
-) -> tuple[LabelledSet, ...]:
-    """A set's rows for training: corrected times, a revision that grows when samples may change.
+def packed_layouts(samples: Recording) -> list[tuple[InputLayout, bytes]]:
+    """Samples as rows hold them, in each layout that they are in; the one with rotation first.
 
-    A set with rotation is in both layouts, so that it also trains the model without rotation.
+    Those with rotation are in both, so that they also train the model without rotation.
     """
-    offset = session.offset(wrist.acc[0])
-    with_rotation = LabelledSet(
-        model_id=ACC6,
-        set_id=row.set_id,
-        session_id=row.session_id,
-        exercise=row.exercise,
-        started_at=row.started_at + offset,
-        ended_at=row.ended_at + offset,
-        reps=row.reps,
-        weight_kg=row.weight_kg,
-        intensity=row.intensity,
-        label_source=row.label_source,
-        revision=revision_of(row, wrist, lists),
-        samples=pack_pieces(samples.acc, samples.gyro, samples.side),
+    acc_only = (ACC3, pack_pieces(samples.acc, (), samples.side))
+    if not samples.gyro:
+        return [acc_only]
+    return [(ACC6, pack_pieces(samples.acc, samples.gyro, samples.side)), acc_only]
+
+
+def labelled_rows(
+    stored: StoredSession, row: SetRow, samples: Recording
+) -> tuple[LabelledSet, ...]:
+    """A set's rows for training: corrected times, a revision that grows when samples may change."""
+    offset, revision = stored.wrist_offset, revision_of(row, stored)
+    return tuple(
+        LabelledSet(
+            model_id=layout,
+            set_id=row.set_id,
+            session_id=row.session_id,
+            exercise=row.exercise,
+            started_at=row.started_at + offset,
+            ended_at=row.ended_at + offset,
+            reps=row.reps,
+            weight_kg=row.weight_kg,
+            intensity=row.intensity,
+            label_source=row.label_source,
+            revision=revision,
+            samples=packed,
+        )
+        for layout, packed in packed_layouts(samples)
     )
-    acc_samples = pack_pieces(samples.acc, (), samples.side)
-    acc_only = with_rotation._replace(model_id=ACC3, samples=acc_samples)
-    return (with_rotation, acc_only) if samples.gyro else (acc_only,)
 
 
-def revision_of(row: SetRow, wrist: WristStreams, lists: Mapping[str, StreamList]) -> int:
+def revision_of(row: SetRow, stored: StoredSession) -> int:
     """The newest revision of a set and of its streams' lists, microseconds of server time."""
-    names = (*wrist.acc, *wrist.gyro)
+    names, lists = (*stored.wrist.acc, *stored.wrist.gyro), stored.lists
     return max([row.revision, *(lists[name].revision for name in names if name in lists)])
 
 
-async def _streams_finished(
-    records: Records,
-    user_id: UUID,
-    session: SessionRow,
-    wrist: WristStreams,
-    lists: Mapping[str, StreamList],
-) -> tuple[bool, bool]:
+async def _streams_finished(stored: StoredSession) -> tuple[bool, bool]:
     """Whether no more samples are expected of (acceleration, rotation).
 
     A sensor that is declared but was switched off has no chunks, and no list either.
     """
-    unlisted = {*wrist.acc, *wrist.gyro} - lists.keys()
-    if unlisted and session.complete:
-        parts = await records.samples.parts(user_id, session.session_id)
-        unlisted &= parts.keys()
+    wrist = stored.wrist
+    unlisted = {*wrist.acc, *wrist.gyro} - stored.lists.keys()
+    if unlisted and stored.session.complete:
+        unlisted &= (await stored.parts()).keys()
     return unlisted.isdisjoint(wrist.acc), unlisted.isdisjoint(wrist.gyro)
 
 
-async def _without_current_labels(
-    records: Records,
-    user_id: UUID,
-    wrist: WristStreams,
-    lists: Mapping[str, StreamList],
-    rows: Sequence[SetRow],
-) -> list[SetRow]:
+async def _without_current_labels(stored: StoredSession, rows: Sequence[SetRow]) -> list[SetRow]:
     """The sets of finished streams whose labelled rows would change if they were written now.
 
     The samples of finished streams are those that their lists name, so that equal revisions mean
     equal rows.
     """
-    stored = by_set(await records.labelled.revisions(user_id, [row.set_id for row in rows]))
+    ids = [row.set_id for row in rows]
+    labelled = by_set(await stored.records.labelled.revisions(stored.user_id, ids))
     return [
         row
         for row in rows
-        if not is_label_current(stored.get(row.set_id, ()), revision_of(row, wrist, lists))
+        if not is_label_current(labelled.get(row.set_id, ()), revision_of(row, stored))
     ]
 
 
@@ -207,9 +207,7 @@ def is_label_current(labelled: Sequence[LabelledRevision], revision: int) -> boo
 
 def _labelled_sets(
     recording: Recording,
-    session: SessionRow,
-    wrist: WristStreams,
-    lists: Mapping[str, StreamList],
+    stored: StoredSession,
     rows: Sequence[SetRow],
     finished: tuple[bool, bool],
 ) -> list[tuple[LabelledSet, ...]]:
@@ -221,8 +219,7 @@ def _labelled_sets(
             with suppress(BadSamples):
                 samples = line.cut(*row.span_ns)
                 if has_all_samples(samples, row, finished):
-                    whole = truncated(samples, row)
-                    labelled.append(labelled_rows(session, wrist, lists, row, whole))
+                    labelled.append(labelled_rows(stored, row, truncated(samples, row)))
     return labelled
 
 

@@ -1,25 +1,26 @@
 """Notes about the quality of a session's data; nothing here changes a sample."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 from typing import NamedTuple
 from uuid import UUID
 
-from ingest.chunk_selection import StreamChunks, counted_chunks
+from ingest.chunk_selection import StreamChunks
 from ingest.clocks import CLOCK_WENT_BACK, split_by_clock
 from ingest.judged_chunks import beside, judged_places, parts_to_read
 from ingest.recordings import unused_streams
 from ingest.rows import end_ns_of, piece_of
 from ingest.sample_times import TIMES_OUTSIDE, are_outside
-from ingest.wrist_streams import NOT_ON_WRIST, NOT_USED, is_on_wrist, wrist_of
+from ingest.stored_session import StoredSession, with_lists
+from ingest.wrist_streams import NOT_ON_WRIST, NOT_USED, is_on_wrist
 from models.signal.pieces import Recording, Side
 from models.signal.wrist import MAX_RECORDING_S, NO_OVERLAP, Note, judge
 from schemas.times import us_of
 from store.records import Records
 from store.samples import ChunkMetadata, SampleRow
-from store.sessions import SessionRow, StreamList
+from store.sessions import SessionRow
 
 MAX_CLOCK_OFFSET_MS = 60_000
 LONGER_THAN_A_DAY = "longer-than-a-day"
@@ -50,12 +51,12 @@ async def session_notes(
     Raises:
         BadSamples: a row that does not decode.
     """
-    parts = await records.samples.parts(user_id, session.session_id)
-    lists = await records.sessions.lists(user_id, session.session_id)
-    chunks = await _first_and_last_chunks(records, user_id, session, parts, lists)
-    unused = await unused_streams(records, user_id, session, parts, lists)
+    stored = await with_lists(records, user_id, session)
+    parts = await stored.parts()
+    chunks = await _first_and_last_chunks(stored, parts)
+    unused = await unused_streams(stored, parts)
     notes = _declaration_notes(session, chunks, unused, now)
-    wrist = wrist_of(session.streams)
+    wrist = stored.wrist
     acc, gyro = (_first_used(names, chunks, unused) for names in (wrist.acc, wrist.gyro))
     if acc is None:
         return notes
@@ -65,8 +66,7 @@ async def session_notes(
     if len(by_clock) > 1:
         notes.append(f"{acc.name}: {CLOCK_WENT_BACK}")
     longest = acc._replace(chunks=max(by_clock, key=len))
-    judged = await _judged_notes(records, user_id, session, longest, gyro, wrist.side)
-    return [*judged, *notes]
+    return [*await _judged_notes(stored, longest, gyro), *notes]
 
 
 def _declaration_notes(
@@ -95,72 +95,44 @@ def _first_used(
 
 
 async def _first_and_last_chunks(
-    records: Records,
-    user_id: UUID,
-    session: SessionRow,
-    parts: Mapping[str, Sequence[int]],
-    lists: Mapping[str, StreamList],
+    stored: StoredSession, parts: Mapping[str, Sequence[int]]
 ) -> StreamChunks:
     """The chunks of each stream that count, of its first partitions and its last one."""
-    names = [name for name in session.streams if name in parts]
+    names = [name for name in stored.session.streams if name in parts]
     pages = await asyncio.gather(
-        *(
-            records.samples.metadata(user_id, session.session_id, name, parts_to_read(parts[name]))
-            for name in names
-        )
+        *(stored.counted(name, parts_to_read(parts[name])) for name in names)
     )
-    return {
-        name: counted_chunks(page, lists.get(name)) for name, page in zip(names, pages, strict=True)
-    }
+    return dict(zip(names, pages, strict=True))
 
 
 async def _judged_notes(
-    records: Records,
-    user_id: UUID,
-    session: SessionRow,
-    acc: JudgedStream,
-    gyro: JudgedStream | None,
-    side: Side | None,
+    stored: StoredSession, acc: JudgedStream, gyro: JudgedStream | None
 ) -> list[str]:
     """The notes on the samples of a session's wrist.
 
     Args:
-        records: the repositories.
-        user_id: whose session.
-        session: which one.
+        stored: the session.
         acc: the acceleration, of one clock.
         gyro: the rotation; None where there is none.
-        side: of the wrist.
     """
     if not acc.chunks:
         return []
     places = judged_places(acc.chunks)
-    acc_rows = await _rows(records, user_id, session, acc.name, chain.from_iterable(places))
+    acc_rows = await stored.rows(acc.name, chain.from_iterable(places))
     gyro_rows: list[SampleRow] = []
     if gyro is not None:
         turning = dict.fromkeys(chunk for place in places for chunk in beside(gyro.chunks, place))
-        gyro_rows = await _rows(records, user_id, session, gyro.name, turning)
+        gyro_rows = await stored.rows(gyro.name, turning)
     names = {"acc": acc.name, "gyro": gyro.name if gyro else None}
-    notes = [*await asyncio.to_thread(_judge, acc_rows, gyro_rows, side)]
+    notes = [*await asyncio.to_thread(_judge, acc_rows, gyro_rows, stored.wrist.side)]
     apart = gyro is not None and gyro.chunks and not _share_time(acc.chunks, gyro.chunks)
     if apart and ("gyro", NO_OVERLAP) not in notes:
         notes.append(("gyro", NO_OVERLAP))
     began_s = min(chunk.t0_ns for chunk in acc.chunks) / 1e9
-    if session.ended_at and us_of(session.ended_at) / 1e6 - began_s > MAX_RECORDING_S:
+    ended_at = stored.session.ended_at
+    if ended_at and us_of(ended_at) / 1e6 - began_s > MAX_RECORDING_S:
         notes.append(("acc", LONGER_THAN_A_DAY))
     return [f"{names[sensor]}: {note}" for sensor, note in notes]
-
-
-async def _rows(
-    records: Records,
-    user_id: UUID,
-    session: SessionRow,
-    stream: str,
-    chosen: Iterable[ChunkMetadata],
-) -> list[SampleRow]:
-    """The samples of chunks of a stream."""
-    wanted = [(chunk.seq, chunk.sha256) for chunk in chosen]
-    return await records.samples.rows(user_id, session.session_id, stream, wanted)
 
 
 def _judge(

@@ -5,10 +5,8 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from ingest import slots
-from ingest.client_ids import check_client_id
 from ingest.event_writer import MAX_ATTEMPTS, CostOfBytes, EventWriter
 from ingest.projections import project
-from schemas.config import Limits
 from schemas.errors import EventConflict
 from schemas.topics import Topic
 from store.journal import Event
@@ -19,7 +17,6 @@ TOPIC: Topic = "plans"
 
 async def put_plan(
     writer: EventWriter,
-    limits: Limits,
     user_id: UUID,
     plan_id: UUID,
     name: str,
@@ -30,7 +27,6 @@ async def put_plan(
 
     Args:
         writer: of the journal.
-        limits: how far a new plan's id may lie from now.
         user_id: whose plan.
         plan_id: UUIDv7 of the client.
         name: for people.
@@ -44,24 +40,18 @@ async def put_plan(
     """
     body = {"name": name, "sets": list(sets)}
     cost = cost_of(len(json.dumps(body)))
-
-    def if_equal(newest: PlanVersion | None) -> Plan | None:
-        """The plan, if it equals the requested one; None also when it was deleted."""
-        plan = newest.plan if newest else None
-        return plan if plan and {"name": plan.name, "sets": list(plan.sets)} == body else None
-
+    plans = writer.records.plans
     for _ in range(MAX_ATTEMPTS):
-        newest = await _newest(writer, user_id, plan_id)
+        newest = await plans.newest(user_id, plan_id)
         if newest is None:
-            now_ms = writer.now_us() // 1000
-            check_client_id(plan_id, "plan", now_ms, limits)
-        if plan := if_equal(newest):
-            await writer.records.plans.put(user_id, plan)  # a first attempt may have failed here
+            writer.check_new_id(plan_id, "plan")
+        if plan := _if_equal(newest, body):
+            await plans.put(user_id, plan)  # a first attempt may have failed here
             return plan
         event = _event(writer, plan_id, newest, "plan-kept", body)
         stored = await writer.append(user_id, event, TOPIC, cost)
         await project(writer.records, user_id, stored, writer.now_us())
-        if plan := if_equal(await _newest(writer, user_id, plan_id)):
+        if plan := _if_equal(await plans.newest(user_id, plan_id), body):
             return plan
     raise EventConflict(f"plan {plan_id} is being changed by others; send it again.")
 
@@ -72,12 +62,13 @@ async def delete_plan(writer: EventWriter, user_id: UUID, plan_id: UUID) -> None
     Raises:
         EventConflict: others kept changing the plan; try again.
     """
+    plans = writer.records.plans
     for _ in range(MAX_ATTEMPTS):
-        newest = await _newest(writer, user_id, plan_id)
+        newest = await plans.newest(user_id, plan_id)
         if newest is None:
             return
         if newest.plan is None:
-            await writer.records.plans.delete(user_id, plan_id, newest.revision)  # as in `put_plan`
+            await plans.delete(user_id, plan_id, newest.revision)  # as in `put_plan`
             return
         event = _event(writer, plan_id, newest, "plan-deleted", {})
         stored = await writer.records.journal.append(user_id, event, TOPIC)
@@ -85,8 +76,10 @@ async def delete_plan(writer: EventWriter, user_id: UUID, plan_id: UUID) -> None
     raise EventConflict(f"plan {plan_id} is being changed by others; delete it again.")
 
 
-async def _newest(writer: EventWriter, user_id: UUID, plan_id: UUID) -> PlanVersion | None:
-    return await writer.records.plans.newest(user_id, plan_id)
+def _if_equal(newest: PlanVersion | None, body: Mapping[str, object]) -> Plan | None:
+    """The plan, if it equals the requested one; None also when it was deleted."""
+    plan = newest.plan if newest else None
+    return plan if plan and {"name": plan.name, "sets": list(plan.sets)} == body else None
 
 
 def _event(

@@ -10,12 +10,14 @@ from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 from ingest import slots
-from ingest.chunk_selection import StreamChunks, counted_chunks, is_listed
+from ingest.chunk_selection import StreamChunks, counted_chunks
 from ingest.deviations import forget_deviations, project_deviations
 from ingest.event_writer import deletion_us
 from ingest.labelled_sets import project_labelled_sets
+from ingest.openings import OFFSET_MS
 from ingest.rows import end_ns_of
 from ingest.session_changes import SessionChanges, session_changes
+from ingest.stored_session import StoredSession, find_session
 from ingest.unlisted_chunks import forget_listed, keep_unlisted
 from schemas.journal import (
     EventBody,
@@ -33,8 +35,7 @@ from store.concurrency import map_concurrently
 from store.journal import Event
 from store.plans import Plan
 from store.records import Records
-from store.samples import ChunkMetadata
-from store.sessions import NO_HASH, newest_revision
+from store.sessions import NO_HASH
 from store.sets import SetRow
 
 BATCH_ROWS = 100  # rows of sets in one batch, events at once
@@ -180,7 +181,7 @@ def set_row(event: Event, body: SetConfirmed) -> SetRow:
 
 
 async def _write_offset(records: Records, user_id: UUID, event: Event, stream: str) -> None:
-    offset_ms = event.meta.get("offset_ms")
+    offset_ms = event.meta.get(OFFSET_MS)
     if isinstance(offset_ms, int):
         await records.sessions.put_offset(
             user_id, event.entity_id, stream, offset_ms, event.received_us
@@ -195,62 +196,50 @@ async def project_lists(
     now_us: int,
     stored_chunks: StreamChunks,
 ) -> None:
-    """Project the lists of streams; writes nothing where the session was deleted."""
-    await _project_extent(records, user_id, session_id, streams, now_us, stored_chunks)
+    """Project the lists of streams; writes nothing where the session was deleted.
+
+    Chunks that they do not name are copied to the dead letters.
+    """
+    stored = await find_session(records, user_id, session_id)
+    if stored is not None and stored.lists:
+        parts = await stored.parts()
+        chunks = {
+            stream: stored_chunks[stream]
+            if stream in stored_chunks
+            else await stored.metadata(stream, parts.get(stream, []))
+            for stream in stored.lists
+        }
+        counted = {name: counted_chunks(chunks[name], stored.lists[name]) for name in chunks}
+        await _project_extent(stored, counted, parts, now_us)
+        named = {name: counted[name] for name in counted if name in streams}
+        await forget_listed(stored, named, now_us)  # makes room for others
+        for name in named:
+            await keep_unlisted(stored, name, chunks[name], now_us)
     await project_labelled_sets(records, user_id, session_id, now_us)
 
 
 async def _project_extent(
-    records: Records,
-    user_id: UUID,
-    session_id: UUID,
-    streams: Collection[str],
-    now_us: int,
-    stored_chunks: StreamChunks,
+    stored: StoredSession, counted: StreamChunks, with_chunks: Collection[str], now_us: int
 ) -> None:
-    """Write a session's end by its lists; copy chunks that they do not name to the dead letters."""
-    session = await records.sessions.read(user_id, session_id)
-    lists = await records.sessions.lists(user_id, session_id)
-    if session is None or not lists:
-        return
-    parts = await records.samples.parts(user_id, session_id)
-    ends_ns: list[int] = []
-    counted: dict[str, list[ChunkMetadata]] = {}
-    unlisted: dict[str, list[ChunkMetadata]] = {}
-    for stream, listed in lists.items():
-        chunks = stored_chunks.get(stream)
-        if chunks is None:
-            chunks = await records.samples.metadata(
-                user_id, session_id, stream, parts.get(stream, [])
-            )
-        counted[stream] = counted_chunks(chunks, listed)
-        ends_ns += [end_ns_of(chunk) for chunk in counted[stream]]
-        if stream in streams:
-            unlisted[stream] = [chunk for chunk in chunks if not is_listed(chunk, listed)]
-    complete = not session.unlisted(lists, parts)
+    """Write a session's end by its lists, and whether each stream with chunks has one."""
+    session, records = stored.session, stored.records
+    ends_ns = [end_ns_of(chunk) for chunks in counted.values() for chunk in chunks]
     end = at_us(max(ends_ns) // 1000) if ends_ns else None
+    complete = not session.unlisted(stored.lists, with_chunks)
     if (end, complete) != (session.ended_at, session.complete):  # a sweep may find it hours later
-        await records.journal.announce(user_id, "sessions", now_us)
-    await records.sessions.close(
-        user_id, session_id, end, newest_revision(lists), complete=complete
-    )
+        await records.journal.announce(stored.user_id, "sessions", now_us)
+    await records.sessions.close(*stored.key, end, stored.lists_revision, complete=complete)
     if complete:
-        await reopen(records, user_id, session_id, now_us)  # a stream may have begun meanwhile
-    named = {stream: counted[stream] for stream in unlisted}
-    await forget_listed(records, user_id, session_id, named, lists, now_us)  # makes room for others
-    for stream, chunks in unlisted.items():
-        await keep_unlisted(records, user_id, session_id, stream, chunks, lists[stream], now_us)
+        await reopen(records, *stored.key, now_us)  # a stream may have begun meanwhile
 
 
 async def reopen(records: Records, user_id: UUID, session_id: UUID, now_us: int) -> None:
     """Take back that a session is complete, if a stream that has no list has chunks now."""
-    session = await records.sessions.read(user_id, session_id)
-    lists = await records.sessions.lists(user_id, session_id)
-    parts = await records.samples.parts(user_id, session_id)
-    if session is None or not session.unlisted(lists, parts):
+    stored = await find_session(records, user_id, session_id)
+    if stored is None or not stored.session.unlisted(stored.lists, await stored.parts()):
         return
     # After what these lists said, and before what the next one says, whatever the clocks are.
-    revision = newest_revision(lists) + 1
+    revision = stored.lists_revision + 1
     await records.sessions.close(user_id, session_id, None, revision, complete=False)
     # nothing is missed yet
     await project_deviations(records, user_id, session_id, revision, now_us)

@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 from ingest.deviations import project_deviations
 from ingest.missing_rotation import with_rotation_notes
 from ingest.recordings import load_recordings
+from ingest.stored_session import StoredSession
 from ingest.wrist_streams import WristStreams, wrist_of
 from models.exercise.layout import model_id
 from models.recognition.sets import RecognisedSet, RecognitionModels, recognise
@@ -21,7 +22,6 @@ from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.times import at_ms_of_ns, us_of
 from schemas.topics import Topic
 from store.predictions import Prediction, not_confirmed
-from store.records import Records
 from store.sessions import SessionRow
 
 TOPIC: Topic = "predictions"
@@ -33,22 +33,14 @@ LoadModels = Callable[[str], Awaitable[tuple[ModelVersions, RecognitionModels]]]
 
 
 async def recognise_session(
-    records: Records,
-    user_id: UUID,
-    session: SessionRow,
-    revision_us: int,
-    load_models: LoadModels,
-    now: datetime,
+    stored: StoredSession, load_models: LoadModels, now: datetime
 ) -> tuple[list[Prediction], ModelVersions] | None:
     """Recognise the sets of a complete session in a thread, and store them.
 
     Sets that were named before keep their predictions.
 
     Args:
-        records: the repositories.
-        user_id: whose.
-        session: complete.
-        revision_us: of its newest list.
+        stored: a complete session.
         load_models: loads the models.
         now: time of the predictions.
 
@@ -59,37 +51,30 @@ async def recognise_session(
     Raises:
         DatabaseUnavailable: the samples or a model cannot be read.
     """
-    session_id = session.session_id
+    records = stored.records
     try:
-        recordings, notes = await load_recordings(records, user_id, session)
-        versions, models = await load_models(_layout(recordings[0], session))
-        recognised = await asyncio.to_thread(
-            _sets_of, recordings, models, wrist_of(session.streams), notes
-        )
+        recordings, notes = await load_recordings(stored)
+        versions, models = await load_models(_layout(recordings[0], stored.session))
+        recognised = await asyncio.to_thread(_sets_of, recordings, models, stored.wrist, notes)
     except (AmbiguousChunks, BadSamples):
         return None
-    former = await stored_predictions(records, user_id, session_id, revision_us)
-    now_recognised = [
-        prediction_of(recognised_set, user_id, session_id, versions, now)
-        for recognised_set in recognised
-    ]
+    former = await stored_predictions(stored)
+    now_recognised = [prediction_of(one, *stored.key, versions, now) for one in recognised]
     predictions = _with_named(former, now_recognised, versions)
     # Announced, because the mart refreshes only users with changes.
-    await records.journal.announce(user_id, TOPIC, us_of(now))
-    await records.predictions.replace(user_id, session_id, predictions)
-    await project_deviations(records, user_id, session_id, revision_us, us_of(now))
+    await records.journal.announce(stored.user_id, TOPIC, us_of(now))
+    await records.predictions.replace(*stored.key, predictions)
+    await project_deviations(records, *stored.key, stored.lists_revision, us_of(now))
     return predictions, versions
 
 
-async def stored_predictions(
-    records: Records, user_id: UUID, session_id: UUID, revision_us: int
-) -> list[Prediction]:
+async def stored_predictions(stored: StoredSession) -> list[Prediction]:
     """The predictions of a session since its newest list, in time order.
 
     Empty where a crash left some of a recognition's sets unwritten.
     """
-    stored = await records.predictions.of_session(user_id, session_id)
-    current = [row for row in stored if us_of(row.predicted_at) >= revision_us]
+    predictions = await stored.records.predictions.of_session(*stored.key)
+    current = [row for row in predictions if us_of(row.predicted_at) >= stored.lists_revision]
     return current if are_all_stored(current) else []
 
 

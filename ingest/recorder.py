@@ -5,6 +5,7 @@ from uuid import UUID
 from ingest import completions, plans, sessions, sets
 from ingest.chunks import Chunk
 from ingest.event_writer import Cost, CostOfBytes, EventWriter
+from ingest.sets import SetKey
 from ingest.stored_chunks import StoredChunkNumbers, numbers_of
 from ingest.uploads import Uploads
 from schemas.config import Limits
@@ -22,8 +23,7 @@ class Recorder:
 
     def __init__(self, records: Records, limits: Limits, clock: Clock) -> None:
         self.records = records
-        self._limits = limits
-        self._writer = EventWriter(records, clock)
+        self._writer = EventWriter(records, clock, limits)
         self._uploads = Uploads(self._writer)
 
     async def open_session(
@@ -31,9 +31,7 @@ class Recorder:
     ) -> SessionRow:
         """See `ingest.sessions.open_session`."""
         try:
-            return await sessions.open_session(
-                self._writer, self._limits, user_id, session_id, opening
-            )
+            return await sessions.open_session(self._writer, user_id, session_id, opening)
         finally:
             self._uploads.forget(user_id, session_id)
 
@@ -87,9 +85,8 @@ class Recorder:
         cost: Cost,
     ) -> SetRow:
         """See `ingest.sets.confirm_set`."""
-        return await sets.confirm_set(
-            self._writer, self._limits, user_id, session_id, set_id, confirmation, if_match, cost
-        )
+        key = SetKey(user_id, session_id, set_id)
+        return await sets.confirm_set(self._writer, key, confirmation, if_match, cost)
 
     async def confirmed_set(self, user_id: UUID, session_id: UUID, set_id: UUID) -> SetRow:
         """One confirmed set.
@@ -97,13 +94,13 @@ class Recorder:
         Raises:
             NotFound, Deleted: it does not exist.
         """
-        return await sets.require_set(self._writer, user_id, session_id, set_id)
+        return await sets.require_set(self._writer, SetKey(user_id, session_id, set_id))
 
     async def delete_set(
         self, user_id: UUID, session_id: UUID, set_id: UUID, if_match: int | None = None
     ) -> None:
         """See `ingest.sets.delete_set`."""
-        await sets.delete_set(self._writer, user_id, session_id, set_id, if_match)
+        await sets.delete_set(self._writer, SetKey(user_id, session_id, set_id), if_match)
 
     async def put_plan(
         self,
@@ -114,9 +111,7 @@ class Recorder:
         cost_of: CostOfBytes,
     ) -> Plan:
         """See `ingest.plans.put_plan`."""
-        return await plans.put_plan(
-            self._writer, self._limits, user_id, plan_id, name, planned, cost_of
-        )
+        return await plans.put_plan(self._writer, user_id, plan_id, name, planned, cost_of)
 
     async def delete_plan(self, user_id: UUID, plan_id: UUID) -> None:
         """See `ingest.plans.delete_plan`."""

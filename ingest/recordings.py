@@ -1,13 +1,11 @@
 """Loads the recording of one wrist from stored chunks."""
 
 import itertools
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from uuid import UUID
+from collections.abc import AsyncGenerator, Iterable, Sequence
 
 from ingest.chunk_selection import (
     StreamChunks,
     chunks_of_spans,
-    counted_chunks,
     extent_of,
     first_day_chunks,
     parts_of,
@@ -17,25 +15,18 @@ from ingest.chunk_selection import (
 from ingest.clock_parts import parts_by_clock, rotation_by_clock
 from ingest.clocks import CLOCK_WENT_BACK, are_interleaved
 from ingest.rows import end_ns_of, piece_of
-from ingest.wrist_streams import in_turn, wrist_of
+from ingest.stored_session import StoredSession
+from ingest.wrist_streams import in_turn
 from models.signal.overlaps import is_resent
 from models.signal.pieces import Piece, Recording
 from schemas.errors import AmbiguousChunks, BadSamples
 from schemas.times import NS_PER_S
-from store.records import Records
-from store.samples import ChunkMetadata
-from store.sessions import SessionRow, StreamList
 
 CONTEXT_NS = 60 * NS_PER_S  # wrong units and drifting clocks are detected in samples around a set
 
 
 async def load_parts(
-    records: Records,
-    user_id: UUID,
-    session: SessionRow,
-    lists: Mapping[str, StreamList],
-    spans: Sequence[tuple[int, int]],
-    context_ns: int = 0,
+    stored: StoredSession, spans: Sequence[tuple[int, int]], context_ns: int = 0
 ) -> AsyncGenerator[tuple[range, Recording | None]]:
     """The samples of several spans of a session, a few hours at a time: it may last for weeks.
 
@@ -44,10 +35,7 @@ async def load_parts(
     once for all.
 
     Args:
-        records: the repositories.
-        user_id: whose session.
-        session: the session.
-        lists: of its streams.
+        stored: the session.
         spans: first and last nanosecond of each, ordered by the first.
         context_ns: is loaded before and after each part as well.
 
@@ -57,25 +45,24 @@ async def load_parts(
     """
     if not spans:
         return  # without reading which chunks there are
-    wrist = wrist_of(session.streams)
     parts = parts_of(spans)
     extents = [extent_of(spans[part.start : part.stop], context_ns) for part in parts]
     acc, gyro = [
-        _of_extents(await _counted_chunks(records, user_id, session, names, lists), extents)
-        for names in (wrist.acc, wrist.gyro)
+        _of_extents(await _counted_chunks(stored, names), extents)
+        for names in (stored.wrist.acc, stored.wrist.gyro)
     ]
     for part, acc_chunks, gyro_chunks in zip(parts, acc, gyro, strict=True):
         try:
-            _require_single_bodies(acc_chunks)
-            _require_single_bodies(gyro_chunks)
-            recording = await _recording_of(records, user_id, session, acc_chunks, gyro_chunks)
+            require_single_bodies(acc_chunks)
+            require_single_bodies(gyro_chunks)
+            recording = await _recording_of(stored, acc_chunks, gyro_chunks)
         except (AmbiguousChunks, BadSamples):
             recording = None
         yield part, recording
 
 
 async def load_recordings(
-    records: Records, user_id: UUID, session: SessionRow
+    stored: StoredSession,
 ) -> tuple[list[Recording], tuple[str, ...]]:
     """A whole session as one recording, or as several if its clock was set back while recording.
 
@@ -89,44 +76,27 @@ async def load_recordings(
         AmbiguousChunks: a number has two bodies, and no list says which counts.
         BadSamples: a row that does not decode.
     """
-    lists = await records.sessions.lists(user_id, session.session_id)
-    wrist = wrist_of(session.streams)
-    acc, gyro = [
-        await _first_day(records, user_id, session, names, lists)
-        for names in (wrist.acc, wrist.gyro)
-    ]
+    acc, gyro = [await _first_day(stored, names) for names in (stored.wrist.acc, stored.wrist.gyro)]
     acc_parts, gyro_parts = parts_by_clock(acc, gyro)
     notes = (CLOCK_WENT_BACK,) if len(acc_parts) > len(acc) else ()
     pairs = [(acc, gyro)]
     if are_interleaved([chunks for _, chunks in acc_parts]):
         rotation = rotation_by_clock(acc_parts, gyro_parts)
         pairs = [({name: of}, turn) for (name, of), turn in zip(acc_parts, rotation, strict=True)]
-    recordings = [
-        await _recording_of(records, user_id, session, acc_part, gyro_part)
-        for acc_part, gyro_part in pairs
-    ]
+    recordings = [await _recording_of(stored, acc_part, gyro_part) for acc_part, gyro_part in pairs]
     return ([_merged(recordings)], ()) if _is_resent(recordings) else (recordings, notes)
 
 
-async def unused_streams(
-    records: Records,
-    user_id: UUID,
-    session: SessionRow,
-    stored: Iterable[str],
-    lists: Mapping[str, StreamList],
-) -> list[str]:
-    """The streams among `stored` that are read as part of no recording, by name.
+async def unused_streams(stored: StoredSession, names: Iterable[str]) -> list[str]:
+    """The streams among `names` that are read as part of no recording, by name.
 
     They were worn elsewhere, or overlap another stream of their sensor and place.
     """
-    wrist = wrist_of(session.streams)
     used: set[str] = set()
-    for names in (wrist.acc, wrist.gyro):
-        several = len(names) > 1
-        used.update(
-            await _counted_chunks(records, user_id, session, names, lists) if several else names
-        )
-    return sorted(set(stored) - used)
+    for of_sensor in (stored.wrist.acc, stored.wrist.gyro):
+        several = len(of_sensor) > 1
+        used.update(await _counted_chunks(stored, of_sensor) if several else of_sensor)
+    return sorted(set(names) - used)
 
 
 def _is_resent(recordings: Sequence[Recording]) -> bool:
@@ -151,52 +121,26 @@ def _merged(recordings: Sequence[Recording]) -> Recording:
     return Recording(acc=tuple(acc), gyro=tuple(gyro), side=recordings[0].side)
 
 
-async def _recording_of(
-    records: Records,
-    user_id: UUID,
-    session: SessionRow,
-    acc: StreamChunks,
-    gyro: StreamChunks,
-) -> Recording:
+async def _recording_of(stored: StoredSession, acc: StreamChunks, gyro: StreamChunks) -> Recording:
     """The samples of chunks of a session's wrist."""
     return Recording(
-        acc=await _pieces(records, user_id, session, acc),
-        gyro=await _pieces(records, user_id, session, gyro),
-        side=wrist_of(session.streams).side,
+        acc=await _pieces(stored, acc), gyro=await _pieces(stored, gyro), side=stored.wrist.side
     )
 
 
-async def _first_day(
-    records: Records,
-    user_id: UUID,
-    session: SessionRow,
-    names: Sequence[str],
-    lists: Mapping[str, StreamList],
-) -> StreamChunks:
+async def _first_day(stored: StoredSession, names: Sequence[str]) -> StreamChunks:
     """The chunks of the first day of the streams of one sensor."""
-    chunks = await _counted_chunks(records, user_id, session, names, lists)
-    chosen = within_samples(first_day_chunks(chunks))
-    _require_single_bodies(chosen)
+    chosen = within_samples(first_day_chunks(await _counted_chunks(stored, names)))
+    require_single_bodies(chosen)
     return chosen
 
 
-async def _counted_chunks(
-    records: Records,
-    user_id: UUID,
-    session: SessionRow,
-    names: Sequence[str],
-    lists: Mapping[str, StreamList],
-) -> StreamChunks:
+async def _counted_chunks(stored: StoredSession, names: Sequence[str]) -> StreamChunks:
     """The chunks that count of the streams of one sensor that are read as one recording."""
     if not names:
         return {}
-    parts = await records.samples.parts(user_id, session.session_id)
-    counted: dict[str, list[ChunkMetadata]] = {}
-    for name in names:
-        chunks = await records.samples.metadata(
-            user_id, session.session_id, name, parts.get(name, [])
-        )
-        counted[name] = counted_chunks(chunks, lists.get(name))
+    parts = await stored.parts()
+    counted = {name: await stored.counted(name, parts.get(name, [])) for name in names}
     if len(names) == 1:
         return counted
     spans = {
@@ -216,19 +160,9 @@ def _of_extents(chunks: StreamChunks, extents: Sequence[tuple[int, int]]) -> lis
     ]
 
 
-def _require_single_bodies(chunks: StreamChunks) -> None:
-    """Refuse two bodies under one number; raises `AmbiguousChunks`."""
-    for name, of_stream in chunks.items():
-        require_single_bodies(name, of_stream)
-
-
-async def _pieces(
-    records: Records, user_id: UUID, session: SessionRow, chunks: StreamChunks
-) -> tuple[Piece, ...]:
+async def _pieces(stored: StoredSession, chunks: StreamChunks) -> tuple[Piece, ...]:
     """The samples of chunks of one sensor in time order."""
     pieces: list[Piece] = []
     for name, chosen in chunks.items():
-        wanted = [(chunk.seq, chunk.sha256) for chunk in chosen]
-        rows = await records.samples.rows(user_id, session.session_id, name, wanted)
-        pieces += [piece_of(row) for row in rows]
+        pieces += [piece_of(row) for row in await stored.rows(name, chosen)]
     return tuple(sorted(pieces, key=lambda piece: piece.t0_ns))

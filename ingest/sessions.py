@@ -6,12 +6,10 @@ from datetime import datetime
 from uuid import UUID
 
 from ingest import slots
-from ingest.client_ids import check_client_id
 from ingest.deletions import session_deletion
 from ingest.event_writer import EventWriter
 from ingest.openings import OFFSET_MS, TOPIC, amend, refuse_unsaid
 from ingest.projections import project, project_all
-from schemas.config import Limits
 from schemas.errors import BadEvent, ClockSkew, Deleted, EventConflict, NotFound
 from schemas.events import MAX_STREAMS, SessionOpening
 from schemas.times import us_of
@@ -20,7 +18,7 @@ from store.sessions import SessionRow
 
 
 async def open_session(
-    writer: EventWriter, limits: Limits, user_id: UUID, session_id: UUID, opening: SessionOpening
+    writer: EventWriter, user_id: UUID, session_id: UUID, opening: SessionOpening
 ) -> SessionRow:
     """Open a session, or add to it what earlier openings did not say; a repeat changes nothing.
 
@@ -34,7 +32,7 @@ async def open_session(
         EventConflict: a stream is already declared differently, or another plan was named.
     """
     try:
-        check_client_id(session_id, "session", writer.now_us() // 1000, limits)
+        writer.check_new_id(session_id, "session")
     except ClockSkew:  # one that exists may be of any age
         if await writer.records.sessions.read(user_id, session_id) is None:
             raise

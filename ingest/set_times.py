@@ -7,6 +7,7 @@ from uuid import UUID
 from ingest.event_writer import EventWriter
 from ingest.rows import end_ns_of
 from ingest.sample_times import ADVICE, end_outside
+from ingest.stored_session import with_lists
 from schemas.errors import BadEvent, ClockSkew
 from schemas.events import SetConfirmation
 from schemas.layout import part_of
@@ -43,13 +44,13 @@ async def refuse_outside(
     if _ends_late(confirmation, session, stored):  # only then: it reads metadata
         needed = confirmation.ended_at - TOLERANCE
         session = await _with_later_chunks(writer.records, user_id, session, needed)
-    check_inside(confirmation, session, writer, stored)
+    check_inside(confirmation, session, writer.clock(), stored)
 
 
 def check_inside(
     confirmation: SetConfirmation,
     session: SessionRow,
-    writer: EventWriter,
+    now: datetime,
     stored: SetRow | None = None,
 ) -> None:
     """Refuse a set outside its session.
@@ -57,7 +58,7 @@ def check_inside(
     Args:
         confirmation: what was done.
         session: of the set.
-        writer: for its clock.
+        now: the server's clock.
         stored: the set as it is. It may have been confirmed before the session's end was known: a
             repeat, or a correction that keeps its times, is not refused for its end.
 
@@ -65,7 +66,6 @@ def check_inside(
         BadEvent: before its start, or after its end where that is known.
         ClockSkew: it ends after tomorrow.
     """
-    now = writer.clock()
     advice = f"; {ADVICE}" if end_outside(session, now) else ""
     if confirmation.started_at < session.started_at - TOLERANCE:
         raise BadEvent(
@@ -114,13 +114,13 @@ async def _with_later_chunks(
 
     The newest part of a stream is read first, and the others only if no end reaches `needed`.
     """
-    lists = await records.sessions.lists(user_id, session.session_id)
-    parts = await records.samples.parts(user_id, session.session_id)
-    for stream, listed in lists.items():
+    stored = await with_lists(records, user_id, session)
+    parts = await stored.parts()
+    for stream, listed in stored.lists.items():
         first = len(listed.hashes)
         later = [part for part in parts.get(stream, []) if part >= part_of(first)]
         for some in (later[-1:], later[:-1]):
-            chunks = await records.samples.metadata(user_id, session.session_id, stream, some)
+            chunks = await stored.metadata(stream, some)
             ends = [at_us(end_ns_of(chunk) // 1000) for chunk in chunks if chunk.seq >= first]
             session = session._replace(ended_at=_latest([session.ended_at, *ends]))
             if session.ended_at is not None and session.ended_at >= needed:

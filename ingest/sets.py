@@ -1,22 +1,22 @@
 """Confirms, corrects and deletes sets; a correction must name the revision that it replaces."""
 
 from dataclasses import replace
+from typing import NamedTuple
 from uuid import UUID
 
 from ingest import slots
-from ingest.client_ids import check_client_id
 from ingest.deletions import set_deletion
 from ingest.event_writer import Cost, EventWriter
 from ingest.projections import project
 from ingest.sessions import require_session
 from ingest.set_times import has_times, refuse_outside
-from schemas.config import Limits
 from schemas.errors import BadEvent, Deleted, EventConflict, NotFound, StaleRevision
 from schemas.events import SetConfirmation
 from schemas.ids import may_exist
 from schemas.topics import Topic
 from store.journal import Event
 from store.records import Records
+from store.sessions import newest_revision
 from store.sets import SetRow
 
 TOPIC: Topic = "sets"
@@ -24,12 +24,17 @@ MAX_SETS = 1000
 """Sets of one session: one every minute and a half of a whole day."""
 
 
+class SetKey(NamedTuple):
+    """Where a set is: whose it is, in which session, and its id. All its rows are under these."""
+
+    user_id: UUID
+    session_id: UUID
+    set_id: UUID
+
+
 async def confirm_set(
     writer: EventWriter,
-    limits: Limits,
-    user_id: UUID,
-    session_id: UUID,
-    set_id: UUID,
+    key: SetKey,
     confirmation: SetConfirmation,
     if_match: int | None,
     cost: Cost,
@@ -38,10 +43,7 @@ async def confirm_set(
 
     Args:
         writer: of the journal.
-        limits: how far a new set's id may lie from now.
-        user_id: whose set.
-        session_id: in which session.
-        set_id: UUIDv7 of the client.
+        key: of the set; the id of a new one is a UUIDv7 of the client.
         confirmation: what was done.
         if_match: the revision that this corrects, None for a new set.
         cost: of storing its samples once more; a repeat costs nothing.
@@ -54,47 +56,52 @@ async def confirm_set(
         EventConflict: the set is already confirmed differently, or in another session.
         StaleRevision: it was corrected since that revision.
     """
-    stored = await writer.records.sets.read(user_id, session_id, set_id)
+    stored = await writer.records.sets.read(*key)
     if stored is None:  # one that exists may be of any age
-        check_client_id(set_id, "set", writer.now_us() // 1000, limits)
-    session = await require_session(writer, user_id, session_id)
-    await refuse_outside(writer, session, user_id, confirmation, stored)
-    lists = await writer.records.sessions.lists(user_id, session_id)
-    event = writer.event(
-        set_id,
-        slots.set_confirmed(set_id, if_match or 0),
-        "set-confirmed",
-        confirmation_body(session_id, confirmation),
-        after_us=max([if_match or 0, *(listed.revision for listed in lists.values())]),
-    )
+        writer.check_new_id(key.set_id, "set")
+    session = await require_session(writer, key.user_id, key.session_id)
+    await refuse_outside(writer, session, key.user_id, confirmation, stored)
+    event = await _confirmation(writer, key, confirmation, if_match or 0)
     if if_match is not None:
-        row = stored or await require_set(writer, user_id, session_id, set_id)
+        row = stored or await require_set(writer, key)
         if row.revision == if_match and _says(row, confirmation):
-            await _project_again(writer, user_id, event, row)
+            await _project_again(writer, key.user_id, event, row)
             return row
-        await _refuse_stale(writer.records, user_id, event, row, if_match)
+        await _refuse_stale(writer.records, key.user_id, event, row, if_match)
     elif stored is None:
-        await _refuse_many(writer.records, user_id, session_id, set_id)
-    return await _write(writer, user_id, session_id, event, if_match, cost)
+        await _refuse_many(writer.records, key)
+    return await _write(writer, key, event, if_match, cost)
+
+
+async def _confirmation(
+    writer: EventWriter, key: SetKey, confirmation: SetConfirmation, after_us: int
+) -> Event:
+    """The event of a confirmation that follows a revision, 0 for a first one.
+
+    It is dated after the lists of its session, too.
+    """
+    lists = await writer.records.sessions.lists(key.user_id, key.session_id)
+    return writer.event(
+        key.set_id,
+        slots.set_confirmed(key.set_id, after_us),
+        "set-confirmed",
+        confirmation_body(key.session_id, confirmation),
+        after_us=max(after_us, newest_revision(lists)),
+    )
 
 
 async def _write(
-    writer: EventWriter,
-    user_id: UUID,
-    session_id: UUID,
-    event: Event,
-    if_match: int | None,
-    cost: Cost,
+    writer: EventWriter, key: SetKey, event: Event, if_match: int | None, cost: Cost
 ) -> SetRow:
     """Write a confirmation, charge it if it is stored, and project what is in its slot."""
-    winner = await writer.append(user_id, event, TOPIC, cost)
-    await project(writer.records, user_id, winner, writer.now_us())
-    if winner.body["session"] != str(session_id):
+    winner = await writer.append(key.user_id, event, TOPIC, cost)
+    await project(writer.records, key.user_id, winner, writer.now_us())
+    if winner.body["session"] != str(key.session_id):
         raise EventConflict(
-            f"set {event.entity_id} is confirmed in another session, {winner.body['session']}; "
+            f"set {key.set_id} is confirmed in another session, {winner.body['session']}; "
             "a new set needs a new id."
         )
-    row = await require_set(writer, user_id, session_id, event.entity_id)
+    row = await require_set(writer, key)
     if not winner.matches(event):
         raise _conflict(row, if_match)
     return row
@@ -118,9 +125,7 @@ async def _project_again(writer: EventWriter, user_id: UUID, event: Event, row: 
     await project(writer.records, user_id, same, writer.now_us())
 
 
-async def delete_set(
-    writer: EventWriter, user_id: UUID, session_id: UUID, set_id: UUID, if_match: int | None
-) -> None:
+async def delete_set(writer: EventWriter, key: SetKey, if_match: int | None) -> None:
     """Delete a set and its labelled set, for good. Repeatable.
 
     Raises:
@@ -128,52 +133,49 @@ async def delete_set(
         StaleRevision: it was corrected since that revision.
     """
     try:
-        row = await require_set(writer, user_id, session_id, set_id)
+        row = await require_set(writer, key)
     except Deleted:
         row = None  # project again: the first attempt may have failed half way
-        if not await _was_confirmed_in(writer.records, user_id, session_id, set_id):
+        if not await _was_confirmed(writer.records, key):
             return  # its session was deleted, and it never was in it
     if row and if_match is not None and row.revision != if_match:
-        raise _stale(set_id, if_match, row.revision)
+        raise _stale(key.set_id, if_match, row.revision)
     event, _ = await writer.write(
-        user_id,
-        set_id,
-        slots.set_deleted(set_id),
+        key.user_id,
+        key.set_id,
+        slots.set_deleted(key.set_id),
         "set-deleted",
-        {"session": str(session_id)},
+        {"session": str(key.session_id)},
         topic=TOPIC,
         after_us=row.revision if row else 0,
     )
-    await project(writer.records, user_id, event, writer.now_us())
+    await project(writer.records, key.user_id, event, writer.now_us())
 
 
-async def _was_confirmed_in(
-    records: Records, user_id: UUID, session_id: UUID, set_id: UUID
-) -> bool:
+async def _was_confirmed(records: Records, key: SetKey) -> bool:
     """Whether the journal has a set's first confirmation, in this session: another's set lives."""
-    first = await records.journal.read(user_id, set_id, slots.set_confirmed(set_id, 0))
-    return first is not None and first.body["session"] == str(session_id)
+    slot_id = slots.set_confirmed(key.set_id, 0)
+    first = await records.journal.read(key.user_id, key.set_id, slot_id)
+    return first is not None and first.body["session"] == str(key.session_id)
 
 
-async def require_set(writer: EventWriter, user_id: UUID, session_id: UUID, set_id: UUID) -> SetRow:
+async def require_set(writer: EventWriter, key: SetKey) -> SetRow:
     """A confirmed set.
 
     Raises:
         Deleted: it, or its session, was deleted.
         NotFound: it never existed, or is another user's.
     """
-    row = await writer.records.sets.read(user_id, session_id, set_id)
+    row = await writer.records.sets.read(*key)
     if row is not None:
         return row
     now_us = writer.now_us()
-    if may_exist(set_id, now_us) and await set_deletion(
-        writer.records, user_id, session_id, set_id, now_us
-    ):
-        raise Deleted(f"Set {set_id} was deleted; a new one needs a new id.")
-    raise NotFound(f"There is no set {set_id} in session {session_id}.")
+    if may_exist(key.set_id, now_us) and await set_deletion(writer.records, *key, now_us):
+        raise Deleted(f"Set {key.set_id} was deleted; a new one needs a new id.")
+    raise NotFound(f"There is no set {key.set_id} in session {key.session_id}.")
 
 
-async def _refuse_many(records: Records, user_id: UUID, session_id: UUID, set_id: UUID) -> None:
+async def _refuse_many(records: Records, key: SetKey) -> None:
     """Refuse a new set of a session that has too many.
 
     Each confirmation compares all sets of its session with the plan, so their number is bounded.
@@ -181,10 +183,12 @@ async def _refuse_many(records: Records, user_id: UUID, session_id: UUID, set_id
     Raises:
         BadEvent: the session has `MAX_SETS` already.
     """
-    count = await records.sets.count(user_id, session_id)
+    count = await records.sets.count(key.user_id, key.session_id)
     if count >= MAX_SETS:
         raise BadEvent(
-            f"the session has {count} sets; it may have {MAX_SETS}", field="set", value=str(set_id)
+            f"the session has {count} sets; it may have {MAX_SETS}",
+            field="set",
+            value=str(key.set_id),
         )
 
 

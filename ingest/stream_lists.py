@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from typing import NamedTuple
 from uuid import UUID
 
 from ingest import slots
 from ingest.chunk_selection import StreamChunks
 from ingest.event_writer import MAX_ATTEMPTS, CostOfBytes, EventWriter, charged
+from ingest.openings import OFFSET_MS
 from ingest.projections import project_all, project_lists
 from ingest.sessions import TOPIC
 from schemas.errors import EventConflict
@@ -16,12 +18,23 @@ from store.sessions import StreamList, newest_revision
 _MAX_BATCH_HASHES = 400  # hashes that are appended in one batch: some 27 KB
 
 
+class RequestedList(NamedTuple):
+    """What a client lists of a stream.
+
+    Attributes:
+        hashes: of chunks 0, 1, …; None for numbers without a chunk, but not at the end.
+        offset_ms: how far the server's clock is ahead of the stream's; None: as known.
+    """
+
+    hashes: list[str | None]
+    offset_ms: int | None
+
+
 async def list_streams(
     writer: EventWriter,
     user_id: UUID,
     session_id: UUID,
-    requested: Mapping[str, list[str | None]],
-    offsets_ms: Mapping[str, int | None],
+    requested: Mapping[str, RequestedList],
     stored_chunks: StreamChunks,
     cost_of: CostOfBytes,
 ) -> None:
@@ -31,8 +44,7 @@ async def list_streams(
         writer: of the journal.
         user_id: whose session.
         session_id: which one.
-        requested: the lists, each without empty numbers at its end.
-        offsets_ms: how far the server's clock is ahead of each stream's; None: as known.
+        requested: the lists, by stream.
         stored_chunks: all chunks of these streams.
         cost_of: the bytes of the lists that are stored.
 
@@ -43,23 +55,19 @@ async def list_streams(
     records, waiting = writer.records, dict(requested)
     for _ in range(MAX_ATTEMPTS):
         lists = await records.sessions.lists(user_id, session_id)
-        repeated = [name for name in waiting if _is_stored(lists.get(name), waiting[name])]
+        repeated = [name for name in waiting if _is_stored(lists.get(name), waiting[name].hashes)]
         if repeated:  # the first attempt may have failed half way
             await project_lists(
                 records, user_id, session_id, repeated, writer.now_us(), stored_chunks
             )
-        waiting = {name: hashes for name, hashes in waiting.items() if name not in repeated}
         events = {
-            name: _listing(writer, session_id, name, hashes, lists, offsets_ms[name])
-            for name, hashes in waiting.items()
+            name: _listing(writer, session_id, name, request, lists)
+            for name, request in waiting.items()
+            if name not in repeated
         }
         stored = await _append(writer, user_id, events, waiting, cost_of)
         await project_all(records, user_id, [*stored.values()], writer.now_us(), stored_chunks)
-        waiting = {
-            name: hashes
-            for name, hashes in waiting.items()
-            if not stored[name].matches(events[name])
-        }
+        waiting = {n: waiting[n] for n in events if not stored[n].matches(events[n])}
         if not waiting:
             return
     names = ", ".join(waiting)
@@ -89,16 +97,15 @@ def _listing(
     writer: EventWriter,
     session_id: UUID,
     stream: str,
-    hashes: list[str | None],
+    request: RequestedList,
     lists: Mapping[str, StreamList],
-    offset_ms: int | None,
 ) -> Event:
     """The event that extends the stored list, dated after those of all streams.
 
     Raises:
         EventConflict: the list contradicts the stored one.
     """
-    current = lists.get(stream)
+    current, hashes = lists.get(stream), request.hashes
     stored = _hex(current)
     if hashes[: len(stored)] != stored:
         raise _contradiction(stream, stored, hashes)
@@ -109,7 +116,7 @@ def _listing(
         "stream-listed",
         {"stream": stream, "hashes": hashes},
         after_us=newest_revision(lists),
-        meta={"offset_ms": offset_ms},
+        meta={OFFSET_MS: request.offset_ms},
     )
 
 
@@ -117,7 +124,7 @@ async def _append(
     writer: EventWriter,
     user_id: UUID,
     events: Mapping[str, Event],
-    listed: Mapping[str, list[str | None]],
+    requested: Mapping[str, RequestedList],
     cost_of: CostOfBytes,
 ) -> dict[str, Event]:
     """Append the events of streams, and charge the lists that were stored; the others are free.
@@ -125,8 +132,8 @@ async def _append(
     Returns:
         the event that is in the slot of each stream afterwards.
     """
-    sizes = {name: list_bytes(hashes) for name, hashes in listed.items()}
-    if sum(map(len, listed.values())) > _MAX_BATCH_HASHES:
+    sizes = {name: list_bytes(requested[name].hashes) for name in events}
+    if sum(len(requested[name].hashes) for name in events) > _MAX_BATCH_HASHES:
         return {
             name: await writer.append(user_id, event, TOPIC, cost_of(sizes[name]))
             for name, event in events.items()

@@ -7,22 +7,22 @@ what a crash left unfinished is completed.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Collection, Sequence
 from itertools import accumulate
 from uuid import UUID
 
+from ingest.labelled_sets import packed_layouts
 from ingest.recordings import load_parts
-from ingest.wrist_streams import wrist_of
+from ingest.stored_session import StoredSession, find_session
 from models.signal.corrections import Timeline, timeline
-from models.signal.pieces import Recording, pack_pieces
+from models.signal.pieces import Recording
 from schemas.errors import BadSamples
-from schemas.inputs import ACC3, ACC6, LAYOUTS
+from schemas.inputs import ACC3, LAYOUTS
 from schemas.times import NS_PER_S, at_ms_of_ns, us_of
 from schemas.topics import Topic
 from store.labelled_sets import remaining_ttl_s
 from store.records import Records
-from store.sessions import SessionRow, StreamList, newest_revision
+from store.sessions import SessionRow
 from store.sets import SetRow
 from store.stretches import NamedSpan, StoredStretch, StretchMetadata
 
@@ -63,27 +63,27 @@ async def project_session_stretches(
     records: Records, user_id: UUID, session_id: UUID, sets: Sequence[SetRow], now_us: int
 ) -> None:
     """Update one session's stretches."""
-    stored = await records.stretches.of_session(user_id, session_id)
-    session = await records.sessions.read(user_id, session_id)
-    lists = await records.sessions.lists(user_id, session_id)
-    revision = max([newest_revision(lists), *(row.revision for row in sets)])
+    before = await records.stretches.of_session(user_id, session_id)
+    stored = await find_session(records, user_id, session_id)
+    listed = stored.lists_revision if stored else 0
+    revision = max([listed, *(row.revision for row in sets)])
     ttl_s = remaining_ttl_s(revision, now_us)
-    wanted = _wanted(session, sets)
-    if session is None or not wanted or ttl_s <= 0:
-        await _delete_stretches(records, user_id, session_id, stored, now_us)
+    wanted = _wanted(stored, sets) if stored else []
+    if stored is None or not wanted or ttl_s <= 0:
+        await _delete_stretches(records, user_id, session_id, before, now_us)
         return
     # Rows of ACC3 are written last: a crash leaves them out. So they tell without the samples.
-    alone = [stretch for stretch in stored if stretch.model_id == ACC3]
-    if _is_current(stored, revision) and _same_stretches(alone, [meta for meta, _ in wanted]):
+    alone = [stretch for stretch in before if stretch.model_id == ACC3]
+    if _is_current(before, revision) and _same_stretches(alone, [meta for meta, _ in wanted]):
         return
-    rows = await _stretches(records, user_id, session, lists, wanted)
+    rows = await _stretches(stored, wanted)
     if rows is None:
         return
     rows.sort(key=lambda row: LAYOUTS.index(row.metadata.model_id))
-    if _is_current(stored, revision) and _same_stretches(stored, [row.metadata for row in rows]):
+    if _is_current(before, revision) and _same_stretches(before, [row.metadata for row in rows]):
         return
     # Later than the stored rows: they must be overwritten although no set may be newer.
-    revision = max([revision, *(stretch.revision + 1 for stretch in stored)])
+    revision = max([revision, *(stretch.revision + 1 for stretch in before)])
     await records.journal.announce(user_id, TOPIC, now_us)
     await records.stretches.replace(user_id, session_id, rows, revision, ttl_s)
 
@@ -167,21 +167,16 @@ def session_extent(session: SessionRow) -> TimeSpan:
     return us_of(session.started_at) * 1000, us_of(end) * 1000
 
 
-def offset_of(session: SessionRow) -> timedelta:
-    """How far the server's clock is ahead of the wrist's."""
-    return session.offset(next(iter(wrist_of(session.streams).acc), None))
-
-
 def _wanted(
-    session: SessionRow | None, sets: Sequence[SetRow]
+    stored: StoredSession, sets: Sequence[SetRow]
 ) -> list[tuple[StretchMetadata, TimeSpan]]:
     """A session's stretches, and where they are on the clock of its samples; none of an open one.
 
     Their metadata are of the layout without rotation; the revision is set later.
     """
-    if session is None or not session.complete:
+    session, offset = stored.session, stored.wrist_offset
+    if not session.complete:
         return []
-    offset = offset_of(session)
     return [
         (
             StretchMetadata(
@@ -216,11 +211,7 @@ async def _delete_stretches(
 
 
 async def _stretches(
-    records: Records,
-    user_id: UUID,
-    session: SessionRow,
-    lists: Mapping[str, StreamList],
-    wanted: Sequence[tuple[StretchMetadata, TimeSpan]],
+    stored: StoredSession, wanted: Sequence[tuple[StretchMetadata, TimeSpan]]
 ) -> list[StoredStretch] | None:
     """The rows of stretches in time order; None where samples are ambiguous or do not decode.
 
@@ -228,7 +219,7 @@ async def _stretches(
     """
     rows: list[StoredStretch] = []
     spans = [span for _, span in wanted]
-    async for part, recording in load_parts(records, user_id, session, lists, spans):
+    async for part, recording in load_parts(stored, spans):
         if recording is None:
             return None  # the session's notes report it
         rows += await asyncio.to_thread(_cut_stretches, recording, wanted[part.start : part.stop])
@@ -254,11 +245,10 @@ def _rows(metadata: StretchMetadata, span: TimeSpan, line: Timeline) -> list[Sto
         return []
     if not samples.acc:
         return []
-    acc_only = StoredStretch(metadata, pack_pieces(samples.acc, (), samples.side))
-    if not samples.gyro:
-        return [acc_only]
-    packed = pack_pieces(samples.acc, samples.gyro, samples.side)
-    return [StoredStretch(metadata._replace(model_id=ACC6), packed), acc_only]
+    return [
+        StoredStretch(metadata._replace(model_id=layout), packed)
+        for layout, packed in packed_layouts(samples)
+    ]
 
 
 def _is_current(stored: Sequence[StretchMetadata], revision: int) -> bool:

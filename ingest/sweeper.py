@@ -5,7 +5,6 @@ are projected again, which changes nothing where all is well, and sets whose sam
 them get their labelled sets.
 """
 
-import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -21,7 +20,7 @@ from ingest.stretches import project_stretches
 from schemas.errors import Retryable
 from schemas.journal import SetConfirmed, SetDeleted
 from schemas.layout import MAX_ID_AGE_DAYS, MAX_ID_AHEAD_DAYS
-from schemas.times import us_of
+from schemas.times import clock_from, us_of
 from schemas.topics import OLD_IDS, UNSWEPT, Topic
 from store.database import Database
 from store.journal import Event, EventKey, Journal, months_between
@@ -95,14 +94,10 @@ async def sweep(
     Raises:
         DatabaseUnavailable: the sweep is to be repeated from the same `since`.
     """
-    began_s = time.monotonic()
+    time_now = clock_from(now)  # a training run that begins meanwhile looks back no further
     users = await records.journal.changed(since - ANNOUNCED_BEFORE, now + ANNOUNCED_BEFORE)
     swept: set[UUID] = set()
     failed: list[tuple[UUID, Exception]] = []
-
-    def time_now() -> datetime:
-        """The time of a write: a training run that began meanwhile does not look back further."""
-        return now + timedelta(seconds=time.monotonic() - began_s)
 
     async def sweep_one(user_id: UUID) -> None:
         """Sweep or erase one user; a permanent failure goes to `failed`."""

@@ -157,9 +157,9 @@ async def send_person(
 ) -> Counter[str]:
     """Record one user's whole history, as the service would."""
     records = records_in(database, config.limits)
-    writer = EventWriter(records, server_time)
+    writer = EventWriter(records, server_time, config.limits)
     sessions = [history_session(session) for session in person.sessions]
-    await record_history(writer, config.limits, person.user_id, sessions)
+    await record_history(writer, person.user_id, sessions)
     followees = [ids[number] for number in person.follows]
     await follow_all(records.journal, Follows(database), person.user_id, followees, server_time())
     return Counter(

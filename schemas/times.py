@@ -1,6 +1,7 @@
 """The server's clock, and times as whole numbers, without floating point."""
 
 import re
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar, cast
@@ -18,6 +19,12 @@ _US = timedelta(microseconds=1)
 def server_time() -> datetime:
     """Now, in UTC. Services and jobs use the server's clock, never a client's."""
     return datetime.now(UTC)
+
+
+def clock_from(now: datetime) -> Clock:
+    """A clock that shows `now` at this moment, and goes on."""
+    began_s = time.monotonic()
+    return lambda: now + timedelta(seconds=time.monotonic() - began_s)
 
 
 def us_of(at: datetime) -> int:

@@ -145,11 +145,11 @@ def test_users_take_turns_and_abandoned_recognitions_are_dropped(
     first, go = threading.Event(), threading.Event()
     look_at = recognise_session
 
-    async def slowly(records: Any, user_id: UUID, session: Any, *given: Any) -> Any:
-        begun.append(session.session_id)
+    async def slowly(stored: Any, *given: Any) -> Any:
+        begun.append(stored.session.session_id)
         first.set()
         assert await asyncio.to_thread(go.wait, 30)
-        return await look_at(records, user_id, session, *given)
+        return await look_at(stored, *given)
 
     monkeypatch.setattr("api.recognise.recognise_session", slowly)
     looks = service.services.recogniser._running

@@ -11,6 +11,7 @@ import pytest
 from ingest.chunks import canonical_body, decode_chunk
 from ingest.export import export_user
 from ingest.recordings import load_recordings
+from ingest.stored_session import find_session
 from models.signal.pieces import unpack_pieces
 from schemas.config import Limits
 from schemas.ids import uuid7
@@ -40,8 +41,8 @@ def test_a_session_is_opened_uploaded_confirmed_and_completed(
     ]
     assert shown["notes"] == []
     user, records = person.user_id, service.services.records
-    row = service.run(records.sessions.read(user, phone.session))
-    (recording,), _ = service.run(load_recordings(records, user, row))
+    stored = service.run(find_session(records, user, phone.session))
+    (recording,), _ = service.run(load_recordings(stored))
     assert sum(len(piece.counts) for piece in recording.gyro) == 400
     assert recording.side == "left"
     (row,) = service.run(records.labelled.of_user(user, LAYOUTS[0]))

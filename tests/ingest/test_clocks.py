@@ -15,6 +15,7 @@ from ingest.clocks import CLOCK_WENT_BACK
 from ingest.notes import session_notes
 from ingest.recognition import recognise_session
 from ingest.recordings import load_recordings
+from ingest.stored_session import with_lists
 from models.recognition.sets import RecognitionModels, recognise
 from models.signal.pieces import Piece, Recording
 from schemas.events import Completion
@@ -63,7 +64,8 @@ async def seen(one: RecordedSession, session: Any) -> list[Prediction]:
     async def load_models(_: str) -> tuple[dict[str, Any], RecognitionModels]:
         return ASKED, RecognitionModels()
 
-    found = await recognise_session(one.records, one.user, session, 1, load_models, one.clock())
+    stored = await with_lists(one.records, one.user, session)
+    found = await recognise_session(stored, load_models, one.clock())
     assert found is not None
     return found[0]
 
@@ -94,7 +96,7 @@ def test_clock_set_back_keeps_all_chunks_in_two_recordings(chunk_s: float) -> No
 
     async def story() -> None:
         one, session = await sent([*first, *back])
-        recordings, notes = await load_recordings(one.records, one.user, session)
+        recordings, notes = await load_recordings(await with_lists(one.records, one.user, session))
         assert notes == (CLOCK_WENT_BACK,)
         assert [len(recording.acc) for recording in recordings] == [len(first), len(back)]
 
@@ -135,7 +137,7 @@ def test_clock_set_back_by_seconds_splits_a_session_by_its_numbers(
         first = round(at_s / chunk_s)
         old, new = whole[:first], moved(whole[first:], lambda _: -back_s)
         one, session = await sent([*old, *new], arriving=-1)
-        recordings, notes = await load_recordings(one.records, one.user, session)
+        recordings, notes = await load_recordings(await with_lists(one.records, one.user, session))
         assert notes == (CLOCK_WENT_BACK,)
         starts = [[piece.t0_ns for piece in recording.acc] for recording in recordings]
         assert starts == [[piece.t0_ns for piece in half] for half in (old, new)]
@@ -179,7 +181,7 @@ def test_chunks_without_clock_conflict_form_one_recording_in_time_order(
 ) -> None:
     async def story() -> None:
         one, session = await sent(numbered)
-        recordings, notes = await load_recordings(one.records, one.user, session)
+        recordings, notes = await load_recordings(await with_lists(one.records, one.user, session))
         (recording,) = recordings
         times = [piece.t0_ns for piece in recording.acc]
         assert times == sorted(piece.t0_ns for piece in numbered)
@@ -202,7 +204,7 @@ def test_samples_resent_in_other_chunk_lengths_form_one_recording() -> None:
             for k in range(0, len(WHOLE.counts), n)
         ]
         one, session = await sent([*pieces(0), *again])
-        recordings, notes = await load_recordings(one.records, one.user, session)
+        recordings, notes = await load_recordings(await with_lists(one.records, one.user, session))
         assert len(recordings) == 1
         assert notes == ()
 
@@ -232,7 +234,7 @@ async def both(
             await one.recorder.put_chunk(one.user, one.session, name, seq, each)
         hashes[name] = [each.sha256.hex() for each in chunks]
     session = await one.recorder.complete(one.user, one.session, Completion(streams=hashes))
-    recordings, notes = await load_recordings(one.records, one.user, session)
+    recordings, notes = await load_recordings(await with_lists(one.records, one.user, session))
     return [[starts_s(one.acc), starts_s(one.gyro)] for one in recordings], notes
 
 

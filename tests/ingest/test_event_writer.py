@@ -7,7 +7,7 @@ import pytest
 from ingest import slots
 from ingest.event_writer import TOMBSTONE_AHEAD_US, EventWriter, deletion_us
 from schemas.times import us_of
-from tests.ingest.histories import START, new_id
+from tests.ingest.histories import LIMITS, START, new_id
 from tests.store.memory import memory_records
 
 NOW_US = us_of(START) + 1000
@@ -24,7 +24,7 @@ NOW_US = us_of(START) + 1000
     ],
 )
 def test_an_event_is_later_than_the_one_it_follows(after_us: int, received_us: int) -> None:
-    writer = EventWriter(memory_records(), lambda: START + timedelta(microseconds=1999))
+    writer = EventWriter(memory_records(), lambda: START + timedelta(microseconds=1999), LIMITS)
     assert writer.now_us() == NOW_US
     set_id = new_id()
     slot_id = slots.set_confirmed(set_id, 0)

@@ -32,7 +32,7 @@ def records(database) -> Records:
 
 async def kept_before(records: Records, user, entity_id, slot_id, kind, body, topic):
     """An event and its rows as stored by a release that did not normalise names."""
-    event, _ = await EventWriter(records, clock).write(
+    event, _ = await EventWriter(records, clock, LIMITS).write(
         user, entity_id, slot_id, kind, body, topic=topic
     )
     await project(records, user, event, 0)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.recordings import load_recordings
+from ingest.stored_session import with_lists
 from ingest.sweeper import sweep_user
 from schemas.errors import AmbiguousChunks, Deleted, EventConflict, MuvrError, StaleRevision
 from schemas.events import Completion, SessionOpening
@@ -82,9 +83,9 @@ async def _bodies_race(two: Two) -> None:
     assert set(held.several[0]) == {SHA[0, 0], SHA[0, 1]}
     session = await two.workers[0].session(two.user, two.session)
     with pytest.raises(AmbiguousChunks):
-        await load_recordings(two.records, two.user, session)
+        await load_recordings(await with_lists(two.records, two.user, session))
     await two.complete(1, (0, 1), (1, 0))
-    (recording,), _ = await load_recordings(two.records, two.user, session)
+    (recording,), _ = await load_recordings(await with_lists(two.records, two.user, session))
     assert [piece.counts[0, 0] for piece in recording.acc] == [1, 10]
     letters = [letter async for letter in two.records.dead_letters.of_user(two.user, two.clock())]
     assert len(letters) == 1
@@ -99,7 +100,7 @@ async def _lists_race(two: Two) -> None:
     assert kinds(results) == [EventConflict]
     won = [n for n, one in enumerate(results) if not isinstance(one, MuvrError)][0]
     session = await two.workers[0].session(two.user, two.session)
-    (recording,), _ = await load_recordings(two.records, two.user, session)
+    (recording,), _ = await load_recordings(await with_lists(two.records, two.user, session))
     assert [piece.counts[0, 0] for piece in recording.acc] == [won]
 
 

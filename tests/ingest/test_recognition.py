@@ -15,6 +15,7 @@ from ingest.recognition import (
     stored_predictions,
     versions_used,
 )
+from ingest.stored_session import find_session
 from models.recognition.sets import RecognitionModels
 from tests.ingest.histories import START, new_id
 from tests.ingest.repeating import ASKED, recorded
@@ -42,10 +43,10 @@ def test_predictions_are_stored_and_published():
 
     async def look() -> None:
         one = await recorded()
-        session = await one.records.sessions.read(one.user, one.session)
+        session = await find_session(one.records, one.user, one.session)
         assert session is not None
         now = one.clock()
-        seen = await recognise_session(one.records, one.user, session, 1, load_models, now)
+        seen = await recognise_session(session, load_models, now)
         assert seen is not None
         (found,), asked = seen
         assert asked == ASKED
@@ -73,23 +74,23 @@ def test_named_sets_keep_their_predictions_until_there_is_a_trained_segmenter(
     async def check() -> None:
         recording = await recorded(bouts=2)
         records, user = recording.records, recording.user
-        session = await records.sessions.read(user, recording.session)
+        session = await find_session(records, user, recording.session)
         assert session is not None
-        now = recording.clock().replace(microsecond=0)
+        now = recording.clock()
         again_at = now + timedelta(days=1)
-        before = await recognise_session(records, user, session, 1, load_models, now)
+        before = await recognise_session(session, load_models, now)
         assert before is not None
         (first, second), _ = before
         named = first._replace(exercise="row", abstained=False, reason=None, version="a model")
         await records.predictions.replace(user, recording.session, [named, second])
-        again = await recognise_session(records, user, session, 1, load_models, again_at)
+        again = await recognise_session(session, load_models, again_at)
         assert again is not None
         (kept, renewed), _ = again
         assert (kept.exercise, kept.predicted_at) == (
             ("row", now) if activity is None else (None, again_at)
         )
         assert (renewed.set_id, renewed.predicted_at) == (second.set_id, again_at)
-        stored = await stored_predictions(records, user, recording.session, 1)
+        stored = await stored_predictions(session)
         assert stored == [kept, renewed]
         assert versions_used(stored) == other, "else each request would recognise it again"
 

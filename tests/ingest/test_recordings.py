@@ -18,6 +18,7 @@ from ingest.labelled_sets import covers
 from ingest.notes import session_notes
 from ingest.recordings import load_parts, load_recordings
 from ingest.rows import end_ns_of, piece_of, row_of
+from ingest.stored_session import with_lists
 from models.signal.pieces import Piece
 from schemas.errors import BadSamples
 from schemas.events import Completion
@@ -95,7 +96,7 @@ def test_only_the_first_day_of_a_longer_session_is_loaded_and_noted(
         row = await one.recorder.complete(
             one.user, one.session, Completion(streams={"acc": listed})
         )
-        (recording,), _ = await load_recordings(one.records, one.user, row)
+        (recording,), _ = await load_recordings(await with_lists(one.records, one.user, row))
         assert len(recording.acc) == loaded
         notes = await session_notes(one.records, one.user, row, NOW)
         assert ("acc: longer-than-a-day" in notes) == says
@@ -158,10 +159,11 @@ def test_no_more_than_a_number_of_samples_is_loaded(monkeypatch: pytest.MonkeyPa
         for seq in range(9):
             await one.recorder.put_chunk(one.user, one.session, "acc", seq, sent)
         row = await one.recorder.session(one.user, one.session)
-        (recording,), _ = await load_recordings(one.records, one.user, row)
+        stored = await with_lists(one.records, one.user, row)
+        (recording,), _ = await load_recordings(stored)
         assert len(recording.acc) == 5
         span = (sent.piece.t0_ns, sent.piece.end_ns)
-        parts = [p async for _, p in load_parts(one.records, one.user, row, {}, [span])]
+        parts = [p async for _, p in load_parts(stored, [span])]
         assert [len(part.acc) for part in parts if part] == [5]
 
     asyncio.run(story())

@@ -23,13 +23,12 @@ from schemas.events import SessionOpening, SetConfirmation
 from schemas.ids import day_of
 from schemas.layout import CHUNKS_PER_PART, month_of
 from store.sessions import SessionRow
-from tests.ingest.histories import CHUNKS, START, confirmation, new_id
+from tests.ingest.histories import CHUNKS, LIMITS, START, confirmation, new_id
 from tests.ingest.recorded_session import (
     CountingRepository,
     FailingRepository,
     RecordedSession,
 )
-from tests.store.memory import memory_records
 
 SECOND, JUST = timedelta(seconds=1), timedelta(microseconds=1)
 END = START + timedelta(hours=1)
@@ -52,12 +51,11 @@ TOMORROW = NOW + timedelta(days=1)
 def test_a_set_may_reach_five_seconds_beyond_its_session(started_at, ended_at, complete, problem):
     session = SessionRow(new_id(), START, END, "UTC", None, {}, {}, complete)
     confirmation = SetConfirmation(exercise="row", started_at=started_at, ended_at=ended_at)
-    writer = EventWriter(memory_records(), lambda: NOW)
     if problem is None:
-        check_inside(confirmation, session, writer)
+        check_inside(confirmation, session, NOW)
         return
     with pytest.raises(problem[0]) as refused:
-        check_inside(confirmation, session, writer)
+        check_inside(confirmation, session, NOW)
     assert refused.value.field == problem[1]
 
 
@@ -130,7 +128,7 @@ def test_set_behind_the_list_reads_the_newest_part_and_others_only_before_a_refu
                 return await one.records.samples.metadata(*args)
 
         samples: Any = Watched(one.records.samples)
-        writer = EventWriter(replace(one.records, samples=samples), one.clock)
+        writer = EventWriter(replace(one.records, samples=samples), one.clock, LIMITS)
         said = SetConfirmation(
             exercise="row", started_at=START + 6 * SECOND, ended_at=START + 8 * SECOND
         )
@@ -192,7 +190,7 @@ def test_set_is_repeated_in_another_offset_and_as_the_server_returned_it(
         said = SetConfirmation.model_validate(
             {"exercise": "row", "started_at": stored, "ended_at": end}
         )
-        writer = EventWriter(session.records, session.clock)
+        writer = EventWriter(session.records, session.clock, LIMITS)
         body = confirmation_body(session.session, said) | {"started_at": stored}
         slot_id = slots.set_confirmed(session.set, 0)
         event, _ = await writer.write(  # as earlier releases did

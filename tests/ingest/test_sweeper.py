@@ -158,7 +158,7 @@ def test_long_sweep_announces_changes_at_their_write_time(
 ) -> None:
     """A training run that starts meanwhile looks back one minute, not to the sweep start."""
     seconds = iter([0.0, 300.0])
-    monkeypatch.setattr("ingest.sweeper.time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    monkeypatch.setattr("schemas.times.time", SimpleNamespace(monotonic=lambda: next(seconds)))
 
     async def story() -> None:
         one = RecordedSession()

@@ -12,6 +12,7 @@ from ingest.chunks import canonical_body, decode_chunk
 from ingest.missing_rotation import NO_ROTATION, rotation_notes
 from ingest.notes import session_notes
 from ingest.recordings import load_parts, load_recordings
+from ingest.stored_session import with_lists
 from ingest.wrist_streams import WristStreams, wrist_of
 from models.signal.pieces import Piece, Recording
 from schemas.events import Completion
@@ -190,11 +191,11 @@ def test_streams_of_one_sensor_and_place_are_read_in_turn_and_others_are_noted(
 
     async def story() -> None:
         one, row = await several(streams)
-        (whole,), _ = await load_recordings(one.records, one.user, row)
-        lists = await one.records.sessions.lists(one.user, one.session)
+        stored = await with_lists(one.records, one.user, row)
+        (whole,), _ = await load_recordings(stored)
         start_ns = CHUNKS[0, 0].piece.t0_ns
         spans = [(start_ns, start_ns + 6 * NS)]
-        parts = [part async for _, part in load_parts(one.records, one.user, row, lists, spans)]
+        parts = [part async for _, part in load_parts(stored, spans)]
         for recording in (whole, *parts):
             assert recording is not None
             assert (seconds_of(recording.acc), seconds_of(recording.gyro)) == (acc, gyro)
@@ -219,7 +220,7 @@ def test_only_the_first_day_of_all_streams_in_turn_is_loaded() -> None:
             await one.recorder.put_chunk(one.user, one.session, name, seq, chunk)
         row = await one.records.sessions.read(one.user, one.session)
         assert row is not None
-        (recording,), _ = await load_recordings(one.records, one.user, row)
+        (recording,), _ = await load_recordings(await with_lists(one.records, one.user, row))
         assert len(recording.acc) == 11
 
     asyncio.run(story())

@@ -1,14 +1,23 @@
 """Times as whole numbers."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.times import EARLIEST, LATEST, at_ms_of_ns, us_of
+from schemas.times import EARLIEST, EPOCH, LATEST, at_ms_of_ns, clock_from, us_of
 
 
 @given(st.integers(us_of(EARLIEST) * 1000, us_of(LATEST) * 1000))
 def test_times_of_today_are_those_of_floating_point_rounded_down_to_ms(ns: int):
     """Releases that computed them through a float stored the same times."""
     assert at_ms_of_ns(ns) == datetime.fromtimestamp(ns // 1_000_000 / 1000, UTC)
+
+
+def test_a_clock_goes_on_from_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = iter([5.0, 5.0, 7.5])
+    monkeypatch.setattr("schemas.times.time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    clock = clock_from(EPOCH)
+    assert [clock(), clock()] == [EPOCH, EPOCH + timedelta(seconds=2.5)]
