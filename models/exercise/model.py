@@ -16,9 +16,9 @@ from models.exercise.names import low_rate_features
 from models.exercise.probability import Calibration, pool_windows
 from models.exercise.scores import Scorer, SetScores
 from models.exercise.windowing import MovementWindows, SignalWindows, window_movement
-from models.signal.corrections import LOW_RATE
 from models.signal.wrist import WristSignal
 from schemas.inputs import ACC6, InputLayout
+from schemas.notes import LOW_RATE, QualityNote
 
 Level = Literal["user", "cluster", "global"]
 CLIP = np.float32(5.0)
@@ -67,7 +67,7 @@ class Prediction:
     windows: tuple[WindowPrediction, ...] = ()
     known: float | None = None
     guess: str | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[QualityNote, ...] = ()
     strangeness: float | None = None
 
 
@@ -151,7 +151,7 @@ class ExerciseModel:
         """Log distance to the nearest prototype over that of training windows, (m,)."""
         return self._scorer.score_set(x).strangeness
 
-    def score_set(self, x: Floats32, notes: Sequence[str]) -> SetScores:
+    def score_set(self, x: Floats32, notes: Sequence[QualityNote]) -> SetScores:
         """Scores of the windows of one set, by the low-rate discriminant where needed.
 
         A familiar set is scored by all features at any rate: then the model was trained on such a
@@ -211,7 +211,7 @@ class ExerciseModel:
         return _mean(self.score_set(x, movement.notes).strangeness) if len(x) else None
 
     def predict_windows(
-        self, t0_ns: Ints64, x: Floats32, notes: tuple[str, ...] = ()
+        self, t0_ns: Ints64, x: Floats32, notes: tuple[QualityNote, ...] = ()
     ) -> Prediction:
         """As `predict`, from features: t0_ns (m,), x (m, d), m ≥ 1."""
         seen = self.score_set(x, notes)
@@ -282,7 +282,7 @@ class ExerciseModel:
             np.concatenate([none.x, *(part.x for part in parts)]),
         )
 
-    def _likelier_wrist(self, signal: SignalWindows, notes: Sequence[str]) -> Windows:
+    def _likelier_wrist(self, signal: SignalWindows, notes: Sequence[QualityNote]) -> Windows:
         if len(signal.wrists) == 1 or len(signal.wrists[0].x) == 0:
             return signal.wrists[0]
         return min(

@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from models.exercise.axis_map import AxisMap
 from models.exercise.model import FAMILIAR, ExerciseModel, Level, Prediction
 from models.exercise.windowing import MovementWindows, window_movement
-from models.signal.corrections import LOW_RATE, NO_GRAVITY
 from models.signal.pieces import Side
 from models.signal.wrist import WristSignal
 from schemas.inputs import ACC3, ACC6, InputLayout
+from schemas.notes import LOW_RATE, NO_GRAVITY
 
 NO_MODEL = Prediction(None, 0.0, abstained=True, reason="no-model")
 UNKNOWN = "unknown-movement"

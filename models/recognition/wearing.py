@@ -25,9 +25,17 @@ from models.recognition.naming import (
     strangeness,
     stretch_of,
 )
-from models.signal.corrections import AXES_TURNED, UNIT_WAS_MS2, Timeline, timeline
+from models.signal.corrections import Timeline, timeline
 from models.signal.pieces import Piece, Recording, Side
 from models.signal.wrist import WristSignal, wrist_signals
+from schemas.notes import (
+    AXES_SWAPPED,
+    AXES_TURNED,
+    UNIT_WAS_MS2,
+    WAS_OTHER_WRIST,
+    WATCH_TURNED_ROUND,
+    QualityNote,
+)
 
 MIN_IMPROVEMENT = 0.3  # by which strangeness must fall for another wearing to be accepted
 MIN_WINDOWS_FOR_FRAMES = 3  # one of 22 frames may fit a single window by chance; all take 1 ms
@@ -42,15 +50,15 @@ class Wearing:
         axis_map: that undoes it.
     """
 
-    note: str
+    note: QualityNote
     axis_map: AxisMap
 
 
-ROUND = Wearing("watch-was-turned-round", AxisMap((-1, -1, 1), (-1, -1, 1)))
-OTHER_WRIST = Wearing("was-the-other-wrist", MIRROR)
+ROUND = Wearing(WATCH_TURNED_ROUND, AxisMap((-1, -1, 1), (-1, -1, 1)))
+OTHER_WRIST = Wearing(WAS_OTHER_WRIST, MIRROR)
 OTHER_SIGN = Wearing(AXES_TURNED, AxisMap((-1, -1, -1), (1, 1, 1)))
 OTHER_FRAMES = tuple(
-    Wearing("axes-were-swapped", axis_map)
+    Wearing(AXES_SWAPPED, axis_map)
     for axis_map in right_handed_maps()[1:]
     if axis_map != ROUND.axis_map
 )
@@ -69,7 +77,7 @@ class Worn:
     """
 
     line: Timeline
-    notes: tuple[str, ...] = ()
+    notes: tuple[QualityNote, ...] = ()
     undeclared_side: Side | None = None
 
     def signals(self) -> list[WristSignal]:
@@ -190,7 +198,7 @@ def _find_wearing(
     strangeness_under: Callable[[Rung, Sequence[Wearing], float], Mapping[Wearing, float]],
     candidates: Sequence[Wearing],
     other_frames: Sequence[Wearing],
-    known_notes: Sequence[str],
+    known_notes: Sequence[QualityNote],
 ) -> Wearing | None:
     """How a watch was worn, None for as declared.
 
@@ -229,7 +237,9 @@ def _candidate_wearings(side: Side | None) -> tuple[Wearing, ...]:
 
 
 def _least_strange(
-    declared_strangeness: float, by_wearing: Mapping[Wearing, float], known_notes: Sequence[str]
+    declared_strangeness: float,
+    by_wearing: Mapping[Wearing, float],
+    known_notes: Sequence[QualityNote],
 ) -> Wearing | None:
     """The wearing under which movement is least strange, if the improvement is clear.
 
@@ -246,8 +256,8 @@ def _least_strange(
 
 
 def _with_note(
-    notes: Sequence[str], known_notes: Sequence[str], wearing: Wearing
-) -> tuple[str, ...]:
+    notes: Sequence[QualityNote], known_notes: Sequence[QualityNote], wearing: Wearing
+) -> tuple[QualityNote, ...]:
     """The notes with the wearing's; a sign that is turned twice was declared right."""
     if wearing == OTHER_SIGN and AXES_TURNED in known_notes:
         return tuple(note for note in notes if note != AXES_TURNED)

@@ -13,7 +13,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from models.signal.batches import BATCHED, undo_batching
+from models.signal.batches import undo_batching
 from models.signal.gravity import second_means_g
 from models.signal.late_starts import undo_delays
 from models.signal.pieces import MAX_RATE_RATIO, Piece, Recording, largest_value
@@ -23,16 +23,19 @@ from models.signal.rotation_unit import fast_rotation, is_rad_labelled_deg, judg
 from models.signal.sign import looks_inverted
 from models.signal.timing import cut_timed, in_unit, true_clock
 from models.signal.units import MS2_MEDIAN_RANGE, Kind, detect_unit_factor
+from schemas.notes import (
+    AXES_TURNED,
+    BATCHED_TIMES,
+    LOW_RATE,
+    NO_GRAVITY,
+    UNIT_IMPLAUSIBLE,
+    UNIT_WAS_DEG_S,
+    UNIT_WAS_G,
+    UNIT_WAS_MS2,
+    UNIT_WAS_RAD_S,
+    QualityNote,
+)
 
-UNIT_WAS_MS2 = "unit-was-m/s2"
-UNIT_WAS_G = "unit-was-g"
-UNIT_WAS_DEG_S = "unit-was-deg/s"
-UNIT_WAS_RAD_S = "unit-was-rad/s"
-AXES_TURNED = "axes-were-turned"
-STUCK_ROTATION = "rotation-is-constant"
-NO_GRAVITY = "gravity-is-missing"
-UNIT_IMPLAUSIBLE = "unit-is-implausible"
-LOW_RATE = "rate-is-low"
 MIN_GRAVITY = 0.4  # median norm of a second's mean acceleration, g: at least .6 on wrists
 MAX_GRAVITY = 3.0
 """Largest plausible median of those norms, g: an arm that is swung in circles, once a second, has
@@ -45,7 +48,7 @@ MIN_RATE_HZ = 22.0  # below it features describe more than was recorded (decisio
 MAX_SCALE_RATIO = 4.0
 """Largest ratio of neighbouring scales, in ascending order, of one device's chunks. Chunks that are
 scaled to their own maximum differ by less; sensors of one range in g and in m/s² differ by ten."""
-Note = tuple[Kind, str]
+SensorNote = tuple[Kind, QualityNote]
 """The sensor that a note is about, and the note."""
 
 
@@ -60,7 +63,7 @@ class Timeline:
     """
 
     recording: Recording
-    notes: tuple[str, ...]
+    notes: tuple[QualityNote, ...]
     acc: "_Track"
     gyro: "_Track"
 
@@ -112,7 +115,7 @@ def cut(recording: Recording, start_ns: int, end_ns: int) -> Recording:
     return timeline(recording).cut(start_ns, end_ns)
 
 
-def corrected(recording: Recording) -> tuple[Recording, tuple[Note, ...]]:
+def corrected(recording: Recording) -> tuple[Recording, tuple[SensorNote, ...]]:
     """The recording with correct units, signs and times, and each sensor's corrections.
 
     A wrong unit is replaced by "m/s2", "g", "deg/s" or "rad/s", inverted axes by a negative scale,
@@ -130,14 +133,16 @@ def corrected(recording: Recording) -> tuple[Recording, tuple[Note, ...]]:
     return fixed, (*notes, *acc_notes, *gyro_notes)
 
 
-def _correct_times(kind: Kind, pieces: Sequence[Piece]) -> tuple[Sequence[Piece], tuple[Note, ...]]:
+def _correct_times(
+    kind: Kind, pieces: Sequence[Piece]
+) -> tuple[Sequence[Piece], tuple[SensorNote, ...]]:
     """A stream with correct times and real samples, the same object where nothing was wrong."""
     punctual = undo_delays(undo_batching(pieces))
-    notes: tuple[Note, ...] = () if punctual is pieces else ((kind, BATCHED),)
+    notes: tuple[SensorNote, ...] = () if punctual is pieces else ((kind, BATCHED_TIMES),)
     return without_repeats(punctual), notes
 
 
-def _correct_units(recording: Recording) -> tuple[Recording, tuple[Note, ...]]:
+def _correct_units(recording: Recording) -> tuple[Recording, tuple[SensorNote, ...]]:
     """The recording with correct units, and the corrections; without rotation that fits no unit."""
     fast = judge_fast_rotation(recording, fast_rotation(recording.gyro))
     if fast == "deg/s":
@@ -156,7 +161,7 @@ def _with_gyro_unit(recording: Recording, unit: str) -> Recording:
     return replace(recording, gyro=tuple(replace(p, unit=unit) for p in recording.gyro))
 
 
-def _correct_acc(recording: Recording) -> tuple[Recording, tuple[Note, ...]]:
+def _correct_acc(recording: Recording) -> tuple[Recording, tuple[SensorNote, ...]]:
     g_flags = _wrong_unit_flags(recording.acc, "m/s2", _is_g_labelled_ms2)
     if g_flags:
         fixed, notes = _correct_acc(replace(recording, acc=_with_unit(recording.acc, g_flags, "g")))
@@ -165,7 +170,7 @@ def _correct_acc(recording: Recording) -> tuple[Recording, tuple[Note, ...]]:
     if not wrong_flags:
         return recording, ()
     acc = _with_unit(recording.acc, wrong_flags, "m/s2")
-    found: list[Note] = [("acc", UNIT_WAS_MS2)]
+    found: list[SensorNote] = [("acc", UNIT_WAS_MS2)]
     fixed = replace(recording, acc=acc)
     suspects = tuple(p for p, bad in zip(acc, wrong_flags, strict=True) if bad)
     if looks_inverted(replace(fixed, acc=suspects)):
@@ -255,7 +260,7 @@ def _is_g_labelled_ms2(pieces: Sequence[Piece]) -> bool:
     return middle and means_g[n // 10] > MIN_TENTH and means_g[n * 9 // 10] < MAX_TENTH
 
 
-def quality_notes(recording: Recording) -> tuple[str, ...]:
+def quality_notes(recording: Recording) -> tuple[QualityNote, ...]:
     """Notes on missing or impossible gravity, and on a low rate, which models rely on.
 
     Some phones offer acceleration with gravity removed. A second's mean of that is nearly 0,

@@ -24,6 +24,7 @@ from models.signal.overlaps import (
 from models.signal.pieces import Piece, is_near_rate
 from models.signal.units import Kind, factor_of
 from schemas.errors import BadSamples
+from schemas.notes import HIGHER_RATE, OVERLAPPING_SAMPLES, QualityNote
 from schemas.times import NS_PER_S
 
 MAX_BRIDGED_S = 6.0
@@ -32,8 +33,6 @@ MAX_BRIDGED_S = 6.0
 LOST_STEPS = 3.0  # times the usual step: from there on samples were lost
 JITTER_S, LOST_S = 0.1, 0.5  # shorter steps never lost samples, longer ones always
 MIN_DRIFT = 1e-4  # smaller drift is not corrected: timestamps are not that accurate
-FASTER = "rate-was-higher"
-OVERLAPPING = "samples-overlapped"
 FAST_HZ = 1e6  # up to here samples lie whole nanoseconds apart
 MAX_CACHED_TIMES = 8192  # of regular samples, 64 kB: longer ones are seldom asked for again
 Gaps = tuple[tuple[float, float], ...]
@@ -79,7 +78,7 @@ def true_clock(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
     return tuple(p for run in _contiguous(ordered) for p in _fit_clock(run))
 
 
-def clock_notes(pieces: Sequence[Piece]) -> tuple[str, ...]:
+def clock_notes(pieces: Sequence[Piece]) -> tuple[QualityNote, ...]:
     """Notes on the times of a stream: a rate higher than claimed, or overlapping samples.
 
     >>> block = np.arange(300, dtype=np.int16).reshape(100, 3)
@@ -94,7 +93,7 @@ def clock_notes(pieces: Sequence[Piece]) -> tuple[str, ...]:
     if len(ordered) < 2:
         return ()
     faster = _has_no_times(ordered) and faster_period(ordered) is not None
-    conditions = ((FASTER, faster), (OVERLAPPING, has_overlaps(true_clock(ordered))))
+    conditions = ((HIGHER_RATE, faster), (OVERLAPPING_SAMPLES, has_overlaps(true_clock(ordered))))
     return tuple(note for note, is_so in conditions if is_so)
 
 

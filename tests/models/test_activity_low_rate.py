@@ -12,12 +12,12 @@ from models.activity.features import low_rate_columns
 from models.activity.fit import fit_activity
 from models.activity.model import ActivityModel, LowRateDiscriminant
 from models.arrays import Floats32
-from models.signal.corrections import LOW_RATE
 from models.signal.pieces import Piece, Recording
 from models.signal.windows import RATE_HZ
 from models.signal.wrist import WristSignal, wrist_signals
 from schemas.errors import BadModelBytes
 from schemas.inputs import ACC6
+from schemas.notes import LOW_RATE
 from tests.models.test_activity import NS, examples_of, session
 
 BUZZ_HZ, BUZZ_G = 20.0, 0.06

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from ingest.quantise import quantised
-from models.signal.corrections import LOW_RATE
 from models.signal.pieces import Piece, Recording
 from models.signal.repeats import without_repeats
 from models.signal.wrist import WristSignal, wrist_signals
+from schemas.notes import LOW_RATE
 from tests.models.streams import SCALE, error_g, piece, quickening
 
 SECONDS = 20

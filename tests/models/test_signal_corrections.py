@@ -5,18 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.signal.corrections import (
-    LOW_RATE,
-    NO_GRAVITY,
-    UNIT_IMPLAUSIBLE,
-    UNIT_WAS_DEG_S,
-    corrected,
-    cut,
-    quality_notes,
-)
+from models.signal.corrections import corrected, cut, quality_notes
 from models.signal.pieces import Piece, Recording
 from models.signal.units import STANDARD_GRAVITY
 from models.signal.wrist import wrist_signals
+from schemas.notes import LOW_RATE, NO_GRAVITY, UNIT_IMPLAUSIBLE, UNIT_WAS_DEG_S
 from tests.models.streams import SCALE, error_g, low_hand, measured, piece, pieces, sines
 
 
