@@ -23,8 +23,8 @@ from ingest.recordings import CONTEXT_NS, load_parts
 from ingest.stretches import span_of
 from ingest.wrist_streams import WristStreams, wrist_of
 from models.recognition.sets import FormModels, SetMeasurements, measure_set
-from models.signal.corrections import timeline
 from models.signal.pieces import Recording
+from models.signal.timeline import timeline
 from schemas.errors import BadSamples
 from schemas.families import FORM
 from store.records import Records

@@ -14,8 +14,8 @@ from uuid import UUID
 
 from ingest.recordings import load_parts
 from ingest.wrist_streams import wrist_of
-from models.signal.corrections import Timeline, timeline
 from models.signal.pieces import Recording, pack_pieces
+from models.signal.timeline import Timeline, timeline
 from schemas.errors import BadSamples
 from schemas.inputs import ACC3, ACC6, LAYOUTS
 from schemas.times import NS_PER_S, at_ms_of_ns, us_of

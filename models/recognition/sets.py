@@ -17,8 +17,8 @@ from models.recognition.counting import repetitions
 from models.recognition.naming import LadderPrediction, Rung
 from models.recognition.wearing import Worn, as_worn, name_as_worn
 from models.reps.count import Repetitions
-from models.signal.corrections import Timeline, timeline
 from models.signal.pieces import Recording
+from models.signal.timeline import Timeline, timeline
 from models.signal.wrist import WristSignal, wrist_signals
 from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.notes import QualityNote

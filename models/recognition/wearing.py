@@ -25,8 +25,8 @@ from models.recognition.naming import (
     strangeness,
     stretch_of,
 )
-from models.signal.corrections import Timeline, timeline
 from models.signal.pieces import Piece, Recording, Side
+from models.signal.timeline import Timeline, timeline
 from models.signal.wrist import WristSignal, wrist_signals
 from schemas.notes import (
     AXES_SWAPPED,

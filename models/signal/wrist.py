@@ -9,9 +9,10 @@ from itertools import pairwise
 import numpy as np
 
 from models.arrays import Flags, Floats32, Floats64
-from models.signal.corrections import SensorNote, corrected, quality_notes
+from models.signal.corrections import SensorNote, corrected
 from models.signal.fillers import without_fillers
 from models.signal.pieces import Recording, Side
+from models.signal.quality import quality_notes
 from models.signal.resample import resample, within
 from models.signal.stuck import is_stuck, without_stuck
 from models.signal.timing import MAX_CACHED_TIMES, GaplessRun, Gaps, clock_notes, runs

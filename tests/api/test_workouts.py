@@ -11,8 +11,8 @@ import cbor2
 import pytest
 
 from models.recognition.wearing import OTHER_WRIST, remap_recording
-from models.signal.corrections import cut
 from models.signal.pieces import Piece, Recording
+from models.signal.timeline import cut
 from pipelines.exercise.job import train_exercise
 from pipelines.form import train_form
 from schemas.inputs import LAYOUTS

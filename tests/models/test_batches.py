@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from models.signal.batches import undo_batching
-from models.signal.corrections import cut
 from models.signal.pieces import Piece, Recording
+from models.signal.timeline import cut
 from models.signal.wrist import judge, wrist_signals
 from schemas.notes import BATCHED_TIMES, LOW_RATE
 from tests.models.streams import error_g, measured, piece, quickening, sines

@@ -19,7 +19,7 @@ from models.exercise.protocols.trials import (
 )
 from models.exercise.protocols.trust import trust_on_new_days
 from models.exercise.protocols.worn import worn_otherwise
-from models.signal.corrections import cut
+from models.signal.timeline import cut
 from models.signal.wrist import slice_of, wrist_signals
 from schemas.errors import NotEnoughLabels
 from schemas.report import Figure

@@ -17,8 +17,8 @@ from models.form.model import FormModel
 from models.recognition.naming import Rung
 from models.recognition.sets import RecognisedSet, RecognitionModels, measure_set, recognise
 from models.reps.lost import continued
-from models.signal.corrections import cut, timeline
 from models.signal.pieces import Recording
+from models.signal.timeline import cut, timeline
 from models.signal.wrist import WristSignal, wrist_signals
 from muvr.evaluation.devices import as_recorded_by, with_packet_loss
 from schemas.inputs import ACC6

@@ -16,8 +16,8 @@ from models.recognition.live import recognise_live
 from models.recognition.naming import Rung, Stretch
 from models.recognition.sets import RecognitionModels, recognise
 from models.recognition.wearing import OTHER_WRIST, ROUND, Worn, as_worn, remap_recording
-from models.signal.corrections import timeline
 from models.signal.pieces import Recording, Side
+from models.signal.timeline import timeline
 from models.signal.wrist import WristSignal
 from schemas.inputs import ACC6
 from schemas.times import NS_PER_S

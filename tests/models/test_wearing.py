@@ -20,8 +20,8 @@ from models.recognition.wearing import (
     name_as_worn,
     remap_recording,
 )
-from models.signal.corrections import cut, timeline
 from models.signal.pieces import Recording, Side
+from models.signal.timeline import cut, timeline
 from models.signal.timing import cut_pieces
 from models.signal.units import STANDARD_GRAVITY
 from models.signal.wrist import wrist_signals
