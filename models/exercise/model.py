@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from models.arrays import Floats16, Floats32, Floats64, Ints64
 from models.exercise.features import Windows
 from models.exercise.names import low_rate_features
+from models.exercise.prediction import UNKNOWN_MOVEMENT, Prediction, WindowPrediction
 from models.exercise.probability import Calibration, pool_windows
 from models.exercise.scores import Scorer, SetScores
 from models.exercise.windowing import MovementWindows, SignalWindows, window_movement
@@ -25,50 +26,6 @@ CLIP = np.float32(5.0)
 PROTOTYPE_STEP: Final = 1 / 24  # standard deviations per unit of a stored prototype
 FAMILIAR: Final = 0.35
 """Mean strangeness below which a set is familiar: like those of training (decision 18)."""
-
-
-@dataclass(frozen=True, slots=True)
-class WindowPrediction:
-    """The prediction for one window of 4 s.
-
-    Attributes:
-        t0_ns: its first sample, nanoseconds since the epoch.
-        exercise: the most probable exercise.
-        probability: of that exercise.
-    """
-
-    t0_ns: int
-    exercise: str
-    probability: float
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """The prediction for a stretch of movement.
-
-    Attributes:
-        exercise: None when abstained.
-        probability: of the exercise, or of the best guess when abstained.
-        abstained: True when no exercise is named.
-        reason: why abstained: "unknown-movement", "too-short", "other-layout", or one of `naming`;
-            None otherwise.
-        windows: the prediction for every window.
-        known: P(known), None without a window.
-        guess: the most probable exercise, whether abstained or not.
-        notes: what was corrected in the samples, and what they lack.
-        strangeness: mean log distance to the nearest prototype over that of training windows; None
-            without a window.
-    """
-
-    exercise: str | None
-    probability: float
-    abstained: bool
-    reason: str | None
-    windows: tuple[WindowPrediction, ...] = ()
-    known: float | None = None
-    guess: str | None = None
-    notes: tuple[QualityNote, ...] = ()
-    strangeness: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +183,7 @@ class ExerciseModel:
             exercise=None if abstained else self.labels[best],
             probability=float(seen.set_probabilities[best]),
             abstained=abstained,
-            reason="unknown-movement" if abstained else None,
+            reason=UNKNOWN_MOVEMENT if abstained else None,
             windows=windows,
             known=self.known(novelty),
             guess=self.labels[best],

@@ -23,6 +23,7 @@ def quality_notes(recording: Recording) -> tuple[QualityNote, ...]:
         recording: corrected.
 
     >>> import numpy as np
+    >>> from models.signal.pieces import Piece
     >>> still = Piece(0, 50.0, "g", 1.0, np.zeros((100, 3), dtype=np.int16))
     >>> quality_notes(Recording((still,), (), None))
     ('gravity-is-missing',)

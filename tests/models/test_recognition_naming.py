@@ -9,7 +9,7 @@ import pytest
 
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_user
-from models.exercise.model import Prediction
+from models.exercise.prediction import Prediction
 from models.recognition.naming import DEGRADED, Rung, name_stretch, stretch_of
 from models.recognition.sets import RecognitionModels, recognise_span
 from models.signal.pieces import Piece
