@@ -14,8 +14,7 @@ from models.signal.gravity import second_means_g
 from models.signal.pieces import MAX_RATE_RATIO, Piece, Recording, largest_value
 from models.signal.rates import sampling_rate_hz
 from models.signal.sign import looks_inverted
-from models.signal.timing import in_unit
-from models.signal.units import MS2_MEDIAN_RANGE, detect_unit_factor
+from models.signal.units import MS2_MEDIAN_RANGE, detect_unit_factor, in_unit
 from schemas.notes import AXES_TURNED, UNIT_WAS_G, UNIT_WAS_MS2, QualityNote
 
 TENTH_RANGE = (0.08, 0.125)  # g: median of those norms where values in g are declared as m/s²

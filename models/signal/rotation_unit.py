@@ -7,7 +7,7 @@ is read as deg/s is 17 times too fast. A short stretch, or one without turning, 
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -15,8 +15,8 @@ import numpy as np
 
 from models.arrays import Floats, Floats64
 from models.signal.pieces import Piece, Recording, largest_value
-from models.signal.timing import GaplessRun, in_unit, runs
-from models.signal.units import MAX_ROTATION_RAD_S, factor_of, ninth_decile
+from models.signal.runs import GaplessRun, longest_run
+from models.signal.units import MAX_ROTATION_RAD_S, factor_of, in_unit, ninth_decile
 from schemas.notes import UNIT_IMPLAUSIBLE, UNIT_WAS_DEG_S, UNIT_WAS_RAD_S, QualityNote
 
 MIN_JUDGED_S = 20.0  # in less, a slow push of the hand may look like rotation by chance
@@ -95,7 +95,7 @@ def judge_fast_rotation(
         return None
     fast = "implausible" if decile_rad_s > MAX_KEPT_RAD_S else None
     degrees = _with_unit(recording, "deg/s").gyro
-    acc, gyro = _longest(runs("acc", recording.acc)), _longest(runs("gyro", degrees))
+    acc, gyro = longest_run("acc", recording.acc), longest_run("gyro", degrees)
     times, correlation = (0.0, 0.0) if acc is None or gyro is None else _turning(acc, gyro)
     gravity_tells = correlation > MIN_CORRELATION
     if gravity_tells and times <= MAX_TIMES:
@@ -119,7 +119,7 @@ def is_rad_labelled_deg(recording: Recording) -> bool:
     reach_ns = max(p.end_ns for p in recording.gyro) - min(p.t0_ns for p in recording.gyro)
     if reach_ns < MIN_JUDGED_S * 1e9:
         return False  # the usual case of a single question, decided before any sample is read
-    acc, gyro = _longest(runs("acc", recording.acc)), _longest(runs("gyro", recording.gyro))
+    acc, gyro = longest_run("acc", recording.acc), longest_run("gyro", recording.gyro)
     if acc is None or gyro is None or gyro.t_s[-1] < MIN_JUDGED_S:
         return False
     slowest, fastest = SLOW_RANGE_RAD_S
@@ -131,10 +131,6 @@ def is_rad_labelled_deg(recording: Recording) -> bool:
 
 def _with_unit(recording: Recording, unit: str) -> Recording:
     return replace(recording, gyro=tuple(replace(piece, unit=unit) for piece in recording.gyro))
-
-
-def _longest(parts: Iterable[GaplessRun]) -> GaplessRun | None:
-    return max(parts, key=lambda run: len(run.t_s), default=None)
 
 
 def _turning(acc: GaplessRun, gyro: GaplessRun) -> tuple[float, float]:

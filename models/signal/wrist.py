@@ -14,8 +14,9 @@ from models.signal.fillers import without_fillers
 from models.signal.pieces import Recording, Side
 from models.signal.quality import quality_notes
 from models.signal.resample import resample, within
+from models.signal.runs import MAX_CACHED_TIMES, GaplessRun, Gaps, runs
 from models.signal.stuck import is_stuck, without_stuck
-from models.signal.timing import MAX_CACHED_TIMES, GaplessRun, Gaps, clock_notes, runs
+from models.signal.timing import clock_notes
 from models.signal.windows import RATE_HZ, WINDOW
 from schemas.notes import FILLED_GAPS, NO_GRAVITY, NO_OVERLAP, STUCK_ROTATION, QualityNote
 from schemas.times import NS_PER_S

@@ -7,8 +7,8 @@ import pytest
 
 from models.arrays import Ints16
 from models.signal.pieces import Piece, Recording
+from models.signal.runs import GaplessRun
 from models.signal.stuck import without_stuck
-from models.signal.timing import GaplessRun
 from models.signal.wrist import wrist_signals
 from schemas.notes import STUCK_ROTATION
 
