@@ -15,7 +15,7 @@ from models.form.judge import Form, form
 from models.form.model import FormModel
 from models.recognition.counting import repetitions
 from models.recognition.naming import LadderPrediction, Rung
-from models.recognition.wearing import Worn, as_worn, name_as_worn
+from models.recognition.worn import Worn, as_worn, name_as_worn
 from models.reps.count import Repetitions
 from models.signal.pieces import Recording
 from models.signal.timeline import Timeline, timeline

@@ -15,7 +15,8 @@ from models.recognition import wearing
 from models.recognition.live import recognise_live
 from models.recognition.naming import Rung, Stretch
 from models.recognition.sets import RecognitionModels, recognise
-from models.recognition.wearing import OTHER_WRIST, ROUND, Worn, as_worn, remap_recording
+from models.recognition.wearing import OTHER_WRIST, ROUND, remap_recording
+from models.recognition.worn import Worn, as_worn
 from models.signal.pieces import Recording, Side
 from models.signal.timeline import timeline
 from models.signal.wrist import WristSignal
