@@ -25,7 +25,7 @@ from models.exercise.layout import model_id
 from models.exercise.minimum_sets import NEEDED
 from models.recognition.counting import FROM_S, UP_TO_S, repetitions
 from models.recognition.naming import NO_MODEL, LadderPrediction
-from models.recognition.wearing import name_as_worn
+from models.recognition.worn import name_as_worn
 from models.reps.count import Repetitions
 from models.signal.pieces import Recording, Side
 from models.signal.wrist import wrist_signals

@@ -9,12 +9,10 @@ from api.long_bodies import LongBodyRoute
 from api.problems import problem_responses
 from api.quota import cost_of_bytes
 from api.sessions import CompletedSession, summary
-from ingest.notes import session_notes
+from ingest.session_notes import session_notes
 from schemas.errors import BadSamples
 from schemas.events import Completion
-
-UNREADABLE = "samples-do-not-decode"
-"""The only note of a session with such samples; to read it answers 422 `bad-samples`."""
+from schemas.notes import UNREADABLE
 
 router = APIRouter(prefix="/v1/sessions", tags=["recording"], route_class=LongBodyRoute)
 

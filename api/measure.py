@@ -24,8 +24,8 @@ from ingest.stored_session import StoredSession, with_lists
 from ingest.stretches import span_of
 from ingest.wrist_streams import WristStreams
 from models.recognition.sets import FormModels, SetMeasurements, measure_set
-from models.signal.corrections import timeline
 from models.signal.pieces import Recording
+from models.signal.timeline import timeline
 from schemas.errors import BadSamples
 from schemas.families import FORM
 from store.records import Records

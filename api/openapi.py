@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.examples import CBOR_CHUNK, CBOR_CLASSIFY_BODY, CBOR_ITEMS, CHUNK, CLASSIFY_BODY
 from api.problems import MEDIA_TYPE, METHODS, Problem, problem_responses
 from ingest.media_types import CBOR, CBOR_SEQUENCE, JSON
+from schemas.notes import TIMES_OUTSIDE
 
 _ABOUT = """Recordings in, one model per user, answers out.
 
@@ -63,7 +64,7 @@ class CborChunkSchema(EitherChunk):
     t0: int = Field(
         description="time of the first sample, nanoseconds since 1970: not since the device "
         "started, as those of Android's SensorEvent and of CoreMotion, nor milli- or microseconds. "
-        "All are stored; the session then notes `times-outside-the-session`"
+        f"All are stored; the session then notes `{TIMES_OUTSIDE}`"
     )
     scale: float = Field(gt=0, description="units per count: the sensor's step")
     n: int = Field(ge=1, le=8192, description="number of samples")

@@ -14,8 +14,9 @@ from api.disconnect import cancel_on_disconnect
 from api.fields import SessionId, StartedAt, TimeZone
 from api.problems import problem_responses
 from api.set_schema import SetSchema, recognised_set_schema, set_schema
-from ingest.notes import session_notes
+from ingest.session_notes import session_notes
 from schemas.events import SessionOpening, StreamKind, StreamUnit, Wrist
+from schemas.notes import ONLY_OF_SETS, meanings_without
 from store.deviations import deviations_month
 from store.predictions import not_confirmed
 from store.sessions import SessionRow
@@ -55,30 +56,8 @@ class SessionSummary(BaseModel):
 SessionNotes = Annotated[
     list[str],
     Field(
-        description="what was noticed, after the stream's name, by about a minute of the samples. "
-        "Times: `acc: times-outside-the-session`, more than a day before its start or after "
-        "now: `t0` must count nanoseconds since 1970, and looks like time since the device "
-        "started, or milli- or microseconds. Recognised sets lie there too, and confirmed ones get "
-        "no samples and are not learned: mend it, and send the samples in a new session. "
-        "`acc: clock-is-off` by more than a minute, "
-        "`acc: rate-was-higher` than `rate_hz` by more than 5 % (the chunks' times are believed), "
-        "`acc: times-came-in-batches` (samples or chunks stamped on arrival, put where they were "
-        "taken), "
-        "`acc: samples-overlapped` though they were not sent twice (of two samples of one time "
-        "the first one counts), `acc: clock-went-back` from one chunk to the next "
-        "number, `acc: longer-than-a-day`: sets are looked for in the first 24 hours of its "
-        "samples. Units: `acc: unit-was-m/s2`, `acc: unit-was-g`, `gyro: unit-was-deg/s`, "
-        "`gyro: unit-was-rad/s` though another one is declared (the samples are read in this "
-        "one), `acc: axes-were-turned` (turned back), "
-        "`acc: unit-is-implausible`: a wrist feels more than 3 g, as with milli-g, "
-        "`gyro: unit-is-implausible`: it turns faster than 35 rad/s, as with mrad/s, or its 15 to "
-        "20 rad/s may be deg/s, and is not used. What lacks: `acc: gravity-is-missing`, "
-        "`acc: rate-is-low`, `acc: not-on-a-wrist`, though it is read as one, "
-        "`acc: is-not-used`: it was worn elsewhere than the streams that are read, or overlaps one "
-        "of them in time, "
-        "`gyro: rotation-is-constant`, `gyro: sensors-do-not-overlap` (acceleration and rotation "
-        "share no time): such rotation is not used. `samples-do-not-decode`, of `complete` only: "
-        "what is stored is damaged, and reading the session answers 422"
+        description="what was noticed, each after its stream's name (`acc: unit-was-m/s2`), by "
+        f"about a minute of the samples. {meanings_without(ONLY_OF_SETS)}"
     ),
 ]
 

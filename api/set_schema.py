@@ -14,6 +14,7 @@ from models.recognition.sets import SetMeasurements
 from models.reps.count import Repetitions
 from models.reps.measure import Repetition
 from schemas.events import LabelSource
+from schemas.notes import ONLY_OF_SESSIONS, meanings_without
 from store.predictions import Prediction
 from store.sets import SetRow
 
@@ -80,15 +81,8 @@ class SetSchema(BaseModel):
     )
     notes: list[str] = Field(
         default=[],
-        description="what was put right in the samples: unit-was-m/s2, unit-was-g, unit-was-deg/s, "
-        "unit-was-rad/s, axes-were-turned, axes-were-swapped, watch-was-turned-round, "
-        "was-the-other-wrist, gaps-were-filled, "
-        "times-came-in-batches (each was put where it was taken), "
-        "samples-overlapped (of two samples of one time the first one counts), clock-went-back "
-        "(on the way: times from there on are another clock's); what they lack: "
-        "gravity-is-missing, unit-is-implausible (declared, of acceleration or rotation), "
-        "rate-is-low; rotation-is-missing (for 4 s or more, or throughout, although a gyroscope is "
-        "declared); rotation-is-constant, sensors-do-not-overlap (and so rotation is left out)",
+        description="what was put right in the samples, and what they lack. "
+        f"{meanings_without(ONLY_OF_SESSIONS)}",
     )
     revision: str | None = Field(
         default=None, description="the ETag: If-Match corrects this one; null when recognised"

@@ -13,7 +13,6 @@ from ingest.rows import end_ns_of
 from schemas.times import NS_PER_S
 from store.samples import ChunkMetadata
 
-CLOCK_WENT_BACK = "clock-went-back"
 LARGE_STEP_NS = 60 * NS_PER_S  # back by more is another clock, whatever lies around it
 MIN_CLOCK_STEP_NS = 3 * NS_PER_S // 2  # back by less is a correction, a delay or drift
 MAX_RATE_ERROR = 0.15  # of a chunk's duration: so much sooner it may be over than its rate says

@@ -11,8 +11,8 @@ from ingest.event_writer import TOMBSTONE_AHEAD_US
 from ingest.recordings import CONTEXT_NS, load_parts
 from ingest.stored_session import StoredSession, with_lists
 from ingest.wrist_streams import wrist_of
-from models.signal.corrections import timeline
 from models.signal.pieces import Piece, Recording, pack_pieces
+from models.signal.timeline import timeline
 from models.signal.timing import cut_pieces
 from schemas.errors import BadSamples
 from schemas.inputs import ACC3, ACC6, LAYOUTS, InputLayout

@@ -7,15 +7,15 @@ from ingest.wrist_streams import WristStreams
 from models.recognition.sets import RecognisedSet
 from models.signal.pieces import Recording
 from models.signal.windows import WINDOW_S
+from schemas.notes import NO_ROTATION, QualityNote
 from schemas.times import NS_PER_S
 
-NO_ROTATION = "rotation-is-missing"
 MIN_MISSING_NS = int(WINDOW_S * NS_PER_S)  # less is no window: nothing is named without rotation
 
 
 def rotation_notes(
     wrist: WristStreams, recording: Recording, start_ns: int, end_ns: int
-) -> tuple[str, ...]:
+) -> tuple[QualityNote, ...]:
     """`NO_ROTATION` where a declared gyroscope is silent for 4 s or more of a span, or for all.
 
     >>> wrist, silent = WristStreams(("acc",), ("gyro",), None), Recording((), (), None)

@@ -19,6 +19,7 @@ from models.signal.pieces import Recording
 from schemas.errors import AmbiguousChunks, BadSamples
 from schemas.families import EXERCISE
 from schemas.inputs import ACC3, ACC6, InputLayout
+from schemas.notes import QualityNote
 from schemas.times import at_ms_of_ns, us_of
 from schemas.topics import Topic
 from store.predictions import Prediction, not_confirmed
@@ -109,7 +110,7 @@ def _sets_of(
     recordings: Sequence[Recording],
     models: RecognitionModels,
     wrist: WristStreams,
-    notes: tuple[str, ...],
+    notes: tuple[QualityNote, ...],
 ) -> list[RecognisedSet]:
     """The sets of a session in order, with the notes about its clock and missing rotation."""
     recognised = [

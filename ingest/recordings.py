@@ -13,13 +13,14 @@ from ingest.chunk_selection import (
     within_samples,
 )
 from ingest.clock_parts import parts_by_clock, rotation_by_clock
-from ingest.clocks import CLOCK_WENT_BACK, are_interleaved
+from ingest.clocks import are_interleaved
 from ingest.rows import end_ns_of, piece_of
 from ingest.stored_session import StoredSession
 from ingest.wrist_streams import in_turn
 from models.signal.overlaps import is_resent
 from models.signal.pieces import Piece, Recording
 from schemas.errors import AmbiguousChunks, BadSamples
+from schemas.notes import CLOCK_WENT_BACK, QualityNote
 from schemas.times import NS_PER_S
 
 CONTEXT_NS = 60 * NS_PER_S  # wrong units and drifting clocks are detected in samples around a set
@@ -63,7 +64,7 @@ async def load_parts(
 
 async def load_recordings(
     stored: StoredSession,
-) -> tuple[list[Recording], tuple[str, ...]]:
+) -> tuple[list[Recording], tuple[QualityNote, ...]]:
     """A whole session as one recording, or as several if its clock was set back while recording.
 
     At most a day is read, which is what `wrist_signals` uses, and `MAX_SAMPLES_READ` of a sensor.

@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from ingest.rows import end_ns_of
+from schemas.notes import TIMES_OUTSIDE
 from schemas.times import us_of
 from store.samples import ChunkMetadata
 from store.sessions import SessionRow
 
-TIMES_OUTSIDE = "times-outside-the-session"
 MAX_AWAY = timedelta(days=1)
 """A clock that is off by a time zone, or a session that is opened late, stays below this; the
 smallest of these errors, milliseconds as nanoseconds, makes decades."""
 ADVICE = (
-    "the session's samples lie more than a day outside it (its note times-outside-the-session): "
+    f"the session's samples lie more than a day outside it (its note {TIMES_OUTSIDE}): "
     "t0 must be nanoseconds since 1970, not since the device started, nor milli- or microseconds"
 )
 

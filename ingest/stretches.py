@@ -14,8 +14,8 @@ from uuid import UUID
 from ingest.labelled_sets import packed_layouts
 from ingest.recordings import load_parts
 from ingest.stored_session import StoredSession, find_session
-from models.signal.corrections import Timeline, timeline
 from models.signal.pieces import Recording
+from models.signal.timeline import Timeline, timeline
 from schemas.errors import BadSamples
 from schemas.inputs import ACC3, LAYOUTS
 from schemas.times import NS_PER_S, at_ms_of_ns, us_of

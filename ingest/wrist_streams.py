@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from ingest.clocks import overlap
 from models.signal.pieces import Side
 
-NOT_ON_WRIST = "not-on-a-wrist"
-NOT_USED = "is-not-used"
 WRIST_PLACEMENTS = ("wrist", "watch")
 """Words that name a wrist; alone they contradict no other placement on a wrist: `wrist` is also
 what is stored where a client declares none."""

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.activity.border_examples import matched
-from models.activity.examples import ActivityExample, activity_examples, labels_of
+from models.activity.examples import ActivityExample, activity_examples, labels_of, relative_spans
 from models.activity.fit import fit_activity
 from models.activity.segments import Segment
-from models.activity.states import Span
 from models.activity.untrained import untrained_segments
 from models.arrays import Floats64, Indices
 from models.mean import mean
@@ -84,11 +83,6 @@ def confusion_seconds(
         outcomes = (predicted & actual, predicted & ~actual, ~predicted & actual)
         counts += np.array([int((h & counted).sum()) for h in outcomes])
     return counts
-
-
-def relative_spans(spans_ns: Sequence[tuple[int, int]], signal: WristSignal) -> list[Span]:
-    """Spans in seconds after a signal's first sample."""
-    return [((a - signal.t0_ns) / 1e9, (b - signal.t0_ns) / 1e9) for a, b in spans_ns]
 
 
 def precision_recall(results: Sequence[RecordingSegments], margin_s: float) -> tuple[float, float]:

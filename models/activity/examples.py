@@ -60,12 +60,17 @@ def activity_examples(
         windows = activity_features(used, SETTINGS.step_s)
         if windows.still.all():
             continue
-        spans = [((a - signal.t0_ns) / 1e9, (b - signal.t0_ns) / 1e9) for a, b in sets_ns]
-        sets_s = tuple((a, b) for a, b in spans if b > 0 and a < signal.duration_s)
+        spans_s = relative_spans(sets_ns, signal)
+        sets_s = tuple((a, b) for a, b in spans_s if b > 0 and a < signal.duration_s)
         examples.append(
             ActivityExample(group, used, windows, sets_s, window_statistics(windows, sets_s, used))
         )
     return examples
+
+
+def relative_spans(spans_ns: Sequence[tuple[int, int]], signal: WristSignal) -> list[Span]:
+    """Spans in seconds after a signal's first sample."""
+    return [((a - signal.t0_ns) / 1e9, (b - signal.t0_ns) / 1e9) for a, b in spans_ns]
 
 
 def window_statistics(

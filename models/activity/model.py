@@ -24,9 +24,9 @@ from models.activity.traces import postures, traces
 from models.activity.untrained import untrained_segments
 from models.arrays import Floats32, Floats64
 from models.exercise.layout import layout_of
-from models.signal.corrections import LOW_RATE
 from models.signal.wrist import WristSignal
 from schemas.inputs import ACC3, ACC6, InputLayout
+from schemas.notes import LOW_RATE
 
 FEATURE_CLIP = 5.0
 

@@ -13,62 +13,19 @@ from numpy.typing import NDArray
 from models.arrays import Floats16, Floats32, Floats64, Ints64
 from models.exercise.features import Windows
 from models.exercise.names import low_rate_features
+from models.exercise.prediction import UNKNOWN_MOVEMENT, Prediction, WindowPrediction
 from models.exercise.probability import Calibration, pool_windows
 from models.exercise.scores import Scorer, SetScores
 from models.exercise.windowing import MovementWindows, SignalWindows, window_movement
-from models.signal.corrections import LOW_RATE
 from models.signal.wrist import WristSignal
 from schemas.inputs import ACC6, InputLayout
+from schemas.notes import LOW_RATE, QualityNote
 
 Level = Literal["user", "cluster", "global"]
 CLIP = np.float32(5.0)
 PROTOTYPE_STEP: Final = 1 / 24  # standard deviations per unit of a stored prototype
 FAMILIAR: Final = 0.35
 """Mean strangeness below which a set is familiar: like those of training (decision 18)."""
-
-
-@dataclass(frozen=True, slots=True)
-class WindowPrediction:
-    """The prediction for one window of 4 s.
-
-    Attributes:
-        t0_ns: its first sample, nanoseconds since the epoch.
-        exercise: the most probable exercise.
-        probability: of that exercise.
-    """
-
-    t0_ns: int
-    exercise: str
-    probability: float
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """The prediction for a stretch of movement.
-
-    Attributes:
-        exercise: None when abstained.
-        probability: of the exercise, or of the best guess when abstained.
-        abstained: True when no exercise is named.
-        reason: why abstained: "unknown-movement", "too-short", "other-layout", or one of `naming`;
-            None otherwise.
-        windows: the prediction for every window.
-        known: P(known), None without a window.
-        guess: the most probable exercise, whether abstained or not.
-        notes: what was corrected in the samples, and what they lack.
-        strangeness: mean log distance to the nearest prototype over that of training windows; None
-            without a window.
-    """
-
-    exercise: str | None
-    probability: float
-    abstained: bool
-    reason: str | None
-    windows: tuple[WindowPrediction, ...] = ()
-    known: float | None = None
-    guess: str | None = None
-    notes: tuple[str, ...] = ()
-    strangeness: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +108,7 @@ class ExerciseModel:
         """Log distance to the nearest prototype over that of training windows, (m,)."""
         return self._scorer.score_set(x).strangeness
 
-    def score_set(self, x: Floats32, notes: Sequence[str]) -> SetScores:
+    def score_set(self, x: Floats32, notes: Sequence[QualityNote]) -> SetScores:
         """Scores of the windows of one set, by the low-rate discriminant where needed.
 
         A familiar set is scored by all features at any rate: then the model was trained on such a
@@ -211,7 +168,7 @@ class ExerciseModel:
         return _mean(self.score_set(x, movement.notes).strangeness) if len(x) else None
 
     def predict_windows(
-        self, t0_ns: Ints64, x: Floats32, notes: tuple[str, ...] = ()
+        self, t0_ns: Ints64, x: Floats32, notes: tuple[QualityNote, ...] = ()
     ) -> Prediction:
         """As `predict`, from features: t0_ns (m,), x (m, d), m ≥ 1."""
         seen = self.score_set(x, notes)
@@ -226,7 +183,7 @@ class ExerciseModel:
             exercise=None if abstained else self.labels[best],
             probability=float(seen.set_probabilities[best]),
             abstained=abstained,
-            reason="unknown-movement" if abstained else None,
+            reason=UNKNOWN_MOVEMENT if abstained else None,
             windows=windows,
             known=self.known(novelty),
             guess=self.labels[best],
@@ -282,7 +239,7 @@ class ExerciseModel:
             np.concatenate([none.x, *(part.x for part in parts)]),
         )
 
-    def _likelier_wrist(self, signal: SignalWindows, notes: Sequence[str]) -> Windows:
+    def _likelier_wrist(self, signal: SignalWindows, notes: Sequence[QualityNote]) -> Windows:
         if len(signal.wrists) == 1 or len(signal.wrists[0].x) == 0:
             return signal.wrists[0]
         return min(

@@ -9,6 +9,7 @@ from models.exercise.layout import layout_of
 from models.signal.pieces import Side
 from models.signal.wrist import WristSignal
 from schemas.inputs import InputLayout
+from schemas.notes import QualityNote
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class MovementWindows:
     """The windows of a stretch of movement, and what was corrected in its samples."""
 
     signals: tuple[SignalWindows, ...]
-    notes: tuple[str, ...]
+    notes: tuple[QualityNote, ...]
 
     def remapped(self, axis_map: AxisMap) -> "MovementWindows":
         """The same movement on other axes, computed from features alone."""

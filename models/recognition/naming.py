@@ -13,16 +13,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from models.exercise.axis_map import AxisMap
-from models.exercise.model import FAMILIAR, ExerciseModel, Level, Prediction
+from models.exercise.model import FAMILIAR, ExerciseModel, Level
+from models.exercise.prediction import UNKNOWN_MOVEMENT, AbstainReason, Prediction
 from models.exercise.windowing import MovementWindows, window_movement
-from models.signal.corrections import LOW_RATE, NO_GRAVITY
 from models.signal.pieces import Side
 from models.signal.wrist import WristSignal
 from schemas.inputs import ACC3, ACC6, InputLayout
+from schemas.notes import LOW_RATE, NO_GRAVITY, QualityNote
 
 NO_MODEL = Prediction(None, 0.0, abstained=True, reason="no-model")
-UNKNOWN = "unknown-movement"
-DEGRADED: dict[str, tuple[str, dict[InputLayout, float]]] = {
+DEGRADED: dict[QualityNote, tuple[AbstainReason, dict[InputLayout, float]]] = {
     NO_GRAVITY: ("no-gravity", {ACC6: FAMILIAR, ACC3: FAMILIAR}),
     LOW_RATE: ("low-rate", {ACC6: 0.6, ACC3: 0.8}),
 }
@@ -123,7 +123,7 @@ def name_stretch(stretch: Stretch, ladder: Sequence[Rung]) -> LadderPrediction:
     for rung in stretch.rungs(ladder):
         prediction = rung.model.predict_movement(stretch.for_model(rung.model))
         tried.append(LadderPrediction(prediction, rung))
-        if prediction.reason != UNKNOWN:  # what is too short for one is too short for all
+        if prediction.reason != UNKNOWN_MOVEMENT:  # what is too short for one is too short for all
             break
     return _select(tried)
 

@@ -15,12 +15,13 @@ from models.form.judge import Form, form
 from models.form.model import FormModel
 from models.recognition.counting import repetitions
 from models.recognition.naming import LadderPrediction, Rung
-from models.recognition.wearing import Worn, as_worn, name_as_worn
+from models.recognition.worn import Worn, as_worn, name_as_worn
 from models.reps.count import Repetitions
-from models.signal.corrections import Timeline, timeline
 from models.signal.pieces import Recording
+from models.signal.timeline import Timeline, timeline
 from models.signal.wrist import WristSignal, wrist_signals
 from schemas.inputs import ACC3, ACC6, InputLayout
+from schemas.notes import QualityNote
 from schemas.times import NS_PER_S
 
 FormModels = Mapping[InputLayout, FormModel]
@@ -64,7 +65,7 @@ class RecognisedSet:
     named: LadderPrediction
     counted: Repetitions | None
     form: Form | None
-    notes: tuple[str, ...] = ()
+    notes: tuple[QualityNote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def recognise_segments(
     line: Timeline,
     segments: Sequence[Segment],
     models: RecognitionModels,
-    notes: tuple[str, ...] = (),
+    notes: tuple[QualityNote, ...] = (),
 ) -> tuple[RecognisedSet, ...]:
     """The sets of given segments; a short segment without repetitions is no set.
 
@@ -145,7 +146,7 @@ def recognise_segments(
     )
 
 
-def with_session_notes(recognised: RecognisedSet, notes: tuple[str, ...]) -> RecognisedSet:
+def with_session_notes(recognised: RecognisedSet, notes: tuple[QualityNote, ...]) -> RecognisedSet:
     """A set with the session's notes.
 
     A note that the session and the set share cancels out: what was corrected twice was declared

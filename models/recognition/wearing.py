@@ -1,36 +1,18 @@
-"""Detects a watch that is worn otherwise than declared: turned round, other wrist, other axes.
+"""Ways to wear a watch otherwise than declared: turned round, other wrist, other axes."""
 
-A recording alone does not tell, a model of the movement does, best the user's own. Where movement
-is strange to it as declared and far less strange under another axis map, that map is applied.
-
-Rates of false and missed corrections: decisions 18 and 22. Two deviations at once (other wrist and
-turned round) are not tried: they look too much like other exercises.
-"""
-
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 
-from models.activity.segments import Segment
 from models.exercise.axis_map import MIRROR, AxisMap, Triple, right_handed_maps
-from models.exercise.model import FAMILIAR
-from models.recognition.naming import (
-    NO_MODEL,
-    LadderPrediction,
-    Rung,
-    Stretch,
-    name_stretch,
-    strangeness,
-    stretch_of,
+from models.signal.pieces import Piece, Recording
+from schemas.notes import (
+    AXES_SWAPPED,
+    AXES_TURNED,
+    WAS_OTHER_WRIST,
+    WATCH_TURNED_ROUND,
+    QualityNote,
 )
-from models.signal.corrections import AXES_TURNED, UNIT_WAS_MS2, Timeline, timeline
-from models.signal.pieces import Piece, Recording, Side
-from models.signal.wrist import WristSignal, wrist_signals
-
-MIN_IMPROVEMENT = 0.3  # by which strangeness must fall for another wearing to be accepted
-MIN_WINDOWS_FOR_FRAMES = 3  # one of 22 frames may fit a single window by chance; all take 1 ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,216 +24,19 @@ class Wearing:
         axis_map: that undoes it.
     """
 
-    note: str
+    note: QualityNote
     axis_map: AxisMap
 
 
-ROUND = Wearing("watch-was-turned-round", AxisMap((-1, -1, 1), (-1, -1, 1)))
-OTHER_WRIST = Wearing("was-the-other-wrist", MIRROR)
+ROUND = Wearing(WATCH_TURNED_ROUND, AxisMap((-1, -1, 1), (-1, -1, 1)))
+OTHER_WRIST = Wearing(WAS_OTHER_WRIST, MIRROR)
 OTHER_SIGN = Wearing(AXES_TURNED, AxisMap((-1, -1, -1), (1, 1, 1)))
 OTHER_FRAMES = tuple(
-    Wearing("axes-were-swapped", axis_map)
+    Wearing(AXES_SWAPPED, axis_map)
     for axis_map in right_handed_maps()[1:]
     if axis_map != ROUND.axis_map
 )
 """Devices, or places to strap them to, whose axes lie along other directions."""
-
-
-@dataclass(frozen=True, slots=True)
-class Worn:
-    """A recording corrected for how its watch was worn.
-
-    Attributes:
-        line: the same object where it was worn as declared.
-        notes: of the correction.
-        undeclared_side: "right" where no side is declared and it was the right wrist. `line` does
-            not declare it: sets are named on both wrists, and form is learned without a side.
-    """
-
-    line: Timeline
-    notes: tuple[str, ...] = ()
-    undeclared_side: Side | None = None
-
-    def signals(self) -> list[WristSignal]:
-        """The stretches of the recording, on the wrist that it was worn on."""
-        signals = wrist_signals(self.line.recording)
-        return [replace(signal, side=signal.side or self.undeclared_side) for signal in signals]
-
-
-def as_worn(line: Timeline, segments: Sequence[Segment], ladder: Sequence[Rung]) -> Worn:
-    """A recording corrected for how its watch was worn.
-
-    Args:
-        line: of one wrist.
-        segments: where its sets are.
-        ladder: models to try, in order.
-    """
-    declared = stretch_of(_segment_signals(line, segments))
-    wearing = _find_wearing(
-        ((rung, strangeness(rung.model, declared)) for rung in declared.rungs(ladder)),
-        partial(_strangeness_under, declared),
-        _candidate_wearings(line.recording.side),
-        OTHER_FRAMES,
-        line.notes,
-    )
-    if wearing is None:
-        return Worn(line, (), _undeclared_side(declared, line.recording.side, ladder))
-    worn = declared.remapped(wearing.axis_map)
-    return Worn(
-        timeline(remap_recording(line.recording, wearing)),
-        _with_note((), line.notes, wearing),
-        _undeclared_side(worn, line.recording.side, ladder),
-    )
-
-
-def _undeclared_side(
-    stretch: Stretch, declared_side: Side | None, ladder: Sequence[Rung]
-) -> Side | None:
-    """The right wrist where no side is declared and movement is known as that of a right one.
-
-    It must be familiar there, or far less strange than on the left one, which is tried first. The
-    first rung that knows the movement on either wrist decides.
-    """
-    if declared_side is not None:
-        return None
-    left, right = stretch.on_wrist("left"), stretch.on_wrist("right")
-    for rung in stretch.rungs(ladder):
-        on_left, on_right = strangeness(rung.model, left), strangeness(rung.model, right)
-        if on_left is None or on_right is None:
-            continue
-        if min(on_left, on_right) <= rung.model.calibration.abstain_above:
-            better = on_left - on_right
-            familiar = better > 0 and on_right < FAMILIAR
-            return "right" if familiar or better >= MIN_IMPROVEMENT else None
-    return None
-
-
-def name_as_worn(signals: Sequence[WristSignal], ladder: Sequence[Rung]) -> LadderPrediction:
-    """Which exercise some movement is, corrected for how its watch was worn.
-
-    Args:
-        signals: of one stretch of movement.
-        ladder: models in the order in which they are tried; the user's own first.
-
-    Returns:
-        The first prediction that names an exercise, else the first; `NO_MODEL` without a model.
-    """
-    if not ladder:
-        return LadderPrediction(NO_MODEL, None)
-    declared = stretch_of(signals)
-    first = name_stretch(declared, ladder)
-    return _retry_under_other_wearings(declared, ladder, first) if _is_strange(first) else first
-
-
-def _is_strange(result: LadderPrediction) -> bool:
-    """Whether the first rung that could read a stretch found it strange."""
-    first = next((p.strangeness for p in result.tried if p.strangeness is not None), None)
-    return first is not None and first >= FAMILIAR
-
-
-def _retry_under_other_wearings(
-    declared: Stretch, ladder: Sequence[Rung], result: LadderPrediction
-) -> LadderPrediction:
-    """The same result, or that under another wearing which is far less strange."""
-    known_notes = result.tried[0].notes
-    windows = sum(len(signal.wrists[0].x) for signal in declared.windows.signals)
-    tried = zip(declared.rungs(ladder), result.tried, strict=False)
-    wearing = _find_wearing(
-        [(rung, prediction.strangeness) for rung, prediction in tried],
-        partial(_strangeness_under, declared),
-        _candidate_wearings(declared.signals[0].side),
-        OTHER_FRAMES if windows >= MIN_WINDOWS_FOR_FRAMES else (),
-        known_notes,
-    )
-    if wearing is None:
-        return result
-    retried = name_stretch(declared.remapped(wearing.axis_map), ladder)
-    notes = _with_note(retried.prediction.notes, known_notes, wearing)
-    return replace(retried, prediction=replace(retried.prediction, notes=notes))
-
-
-def _strangeness_under(
-    declared: Stretch, rung: Rung, candidates: Sequence[Wearing], at_most: float
-) -> dict[Wearing, float]:
-    """Strangeness of a stretch to a rung under each wearing; those above `at_most` are left out."""
-    by_wearing = {
-        wearing: strangeness(rung.model, declared.remapped(wearing.axis_map))
-        for wearing in candidates
-    }
-    return {
-        wearing: value
-        for wearing, value in by_wearing.items()
-        if value is not None and value <= at_most
-    }
-
-
-def _find_wearing(
-    declared: Iterable[tuple[Rung, float | None]],
-    strangeness_under: Callable[[Rung, Sequence[Wearing], float], Mapping[Wearing, float]],
-    candidates: Sequence[Wearing],
-    other_frames: Sequence[Wearing],
-    known_notes: Sequence[str],
-) -> Wearing | None:
-    """How a watch was worn, None for as declared.
-
-    The first rung that knows the movement, as declared or remapped, decides. There are so many
-    frames that unknown movement passes as known in one of them by chance: they must make it
-    familiar (decision 39).
-
-    Args:
-        declared: rungs in order, and the strangeness of the movement to each as declared.
-        strangeness_under: strangeness to a rung under other wearings, as `_strangeness_under`.
-        candidates: wearings that are tried first.
-        other_frames: frames of other devices that are tried after them, or none.
-        known_notes: corrections that the samples already had.
-    """
-    for rung, declared_strangeness in declared:
-        if declared_strangeness is None:
-            continue
-        if declared_strangeness < FAMILIAR:
-            return None
-        # The abstention threshold is one of novelty; strangeness alone is compared with it here, as
-        # it was measured (decision 26). Whether the set is named is decided on its novelty later.
-        threshold = rung.model.calibration.abstain_above
-        by_wearing = strangeness_under(rung, candidates, threshold)
-        wearing = _least_strange(declared_strangeness, by_wearing, known_notes)
-        best = declared_strangeness if wearing is None else by_wearing[wearing]
-        frames = strangeness_under(rung, other_frames, FAMILIAR)
-        wearing = _least_strange(best, frames, known_notes) or wearing
-        if wearing is not None or declared_strangeness <= threshold:
-            return wearing
-    return None
-
-
-def _candidate_wearings(side: Side | None) -> tuple[Wearing, ...]:
-    """Wearings to try first; without a declared side both wrists are read anyway."""
-    return (ROUND, OTHER_SIGN) if side is None else (ROUND, OTHER_SIGN, OTHER_WRIST)
-
-
-def _least_strange(
-    declared_strangeness: float, by_wearing: Mapping[Wearing, float], known_notes: Sequence[str]
-) -> Wearing | None:
-    """The wearing under which movement is least strange, if the improvement is clear.
-
-    After a unit was corrected the sign is only a guess: any improvement is accepted for it.
-    """
-    sign_is_guessed = UNIT_WAS_MS2 in known_notes
-    clearly_better = [
-        wearing
-        for wearing, strange in by_wearing.items()
-        if declared_strangeness - strange
-        >= (0 if sign_is_guessed and wearing == OTHER_SIGN else MIN_IMPROVEMENT)
-    ]
-    return min(clearly_better, key=lambda wearing: by_wearing[wearing], default=None)
-
-
-def _with_note(
-    notes: Sequence[str], known_notes: Sequence[str], wearing: Wearing
-) -> tuple[str, ...]:
-    """The notes with the wearing's; a sign that is turned twice was declared right."""
-    if wearing == OTHER_SIGN and AXES_TURNED in known_notes:
-        return tuple(note for note in notes if note != AXES_TURNED)
-    return (*notes, wearing.note)
 
 
 def remap_recording(recording: Recording, wearing: Wearing) -> Recording:
@@ -273,9 +58,3 @@ def _remap_piece(piece: Piece, axes: Triple, signs: Triple) -> Piece:
     remapped = piece.counts[:, axes].astype(np.int32) * np.array(signs)
     counts = np.minimum(remapped, np.iinfo(np.int16).max).astype(np.int16)
     return replace(piece, counts=np.ascontiguousarray(counts))
-
-
-def _segment_signals(line: Timeline, segments: Sequence[Segment]) -> list[WristSignal]:
-    """The signals inside segments of a recording."""
-    cuts = [line.cut(segment.start_ns, segment.end_ns) for segment in segments]
-    return [signal for inside in cuts for signal in wrist_signals(inside)]

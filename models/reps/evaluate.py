@@ -6,72 +6,20 @@ score the confidence.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import product
+from dataclasses import dataclass
 
 import numpy as np
 
-from models.arrays import Flags, Floats64, Indices
+from models.arrays import Floats64, Indices
 from models.auroc import auroc
-from models.reps.borders import bounds
 from models.reps.confidence import Confidence, fit_confidence
-from models.reps.count import CONFIDENCE, SETTINGS, explanations, ranked
-from models.reps.explain import Explanation
-from models.reps.prepare import prepare
+from models.reps.count import CONFIDENCE, SETTINGS, ranked
+from models.reps.examples import FOLDS, Explained, RepsExample, explained
 from models.reps.settings import RepsSettings
-from models.reps.stretches import joined
-from models.signal.windows import RATE_HZ
-from models.signal.wrist import WristSignal
+from models.reps.weights import best_cell, errors_by_weights, merits, weights_at
 
-VARIATION_WEIGHTS = (0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
-PERIOD_WEIGHTS = (0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.14)
-PARTIAL_SHARES = (0.4, 0.45, 0.5, 0.55, 0.6)
-FOLDS = 5
-
-Cell = tuple[int, int, int]
 PartTraits = Sequence[Floats64 | None]
 """What the confidence depends on, (5,) of each stretch of a set; None where nothing was found."""
-
-
-@dataclass(frozen=True, slots=True)
-class RepsExample:
-    """A set whose repetitions are known.
-
-    Attributes:
-        source: which data it is from ("spar", "gym"); figures are reported per source.
-        group: the person or day that must not lie on both sides of a split.
-        signals: the wrist during the set and nothing else.
-        reps: the number that is believed (nominal or audited).
-        reps_labelled: the number that the source gave, where it is another one.
-    """
-
-    source: str
-    group: str
-    signals: tuple[WristSignal, ...]
-    reps: int
-    reps_labelled: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Explained:
-    """A labelled set with everything the counter found in it, before a choice is made.
-
-    Attributes:
-        labelled: the set.
-        fold: 0..4, the same for all sets of a group.
-        acc_only: whether rotation was withheld.
-        parts: the explanations of each stretch of it; none where nothing repeats.
-    """
-
-    labelled: RepsExample
-    fold: int
-    acc_only: bool
-    parts: tuple[tuple[Explanation, ...], ...]
-
-    @property
-    def kind(self) -> tuple[str, bool]:
-        """What figures are kept apart by: source and whether rotation was withheld."""
-        return self.labelled.source, self.acc_only
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,94 +36,6 @@ class HeldOutCounts:
     errors: Indices
     surety: Floats64
     chosen: tuple[RepsSettings, ...]
-
-
-def folds_of(sets: Sequence[RepsExample]) -> dict[tuple[str, str], int]:
-    """A fold for each (source, group): neighbours in sorted order share one."""
-    folds: dict[tuple[str, str], int] = {}
-    for source in sorted({s.source for s in sets}):
-        groups = sorted({s.group for s in sets if s.source == source})
-        for at, group in enumerate(groups):
-            folds[source, group] = at * FOLDS // len(groups)
-    return folds
-
-
-def explained(sets: Sequence[RepsExample], *, acc_only: bool) -> list[Explained]:
-    """Run the counter up to the choice on every set."""
-    folds = folds_of(sets)
-    return [
-        Explained(s, folds[s.source, s.group], acc_only, parts_of(s, acc_only=acc_only))
-        for s in sets
-    ]
-
-
-def parts_of(labelled: RepsExample, *, acc_only: bool) -> tuple[tuple[Explanation, ...], ...]:
-    """The explanations of each stretch of a set; none of one that is short or still."""
-    stretches = joined(labelled.signals, SETTINGS.longest_gap_s)
-    ready = (prepare(s.acc_g, None if acc_only else s.gyro, RATE_HZ, SETTINGS) for s in stretches)
-    return tuple(() if p is None else tuple(explanations(p, SETTINGS)) for p in ready)
-
-
-def weights_at(cell: Cell) -> RepsSettings:
-    """The settings of one cell of the grid of weights."""
-    return replace(
-        SETTINGS,
-        variation_weight=VARIATION_WEIGHTS[cell[0]],
-        period_weight=PERIOD_WEIGHTS[cell[1]],
-        partial_share=PARTIAL_SHARES[cell[2]],
-    )
-
-
-def errors_by_weights(rows: Sequence[Explained]) -> Indices:
-    """(variations, periods, partials, sets) counted minus believed repetitions."""
-    shape = (len(VARIATION_WEIGHTS), len(PERIOD_WEIGHTS), len(PARTIAL_SHARES))
-    out = np.zeros((*shape, len(rows)), dtype=np.intp)
-    out -= np.array([r.labelled.reps for r in rows])
-    for k, part in ((k, part) for k, r in enumerate(rows) for part in r.parts if part):
-        counts = np.array(
-            [[len(bounds(e, weights_at((0, 0, h))).spans) for e in part] for h in range(shape[2])]
-        )
-        for v, p in product(range(shape[0]), range(shape[1])):
-            scores = [e.score(weights_at((v, p, 0))) for e in part]
-            out[v, p, :, k] += counts[:, int(np.argmax(scores))]
-    return out
-
-
-def merits(errors: Indices, rows: Sequence[Explained], used: Flags) -> Floats64:
-    """What a choice maximises, for every cell: exact plus twice within one.
-
-    Every source, with and without rotation, weighs the same. One without a used set says nothing.
-
-    Args:
-        errors: (variations, periods, partials, sets) counted minus believed repetitions.
-        rows: the sets, in that order.
-        used: (sets,) those that are looked at.
-
-    Returns:
-        (variations, periods, partials), 0 to 3; zeros where no set is used.
-    """
-    kinds = sorted({r.kind for r, is_used in zip(rows, used, strict=True) if is_used})
-    total = np.zeros(errors.shape[:3])
-    for kind in kinds:
-        mine = used & np.array([r.kind == kind for r in rows])
-        e = np.abs(errors[..., mine])
-        total += (e == 0).mean(axis=-1) + 2 * (e <= 1).mean(axis=-1)
-    return total / max(len(kinds), 1)
-
-
-def best_cell(merit: Floats64) -> Cell:
-    """The middle of the best plateau: each cell counts as the mean of itself and its neighbours.
-
-    >>> lone = np.zeros((6, 7, 5)); lone[0, 0, 0] = 1.0; lone[3:6, 3:6, 1:4] = 0.9
-    >>> best_cell(lone)
-    (4, 4, 2)
-    """
-    smooth = np.zeros_like(merit)
-    for cell in np.ndindex(merit.shape):
-        around = tuple(slice(max(0, c - 1), c + 2) for c in cell)
-        smooth[cell] = merit[around].mean()
-    v, p, h = np.unravel_index(int(np.argmax(smooth)), merit.shape)
-    return int(v), int(p), int(h)
 
 
 def cross_validated(rows: Sequence[Explained], errors: Indices) -> HeldOutCounts:

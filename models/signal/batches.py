@@ -16,7 +16,6 @@ from models.signal.pieces import Piece, is_near_rate, mean_rate_hz
 from models.signal.timing import sample_times_ns
 from schemas.times import NS_PER_S
 
-BATCHED = "times-came-in-batches"
 MAX_SHORT_STEP = 0.25  # of the claimed period: shorter steps are no sensor jitter
 MIN_SHORT_SHARE = 0.45  # of steps: half in batches of two
 RATE_TOLERANCE = 0.1  # of the claimed period

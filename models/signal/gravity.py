@@ -7,8 +7,7 @@ from itertools import groupby
 import numpy as np
 
 from models.signal.pieces import Piece
-from models.signal.timing import in_unit
-from models.signal.units import factor_of
+from models.signal.units import factor_of, in_unit
 
 
 def second_means_g(pieces: Sequence[Piece], rates_hz: Sequence[float]) -> list[float]:

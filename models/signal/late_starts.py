@@ -15,7 +15,8 @@ from models.arrays import Floats64
 from models.signal.batches import RATE_TOLERANCE, forward_minimum
 from models.signal.overlaps import MAX_DRIFT, MAX_JITTER_S, is_resent, period_ratio
 from models.signal.pieces import Piece, is_near_rate, mean_rate_hz
-from models.signal.timing import MAX_BRIDGED_S, typical_ratio
+from models.signal.runs import MAX_BRIDGED_S
+from models.signal.timing import typical_ratio
 from schemas.times import NS_PER_S
 
 EARLY_S = 0.02  # before the piece before it is over: that one was late by more than jitter

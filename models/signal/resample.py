@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from models.arrays import Floats32, Floats64
-from models.signal.timing import Gaps
+from models.signal.runs import Gaps
 from models.signal.windows import RATE_HZ
 
 LOW_PASS_FROM = 1.1  # above 55 Hz there is content that 50 Hz would fold back

@@ -1,4 +1,4 @@
-"""Detects rotation whose unit is declared wrongly: deg/s as rad/s, and rad/s as deg/s.
+"""Corrects rotation whose unit is declared wrongly: deg/s as rad/s, and rad/s as deg/s.
 
 The first is too fast for a wrist. The second is slow, as rotation often is, but a wrist that turns
 takes gravity round in its own axes: dg/dt = -w × g. Rotation that is read as deg/s while it is
@@ -7,7 +7,7 @@ is read as deg/s is 17 times too fast. A short stretch, or one without turning, 
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -15,8 +15,9 @@ import numpy as np
 
 from models.arrays import Floats, Floats64
 from models.signal.pieces import Piece, Recording, largest_value
-from models.signal.timing import GaplessRun, in_unit, runs
-from models.signal.units import MAX_ROTATION_RAD_S, factor_of, ninth_decile
+from models.signal.runs import GaplessRun, longest_run
+from models.signal.units import MAX_ROTATION_RAD_S, factor_of, in_unit, ninth_decile
+from schemas.notes import UNIT_IMPLAUSIBLE, UNIT_WAS_DEG_S, UNIT_WAS_RAD_S, QualityNote
 
 MIN_JUDGED_S = 20.0  # in less, a slow push of the hand may look like rotation by chance
 SLOW_RANGE_RAD_S = (0.007, 0.17)
@@ -35,6 +36,27 @@ MAX_TIMES = 0.18
 MIN_CORRELATION = 0.6  # of gravity's turning with that which rotation explains
 GRID_HZ = 25.0
 MEAN_SAMPLES = 25  # of a moving average, a second: what is slower is gravity
+
+
+def correct_rotation_unit(recording: Recording) -> tuple[Recording, tuple[QualityNote, ...]]:
+    """The recording with rotation in its real unit, and the correction.
+
+    Rotation that is too fast in either unit is left out; the same object where nothing was wrong.
+
+    Args:
+        recording: with true times.
+
+    Raises:
+        BadSamples: an unknown unit.
+    """
+    fast = judge_fast_rotation(recording, fast_rotation(recording.gyro))
+    if fast == "deg/s":
+        return _with_unit(recording, "deg/s"), (UNIT_WAS_DEG_S,)
+    if fast == "implausible":
+        return replace(recording, gyro=()), (UNIT_IMPLAUSIBLE,)
+    if is_rad_labelled_deg(recording):
+        return _with_unit(recording, "rad/s"), (UNIT_WAS_RAD_S,)
+    return recording, ()
 
 
 def fast_rotation(gyro: Sequence[Piece]) -> float:
@@ -72,8 +94,8 @@ def judge_fast_rotation(
     if decile_rad_s <= MAX_ROTATION_RAD_S:
         return None
     fast = "implausible" if decile_rad_s > MAX_KEPT_RAD_S else None
-    degrees = tuple(replace(piece, unit="deg/s") for piece in recording.gyro)
-    acc, gyro = _longest(runs("acc", recording.acc)), _longest(runs("gyro", degrees))
+    degrees = _with_unit(recording, "deg/s").gyro
+    acc, gyro = longest_run("acc", recording.acc), longest_run("gyro", degrees)
     times, correlation = (0.0, 0.0) if acc is None or gyro is None else _turning(acc, gyro)
     gravity_tells = correlation > MIN_CORRELATION
     if gravity_tells and times <= MAX_TIMES:
@@ -97,7 +119,7 @@ def is_rad_labelled_deg(recording: Recording) -> bool:
     reach_ns = max(p.end_ns for p in recording.gyro) - min(p.t0_ns for p in recording.gyro)
     if reach_ns < MIN_JUDGED_S * 1e9:
         return False  # the usual case of a single question, decided before any sample is read
-    acc, gyro = _longest(runs("acc", recording.acc)), _longest(runs("gyro", recording.gyro))
+    acc, gyro = longest_run("acc", recording.acc), longest_run("gyro", recording.gyro)
     if acc is None or gyro is None or gyro.t_s[-1] < MIN_JUDGED_S:
         return False
     slowest, fastest = SLOW_RANGE_RAD_S
@@ -107,8 +129,8 @@ def is_rad_labelled_deg(recording: Recording) -> bool:
     return times > MIN_TIMES and correlation > MIN_CORRELATION
 
 
-def _longest(parts: Iterable[GaplessRun]) -> GaplessRun | None:
-    return max(parts, key=lambda run: len(run.t_s), default=None)
+def _with_unit(recording: Recording, unit: str) -> Recording:
+    return replace(recording, gyro=tuple(replace(piece, unit=unit) for piece in recording.gyro))
 
 
 def _turning(acc: GaplessRun, gyro: GaplessRun) -> tuple[float, float]:

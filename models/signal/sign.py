@@ -11,7 +11,7 @@ import numpy as np
 
 from models.arrays import Floats64
 from models.signal.pieces import Recording
-from models.signal.timing import GaplessRun, runs
+from models.signal.runs import GaplessRun, longest_run, runs
 
 FIRST_SAMPLES = 25
 MEAN_SAMPLES = 50  # about a second
@@ -30,7 +30,7 @@ def looks_inverted(recording: Recording) -> bool:
 
 def _outward_pull(acc: GaplessRun, recording: Recording) -> float:
     """Correlation of the x axis with the squared rotation around y and z, second by second."""
-    gyro = max(runs("gyro", recording.gyro), key=lambda run: len(run.t_s), default=None)
+    gyro = longest_run("gyro", recording.gyro)
     if gyro is None:
         return 0.0
     at_s = gyro.t_s + (gyro.t0_ns - acc.t0_ns) / 1e9

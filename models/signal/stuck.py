@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from models.signal.pieces import Piece
-from models.signal.timing import GaplessRun
+from models.signal.runs import GaplessRun
 from schemas.times import NS_PER_S
 
 MIN_STUCK_SAMPLES = 50  # about a second

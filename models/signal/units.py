@@ -5,7 +5,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from models.arrays import Floats
+from models.arrays import Floats, Floats32
+from models.signal.pieces import Piece
 from schemas.errors import BadSamples
 
 STANDARD_GRAVITY: Final = 9.80665
@@ -36,6 +37,11 @@ def factor_of(kind: Kind, unit: str) -> float:
         raise BadSamples(
             f"{unit!r} is no unit of {kind}: {known}", field="unit", value=unit
         ) from None
+
+
+def in_unit(kind: Kind, piece: Piece) -> Floats32:
+    """Counts as g or rad/s, by what the piece claims; float32 (n, 3)."""
+    return piece.counts.astype(np.float32) * np.float32(piece.scale * factor_of(kind, piece.unit))
 
 
 def detect_unit_factor(acc: Floats) -> float:

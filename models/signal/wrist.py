@@ -9,19 +9,16 @@ from itertools import pairwise
 import numpy as np
 
 from models.arrays import Flags, Floats32, Floats64
-from models.signal.corrections import (
-    NO_GRAVITY,
-    STUCK_ROTATION,
-    Note,
-    corrected,
-    quality_notes,
-)
+from models.signal.corrections import SensorNote, corrected
 from models.signal.fillers import without_fillers
 from models.signal.pieces import Recording, Side
+from models.signal.quality import quality_notes
 from models.signal.resample import resample, within
+from models.signal.runs import MAX_CACHED_TIMES, GaplessRun, Gaps, runs
 from models.signal.stuck import is_stuck, without_stuck
-from models.signal.timing import MAX_CACHED_TIMES, GaplessRun, Gaps, clock_notes, runs
+from models.signal.timing import clock_notes
 from models.signal.windows import RATE_HZ, WINDOW
+from schemas.notes import FILLED_GAPS, NO_GRAVITY, NO_OVERLAP, STUCK_ROTATION, QualityNote
 from schemas.times import NS_PER_S
 
 MAX_RECORDING_S = 86_400.0
@@ -29,8 +26,6 @@ MAX_RECORDING_S = 86_400.0
 gigabyte, and a few kilobytes of samples at 1 Hz reach over weeks."""
 
 EDGE_S = 0.1  # the two sensors start and stop a few samples apart
-FILLED = "gaps-were-filled"
-NO_OVERLAP = "sensors-do-not-overlap"
 SIGNAL_VERSION = "wrist-9"
 """Changes when the same samples give other signals: version 2 bridges losses (decision 24), version
 3 corrects what odd devices claim (decision 35), version 4 leaves out rotation that gets stuck
@@ -50,11 +45,7 @@ class WristSignal:
         acc_g: float32 (n, 3), gravity included.
         gyro_rad_s: float32 (n, 3), or None where only acceleration was recorded.
         side: the wrist, None where nobody said.
-        notes: corrections ("unit-was-m/s2", "unit-was-g", "unit-was-deg/s", "unit-was-rad/s",
-            "axes-were-turned", "times-came-in-batches", "rate-was-higher",
-            "samples-overlapped", "gaps-were-filled"), and what is lacking
-            ("gravity-is-missing", "unit-is-implausible", "rate-is-low"; "rotation-is-constant",
-            "sensors-do-not-overlap": it is left out).
+        notes: what was corrected, and what is lacking (`schemas/notes.py`).
         filled: (n,) samples that were lost, on a line between those around them; None where none
             was.
     """
@@ -63,7 +54,7 @@ class WristSignal:
     acc_g: Floats32
     gyro_rad_s: Floats32 | None
     side: Side | None
-    notes: tuple[str, ...] = ()
+    notes: tuple[QualityNote, ...] = ()
     filled: Flags | None = None
 
     @property
@@ -101,7 +92,7 @@ class JudgedSensors:
 
     acc: list[GaplessRun]
     gyro: list[GaplessRun]
-    notes: tuple[Note, ...]
+    notes: tuple[SensorNote, ...]
 
 
 def judge(recording: Recording) -> JudgedSensors:
@@ -168,7 +159,7 @@ def first_day(runs: Iterable[GaplessRun]) -> list[GaplessRun]:
 
 
 def _merge(
-    acc: GaplessRun, gyro_runs: list[GaplessRun], side: Side | None, notes: tuple[str, ...]
+    acc: GaplessRun, gyro_runs: list[GaplessRun], side: Side | None, notes: tuple[QualityNote, ...]
 ) -> Iterator[WristSignal]:
     """One acceleration run on its 50 Hz grid, split where rotation begins or ends."""
     n = int(acc.t_s[-1] * RATE_HZ + 1.001)
@@ -201,7 +192,7 @@ def _merge(
             acc_g=acc_g[first:end],
             gyro_rad_s=gyro_rad_s[first:end] if known[first] else None,
             side=side,
-            notes=notes if filled is None else (*notes, FILLED),
+            notes=notes if filled is None else (*notes, FILLED_GAPS),
             filled=filled,
         )
 

@@ -10,7 +10,8 @@ from models.exercise.codec import from_bytes
 from models.exercise.evaluate import LabelledWindows, Scores, labelled_windows, score
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_global
-from models.exercise.model import ExerciseModel, Prediction
+from models.exercise.model import ExerciseModel
+from models.exercise.prediction import Prediction
 from models.exercise.statistics import Statistics, total
 from models.signal.pieces import Piece, Recording
 from models.signal.wrist import wrist_signals

@@ -9,8 +9,8 @@ import numpy as np
 
 from ingest.importers.imported import ImportedRecording
 from ingest.importers.spar import read_spar
-from models.signal.corrections import cut
 from models.signal.pieces import Recording
+from models.signal.timeline import cut
 from muvr.importing import chunk_bodies, named_id, time_of
 
 CHUNK_SAMPLES = 512

@@ -7,7 +7,7 @@ import numpy as np
 
 from models.activity.evaluate import RecordingSegments, border_errors
 from models.reps.count import count_repetitions
-from models.reps.evaluate import RepsExample
+from models.reps.examples import RepsExample
 from muvr.evaluation.pictures import DrawnSet
 
 RIGHT, WRONG = 3, 6

@@ -10,7 +10,7 @@ import numpy as np
 
 from models.activity.evaluate import RecordingSegments, border_errors
 from models.exercise.protocols.outcome import ProtocolOutcome
-from models.reps.evaluate import RepsExample
+from models.reps.examples import RepsExample
 from muvr.evaluation import pictures
 from muvr.evaluation.chosen_examples import recordings_to_draw, sets_to_draw
 from muvr.evaluation.drawing import drawn

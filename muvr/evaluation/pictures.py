@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 from numpy.typing import NDArray
 
-from models.activity.evaluate import RecordingSegments, relative_spans
+from models.activity.evaluate import RecordingSegments
+from models.activity.examples import relative_spans
 from models.activity.states import Span
 from models.exercise.protocols.outcome import ProtocolOutcome, confusion
 from models.reps.count import Repetitions, count_repetitions

@@ -9,8 +9,8 @@ from ingest.importers.imported import ImportedRecording, ImportedSet
 from ingest.importers.spar import read_spar
 from models.activity.evaluate import ActivityRecording
 from models.exercise.protocols.trials import Movement
-from models.reps.evaluate import RepsExample
-from models.signal.corrections import cut
+from models.reps.examples import RepsExample
+from models.signal.timeline import cut
 from models.signal.wrist import WristSignal, wrist_signals
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from models.activity.evaluate import RecordingSegments
 from models.exercise.protocols.outcome import ProtocolOutcome
-from models.reps.evaluate import RepsExample
+from models.reps.examples import RepsExample
 from schemas.report import Figure
 
 NOTHING_ASKED = "The recordings hold no set that could be asked."

@@ -11,12 +11,13 @@ import cbor2
 import pytest
 
 from models.recognition.wearing import OTHER_WRIST, remap_recording
-from models.signal.corrections import LOW_RATE, cut
 from models.signal.pieces import Piece, Recording
+from models.signal.timeline import cut
 from pipelines.exercise.job import train_exercise
 from pipelines.form import train_form
 from schemas.inputs import LAYOUTS
 from schemas.layout import owner_of
+from schemas.notes import LOW_RATE
 from store.predictions import Prediction
 from tests.api.classifying import body_of, classify
 from tests.api.conftest import Person, RunningService
@@ -72,7 +73,7 @@ def test_unlabelled_sets_are_recognised_by_the_users_models(lifter: Person):
 def test_only_the_first_day_of_a_longer_session_is_recognised_and_noted(
     lifter: Person, monkeypatch: pytest.MonkeyPatch
 ):
-    for module in ("models.signal.wrist", "ingest.chunk_selection", "ingest.notes"):
+    for module in ("models.signal.wrist", "ingest.chunk_selection", "ingest.session_notes"):
         # a day that ends between the two sets
         monkeypatch.setattr(f"{module}.MAX_RECORDING_S", 70.0)
     recording, (first, _) = workout(9, hours_ago(6))

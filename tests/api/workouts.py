@@ -16,8 +16,8 @@ from models.exercise.statistics import total
 from models.form.codec import to_bytes as form_to_bytes
 from models.form.model import CountedSet, fit_form
 from models.recognition.counting import repetitions
-from models.signal.corrections import cut
 from models.signal.pieces import Piece, Recording
+from models.signal.timeline import cut
 from models.signal.wrist import wrist_signals
 from schemas.inputs import ACC6
 from schemas.layout import owner_of

@@ -11,14 +11,14 @@ import pytest
 
 from ingest.chunks import Chunk, canonical_body, decode_chunk
 from ingest.clock_parts import parts_by_clock, rotation_by_clock
-from ingest.clocks import CLOCK_WENT_BACK
-from ingest.notes import session_notes
 from ingest.recognition import recognise_session
 from ingest.recordings import load_recordings
+from ingest.session_notes import session_notes
 from ingest.stored_session import with_lists
 from models.recognition.sets import RecognitionModels, recognise
 from models.signal.pieces import Piece, Recording
 from schemas.events import Completion
+from schemas.notes import CLOCK_WENT_BACK
 from store.predictions import Prediction
 from store.samples import ChunkMetadata
 from tests.ingest.histories import LIMITS, STREAM

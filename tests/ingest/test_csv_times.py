@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from ingest.importers.csv_files import read_csv
-from models.signal.batches import BATCHED
 from models.signal.wrist import wrist_signals
 from schemas.errors import BadInput
+from schemas.notes import BATCHED_TIMES
 from schemas.progress import NoProgress
 from tests.ingest.csv_watch import BARE, HEAD, STEP_NS, T0_NS, line, read, written, written_times
 from tests.models.batched_stamps import N, stamped
@@ -48,7 +48,7 @@ def test_samples_stamped_on_arrival_have_the_rate_of_their_batches(
     (one,) = read(written_times(tmp_path, t_ms[lost:], sines(np.arange(N) / 50)[lost:]))
     assert one.recording.acc[0].rate_hz == pytest.approx(50, rel=0.01)
     (signal,) = wrist_signals(one.recording)
-    assert signal.notes == (BATCHED,)
+    assert signal.notes == (BATCHED_TIMES,)
     assert len(signal.acc_g) == N - lost
     late_s = T0_NS / 1e9 + apart_ms * (size - 1) / 1000  # the last stamp of a batch is late
     assert error_g(signal, lambda t_s: sines(t_s - late_s)) < 0.01

@@ -12,7 +12,7 @@ import pytest
 
 from ingest.chunks import Chunk, canonical_body, decode_chunk
 from ingest.stretches import project_stretches
-from models.signal import corrections
+from models.signal import timeline
 from schemas.events import Completion, SetConfirmation
 from schemas.times import us_of
 from tests.ingest.histories import CHUNKS, LIMITS, START, new_id
@@ -74,13 +74,13 @@ async def complete(session: RecordedSession, **repositories: Any) -> None:
 def threads(monkeypatch: pytest.MonkeyPatch) -> list[threading.Thread]:
     """The thread of each correction of a recording from now on."""
     used: list[threading.Thread] = []
-    inner: Callable[..., Any] = corrections.corrected
+    inner: Callable[..., Any] = timeline.corrected
 
     def corrected(recording: Any) -> Any:
         used.append(threading.current_thread())
         return inner(recording)
 
-    monkeypatch.setattr(corrections, "corrected", corrected)
+    monkeypatch.setattr(timeline, "corrected", corrected)
     return used
 
 

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from ingest.chunks import canonical_body, decode_chunk
-from ingest.missing_rotation import NO_ROTATION, rotation_notes
-from ingest.notes import session_notes
+from ingest.missing_rotation import rotation_notes
 from ingest.recordings import load_parts, load_recordings
+from ingest.session_notes import session_notes
 from ingest.stored_session import with_lists
 from ingest.wrist_streams import WristStreams, wrist_of
 from models.signal.pieces import Piece, Recording
 from schemas.events import Completion
+from schemas.notes import NO_ROTATION
 from store.sessions import SessionRow
 from tests.ingest.histories import CHUNKS, LIMITS, STREAM
 from tests.ingest.recorded_session import GYRO, NOW, RecordedSession

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from models.exercise.protocols.trials import (
     Movement,
 )
-from models.signal.corrections import cut
+from models.signal.timeline import cut
 from models.signal.wrist import wrist_signals
 from tests.pipelines.workouts import workout
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.exercise.model import Prediction
+from models.exercise.prediction import Prediction
 from models.recognition.naming import Rung
 from models.signal.wrist import WristSignal
 

@@ -11,10 +11,10 @@ from models.activity.evaluate import ActivityRecording
 from models.activity.features import low_rate_columns
 from models.activity.fit import fit_activity
 from models.activity.model import ActivityModel, LowRateDiscriminant
-from models.signal.corrections import LOW_RATE
 from models.signal.windows import RATE_HZ
 from schemas.errors import BadModelBytes
 from schemas.inputs import ACC6
+from schemas.notes import LOW_RATE
 from tests.models.activity_sessions import NS, examples_of, session
 from tests.models.low_rate import BUZZ_G, BUZZ_HZ, at_10_hz
 

@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.signal.batches import BATCHED, undo_batching
-from models.signal.corrections import LOW_RATE, cut
+from models.signal.batches import undo_batching
 from models.signal.pieces import Piece, Recording
+from models.signal.timeline import cut
 from models.signal.wrist import judge, wrist_signals
+from schemas.notes import BATCHED_TIMES, LOW_RATE
 from tests.models.batched_stamps import N, stamped
 from tests.models.streams import error_g, measured, only_signal, piece, quickening, sines
 
@@ -29,7 +30,7 @@ def chunks(sent: Piece, size: int) -> tuple[Piece, ...]:
 @pytest.mark.parametrize("size", [2, 5, 25])
 def test_batch_timestamps_are_replaced_by_sampling_times(size, apart_ms, chunk):
     signal = only_signal(chunks(stamped(size, apart_ms), chunk))
-    assert signal.notes == (BATCHED,)
+    assert signal.notes == (BATCHED_TIMES,)
     late_s = apart_ms * (size - 1) / 1000  # the last stamp of a batch is late by this
     assert len(signal.acc_g) == N
     assert error_g(signal, lambda t_s: sines(t_s - late_s)) < 0.01
@@ -47,7 +48,7 @@ def test_true_rate_is_estimated_from_the_batches(chunk, own_rate):
 def test_samples_with_one_timestamp_are_spaced_by_the_declared_rate():
     at_once = piece(np.arange(512) / 50, t_ms=np.zeros(512, dtype=np.int32))
     signal = only_signal((at_once,))
-    assert (len(signal.acc_g), signal.notes) == (512, (BATCHED,))
+    assert (len(signal.acc_g), signal.notes) == (512, (BATCHED_TIMES,))
     assert signal.t0_ns == -round(511 / 50 * 1e9)  # the last one was taken when it arrived
     assert error_g(signal, lambda t_s: sines(t_s + 511 / 50)) < 0.001
 
@@ -55,22 +56,22 @@ def test_samples_with_one_timestamp_are_spaced_by_the_declared_rate():
 def batch_notes(acc: Piece, gyro: Piece) -> list[tuple[str, str]]:
     """The notes on batches; one sensor may have other ones."""
     recording = Recording((acc,), (replace(gyro, unit="rad/s"),), "left")
-    assert wrist_signals(recording)[0].notes.count(BATCHED) <= 1
-    return [(sensor, note) for sensor, note in judge(recording).notes if note == BATCHED]
+    assert wrist_signals(recording)[0].notes.count(BATCHED_TIMES) <= 1
+    return [(sensor, note) for sensor, note in judge(recording).notes if note == BATCHED_TIMES]
 
 
 def test_batches_are_noted_with_the_sensor_whose_times_came_in_them():
     even, late = piece(np.arange(N) / 50, values=quickening), stamped(5, 0)
-    assert batch_notes(even, late) == [("gyro", BATCHED)]
-    assert batch_notes(late, even) == [("acc", BATCHED)]
-    assert batch_notes(late, late) == [("acc", BATCHED), ("gyro", BATCHED)]
+    assert batch_notes(even, late) == [("gyro", BATCHED_TIMES)]
+    assert batch_notes(late, even) == [("acc", BATCHED_TIMES)]
+    assert batch_notes(late, late) == [("acc", BATCHED_TIMES), ("gyro", BATCHED_TIMES)]
 
 
 def test_batches_of_rotation_are_not_noted_with_acceleration_that_repeats_itself():
     """Acceleration of 12.5 Hz that is read at 50 Hz is thinned, which gives it times, too."""
     measured_s = np.floor(np.arange(N) / 4) / 12.5
     polled = piece(measured_s, values=quickening)
-    assert batch_notes(polled, stamped(5, 0)) == [("gyro", BATCHED)]
+    assert batch_notes(polled, stamped(5, 0)) == [("gyro", BATCHED_TIMES)]
 
 
 def test_lost_batch_leaves_a_gap_at_its_time():
@@ -104,7 +105,7 @@ def test_cut_recording_keeps_the_sampling_times():
 
 def test_bursts_with_gaps_between_them_are_not_taken_for_batches():
     t_ms = (np.arange(100)[:, None] * 200 + np.arange(3)).ravel().astype(np.int32)
-    assert BATCHED not in only_signal((piece(t_ms / 1000, t_ms=t_ms),)).notes
+    assert BATCHED_TIMES not in only_signal((piece(t_ms / 1000, t_ms=t_ms),)).notes
 
 
 def test_pieces_without_times_are_kept_beside_batched_ones():

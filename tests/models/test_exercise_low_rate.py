@@ -16,11 +16,11 @@ from models.exercise.names import low_rate_features
 from models.exercise.perceptron import PerceptronSettings, as_global, start
 from models.exercise.statistics import Statistics, frame_of, symmetric, total
 from models.recognition.naming import Rung
-from models.recognition.wearing import name_as_worn
-from models.signal.corrections import LOW_RATE
+from models.recognition.worn import name_as_worn
 from models.signal.windows import RATE_HZ
 from models.signal.wrist import WristSignal
 from schemas.errors import BadModelBytes
+from schemas.notes import LOW_RATE
 from tests.models.low_rate import BUZZ_HZ, at_10_hz
 from tests.models.movements import MOVES, movement
 

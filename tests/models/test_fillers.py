@@ -5,11 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.signal.corrections import NO_GRAVITY
 from models.signal.fillers import without_fillers
 from models.signal.pieces import Piece
-from models.signal.timing import FASTER
-from models.signal.wrist import FILLED
+from schemas.notes import FILLED_GAPS, HIGHER_RATE, NO_GRAVITY
 from tests.models.repeated_chunks import chunks, coarse
 from tests.models.streams import SCALE, only_signal, piece, pieces, quickening, sines
 
@@ -40,7 +38,7 @@ def left_out(whole: Piece) -> Piece:
 @pytest.mark.parametrize("size", [40, 500, N])
 def test_losses_filled_with_zeros_are_read_as_losses(size: int) -> None:
     told, hidden = only_signal([left_out(sent())]), only_signal(chunks(zero_filled(sent()), size))
-    assert hidden.notes == told.notes == (FILLED,)
+    assert hidden.notes == told.notes == (FILLED_GAPS,)
     np.testing.assert_array_equal(hidden.filled, told.filled)
     np.testing.assert_allclose(hidden.acc_g, told.acc_g, atol=1e-6)
 
@@ -97,7 +95,7 @@ def test_a_plank_keeps_every_sample_of_an_8_bit_sensor(rate_hz: float) -> None:
     acc = Piece(0, rate_hz, "g", 8 / 128, np.rint(acc_g * 128 / 8).astype(np.int16))
     gyro = Piece(0, rate_hz, "rad/s", 35 / 128, np.rint(rad_s * 128 / 35).astype(np.int16))
     signal = only_signal([acc], [gyro])
-    assert FILLED not in signal.notes
+    assert FILLED_GAPS not in signal.notes
     assert signal.filled is None
     assert len(signal.acc_g) == pytest.approx(3000, abs=6)
     assert signal.gyro_rad_s is not None
@@ -111,7 +109,7 @@ def test_a_rate_that_was_higher_is_noted_beside_zeros() -> None:
     counts = stream[3].counts.copy()
     counts[100:110] = 0
     stream[3] = replace(stream[3], counts=counts)
-    assert only_signal(stream).notes == (FASTER, FILLED)
+    assert only_signal(stream).notes == (HIGHER_RATE, FILLED_GAPS)
 
 
 @pytest.mark.parametrize("bits_g", [2, 4, 8, 16])

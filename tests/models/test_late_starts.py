@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.signal.batches import BATCHED
 from models.signal.late_starts import undo_delays
 from models.signal.pieces import Piece
+from schemas.notes import BATCHED_TIMES
 from tests.models.streams import error_g, measured, only_signal, pieces, quickening
 
 NS = 10**9
@@ -35,7 +35,7 @@ def test_late_chunks_of_both_sensors_are_put_where_they_were_taken(most_s, rate_
     whole = pieces(rate_hz, 50.0, 6000, 50, quickening)
     acc, gyro = (delayed(whole, most_s, 2 * seed + n) for n in range(2))
     signal = only_signal(acc, [replace(piece, unit="rad/s") for piece in gyro])
-    assert signal.notes == (BATCHED,)
+    assert signal.notes == (BATCHED_TIMES,)
     assert signal.gyro_rad_s is not None
     assert signal.duration_s == pytest.approx(6000 / rate_hz, abs=2 * CLOSE * most_s + 0.02)
     assert error_g(signal, quickening) < CLOSE * most_s * FASTEST_G_S + 0.02
@@ -95,7 +95,7 @@ def test_chunks_sent_twice_count_once():
     whole = pieces(50.0, 50.0, 6000, 50, quickening)
     sent = delayed(whole, 0.3)
     signal = only_signal([*sent, *sent[40:50]])
-    assert signal.notes == (BATCHED,)
+    assert signal.notes == (BATCHED_TIMES,)
     assert error_g(signal, quickening) < CLOSE * 0.3 * FASTEST_G_S + 0.02
 
 

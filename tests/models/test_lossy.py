@@ -17,11 +17,12 @@ from models.form.model import FormModel
 from models.recognition.naming import Rung
 from models.recognition.sets import RecognisedSet, RecognitionModels, measure_set, recognise
 from models.reps.lost import continued
-from models.signal.corrections import cut, timeline
 from models.signal.pieces import Recording
-from models.signal.wrist import FILLED, WristSignal, wrist_signals
+from models.signal.timeline import cut, timeline
+from models.signal.wrist import WristSignal, wrist_signals
 from muvr.evaluation.devices import as_recorded_by, with_packet_loss
 from schemas.inputs import ACC6
+from schemas.notes import FILLED_GAPS
 from tests.models.near_traces import traces_within
 from tests.pipelines.workouts import S_NS, workout
 
@@ -81,12 +82,12 @@ def test_sets_with_lost_packets_are_found_named_and_counted(
         assert set_.counted is not None
         assert as_it_was.counted is not None
         assert abs(set_.counted.count - as_it_was.counted.count) <= miscounted
-        assert FILLED not in as_it_was.named.prediction.notes
+        assert FILLED_GAPS not in as_it_was.named.prediction.notes
         lost = any(
             s.filled is not None for s in wrist_signals(cut(sent, set_.start_ns, set_.end_ns))
         )
-        assert (FILLED in set_.named.prediction.notes) == lost
-    assert any(FILLED in set_.named.prediction.notes for set_ in sets)
+        assert (FILLED_GAPS in set_.named.prediction.notes) == lost
+    assert any(FILLED_GAPS in set_.named.prediction.notes for set_ in sets)
 
 
 def test_untrained_rhythm_finds_sets_with_lost_packets() -> None:

@@ -18,8 +18,8 @@ from models.recognition.sets import (
     segments_of,
 )
 from models.signal import timing
-from models.signal.corrections import timeline
 from models.signal.pieces import Piece, Recording
+from models.signal.timeline import timeline
 from models.signal.wrist import WristSignal, wrist_signals
 from schemas.inputs import ACC3, ACC6
 from tests.models.movements import movement

@@ -9,13 +9,14 @@ import pytest
 
 from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_user
-from models.exercise.model import Prediction
+from models.exercise.prediction import Prediction
 from models.recognition.naming import DEGRADED, Rung, name_stretch, stretch_of
 from models.recognition.sets import RecognitionModels, recognise_span
-from models.signal.corrections import LOW_RATE, NO_GRAVITY, cut, timeline
 from models.signal.pieces import Piece
+from models.signal.timeline import cut, timeline
 from models.signal.wrist import wrist_signals
 from schemas.inputs import ACC3, ACC6
+from schemas.notes import LOW_RATE, NO_GRAVITY
 from tests.models.rungs import REST, Says, rung
 from tests.pipelines.workouts import workout
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from ingest.quantise import quantised
-from models.signal.corrections import LOW_RATE
 from models.signal.pieces import Piece, Recording
 from models.signal.repeats import without_repeats
 from models.signal.wrist import wrist_signals
+from schemas.notes import LOW_RATE
 from tests.models.repeated_chunks import chunks, coarse
 from tests.models.streams import SCALE, error_g, only_signal, piece, quickening
 

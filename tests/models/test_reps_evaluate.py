@@ -8,19 +8,15 @@ import pytest
 from models.reps import evaluate
 from models.reps.count import CONFIDENCE, SETTINGS, count_repetitions
 from models.reps.evaluate import (
-    RepsExample,
-    best_cell,
     cross_validated,
-    errors_by_weights,
-    explained,
-    folds_of,
     learned_confidence,
-    merits,
     reps_figures,
     served_confidence,
     shipped_confidence_gap,
     traits_of_parts,
 )
+from models.reps.examples import RepsExample, explained, folds_of
+from models.reps.weights import best_cell, errors_by_weights, merits
 from models.signal.wrist import WristSignal
 from tests.models.curls import SECOND_NS, curl
 

@@ -4,16 +4,12 @@ import numpy as np
 import pytest
 
 from models.arrays import Floats64
-from models.signal.corrections import (
-    UNIT_IMPLAUSIBLE,
-    UNIT_WAS_DEG_S,
-    UNIT_WAS_RAD_S,
-    corrected,
-)
+from models.signal.corrections import corrected
 from models.signal.pieces import Piece, Recording
 from models.signal.rotation_unit import MIN_JUDGED_S, is_rad_labelled_deg
 from models.signal.units import ninth_decile
 from models.signal.wrist import wrist_signals
+from schemas.notes import UNIT_IMPLAUSIBLE, UNIT_WAS_DEG_S, UNIT_WAS_RAD_S
 
 DEG = 180 / np.pi
 HZ = 50.0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.signal.pieces import Recording
-from models.signal.timing import runs
+from models.signal.runs import runs
 from models.signal.wrist import wrist_signals
 from tests.models.streams import SCALE, error_g, measured, piece, pieces, quickening
 

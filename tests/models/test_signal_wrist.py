@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.signal.pieces import Piece, Recording
-from models.signal.timing import GaplessRun, _regular_times_s
+from models.signal.runs import GaplessRun, _regular_times_s
 from models.signal.windows import window_starts
 from models.signal.wrist import _grid_s, _overlapping_runs, wrist_signals
 from schemas.errors import BadSamples

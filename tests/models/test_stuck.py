@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from models.arrays import Ints16
-from models.signal.corrections import STUCK_ROTATION
 from models.signal.pieces import Piece, Recording
+from models.signal.runs import GaplessRun
 from models.signal.stuck import without_stuck
-from models.signal.timing import GaplessRun
 from models.signal.wrist import wrist_signals
+from schemas.notes import STUCK_ROTATION
 
 NS, HZ, N = 10**9, 50, 1500
 DOWN = np.array([0, 0, 1000], dtype=np.int16)

@@ -11,13 +11,14 @@ from models.exercise.axis_map import MIRROR
 from models.exercise.features import mirrored
 from models.exercise.model import ExerciseModel
 from models.form.model import CountedSet, fit_form
-from models.recognition import wearing
+from models.recognition import worn
 from models.recognition.live import recognise_live
 from models.recognition.naming import Rung, Stretch
 from models.recognition.sets import RecognitionModels, recognise
-from models.recognition.wearing import OTHER_WRIST, ROUND, Worn, as_worn, remap_recording
-from models.signal.corrections import timeline
+from models.recognition.wearing import OTHER_WRIST, ROUND, remap_recording
+from models.recognition.worn import Worn, as_worn
 from models.signal.pieces import Recording, Side
+from models.signal.timeline import timeline
 from models.signal.wrist import WristSignal
 from schemas.inputs import ACC6
 from schemas.times import NS_PER_S
@@ -110,8 +111,8 @@ def test_undeclared_wrist_is_the_right_one_where_movement_is_familiar_or_clearly
         wrists = [on_right for signal in stretch.windows.signals for on_right in signal.mirrored]
         return min(right if on_right else left for on_right in wrists)
 
-    monkeypatch.setattr(wearing, "strangeness", strangeness)
-    monkeypatch.setattr(wearing, "OTHER_FRAMES", ())
+    monkeypatch.setattr(worn, "strangeness", strangeness)
+    monkeypatch.setattr(worn, "OTHER_FRAMES", ())
     line = timeline(replace(workout(9)[0], side=None))
     assert as_worn(line, Finds(9).segments(()), ladder()).undeclared_side == side
 

@@ -15,13 +15,11 @@ from models.recognition.wearing import (
     OTHER_WRIST,
     ROUND,
     Wearing,
-    Worn,
-    as_worn,
-    name_as_worn,
     remap_recording,
 )
-from models.signal.corrections import cut, timeline
+from models.recognition.worn import Worn, as_worn, name_as_worn
 from models.signal.pieces import Recording, Side
+from models.signal.timeline import cut, timeline
 from models.signal.timing import cut_pieces
 from models.signal.units import STANDARD_GRAVITY
 from models.signal.wrist import wrist_signals

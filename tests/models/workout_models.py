@@ -8,7 +8,7 @@ from models.exercise.examples import set_statistics
 from models.exercise.fit import fit_user
 from models.exercise.model import ExerciseModel, Level
 from models.recognition.naming import Rung
-from models.signal.corrections import cut
+from models.signal.timeline import cut
 from models.signal.wrist import wrist_signals
 from tests.pipelines.workouts import workout
 

@@ -9,7 +9,7 @@ import pytest
 from ingest.importers.gym import gym_is_there
 from models.activity.evaluate import ActivityRecording
 from models.exercise.protocols.trials import Movement
-from models.reps.evaluate import RepsExample
+from models.reps.examples import RepsExample
 from muvr.context import CommandContext
 from muvr.evaluation import command
 from muvr.evaluation.command import PROTOCOLS, Protocol

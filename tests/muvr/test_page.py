@@ -11,7 +11,7 @@ from models.activity.evaluate import ActivityRecording, RecordingSegments
 from models.activity.segments import Segment
 from models.exercise.protocols.outcome import ProtocolOutcome
 from models.exercise.protocols.predictions import SetPredictions
-from models.reps.evaluate import RepsExample
+from models.reps.examples import RepsExample
 from models.signal.windows import RATE_HZ
 from models.signal.wrist import WristSignal
 from muvr.evaluation.chosen_examples import recordings_to_draw, sets_to_draw, spread, worst_error_s

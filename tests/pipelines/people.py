@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from models.signal.corrections import cut
 from models.signal.pieces import Piece, pack_pieces, unpack_pieces
+from models.signal.timeline import cut
 from pipelines.exercise.labelled import LabelledRow
 from schemas.layout import shard_of
 from schemas.times import us_of

@@ -12,12 +12,8 @@ from models.exercise.protocols.trials import Movement
 from models.exercise.protocols.trust import movement_data, shipped_and_served_models
 from models.mean import mean
 from models.recognition.naming import Rung
-from models.recognition.wearing import (
-    OTHER_SIGN,
-    OTHER_WRIST,
-    ROUND,
-    name_as_worn,
-)
+from models.recognition.wearing import OTHER_SIGN, OTHER_WRIST, ROUND
+from models.recognition.worn import name_as_worn
 from models.signal.wrist import WristSignal
 from schemas.report import Figure
 

@@ -11,7 +11,7 @@ import pytest
 
 from ingest.chunks import Chunk, canonical_body, decode_chunk
 from ingest.judged_chunks import MAX_PLACE_SAMPLES, PLACES, judged_places
-from ingest.notes import session_notes
+from ingest.session_notes import session_notes
 from models.signal.pieces import Piece, Recording
 from models.signal.units import STANDARD_GRAVITY
 from models.signal.wrist import wrist_signals

@@ -8,22 +8,30 @@ from typing import NamedTuple
 from uuid import UUID
 
 from ingest.chunk_selection import StreamChunks
-from ingest.clocks import CLOCK_WENT_BACK, split_by_clock
+from ingest.clocks import split_by_clock
 from ingest.judged_chunks import beside, judged_places, parts_to_read
 from ingest.recordings import unused_streams
 from ingest.rows import end_ns_of, piece_of
-from ingest.sample_times import TIMES_OUTSIDE, are_outside
+from ingest.sample_times import are_outside
 from ingest.stored_session import StoredSession, with_lists
-from ingest.wrist_streams import NOT_ON_WRIST, NOT_USED, is_on_wrist
+from ingest.wrist_streams import is_on_wrist
 from models.signal.pieces import Recording, Side
-from models.signal.wrist import MAX_RECORDING_S, NO_OVERLAP, Note, judge
+from models.signal.wrist import MAX_RECORDING_S, SensorNote, judge
+from schemas.notes import (
+    CLOCK_IS_OFF,
+    CLOCK_WENT_BACK,
+    LONGER_THAN_A_DAY,
+    NO_OVERLAP,
+    NOT_ON_WRIST,
+    NOT_USED,
+    TIMES_OUTSIDE,
+)
 from schemas.times import us_of
 from store.records import Records
 from store.samples import ChunkMetadata, SampleRow
 from store.sessions import SessionRow
 
 MAX_CLOCK_OFFSET_MS = 60_000
-LONGER_THAN_A_DAY = "longer-than-a-day"
 
 
 class JudgedStream(NamedTuple):
@@ -74,7 +82,7 @@ def _declaration_notes(
 ) -> list[str]:
     """The notes on clocks, times and places, for which no samples are read."""
     notes = [
-        f"{name}: clock-is-off"
+        f"{name}: {CLOCK_IS_OFF}"
         for name, offset_ms in session.clock_offset_ms.items()
         if abs(offset_ms) > MAX_CLOCK_OFFSET_MS
     ]
@@ -137,7 +145,7 @@ async def _judged_notes(
 
 def _judge(
     acc: Sequence[SampleRow], gyro: Sequence[SampleRow], side: Side | None
-) -> tuple[Note, ...]:
+) -> tuple[SensorNote, ...]:
     """The notes on both sensors' samples."""
     acc_pieces, gyro_pieces = [tuple(map(piece_of, rows)) for rows in (acc, gyro)]
     return judge(Recording(acc_pieces, gyro_pieces, side)).notes
