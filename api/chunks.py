@@ -17,7 +17,7 @@ from api.items import MAX_ITEMS, Item, decoded, items_in
 from api.problems import kind_of, problem_members, problem_responses, shown_text
 from api.quota import store_chunk
 from api.raw import RawRoute, body_of, header_of, parameter
-from api.request_middleware import RATE_LIMIT
+from api.scope_keys import RATE_LIMIT
 from ingest.bodies import decode_body
 from ingest.chunks import decode_chunk
 from ingest.media_types import CBOR, CBOR_SEQUENCE, JSON, media_type_of

@@ -15,7 +15,7 @@ from api.model_forms import ModelForms
 from api.observe import Metrics
 from api.rate_limiter import RateLimiter
 from api.recognise import Recogniser
-from api.request_middleware import RATE_LIMIT
+from api.scope_keys import RATE_LIMIT
 from api.tokens import SCOPES, Tokens
 from ingest.recorder import Recorder
 from schemas.config import Config

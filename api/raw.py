@@ -11,8 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-HEADERS = "muvr.headers"
-"""Scope key of a request's headers by name; of several with the same name the last."""
+from api.scope_keys import HEADERS
 
 
 class RawRoute(APIRoute):

@@ -11,21 +11,19 @@ from typing import Any, NamedTuple, cast
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.closing_transport import LEFT_BYTES
 from api.observe import Metrics, RequestLog
-from api.problems import CLIENT_CLOSED_REQUEST, PROBLEM, problem_response, unexpected
-from api.raw import HEADERS
+from api.problems import CLIENT_CLOSED_REQUEST, problem_response, unexpected
+from api.scope_keys import (
+    HEADERS,
+    LEFT_BYTES,
+    MAX_BODY_BYTES,
+    NO_TIMEOUT,
+    PROBLEM,
+    RATE_LIMIT,
+    REQUEST_ID,
+)
 from schemas.config import Config
 from schemas.errors import MuvrError, RequestTimedOut, ResponseTimedOut, TooLarge
-
-NO_TIMEOUT = "muvr.no_timeout"
-"""Scope key, set for a request that must not be cancelled, however long its response takes."""
-
-MAX_BODY_BYTES = "muvr.max_body_bytes"
-"""Scope key of a request's own body limit in bytes, where it is another than usual."""
-
-RATE_LIMIT = "muvr.rate_limit"
-"""Scope key of the caller's `RateLimitStatus` after the request."""
 
 _ID = re.compile(rb"^[A-Za-z0-9_\-]{8,64}$")
 _SAFE = (
@@ -116,7 +114,7 @@ class _RequestState:
         self.status = 0
         headers = _RequestHeaders.of(scope)
         self.request_id = headers.request_id
-        scope["muvr.request_id"] = self.request_id
+        scope[REQUEST_ID] = self.request_id
         self._receive = receive
         self._send = send
         self._max_body_bytes = max_body_bytes

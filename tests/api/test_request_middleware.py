@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from api.closing_transport import LEFT_BYTES
 from api.observe import Metrics, RequestLog
-from api.request_middleware import MAX_BODY_BYTES, NO_TIMEOUT, RequestMiddleware
+from api.request_middleware import RequestMiddleware
+from api.scope_keys import LEFT_BYTES, MAX_BODY_BYTES, NO_TIMEOUT
 from schemas.config import Api, Config
 
 SCOPE: dict[str, Any] = {"type": "http", "method": "PUT", "path": "/", "query_string": b""}
