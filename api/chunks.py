@@ -11,12 +11,13 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.chunk_items import MAX_ITEMS, Item, decoded, items_in
 from api.dependencies import Services, authorise, security, services_of
 from api.fields import SessionId
-from api.items import MAX_ITEMS, Item, decoded, items_in
 from api.problems import kind_of, problem_members, problem_responses, shown_text
 from api.quota import store_chunk
-from api.raw import RawRoute, body_of, header_of, parameter
+from api.raw_routes import RawRoute, body_of, parameter
+from api.request_head import header_of
 from api.scope_keys import RATE_LIMIT
 from ingest.bodies import decode_body
 from ingest.chunks import decode_chunk

@@ -17,7 +17,8 @@ from api.fields import AbstainReason
 from api.model_cache import LoadedModel, rungs_of
 from api.model_name import ModelName
 from api.problems import problem_responses
-from api.raw import RawRoute, body_of, header_of, parameter
+from api.raw_routes import RawRoute, body_of, parameter
+from api.request_head import header_of
 from ingest.bodies import decode_body
 from ingest.classify_body import MAX_CHUNKS, MAX_DURATION_S, duration_s, read_recording, side_of
 from ingest.media_types import CBOR, JSON

@@ -10,9 +10,9 @@ from starlette.requests import HTTPConnection, Request
 from api.authenticator import Authenticator, Caller
 from api.cursors import Cursors
 from api.measure import Measurer
+from api.metrics import Metrics
 from api.model_cache import ModelCache
 from api.model_forms import ModelForms
-from api.observe import Metrics
 from api.rate_limiter import RateLimiter
 from api.recognise import Recogniser
 from api.scope_keys import RATE_LIMIT

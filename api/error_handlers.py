@@ -22,7 +22,7 @@ from api.problems import (
     shown_value,
     unexpected,
 )
-from api.raw import has_body
+from api.request_head import has_body
 from api.scope_keys import HEADERS
 from ingest.media_types import JSON, media_type_of
 from schemas import errors

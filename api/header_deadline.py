@@ -2,7 +2,7 @@
 
 uvicorn starts its idle timer only after a first response, and httptools does not limit the head,
 nor what a chunked body has beside its bytes: trailers and extensions of chunks. The body has its
-own limits in `api.request_middleware`.
+own limits in `api.request_state` and `api.request_timeouts`.
 """
 
 import asyncio

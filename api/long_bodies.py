@@ -13,7 +13,7 @@ from starlette.types import Message, Receive
 
 from api.chunks import SCOPE
 from api.dependencies import services_of
-from api.raw import header_of
+from api.request_head import header_of
 from api.scope_keys import MAX_BODY_BYTES
 from schemas.errors import Retryable
 

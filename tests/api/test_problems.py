@@ -9,8 +9,8 @@ import pytest
 from starlette.requests import HTTPConnection
 
 from api.app import create_app
-from api.observe import RequestLog
 from api.problems import KINDS, kind_of, problem_response
+from api.request_log import RequestLog
 from api.scope_keys import REQUEST_ID
 from schemas import errors
 from schemas.config import Cassandra

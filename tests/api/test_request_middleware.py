@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from api.observe import Metrics, RequestLog
+from api.metrics import Metrics
+from api.request_log import RequestLog
 from api.request_middleware import RequestMiddleware
 from api.scope_keys import LEFT_BYTES, MAX_BODY_BYTES, NO_TIMEOUT
 from schemas.config import Api, Config

@@ -11,8 +11,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.scope_keys import HEADERS
-
 
 class RawRoute(APIRoute):
     """A route whose endpoint is `async (request) -> Response` and is called directly."""
@@ -58,16 +56,6 @@ def parameter(
     """
     about = {"description": description} if description else {}
     return {"name": name, "in": where, "required": where == "path", "schema": schema, **about}
-
-
-def header_of(request: Request, name: bytes) -> str:
-    """The value of a header, "" if there is none. Starlette searches all headers at each access."""
-    return request.scope[HEADERS].get(name, b"").decode("latin-1")
-
-
-def has_body(headers: Mapping[bytes, bytes]) -> bool:
-    """Whether a request has a body that is not empty; of a chunked one that is not known yet."""
-    return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
 
 
 async def body_of(request: Request) -> bytes:
