@@ -35,7 +35,6 @@ from store.node.snapshot import (
     tables_on_disk,
 )
 
-STOPPING = "stopping Cassandra"
 COUNTED = {
     **dict.fromkeys(("users", "sessions", "samples", "journal", "sets"), "user_id"),
     **dict.fromkeys(("models", "champions"), "owner"),
@@ -134,7 +133,7 @@ def restore(
         saved = read_backup(folder, terminal)
         _require_known(saved)
         if was_running:
-            _stop(context)
+            context.stop_node()
     aside = _aside(context)
     try:
         _fill(aside, folder, saved)
@@ -142,7 +141,7 @@ def restore(
         rows = aside.run_async(lambda database: _count(database, MAX_COUNT))
     finally:
         with context.terminal as terminal:
-            _stop(aside)
+            aside.stop_node()
             if was_running and not context.node.folders.unfinished_restore.exists():
                 context.node.start(terminal)
     context.terminal.table(
@@ -194,7 +193,7 @@ def _fill(context: CommandContext, folder: Path, saved: Backup) -> None:
         lambda database: _table_ids(database, context.config.cassandra.keyspace)
     )
     with context.terminal as terminal:  # the node starts again: a new step of the same name
-        _stop(context)
+        context.stop_node()
         restore_files(context.node, folder, saved, ids, terminal)
         context.node.start(terminal, restoring=True)
 
@@ -210,13 +209,6 @@ def _require_empty(context: CommandContext, filled: Set[str]) -> None:
             f"The node at {context.config.paths.data} is not empty ({', '.join(filled_tables)}). "
             "Restore into a new folder: MUVR_PATHS__DATA=… muvr restore …"
         )
-
-
-def _stop(context: CommandContext) -> None:
-    """Stop the node, with progress: it takes seconds."""
-    context.terminal.step(STOPPING, 0, 1)
-    context.node.stop()
-    context.terminal.step(STOPPING, 1, 1)
 
 
 def _erase_again(context: CommandContext, users: Sequence[UUID]) -> None:

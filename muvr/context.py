@@ -55,6 +55,12 @@ class CommandContext:
         finally:
             database.close()
 
+    def stop_node(self) -> None:
+        """Stop the embedded node, with progress: it takes seconds."""
+        self.terminal.step("stopping Cassandra", 0, 1)
+        self.node.stop()
+        self.terminal.step("stopping Cassandra", 1, 1)
+
     def migrate(self, *, with_roles: bool = False) -> tuple[str, ...]:
         """Create or update the keyspace's tables; the names of what was applied now.
 

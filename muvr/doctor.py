@@ -5,10 +5,11 @@ import socket
 import time
 from collections.abc import Callable
 from ctypes import CDLL
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 
 import numpy as np
+import typer
 
 from models.compiled import compiled
 from models.exercise.kernel import features
@@ -17,7 +18,8 @@ from models.exercise.scores import VERSION as SCORES_VERSION
 from models.reps.cover import VERSION as COVER_VERSION
 from models.signal.planes import split
 from models.signal.windows import WINDOW
-from muvr.context import CommandContext
+from muvr.context import CommandContext, open_context
+from muvr.options import AsJson, Conf
 from muvr.service import Service
 from schemas.errors import MuvrError
 from schemas.plurals import plural
@@ -34,6 +36,11 @@ PORT_WITHIN_S = 2.0
 CLOCK_NEWER_THAN = 1_770_000_000  # 2026-02-02: a machine before that has no clock
 
 
+def register(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command()(doctor)
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """The result of one check."""
@@ -42,6 +49,20 @@ class Finding:
     ok: bool
     says: str
     next_step: str = ""
+
+
+def doctor(conf: Conf = None, as_json: AsJson = False) -> None:
+    """Examine Java, ports, disk, durability, clock, tables and what runs; say what to do next.
+
+    Example: `muvr doctor`
+    """
+    context = open_context(conf, as_json=as_json)
+    findings = run_checks(context)
+    rows = [(f.what, "ok" if f.ok else "NOT OK", f.says, f.next_step) for f in findings]
+    context.terminal.table("doctor", ("what", "", "found", "next step"), rows)
+    context.terminal.answer([asdict(f) for f in findings])
+    if not all(f.ok for f in findings):
+        raise typer.Exit(1)
 
 
 def run_checks(context: CommandContext) -> list[Finding]:

@@ -16,8 +16,8 @@ from muvr.demo.people import DemoSession, demo_sessions
 from muvr.demo.sample_counts import SampleCounts, read_by_spark, stored_and_read_back, user_ids
 from muvr.demo.sending import connect_people, demo_password, send_all, username
 from muvr.reports import show_figures, write_report
-from muvr.run import Started, start_all, stop_all
 from muvr.service import Service
+from muvr.up import Started, start_all, stop_all
 from pipelines.exercise.job import train_exercise
 from pipelines.lifecycle.runs import RunReport
 from schemas.report import Figure
