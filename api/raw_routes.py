@@ -11,6 +11,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.request_head import header_of
+from ingest.bodies import decode_body
+from schemas.config import Limits
+
 
 class RawRoute(APIRoute):
     """A route whose endpoint is `async (request) -> Response` and is called directly."""
@@ -58,11 +62,12 @@ def parameter(
     return {"name": name, "in": where, "required": where == "path", "schema": schema, **about}
 
 
-async def body_of(request: Request) -> bytes:
-    """The whole body of a request that no other layer reads.
+async def body_of(request: Request, limits: Limits) -> bytes:
+    """The whole body of a request that no other layer reads, without its encoding.
 
     Raises:
         ClientDisconnect: the client went away before its end.
+        UnsupportedMedia, TooLarge, BadChunk: see `ingest.bodies.decode_body`.
     """
     parts: list[bytes] = []
     more = True
@@ -72,4 +77,4 @@ async def body_of(request: Request) -> bytes:
             raise ClientDisconnect
         parts.append(message.get("body", b""))
         more = message.get("more_body", False)
-    return b"".join(parts)
+    return decode_body(b"".join(parts), header_of(request, b"content-encoding"), limits)
