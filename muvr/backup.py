@@ -16,7 +16,6 @@ from ingest.erasure import announce_erasure, erase_user
 from muvr.context import CommandContext, open_context
 from muvr.erased_ledger import known_erased, read_ledgers, remember_erased
 from muvr.options import AsJson, Conf
-from muvr.service import Service
 from schemas.errors import BadBackup, BadInput
 from schemas.layout import LAYOUT
 from schemas.plurals import plural
@@ -123,7 +122,7 @@ def restore(
     """
     context = open_context(conf, as_json=as_json)
     _require_own_node(context)
-    if Service(context.config, context.conf_path).status().running:
+    if context.service.status().running:
         raise BadBackup("The service runs; stop it first: muvr down")
     require_one_backup(folder)
     erased = read_ledgers(folder)

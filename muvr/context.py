@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import anyio
 
+from muvr.checkout import CHECKOUT
+from muvr.service import Service
 from muvr.terminal import Terminal
 from schemas.config import Config
 from schemas.config_file import load_config
@@ -19,7 +21,6 @@ from store.migrate import migrate
 from store.node.process import EmbeddedNode
 from store.roles import grant_table_rights, make_roles, secure_superuser, sync_grants
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 T = TypeVar("T")
 
 
@@ -41,6 +42,11 @@ class CommandContext:
     def node(self) -> EmbeddedNode:
         """The embedded node that the settings describe."""
         return EmbeddedNode(self.config.cassandra, self.config.paths)
+
+    @property
+    def service(self) -> Service:
+        """The background service that the settings describe."""
+        return Service(self.config, self.conf_path)
 
     @contextmanager
     def database(self, role: Role = "service") -> Generator[Database]:

@@ -20,7 +20,6 @@ from models.signal.planes import split
 from models.signal.windows import WINDOW
 from muvr.context import CommandContext, open_context
 from muvr.options import AsJson, Conf
-from muvr.service import Service
 from schemas.errors import MuvrError
 from schemas.plurals import plural
 from schemas.times import aware, server_time
@@ -196,7 +195,7 @@ def _own_port(context: CommandContext, *, setting: str) -> Finding:
 
 def _api_port(context: CommandContext) -> Finding:
     """The service's port, likewise."""
-    ours = Service(context.config, context.conf_path).status().running
+    ours = context.service.status().running
     api = context.config.api
     return _listening("api_port", "api.port or api.host", api.host, api.port, ours=ours)
 
@@ -227,7 +226,7 @@ def _node(context: CommandContext) -> Finding:
 
 def _service(context: CommandContext) -> Finding:
     """The service may be stopped on a machine that is well; one that runs has to answer."""
-    service = Service(context.config, context.conf_path)
+    service = context.service
     status = service.status()
     if not status.running:
         next_step = service.unheld() or "muvr up"

@@ -15,7 +15,6 @@ from models.signal.pieces import Side
 from muvr.context import CommandContext, open_context
 from muvr.importing import days_to_move, import_recordings
 from muvr.options import AsJson, Conf, Password
-from muvr.service import Service
 from schemas.errors import BadInput
 from schemas.events import known_timezone
 
@@ -172,7 +171,7 @@ def _send(
         ServiceFailed: it does not run, or refuses one.
     """
     context.terminal.notes(remark for one in found.recordings for remark in one.remarks)
-    with Service(context.config, context.conf_path).checked_url() as url:
+    with context.service.checked_url() as url:
         return import_recordings(
             url,
             found.username_prefix,

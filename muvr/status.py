@@ -7,7 +7,6 @@ import typer
 
 from muvr.context import CommandContext, open_context
 from muvr.options import AsJson, Conf
-from muvr.service import Service
 from schemas.errors import MuvrError
 from store.overview import MAX_COUNT, Overview, read_overview, shown
 
@@ -25,7 +24,7 @@ def status(conf: Conf = None, as_json: AsJson = False) -> None:
     context = open_context(conf, as_json=as_json)
     answer: dict[str, Any] = {
         "node": asdict(context.node.status()) if context.config.cassandra.own_node else None,
-        "service": asdict(Service(context.config, context.conf_path).status()),
+        "service": asdict(context.service.status()),
     }
     try:
         answer |= _figures(context.run_async(read_overview))

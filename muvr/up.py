@@ -6,7 +6,6 @@ import typer
 
 from muvr.context import CommandContext, open_context
 from muvr.options import AsJson, Conf
-from muvr.service import Service
 from store.node.owner import require_restored
 
 
@@ -36,7 +35,7 @@ def start_all(context: CommandContext, started: Started) -> None:
         NodeFailed: a node does not start, or runs without the roles that are configured, or with
             the files of a restore that was interrupted.
     """
-    service = Service(context.config, context.conf_path)
+    service = context.service
     embedded = context.config.cassandra.own_node
     own_node = embedded and not context.node.status().ready
     if embedded and not own_node:
@@ -57,7 +56,7 @@ def stop_all(context: CommandContext, started: Started) -> None:
     with context.terminal as terminal:
         if started.service:
             terminal.step("stopping service", 0, 1)
-            Service(context.config, context.conf_path).stop()
+            context.service.stop()
             terminal.step("stopping service", 1, 1)
         if started.node and context.config.cassandra.own_node:
             context.stop_node()
@@ -72,7 +71,7 @@ def up(conf: Conf = None, as_json: AsJson = False) -> None:
     """
     context = open_context(conf, as_json=as_json)
     start_all(context, Started())
-    service = Service(context.config, context.conf_path)
+    service = context.service
     context.terminal.say(f"Muvr answers at {service.url} (page at /, documentation at /docs).")
     if next_step := service.other_release():  # not restarted here: phones may be sending
         context.terminal.say(next_step)
@@ -85,7 +84,7 @@ def down(conf: Conf = None, as_json: AsJson = False) -> None:
     Example: `muvr down`
     """
     context = open_context(conf, as_json=as_json)
-    service = Service(context.config, context.conf_path)
+    service = context.service
     running = service.status().running
     node = context.config.cassandra.own_node and context.node.status().running
     stop_all(context, Started(node=node, service=running))
