@@ -7,7 +7,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from api.dependencies import services_of
-from api.request_middleware import MAX_BODY_BYTES, RATE_LIMIT
+from api.scope_keys import MAX_BODY_BYTES, RATE_LIMIT
 
 BODY_BYTES = 16 * 1024
 """The largest body: a token has at most 4,096 characters, and an escaped password 3 KB."""

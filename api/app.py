@@ -38,10 +38,11 @@ from api import (
 )
 from api.database_connector import DatabaseConnector
 from api.long_bodies import LongBodies
-from api.observe import Metrics, RequestLog
+from api.metrics import Metrics
 from api.passwords import Passwords
 from api.problems import problem_response
-from api.raw import Shortcut
+from api.raw_routes import Shortcut
+from api.request_log import RequestLog
 from api.request_middleware import RequestMiddleware
 from schemas.config import Config
 from schemas.errors import NotFound

@@ -1,29 +1,22 @@
 """Registration, tokens, rotation and revocation."""
 
-import unicodedata
-from datetime import timedelta
 from typing import Annotated, Any, Literal
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.security import OAuth2PasswordRequestForm
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.account_route import AccountRoute
 from api.dependencies import Services, ServicesDep
+from api.logins import advance_login, end_login, granted_scopes, open_login, read_again
 from api.passwords import MAX_CHARACTERS, MIN_CHARACTERS, Passwords
 from api.problems import problem_responses
-from api.tokens import SCOPES, USER_SCOPES, Claims
+from api.tokens import USER_SCOPES
+from api.usernames import Username, earlier_username, new_username, normalised_username
 from ingest import registration
 from schemas.bounds import BoundedBody
-from schemas.errors import (
-    BadInput,
-    MissingScope,
-    NameTaken,
-    NotAuthenticated,
-    TokenReused,
-    WrongPassword,
-)
+from schemas.errors import NameTaken, NotAuthenticated, WrongPassword
 from store.logins import Login
 from store.users import User
 
@@ -42,24 +35,12 @@ _ANNA: dict[str, Any] = {"username": "anna", "password": "correct horse battery"
 _PASSWORD_FORM = {"grant_type": "password", **_ANNA}
 
 
-_Username = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=64,
-        pattern=r"^[\w.@+\-]+$",
-        description="letters, digits and `_.@+-`; case does not count",
-    ),
-]
-_USERNAME: TypeAdapter[str] = TypeAdapter(_Username)
-
-
 class Registration(BoundedBody):
     """The name and password of a new user."""
 
     model_config = ConfigDict(json_schema_extra={"example": _ANNA})
 
-    username: _Username
+    username: Username
     password: str = _PASSWORD
 
 
@@ -113,8 +94,8 @@ async def register(
 ) -> TokenResponse:
     """Create an account, and log in."""
     services.tokens.require_signing()
-    name = _new_username(body.username)
-    earlier = _earlier_username(body.username)
+    name = new_username(body.username)
+    earlier = earlier_username(body.username)
     if earlier != name and await services.users.by_name(earlier):
         raise NameTaken(f"The name {earlier!r} is taken.")
     user = User(
@@ -126,7 +107,7 @@ async def register(
     )
     await registration.register(services.records.journal, services.users, user)
     response.headers.update(_NO_STORE)
-    return _token_pair(services, user, await _open_login(services, user, frozenset()))
+    return _token_pair(services, user, await open_login(services, user, frozenset()))
 
 
 @router.post(
@@ -150,9 +131,9 @@ async def log_in(
     services.tokens.require_signing()
     if len(form.username) > 64 or len(form.password) > MAX_CHARACTERS:
         raise WrongPassword("No such user and password.")
-    name = _normalised_username(form.username)
+    name = normalised_username(form.username)
     user = await services.users.by_name(name)
-    if user is None and (earlier := _earlier_username(form.username)) != name:
+    if user is None and (earlier := earlier_username(form.username)) != name:
         user = await services.users.by_name(earlier)
     services.rate_limiter.take_password(name)
     if not await _passwords(request).verify(user.password_hash if user else None, form.password):
@@ -161,8 +142,8 @@ async def log_in(
         raise WrongPassword("No such user and password.")
     services.rate_limiter.refund_password(name)
     response.headers.update(_NO_STORE)
-    login = await _open_login(services, user, _granted_scopes(form.scopes, user))
-    return _token_pair(services, await _read_again(services, user, login), login)
+    login = await open_login(services, user, granted_scopes(form.scopes, user))
+    return _token_pair(services, await read_again(services, user, login), login)
 
 
 @router.post(
@@ -181,7 +162,7 @@ async def refresh_tokens(
     """
     services.tokens.require_signing()
     claims = services.tokens.read(body.refresh_token, "refresh")
-    login = await _advance_login(services, claims)
+    login = await advance_login(services, claims)
     user = await services.users.by_id(claims.user_id)
     if user is None:
         raise NotAuthenticated("The token is not accepted: its user is gone.")
@@ -203,55 +184,8 @@ async def log_out(body: Revocation, services: ServicesDep) -> Response:
         except NotAuthenticated:
             continue
         if claims.login_id is not None:
-            await _end_login(services, claims.user_id, claims.login_id)
+            await end_login(services, claims.user_id, claims.login_id)
     return Response(status_code=204)
-
-
-async def _advance_login(services: Services, claims: Claims) -> Login:
-    """The login after a refresh token was used.
-
-    `current_token` is the token that was used last. The one used now may be the same (its successor
-    was lost in transit), or a successor of it. Any other token was replaced long ago.
-    """
-    if claims.login_id is None or claims.token_id is None:
-        raise NotAuthenticated("This is no refresh token of this server.")
-    now = services.clock()
-    expires_at = now + timedelta(seconds=services.tokens.refresh_s)
-    for _ in range(2):  # twice: a repeat of this request may have been faster
-        login = await services.logins.read(claims.user_id, claims.login_id)
-        if login is None:
-            raise NotAuthenticated("The token is not accepted: its login has ended.")
-        if claims.token_id != login.current_token and claims.parent_id != login.current_token:
-            await _end_login(services, claims.user_id, claims.login_id)
-            raise TokenReused("This token was replaced; its login is revoked. Log in again.")
-        if await services.logins.advance(login, claims.token_id, expires_at, now):
-            return login._replace(current_token=claims.token_id, expires_at=expires_at)
-    raise NotAuthenticated("The token is being used elsewhere at this moment.")
-
-
-async def _open_login(services: Services, user: User, scopes: frozenset[str]) -> Login:
-    now = services.clock()
-    login_id = uuid4()
-    expires_at = now + timedelta(seconds=services.tokens.refresh_s)
-    login = Login(user.user_id, login_id, login_id, scopes, expires_at)
-    await services.logins.open(login, now)
-    return login
-
-
-async def _read_again(services: Services, user: User, login: Login) -> User:
-    """The user as of now, after the login has begun.
-
-    A new password, or fewer scopes, end all logins that have begun before: this one may have been
-    too late for that, with what was read too early.
-
-    Raises:
-        NotAuthenticated: the password was changed, or the user erased, meanwhile.
-    """
-    now = await services.users.by_id(user.user_id)
-    if now is None or now.password_hash != user.password_hash:
-        await _end_login(services, user.user_id, login.login_id)
-        raise NotAuthenticated("The password was changed at this moment. Log in with the new one.")
-    return now
 
 
 def _token_pair(services: Services, user: User, login: Login) -> TokenResponse:
@@ -264,55 +198,6 @@ def _token_pair(services: Services, user: User, login: Login) -> TokenResponse:
         refresh_token=tokens.refresh(user.user_id, login.login_id, login.current_token),
         scope=" ".join(sorted(scopes)),
     )
-
-
-async def _end_login(services: Services, user_id: UUID, login_id: UUID) -> None:
-    services.authenticator.forget(login_id)
-    await services.logins.revoke(user_id, login_id)
-    services.authenticator.forget(login_id)  # again: a check in flight may have cached it
-
-
-def _granted_scopes(scopes: list[str], user: User) -> frozenset[str]:
-    """The requested scopes that the user has; empty if none were requested, which means all."""
-    unknown = [scope for scope in scopes if scope not in SCOPES]
-    if unknown:
-        raise BadInput(f"Unknown scope {unknown[0]!r}.", field="scope", value=unknown[0])
-    granted = frozenset(scopes) & user.scopes
-    if scopes and not granted:
-        raise MissingScope(f"This user has none of the scopes {' '.join(scopes)}.")
-    return granted
-
-
-def _new_username(username: str) -> str:
-    """The normal form of a name to be registered.
-
-    Raises:
-        BadInput: it is longer than a name may be, or has other characters: U+037A becomes a blank
-            and a letter.
-    """
-    name = _normalised_username(username)
-    try:
-        return _USERNAME.validate_python(name)
-    except ValidationError as problem:
-        raise BadInput(
-            f"username becomes {name!r}, which is too long or has other characters than letters, "
-            "digits and _.@+-",
-            field="username",
-            value=username,
-        ) from problem
-
-
-def _normalised_username(username: str) -> str:
-    """A username in normal form: one name for all its spellings.
-
-    Folding takes a few letters apart, such as U+0390: hence the second NFKC.
-    """
-    return unicodedata.normalize("NFKC", _earlier_username(username))
-
-
-def _earlier_username(username: str) -> str:
-    """The normal form of earlier releases, under which names with such letters were registered."""
-    return unicodedata.normalize("NFKC", username).casefold()
 
 
 def _passwords(request: Request) -> Passwords:

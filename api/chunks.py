@@ -11,14 +11,14 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.chunk_items import MAX_ITEMS, Item, decoded, items_in
 from api.dependencies import Services, authorise, security, services_of
 from api.fields import SessionId
-from api.items import MAX_ITEMS, Item, decoded, items_in
 from api.problems import kind_of, problem_members, problem_responses, shown_text
 from api.quota import store_chunk
-from api.raw import RawRoute, body_of, header_of, parameter
-from api.request_middleware import RATE_LIMIT
-from ingest.bodies import decode_body
+from api.raw_routes import RawRoute, body_of, parameter
+from api.request_head import header_of
+from api.scope_keys import RATE_LIMIT
 from ingest.chunks import decode_chunk
 from ingest.media_types import CBOR, CBOR_SEQUENCE, JSON, media_type_of
 from schemas.errors import BadEvent, LimitExceeded, MuvrError, Retryable
@@ -98,7 +98,7 @@ async def put_chunk(request: Request) -> Response:
     limits = services.config.limits
     path = request.path_params
     session_id, seq = session_id_of(path["session"]), chunk_number(path["seq"])
-    body = decode_body(await body_of(request), header_of(request, b"content-encoding"), limits)
+    body = await body_of(request, limits)
     chunk = decode_chunk(body, header_of(request, b"content-type"), limits)
     receipt = await store_chunk(services, caller.user_id, session_id, path["stream"], seq, chunk)
     return Response(msgspec.json.encode(receipt), media_type=JSON)
@@ -134,8 +134,7 @@ async def post_chunks(request: Request) -> Response:
     session_id = session_id_of(request.path_params["session"])
     media_type_of(header_of(request, b"content-type"), (CBOR_SEQUENCE, CBOR))  # refuses others
     await services.recorder.session(caller.user_id, session_id)  # one 404 instead of many
-    encoding = header_of(request, b"content-encoding")
-    body = decode_body(await body_of(request), encoding, services.config.limits)
+    body = await body_of(request, services.config.limits)
     upload = _Upload(request, services, caller.user_id, session_id)
     items = list(items_in(body))  # all are parsed before the first is stored
     results = await asyncio.gather(*(upload.store(item) for item in items))

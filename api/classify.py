@@ -17,8 +17,8 @@ from api.fields import AbstainReason
 from api.model_cache import LoadedModel, rungs_of
 from api.model_name import ModelName
 from api.problems import problem_responses
-from api.raw import RawRoute, body_of, header_of, parameter
-from ingest.bodies import decode_body
+from api.raw_routes import RawRoute, body_of, parameter
+from api.request_head import header_of
 from ingest.classify_body import MAX_CHUNKS, MAX_DURATION_S, duration_s, read_recording, side_of
 from ingest.media_types import CBOR, JSON
 from models.exercise.layout import model_id
@@ -132,9 +132,8 @@ async def classify(request: Request) -> Response:
     """Name the exercise in the samples of one chunk, or of `{"streams": {name: chunk}}`."""
     caller = await authorise(request, "predict")
     services = services_of(request)
-    body = await body_of(request)
     limits = services.config.limits
-    body = decode_body(body, header_of(request, b"content-encoding"), limits)
+    body = await body_of(request, limits)
     side, count = _options(request.scope["query_string"])
     args = (body, header_of(request, b"content-type"), limits, side)
     if len(body) <= INLINE_BYTES:

@@ -11,9 +11,6 @@ import termios
 from collections.abc import Callable
 from typing import Any, cast
 
-LEFT_BYTES = "muvr.left_bytes"
-"""Scope key of a function without arguments: `left_bytes` of the request's connection."""
-
 
 class ClosingTransport:
     """A connection's transport; after `close`, some of the rest must go in each `patience_s`."""

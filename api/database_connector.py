@@ -10,11 +10,12 @@ from api.decoders import DECODERS
 from api.dependencies import Services
 from api.keys import KeyRing
 from api.measure import Measurer
+from api.metrics import Metrics
 from api.model_cache import ModelCache
 from api.model_forms import ModelForms
-from api.observe import Metrics, RequestLog
 from api.rate_limiter import RateLimiter
 from api.recognise import Recogniser
+from api.request_log import RequestLog
 from api.sweep_task import SweepTask
 from api.tokens import Tokens
 from ingest.recorder import Recorder

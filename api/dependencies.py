@@ -10,12 +10,12 @@ from starlette.requests import HTTPConnection, Request
 from api.authenticator import Authenticator, Caller
 from api.cursors import Cursors
 from api.measure import Measurer
+from api.metrics import Metrics
 from api.model_cache import ModelCache
 from api.model_forms import ModelForms
-from api.observe import Metrics
 from api.rate_limiter import RateLimiter
 from api.recognise import Recogniser
-from api.request_middleware import RATE_LIMIT
+from api.scope_keys import RATE_LIMIT
 from api.tokens import SCOPES, Tokens
 from ingest.recorder import Recorder
 from schemas.config import Config

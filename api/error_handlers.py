@@ -22,7 +22,8 @@ from api.problems import (
     shown_value,
     unexpected,
 )
-from api.raw import HEADERS, has_body
+from api.request_head import has_body
+from api.scope_keys import HEADERS
 from ingest.media_types import JSON, media_type_of
 from schemas import errors
 from schemas.bounds import TOO_MANY_KEYS

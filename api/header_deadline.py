@@ -2,7 +2,7 @@
 
 uvicorn starts its idle timer only after a first response, and httptools does not limit the head,
 nor what a chunked body has beside its bytes: trailers and extensions of chunks. The body has its
-own limits in `api.request_middleware`.
+own limits in `api.request_state` and `api.request_timeouts`.
 """
 
 import asyncio
@@ -13,8 +13,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.closing_transport import LEFT_BYTES, closing, left_bytes
+from api.closing_transport import closing, left_bytes
 from api.problems import BY_STATUS, CROWDED, KINDS, MEDIA_TYPE, ProblemKind, unread_problem
+from api.scope_keys import LEFT_BYTES
 from schemas.errors import RequestTimedOut
 
 MAX_HEAD_BYTES = 64 * 1024

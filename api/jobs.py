@@ -91,9 +91,7 @@ async def get_job_run(
     services: ServicesDep,
 ) -> Run:
     """One run of a family's job."""
-    stored = await JobRuns(services.database).read(family, run)
-    if stored is None:
-        raise NotFound(f"There is no run {run} of {family}.")
+    stored = await _stored_run(JobRuns(services.database), family, run)
     return _run(stored, await Champions(services.database).withdrawn())
 
 
@@ -111,21 +109,32 @@ async def list_job_run_users(
     cursor: PageCursor = None,
 ) -> UserRuns:
     """What a run came to for each user, with the reason where nothing was promoted."""
-    repository = JobRuns(services.database)
-    if await repository.read(family, run) is None:
-        raise NotFound(f"There is no run {run} of {family}.")
+    runs = JobRuns(services.database)
+    await _stored_run(runs, family, run)  # 404 where there is none
     prefix = f"job-users {run} "
     after = None
     if cursor:
         user, _, model_id = services.cursors.unseal_for(prefix, cursor).partition(" ")
         after = id_in(user, cursor), model_id
-    rows = await repository.users_page(run, after, limit + 1)
+    rows = await runs.users_page(run, after, limit + 1)
     page, next_cursor = services.cursors.page(
         prefix, rows, limit, lambda outcome: f"{outcome.user_id} {outcome.model_id}"
     )
     return UserRuns(
         users=[_user_run(outcome) for outcome in page], cursor=next_cursor, next=next_cursor
     )
+
+
+async def _stored_run(runs: JobRuns, family: str, run_id: UUID) -> JobRun:
+    """One run of a family's job.
+
+    Raises:
+        NotFound: there is none.
+    """
+    run = await runs.read(family, run_id)
+    if run is None:
+        raise NotFound(f"There is no run {run_id} of {family}.")
+    return run
 
 
 def _user_run(outcome: UserOutcome) -> UserRun:

@@ -21,9 +21,9 @@ from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
 from api.authenticator import Caller
+from api.chunk_items import Item, decoded, items_in
 from api.chunks import SCOPE, session_id_of
 from api.dependencies import Services, services_of
-from api.items import Item, decoded, items_in
 from api.live_connection import LiveConnection, close_with_problem
 from api.live_results import LiveGuess, LiveSetTracker
 from api.quota import store_chunk

@@ -12,11 +12,12 @@ from fastapi import WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from api.authenticator import Caller
+from api.chunk_items import Item
 from api.dependencies import Services
-from api.items import Item
 from api.live_results import LiveGuess, LiveSetTracker
-from api.observe import Metrics, RequestLog
+from api.metrics import Metrics
 from api.problems import embedded_problem, kind_of, problem_members
+from api.request_log import RequestLog
 from schemas.errors import LimitExceeded, MuvrError
 
 MAX_CHUNKS_OF_CONNECTION = 16  # that are stored at the same time; more wait in the socket

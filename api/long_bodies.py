@@ -13,8 +13,8 @@ from starlette.types import Message, Receive
 
 from api.chunks import SCOPE
 from api.dependencies import services_of
-from api.raw import header_of
-from api.request_middleware import MAX_BODY_BYTES
+from api.request_head import header_of
+from api.scope_keys import MAX_BODY_BYTES
 from schemas.errors import Retryable
 
 MAX_KEPT = 8

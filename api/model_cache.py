@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from api.observe import Metrics
+from api.metrics import Metrics
 from ingest.ttl_cache import TtlCache
 from models.exercise.model import Level
 from models.recognition.naming import Rung

@@ -74,10 +74,7 @@ async def list_models(
     ]
     content = ModelList(models=entries).model_dump_json().encode()
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
-    if _names(if_none_match, etag):
-        return Response(status_code=304, headers=headers)
-    return Response(content, headers=headers, media_type="application/json")
+    return _response(content, "application/json", etag, if_none_match)
 
 
 @router.get(
@@ -129,15 +126,9 @@ async def download_model(
     etag, content = services.model_forms.etag(stored, form), b""
     if etag is None or not _names(if_none_match, etag):
         etag, content = await services.model_forms.written(stored, form)
-    headers = {
-        "ETag": etag,
-        "Cache-Control": "private, no-cache",
-        "Vary": "Authorization",
-        "Muvr-Model": f"{family}/{level}/{serving.version}",
-    }
-    if _names(if_none_match, etag):
-        return Response(status_code=304, headers=headers)
-    return Response(content, headers=headers, media_type=MEDIA_TYPES[form])
+    response = _response(content, MEDIA_TYPES[form], etag, if_none_match)
+    response.headers["Muvr-Model"] = f"{family}/{level}/{serving.version}"
+    return response
 
 
 async def _best(
@@ -177,6 +168,14 @@ async def _entry(
 def _without_vectors(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """The manifest for a list: golden vectors come with the forms `raw` and `onnx`."""
     return {key: value for key, value in manifest.items() if key != "golden"}
+
+
+def _response(content: bytes, media_type: str, etag: str, if_none_match: str | None) -> Response:
+    """The content with its ETag; 304 without it where the client has it already."""
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
+    if _names(if_none_match, etag):
+        return Response(status_code=304, headers=headers)
+    return Response(content, headers=headers, media_type=media_type)
 
 
 def _names(if_none_match: str | None, etag: str) -> bool:

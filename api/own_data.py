@@ -8,7 +8,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from api.dependencies import Sensor, ServicesDep
-from api.request_middleware import NO_TIMEOUT
+from api.scope_keys import NO_TIMEOUT
 from ingest.erasure import erase_user
 from ingest.export import export_user
 

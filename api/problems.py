@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from api.scope_keys import PROBLEM, REQUEST_ID
 from schemas import errors
 from schemas.bounds import first_parts
 
@@ -19,8 +20,6 @@ TYPE_PREFIX = "urn:muvr:problem:"
 RETRY_AFTER_S = 1
 CLIENT_CLOSED_REQUEST = 499
 """The client went away before it was answered; only metrics and log see it."""
-PROBLEM = "muvr.problem"
-"""Scope key of the name of the problem that the response is."""
 METHODS = frozenset({"get", "put", "post", "delete", "patch"})
 _MAX_VALUE_CHARS = 120
 _MAX_BYTES_SHOWN = 4 * (_MAX_VALUE_CHARS + 1)  # a character has at most four
@@ -188,7 +187,7 @@ def _document(
         "detail": detail,
     }
     body.update({name: value for name, value in members.items() if value is not None})
-    request_id = connection.scope.get("muvr.request_id")
+    request_id = connection.scope.get(REQUEST_ID)
     if request_id:
         body["request_id"] = request_id
     # A string of the request may hold an unpaired surrogate, which cannot be encoded.

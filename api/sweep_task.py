@@ -11,7 +11,7 @@ from typing import IO
 from uuid import uuid4
 
 from api.dependencies import Services
-from api.observe import RequestLog
+from api.request_log import RequestLog
 from ingest.sweeper import ProjectedEvents, sweep
 from store.file_lock import try_lock
 from store.watermarks import Watermarks

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 import zstandard
 
-from api.items import items_in
+from api.chunk_items import items_in
 from bench.recorded import FIRST_NS
 from ingest.bodies import decode_body
 from ingest.chunks import canonical_body, decode_chunk

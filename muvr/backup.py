@@ -16,7 +16,6 @@ from ingest.erasure import announce_erasure, erase_user
 from muvr.context import CommandContext, open_context
 from muvr.erased_ledger import known_erased, read_ledgers, remember_erased
 from muvr.options import AsJson, Conf
-from muvr.service import Service
 from schemas.errors import BadBackup, BadInput
 from schemas.layout import LAYOUT
 from schemas.plurals import plural
@@ -35,7 +34,6 @@ from store.node.snapshot import (
     tables_on_disk,
 )
 
-STOPPING = "stopping Cassandra"
 COUNTED = {
     **dict.fromkeys(("users", "sessions", "samples", "journal", "sets"), "user_id"),
     **dict.fromkeys(("models", "champions"), "owner"),
@@ -124,7 +122,7 @@ def restore(
     """
     context = open_context(conf, as_json=as_json)
     _require_own_node(context)
-    if Service(context.config, context.conf_path).status().running:
+    if context.service.status().running:
         raise BadBackup("The service runs; stop it first: muvr down")
     require_one_backup(folder)
     erased = read_ledgers(folder)
@@ -134,7 +132,7 @@ def restore(
         saved = read_backup(folder, terminal)
         _require_known(saved)
         if was_running:
-            _stop(context)
+            context.stop_node()
     aside = _aside(context)
     try:
         _fill(aside, folder, saved)
@@ -142,7 +140,7 @@ def restore(
         rows = aside.run_async(lambda database: _count(database, MAX_COUNT))
     finally:
         with context.terminal as terminal:
-            _stop(aside)
+            aside.stop_node()
             if was_running and not context.node.folders.unfinished_restore.exists():
                 context.node.start(terminal)
     context.terminal.table(
@@ -194,7 +192,7 @@ def _fill(context: CommandContext, folder: Path, saved: Backup) -> None:
         lambda database: _table_ids(database, context.config.cassandra.keyspace)
     )
     with context.terminal as terminal:  # the node starts again: a new step of the same name
-        _stop(context)
+        context.stop_node()
         restore_files(context.node, folder, saved, ids, terminal)
         context.node.start(terminal, restoring=True)
 
@@ -210,13 +208,6 @@ def _require_empty(context: CommandContext, filled: Set[str]) -> None:
             f"The node at {context.config.paths.data} is not empty ({', '.join(filled_tables)}). "
             "Restore into a new folder: MUVR_PATHS__DATA=… muvr restore …"
         )
-
-
-def _stop(context: CommandContext) -> None:
-    """Stop the node, with progress: it takes seconds."""
-    context.terminal.step(STOPPING, 0, 1)
-    context.node.stop()
-    context.terminal.step(STOPPING, 1, 1)
 
 
 def _erase_again(context: CommandContext, users: Sequence[UUID]) -> None:

@@ -17,9 +17,13 @@ from schemas.errors import BadInput, MuvrError
 # Where each command is. Training and measuring import seconds' worth of Spark and scipy: a command
 # imports its own module alone.
 COMMANDS = {
-    **dict.fromkeys(("up", "down", "status", "doctor", "migrate", "config"), "muvr.run"),
+    **dict.fromkeys(("up", "down"), "muvr.up"),
+    "status": "muvr.status",
+    "doctor": "muvr.doctor",
+    "migrate": "muvr.migrate",
+    "config": "muvr.config",
     **dict.fromkeys(("backup", "restore"), "muvr.backup"),
-    "import": "muvr.records",
+    "import": "muvr.import_command",
     "user": "muvr.user",
     "token": "muvr.token",
     "simulate": "muvr.simulating",
@@ -55,7 +59,7 @@ def needed(arguments: Sequence[str]) -> Iterable[str]:
     """The modules that a command line needs: that of its command, or all to list the commands.
 
     >>> needed(["up", "--json"]), len(set(needed(["--help"]))) > 10
-    (['muvr.run'], True)
+    (['muvr.up'], True)
     """
     first = next(iter(arguments), "")
     return [COMMANDS[first]] if first in COMMANDS else COMMANDS.values()

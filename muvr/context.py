@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import anyio
 
+from muvr.checkout import CHECKOUT
+from muvr.service import Service
 from muvr.terminal import Terminal
 from schemas.config import Config
 from schemas.config_file import load_config
@@ -19,7 +21,6 @@ from store.migrate import migrate
 from store.node.process import EmbeddedNode
 from store.roles import grant_table_rights, make_roles, secure_superuser, sync_grants
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 T = TypeVar("T")
 
 
@@ -42,6 +43,11 @@ class CommandContext:
         """The embedded node that the settings describe."""
         return EmbeddedNode(self.config.cassandra, self.config.paths)
 
+    @property
+    def service(self) -> Service:
+        """The background service that the settings describe."""
+        return Service(self.config, self.conf_path)
+
     @contextmanager
     def database(self, role: Role = "service") -> Generator[Database]:
         """The deployment's keyspace, under a role's name.
@@ -54,6 +60,12 @@ class CommandContext:
             yield database
         finally:
             database.close()
+
+    def stop_node(self) -> None:
+        """Stop the embedded node, with progress: it takes seconds."""
+        self.terminal.step("stopping Cassandra", 0, 1)
+        self.node.stop()
+        self.terminal.step("stopping Cassandra", 1, 1)
 
     def migrate(self, *, with_roles: bool = False) -> tuple[str, ...]:
         """Create or update the keyspace's tables; the names of what was applied now.

@@ -5,10 +5,11 @@ import socket
 import time
 from collections.abc import Callable
 from ctypes import CDLL
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 
 import numpy as np
+import typer
 
 from models.compiled import compiled
 from models.exercise.kernel import features
@@ -17,8 +18,8 @@ from models.exercise.scores import VERSION as SCORES_VERSION
 from models.reps.cover import VERSION as COVER_VERSION
 from models.signal.planes import split
 from models.signal.windows import WINDOW
-from muvr.context import CommandContext
-from muvr.service import Service
+from muvr.context import CommandContext, open_context
+from muvr.options import AsJson, Conf
 from schemas.errors import MuvrError
 from schemas.plurals import plural
 from schemas.times import aware, server_time
@@ -34,6 +35,11 @@ PORT_WITHIN_S = 2.0
 CLOCK_NEWER_THAN = 1_770_000_000  # 2026-02-02: a machine before that has no clock
 
 
+def register(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command()(doctor)
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """The result of one check."""
@@ -42,6 +48,20 @@ class Finding:
     ok: bool
     says: str
     next_step: str = ""
+
+
+def doctor(conf: Conf = None, as_json: AsJson = False) -> None:
+    """Examine Java, ports, disk, durability, clock, tables and what runs; say what to do next.
+
+    Example: `muvr doctor`
+    """
+    context = open_context(conf, as_json=as_json)
+    findings = run_checks(context)
+    rows = [(f.what, "ok" if f.ok else "NOT OK", f.says, f.next_step) for f in findings]
+    context.terminal.table("doctor", ("what", "", "found", "next step"), rows)
+    context.terminal.answer([asdict(f) for f in findings])
+    if not all(f.ok for f in findings):
+        raise typer.Exit(1)
 
 
 def run_checks(context: CommandContext) -> list[Finding]:
@@ -175,7 +195,7 @@ def _own_port(context: CommandContext, *, setting: str) -> Finding:
 
 def _api_port(context: CommandContext) -> Finding:
     """The service's port, likewise."""
-    ours = Service(context.config, context.conf_path).status().running
+    ours = context.service.status().running
     api = context.config.api
     return _listening("api_port", "api.port or api.host", api.host, api.port, ours=ours)
 
@@ -206,7 +226,7 @@ def _node(context: CommandContext) -> Finding:
 
 def _service(context: CommandContext) -> Finding:
     """The service may be stopped on a machine that is well; one that runs has to answer."""
-    service = Service(context.config, context.conf_path)
+    service = context.service
     status = service.status()
     if not status.running:
         next_step = service.unheld() or "muvr up"

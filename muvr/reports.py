@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from muvr.context import CHECKOUT
+from muvr.checkout import CHECKOUT
 from muvr.terminal import Terminal
 from schemas.report import Figure, Report
 

@@ -13,7 +13,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from api.pid_file import PID_FILE, serving_pid, unheld_pid
-from muvr.context import CHECKOUT
+from muvr.checkout import CHECKOUT
 from schemas.config import Config
 from schemas.errors import MuvrError
 from schemas.progress import Progress

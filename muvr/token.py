@@ -10,7 +10,6 @@ from api.keys import rotate, trusted_kids
 from examples.client import Client
 from muvr.context import open_context
 from muvr.options import AsJson, Conf, Password, UserName
-from muvr.service import Service
 from muvr.user import end_logins
 from schemas.plurals import plural
 from store.database import Database
@@ -53,7 +52,7 @@ def issue(
     Example: `TOKEN=$(muvr token ada --password "a long password")`
     """
     context = open_context(conf, as_json=as_json)
-    with Service(context.config, context.conf_path).checked_url() as url, Client(url) as client:
+    with context.service.checked_url() as url, Client(url) as client:
         client.login(username, password)
         context.terminal.say(client.token)
         context.terminal.answer({"access_token": client.token})

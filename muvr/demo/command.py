@@ -16,8 +16,7 @@ from muvr.demo.people import DemoSession, demo_sessions
 from muvr.demo.sample_counts import SampleCounts, read_by_spark, stored_and_read_back, user_ids
 from muvr.demo.sending import connect_people, demo_password, send_all, username
 from muvr.reports import show_figures, write_report
-from muvr.run import Started, start_all, stop_all
-from muvr.service import Service
+from muvr.up import Started, start_all, stop_all
 from pipelines.exercise.job import train_exercise
 from pipelines.lifecycle.runs import RunReport
 from schemas.report import Figure
@@ -64,7 +63,7 @@ def run_pipeline(context: CommandContext, began: float) -> DemoOutcome:
         NameTaken: the demo's people have another password than the demo.
     """
     people = demo_sessions(context.config.paths.datasets)
-    service = Service(context.config, context.conf_path)
+    service = context.service
     with service.checked_url() as url, context.terminal as terminal:
         clients = connect_people(url, list(people), demo_password(context.config.paths.secrets))
         users = context.run_async(lambda database: user_ids(database, list(people)))
@@ -176,7 +175,7 @@ def _show(context: CommandContext, outcome: DemoOutcome, figures: Sequence[Figur
 
 
 def _next_steps(context: CommandContext) -> list[str]:
-    url = Service(context.config, context.conf_path).url
+    url = context.service.url
     folder = context.config.paths.reports
     password = demo_password(context.config.paths.secrets)
     movement, sessions = f"@{folder / 'movement.cbor'}", f"{url}/v1/sessions?limit=1"

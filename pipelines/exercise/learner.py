@@ -99,6 +99,20 @@ class EarlyModels(NamedTuple):
     as_shipped: ExerciseModel | None
 
 
+class JudgingSets(NamedTuple):
+    """The late sets that judge a user's models.
+
+    Attributes:
+        late: all of them, which judge the global models.
+        known: of exercises that the user's own model can have learned, which judge it.
+        beatable: whether a model can name more of `known` than "always the most frequent exercise".
+    """
+
+    late: Sequence[SetWithWindows]
+    known: Sequence[SetWithWindows]
+    beatable: bool
+
+
 @one_blas_thread()
 def learn_user(
     sets: Sequence[LabelledRow],
@@ -137,9 +151,7 @@ def learn_user(
     early = _early_models(prepared, split, prior_without_user, prior, model_id)
     by_share = evaluation_sets(prepared.by_share.late, prepared.windows)
     shipped = _shipped_model(prepared, scores_of_sets(early.as_shipped, by_share), prior, model_id)
-    late = _within(unlearned, evaluation_sets(split.late, prepared.windows))
-    known = _known(early.evaluated, late)
-    beatable = unlearned is None or _is_beatable(split.early, known)
+    late, known, beatable = _judging_sets(prepared, split, early.evaluated, unlearned)
     return LearnedModel(
         content=to_bytes(shipped),
         labels=shipped.labels,
@@ -149,7 +161,7 @@ def learn_user(
         seconds=prepared.own.total_s,
         fresh=prepared.fresh,
         held_out=held_out_scores(global_without_user, early.unseen, by_share) if is_member else b"",
-        missing_sets=_missing(prepared) or ("" if beatable else NONE_SINCE_GLOBAL),
+        missing_sets=_missing(prepared, beatable=beatable),
         own=hits_of(early.evaluated, known),
         everybody=hits_of(global_without_user, late),
         incumbent=_incumbent_hits(incumbent, known),
@@ -234,6 +246,18 @@ def _shipped_model(
     return replace(model, calibration=calibrate_for_user(model.calibration, late))
 
 
+def _judging_sets(
+    prepared: PreparedSets,
+    split: TimeSplit,
+    evaluated: ExerciseModel | None,
+    unlearned: EvaluationPeriod | None,
+) -> JudgingSets:
+    """The late sets that judge, without those that may be in the global model."""
+    late = _within(unlearned, evaluation_sets(split.late, prepared.windows))
+    known = _known(evaluated, late)
+    return JudgingSets(late, known, unlearned is None or _is_beatable(split.early, known))
+
+
 def _known(
     evaluated: ExerciseModel | None, late: Sequence[SetWithWindows]
 ) -> Sequence[SetWithWindows]:
@@ -249,10 +273,10 @@ def _is_beatable(early: Sequence[LabelledRow], known: Sequence[SetWithWindows]) 
     return not all(majority_hits(early, known).sets.values())
 
 
-def _missing(prepared: PreparedSets) -> str:
+def _missing(prepared: PreparedSets, *, beatable: bool) -> str:
     """What the user lacks for an evaluation, "" where nothing."""
     with_windows = [row.exercise for row in prepared.used if prepared.windows[row.set_id].rows]
-    return missing_sets(with_windows)
+    return missing_sets(with_windows) or ("" if beatable else NONE_SINCE_GLOBAL)
 
 
 def _without_user(

@@ -177,21 +177,10 @@ def serve_mart(config: Config, ready: Callable[[], None], warn: Callable[[str], 
         BadConfig: somebody else listens at the port.
     """
     folder = MartFolder(config.paths.mart)
-    views, settings = FreshViews(folder), FixedSettings()
-    statements = OverdueStatements(config.sql.seconds)
-
-    def before_parse() -> None:
-        """Undo what a client has set, and follow a refresh, which is not the client's time."""
-        thread = callers_thread(spark)
-        statements.begin(thread)  # at once: the statement before it may have been over the limit
-        settings.restore(spark)
-        views.follow(spark)
-        statements.begin(thread)
-
     folder.manifest()  # before Spark is started: it takes a while
     _require_free(config.sql.port)
-    spark = guarded_session(mart_session(config), before_parse)
-    before_parse()
+    settings, statements = FixedSettings(), OverdueStatements(config.sql.seconds)
+    spark = _session_of_clients(config, folder, settings, statements)
     server = start_server(spark)
     stopped, overdue = StoppedTasks(spark), OverdueQueries(spark, config.sql.seconds)
     duties = Duties(
@@ -203,19 +192,49 @@ def serve_mart(config: Config, ready: Callable[[], None], warn: Callable[[str], 
         },
         warn,
     )
-    shutdown = threading.Event()
-    watcher = threading.Thread(
-        target=duties.run_until, args=(shutdown, EVERY_S), name="sql-watcher", daemon=True
-    )
-    watcher.start()
+    end_duties = _begin(duties)
     ready()
     try:
         threading.Event().wait()
     finally:
         server.stop()
-        shutdown.set()
-        watcher.join()
+        end_duties()
         stopped.end_all()  # else Spark waits for them, and in vain
         context = SparkContext._active_spark_context
         if context is not None:
             context.stop()
+
+
+def _session_of_clients(
+    config: Config, folder: MartFolder, settings: FixedSettings, statements: OverdueStatements
+) -> SparkSession:
+    """The guarded session that all clients share, with the views of the mart as it is now."""
+    views = FreshViews(folder)
+
+    def before_parse() -> None:
+        """Undo what a client has set, and follow a refresh, which is not the client's time."""
+        thread = callers_thread(spark)
+        statements.begin(thread)  # at once: the statement before it may have been over the limit
+        settings.restore(spark)
+        views.follow(spark)
+        statements.begin(thread)
+
+    spark = guarded_session(mart_session(config), before_parse)
+    before_parse()
+    return spark
+
+
+def _begin(duties: Duties) -> Callable[[], None]:
+    """Begin to do the duties every few seconds, in a thread; call what is returned to end that."""
+    shutdown = threading.Event()
+    watcher = threading.Thread(
+        target=duties.run_until, args=(shutdown, EVERY_S), name="sql-watcher", daemon=True
+    )
+    watcher.start()
+
+    def end() -> None:
+        """Let those that are being done come to their end."""
+        shutdown.set()
+        watcher.join()
+
+    return end

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import zstandard
 
+from api.chunk_items import MAX_ITEMS
 from api.chunks import session_id_of
-from api.items import MAX_ITEMS
 from ingest.chunks import canonical_body
 from models.signal.pieces import Piece
 from schemas.errors import BadEvent

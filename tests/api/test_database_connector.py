@@ -8,7 +8,7 @@ import pytest
 
 from api import database_connector
 from api.database_connector import DatabaseConnector
-from api.observe import Metrics
+from api.metrics import Metrics
 from schemas.config import Config
 from schemas.errors import BadConfig, DatabaseUnavailable
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from api.app import create_app
-from api.observe import RequestLog
+from api.request_log import RequestLog
 from schemas.config import Cassandra
 from tests.api.conftest import Person, running, settings
 

@@ -7,7 +7,7 @@ import cbor2
 import pytest
 from websockets.sync.client import connect
 
-from api.items import MAX_ITEMS
+from api.chunk_items import MAX_ITEMS
 from api.live import MAX_BAD_ITEMS, _next_number
 from api.tokens import Tokens
 from ingest.importers.imported import ImportedRecording

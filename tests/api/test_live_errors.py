@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from api.app import create_app
-from api.observe import RequestLog
+from api.request_log import RequestLog
 from ingest.importers.imported import ImportedRecording
 from schemas.config import Cassandra
 from tests.api.conftest import RunningService, running, settings

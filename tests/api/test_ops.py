@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from api.app import create_app
-from api.observe import Metrics, RequestLog
+from api.metrics import Metrics
+from api.request_log import RequestLog
 from models.signal.pieces import Piece
 from pipelines.lifecycle.runs import run_id_at
 from schemas.config import Cassandra
@@ -225,14 +226,14 @@ def test_gauges_of_killed_workers_are_left_out(
 ) -> None:
     """A worker that the system killed holds no connections and no models."""
     count = (
-        "import sys, time; from api.observe import Metrics; Metrics().live.set(7); "
+        "import sys, time; from api.metrics import Metrics; Metrics().live.set(7); "
         "print('counted', flush=True); time.sleep(60)"
     )
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
 
     def live_sessions() -> str:
         """In a process of its own: the library reads the variable when it is imported."""
-        show = "from api.observe import Metrics; print(Metrics().text()[0].decode())"
+        show = "from api.metrics import Metrics; print(Metrics().text()[0].decode())"
         shown = subprocess.run(
             [sys.executable, "-c", show], cwd=CHECKOUT, capture_output=True, text=True, check=True
         )

@@ -9,8 +9,9 @@ import pytest
 from starlette.requests import HTTPConnection
 
 from api.app import create_app
-from api.observe import RequestLog
 from api.problems import KINDS, kind_of, problem_response
+from api.request_log import RequestLog
+from api.scope_keys import REQUEST_ID
 from schemas import errors
 from schemas.config import Cassandra
 from tests.api.conftest import Person, RunningService, running, settings
@@ -87,7 +88,7 @@ def test_the_database_unavailable_problem_says_the_write_may_be_stored():
 def test_a_problem_has_the_members_and_headers_of_its_kind(
     error: errors.MuvrError, detail: str, members: dict[str, object], headers: dict[str, str]
 ):
-    answer = problem_response(error, HTTPConnection({"type": "http", "muvr.request_id": "r1"}))
+    answer = problem_response(error, HTTPConnection({"type": "http", REQUEST_ID: "r1"}))
     document = json.loads(bytes(answer.body))
     kind = kind_of(error)
     assert document == {

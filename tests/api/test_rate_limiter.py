@@ -1,7 +1,5 @@
 """Rate limits are exact, shared among workers and kept over a restart."""
 
-import errno
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ from hypothesis import strategies as st
 
 from api.rate_limiter import RateLimiter
 from schemas.config import Limits
-from schemas.errors import DiskFull, LimitExceeded
+from schemas.errors import LimitExceeded
 
 LIMITS = Limits(requests_per_minute=60, logins_per_minute=6, samples_per_day=1000)
 
@@ -225,27 +223,6 @@ def test_the_bucket_of_a_key_is_not_predictable(tmp_path: Path):
         limiter.take_login(line)
     with pytest.raises(LimitExceeded):
         limiter.take_samples("anna", 1)
-
-
-def test_the_table_has_its_place_on_the_disk(tmp_path: Path):
-    """Else the first write to it on a full disk would end the process."""
-    path = tmp_path / "table"
-    RateLimiter(LIMITS, path, Clock()).close()
-    assert path.stat().st_blocks * 512 >= path.stat().st_size
-
-
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_a_table_without_a_place_on_the_disk_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
-):
-    def full(*_: object) -> None:
-        raise OSError(number, "no space")
-
-    monkeypatch.setattr(os, "posix_fallocate", full)
-    open_before = os.listdir("/proc/self/fd")
-    with pytest.raises(DiskFull, match=r"table is full.*set paths\.run"):
-        RateLimiter(LIMITS, tmp_path / "table", Clock())
-    assert len(os.listdir("/proc/self/fd")) == len(open_before)
 
 
 def test_addresses_of_any_length_are_not_kept(tmp_path: Path):

@@ -12,7 +12,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from api.app import create_app
-from api.auth import _normalised_username
+from api.usernames import normalised_username
 from schemas.config import Config
 from store.users import User
 from tests.api.conftest import PASSWORD, Person, RunningService
@@ -71,7 +71,7 @@ def test_usernames_are_case_insensitive(service: RunningService, person: Person)
     [("\u0390", "\u03aa\u0301"), ("\u1fb7", "\u0391\u0342\u0399"), ("\ufb01", "FI")],
 )
 def test_spellings_of_one_username_are_one_name(one: str, other: str):
-    assert _normalised_username(one) == _normalised_username(other)
+    assert normalised_username(one) == normalised_username(other)
 
 
 def test_a_name_that_an_earlier_release_kept_in_another_form_stays_its_owners(
@@ -92,9 +92,9 @@ def test_only_letters_that_folding_takes_apart_have_another_normal_form_than_fol
     letters = [chr(c) for c in range(sys.maxunicode + 1) if not 0xD800 <= c < 0xE000]
     differing = []
     for letter in letters:
-        name = _normalised_username(letter)
+        name = normalised_username(letter)
         folded = unicodedata.normalize("NFKC", letter).casefold()
-        assert _normalised_username(name) == name
+        assert normalised_username(name) == name
         if name != folded:
             differing.append(letter)
             assert not unicodedata.is_normalized("NFKC", folded)

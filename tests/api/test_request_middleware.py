@@ -7,9 +7,10 @@ import time
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from api.closing_transport import LEFT_BYTES
-from api.observe import Metrics, RequestLog
-from api.request_middleware import MAX_BODY_BYTES, NO_TIMEOUT, RequestMiddleware
+from api.metrics import Metrics
+from api.request_log import RequestLog
+from api.request_middleware import RequestMiddleware
+from api.scope_keys import LEFT_BYTES, MAX_BODY_BYTES, NO_TIMEOUT
 from schemas.config import Api, Config
 from tests.api.asgi_line import LONG_S, SCOPE, Line, ask
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from api.observe import RequestLog
+from api.request_log import RequestLog
 from api.sweep_task import NAME, SweepTask
 from schemas.errors import DatabaseUnavailable
 from store.watermarks import Watermarks

@@ -14,8 +14,8 @@ import pytest
 
 from api import chunks
 from api.app import create_app
-from api.observe import RequestLog
 from api.quota import QUOTA_BYTES_PER_SAMPLE
+from api.request_log import RequestLog
 from schemas.config import Cassandra, Limits
 from tests.api.conftest import running, settings
 from tests.api.phone import CBOR, N, Phone, fresh_id, problem

@@ -16,7 +16,7 @@ from ingest.erasure import erase_user
 from muvr.backup import _count, _erase_again, backup, restore
 from muvr.context import CommandContext
 from muvr.erased_ledger import LEDGER
-from muvr.run import up
+from muvr.up import up
 from schemas.errors import BadBackup, NodeFailed
 from store.connection import connect
 from store.database import Database

@@ -281,7 +281,7 @@ def test_unexpected_error_is_one_sentence_with_a_next_step(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("the master does not answer\n\tat java.lang.Thread.run")
 
-    monkeypatch.setattr("muvr.run.open_context", broken)
+    monkeypatch.setattr("muvr.status.open_context", broken)
     ended = here("status")
     assert ended.returncode == 1
     said = " ".join(ended.stderr.split())

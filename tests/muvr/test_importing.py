@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 from examples.client import RequestRefused
 from ingest.importers.imported import ImportedRecording
 from models.signal.pieces import Piece, Recording
-from muvr import importing, records
+from muvr import import_command, importing
 from muvr.cli import command_line
 from muvr.demo.sending import username
+from muvr.import_command import PUBLIC_SOURCES, ImportSource
 from muvr.importing import connect, days_to_move, import_recordings, named_id, session_of, time_of
 from muvr.service import Service
 from schemas.errors import BadInput, NameTaken
@@ -120,14 +121,14 @@ def test_only_public_recordings_are_moved(
         imported.append(moved_days)
         return {}
 
-    public = records.PUBLIC_SOURCES[records.ImportSource.gym]._replace(read=lambda _: recordings)
-    monkeypatch.setitem(records.PUBLIC_SOURCES, records.ImportSource.gym, public)
-    monkeypatch.setattr(records, "read_csv", lambda *_: recordings)
-    monkeypatch.setattr(records, "import_recordings", imports)
+    public = PUBLIC_SOURCES[ImportSource.gym]._replace(read=lambda _: recordings)
+    monkeypatch.setitem(PUBLIC_SOURCES, ImportSource.gym, public)
+    monkeypatch.setattr(import_command, "read_csv", lambda *_: recordings)
+    monkeypatch.setattr(import_command, "import_recordings", imports)
     monkeypatch.setattr(Service, "_answers", lambda *_: True)
     user = ["--user", "ada"] if source == "csv" else []
     words = ["import", source, str(tmp_path), *user, "--password", "a long password"]
-    assert CliRunner().invoke(command_line(["muvr.records"]), words).exit_code == 0
+    assert CliRunner().invoke(command_line(["muvr.import_command"]), words).exit_code == 0
     assert imported == [moved]
 
 
@@ -143,5 +144,5 @@ def test_a_name_with_another_password_is_refused_with_the_next_step(
 
 
 def test_no_user_of_the_demo_is_one_of_an_import():
-    prefixes = {public.username_prefix for public in records.PUBLIC_SOURCES.values()}
+    prefixes = {public.username_prefix for public in PUBLIC_SOURCES.values()}
     assert username("01").rpartition("-")[0] not in prefixes

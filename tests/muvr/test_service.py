@@ -15,8 +15,8 @@ import psutil
 import pytest
 import yaml
 
-from muvr import run
 from muvr.service import Service, ServiceFailed
+from muvr.up import up
 from schemas.config import Api, Cassandra, Config
 from schemas.config_file import load_config
 from schemas.progress import NoProgress
@@ -176,13 +176,13 @@ def test_up_says_that_another_release_serves_where_both_are_known(
     is_other: bool,
 ):
     monkeypatch.setattr("api.health.commit_of", lambda _: here)
-    monkeypatch.setattr(run, "start_all", lambda *_: None)  # it runs already
+    monkeypatch.setattr("muvr.up.start_all", lambda *_: None)  # it runs already
     with answering({"/version": {"commit": serves}}) as port:
         conf = tmp_path / "conf.yaml"
         conf.write_text(yaml.safe_dump({"api": {"port": port}}))
-        run.up(conf=conf)
+        up(conf=conf)
         said = capsys.readouterr().out
-        run.up(conf=conf, as_json=True)
+        up(conf=conf, as_json=True)
     assert ("commit aaaa, and this checkout is at bbbb" in said) == is_other
     assert ("muvr down, then muvr up" in said) == is_other
     next_step = json.loads(capsys.readouterr().out)["next_step"]

@@ -15,8 +15,8 @@ import pytest
 from ingest.erasure import erase_user
 from ingest.sweeper import sweep
 from muvr.context import CommandContext
-from muvr.run import Started, start_all
 from muvr.terminal import Terminal
+from muvr.up import Started, start_all
 from pipelines.lifecycle.recent import recent_inputs
 from schemas.config import Cassandra, Config
 from schemas.errors import BadConfig, NodeFailed, RoleRefused

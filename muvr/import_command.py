@@ -15,7 +15,6 @@ from models.signal.pieces import Side
 from muvr.context import CommandContext, open_context
 from muvr.importing import days_to_move, import_recordings
 from muvr.options import AsJson, Conf, Password
-from muvr.service import Service
 from schemas.errors import BadInput
 from schemas.events import known_timezone
 
@@ -59,10 +58,46 @@ PUBLIC_SOURCES = {
     ImportSource.gym: PublicSource(read_gym, "gym"),
 }
 
+HELP = """
+Send recordings through the running service, as clients would.
+
+`spar` and `gym` are public data sets; each of their people becomes a user (`spar10-01` …,
+`gym-gym-lifter`). `csv` is a file of one's own, or a folder of them. A file is one recording of
+one wrist, with commas and a header:
+
+- `time` (2026-11-21T10:00:00.02Z, or without Z in `--timezone`), or `time_s`, `time_ms` or
+`time_ns` since 1970 or, if they begin at 0, since `--start`; ascending
+
+- `acc_x_g` `acc_y_g` `acc_z_g`, or `acc_x_m_s2` …, with Apple's sign: at rest, face up, z is
+-1 g; negate the three columns of an Android device
+
+- with a gyroscope `gyro_x_rad_s` …, or `gyro_x_deg_s` …; a sensor may be empty or nan in a line
+
+- where it is known what was done, `exercise` in every line of a set and in no other; idle,
+rest, none, null, nan, 0 and - are no exercise; a minute without lines ends a set; `set` tells
+neighbouring sets of one exercise apart, and holds one with a longer gap together; `reps` and
+`weight_kg` in any line of the set
+
+Other columns are not read, and named. Such as:
+
+`time,acc_x_g,acc_y_g,acc_z_g,exercise,reps`
+
+`2026-11-21T10:00:00.02Z,0.02,-0.11,-0.98,bench press,10`
+
+Importing again adds nothing. One's own recordings keep their times: those of more than
+`limits.clock_past_days` ago (400) are refused. Public ones move as a whole by full years of 364
+days into the last one, so that importing them again after a year adds them again; those that
+span more than five weeks may move by further weeks.
+
+Example: `muvr import csv watch.csv --user ada --side left --timezone Europe/London`
+
+Example: `muvr up && muvr import spar --password "a long one"`
+"""
+
 
 def register(app: typer.Typer) -> None:
     """Add this module's command."""
-    app.command("import")(import_)
+    app.command("import", help=HELP)(import_)
 
 
 def zone(name: str | None) -> str | None:
@@ -90,40 +125,7 @@ def import_(
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send recordings through the running service, as clients would.
-
-    `spar` and `gym` are public data sets; each of their people becomes a user (`spar10-01` …,
-    `gym-gym-lifter`). `csv` is a file of one's own, or a folder of them. A file is one recording of
-    one wrist, with commas and a header:
-
-    - `time` (2026-11-21T10:00:00.02Z, or without Z in `--timezone`), or `time_s`, `time_ms` or
-    `time_ns` since 1970 or, if they begin at 0, since `--start`; ascending
-
-    - `acc_x_g` `acc_y_g` `acc_z_g`, or `acc_x_m_s2` …, with Apple's sign: at rest, face up, z is
-    -1 g; negate the three columns of an Android device
-
-    - with a gyroscope `gyro_x_rad_s` …, or `gyro_x_deg_s` …; a sensor may be empty or nan in a line
-
-    - where it is known what was done, `exercise` in every line of a set and in no other; idle,
-    rest, none, null, nan, 0 and - are no exercise; a minute without lines ends a set; `set` tells
-    neighbouring sets of one exercise apart, and holds one with a longer gap together; `reps` and
-    `weight_kg` in any line of the set
-
-    Other columns are not read, and named. Such as:
-
-    `time,acc_x_g,acc_y_g,acc_z_g,exercise,reps`
-
-    `2026-11-21T10:00:00.02Z,0.02,-0.11,-0.98,bench press,10`
-
-    Importing again adds nothing. One's own recordings keep their times: those of more than
-    `limits.clock_past_days` ago (400) are refused. Public ones move as a whole by full years of 364
-    days into the last one, so that importing them again after a year adds them again; those that
-    span more than five weeks may move by further weeks.
-
-    Example: `muvr import csv watch.csv --user ada --side left --timezone Europe/London`
-
-    Example: `muvr up && muvr import spar --password "a long one"`
-    """
+    """Send recordings through the running service; `HELP` is shown for it."""
     context = open_context(conf, as_json=as_json)
     _check_options(source, path, user, (side, timezone, start))
     with context.terminal as terminal:
@@ -169,7 +171,7 @@ def _send(
         ServiceFailed: it does not run, or refuses one.
     """
     context.terminal.notes(remark for one in found.recordings for remark in one.remarks)
-    with Service(context.config, context.conf_path).checked_url() as url:
+    with context.service.checked_url() as url:
         return import_recordings(
             url,
             found.username_prefix,

@@ -11,8 +11,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-HEADERS = "muvr.headers"
-"""Scope key of a request's headers by name; of several with the same name the last."""
+from api.request_head import header_of
+from ingest.bodies import decode_body
+from schemas.config import Limits
 
 
 class RawRoute(APIRoute):
@@ -61,21 +62,12 @@ def parameter(
     return {"name": name, "in": where, "required": where == "path", "schema": schema, **about}
 
 
-def header_of(request: Request, name: bytes) -> str:
-    """The value of a header, "" if there is none. Starlette searches all headers at each access."""
-    return request.scope[HEADERS].get(name, b"").decode("latin-1")
-
-
-def has_body(headers: Mapping[bytes, bytes]) -> bool:
-    """Whether a request has a body that is not empty; of a chunked one that is not known yet."""
-    return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
-
-
-async def body_of(request: Request) -> bytes:
-    """The whole body of a request that no other layer reads.
+async def body_of(request: Request, limits: Limits) -> bytes:
+    """The whole body of a request that no other layer reads, without its encoding.
 
     Raises:
         ClientDisconnect: the client went away before its end.
+        UnsupportedMedia, TooLarge, BadChunk: see `ingest.bodies.decode_body`.
     """
     parts: list[bytes] = []
     more = True
@@ -85,4 +77,4 @@ async def body_of(request: Request) -> bytes:
             raise ClientDisconnect
         parts.append(message.get("body", b""))
         more = message.get("more_body", False)
-    return b"".join(parts)
+    return decode_body(b"".join(parts), header_of(request, b"content-encoding"), limits)

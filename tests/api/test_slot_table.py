@@ -1,0 +1,31 @@
+"""The table of counts has its place on the disk, or is refused."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from api.slot_table import SlotTable
+from schemas.errors import DiskFull
+
+
+def test_the_table_has_its_place_on_the_disk(tmp_path: Path):
+    """Else the first write to it on a full disk would end the process."""
+    path = tmp_path / "table"
+    SlotTable(path).close()
+    assert path.stat().st_blocks * 512 >= path.stat().st_size
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_table_without_a_place_on_the_disk_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+):
+    def full(*_: object) -> None:
+        raise OSError(number, "no space")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    open_before = os.listdir("/proc/self/fd")
+    with pytest.raises(DiskFull, match=r"table is full.*set paths\.run"):
+        SlotTable(tmp_path / "table")
+    assert len(os.listdir("/proc/self/fd")) == len(open_before)
