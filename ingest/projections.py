@@ -29,6 +29,7 @@ from schemas.journal import (
     StreamListed,
 )
 from schemas.times import at_us
+from schemas.topics import SESSIONS
 from store.concurrency import map_concurrently
 from store.journal import Event
 from store.plans import Plan
@@ -230,7 +231,7 @@ async def _project_extent(
     complete = not session.unlisted(lists, parts)
     end = at_us(max(ends_ns) // 1000) if ends_ns else None
     if (end, complete) != (session.ended_at, session.complete):  # a sweep may find it hours later
-        await records.journal.announce(user_id, "sessions", now_us)
+        await records.journal.announce(user_id, SESSIONS, now_us)
     await records.sessions.close(
         user_id, session_id, end, newest_revision(lists), complete=complete
     )

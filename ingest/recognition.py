@@ -19,12 +19,11 @@ from schemas.errors import AmbiguousChunks, BadSamples
 from schemas.families import EXERCISE
 from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.times import at_ms_of_ns, us_of
-from schemas.topics import Topic
+from schemas.topics import PREDICTIONS
 from store.predictions import Prediction, not_confirmed
 from store.records import Records
 from store.sessions import SessionRow
 
-TOPIC: Topic = "predictions"
 ModelVersions = dict[str, Any]
 """The versions of the models that were used: layout, exercise (a list), activity, form."""
 
@@ -75,7 +74,7 @@ async def recognise_session(
     ]
     predictions = _with_named(former, now_recognised, versions)
     # Announced, because the mart refreshes only users with changes.
-    await records.journal.announce(user_id, TOPIC, us_of(now))
+    await records.journal.announce(user_id, PREDICTIONS, us_of(now))
     await records.predictions.replace(user_id, session_id, predictions)
     await project_deviations(records, user_id, session_id, revision_us, us_of(now))
     return predictions, versions

@@ -14,12 +14,11 @@ from schemas.config import Limits
 from schemas.errors import BadEvent, Deleted, EventConflict, NotFound, StaleRevision
 from schemas.events import SetConfirmation
 from schemas.ids import may_exist
-from schemas.topics import Topic
+from schemas.topics import SETS
 from store.journal import Event
 from store.records import Records
 from store.sets import SetRow
 
-TOPIC: Topic = "sets"
 MAX_SETS = 1000
 """Sets of one session: one every minute and a half of a whole day."""
 
@@ -87,7 +86,7 @@ async def _write(
     cost: Cost,
 ) -> SetRow:
     """Write a confirmation, charge it if it is stored, and project what is in its slot."""
-    winner = await writer.append(user_id, event, TOPIC, cost)
+    winner = await writer.append(user_id, event, SETS, cost)
     await project(writer.records, user_id, winner, writer.now_us())
     if winner.body["session"] != str(session_id):
         raise EventConflict(
@@ -141,7 +140,7 @@ async def delete_set(
         slots.set_deleted(set_id),
         "set-deleted",
         {"session": str(session_id)},
-        topic=TOPIC,
+        topic=SETS,
         after_us=row.revision if row else 0,
     )
     await project(writer.records, user_id, event, writer.now_us())

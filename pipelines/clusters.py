@@ -16,7 +16,7 @@ from pipelines.batch import BatchFamily, BatchResult
 from pipelines.personal.history import USER_KEY, map_logs, newest_set_at
 from pipelines.spark.span import require_unique_keys
 from schemas.config import Config
-from schemas.topics import ERASURES
+from schemas.topics import ERASURES, SETS
 
 SUMMARY = pa.schema(
     [
@@ -79,6 +79,6 @@ CLUSTERS = BatchFamily(
     name="clusters",
     table="clusters",
     columns="user_id string, cluster int, name string, features string",
-    topics=("sets", *ERASURES),
+    topics=(SETS, *ERASURES),
     learn=learn_clusters,
 )

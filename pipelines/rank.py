@@ -9,7 +9,7 @@ from pipelines.batch import BatchFamily, BatchResult
 from pipelines.spark.tables import read_table
 from schemas.config import Config
 from schemas.errors import NotEnoughLabels
-from schemas.topics import ERASURES
+from schemas.topics import ERASURES, FOLLOWS, REGISTERED
 
 
 def learn_rank(spark: SparkSession, config: Config) -> BatchResult:
@@ -48,6 +48,6 @@ RANK = BatchFamily(
     name="rank",
     table="ranks",
     columns="user_id string, rank double, position int",
-    topics=("registered", "follows", *ERASURES),
+    topics=(REGISTERED, FOLLOWS, *ERASURES),
     learn=learn_rank,
 )

@@ -37,7 +37,7 @@ from pipelines.activity.rows import (
     total_of,
 )
 from pipelines.activity.seconds import f1
-from pipelines.activity.stretches import STRETCHES
+from pipelines.activity.stretches import LABELLED_STRETCHES
 from pipelines.keys import Row, UserKey
 from pipelines.lifecycle.engines import Pass, engine_of
 from pipelines.lifecycle.environment import environment
@@ -63,7 +63,7 @@ from schemas.inputs import LAYOUTS, InputLayout
 from schemas.progress import Progress
 from schemas.statuses import RunStatus
 from schemas.times import Clock, server_time
-from schemas.topics import ERASURES, Topic
+from schemas.topics import ERASURES, SETS, STRETCHES, Topic
 from store.database import Database
 from store.jobs import UserOutcome
 from store.models import ModelKey, Models, StoredModel
@@ -72,7 +72,7 @@ from store.stretches import Stretches
 
 FAMILY = "activity"
 REPLACED = {"promoted", "unchanged"}  # outcomes after which a layout's serving model is of now
-TOPICS: tuple[Topic, ...] = ("sets", "stretches", *ERASURES)
+TOPICS: tuple[Topic, ...] = (SETS, STRETCHES, *ERASURES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ def _learn(
     run, engine = job.run, engine_of(job)
     members = members_of(keys, job.config.training.seed)
     with run.step("sums"):
-        rows = ordered(engine.collect(members, Pass(STRETCHES, sums_row, SUMS)))
+        rows = ordered(engine.collect(members, Pass(LABELLED_STRETCHES, sums_row, SUMS)))
     job.progress.step("activity: users read", len(rows), len(members))
     run.add_outcomes([_outcome(row) for row in rows if row["status"] != "learned"])
     sums_rows = [row for row in rows if row["status"] == "learned"]
@@ -158,14 +158,14 @@ def _learn(
         return {}
     with run.step("borders"):
         context = border_context(sums_rows)
-        pass_ = Pass(STRETCHES, partial(borders_row, context=context), BORDERS)
+        pass_ = Pass(LABELLED_STRETCHES, partial(borders_row, context=context), BORDERS)
         border_rows = ordered(engine.collect(_keys(sums_rows), pass_))
     run.add_outcomes([_outcome(row) for row in border_rows if row["status"] != "learned"])
     with run.step("judge"):
         served = served_versions(job.database, (FAMILY,))
         incumbents = _incumbents(job, going)
         evaluation = evaluation_context(context, border_rows, incumbents)
-        pass_ = Pass(STRETCHES, partial(evaluation_row, context=evaluation), EVALUATED)
+        pass_ = Pass(LABELLED_STRETCHES, partial(evaluation_row, context=evaluation), EVALUATED)
         evaluated_rows = ordered(engine.collect(_keys(border_rows), pass_))
     run.add_outcomes([_outcome(row) for row in evaluated_rows])
     run.require_lease()

@@ -8,13 +8,13 @@ from uuid import UUID, uuid4
 import pytest
 
 from ingest import erasure, sweeper
-from ingest.erasure import ERASED, ERASURE_DONE, announce_erasure, erase_user
+from ingest.erasure import announce_erasure, erase_user
 from ingest.export import export_user
 from schemas.errors import DatabaseUnavailable, Deleted, NotFound
 from schemas.ids import subject_id
 from schemas.layout import CHUNKS_PER_PART
 from schemas.times import us_of
-from schemas.topics import ERASURES
+from schemas.topics import ERASED, ERASURE_DONE, ERASURES
 from store.database import Database
 from store.jobs import JobRuns
 from store.journal import Journal
