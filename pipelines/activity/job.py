@@ -61,7 +61,7 @@ from schemas.config import Config
 from schemas.errors import CannotLearn
 from schemas.inputs import LAYOUTS, InputLayout
 from schemas.progress import Progress
-from schemas.statuses import RunStatus
+from schemas.statuses import RunStatus, UserStatus
 from schemas.times import Clock, server_time
 from schemas.topics import ERASURES, SETS, STRETCHES, Topic
 from store.database import Database
@@ -71,7 +71,7 @@ from store.pointers import Challenger
 from store.stretches import Stretches
 
 FAMILY = "activity"
-REPLACED = {"promoted", "unchanged"}  # outcomes after which a layout's serving model is of now
+REPLACED: Set[UserStatus] = {"promoted", "unchanged"}  # then the model that serves is of now
 TOPICS: tuple[Topic, ...] = (SETS, STRETCHES, *ERASURES)
 
 
@@ -269,7 +269,7 @@ def _stored_model(
     return StoredModel.of(key, content, manifest, job.run.run_id, job.run.started_at)
 
 
-def _status(outcomes: set[str]) -> RunStatus:
+def _status(outcomes: Set[UserStatus]) -> RunStatus:
     """The status of a run, from the best outcome of the layouts."""
     if outcomes & REPLACED:
         return "done"

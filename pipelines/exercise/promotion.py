@@ -15,6 +15,7 @@ from pipelines.exercise.gate import (
 )
 from pipelines.lifecycle.pointers import Move, move_pointers
 from pipelines.lifecycle.runs import Run
+from schemas.statuses import UserStatus
 from store.database import Database
 from store.jobs import UserOutcome
 
@@ -75,7 +76,9 @@ def promote(
     return [_outcome(candidate, *(refusal or next(moved))) for candidate, refusal in judged]
 
 
-def _refusal(candidate: ModelCandidate, verdicts: Mapping[str, Verdict]) -> tuple[str, str] | None:
+def _refusal(
+    candidate: ModelCandidate, verdicts: Mapping[str, Verdict]
+) -> tuple[UserStatus, str] | None:
     """The status and reason of a candidate that must not serve; None where it passes the gate.
 
     What serves already passes: it is not worse than itself, also where no set is late enough to
@@ -123,7 +126,7 @@ def rung_shares(candidates: Sequence[ModelCandidate]) -> dict[str, dict[str, flo
     return shares
 
 
-def _outcome(candidate: ModelCandidate, status: str, reason: str) -> UserOutcome:
+def _outcome(candidate: ModelCandidate, status: UserStatus, reason: str) -> UserOutcome:
     metrics = {rung: list(counts) for rung, counts in candidate.windows.items() if counts[0]}
     return UserOutcome(
         candidate.user_id,

@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 
 from pipelines.keys import Key, Row
 from schemas.errors import CannotLearn
+from schemas.statuses import AttemptStatus
 
 T = TypeVar("T")
 LONGEST_REASON = 300
@@ -23,7 +24,7 @@ class Attempt(Generic[T]):
     """
 
     value: T | None
-    status: str
+    status: AttemptStatus
     reason: str
 
 

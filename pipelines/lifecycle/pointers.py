@@ -11,13 +11,14 @@ from pipelines.lifecycle.incumbents import EvaluationPeriod, IncumbentBytes
 from pipelines.lifecycle.runs import Run
 from schemas.errors import LostChampionRace, NoModel
 from schemas.inputs import LAYOUTS, InputLayout
+from schemas.statuses import UserStatus
 from schemas.times import server_time
 from store.champions import Champions
 from store.database import Database
 from store.models import ModelKey, Models, StoredModel
 from store.pointers import Challenger, Champion, ServingVersion
 
-WITHDRAWN = "withdrawn"
+WITHDRAWN: UserStatus = "withdrawn"
 
 NOT_KEPT = "the model is not in the store: learned again from other sets, or its owner erased"
 
@@ -54,7 +55,7 @@ class MoveOutcome(NamedTuple):
         reason: a sentence, "" where there is nothing to say.
     """
 
-    status: str
+    status: UserStatus
     reason: str = ""
 
     @property

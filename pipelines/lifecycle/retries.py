@@ -1,15 +1,16 @@
 """Which users the next run tries again although their sets are the same."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from pipelines.lifecycle.incumbents import NONE_SINCE_GLOBAL
+from schemas.statuses import UserStatus
 from store.database import Database
 from store.jobs import JobRuns, UserOutcome
 from store.watermarks import Watermarks
 
-UNFINISHED = ("failed", "overtaken")  # the next run tries again although no set is new
+UNFINISHED: Sequence[UserStatus] = ("failed", "overtaken")  # tried again although no set is new
 NO_EVIDENCE = "no later set of anybody to judge by yet"
 LITTLE_EVIDENCE = "not better than the same as last time, on few later sets so far"
 LITTLE_EVIDENCE_OF_SERVING = (
