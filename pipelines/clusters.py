@@ -12,8 +12,9 @@ from models.clusters.evaluate import evaluate_clusters
 from models.clusters.features import FEATURES, Measure, Summary, summarise
 from models.clusters.fit import ClusterSettings, fit_clusters
 from models.history import SetLog
-from pipelines.batch import BatchFamily, BatchResult
-from pipelines.personal.history import USER_KEY, map_logs, newest_set_at
+from pipelines.batch.family import BatchFamily, BatchResult
+from pipelines.personal.history import map_logs, newest_set_at
+from pipelines.personal.logs import USER_KEY
 from pipelines.spark.span import require_unique_keys
 from schemas.config import Config
 from schemas.topics import ERASURES, SETS

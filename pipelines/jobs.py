@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from pipelines.activity.job import train_activity
-from pipelines.batch import BatchFamily, train_batch
+from pipelines.batch.family import BatchFamily
+from pipelines.batch.job import train_batch
 from pipelines.clusters import CLUSTERS
 from pipelines.exercise.job import train_exercise
 from pipelines.experiments.averaged import averaged
@@ -18,7 +19,8 @@ from pipelines.lifecycle.runs import RunReport
 from pipelines.lifecycle.scope import UserSelection
 from pipelines.load import LOAD
 from pipelines.next import NEXT
-from pipelines.personal.job import PersonalFamily, train_personal
+from pipelines.personal.family import PersonalFamily
+from pipelines.personal.job import train_personal
 from pipelines.rank import RANK
 from pipelines.recommend import RECOMMEND
 from schemas.config import Config

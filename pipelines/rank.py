@@ -5,7 +5,7 @@ from pyspark.sql import SparkSession
 
 from models.rank.fit import make_graph, pagerank
 from models.rank.model import RankSettings, index_edges, positions
-from pipelines.batch import BatchFamily, BatchResult
+from pipelines.batch.family import BatchFamily, BatchResult
 from pipelines.spark.tables import read_table
 from schemas.config import Config
 from schemas.errors import NotEnoughLabels

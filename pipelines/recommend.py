@@ -15,7 +15,7 @@ from models.recommend.explain import Recommendation, recommend_user
 from models.recommend.features import Counts, counts_of
 from models.recommend.fit import fit_recommender
 from models.recommend.model import AlsSettings
-from pipelines.batch import BatchFamily, BatchResult
+from pipelines.batch.family import BatchFamily, BatchResult
 from pipelines.personal.history import map_logs, newest_set_at
 from schemas.config import Config
 from schemas.errors import NotEnoughLabels

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from pipelines.lifecycle.retries import (
+from pipelines.lifecycle.open_refusals import (
     LITTLE_EVIDENCE,
     LITTLE_EVIDENCE_OF_SERVING,
     NO_EVIDENCE,
