@@ -10,8 +10,8 @@ from ingest.erasure import erase_user
 from models.activity.codec import from_bytes
 from models.signal.wrist import wrist_signals
 from pipelines.activity import job
-from pipelines.activity.gate import refusal_reason
-from pipelines.activity.job import UNCOMPARED, train_activity
+from pipelines.activity.gate import UNCOMPARED, refusal_reason
+from pipelines.activity.job import train_activity
 from pipelines.lifecycle.global_retirement import NO_SUCCESSOR, NOT_COMPARED
 from schemas.layout import GLOBAL_OWNER
 from schemas.statuses import UserStatus
@@ -175,7 +175,7 @@ def test_erasure_of_a_user_who_cannot_be_in_the_model_leaves_it_serving(
     before = serving(three_people)
     asyncio.run(erase_user(three_people, walker(OUTSIDER), datetime.now(UTC)))
     keep(three_people, walker(0), [stretch_of(5, NOW + timedelta(days=3))], datetime.now(UTC))
-    monkeypatch.setattr("pipelines.activity.job.refusal_reason", lambda *_: "worse")
+    monkeypatch.setattr("pipelines.activity.promotion.refusal_reason", lambda *_: "worse")
     report = train_activity(spark_config, users="changed", engine="local")
     assert (report.status, list(report.reasons)) == ("refused", [f"{LAYOUT}: worse"])
     assert serving(three_people) == before

@@ -12,7 +12,7 @@ from models.activity.codec import to_bytes
 from models.activity.fit import fit_activity
 from pipelines.activity.examples import examples_of, labelled_stretches, sums_of
 from pipelines.activity.gate import refusal_reason
-from pipelines.activity.job import fit_layout
+from pipelines.activity.promotion import fit_layout
 from pipelines.activity.rows import (
     BORDERS,
     BorderHalves,
