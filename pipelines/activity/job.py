@@ -13,7 +13,7 @@ from functools import partial
 from uuid import UUID
 
 from models.activity.codec import from_bytes
-from pipelines.activity.promotion import FAMILY, PassRows, promote_layout
+from pipelines.activity.promotion import PassRows, promote_layout
 from pipelines.activity.rows import (
     BORDERS,
     EVALUATED,
@@ -44,6 +44,7 @@ from pipelines.lifecycle.runs import RunReport
 from pipelines.lifecycle.scope import Changes, UserSelection, changes
 from pipelines.lifecycle.user_models import outcome_of
 from schemas.config import Config
+from schemas.families import ACTIVITY
 from schemas.inputs import LAYOUTS, InputLayout
 from schemas.progress import Progress
 from schemas.statuses import RunStatus, UserStatus
@@ -80,23 +81,23 @@ def train_activity(
         DatabaseUnavailable: Cassandra does not answer.
     """
     inputs = {"users": recorded_users(users), "engine": engine}
-    with open_job(config, FAMILY, inputs, engine=engine, progress=progress, clock=clock) as job:
+    with open_job(config, ACTIVITY, inputs, engine=engine, progress=progress, clock=clock) as job:
         job.run.metrics[METRIC] = recent_inputs(job.database, TOPICS, job.run.started_at)
         keys = asyncio.run(Stretches(job.database).keys())
-        going = must_go(job.database, (FAMILY,), job.run.started_at)
+        going = must_go(job.database, (ACTIVITY,), job.run.started_at)
         found: Changes = "new"
         if users == "changed" and not going:
-            found = changes(job.database, FAMILY, TOPICS, job.run.started_at)
+            found = changes(job.database, ACTIVITY, TOPICS, job.run.started_at)
         skipped = found != "new"
         outcomes: dict[InputLayout, MoveOutcome] = {}
         if not keys or skipped:
             job.run.status = "nothing-to-do"
         if not skipped:
             outcomes = _learn(job, keys, going) if keys else {}
-            retire_global(job, (FAMILY,), going)
+            retire_global(job, (ACTIVITY,), going)
             failed = [outcome for outcome in job.run.outcomes if outcome.status == "failed"]
             unchanged = {outcome.status for outcome in outcomes.values()} == {"unchanged"}
-            if users == "changed" and unchanged and same_outcomes(job.database, FAMILY, failed):
+            if users == "changed" and unchanged and same_outcomes(job.database, ACTIVITY, failed):
                 job.run.status = "nothing-to-do"  # the last run had already read what changed
         if found != "read" and not any(outcome.overtaken for outcome in outcomes.values()):
             job.run.mark_read()  # else nothing would be new to the next run
@@ -124,7 +125,7 @@ def _learn(
         border_rows = ordered(engine.collect(_keys(sums_rows), pass_))
     run.add_outcomes([_outcome(row) for row in border_rows if row["status"] != "learned"])
     with run.step("judge"):
-        served = served_versions(job.database, (FAMILY,))
+        served = served_versions(job.database, (ACTIVITY,))
         incumbents = _incumbents(job, going)
         evaluation = evaluation_context(context, border_rows, incumbents)
         pass_ = Pass(LABELLED_STRETCHES, partial(evaluation_row, context=evaluation), EVALUATED)
@@ -148,7 +149,7 @@ def _incumbents(job: Job, going: Set[InputLayout]) -> dict[str, IncumbentBytes]:
     One that cannot be decoded is left out, and recorded as a reason.
     """
     incumbents: dict[str, IncumbentBytes] = {}
-    serving = asyncio.run(read_global_incumbents(job.database, FAMILY))
+    serving = asyncio.run(read_global_incumbents(job.database, ACTIVITY))
     for layout, stored in comparable(job, serving, going).items():
         model, problem = stored.decoded(from_bytes)
         if model is None:

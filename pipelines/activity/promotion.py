@@ -21,13 +21,12 @@ from pipelines.lifecycle.job import Job
 from pipelines.lifecycle.members import drawn_from
 from pipelines.lifecycle.pointers import MoveOutcome, move_global
 from schemas.errors import CannotLearn
+from schemas.families import ACTIVITY
 from schemas.inputs import InputLayout
 from schemas.times import server_time
 from store.database import Database
 from store.models import ModelKey, Models, StoredModel
 from store.pointers import Challenger
-
-FAMILY = "activity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +121,7 @@ def _stored_model(
         "environment": environment(),
         "metrics": dict(metrics),
     }
-    key = ModelKey.of_global(layout, FAMILY)
+    key = ModelKey.of_global(layout, ACTIVITY)
     return StoredModel.of(key, content, manifest, job.run.run_id, job.run.started_at)
 
 

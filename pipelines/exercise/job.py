@@ -10,7 +10,6 @@ from models.exercise.examples import ExampleSettings
 from pipelines.exercise.global_fit import VersionedGlobalModel, fit_global_models
 from pipelines.exercise.global_gate import judge_global
 from pipelines.exercise.global_models import (
-    FAMILY,
     STATISTICS,
     read_calibrations,
     read_global_models,
@@ -50,13 +49,14 @@ from pipelines.lifecycle.runs import Run, RunReport
 from pipelines.lifecycle.scope import Scope, UserSelection, scope_of
 from pipelines.lifecycle.user_models import outcome_of, retire_users
 from schemas.config import Config
+from schemas.families import EXERCISE
 from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.progress import Progress
 from schemas.times import Clock, server_time
 from store.jobs import UserOutcome
 from store.models import ModelKey
 
-GLOBAL_FAMILIES = (FAMILY, STATISTICS)
+GLOBAL_FAMILIES = (EXERCISE, STATISTICS)
 
 
 def train_exercise(
@@ -83,7 +83,7 @@ def train_exercise(
         DatabaseUnavailable: Cassandra does not answer.
     """
     inputs = {"users": recorded_users(users), "cutoff_at": str(cutoff_at), "engine": engine}
-    with open_job(config, FAMILY, inputs, engine=engine, progress=progress, clock=clock) as job:
+    with open_job(config, EXERCISE, inputs, engine=engine, progress=progress, clock=clock) as job:
         recipe = recipe_of(config, cutoff_at)
         going = must_go(job.database, GLOBAL_FAMILIES, job.run.started_at)
         scope = _changed(job, recipe, going) if users == "changed" else _scope(job, users)
@@ -112,7 +112,7 @@ def recipe_of(config: Config, cutoff_at: datetime | None = None) -> Recipe:
 
 
 def _scope(job: Job, users: UserSelection) -> Scope:
-    return scope_of(job.database, FAMILY, users, job.run.started_at)
+    return scope_of(job.database, EXERCISE, users, job.run.started_at)
 
 
 def _changed(job: Job, recipe: Recipe, going: Set[InputLayout]) -> Scope:
@@ -124,8 +124,8 @@ def _changed(job: Job, recipe: Recipe, going: Set[InputLayout]) -> Scope:
     waits, see `why_full_run_waits`.
     """
     now, after = job.run.started_at, timedelta(days=job.config.training.global_model_days)
-    due = bool(going) or full_run_due(job.database, FAMILY, now, after)
-    waits = why_full_run_waits(job.database, FAMILY, now)
+    due = bool(going) or full_run_due(job.database, EXERCISE, now, after)
+    waits = why_full_run_waits(job.database, EXERCISE, now)
     if due and not waits:
         return _scope(job, "all")
     if going and waits:  # the model that must go does not wait
@@ -138,8 +138,8 @@ def _changed(job: Job, recipe: Recipe, going: Set[InputLayout]) -> Scope:
         return replace(scope, whole=not waits)
     global_models = read_global_models(job.database)
     named = named_recipe(recipe, global_models)
-    scope = drop_unchanged(job.database, FAMILY, scope, named.newest_sets, named.name)
-    retried = unfinished(job.database, FAMILY)
+    scope = drop_unchanged(job.database, EXERCISE, scope, named.newest_sets, named.name)
+    retried = unfinished(job.database, EXERCISE)
     due = due or (not global_models and any(user not in retried for user, _ in scope.keys))
     if due and not waits:
         return _scope(job, "all")
@@ -242,7 +242,7 @@ def _retire_global(
 
 def _former(job: Job, going: Set[InputLayout]) -> dict[InputLayout, IncumbentBytes]:
     """The global models that a full run's are compared with."""
-    serving = asyncio.run(read_global_incumbents(job.database, FAMILY))
+    serving = asyncio.run(read_global_incumbents(job.database, EXERCISE))
     return comparable(job, serving, going)
 
 

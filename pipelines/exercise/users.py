@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pipelines.exercise.evaluation import Hits
 from pipelines.exercise.global_fit import VersionedGlobalModel
-from pipelines.exercise.global_models import FAMILY, read_global_models
+from pipelines.exercise.global_models import read_global_models
 from pipelines.exercise.manifest import recipe_name
 from pipelines.exercise.passes import learning_pass
 from pipelines.exercise.prepared import Recipe
@@ -18,6 +18,7 @@ from pipelines.lifecycle.engines import engine_of
 from pipelines.lifecycle.job import Job
 from pipelines.lifecycle.pointers import incumbent_of, pointers_in_effect, read_serving
 from pipelines.lifecycle.scope import Scope
+from schemas.families import EXERCISE
 from schemas.inputs import LAYOUTS, InputLayout
 from store.pointers import ServingVersion
 
@@ -56,8 +57,8 @@ def learn_users(job: Job, scope: Scope, context: FitContext) -> LearnedUsers:
     without_model: list[Row] = []
     sets = 0
     with job.run.step("users"):
-        for wave in waves(scope, len(pointers_in_effect(job.database, scope.keys, FAMILY))):
-            serving = pointers_in_effect(job.database, wave.keys, FAMILY)
+        for wave in waves(scope, len(pointers_in_effect(job.database, scope.keys, EXERCISE))):
+            serving = pointers_in_effect(job.database, wave.keys, EXERCISE)
             incumbents = {
                 (str(user), layout): incumbent_of(model)
                 for (user, layout), model in read_serving(job.database, serving).items()

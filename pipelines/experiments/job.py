@@ -18,7 +18,6 @@ from models.exercise.model import ExerciseModel
 from pipelines.exercise.gate import Comparison
 from pipelines.exercise.global_fit import VersionedGlobalModel
 from pipelines.exercise.global_models import (
-    FAMILY,
     REDUCED,
     SUMS,
     promote_global,
@@ -53,6 +52,7 @@ from pipelines.lifecycle.runs import RunReport
 from pipelines.spark.persist import persisted
 from schemas.config import Config
 from schemas.errors import CannotLearn, NotEnoughLabels
+from schemas.families import EXERCISE
 from schemas.inputs import InputLayout
 from schemas.progress import Progress
 from store.database import Database
@@ -144,7 +144,7 @@ def train_experiment(
     """
     with open_job(config, name, {}, progress=progress) as job:
         try:
-            served = served_versions(job.database, (FAMILY,))
+            served = served_versions(job.database, (EXERCISE,))
             global_models = read_global_models(job.database)
             learned_from = named_recipe(recipe_of(config), global_models).name
             if not asyncio.run(LabelledSets(job.database).keys()) or (
