@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from pipelines.exercise.gate import (
@@ -13,8 +13,10 @@ from pipelines.exercise.gate import (
     stratum_of,
     veto,
 )
+from pipelines.lifecycle.job import Job
 from pipelines.lifecycle.pointers import Move, move_pointers
 from pipelines.lifecycle.runs import Run
+from schemas.inputs import ACC3, ACC6
 from schemas.statuses import UserStatus
 from store.database import Database
 from store.jobs import UserOutcome
@@ -52,6 +54,23 @@ class ModelCandidate:
         serving = self.hits["incumbent"] or self.hits["everybody"]
         own, majority = self.hits["own"], self.hits["majority"]
         return UserTrial(str(self.user_id), self.labelled_sets, own, serving, majority)
+
+
+def judge_and_promote(job: Job, candidates: Sequence[ModelCandidate]) -> None:
+    """Judge the recipe per stratum, apply users' vetoes, move the pointers."""
+    run = job.run
+    verdicts = verdicts_of(candidates, job.config.training.gate_margin)
+    outcomes = promote(job.database, candidates, verdicts, run)
+    run.add_outcomes(outcomes)
+    # the layout with rotation, if any user has it
+    best = ACC6 if any(c.model_id == ACC6 for c in candidates) else ACC3
+    run.metrics["rungs"] = rung_shares([c for c in candidates if c.model_id == best])
+    run.metrics["rungs_alone"] = rung_shares([c for c in candidates if c.model_id != best])
+    run.metrics["strata"] = {name: asdict(verdict) for name, verdict in verdicts.items()}
+    refused = any(outcome.status == "refused" for outcome in outcomes)
+    judged = [verdict for verdict in verdicts.values() if verdict.sets]
+    if refused and judged and not any(verdict.passes for verdict in judged):
+        run.status = "refused"
 
 
 def promote(

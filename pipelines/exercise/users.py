@@ -8,10 +8,10 @@ from uuid import UUID
 from pipelines.exercise.evaluation import Hits
 from pipelines.exercise.global_fit import VersionedGlobalModel
 from pipelines.exercise.global_models import read_global_models
-from pipelines.exercise.manifest import recipe_name
 from pipelines.exercise.passes import learning_pass
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.promotion import ModelCandidate
+from pipelines.exercise.recipes import named_recipe
 from pipelines.exercise.rows import FitContext
 from pipelines.keys import Row, UserKey
 from pipelines.lifecycle.engines import engine_of
@@ -23,16 +23,6 @@ from schemas.inputs import LAYOUTS, InputLayout
 from store.pointers import ServingVersion
 
 WAVE = 2000  # users whose incumbents, 17 kB each, are sent with the tasks
-
-
-def named_recipe(
-    recipe: Recipe, global_models: Mapping[InputLayout, VersionedGlobalModel]
-) -> Recipe:
-    """The recipe with the name that goes into every digest."""
-    versions = ",".join(
-        f"{layout}:{global_models[layout].version}" for layout in sorted(global_models)
-    )
-    return replace(recipe, name=recipe_name(recipe, versions))
 
 
 @dataclass(frozen=True, slots=True)

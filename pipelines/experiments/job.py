@@ -25,9 +25,8 @@ from pipelines.exercise.global_models import (
     read_global_models,
     serving_recipe,
 )
-from pipelines.exercise.job import recipe_of
 from pipelines.exercise.passes import global_sums
-from pipelines.exercise.users import named_recipe
+from pipelines.exercise.recipes import named_recipe, recipe_of
 from pipelines.experiments.cold_start import (
     compare_models,
     held_out_users,
