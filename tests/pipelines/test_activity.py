@@ -9,7 +9,7 @@ import pytest
 from ingest.erasure import erase_user
 from models.activity.codec import from_bytes
 from models.signal.wrist import wrist_signals
-from pipelines.activity import job
+from pipelines.activity import promotion
 from pipelines.activity.gate import UNCOMPARED, refusal_reason
 from pipelines.activity.job import train_activity
 from pipelines.lifecycle.global_retirement import NO_SUCCESSOR, NOT_COMPARED
@@ -270,7 +270,7 @@ def test_model_does_not_replace_what_an_operator_withdrew_meanwhile(
         asyncio.run(Champions(three_people).withdraw(served.run_id, "a test", NOW))
         return refusal_reason(*given)
 
-    monkeypatch.setattr(job, "refusal_reason", withdraw_and_judge)
+    monkeypatch.setattr(promotion, "refusal_reason", withdraw_and_judge)
     second = train_activity(spark_config, engine="local")
     assert (second.status, second.metrics[LAYOUT]["outcome"]) == ("refused", "overtaken")
     key = ModelKey.of_global(LAYOUT, "activity")
