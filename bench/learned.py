@@ -54,7 +54,7 @@ async def store_learned(database: Database, user_id: UUID, exercise: str, run: U
     """
     now = datetime.now(UTC)
     for family, model_id, content in _learned(exercise, now):
-        await _serve(database, user_id, family, model_id, content, run, now)
+        await serve_model(database, ModelKey.of_user(user_id, model_id, family), content, run)
     for cql, values in ROWS:
         await database.run(cql, (run, user_id, *values))
     live = LiveRuns(database)
@@ -88,16 +88,8 @@ def _learned(exercise: str, now: datetime) -> Iterator[tuple[str, str, bytes]]:
     yield "form", ACC6, form_bytes(fit_form(sets))
 
 
-async def _serve(
-    database: Database,
-    user_id: UUID,
-    family: str,
-    model_id: str,
-    content: bytes,
-    run: UUID,
-    now: datetime,
-) -> None:
-    key = ModelKey.of_user(user_id, model_id, family)
-    kept = StoredModel.of(key, content, {}, run, now)
+async def serve_model(database: Database, key: ModelKey, content: bytes, run: UUID) -> None:
+    """Store a model of a run, and let it serve from now on; nothing may have served before."""
+    kept = StoredModel.of(key, content, {}, run, datetime.now(UTC))
     await Models(database).put(kept)
-    await Champions(database).promote(Challenger.of(kept), None, now)
+    await Champions(database).promote(Challenger.of(kept), None, kept.created_at)

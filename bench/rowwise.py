@@ -1,6 +1,5 @@
 """The peer of `bench.ingest`: a service without chunks, which writes a row for each sample."""
 
-import os
 import struct
 import time
 from collections import deque
@@ -12,8 +11,8 @@ import numpy as np
 from cassandra.cluster import Cluster, ResponseFuture, Session
 from cassandra.query import BatchStatement, BatchType, PreparedStatement
 
+from bench.clients import new_id
 from muvr.deployment import Deployment
-from schemas.ids import uuid7
 
 KEYSPACE = "bench_rows"
 BATCH = 128
@@ -108,7 +107,7 @@ def packed_batches(
     All batches have the same rows, each in a partition of its own, so that only the partition has
     to be packed for each. Values are packed beforehand, as those of the service are.
     """
-    person = uuid7(int(time.time() * 1000), os.urandom(10)).bytes
+    person = new_id().bytes
     rows = [
         (struct.pack(">q", i), *(struct.pack(">h", value) for value in xyz))
         for i, xyz in enumerate(counts)
@@ -126,7 +125,7 @@ def bound_batches(
     insert: PreparedStatement, counts: Sequence[Sequence[int]]
 ) -> Iterator[BatchStatement]:
     """The same rows, bound by the driver one by one, as its documentation shows."""
-    person = uuid7(int(time.time() * 1000), os.urandom(10))
+    person = new_id()
     for part in count():
         batch = BatchStatement(batch_type=BatchType.UNLOGGED)
         for i, xyz in enumerate(counts):
