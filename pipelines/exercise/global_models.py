@@ -32,6 +32,7 @@ from pipelines.lifecycle.pointers import (
     global_pointers,
     incumbent_of,
     move_global,
+    serving_manifest,
 )
 from schemas.errors import BadModelBytes, NoModel
 from schemas.families import EXERCISE
@@ -214,11 +215,8 @@ async def _put(
 
 async def serving_recipe(database: Database, layout: InputLayout) -> object:
     """The recipe of the model that serves users without one of their own."""
-    champion = await Champions(database).serving(ModelKey.of_global(layout, EXERCISE))
-    if champion is None:
-        return SUMS
-    manifest = await Models(database).manifest(champion.key, champion.version)
-    return (manifest or {}).get("recipe", SUMS)
+    manifest = await serving_manifest(database, ModelKey.of_global(layout, EXERCISE))
+    return manifest.get("recipe", SUMS)
 
 
 async def _averaged_beside(

@@ -98,6 +98,14 @@ def read_serving(
     return {key: model for key, model in zip(pointers, loaded, strict=True) if model is not None}
 
 
+async def serving_manifest(database: Database, key: ModelKey) -> dict[str, object]:
+    """The manifest of the model that serves; {} where none does, or where it was deleted."""
+    serving = await Champions(database).serving(key)
+    if serving is None:
+        return {}
+    return await Models(database).manifest(serving.key, serving.version) or {}
+
+
 async def global_pointers(database: Database, family: str) -> dict[InputLayout, ServingVersion]:
     """The pointers of a family's global models, by layout; layouts without one are left out."""
     champions = Champions(database)
