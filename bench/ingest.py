@@ -82,7 +82,7 @@ class LoadMeasurement:
         """Acknowledged samples a second."""
         return self.result.per_s * self.n
 
-    def us(self, cpu_s: float) -> float | None:
+    def us_per_request(self, cpu_s: float) -> float | None:
         """CPU a request, microseconds; None without a right answer."""
         return cpu_s / self.result.right * 1e6 if self.result.right else None
 
@@ -114,10 +114,10 @@ def run(
 def _warm_up(loaded: LoadedDeployment, at_least_s: float) -> None:
     """Load the node until its chunks get no cheaper: then its JIT compiler is at rest."""
     driven = loaded.drive(512, at_least_s)
-    node_us, warmed_s = driven.us(driven.node_cpu_s), at_least_s
+    node_us, warmed_s = driven.us_per_request(driven.node_cpu_s), at_least_s
     while node_us is not None and warmed_s < MAX_WARM_UP_S:
         driven = loaded.drive(512, WARM_UP_SLICE_S)
-        former_us, node_us = node_us, driven.us(driven.node_cpu_s)
+        former_us, node_us = node_us, driven.us_per_request(driven.node_cpu_s)
         warmed_s += WARM_UP_SLICE_S
         if node_us is None or node_us > STEADY * former_us:
             return
@@ -190,13 +190,16 @@ def _rate(driven: LoadMeasurement, name: str, floor: float | None) -> Figure:
 def _figures(full: LoadMeasurement, half: LoadMeasurement) -> list[Figure]:
     n = full.n
     suffix = "" if n == 1024 else f"_{n}"
-    beside = {"node": full.us(full.node_cpu_s), "generator": full.us(full.result.cpu_s)}
+    beside = {
+        "node": full.us_per_request(full.node_cpu_s),
+        "generator": full.us_per_request(full.result.cpu_s),
+    }
     took = ", ".join(f"the {who} took {us:.0f} µs" for who, us in beside.items() if us is not None)
     figures = [
         _rate(full, f"acknowledged_per_s_{n}", FLOORS[n]),
         Figure(
             f"request_cpu_us{suffix}",
-            full.us(full.service_cpu_s),
+            full.us_per_request(full.service_cpu_s),
             "µs",
             protocol=f"service process, full load, chunks of {n}; {took or 'no right answer'}",
         ),

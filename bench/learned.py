@@ -19,7 +19,7 @@ from models.load.fit import LoadSettings, fit_load
 from models.next.codec import to_bytes as next_bytes
 from models.next.fit import NextSettings, fit_next
 from models.reps.measure import Repetition
-from schemas.families import FAMILIES
+from schemas.families import BATCH_FAMILIES
 from schemas.inputs import ACC6, SETS
 from store.champions import Champions
 from store.database import Database
@@ -27,7 +27,6 @@ from store.live_runs import LiveRuns
 from store.models import ModelKey, Models, StoredModel
 from store.pointers import Challenger
 
-BATCH = tuple(family.name for family in FAMILIES.values() if family.kind == "batch")
 SESSIONS = 30
 ROWS = (
     (
@@ -58,7 +57,7 @@ async def store_learned(database: Database, user_id: UUID, exercise: str, run: U
     for cql, values in ROWS:
         await database.run(cql, (run, user_id, *values))
     live = LiveRuns(database)
-    for family in BATCH:
+    for family in BATCH_FAMILIES:
         before = await live.read(family)
         await live.go_live(family, run, now, {}, before.run_id if before else None)
 

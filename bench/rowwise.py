@@ -15,8 +15,8 @@ from bench.clients import new_id
 from muvr.deployment import Deployment
 
 KEYSPACE = "bench_rows"
-BATCH = 128
-UNDER_WAY = 32
+BATCH_ROWS = 128
+BATCHES_UNDER_WAY = 32
 WARM_UP_S = 10.0
 TABLE = """
 CREATE TABLE IF NOT EXISTS samples (
@@ -63,7 +63,7 @@ def rows_per_s(deployment: Deployment, made: Batches, seconds: float) -> Rowwise
     try:
         session = _session(cluster)
         insert = session.prepare(INSERT)
-        counts = np.random.default_rng(1).integers(-8000, 8000, size=(BATCH, 3)).tolist()
+        counts = np.random.default_rng(1).integers(-8000, 8000, size=(BATCH_ROWS, 3)).tolist()
         _write(session, made(insert, counts), WARM_UP_S)
         return _write(session, made(insert, counts), seconds)
     finally:
@@ -87,10 +87,10 @@ def _write(session: Session, made: Iterator[BatchStatement], seconds: float) -> 
     began, began_cpu, written = time.perf_counter(), time.process_time(), 0
     for batch in made:
         under_way.append(session.execute_async(batch))
-        if len(under_way) < UNDER_WAY:
+        if len(under_way) < BATCHES_UNDER_WAY:
             continue
         under_way.popleft().result()
-        written += BATCH
+        written += BATCH_ROWS
         if time.perf_counter() - began > seconds:
             break
     took_s, cpu_s = time.perf_counter() - began, time.process_time() - began_cpu

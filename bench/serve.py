@@ -37,14 +37,14 @@ from store.models import ModelKey
 CPU_TIMES_PING = 2.0
 P99_MS = 15.0
 IDLE_MB = 150.0
-LOAD = 0.7
+LOAD_SHARE = 0.7
 CONNECTIONS = 16
-SECONDS = 10.0
+MEASURED_S = 10.0
 PEOPLE = ("01", "02", "03")
 DATA = "SPAR-10, windows of 4 s of three people, acceleration and rotation"
 
 
-def run(context: CommandContext, *, seconds: float = SECONDS) -> list[Figure]:
+def run(context: CommandContext, *, seconds: float = MEASURED_S) -> list[Figure]:
     """Ping and classify in turns of one run, with the same generator."""
     recordings = [
         recording
@@ -94,7 +94,7 @@ def _measure(
         plan = LoadPlan(port, lines, bodies[layout], CBOR, seconds)
         full, classify_us = _cpu_us(plan, deployment.service_cpu_s)
         # A share of no answers is no load: a rate of 0 would be a closed loop.
-        rate_per_s = full.per_s * LOAD
+        rate_per_s = full.per_s * LOAD_SHARE
         loaded = drive(replace(plan, rate_per_s=rate_per_s)) if full.right else full
         figures += cost_figures(full, classify_us=classify_us, ping_us=ping_us, suffix=suffix)
         figures += load_figures(loaded, suffix=suffix)
@@ -145,7 +145,7 @@ def load_figures(loaded: LoadResult, *, suffix: str) -> list[Figure]:
         loaded: a part of the rate of a closed loop, random arrivals.
         suffix: as of `cost_figures`.
     """
-    load = f"{LOAD:.0%} of classify_per_s, random arrivals"
+    load = f"{LOAD_SHARE:.0%} of classify_per_s, random arrivals"
     median_ms = loaded.latency_ms(50)
     return [
         Figure(

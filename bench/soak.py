@@ -30,7 +30,7 @@ KILLS = 100
 SAMPLES = 10_000_000
 WITHIN_S = 3000.0
 PHONES = 8
-CHUNK = 1024
+CHUNK_SAMPLES = 1024
 DRAIN_S = 120.0
 
 
@@ -52,7 +52,7 @@ def run(
     Raises:
         SoakTookTooLong: not done within `within_s`.
     """
-    pieces = cut_pieces(spar_counts(context), CHUNK)
+    pieces = cut_pieces(spar_counts(context), CHUNK_SAMPLES)
     with quick_java(), deployed(context) as deployment, context.terminal:
         url = deployment.service.url
         sending = [
@@ -178,9 +178,9 @@ def _figures(
     phones: Sequence[SoakPhone], losses: Sequence[ChunkLosses], kills: int
 ) -> list[Figure]:
     protocol = (
-        f"{len(phones)} phones, chunks of {CHUNK}, shuffled, a tenth sent twice, one in fifty "
-        f"numbers with two bodies; {sum(phone.repeats for phone in phones)} requests were repeated "
-        "after an answer that did not come; read back from everybody's export"
+        f"{len(phones)} phones, chunks of {CHUNK_SAMPLES}, shuffled, a tenth sent twice, one in "
+        f"fifty numbers with two bodies; {sum(phone.repeats for phone in phones)} requests were "
+        "repeated after an answer that did not come; read back from everybody's export"
     )
     samples = sum(phone.samples for phone in phones)
     figures = [

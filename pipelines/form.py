@@ -49,8 +49,8 @@ from store.jobs import UserOutcome
 from store.labelled_sets import LabelledSets
 
 COLUMNS = ("user_id", "model_id", "set_id", "exercise", "started_at", "reps", "samples")
-NEWEST = 30  # sets of an exercise; counting takes a millisecond for each of their seconds
-CONTRADICTION = 2  # repetitions between the counted number and the user's
+NEWEST_SETS = 30  # of an exercise; counting takes a millisecond for each of their seconds
+CONTRADICTION_REPS = 2  # more, or fewer, than the user's number
 LEARNED = pa.schema([*MODEL_FIELDS, ("sets", pa.int32())])
 
 
@@ -139,7 +139,7 @@ def newest_rows(rows: Sequence[Row]) -> list[Row]:
     """The newest sets of every exercise, oldest first."""
     return newest_of_each(
         rows,
-        NEWEST,
+        NEWEST_SETS,
         exercise=lambda row: row["exercise"],
         age=lambda row: (row["started_at"], str(row["set_id"])),
     )
@@ -155,7 +155,7 @@ def counted_set(row: Row) -> CountedSet | None:
     counted = repetitions(signals)
     if counted is None or common_layout(signals) != row["model_id"]:
         return None
-    if row["reps"] is not None and abs(row["reps"] - counted.count) > CONTRADICTION:
+    if row["reps"] is not None and abs(row["reps"] - counted.count) > CONTRADICTION_REPS:
         return None
     started_ms = us_of(row["started_at"]) // 1000
     return CountedSet(

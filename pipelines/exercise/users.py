@@ -22,7 +22,7 @@ from schemas.families import EXERCISE
 from schemas.inputs import LAYOUTS, InputLayout
 from store.pointers import ServingVersion
 
-WAVE = 2000  # users whose incumbents, 17 kB each, are sent with the tasks
+WAVE_USERS = 2000  # users whose incumbents, 17 kB each, are sent with the tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +106,11 @@ def waves(scope: Scope, served: int) -> list[Scope]:
         scope: of the run.
         served: how many of its users have incumbents.
     """
-    if served <= WAVE and (scope.whole or len(scope.keys) <= WAVE):
+    if served <= WAVE_USERS and (scope.whole or len(scope.keys) <= WAVE_USERS):
         return [scope]
     return [
-        Scope(scope.keys[start : start + WAVE], whole=False)
-        for start in range(0, len(scope.keys), WAVE)
+        Scope(scope.keys[start : start + WAVE_USERS], whole=False)
+        for start in range(0, len(scope.keys), WAVE_USERS)
     ]
 
 

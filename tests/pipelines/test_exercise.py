@@ -193,7 +193,7 @@ def test_global_sums_are_the_same_on_both_engines_and_for_every_batch_size(
     recipe = recipe_of(spark_config)
     run = SimpleNamespace(started_at=datetime.now(UTC), require_lease=lambda: None)
     one_sum = fit_global_models(global_sums(LocalEngine(database), keys, recipe, run), {})[LAYOUT]
-    monkeypatch.setattr("pipelines.exercise.global_fit.PORTION", 2)
+    monkeypatch.setattr("pipelines.exercise.global_fit.PORTION_MEMBERS", 2)
     engine = SparkEngine(spark, spark_config.cassandra.keyspace)
     frame = engine.portion_frame(portions_of(keys), sums_pass(recipe))
     require_no_shuffle(frame)
