@@ -11,7 +11,6 @@ import pytest
 
 from ingest.chunks import Chunk, canonical_body, decode_chunk
 from ingest.recognition import (
-    TOPIC,
     are_all_stored,
     recognise_session,
     stored_predictions,
@@ -20,6 +19,7 @@ from ingest.recognition import (
 from models.recognition.sets import RecognitionModels
 from models.signal.pieces import Piece
 from schemas.events import Completion
+from schemas.topics import PREDICTIONS
 from tests.ingest.histories import LIMITS, START, new_id
 from tests.ingest.recorded_session import RecordedSession
 from tests.store.made_records import prediction
@@ -82,7 +82,7 @@ def test_predictions_are_stored_and_published():
         assert found.started_at < middle < found.ended_at
         assert await one.records.predictions.of_session(one.user, one.session) == [found]
         changed = await one.records.journal.changed(START, now + timedelta(days=1))
-        assert TOPIC in changed[one.user]
+        assert PREDICTIONS in changed[one.user]
 
     asyncio.run(look())
 
