@@ -6,12 +6,12 @@ SHA-256 of the chunk that was sent, and was given after the commit log's fsync.
 
 import shutil
 import tempfile
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.clients import chunk_targets, register_people
 from bench.load import LoadPlan, LoadResult, RequestTarget, drive, write_bodies
-from bench.recorded import DATA, bodies_of, chunk_targets, cut_pieces, spar_counts
+from bench.recorded import DATA, bodies_of, cut_pieces, spar_counts
 from bench.rowwise import RowwiseRates, bound_batches, packed_batches, rows_per_s
 from bench.stored import stored_bytes
 from ingest.media_types import CBOR
@@ -34,7 +34,7 @@ PEER = "a row per sample, unlogged batches of 128 of one partition, 32 under way
 
 
 @dataclass
-class Bench:
+class LoadedDeployment:
     """A deployment under load."""
 
     deployment: Deployment
@@ -45,13 +45,13 @@ class Bench:
     def open_sessions(self) -> None:
         """A session for each connection."""
         here = self.deployment
-        tokens = [here.register(f"load-{time.monotonic_ns()}-{i}") for i in range(PEOPLE)]
+        tokens = register_people(here, "load", PEOPLE)
         self.targets, self.next_seq = chunk_targets(here.service.url, tokens, CONNECTIONS), 0
 
     def drive(self, n: int, seconds: float, rate_per_s: float = 0.0) -> "LoadMeasurement":
         """Send chunks of n samples."""
         here = self.deployment
-        job = LoadPlan(
+        plan = LoadPlan(
             port=here.config.api.port,
             targets=self.targets,
             bodies=self.bodies[n],
@@ -61,7 +61,7 @@ class Bench:
             first_seq=self.next_seq,
         )
         service_s, node_s = here.service_cpu_s(), here.node_cpu_s()
-        result = drive(job)
+        result = drive(plan)
         self.next_seq = result.next_seq
         return LoadMeasurement(
             n, result, here.service_cpu_s() - service_s, here.node_cpu_s() - node_s
@@ -82,7 +82,7 @@ class LoadMeasurement:
         """Acknowledged samples a second."""
         return self.result.per_s * self.n
 
-    def us(self, cpu_s: float) -> float | None:
+    def us_per_request(self, cpu_s: float) -> float | None:
         """CPU a request, microseconds; None without a right answer."""
         return cpu_s / self.result.right * 1e6 if self.result.right else None
 
@@ -98,12 +98,12 @@ def run(
             n: write_bodies(scratch / f"{n}", bodies_of(cut_pieces(counts, n))) for n in SIZES
         }
         with deployed(context) as deployment, context.terminal:
-            bench = Bench(deployment, bodies)
-            bench.open_sessions()
+            loaded = LoadedDeployment(deployment, bodies)
+            loaded.open_sessions()
             context.terminal.step("warm up", 0, 1)
-            _warm_up(bench, warm_up_s)
-            figures = _one_worker(bench, context, measured_s)
-            figures += _two_workers(bench, context, measured_s)
+            _warm_up(loaded, warm_up_s)
+            figures = _one_worker(loaded, context, measured_s)
+            figures += _two_workers(loaded, context, measured_s)
             context.terminal.step("bytes on disk", 0, 1)
             figures += stored_bytes(deployment, counts, BYTES_FLOOR)
             return figures
@@ -111,29 +111,31 @@ def run(
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _warm_up(bench: Bench, at_least_s: float) -> None:
+def _warm_up(loaded: LoadedDeployment, at_least_s: float) -> None:
     """Load the node until its chunks get no cheaper: then its JIT compiler is at rest."""
-    driven = bench.drive(512, at_least_s)
-    node_us, warmed_s = driven.us(driven.node_cpu_s), at_least_s
+    driven = loaded.drive(512, at_least_s)
+    node_us, warmed_s = driven.us_per_request(driven.node_cpu_s), at_least_s
     while node_us is not None and warmed_s < MAX_WARM_UP_S:
-        driven = bench.drive(512, WARM_UP_SLICE_S)
-        former_us, node_us = node_us, driven.us(driven.node_cpu_s)
+        driven = loaded.drive(512, WARM_UP_SLICE_S)
+        former_us, node_us = node_us, driven.us_per_request(driven.node_cpu_s)
         warmed_s += WARM_UP_SLICE_S
         if node_us is None or node_us > STEADY * former_us:
             return
 
 
-def _one_worker(bench: Bench, context: CommandContext, measured_s: float) -> list[Figure]:
+def _one_worker(
+    loaded: LoadedDeployment, context: CommandContext, measured_s: float
+) -> list[Figure]:
     figures: list[Figure] = []
     for n in SIZES:
         context.terminal.step(f"chunks of {n}", SIZES.index(n), len(SIZES))
-        full = bench.drive(n, measured_s)
+        full = loaded.drive(n, measured_s)
         # Half of no answers is no load: a rate of 0 would be a closed loop.
         rate_per_s = full.result.per_s / 2
-        half = bench.drive(n, measured_s, rate_per_s) if full.result.right else full
+        half = loaded.drive(n, measured_s, rate_per_s) if full.result.right else full
         figures += _figures(full, half)
         if n == 1024:
-            figures += _beside_rows(full, bench.deployment, context, measured_s)
+            figures += _beside_rows(full, loaded.deployment, context, measured_s)
     return figures
 
 
@@ -163,12 +165,14 @@ def times_rows(name: str, full: LoadMeasurement, peer: RowwiseRates, floor: floa
     )
 
 
-def _two_workers(bench: Bench, context: CommandContext, measured_s: float) -> list[Figure]:
-    bench.deployment = bench.deployment.restart_service(context.terminal, workers=2)
-    bench.open_sessions()
-    bench.drive(512, measured_s)
+def _two_workers(
+    loaded: LoadedDeployment, context: CommandContext, measured_s: float
+) -> list[Figure]:
+    loaded.deployment = loaded.deployment.restart_service(context.terminal, workers=2)
+    loaded.open_sessions()
+    loaded.drive(512, measured_s)
     return [
-        _rate(bench.drive(n, measured_s), f"acknowledged_per_s_{n}_two_workers", None)
+        _rate(loaded.drive(n, measured_s), f"acknowledged_per_s_{n}_two_workers", None)
         for n in SIZES
     ]
 
@@ -186,13 +190,16 @@ def _rate(driven: LoadMeasurement, name: str, floor: float | None) -> Figure:
 def _figures(full: LoadMeasurement, half: LoadMeasurement) -> list[Figure]:
     n = full.n
     suffix = "" if n == 1024 else f"_{n}"
-    beside = {"node": full.us(full.node_cpu_s), "generator": full.us(full.result.cpu_s)}
+    beside = {
+        "node": full.us_per_request(full.node_cpu_s),
+        "generator": full.us_per_request(full.result.cpu_s),
+    }
     took = ", ".join(f"the {who} took {us:.0f} µs" for who, us in beside.items() if us is not None)
     figures = [
         _rate(full, f"acknowledged_per_s_{n}", FLOORS[n]),
         Figure(
             f"request_cpu_us{suffix}",
-            full.us(full.service_cpu_s),
+            full.us_per_request(full.service_cpu_s),
             "µs",
             protocol=f"service process, full load, chunks of {n}; {took or 'no right answer'}",
         ),

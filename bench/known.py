@@ -5,19 +5,16 @@ name an existing resource.
 """
 
 import base64
-import os
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import requests
 from schemathesis.core import NOT_SET
 
+from bench.clients import new_id
 from bench.learned import store_learned
-from schemas.ids import uuid7
 from store.database import Database
 from store.jobs import JobRuns, UserOutcome
 from store.users import Users
@@ -68,7 +65,7 @@ async def prepare_fuzz_user(database: Database, username: str, other: str) -> di
     """
     asker = await Users(database).grant(username, ["operate"])
     followed = await Users(database).grant(other, [])
-    now, run, jobs = datetime.now(UTC), _new_id(), JobRuns(database)
+    now, run, jobs = datetime.now(UTC), new_id(), JobRuns(database)
     await jobs.start(FAMILY, run, {"users": "all"}, now)
     await jobs.write_users(
         run,
@@ -97,7 +94,7 @@ def opened(
     """
     known = {**known, "stream": "acc", "seq": 0}
     for name in (opener for opener in OPENED if opener in names):
-        known[name] = str(_new_id())
+        known[name] = str(new_id())
         body, _ = example(document, OPENED[name], "put")
         answer = session.put(
             url + OPENED[name].format(**known), json=with_known(body, known), timeout=WITHIN_S
@@ -132,10 +129,6 @@ def with_known(body: Any, known: Mapping[str, Any]) -> Any:
     if not isinstance(body, dict):
         return body
     return {name: known.get(name, value) for name, value in body.items()}
-
-
-def _new_id() -> UUID:
-    return uuid7(time.time_ns() // 10**6, os.urandom(10))
 
 
 def _with_bytes(value: Any) -> Any:

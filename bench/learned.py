@@ -19,7 +19,7 @@ from models.load.fit import LoadSettings, fit_load
 from models.next.codec import to_bytes as next_bytes
 from models.next.fit import NextSettings, fit_next
 from models.reps.measure import Repetition
-from schemas.families import FAMILIES
+from schemas.families import BATCH_FAMILIES
 from schemas.inputs import ACC6, SETS
 from store.champions import Champions
 from store.database import Database
@@ -27,7 +27,6 @@ from store.live_runs import LiveRuns
 from store.models import ModelKey, Models, StoredModel
 from store.pointers import Challenger
 
-BATCH = tuple(family.name for family in FAMILIES.values() if family.kind == "batch")
 SESSIONS = 30
 ROWS = (
     (
@@ -54,11 +53,11 @@ async def store_learned(database: Database, user_id: UUID, exercise: str, run: U
     """
     now = datetime.now(UTC)
     for family, model_id, content in _learned(exercise, now):
-        await _serve(database, user_id, family, model_id, content, run, now)
+        await serve_model(database, ModelKey.of_user(user_id, model_id, family), content, run)
     for cql, values in ROWS:
         await database.run(cql, (run, user_id, *values))
     live = LiveRuns(database)
-    for family in BATCH:
+    for family in BATCH_FAMILIES:
         before = await live.read(family)
         await live.go_live(family, run, now, {}, before.run_id if before else None)
 
@@ -88,16 +87,8 @@ def _learned(exercise: str, now: datetime) -> Iterator[tuple[str, str, bytes]]:
     yield "form", ACC6, form_bytes(fit_form(sets))
 
 
-async def _serve(
-    database: Database,
-    user_id: UUID,
-    family: str,
-    model_id: str,
-    content: bytes,
-    run: UUID,
-    now: datetime,
-) -> None:
-    key = ModelKey.of_user(user_id, model_id, family)
-    kept = StoredModel.of(key, content, {}, run, now)
+async def serve_model(database: Database, key: ModelKey, content: bytes, run: UUID) -> None:
+    """Store a model of a run, and let it serve from now on; nothing may have served before."""
+    kept = StoredModel.of(key, content, {}, run, datetime.now(UTC))
     await Models(database).put(kept)
-    await Champions(database).promote(Challenger.of(kept), None, now)
+    await Champions(database).promote(Challenger.of(kept), None, kept.created_at)

@@ -20,12 +20,12 @@ from models.signal.pieces import Piece
 from schemas.wire import Receipt
 
 STREAM = "acc"
-WINDOW = 6  # chunks under way at once
-BACKLOG = 8 * WINDOW  # a phone that cannot send records no more than this
+CHUNKS_UNDER_WAY = 6
+BACKLOG_CHUNKS = 8 * CHUNKS_UNDER_WAY  # a phone that cannot send records no more than this
 PAUSE_S = 0.1  # between windows: traffic at every moment, not a flood
 AGAIN_S = 0.2
-TWICE = 0.1  # share of requests that are sent twice
-TWO_BODIES = 0.02  # share of numbers under which a second body is sent
+TWICE_SHARE = 0.1  # share of requests that are sent twice
+TWO_BODIES_SHARE = 0.02  # share of numbers under which a second body is sent
 
 
 class ChunkLosses(NamedTuple):
@@ -65,14 +65,14 @@ class SoakPhone:
         """Send new chunks until `stopped`, then what waits; `done` says when nothing does."""
         async with httpx.AsyncClient(headers=self._headers, timeout=15) as http:
             while self._unacknowledged or not stopped.is_set():
-                if not stopped.is_set() and len(self._unacknowledged) < BACKLOG:
-                    self._record(WINDOW)
+                if not stopped.is_set() and len(self._unacknowledged) < BACKLOG_CHUNKS:
+                    self._record(CHUNKS_UNDER_WAY)
                 self._random.shuffle(self._unacknowledged)
                 batch, self._unacknowledged = (
-                    self._unacknowledged[:WINDOW],
-                    self._unacknowledged[WINDOW:],
+                    self._unacknowledged[:CHUNKS_UNDER_WAY],
+                    self._unacknowledged[CHUNKS_UNDER_WAY:],
                 )
-                batch += [body for body in batch if self._random.random() < TWICE]
+                batch += [body for body in batch if self._random.random() < TWICE_SHARE]
                 answered = await asyncio.gather(*(self._put(http, *body) for body in batch))
                 await asyncio.sleep(PAUSE_S if all(answered) else AGAIN_S)
         self.done.set()
@@ -123,7 +123,7 @@ class SoakPhone:
         """New numbers, some of them with a second body."""
         for _ in range(chunks):
             number = len(self._sent)
-            count = 2 if self._random.random() < TWO_BODIES else 1
+            count = 2 if self._random.random() < TWO_BODIES_SHARE else 1
             self._sent[number] = [
                 hashlib.sha256(self._body(number, body_number)).digest()
                 for body_number in range(count)

@@ -1,22 +1,15 @@
-"""Real wrist data as request bodies: SPAR acceleration in chunks, and sessions to put them in."""
+"""Real wrist data as request bodies: SPAR acceleration in chunks."""
 
 import hashlib
-import os
-import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from uuid import UUID
 
-import httpx
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.load import RequestTarget
 from ingest.chunks import canonical_body
 from ingest.importers.spar import ACC_SCALE_G, RATE_HZ, read_spar
 from models.signal.pieces import Piece
 from muvr.context import CommandContext
-from schemas.ids import uuid7
 from schemas.times import NS_PER_S
 
 DATA = "SPAR-10, 244,102 samples"
@@ -42,33 +35,3 @@ def bodies_of(pieces: Sequence[Piece]) -> list[tuple[bytes, str]]:
     """Bodies, each with the hash that its receipt must name."""
     bodies = [canonical_body(piece) for piece in pieces]
     return [(body, hashlib.sha256(body).hexdigest()) for body in bodies]
-
-
-def open_session(url: str, token: str) -> UUID:
-    """A new session with one stream."""
-    session = uuid7(int(time.time() * 1000), os.urandom(10))
-    now = datetime.now(UTC).isoformat()
-    declared = {"kind": "acc", "unit": "g", "device": "watch", "placement": "wrist"}
-    httpx.put(
-        f"{url}/v1/sessions/{session}",
-        headers={"Authorization": f"Bearer {token}"},
-        json={
-            "started_at": now,
-            "sent_at": now,
-            "timezone": "Europe/Prague",
-            "streams": {"acc": {**declared, "side": "left"}},
-        },
-        timeout=30,
-    ).raise_for_status()
-    return session
-
-
-def chunk_targets(url: str, tokens: Sequence[str], connections: int) -> list[RequestTarget]:
-    """A session for each connection, its person taken in turn."""
-    turns = [tokens[i % len(tokens)] for i in range(connections)]
-    return [
-        RequestTarget(
-            token, "PUT", f"/v1/sessions/{open_session(url, token)}/streams/acc/chunks/{{seq}}"
-        )
-        for token in turns
-    ]

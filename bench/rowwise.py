@@ -1,6 +1,5 @@
 """The peer of `bench.ingest`: a service without chunks, which writes a row for each sample."""
 
-import os
 import struct
 import time
 from collections import deque
@@ -12,12 +11,12 @@ import numpy as np
 from cassandra.cluster import Cluster, ResponseFuture, Session
 from cassandra.query import BatchStatement, BatchType, PreparedStatement
 
+from bench.clients import new_id
 from muvr.deployment import Deployment
-from schemas.ids import uuid7
 
 KEYSPACE = "bench_rows"
-BATCH = 128
-UNDER_WAY = 32
+BATCH_ROWS = 128
+BATCHES_UNDER_WAY = 32
 WARM_UP_S = 10.0
 TABLE = """
 CREATE TABLE IF NOT EXISTS samples (
@@ -64,7 +63,7 @@ def rows_per_s(deployment: Deployment, made: Batches, seconds: float) -> Rowwise
     try:
         session = _session(cluster)
         insert = session.prepare(INSERT)
-        counts = np.random.default_rng(1).integers(-8000, 8000, size=(BATCH, 3)).tolist()
+        counts = np.random.default_rng(1).integers(-8000, 8000, size=(BATCH_ROWS, 3)).tolist()
         _write(session, made(insert, counts), WARM_UP_S)
         return _write(session, made(insert, counts), seconds)
     finally:
@@ -88,10 +87,10 @@ def _write(session: Session, made: Iterator[BatchStatement], seconds: float) -> 
     began, began_cpu, written = time.perf_counter(), time.process_time(), 0
     for batch in made:
         under_way.append(session.execute_async(batch))
-        if len(under_way) < UNDER_WAY:
+        if len(under_way) < BATCHES_UNDER_WAY:
             continue
         under_way.popleft().result()
-        written += BATCH
+        written += BATCH_ROWS
         if time.perf_counter() - began > seconds:
             break
     took_s, cpu_s = time.perf_counter() - began, time.process_time() - began_cpu
@@ -108,7 +107,7 @@ def packed_batches(
     All batches have the same rows, each in a partition of its own, so that only the partition has
     to be packed for each. Values are packed beforehand, as those of the service are.
     """
-    person = uuid7(int(time.time() * 1000), os.urandom(10)).bytes
+    person = new_id().bytes
     rows = [
         (struct.pack(">q", i), *(struct.pack(">h", value) for value in xyz))
         for i, xyz in enumerate(counts)
@@ -126,7 +125,7 @@ def bound_batches(
     insert: PreparedStatement, counts: Sequence[Sequence[int]]
 ) -> Iterator[BatchStatement]:
     """The same rows, bound by the driver one by one, as its documentation shows."""
-    person = uuid7(int(time.time() * 1000), os.urandom(10))
+    person = new_id()
     for part in count():
         batch = BatchStatement(batch_type=BatchType.UNLOGGED)
         for i, xyz in enumerate(counts):

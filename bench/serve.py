@@ -1,24 +1,21 @@
 """Classify over HTTP beside a bare FastAPI ping: CPU a request, time at load, memory at rest."""
 
 import asyncio
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Callable
+from contextlib import closing
 from functools import reduce
 from operator import add
 from pathlib import Path
 from uuid import uuid4
 
 import cbor2
-import httpx
-import psutil
 from msgspec.structs import replace
 
-from bench.load import CHECKOUT, LoadPlan, LoadResult, RequestTarget, drive, write_bodies
+from bench.bare_ping import PEER, bare_ping
+from bench.clients import register_people
+from bench.learned import serve_model
+from bench.load import LoadPlan, LoadResult, RequestTarget, drive, write_bodies
 from bench.memory import MIB
 from ingest.chunks import canonical_body
 from ingest.importers.imported import ImportedRecording
@@ -32,35 +29,22 @@ from models.signal.windows import WINDOW
 from models.signal.wrist import wrist_signals
 from muvr.context import CommandContext
 from muvr.deployment import Deployment, cpu_s, deployed
+from schemas.families import EXERCISE
 from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.report import Figure
-from store.champions import Champions
-from store.models import ModelKey, Models, StoredModel
-from store.node.preflight import free_ports
-from store.pointers import Challenger
+from store.models import ModelKey
 
 CPU_TIMES_PING = 2.0
 P99_MS = 15.0
 IDLE_MB = 150.0
-LOAD = 0.7
+LOAD_SHARE = 0.7
 CONNECTIONS = 16
-SECONDS = 10.0
+MEASURED_S = 10.0
 PEOPLE = ("01", "02", "03")
 DATA = "SPAR-10, windows of 4 s of three people, acceleration and rotation"
-PEER = "a bare FastAPI ping: one async function, one worker, no log, no limits"
-PING = """
-import sys, uvicorn
-from fastapi import FastAPI
-app = FastAPI()
-@app.get("/ping")
-async def ping() -> dict[str, bool]:
-    return {"ok": True}
-uvicorn.run(app, port=int(sys.argv[1]), loop="uvloop", http="httptools", access_log=False,
-            log_level="warning")
-"""
 
 
-def run(context: CommandContext, *, seconds: float = SECONDS) -> list[Figure]:
+def run(context: CommandContext, *, seconds: float = MEASURED_S) -> list[Figure]:
     """Ping and classify in turns of one run, with the same generator."""
     recordings = [
         recording
@@ -75,18 +59,20 @@ def run(context: CommandContext, *, seconds: float = SECONDS) -> list[Figure]:
         idle_mb = _resident_mb(deployment)
         for layout in (ACC6, ACC3):
             context.terminal.step(f"a global model for {layout}", 0, 1)
-            asyncio.run(_serve_globally(deployment, _learn(recordings, layout), layout))
+            with closing(deployment.database()) as database:
+                key = ModelKey.of_global(layout, EXERCISE)
+                asyncio.run(serve_model(database, key, _learn(recordings, layout), uuid4()))
         bodies = {
             layout: write_bodies(Path(scratch) / layout, _bodies(recordings, layout))
             for layout in (ACC6, ACC3)
         }
         nothing = write_bodies(Path(scratch) / "nothing", [(b"", '"ok":true')])
-        with _ping() as (ping, port):
+        with bare_ping() as (ping, port):
             context.terminal.step("ping", 0, 1)
-            job = LoadPlan(
+            plan = LoadPlan(
                 port, [RequestTarget("", "GET", "/ping")] * CONNECTIONS, nothing, CBOR, seconds
             )
-            ping_us = _cpu_us(job, lambda: cpu_s(ping))[1]
+            ping_us = _cpu_us(plan, lambda: cpu_s(ping))[1]
         return _measure(context, deployment, bodies, seconds, ping_us, idle_mb)
 
 
@@ -98,18 +84,18 @@ def _measure(
     ping_us: float | None,
     idle_mb: float,
 ) -> list[Figure]:
-    token = deployment.register(f"asks-{time.monotonic_ns()}")
+    [token] = register_people(deployment, "asks")
     target = RequestTarget(token, "POST", "/v1/classify?side=left&reps=false")
     figures: list[Figure] = []
     for layout, suffix in ((ACC6, ""), (ACC3, "_acc_only")):
         context.terminal.step(f"classify {layout}", 0, 1)
         port, lines = deployment.config.api.port, [target] * CONNECTIONS
         drive(LoadPlan(port, lines, bodies[layout], CBOR, seconds / 2))
-        job = LoadPlan(port, lines, bodies[layout], CBOR, seconds)
-        full, classify_us = _cpu_us(job, deployment.service_cpu_s)
+        plan = LoadPlan(port, lines, bodies[layout], CBOR, seconds)
+        full, classify_us = _cpu_us(plan, deployment.service_cpu_s)
         # A share of no answers is no load: a rate of 0 would be a closed loop.
-        rate_per_s = full.per_s * LOAD
-        loaded = drive(replace(job, rate_per_s=rate_per_s)) if full.right else full
+        rate_per_s = full.per_s * LOAD_SHARE
+        loaded = drive(replace(plan, rate_per_s=rate_per_s)) if full.right else full
         figures += cost_figures(full, classify_us=classify_us, ping_us=ping_us, suffix=suffix)
         figures += load_figures(loaded, suffix=suffix)
     protocol = "resident, all processes of the service, after its start and before any question"
@@ -159,7 +145,7 @@ def load_figures(loaded: LoadResult, *, suffix: str) -> list[Figure]:
         loaded: a part of the rate of a closed loop, random arrivals.
         suffix: as of `cost_figures`.
     """
-    load = f"{LOAD:.0%} of classify_per_s, random arrivals"
+    load = f"{LOAD_SHARE:.0%} of classify_per_s, random arrivals"
     median_ms = loaded.latency_ms(50)
     return [
         Figure(
@@ -181,13 +167,13 @@ def load_figures(loaded: LoadResult, *, suffix: str) -> list[Figure]:
     ]
 
 
-def _cpu_us(job: LoadPlan, used_s: Callable[[], float]) -> tuple[LoadResult, float | None]:
-    """The result of a job and what an answer cost the process that gave it, microseconds.
+def _cpu_us(plan: LoadPlan, used_s: Callable[[], float]) -> tuple[LoadResult, float | None]:
+    """The result of a plan and what an answer cost the process that gave it, microseconds.
 
     None without a right answer.
     """
     before_s = used_s()
-    result = drive(job)
+    result = drive(plan)
     return result, (used_s() - before_s) / result.right * 1e6 if result.right else None
 
 
@@ -213,18 +199,6 @@ def _learn(recordings: list[ImportedRecording], layout: InputLayout) -> bytes:
     return to_bytes(fit_global(reduce(add, statistics), model_id=layout).model)
 
 
-async def _serve_globally(deployment: Deployment, content: bytes, layout: InputLayout) -> None:
-    """Keep a model and make it everybody's."""
-    key, now = ModelKey.of_global(layout, "exercise"), datetime.now(UTC)
-    stored = StoredModel.of(key, content, {}, uuid4(), now)
-    database = deployment.database()
-    try:
-        await Models(database).put(stored)
-        await Champions(database).promote(Challenger.of(stored), None, now)
-    finally:
-        database.close()
-
-
 def _bodies(recordings: list[ImportedRecording], layout: InputLayout) -> list[tuple[bytes, str]]:
     """One window of each left wrist, as the question says; its answer names the model."""
     requests: list[tuple[bytes, str]] = []
@@ -240,28 +214,3 @@ def _bodies(recordings: list[ImportedRecording], layout: InputLayout) -> list[tu
 def _window(piece: Piece) -> bytes:
     counts = piece.counts[WINDOW : 2 * WINDOW]
     return canonical_body(Piece(piece.t0_ns, piece.rate_hz, piece.unit, piece.scale, counts))
-
-
-@contextmanager
-def _ping() -> Generator[tuple[psutil.Process, int]]:
-    """The bare application as a process of its own."""
-    port = free_ports(1)[0]
-    with subprocess.Popen([sys.executable, "-c", PING, str(port)], cwd=CHECKOUT) as process:
-        try:
-            _await(f"http://127.0.0.1:{port}/ping")
-            yield psutil.Process(process.pid), port
-        finally:
-            process.terminate()
-
-
-def _await(url: str, within_s: float = 30.0) -> None:
-    until = time.monotonic() + within_s
-    while True:
-        try:
-            httpx.get(url, timeout=2).raise_for_status()
-        except httpx.TransportError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.05)
-        else:
-            return

@@ -10,14 +10,17 @@ import random
 import time
 from base64 import b64decode
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 
+from bench.clients import open_session, register_people
 from bench.phone import STREAM, ChunkLosses, SoakPhone
-from bench.recorded import DATA, cut_pieces, open_session, spar_counts
+from bench.recorded import DATA, cut_pieces, spar_counts
 from ingest.export import export_user
 from muvr.context import CommandContext
 from muvr.deployment import Deployment, deployed
 from schemas.errors import MuvrError
+from schemas.progress import Progress
 from schemas.report import Figure
 from store.database import Database
 from store.java import quick_java
@@ -27,7 +30,7 @@ KILLS = 100
 SAMPLES = 10_000_000
 WITHIN_S = 3000.0
 PHONES = 8
-CHUNK = 1024
+CHUNK_SAMPLES = 1024
 DRAIN_S = 120.0
 
 
@@ -49,21 +52,20 @@ def run(
     Raises:
         SoakTookTooLong: not done within `within_s`.
     """
-    pieces = cut_pieces(spar_counts(context), CHUNK)
+    pieces = cut_pieces(spar_counts(context), CHUNK_SAMPLES)
     with quick_java(), deployed(context) as deployment, context.terminal:
         url = deployment.service.url
-        people = []
-        for number in range(phones):
-            token = deployment.register(f"soak-{time.monotonic_ns()}-{number}")
-            session = open_session(url, token)
-            people.append(
-                SoakPhone(url, token, session, pieces, random.Random(seed * 1000 + number))
+        sending = [
+            SoakPhone(
+                url, token, open_session(url, token), pieces, random.Random(seed * 1000 + number)
             )
+            for number, token in enumerate(register_people(deployment, "soak", phones))
+        ]
         until_s = time.monotonic() + within_s
-        soak = _Soak(context, deployment, people, random.Random(seed), until_s, samples)
+        soak = _Soak(context.terminal, deployment, sending, random.Random(seed), until_s, samples)
         done = asyncio.run(soak.run(kills))
-        losses = asyncio.run(_read_back(deployment, people))
-    return _figures(people, losses, done)
+        losses = asyncio.run(_read_back(deployment, sending))
+    return _figures(sending, losses, done)
 
 
 class _Soak:
@@ -71,14 +73,14 @@ class _Soak:
 
     def __init__(
         self,
-        context: CommandContext,
+        progress: Progress,
         deployment: Deployment,
         phones: Sequence[SoakPhone],
         chance: random.Random,
         until_s: float,
         samples: int,
     ) -> None:
-        self._door, self._deployment, self._phones = context, deployment, phones
+        self._report, self._deployment, self._phones = progress, deployment, phones
         self._random, self._until_s, self._samples = chance, until_s, samples
         self._ended = 0
 
@@ -111,7 +113,7 @@ class _Soak:
                 await asyncio.sleep(self._random.uniform(0.0, 0.3))
                 kill = self._kill_node if number % 2 == 0 else self._kill_service
                 self._ended += await asyncio.to_thread(kill)
-                self._door.terminal.step("kill -9", number + 1, kills)
+                self._report.step("kill -9", number + 1, kills)
             await self._progress(samples - self._acknowledged())
             stopped.set()
             await self._drain_phones()
@@ -137,7 +139,7 @@ class _Soak:
             if time.monotonic() > self._until_s:
                 raise SoakTookTooLong(f"{self._acknowledged():,} samples were acknowledged so far.")
             await asyncio.sleep(0.02)
-            self._door.terminal.step("samples acknowledged", self._acknowledged(), self._samples)
+            self._report.step("samples acknowledged", self._acknowledged(), self._samples)
 
     def _kill_node(self) -> bool:
         ended = self._deployment.kill_node()
@@ -148,17 +150,14 @@ class _Soak:
     def _kill_service(self) -> bool:
         ended = self._deployment.kill_service()
         time.sleep(self._random.uniform(0.0, 0.5))
-        self._deployment.service.start(self._door.terminal)
+        self._deployment.service.start(self._report)
         return ended
 
 
 async def _read_back(deployment: Deployment, phones: Sequence[SoakPhone]) -> list[ChunkLosses]:
     """Compare what the store gives back with what was sent and acknowledged."""
-    database = deployment.database()
-    try:
+    with closing(deployment.database()) as database:
         return [await _judge(database, phone) for phone in phones]
-    finally:
-        database.close()
 
 
 async def _judge(database: Database, phone: SoakPhone) -> ChunkLosses:
@@ -179,9 +178,9 @@ def _figures(
     phones: Sequence[SoakPhone], losses: Sequence[ChunkLosses], kills: int
 ) -> list[Figure]:
     protocol = (
-        f"{len(phones)} phones, chunks of {CHUNK}, shuffled, a tenth sent twice, one in fifty "
-        f"numbers with two bodies; {sum(phone.repeats for phone in phones)} requests were repeated "
-        "after an answer that did not come; read back from everybody's export"
+        f"{len(phones)} phones, chunks of {CHUNK_SAMPLES}, shuffled, a tenth sent twice, one in "
+        f"fifty numbers with two bodies; {sum(phone.repeats for phone in phones)} requests were "
+        "repeated after an answer that did not come; read back from everybody's export"
     )
     samples = sum(phone.samples for phone in phones)
     figures = [

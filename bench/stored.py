@@ -6,16 +6,15 @@ against int16 at ±16 g, which is what wrist sensors send; finer and coarser ste
 """
 
 import asyncio
-import os
-import time
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
-from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.clients import new_id
 from bench.recorded import DATA, cut_pieces
 from ingest.chunks import canonical_body, decode_chunk
 from ingest.importers.spar import ACC_SCALE_G
@@ -23,7 +22,6 @@ from ingest.media_types import CBOR
 from ingest.rows import row_of
 from muvr.deployment import Deployment
 from schemas.config import Limits
-from schemas.ids import uuid7
 from schemas.report import Figure
 from store.migrate import migrate
 from store.samples import SampleRow, Samples
@@ -89,19 +87,15 @@ def _rows(counts: NDArray[np.int16], case: Case) -> list[SampleRow]:
 
 def _keep(deployment: Deployment, keyspace: str, rows: list[SampleRow]) -> None:
     migrate(deployment.config.cassandra.model_copy(update={"keyspace": keyspace}))
-    database = deployment.database(keyspace)
-    person: UUID = uuid7(int(time.time() * 1000), os.urandom(10))
+    person = new_id()
 
-    async def put_all() -> None:
+    async def put_all(samples: Samples) -> None:
         """Store all rows."""
-        samples = Samples(database)
         for row in rows:
             await samples.put(person, person, "acc", row)
 
-    try:
-        asyncio.run(put_all())
-    finally:
-        database.close()
+    with closing(deployment.database(keyspace)) as database:
+        asyncio.run(put_all(Samples(database)))
 
 
 def _file_bytes(deployment: Deployment, case: Case) -> int:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -38,11 +39,8 @@ class TrainedKeyspace:
 
     def ask(self, question: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
         """One answer from the keyspace."""
-        database = self.database()
-        try:
+        with closing(self.database()) as database:
             return asyncio.run(question(database))
-        finally:
-            database.close()
 
 
 def load_keyspaces(

@@ -22,12 +22,12 @@ from models.exercise.quantised_statistics import ExerciseWindows, framed_statist
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
 from pipelines.exercise.global_models import read_global_models
-from pipelines.exercise.job import recipe_of, train_exercise
+from pipelines.exercise.job import train_exercise
 from pipelines.exercise.labelled import labelled_sets
 from pipelines.exercise.learner import learn_user
 from pipelines.exercise.passes import read_training_sets
+from pipelines.exercise.recipes import named_recipe, recipe_of
 from pipelines.exercise.rows import FitContext
-from pipelines.exercise.users import named_recipe
 from pipelines.lifecycle.runs import RunReport
 from pipelines.spark.session import spark_session
 from store.champions import Champions

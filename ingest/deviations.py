@@ -16,7 +16,7 @@ from ingest.openings import OFFSET_MS, opening_of, openings_of
 from models.deviations.align import align
 from models.deviations.model import Target
 from schemas.times import us_of
-from schemas.topics import Topic
+from schemas.topics import DEVIATIONS
 from store.deviations import DeviationRow, deviations_month
 from store.journal import Event
 from store.plans import Plan, PlanVersion
@@ -26,7 +26,6 @@ from store.sessions import SessionRow
 from store.sets import SetRow
 
 MAX_TRAVEL_US = 60_000_000  # no request takes longer
-TOPIC: Topic = "deviations"
 
 
 class Done(NamedTuple):
@@ -212,7 +211,7 @@ async def _replace(
     # The stored rows must be overwritten although no event may be newer.
     written_us = await records.deviations.written_us(user_id, month, session.session_id)
     at_us = max(at_us, written_us + 1)
-    await records.journal.announce(user_id, TOPIC, now_us)
+    await records.journal.announce(user_id, DEVIATIONS, now_us)
     await records.deviations.replace(user_id, month, session.session_id, wanted, at_us)
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from schemas.layout import owner_of
 from schemas.times import clock_from, us_of
-from schemas.topics import Topic
+from schemas.topics import ERASED, ERASURE_DONE
 from store.champions import Champions
 from store.database import Database
 from store.dead_letters import DeadLetters
@@ -14,12 +14,6 @@ from store.journal import Journal
 from store.logins import Logins
 from store.user_rows import RUN_TABLES, USER_TABLES, UserKeys, UserRows
 from store.users import Users
-
-ERASED: Topic = "erased"
-"""The topic that stays in `changes`: after a restore from backup these users are erased again."""
-ERASURE_DONE: Topic = "erasure-done"
-"""Announced when an erasure has ended: jobs that read meanwhile read half of the user. Its time is
-that of the last call that found anything: what was read later holds nothing of the user."""
 
 REMAINS: dict[str, str] = {
     "disk": "deleted rows leave the data files at a compaction after 10 days",

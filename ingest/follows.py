@@ -6,11 +6,9 @@ from datetime import datetime
 from uuid import UUID
 
 from schemas.times import us_of
-from schemas.topics import Topic
+from schemas.topics import FOLLOWS
 from store.follows import Follows
 from store.journal import Journal
-
-TOPIC: Topic = "follows"
 
 
 async def follow(
@@ -35,12 +33,12 @@ async def unfollow(
     journal: Journal, follows: Follows, user_id: UUID, followee: UUID, at: datetime
 ) -> None:
     """Unfollow a user; repeatable."""
-    await journal.announce(user_id, TOPIC, us_of(at))
+    await journal.announce(user_id, FOLLOWS, us_of(at))
     await follows.delete(user_id, followee)
 
 
 async def _add(
     journal: Journal, follows: Follows, user_id: UUID, new: Iterable[UUID], at: datetime
 ) -> None:
-    await journal.announce(user_id, TOPIC, us_of(at))
+    await journal.announce(user_id, FOLLOWS, us_of(at))
     await asyncio.gather(*(follows.put(user_id, followee, at) for followee in new))

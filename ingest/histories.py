@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from uuid import UUID
 
-from ingest import plans, sessions, sets, slots
+from ingest import sessions, sets, slots
 from ingest.event_writer import EventWriter
 from ingest.openings import OFFSET_MS
 from ingest.projections import project_all
@@ -21,7 +21,7 @@ from schemas.errors import BadEvent, Deleted, EventConflict
 from schemas.events import SessionOpening, SetConfirmation
 from schemas.ids import day_of
 from schemas.layout import month_of
-from schemas.topics import Topic
+from schemas.topics import PLANS, SESSIONS, SETS, Topic
 from store.journal import Event
 from store.sessions import SessionRow
 
@@ -70,9 +70,9 @@ async def record_history(
     stored = await _stored_events(writer, user_id, wanted)
     _refuse_deleted_or_streamed(stored, wanted)
     kept = [
-        *await _write_all(writer, user_id, plan_events, stored, plans.TOPIC),
-        *await _write_all(writer, user_id, opening_events, stored, sessions.TOPIC),
-        *await _write_all(writer, user_id, confirmation_events, stored, sets.TOPIC),
+        *await _write_all(writer, user_id, plan_events, stored, PLANS),
+        *await _write_all(writer, user_id, opening_events, stored, SESSIONS),
+        *await _write_all(writer, user_id, confirmation_events, stored, SETS),
     ]
     await project_all(writer.records, user_id, kept, writer.now_us())
     _refuse_conflicts(wanted, kept)

@@ -21,7 +21,7 @@ from schemas.journal import (
     StreamDeclared,
     StreamListed,
 )
-from schemas.topics import Topic
+from schemas.topics import PLANS, SESSIONS, SETS, Topic
 from store.concurrency import map_concurrently
 from store.journal import Event
 from store.records import Records
@@ -107,21 +107,21 @@ def _late_topics(event: Event, body: EventBody, stored: _Stored) -> tuple[Topic,
     match body:
         case SessionOpened():
             session = stored.sessions[entity]
-            return () if session and _says(session, body) else ("sessions",)
+            return () if session and _says(session, body) else (SESSIONS,)
         case StreamDeclared():
             session = stored.sessions[entity]
-            return () if session and body.stream in session.streams else ("sessions",)
+            return () if session and body.stream in session.streams else (SESSIONS,)
         case StreamListed():
             listed = stored.lists[entity].get(body.stream)
-            return () if listed and listed.revision >= event.received_us else ("sessions",)
+            return () if listed and listed.revision >= event.received_us else (SESSIONS,)
         case SessionDeleted():
-            return "sessions", "sets"
+            return SESSIONS, SETS
         case SetConfirmed():
-            return () if stored.sets.get(entity, 0) >= event.received_us else ("sets",)
+            return () if stored.sets.get(entity, 0) >= event.received_us else (SETS,)
         case SetDeleted():
-            return ("sets",)
+            return (SETS,)
         case PlanKept() | PlanDeleted():
-            return () if stored.plans[entity] >= event.received_us else ("plans",)
+            return () if stored.plans[entity] >= event.received_us else (PLANS,)
 
 
 def _says(session: SessionRow, body: SessionOpened) -> bool:

@@ -17,11 +17,10 @@ from ingest.event_writer import EventWriter
 from schemas.errors import BadEvent
 from schemas.events import UNSAID_TIMEZONE, SessionOpening
 from schemas.journal import SessionOpened
-from schemas.topics import Topic
+from schemas.topics import SESSIONS
 from store.journal import Event
 from store.records import Records
 
-TOPIC: Topic = "sessions"
 OFFSET_MS = "offset_ms"
 """In the meta of openings, declarations and lists: how far the server's clock is ahead of the
 device's, null where that is not known. Openings of earlier releases lack it."""
@@ -62,7 +61,7 @@ async def amend(
     """
     events = await openings_of(writer.records, user_id, opened.entity_id)
     while len(events) <= MAX_AMENDMENTS and (wanted := _amendment(writer, events, opening, meta)):
-        events.append(await writer.records.journal.append(user_id, wanted, TOPIC))
+        events.append(await writer.records.journal.append(user_id, wanted, SESSIONS))
     return events[1:]
 
 

@@ -8,11 +8,9 @@ from ingest import slots
 from ingest.event_writer import MAX_ATTEMPTS, CostOfBytes, EventWriter
 from ingest.projections import project
 from schemas.errors import EventConflict
-from schemas.topics import Topic
+from schemas.topics import PLANS
 from store.journal import Event
 from store.plans import Plan, PlannedSets, PlanVersion
-
-TOPIC: Topic = "plans"
 
 
 async def put_plan(
@@ -49,7 +47,7 @@ async def put_plan(
             await plans.put(user_id, plan)  # a first attempt may have failed here
             return plan
         event = _event(writer, plan_id, newest, "plan-kept", body)
-        stored = await writer.append(user_id, event, TOPIC, cost)
+        stored = await writer.append(user_id, event, PLANS, cost)
         await project(writer.records, user_id, stored, writer.now_us())
         if plan := _if_equal(await plans.newest(user_id, plan_id), body):
             return plan
@@ -71,7 +69,7 @@ async def delete_plan(writer: EventWriter, user_id: UUID, plan_id: UUID) -> None
             await plans.delete(user_id, plan_id, newest.revision)  # as in `put_plan`
             return
         event = _event(writer, plan_id, newest, "plan-deleted", {})
-        stored = await writer.records.journal.append(user_id, event, TOPIC)
+        stored = await writer.records.journal.append(user_id, event, PLANS)
         await project(writer.records, user_id, stored, writer.now_us())
     raise EventConflict(f"plan {plan_id} is being changed by others; delete it again.")
 

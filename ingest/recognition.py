@@ -21,11 +21,10 @@ from schemas.families import EXERCISE
 from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.notes import QualityNote
 from schemas.times import at_ms_of_ns, us_of
-from schemas.topics import Topic
+from schemas.topics import PREDICTIONS
 from store.predictions import Prediction, not_confirmed
 from store.sessions import SessionRow
 
-TOPIC: Topic = "predictions"
 ModelVersions = dict[str, Any]
 """The versions of the models that were used: layout, exercise (a list), activity, form."""
 
@@ -63,7 +62,7 @@ async def recognise_session(
     now_recognised = [prediction_of(one, *stored.key, versions, now) for one in recognised]
     predictions = _with_named(former, now_recognised, versions)
     # Announced, because the mart refreshes only users with changes.
-    await records.journal.announce(stored.user_id, TOPIC, us_of(now))
+    await records.journal.announce(stored.user_id, PREDICTIONS, us_of(now))
     await records.predictions.replace(*stored.key, predictions)
     await project_deviations(records, *stored.key, stored.lists_revision, us_of(now))
     return predictions, versions

@@ -1,11 +1,9 @@
 """Registers users, and announces them in `changes`: ranks include users without followers."""
 
 from schemas.times import us_of
-from schemas.topics import Topic
+from schemas.topics import REGISTERED
 from store.journal import Journal
 from store.users import User, Users
-
-TOPIC: Topic = "registered"
 
 
 async def register(journal: Journal, users: Users, user: User) -> None:
@@ -14,5 +12,5 @@ async def register(journal: Journal, users: Users, user: User) -> None:
     Raises:
         NameTaken: another user has the name.
     """
-    await journal.announce(user.user_id, TOPIC, us_of(user.created_at))
+    await journal.announce(user.user_id, REGISTERED, us_of(user.created_at))
     await users.register(user)

@@ -8,11 +8,12 @@ from uuid import UUID
 from ingest import slots
 from ingest.deletions import session_deletion
 from ingest.event_writer import EventWriter
-from ingest.openings import OFFSET_MS, TOPIC, amend, refuse_unsaid
+from ingest.openings import OFFSET_MS, amend, refuse_unsaid
 from ingest.projections import project, project_all
 from schemas.errors import BadEvent, ClockSkew, Deleted, EventConflict, NotFound
 from schemas.events import MAX_STREAMS, SessionOpening
 from schemas.times import us_of
+from schemas.topics import SESSIONS, SETS
 from store.journal import Event
 from store.sessions import SessionRow
 
@@ -74,7 +75,7 @@ async def delete_session(writer: EventWriter, user_id: UUID, session_id: UUID) -
     with suppress(Deleted):  # project again: the first attempt may have failed half way
         await require_session(writer, user_id, session_id)
     slot_id = slots.session_deleted(session_id)
-    event, _ = await writer.write(user_id, session_id, slot_id, "session-deleted", {}, topic="sets")
+    event, _ = await writer.write(user_id, session_id, slot_id, "session-deleted", {}, topic=SETS)
     await project(writer.records, user_id, event, writer.now_us())
 
 
@@ -171,5 +172,5 @@ async def _append(
     """
     journal = writer.records.journal
     if batched:
-        return await journal.append_all(user_id, events, TOPIC)
-    return [await journal.append(user_id, event, TOPIC) for event in events]
+        return await journal.append_all(user_id, events, SESSIONS)
+    return [await journal.append(user_id, event, SESSIONS) for event in events]

@@ -13,13 +13,12 @@ from ingest.set_times import has_times, refuse_outside
 from schemas.errors import BadEvent, Deleted, EventConflict, NotFound, StaleRevision
 from schemas.events import SetConfirmation
 from schemas.ids import may_exist
-from schemas.topics import Topic
+from schemas.topics import SETS
 from store.journal import Event
 from store.records import Records
 from store.sessions import newest_revision
 from store.sets import SetRow
 
-TOPIC: Topic = "sets"
 MAX_SETS = 1000
 """Sets of one session: one every minute and a half of a whole day."""
 
@@ -94,7 +93,7 @@ async def _write(
     writer: EventWriter, key: SetKey, event: Event, if_match: int | None, cost: Cost
 ) -> SetRow:
     """Write a confirmation, charge it if it is stored, and project what is in its slot."""
-    winner = await writer.append(key.user_id, event, TOPIC, cost)
+    winner = await writer.append(key.user_id, event, SETS, cost)
     await project(writer.records, key.user_id, winner, writer.now_us())
     if winner.body["session"] != str(key.session_id):
         raise EventConflict(
@@ -146,7 +145,7 @@ async def delete_set(writer: EventWriter, key: SetKey, if_match: int | None) -> 
         slots.set_deleted(key.set_id),
         "set-deleted",
         {"session": str(key.session_id)},
-        topic=TOPIC,
+        topic=SETS,
         after_us=row.revision if row else 0,
     )
     await project(writer.records, key.user_id, event, writer.now_us())

@@ -10,8 +10,8 @@ from ingest.chunk_selection import StreamChunks
 from ingest.event_writer import MAX_ATTEMPTS, CostOfBytes, EventWriter, charged
 from ingest.openings import OFFSET_MS
 from ingest.projections import project_all, project_lists
-from ingest.sessions import TOPIC
 from schemas.errors import EventConflict
+from schemas.topics import SESSIONS
 from store.journal import Event
 from store.sessions import StreamList, newest_revision
 
@@ -135,7 +135,7 @@ async def _append(
     sizes = {name: list_bytes(requested[name].hashes) for name in events}
     if sum(len(requested[name].hashes) for name in events) > _MAX_BATCH_HASHES:
         return {
-            name: await writer.append(user_id, event, TOPIC, cost_of(sizes[name]))
+            name: await writer.append(user_id, event, SESSIONS, cost_of(sizes[name]))
             for name, event in events.items()
         }
     journal = writer.records.journal
@@ -145,7 +145,7 @@ async def _append(
         if not await journal.read(user_id, event.entity_id, event.event_id)
     ]
     with charged(cost_of(sum(sizes[name] for name in new))) if new else nullcontext():
-        stored = await journal.append_all(user_id, [*events.values()], TOPIC)
+        stored = await journal.append_all(user_id, [*events.values()], SESSIONS)
     winners = dict(zip(events, stored, strict=True))
     lost = [name for name in new if winners[name] != events[name]]
     if lost:  # a race

@@ -19,14 +19,13 @@ from models.signal.timeline import Timeline, timeline
 from schemas.errors import BadSamples
 from schemas.inputs import ACC3, LAYOUTS
 from schemas.times import NS_PER_S, at_ms_of_ns, us_of
-from schemas.topics import Topic
+from schemas.topics import STRETCHES
 from store.labelled_sets import remaining_ttl_s
 from store.records import Records
 from store.sessions import SessionRow
 from store.sets import SetRow
 from store.stretches import NamedSpan, StoredStretch, StretchMetadata
 
-TOPIC: Topic = "stretches"
 MARGIN_NS = 60 * NS_PER_S
 """Idle time taken before the first and after the last set of a session."""
 
@@ -84,7 +83,7 @@ async def project_session_stretches(
         return
     # Later than the stored rows: they must be overwritten although no set may be newer.
     revision = max([revision, *(stretch.revision + 1 for stretch in before)])
-    await records.journal.announce(user_id, TOPIC, now_us)
+    await records.journal.announce(user_id, STRETCHES, now_us)
     await records.stretches.replace(user_id, session_id, rows, revision, ttl_s)
 
 
@@ -205,7 +204,7 @@ async def _delete_stretches(
     """Delete the stretches of a session that has none any more."""
     if not stored:
         return
-    await records.journal.announce(user_id, TOPIC, now_us)
+    await records.journal.announce(user_id, STRETCHES, now_us)
     newest = max(stretch.revision for stretch in stored)
     await records.stretches.delete_session(user_id, session_id, newest)
 

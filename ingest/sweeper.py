@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import get_args
 from uuid import UUID
 
-from ingest.erasure import ERASED, ERASURE_DONE, announce_erasure, erase_user
+from ingest.erasure import announce_erasure, erase_user
 from ingest.late_changes import announce_late_changes
 from ingest.missing_labels import refresh_labelled_sets
 from ingest.projections import project_sessions, write_rows
@@ -21,7 +21,7 @@ from schemas.errors import Retryable
 from schemas.journal import SetConfirmed, SetDeleted
 from schemas.layout import MAX_ID_AGE_DAYS, MAX_ID_AHEAD_DAYS
 from schemas.times import clock_from, us_of
-from schemas.topics import OLD_IDS, UNSWEPT, Topic
+from schemas.topics import ERASED, ERASURE_DONE, OLD_IDS, SAMPLES, UNSWEPT, Topic
 from store.database import Database
 from store.journal import Event, EventKey, Journal, months_between
 from store.records import Records
@@ -202,7 +202,7 @@ async def sweep_user(
     unprojected = [key for key in recent if key.event_id not in known]
     sessions = set(known.values())
     sessions |= await _project(records, user_id, unprojected, us_of(now), projected)
-    arriving = None if "samples" in topics else sessions
+    arriving = None if SAMPLES in topics else sessions
     await refresh_labelled_sets(records, user_id, us_of(now), arriving)
     await project_stretches(records, user_id, us_of(now), only=sessions)
 

@@ -12,6 +12,7 @@ from ingest.sessions import require_session
 from ingest.ttl_cache import TtlCache
 from schemas.errors import NotFound
 from schemas.layout import part_of
+from schemas.topics import SAMPLES
 from schemas.wire import SEQ_MAX, Receipt
 
 SESSION_TTL_S = 5.0
@@ -85,7 +86,7 @@ class Uploads:
 
     async def _register(self, user_id: UUID, session_id: UUID, stream: str, part: int) -> bool:
         records = self._writer.records
-        await records.journal.announce(user_id, "samples", self._writer.now_us())
+        await records.journal.announce(user_id, SAMPLES, self._writer.now_us())
         await records.samples.register_part(user_id, session_id, stream, part)
         # A deletion deletes the session first and then reads its parts. So if the session still
         # exists, a later deletion will find this part; otherwise nothing may be written to it.

@@ -23,16 +23,9 @@ from schemas.times import server_time
 from store.cql import read_migrations
 from store.database import Database
 from store.migrate import FOLDER
+from store.node.backup import MANIFEST, Backup, make_backup, read_backup
 from store.node.preflight import free_ports
-from store.node.snapshot import (
-    MANIFEST,
-    Backup,
-    end_restore,
-    make_backup,
-    read_backup,
-    restore_files,
-    tables_on_disk,
-)
+from store.node.restore import end_restore, restore_files, tables_on_disk
 
 COUNTED = {
     **dict.fromkeys(("users", "sessions", "samples", "journal", "sets"), "user_id"),

@@ -9,9 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
-from ingest.erasure import ERASED
 from muvr.context import CommandContext
 from schemas.errors import BadBackup
+from schemas.topics import ERASED
 from store.synced import replace_synced
 from store.watermarks import CHANGES_KEPT, Watermarks
 

@@ -22,6 +22,7 @@ from muvr.options import AsJson, Conf
 from pipelines.lifecycle.runs import LEASE_S
 from schemas.cron import read_cron
 from schemas.errors import BadInput, LeaseHeld, MuvrError
+from schemas.statuses import RunStatus
 from schemas.times import server_time
 from store.database import Database
 from store.file_lock import lock_soon
@@ -53,7 +54,7 @@ class ScheduledJob:
     due_at: datetime
     done_until: datetime | None
     next_at: datetime
-    last_run: str | None
+    last_run: RunStatus | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,12 @@ from models.clusters.evaluate import evaluate_clusters
 from models.clusters.features import FEATURES, Measure, Summary, summarise
 from models.clusters.fit import ClusterSettings, fit_clusters
 from models.history import SetLog
-from pipelines.batch import BatchFamily, BatchResult
-from pipelines.personal.history import USER_KEY, map_logs, newest_set_at
+from pipelines.batch.family import BatchFamily, BatchResult
+from pipelines.personal.history import map_logs, newest_set_at
+from pipelines.personal.logs import USER_KEY
 from pipelines.spark.span import require_unique_keys
 from schemas.config import Config
-from schemas.topics import ERASURES
+from schemas.topics import ERASURES, SETS
 
 SUMMARY = pa.schema(
     [
@@ -79,6 +80,6 @@ CLUSTERS = BatchFamily(
     name="clusters",
     table="clusters",
     columns="user_id string, cluster int, name string, features string",
-    topics=("sets", *ERASURES),
+    topics=(SETS, *ERASURES),
     learn=learn_clusters,
 )

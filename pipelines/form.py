@@ -40,6 +40,7 @@ from pipelines.lifecycle.user_models import (
     retire_users,
 )
 from schemas.config import Config
+from schemas.families import FORM
 from schemas.names import normalised_name
 from schemas.progress import Progress
 from schemas.times import Clock, server_time, us_of
@@ -47,10 +48,9 @@ from store.database import Database
 from store.jobs import UserOutcome
 from store.labelled_sets import LabelledSets
 
-FAMILY = "form"
 COLUMNS = ("user_id", "model_id", "set_id", "exercise", "started_at", "reps", "samples")
-NEWEST = 30  # sets of an exercise; counting takes a millisecond for each of their seconds
-CONTRADICTION = 2  # repetitions between the counted number and the user's
+NEWEST_SETS = 30  # of an exercise; counting takes a millisecond for each of their seconds
+CONTRADICTION_REPS = 2  # more, or fewer, than the user's number
 LEARNED = pa.schema([*MODEL_FIELDS, ("sets", pa.int32())])
 
 
@@ -75,8 +75,8 @@ def train_form(
         LeaseHeld: another run of the family is under way.
     """
     inputs = {"users": recorded_users(users), "engine": engine}
-    with open_job(config, FAMILY, inputs, engine=engine, progress=progress, clock=clock) as job:
-        scope = scope_of(job.database, FAMILY, users, job.run.started_at)
+    with open_job(config, FORM, inputs, engine=engine, progress=progress, clock=clock) as job:
+        scope = scope_of(job.database, FORM, users, job.run.started_at)
         too_few = _learn(job, scope) if scope.keys else []
         retire_users(job, too_few, scope.orphaned)
         finish_run(job, users)
@@ -86,7 +86,7 @@ def train_form(
 def _learn(job: Job, scope: Scope) -> list[UserOutcome]:
     """Learn, store and promote; the outcomes of users with too few sets."""
     run, engine = job.run, engine_of(job)
-    serving = pointers_in_effect(job.database, scope.keys, FAMILY)
+    serving = pointers_in_effect(job.database, scope.keys, FORM)
     with run.step("users"):
         pass_ = Pass(LABELLED_SETS, learned_row, LEARNED, (USER_MODEL_WRITER,))
         rows = engine.learn(scope, pass_, run)
@@ -139,7 +139,7 @@ def newest_rows(rows: Sequence[Row]) -> list[Row]:
     """The newest sets of every exercise, oldest first."""
     return newest_of_each(
         rows,
-        NEWEST,
+        NEWEST_SETS,
         exercise=lambda row: row["exercise"],
         age=lambda row: (row["started_at"], str(row["set_id"])),
     )
@@ -155,7 +155,7 @@ def counted_set(row: Row) -> CountedSet | None:
     counted = repetitions(signals)
     if counted is None or common_layout(signals) != row["model_id"]:
         return None
-    if row["reps"] is not None and abs(row["reps"] - counted.count) > CONTRADICTION:
+    if row["reps"] is not None and abs(row["reps"] - counted.count) > CONTRADICTION_REPS:
         return None
     started_ms = us_of(row["started_at"]) // 1000
     return CountedSet(

@@ -9,7 +9,8 @@ from models.intensity.codec import to_bytes
 from models.intensity.evaluate import errors_after
 from models.intensity.fit import IntensitySettings, fit_intensity
 from models.intensity.model import IntensityModel
-from pipelines.personal.job import PersonalFamily, PersonalModel
+from pipelines.personal.family import PersonalFamily, PersonalModel
+from pipelines.personal.gate import Evidence
 
 SETTINGS = IntensitySettings()
 
@@ -40,12 +41,8 @@ def _evaluated(
     if isinstance(early, str):
         return PersonalModel(to_bytes(model))
     errors, baseline_errors = errors_after(early, log, cutoff_s)
-    return PersonalModel(
-        to_bytes(model),
-        len(errors),
-        float(np.abs(errors).sum()),
-        float(np.abs(baseline_errors).sum()),
-    )
+    error, baseline_error = (float(np.abs(each).sum()) for each in (errors, baseline_errors))
+    return PersonalModel(to_bytes(model), Evidence(len(errors), error, baseline_error))
 
 
 INTENSITY = PersonalFamily("intensity", learn_intensity, f"intensity-2 {SETTINGS}")

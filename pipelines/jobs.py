@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from pipelines.activity.job import train_activity
-from pipelines.batch import BatchFamily, train_batch
+from pipelines.batch.family import BatchFamily
+from pipelines.batch.job import train_batch
 from pipelines.clusters import CLUSTERS
 from pipelines.exercise.job import train_exercise
 from pipelines.experiments.averaged import averaged
@@ -18,18 +19,19 @@ from pipelines.lifecycle.runs import RunReport
 from pipelines.lifecycle.scope import UserSelection
 from pipelines.load import LOAD
 from pipelines.next import NEXT
-from pipelines.personal.job import PersonalFamily, train_personal
+from pipelines.personal.family import PersonalFamily
+from pipelines.personal.job import train_personal
 from pipelines.rank import RANK
 from pipelines.recommend import RECOMMEND
 from schemas.config import Config
 from schemas.errors import BadInput
-from schemas.families import AVERAGED
+from schemas.families import ACTIVITY, AVERAGED, EXERCISE, FORM
 from schemas.progress import Progress
 
 FROM_SAMPLES: Mapping[str, Callable[..., RunReport]] = {
-    "exercise": train_exercise,
-    "activity": train_activity,
-    "form": train_form,
+    EXERCISE: train_exercise,
+    ACTIVITY: train_activity,
+    FORM: train_form,
 }
 """Families that learn from samples, on Spark or in one process."""
 
@@ -49,9 +51,9 @@ JOBS: Sequence[str] = (*FROM_SAMPLES, *FROM_ROWS)
 """The family of every job."""
 
 ALL_JOBS: Sequence[str] = (
-    "exercise",
+    EXERCISE,
     AVERAGED,
-    *(name for name in JOBS if name != "exercise"),
+    *(name for name in JOBS if name != EXERCISE),
 )
 """What `muvr train all` runs, in this order."""
 
@@ -81,7 +83,7 @@ def train(
         LeaseHeld: another run of the family is under way.
     """
     _check_options(family, cutoff_at, engine)
-    if family == "exercise":
+    if family == EXERCISE:
         return train_exercise(
             config, users=users, cutoff_at=cutoff_at, engine=engine, progress=progress
         )
@@ -113,5 +115,5 @@ def _check_options(family: str, cutoff_at: datetime | None, engine: EngineName) 
         raise BadInput(sentence, field="family", value=family)
     if engine != "spark" and family not in FROM_SAMPLES:
         raise BadInput(f"{family} runs on Spark only", field="engine", value=engine)
-    if cutoff_at is not None and family != "exercise":
+    if cutoff_at is not None and family != EXERCISE:
         raise BadInput(f"{family} finds its cut-off itself", field="cutoff_at", value=cutoff_at)

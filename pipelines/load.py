@@ -7,7 +7,8 @@ from models.load.codec import to_bytes
 from models.load.evaluate import evaluate_load
 from models.load.fit import LoadSettings, fit_load
 from pipelines.lifecycle.attempts import or_reason
-from pipelines.personal.job import PersonalFamily, PersonalModel
+from pipelines.personal.family import PersonalFamily, PersonalModel
+from pipelines.personal.gate import Evidence
 
 SETTINGS = LoadSettings()
 JUDGED = "weight_kg"  # the target that a person would notice first
@@ -23,9 +24,8 @@ def _learn(log: SetLog, cutoff_s: float) -> PersonalModel:
     score = evaluate_load([log], cutoff_s, SETTINGS)[JUDGED]
     if not score.sets:
         return PersonalModel(content)
-    return PersonalModel(
-        content, score.sets, score.error * score.sets, score.last_error * score.sets
-    )
+    error, last_error = score.error * score.sets, score.last_error * score.sets
+    return PersonalModel(content, Evidence(score.sets, error, last_error))
 
 
 LOAD = PersonalFamily("load", learn_load, f"load-2 {SETTINGS}")

@@ -7,7 +7,8 @@ from models.next.codec import to_bytes
 from models.next.evaluate import evaluate_next
 from models.next.fit import NextSettings, fit_next
 from pipelines.lifecycle.attempts import or_reason
-from pipelines.personal.job import PersonalFamily, PersonalModel
+from pipelines.personal.family import PersonalFamily, PersonalModel
+from pipelines.personal.gate import Evidence
 
 SETTINGS = NextSettings()
 
@@ -25,7 +26,8 @@ def _learn(log: SetLog, cutoff_s: float) -> PersonalModel:
     if not score.users or not later:
         return PersonalModel(content)
     usual = max(score.again, score.usual)
-    return PersonalModel(content, later, (1 - score.accuracy) * later, (1 - usual) * later)
+    wrong, usual_wrong = (1 - score.accuracy) * later, (1 - usual) * later
+    return PersonalModel(content, Evidence(later, wrong, usual_wrong))
 
 
 NEXT = PersonalFamily("next", learn_next, f"next-2 {SETTINGS}")

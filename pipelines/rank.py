@@ -5,11 +5,11 @@ from pyspark.sql import SparkSession
 
 from models.rank.fit import make_graph, pagerank
 from models.rank.model import RankSettings, index_edges, positions
-from pipelines.batch import BatchFamily, BatchResult
+from pipelines.batch.family import BatchFamily, BatchResult
 from pipelines.spark.tables import read_table
 from schemas.config import Config
 from schemas.errors import NotEnoughLabels
-from schemas.topics import ERASURES
+from schemas.topics import ERASURES, FOLLOWS, REGISTERED
 
 
 def learn_rank(spark: SparkSession, config: Config) -> BatchResult:
@@ -48,6 +48,6 @@ RANK = BatchFamily(
     name="rank",
     table="ranks",
     columns="user_id string, rank double, position int",
-    topics=("registered", "follows", *ERASURES),
+    topics=(REGISTERED, FOLLOWS, *ERASURES),
     learn=learn_rank,
 )

@@ -15,11 +15,11 @@ from models.recommend.explain import Recommendation, recommend_user
 from models.recommend.features import Counts, counts_of
 from models.recommend.fit import fit_recommender
 from models.recommend.model import AlsSettings
-from pipelines.batch import BatchFamily, BatchResult
+from pipelines.batch.family import BatchFamily, BatchResult
 from pipelines.personal.history import map_logs, newest_set_at
 from schemas.config import Config
 from schemas.errors import NotEnoughLabels
-from schemas.topics import ERASURES
+from schemas.topics import ERASURES, SETS
 
 LATER_DAYS = 28  # the last four weeks evaluate what was learned from the time before
 TOP_N = 10
@@ -118,6 +118,6 @@ RECOMMEND = BatchFamily(
     name="recommend",
     table="recommendations",
     columns="user_id string, position int, exercise string, score double, why string",
-    topics=("sets", *ERASURES),
+    topics=(SETS, *ERASURES),
     learn=learn_recommend,
 )

@@ -46,6 +46,8 @@ FAMILIES: dict[str, Family] = {
     )
 }
 
+BATCH_FAMILIES = tuple(family.name for family in FAMILIES.values() if family.kind == "batch")
+
 MART_JOB = "mart"
 """The job that refreshes the analysts' tables: no family, but scheduled and recorded like one."""
 

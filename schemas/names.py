@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-LONGEST = 100
+MAX_NAME_CHARACTERS = 100
 MAX_DECOMPOSED = 4  # code points of one character when decomposed
 NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]*$"
 """Text without control characters, which must not reach a terminal."""
@@ -29,7 +29,7 @@ def normalised_name(name: str) -> str:
     'Bulgärian split squat'
     """
     spaced = _SPACE.sub(" ", name).strip(" ")
-    if spaced.isascii() or len(spaced) > LONGEST * MAX_DECOMPOSED:
+    if spaced.isascii() or len(spaced) > MAX_NAME_CHARACTERS * MAX_DECOMPOSED:
         return spaced
     return unicodedata.normalize("NFC", spaced)
 
@@ -56,7 +56,7 @@ def _text_in_one_spelling(value: object) -> object:
 
 ExerciseName = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=LONGEST, pattern=NO_CONTROLS),
+    StringConstraints(min_length=1, max_length=MAX_NAME_CHARACTERS, pattern=NO_CONTROLS),
     BeforeValidator(_text_in_one_spelling),
     Field(description="name; stored composed (NFC) and with single spaces; case counts"),
 ]

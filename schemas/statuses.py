@@ -28,5 +28,8 @@ few labelled sets are left for a model; `not-learned`: not enough data for one; 
 recipe did not pass the gate; `vetoed`: this user's model was worse; `failed`: an error in the data
 or in the code; `replayed`: the user's tables were written again from the journal."""
 
+AttemptStatus = Literal["learned", "not-learned", "failed"]
+"""Of one user's work on an executor, before anything is judged."""
+
 RUN_STATUSES: Final[str] = ", ".join(get_args(RunStatus))
 USER_STATUSES: Final[str] = ", ".join(get_args(UserStatus))

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from schemas.ids import uuid7
 from schemas.layout import SHARDS, shard_of
-from schemas.statuses import RunStatus
+from schemas.statuses import RunStatus, UserStatus
 from schemas.times import aware, us_of
 from store.database import Database, Row, Statement
 from store.mart import plain
@@ -29,7 +29,7 @@ class JobRun(NamedTuple):
 
     family: str
     run_id: UUID
-    status: str
+    status: RunStatus
     started_at: datetime
     heartbeat_at: datetime | None
     finished_at: datetime | None
@@ -44,7 +44,7 @@ class UserOutcome(NamedTuple):
 
     user_id: UUID
     model_id: str
-    status: str
+    status: UserStatus
     reason: str
     version: str
     metrics: str

@@ -1,6 +1,7 @@
 """Files whose content and name are on the disk, and not in the operating system's memory only."""
 
 import os
+import shutil
 import uuid
 from pathlib import Path
 
@@ -12,6 +13,12 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def copy_synced(source: Path, target: Path) -> None:
+    """Copy a file's content to the disk; its name is there once the folder is synced."""
+    shutil.copyfile(source, target)
+    sync(target)
 
 
 def replace_synced(path: Path, text: str) -> None:

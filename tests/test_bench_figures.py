@@ -13,7 +13,8 @@ import pytest
 from bench import stored
 from bench.__main__ import main
 from bench.ingest import LoadMeasurement, times_rows
-from bench.load import AnswerTally, LoadResult
+from bench.load import LoadResult
+from bench.load_generator import AnswerTally
 from bench.rowwise import RowwiseRates
 from bench.serve import cost_figures, load_figures
 from schemas.report import Figure

@@ -54,7 +54,7 @@ class SilentPhone:
 
 def test_a_soak_that_runs_out_of_time_raises_a_one_sentence_error(tmp_path: Path) -> None:
     context, until_s = quiet_context(tmp_path), time.monotonic() - 1
-    late = soak._Soak(context, None, [SilentPhone()], random.Random(1), until_s, 1000)
+    late = soak._Soak(context.terminal, None, [SilentPhone()], random.Random(1), until_s, 1000)
     with pytest.raises(soak.SoakTookTooLong, match="0 samples were acknowledged so far"):
         asyncio.run(late.run(kills=1))
 
@@ -65,7 +65,9 @@ def test_a_phone_that_never_drains_ends_the_soak_with_an_error(
     monkeypatch.setattr(soak, "DRAIN_S", 0.0)
     phone, until_s = SilentPhone(), time.monotonic() + 60
     phone.done = asyncio.Event()
-    stuck = soak._Soak(quiet_context(tmp_path), None, [phone], random.Random(1), until_s, 0)
+    stuck = soak._Soak(
+        quiet_context(tmp_path).terminal, None, [phone], random.Random(1), until_s, 0
+    )
     with pytest.raises(soak.SoakTookTooLong, match="1 phones still had something"):
         asyncio.run(stuck.run(kills=0))
 
@@ -100,7 +102,7 @@ class IdlePhone(SilentPhone):
 def test_a_kill_that_ended_no_process_is_not_counted(tmp_path: Path) -> None:
     until_s = time.monotonic() + 60
     idle = soak._Soak(
-        quiet_context(tmp_path), NothingRuns(), [IdlePhone()], random.Random(1), until_s, 0
+        quiet_context(tmp_path).terminal, NothingRuns(), [IdlePhone()], random.Random(1), until_s, 0
     )
     assert asyncio.run(idle.run(kills=2)) == 0
 

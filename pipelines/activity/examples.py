@@ -38,7 +38,7 @@ COLUMNS = (
     "revision",
     "samples",
 )
-NEWEST = 120  # stretches of a user: at most ten hours, 120 MB of features in a task
+NEWEST_STRETCHES = 120  # of a user: at most ten hours, 120 MB of features in a task
 BORDERS_TAG = "muvr-activity-borders-1"
 Borders = tuple[BorderModel | None, BorderModel | None]
 """The models of starts and of ends; None where none was learned."""
@@ -68,7 +68,7 @@ class BorderExamples:
     ends: list[BorderExample]
 
 
-def labelled_stretches(table: pa.Table, newest: int = NEWEST) -> list[LabelledStretch]:
+def labelled_stretches(table: pa.Table, newest: int = NEWEST_STRETCHES) -> list[LabelledStretch]:
     """The newest rows of one partition, oldest first: the order of a sum decides its last bits.
 
     Raises:

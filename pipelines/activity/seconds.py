@@ -85,19 +85,22 @@ def evaluate_user(
 
 def seconds_by(model: ActivityModel, examples: Sequence[ActivityExample]) -> Seconds:
     """A model's seconds on the sets of examples."""
-    total = (0, 0, 0)
-    for example in examples:
-        segments = model.segments_in(model.scored(example.signal, example.windows))
-        total = plus(total, compared(example.signal, _spans(segments, example), example.sets_s))
-    return total
+    return _pooled(examples, lambda one: model.segments_in(model.scored(one.signal, one.windows)))
 
 
 def rhythm_seconds(examples: Sequence[ActivityExample]) -> Seconds:
     """The same of the rule that needs no learning."""
+    return _pooled(examples, lambda one: untrained_segments([one.signal]))
+
+
+def _pooled(
+    examples: Sequence[ActivityExample], find: Callable[[ActivityExample], Sequence[Segment]]
+) -> Seconds:
+    """The sum over the examples, in each of which `find` gives the segments of exercise."""
     total = (0, 0, 0)
     for example in examples:
-        segments = untrained_segments([example.signal])
-        total = plus(total, compared(example.signal, _spans(segments, example), example.sets_s))
+        found = _spans(find(example), example)
+        total = plus(total, compared(example.signal, found, example.sets_s))
     return total
 
 

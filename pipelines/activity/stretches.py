@@ -27,4 +27,4 @@ def read_stretches(database: Database, key: UserKey) -> pa.Table:
     return pa.table(columns)
 
 
-STRETCHES = Partitions("labelled_stretches", COLUMNS, read_stretches)
+LABELLED_STRETCHES = Partitions("labelled_stretches", COLUMNS, read_stretches)

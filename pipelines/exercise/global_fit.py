@@ -32,7 +32,7 @@ from schemas.errors import NotEnoughLabels, SpanBroken
 from schemas.inputs import LAYOUTS, InputLayout, input_layout
 from schemas.times import us_of
 
-PORTION = 8  # members; each portion sends a megabyte of statistics through the driver
+PORTION_MEMBERS = 8  # each portion sends a megabyte of statistics through the driver
 MEMBER_SUMS = pa.schema(
     [
         ("user_id", pa.string()),
@@ -103,7 +103,7 @@ class PortionSums:
 
 
 def portions_of(keys: Iterable[UserKey]) -> list[list[UserKey]]:
-    """Divide members into portions: by layout, ascending, `PORTION` at a time.
+    """Divide members into portions: by layout, ascending, `PORTION_MEMBERS` at a time.
 
     >>> [len(portion) for portion in portions_of([(f"{n}", LAYOUTS[0]) for n in range(20)])]
     [8, 8, 4]
@@ -112,9 +112,9 @@ def portions_of(keys: Iterable[UserKey]) -> list[list[UserKey]]:
     for key in sorted(set(keys), key=lambda key: (key[1], str(key[0]))):
         by_layout.setdefault(key[1], []).append(key)
     return [
-        members[first : first + PORTION]
+        members[first : first + PORTION_MEMBERS]
         for members in by_layout.values()
-        for first in range(0, len(members), PORTION)
+        for first in range(0, len(members), PORTION_MEMBERS)
     ]
 
 

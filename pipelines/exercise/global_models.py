@@ -32,8 +32,10 @@ from pipelines.lifecycle.pointers import (
     global_pointers,
     incumbent_of,
     move_global,
+    serving_manifest,
 )
 from schemas.errors import BadModelBytes, NoModel
+from schemas.families import EXERCISE
 from schemas.ids import version_of
 from schemas.inputs import InputLayout
 from store.champions import Champions
@@ -42,7 +44,6 @@ from store.models import ModelKey, Models, StoredModel
 from store.pointers import Challenger
 from store.unnamed_versions import delete_unnamed_versions
 
-FAMILY = "exercise"
 STATISTICS = "exercise-statistics"
 SUMS = "sums"  # recipe: a discriminant of the members' sums
 REDUCED = "iterative-reduce"  # recipe: the average of `exercise-averaged`
@@ -99,7 +100,7 @@ def store_global(
         asyncio.run(_store(database, rows, (), served))
         return MoveOutcome("refused", verdict.reason)
     waits = not must_replace and asyncio.run(_averaged_beside(database, layout, model))
-    serve = (STATISTICS,) if waits else (FAMILY, STATISTICS)
+    serve = (STATISTICS,) if waits else (EXERCISE, STATISTICS)
     moved = asyncio.run(_store(database, rows, serve, served))
     return MoveOutcome("promoted", WAITS if waits else "") if moved.serves else moved
 
@@ -136,7 +137,7 @@ def promote_global(
         "golden": golden(content),
         **details,
     }
-    model = StoredModel.of(ModelKey.of_global(layout, FAMILY), content, manifest, run_id, at)
+    model = StoredModel.of(ModelKey.of_global(layout, EXERCISE), content, manifest, run_id, at)
     return asyncio.run(_put(database, model, served))
 
 
@@ -151,7 +152,7 @@ def promote_summed(
 ) -> MoveOutcome:
     """Let the stored model of the members' sums serve again; returns as `promote_global`."""
     sha256 = hashlib.sha256(to_bytes(model.learned.model)).digest()
-    key = ModelKey.of_global(layout, FAMILY)
+    key = ModelKey.of_global(layout, EXERCISE)
     challenger = Challenger(*key, version_of(sha256), sha256, run_id)
     return asyncio.run(move_global(database, challenger, at, served))
 
@@ -176,7 +177,7 @@ def _rows(
     }
     answers = to_bytes(model.learned.model)
     contents = (
-        (FAMILY, answers, {**manifest, "golden": golden(answers)}),
+        (EXERCISE, answers, {**manifest, "golden": golden(answers)}),
         (STATISTICS, global_to_bytes(model.learned), manifest),
     )
     return [
@@ -214,11 +215,8 @@ async def _put(
 
 async def serving_recipe(database: Database, layout: InputLayout) -> object:
     """The recipe of the model that serves users without one of their own."""
-    champion = await Champions(database).serving(ModelKey.of_global(layout, FAMILY))
-    if champion is None:
-        return SUMS
-    manifest = await Models(database).manifest(champion.key, champion.version)
-    return (manifest or {}).get("recipe", SUMS)
+    manifest = await serving_manifest(database, ModelKey.of_global(layout, EXERCISE))
+    return manifest.get("recipe", SUMS)
 
 
 async def _averaged_beside(
@@ -230,7 +228,7 @@ async def _averaged_beside(
     miss what was learned since, and an erased user would stay in it. It may serve again when both
     have been compared again.
     """
-    champion = await Champions(database).serving(ModelKey.of_global(layout, FAMILY))
+    champion = await Champions(database).serving(ModelKey.of_global(layout, EXERCISE))
     if champion is None:
         return False
     try:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from pipelines.exercise.gate import (
@@ -13,8 +13,11 @@ from pipelines.exercise.gate import (
     stratum_of,
     veto,
 )
+from pipelines.lifecycle.job import Job
 from pipelines.lifecycle.pointers import Move, move_pointers
 from pipelines.lifecycle.runs import Run
+from schemas.inputs import ACC3, ACC6
+from schemas.statuses import UserStatus
 from store.database import Database
 from store.jobs import UserOutcome
 
@@ -53,6 +56,23 @@ class ModelCandidate:
         return UserTrial(str(self.user_id), self.labelled_sets, own, serving, majority)
 
 
+def judge_and_promote(job: Job, candidates: Sequence[ModelCandidate]) -> None:
+    """Judge the recipe per stratum, apply users' vetoes, move the pointers."""
+    run = job.run
+    verdicts = verdicts_of(candidates, job.config.training.gate_margin)
+    outcomes = promote(job.database, candidates, verdicts, run)
+    run.add_outcomes(outcomes)
+    # the layout with rotation, if any user has it
+    best = ACC6 if any(c.model_id == ACC6 for c in candidates) else ACC3
+    run.metrics["rungs"] = rung_shares([c for c in candidates if c.model_id == best])
+    run.metrics["rungs_alone"] = rung_shares([c for c in candidates if c.model_id != best])
+    run.metrics["strata"] = {name: asdict(verdict) for name, verdict in verdicts.items()}
+    refused = any(outcome.status == "refused" for outcome in outcomes)
+    judged = [verdict for verdict in verdicts.values() if verdict.sets]
+    if refused and judged and not any(verdict.passes for verdict in judged):
+        run.status = "refused"
+
+
 def promote(
     database: Database,
     candidates: Sequence[ModelCandidate],
@@ -75,7 +95,9 @@ def promote(
     return [_outcome(candidate, *(refusal or next(moved))) for candidate, refusal in judged]
 
 
-def _refusal(candidate: ModelCandidate, verdicts: Mapping[str, Verdict]) -> tuple[str, str] | None:
+def _refusal(
+    candidate: ModelCandidate, verdicts: Mapping[str, Verdict]
+) -> tuple[UserStatus, str] | None:
     """The status and reason of a candidate that must not serve; None where it passes the gate.
 
     What serves already passes: it is not worse than itself, also where no set is late enough to
@@ -123,7 +145,7 @@ def rung_shares(candidates: Sequence[ModelCandidate]) -> dict[str, dict[str, flo
     return shares
 
 
-def _outcome(candidate: ModelCandidate, status: str, reason: str) -> UserOutcome:
+def _outcome(candidate: ModelCandidate, status: UserStatus, reason: str) -> UserOutcome:
     metrics = {rung: list(counts) for rung, counts in candidate.windows.items() if counts[0]}
     return UserOutcome(
         candidate.user_id,

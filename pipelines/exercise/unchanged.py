@@ -7,11 +7,11 @@ from functools import partial
 from pipelines.exercise.labelled import LabelledRow, digest, newest
 from pipelines.keys import UserKey
 from pipelines.lifecycle.gather import gather
+from pipelines.lifecycle.pointers import serving_manifest
 from pipelines.lifecycle.scope import Scope, revisions_of
-from store.champions import Champions
 from store.database import Database
 from store.labelled_sets import TrainingRevision
-from store.models import ModelKey, Models
+from store.models import ModelKey
 
 
 def drop_unchanged(
@@ -30,11 +30,8 @@ def drop_unchanged(
 
 async def _serving_digest(database: Database, family: str, key: UserKey) -> object:
     """The digest of the sets that a user's serving model was learned from; None without a model."""
-    serving = await Champions(database).serving(ModelKey.of_user(*key, family))
-    if serving is None:
-        return None
-    manifest = await Models(database).manifest(serving.key, serving.version)
-    return (manifest or {}).get("data_digest")
+    manifest = await serving_manifest(database, ModelKey.of_user(*key, family))
+    return manifest.get("data_digest")
 
 
 def sets_digest(sets: Iterable[TrainingRevision], newest_sets: int, recipe: str) -> str:

@@ -7,31 +7,22 @@ from uuid import UUID
 
 from pipelines.exercise.evaluation import Hits
 from pipelines.exercise.global_fit import VersionedGlobalModel
-from pipelines.exercise.global_models import FAMILY, read_global_models
-from pipelines.exercise.manifest import recipe_name
+from pipelines.exercise.global_models import read_global_models
 from pipelines.exercise.passes import learning_pass
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.promotion import ModelCandidate
+from pipelines.exercise.recipes import named_recipe
 from pipelines.exercise.rows import FitContext
 from pipelines.keys import Row, UserKey
 from pipelines.lifecycle.engines import engine_of
 from pipelines.lifecycle.job import Job
 from pipelines.lifecycle.pointers import incumbent_of, pointers_in_effect, read_serving
 from pipelines.lifecycle.scope import Scope
+from schemas.families import EXERCISE
 from schemas.inputs import LAYOUTS, InputLayout
 from store.pointers import ServingVersion
 
-WAVE = 2000  # users whose incumbents, 17 kB each, are sent with the tasks
-
-
-def named_recipe(
-    recipe: Recipe, global_models: Mapping[InputLayout, VersionedGlobalModel]
-) -> Recipe:
-    """The recipe with the name that goes into every digest."""
-    versions = ",".join(
-        f"{layout}:{global_models[layout].version}" for layout in sorted(global_models)
-    )
-    return replace(recipe, name=recipe_name(recipe, versions))
+WAVE_USERS = 2000  # users whose incumbents, 17 kB each, are sent with the tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +47,8 @@ def learn_users(job: Job, scope: Scope, context: FitContext) -> LearnedUsers:
     without_model: list[Row] = []
     sets = 0
     with job.run.step("users"):
-        for wave in waves(scope, len(pointers_in_effect(job.database, scope.keys, FAMILY))):
-            serving = pointers_in_effect(job.database, wave.keys, FAMILY)
+        for wave in waves(scope, len(pointers_in_effect(job.database, scope.keys, EXERCISE))):
+            serving = pointers_in_effect(job.database, wave.keys, EXERCISE)
             incumbents = {
                 (str(user), layout): incumbent_of(model)
                 for (user, layout), model in read_serving(job.database, serving).items()
@@ -115,11 +106,11 @@ def waves(scope: Scope, served: int) -> list[Scope]:
         scope: of the run.
         served: how many of its users have incumbents.
     """
-    if served <= WAVE and (scope.whole or len(scope.keys) <= WAVE):
+    if served <= WAVE_USERS and (scope.whole or len(scope.keys) <= WAVE_USERS):
         return [scope]
     return [
-        Scope(scope.keys[start : start + WAVE], whole=False)
-        for start in range(0, len(scope.keys), WAVE)
+        Scope(scope.keys[start : start + WAVE_USERS], whole=False)
+        for start in range(0, len(scope.keys), WAVE_USERS)
     ]
 
 

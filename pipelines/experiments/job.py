@@ -18,7 +18,6 @@ from models.exercise.model import ExerciseModel
 from pipelines.exercise.gate import Comparison
 from pipelines.exercise.global_fit import VersionedGlobalModel
 from pipelines.exercise.global_models import (
-    FAMILY,
     REDUCED,
     SUMS,
     promote_global,
@@ -26,9 +25,8 @@ from pipelines.exercise.global_models import (
     read_global_models,
     serving_recipe,
 )
-from pipelines.exercise.job import recipe_of
 from pipelines.exercise.passes import global_sums
-from pipelines.exercise.users import named_recipe
+from pipelines.exercise.recipes import named_recipe, recipe_of
 from pipelines.experiments.cold_start import (
     compare_models,
     held_out_users,
@@ -53,6 +51,7 @@ from pipelines.lifecycle.runs import RunReport
 from pipelines.spark.persist import persisted
 from schemas.config import Config
 from schemas.errors import CannotLearn, NotEnoughLabels
+from schemas.families import EXERCISE
 from schemas.inputs import InputLayout
 from schemas.progress import Progress
 from store.database import Database
@@ -144,7 +143,7 @@ def train_experiment(
     """
     with open_job(config, name, {}, progress=progress) as job:
         try:
-            served = served_versions(job.database, (FAMILY,))
+            served = served_versions(job.database, (EXERCISE,))
             global_models = read_global_models(job.database)
             learned_from = named_recipe(recipe_of(config), global_models).name
             if not asyncio.run(LabelledSets(job.database).keys()) or (

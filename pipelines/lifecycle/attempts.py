@@ -6,9 +6,10 @@ from typing import Generic, TypeVar
 
 from pipelines.keys import Key, Row
 from schemas.errors import CannotLearn
+from schemas.statuses import AttemptStatus
 
 T = TypeVar("T")
-LONGEST_REASON = 300
+MAX_REASON_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Attempt(Generic[T]):
     """
 
     value: T | None
-    status: str
+    status: AttemptStatus
     reason: str
 
 
@@ -36,10 +37,10 @@ def attempted(work: Callable[[], T]) -> Attempt[T]:
     try:
         return Attempt(work(), "learned", "")
     except CannotLearn as problem:
-        return Attempt(None, "not-learned", str(problem)[:LONGEST_REASON])
+        return Attempt(None, "not-learned", str(problem)[:MAX_REASON_CHARACTERS])
     except Exception as problem:  # noqa: BLE001 - reported per user, with its class, in the run
         sentence = f"{type(problem).__name__}: {problem}"
-        return Attempt(None, "failed", sentence[:LONGEST_REASON])
+        return Attempt(None, "failed", sentence[:MAX_REASON_CHARACTERS])
 
 
 def attempted_row(key: Key, work: Callable[[], Row]) -> Row:
@@ -58,4 +59,4 @@ def or_reason(work: Callable[[], T]) -> T | str:
     try:
         return work()
     except CannotLearn as problem:
-        return str(problem)[:LONGEST_REASON]
+        return str(problem)[:MAX_REASON_CHARACTERS]

@@ -11,13 +11,14 @@ from pipelines.lifecycle.incumbents import EvaluationPeriod, IncumbentBytes
 from pipelines.lifecycle.runs import Run
 from schemas.errors import LostChampionRace, NoModel
 from schemas.inputs import LAYOUTS, InputLayout
+from schemas.statuses import UserStatus
 from schemas.times import server_time
 from store.champions import Champions
 from store.database import Database
 from store.models import ModelKey, Models, StoredModel
 from store.pointers import Challenger, Champion, ServingVersion
 
-WITHDRAWN = "withdrawn"
+WITHDRAWN: UserStatus = "withdrawn"
 
 NOT_KEPT = "the model is not in the store: learned again from other sets, or its owner erased"
 
@@ -54,7 +55,7 @@ class MoveOutcome(NamedTuple):
         reason: a sentence, "" where there is nothing to say.
     """
 
-    status: str
+    status: UserStatus
     reason: str = ""
 
     @property
@@ -95,6 +96,14 @@ def read_serving(
 
     loaded = gather(stored, pointers.values())
     return {key: model for key, model in zip(pointers, loaded, strict=True) if model is not None}
+
+
+async def serving_manifest(database: Database, key: ModelKey) -> dict[str, object]:
+    """The manifest of the model that serves; {} where none does, or where it was deleted."""
+    serving = await Champions(database).serving(key)
+    if serving is None:
+        return {}
+    return await Models(database).manifest(serving.key, serving.version) or {}
 
 
 async def global_pointers(database: Database, family: str) -> dict[InputLayout, ServingVersion]:

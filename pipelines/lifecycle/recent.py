@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 from uuid import UUID
 
-from schemas.topics import Topic
+from schemas.topics import FOLLOWS, REGISTERED, SETS, STRETCHES, Topic
 from store.concurrency import map_concurrently
 from store.database import Database
 from store.follows import Follows
@@ -45,7 +45,7 @@ def inputs_of(database: Database, topics: Sequence[Topic], users: Sequence[UUID]
     if len(users) > MAX_USERS:
         return ""
     named: Set[UUID] = set()
-    if users and "registered" in topics:
+    if users and REGISTERED in topics:
         named = asyncio.run(Users(database).named_ids())
     read = partial(_read, database, topics, named)
     digests = asyncio.run(map_concurrently(read, users, CONCURRENT_USERS))
@@ -73,8 +73,8 @@ async def _read(database: Database, topics: Sequence[Topic], named: Set[UUID], u
         named: everybody who has a name.
         user: whose.
     """
-    sets = await Sets(database).revisions(user) if "sets" in topics else []
-    stretches = await Stretches(database).revisions(user) if "stretches" in topics else []
-    follows = await Follows(database).of_user(user) if "follows" in topics else []
+    sets = await Sets(database).revisions(user) if SETS in topics else []
+    stretches = await Stretches(database).revisions(user) if STRETCHES in topics else []
+    follows = await Follows(database).of_user(user) if FOLLOWS in topics else []
     text = f"{user} {sorted(sets)} {sorted(stretches)} {sorted(follows)} {user in named}"
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,22 +1,17 @@
 """Which users the next run tries again although their sets are the same."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from pipelines.lifecycle.incumbents import NONE_SINCE_GLOBAL
+from pipelines.lifecycle.open_refusals import OPEN_REFUSALS
+from schemas.statuses import UserStatus
 from store.database import Database
 from store.jobs import JobRuns, UserOutcome
 from store.watermarks import Watermarks
 
-UNFINISHED = ("failed", "overtaken")  # the next run tries again although no set is new
-NO_EVIDENCE = "no later set of anybody to judge by yet"
-LITTLE_EVIDENCE = "not better than the same as last time, on few later sets so far"
-LITTLE_EVIDENCE_OF_SERVING = (
-    "much worse than the recipe of the models that serve, on few later sets so far"
-)
-"""Reasons of "refused" with which the next run tries again as well: others' sets may decide.
-`NONE_SINCE_GLOBAL` is one too, as a part of a reason."""
+UNFINISHED: Sequence[UserStatus] = ("failed", "overtaken")  # tried again although no set is new
 
 
 def unfinished(database: Database, family: str) -> set[UUID]:
@@ -31,13 +26,13 @@ def unfinished(database: Database, family: str) -> set[UUID]:
 def is_unfinished(outcome: UserOutcome) -> bool:
     """Whether the next run tries a user again whose sets are the same.
 
+    >>> from pipelines.lifecycle.open_refusals import NO_EVIDENCE
     >>> outcome = UserOutcome(UUID(int=7), "sets", "refused", NO_EVIDENCE, "", "{}")
     >>> is_unfinished(outcome), is_unfinished(outcome._replace(reason="it lost"))
     (True, False)
     """
     if outcome.status == "refused":
-        little = {NO_EVIDENCE, LITTLE_EVIDENCE, LITTLE_EVIDENCE_OF_SERVING}
-        return outcome.reason in little or NONE_SINCE_GLOBAL in outcome.reason
+        return outcome.reason in OPEN_REFUSALS or NONE_SINCE_GLOBAL in outcome.reason
     return outcome.status in UNFINISHED
 
 

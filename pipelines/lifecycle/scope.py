@@ -13,14 +13,13 @@ from pipelines.lifecycle.recent import METRIC, announced, inputs_of
 from pipelines.lifecycle.retries import unfinished
 from schemas.inputs import ACC3, ACC6
 from schemas.layout import owner_of, user_of_owner
-from schemas.topics import Topic
+from schemas.topics import SETS, Topic
 from store.champions import Champions
 from store.database import Database
 from store.jobs import JobRuns
 from store.labelled_sets import LabelledSets, TrainingRevision
 from store.watermarks import CHANGES_KEPT, Watermarks
 
-TOPIC: Topic = "sets"
 UserSelection = Literal["all", "changed"] | Sequence[UUID]
 """The users that a run is asked to learn."""
 Changes = Literal["none", "read", "new"]
@@ -105,7 +104,7 @@ def changed_or_unfinished(database: Database, family: str, now: datetime) -> lis
     since = asyncio.run(Watermarks(database).read(family, now))
     if since is None or now - since > CHANGES_KEPT:
         return None
-    changed = asyncio.run(Watermarks(database).changed_users([TOPIC], since, now))
+    changed = asyncio.run(Watermarks(database).changed_users([SETS], since, now))
     return sorted({*changed, *unfinished(database, family)})
 
 

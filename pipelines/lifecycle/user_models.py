@@ -16,6 +16,7 @@ from pipelines.lifecycle.pointers import Move, move_pointers
 from pipelines.lifecycle.runs import Run
 from pipelines.spark.tables import append
 from schemas.errors import LostChampionRace
+from schemas.statuses import UserStatus
 from schemas.times import server_time
 from store.champions import Champions
 from store.database import Database
@@ -23,7 +24,7 @@ from store.jobs import UserOutcome
 from store.models import MODEL_COLUMNS, ModelKey, Models, StoredModel
 from store.pointers import ServingVersion
 
-RETIRED = "retired"
+RETIRED: UserStatus = "retired"
 
 NO_SETS = "no labelled set is left"
 
@@ -69,7 +70,7 @@ def stored_model(row: Row, family: str, run_id: UUID, at: datetime) -> StoredMod
 
 
 def outcome_of(
-    row: Row, status: str = "", reason: str = "", *, metrics: str | None = None
+    row: Row, status: UserStatus | None = None, reason: str = "", *, metrics: str | None = None
 ) -> UserOutcome:
     """The outcome of a user's row.
 
@@ -147,6 +148,7 @@ def retire_users(
             return outcome._replace(status="overtaken")
         return outcome._replace(status=RETIRED, version=version) if version else outcome
 
-    without_sets = [UserOutcome(*key, "", NO_SETS, "", "{}") for key in orphaned]
+    without_sets = [UserOutcome(*key, "not-learned", NO_SETS, "", "{}") for key in orphaned]
     outcomes = gather(retired, (*without_model, *without_sets))
-    run.add_outcomes([outcome for outcome in outcomes if outcome.status])
+    nothing_served = set(without_sets)
+    run.add_outcomes([outcome for outcome in outcomes if outcome not in nothing_served])

@@ -27,7 +27,7 @@ from pipelines.mart.frames import Refresh, evaluations, file_url, frame_of
 from pipelines.mart.tables import copies_digest, pseudonyms
 from schemas.config import Config
 from schemas.errors import BadConfig, IncompleteRun, NoMart
-from schemas.families import FAMILIES, MART_JOB
+from schemas.families import BATCH_FAMILIES, MART_JOB
 from schemas.mart import MART
 from schemas.progress import Progress
 from schemas.times import Clock, server_time
@@ -42,7 +42,6 @@ from store.watermarks import CHANGES_KEPT
 
 TABLES_AT_ONCE = 4  # most of a small table's time is planning, on one core
 PEOPLE_AT_ONCE = 32
-BATCH = tuple(family.name for family in FAMILIES.values() if family.kind == "batch")
 
 
 def refresh_mart(
@@ -165,7 +164,7 @@ def _reusable_version(
 
 def _run_ids(database: Database) -> dict[str, str]:
     """Which runs are served, and which were withdrawn."""
-    live = [asyncio.run(LiveRuns(database).read(family)) for family in BATCH]
+    live = [asyncio.run(LiveRuns(database).read(family)) for family in BATCH_FAMILIES]
     withdrawn = asyncio.run(Champions(database).withdrawn())
     return {
         "live": _sql_list([str(live_run.run_id) for live_run in live if live_run]),

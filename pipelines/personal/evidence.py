@@ -2,12 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from pipelines.lifecycle.pointers import WITHDRAWN
 from pipelines.personal.gate import MIN_SETS_TO_JUDGE, Evidence
+from schemas.statuses import UserStatus
 from store.champions import Champions
 from store.database import Database
 from store.jobs import JobRun, JobRuns, UserOutcome
@@ -16,7 +17,7 @@ RECIPE = "recipe"  # key of a run's metrics: the name of the recipe that it judg
 JUDGED = "judged"  # key of a run's metrics: its evidence with that of earlier runs
 RUNS_BACK = 100  # most of them had nothing to do
 MOST_RUNS_BACK = 2000  # of five years of nights, where a recipe was refused for very long
-CARRIED_OVER = ("unchanged", WITHDRAWN)
+CARRIED_OVER: Sequence[UserStatus] = ("unchanged", WITHDRAWN)
 """Outcomes that may repeat an evaluation of the run before, or whose model nobody wants."""
 
 

@@ -9,7 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.lifecycle.retries import LITTLE_EVIDENCE, LITTLE_EVIDENCE_OF_SERVING, NO_EVIDENCE
+from pipelines.lifecycle.open_refusals import (
+    LITTLE_EVIDENCE,
+    LITTLE_EVIDENCE_OF_SERVING,
+    NO_EVIDENCE,
+)
 
 MIN_SETS_TO_JUDGE = 1000
 """Later sets, about those of ten people. On simulated people a recipe that is 15 % better than its
@@ -19,6 +23,7 @@ VETO_RATIO = 1.1  # times the error of "the same as last time"
 MUCH_WORSE = 1.2
 """Times the share of the baseline's error that the recipe before left. The two are of other days
 and in part of other people: with a closer bound one in ten good recipes would be refused."""
+VETOED = "worse than the same as last time"
 LOST = "not better than the same as last time"
 LOST_TO_SERVING = "much worse than the recipe of the models that serve"
 

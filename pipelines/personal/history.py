@@ -1,7 +1,6 @@
 """Users' confirmed sets as logs, one per user, read by Spark without a shuffle."""
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Protocol
@@ -11,30 +10,17 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
-from models.history import SetLog, done_set
+from models.history import SetLog
 from pipelines.keys import Key
 from pipelines.lifecycle.attempts import attempted
+from pipelines.personal.logs import COLUMNS, USER_KEY, log_of
 from pipelines.spark.persist import rows_of
 from pipelines.spark.plans import require_direct_join, require_no_shuffle
 from pipelines.spark.span import span_by
 from pipelines.spark.tables import CassandraFrame, read_keys, read_table
 from schemas.errors import BadSets, NotEnoughLabels
 
-USER_KEY = ("user_id",)
-PROBLEM = "problem"
-COLUMNS = (
-    "user_id",
-    "session_id",
-    "exercise",
-    "started_at",
-    "reps",
-    "weight_kg",
-    "intensity",
-)
-
-
-REVISIONS = ("set_id", "revision")
-"""Columns from which the digest of a log is made."""
+PROBLEM = "problem"  # column: why a user's sets cannot be read
 
 
 class LogFunction(Protocol):
@@ -43,32 +29,6 @@ class LogFunction(Protocol):
     def __call__(self, log: SetLog) -> Sequence[Mapping[str, Any]]:
         """Process one user's sets."""
         ...
-
-
-def log_of(group: pa.Table) -> SetLog:
-    """The sets of one partition as a log, oldest first.
-
-    Raises:
-        BadSets: a row lacks its time or exercise; the message is read by operators.
-    """
-    rows = group.select(COLUMNS[1:]).to_pylist()
-    for row in rows:
-        if row["started_at"] is None or row["exercise"] is None:
-            raise BadSets(f"half a set in session {row['session_id']}: no time, or no exercise")
-    return SetLog.of(done_set(**row) for row in rows)
-
-
-def log_digest(revisions: Iterable[tuple[object, object]]) -> str:
-    """The digest of a log: equal digests mean equal sets.
-
-    Args:
-        revisions: id and revision of each set, in any order.
-
-    >>> log_digest([("b", 2), ("a", 1)]) == log_digest([("a", 1), ("b", 2)])
-    True
-    """
-    parts = sorted(f"{set_id} {revision}" for set_id, revision in revisions)
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 def map_logs(

@@ -8,7 +8,7 @@ from uuid import UUID
 from pipelines.lifecycle.gather import gather
 from pipelines.lifecycle.pointers import WITHDRAWN
 from pipelines.lifecycle.retries import is_unfinished
-from pipelines.personal.history import log_digest
+from pipelines.personal.logs import log_digest
 from store.champions import Champions
 from store.database import Database
 from store.jobs import JobRuns, UserOutcome

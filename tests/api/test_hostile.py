@@ -11,7 +11,7 @@ from bench.fuzz import (
 )
 from bench.hostile import BodyDecoder, attack_in_subprocess, public_decoders
 from bench.known import FuzzUser, log_in, prepare_fuzz_user
-from bench.learned import BATCH
+from schemas.families import BATCH_FAMILIES
 from schemas.progress import NoProgress
 from tests.api.conftest import PASSWORD, RunningService
 
@@ -51,7 +51,7 @@ def operators(service: RunningService) -> Iterator[Callable[[], FuzzUser]]:
         return log_in(service.url, name, PASSWORD, ids)
 
     yield operator
-    for family in BATCH:
+    for family in BATCH_FAMILIES:
         cql = "DELETE FROM live_runs WHERE family = ?"
         service.run(service.services.database.run(cql, (family,)))
 

@@ -8,12 +8,13 @@ from uuid import UUID, uuid4
 import pytest
 
 from ingest import erasure
-from ingest.erasure import ERASURE_DONE, erase_user
+from ingest.erasure import erase_user
 from ingest.export import export_user
 from schemas.errors import Deleted, NotFound
 from schemas.ids import subject_id
 from schemas.layout import CHUNKS_PER_PART
 from schemas.times import us_of
+from schemas.topics import ERASURE_DONE
 from store.database import Database
 from store.jobs import JobRuns
 from store.journal import Journal

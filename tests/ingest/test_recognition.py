@@ -9,7 +9,6 @@ from uuid import uuid4
 import pytest
 
 from ingest.recognition import (
-    TOPIC,
     are_all_stored,
     recognise_session,
     stored_predictions,
@@ -17,6 +16,7 @@ from ingest.recognition import (
 )
 from ingest.stored_session import find_session
 from models.recognition.sets import RecognitionModels
+from schemas.topics import PREDICTIONS
 from tests.ingest.histories import START, new_id
 from tests.ingest.repeating import ASKED, recorded
 from tests.store.made_records import prediction
@@ -55,7 +55,7 @@ def test_predictions_are_stored_and_published():
         assert found.started_at < middle < found.ended_at
         assert await one.records.predictions.of_session(one.user, one.session) == [found]
         changed = await one.records.journal.changed(START, now + timedelta(days=1))
-        assert TOPIC in changed[one.user]
+        assert PREDICTIONS in changed[one.user]
 
     asyncio.run(look())
 

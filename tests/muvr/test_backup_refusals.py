@@ -21,7 +21,7 @@ from schemas.errors import BadBackup, BadInput
 from schemas.layout import LAYOUT
 from store.cql import read_migrations
 from store.migrate import FOLDER
-from store.node.snapshot import FORMAT, MANIFEST, Backup, read_backup
+from store.node.backup import FORMAT, MANIFEST, Backup, read_backup
 
 NOW = datetime.now(UTC)
 ROWS = "tables/users/da-1-bti-Data.db"

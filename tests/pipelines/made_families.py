@@ -5,10 +5,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from pipelines.batch import BatchFamily
+from pipelines.batch.family import BatchFamily
 from pipelines.lifecycle.lease import Lease
 from pipelines.lifecycle.runs import LEASE_S
-from pipelines.personal.job import PersonalModel
+from pipelines.personal.family import PersonalModel
+from pipelines.personal.gate import Evidence
 from pipelines.rank import RANK
 from schemas.errors import NotEnoughLabels
 from schemas.times import server_time
@@ -33,12 +34,7 @@ def fail_to_learn():
 
 def wins(logs, cutoff_s):
     """A recipe whose model depends only on the number of sets of a user."""
-    return [
-        PersonalModel(
-            b"a model of %d sets" % len(log), later_sets=10, error=4.0, baseline_error=5.0
-        )
-        for log in logs
-    ]
+    return [PersonalModel(b"a model of %d sets" % len(log), Evidence(10, 4.0, 5.0)) for log in logs]
 
 
 def lease_of(family: str) -> Lease:

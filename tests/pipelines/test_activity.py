@@ -9,9 +9,9 @@ import pytest
 from ingest.erasure import erase_user
 from models.activity.codec import from_bytes
 from models.signal.wrist import wrist_signals
-from pipelines.activity import job
-from pipelines.activity.gate import refusal_reason
-from pipelines.activity.job import UNCOMPARED, train_activity
+from pipelines.activity import promotion
+from pipelines.activity.gate import UNCOMPARED, refusal_reason
+from pipelines.activity.job import train_activity
 from pipelines.lifecycle.global_retirement import NO_SUCCESSOR, NOT_COMPARED
 from schemas.layout import GLOBAL_OWNER
 from schemas.statuses import UserStatus
@@ -175,7 +175,7 @@ def test_erasure_of_a_user_who_cannot_be_in_the_model_leaves_it_serving(
     before = serving(three_people)
     asyncio.run(erase_user(three_people, walker(OUTSIDER), datetime.now(UTC)))
     keep(three_people, walker(0), [stretch_of(5, NOW + timedelta(days=3))], datetime.now(UTC))
-    monkeypatch.setattr("pipelines.activity.job.refusal_reason", lambda *_: "worse")
+    monkeypatch.setattr("pipelines.activity.promotion.refusal_reason", lambda *_: "worse")
     report = train_activity(spark_config, users="changed", engine="local")
     assert (report.status, list(report.reasons)) == ("refused", [f"{LAYOUT}: worse"])
     assert serving(three_people) == before
@@ -270,7 +270,7 @@ def test_model_does_not_replace_what_an_operator_withdrew_meanwhile(
         asyncio.run(Champions(three_people).withdraw(served.run_id, "a test", NOW))
         return refusal_reason(*given)
 
-    monkeypatch.setattr(job, "refusal_reason", withdraw_and_judge)
+    monkeypatch.setattr(promotion, "refusal_reason", withdraw_and_judge)
     second = train_activity(spark_config, engine="local")
     assert (second.status, second.metrics[LAYOUT]["outcome"]) == ("refused", "overtaken")
     key = ModelKey.of_global(LAYOUT, "activity")

@@ -11,7 +11,7 @@ import pytest
 from models.activity.codec import to_bytes
 from pipelines.activity.examples import labelled_stretches, sums_of
 from pipelines.activity.gate import refusal_reason
-from pipelines.activity.job import fit_layout
+from pipelines.activity.promotion import fit_layout
 from pipelines.activity.rows import (
     BORDERS,
     BorderHalves,

@@ -12,12 +12,14 @@ from models.intensity.codec import from_bytes
 from models.intensity.fit import IntensitySettings, fit_intensity
 from models.rank.model import index_edges
 from models.rank.reference import pagerank_exact
-from pipelines.batch import train_batch
+from pipelines.batch.job import train_batch
 from pipelines.clusters import CLUSTERS
 from pipelines.intensity import INTENSITY
 from pipelines.load import LOAD
 from pipelines.next import NEXT
-from pipelines.personal.job import PersonalFamily, PersonalModel, train_personal
+from pipelines.personal.family import PersonalFamily, PersonalModel
+from pipelines.personal.gate import Evidence
+from pipelines.personal.job import train_personal
 from pipelines.rank import RANK
 from pipelines.recommend import RECOMMEND
 from store.champions import Champions
@@ -114,7 +116,7 @@ def test_personal_models_beat_the_last_value_baseline(database, spark_config, tr
 
 def loses(logs, cutoff_s):
     """A recipe whose models are right less often than doing the same again."""
-    return [PersonalModel(b"a model", later_sets=10, error=6.0, baseline_error=5.0) for _ in logs]
+    return [PersonalModel(b"a model", Evidence(10, 6.0, 5.0)) for _ in logs]
 
 
 def test_recipe_that_loses_to_its_baseline_is_refused_for_every_user(

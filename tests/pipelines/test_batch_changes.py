@@ -7,14 +7,16 @@ from uuid import UUID, uuid4
 import pytest
 
 from ingest.registration import register
-from pipelines.batch import BatchResult, train_batch
+from pipelines.batch.family import BatchResult
+from pipelines.batch.job import train_batch
 from pipelines.clusters import CLUSTERS
-from pipelines.lifecycle.retries import LITTLE_EVIDENCE
+from pipelines.lifecycle.open_refusals import LITTLE_EVIDENCE
 from pipelines.load import LOAD
 from pipelines.next import NEXT
-from pipelines.personal.gate import LOST_TO_SERVING
+from pipelines.personal.family import PersonalFamily, PersonalModel
+from pipelines.personal.gate import LOST_TO_SERVING, Evidence
 from pipelines.personal.history import newest_set_at
-from pipelines.personal.job import PersonalFamily, PersonalModel, train_personal
+from pipelines.personal.job import train_personal
 from pipelines.rank import RANK
 from schemas.times import us_of
 from store.champions import Champions
@@ -40,7 +42,7 @@ def database(spark, spark_config, people):
 
 def loses_by_chance(logs, cutoff_s):
     """A recipe that may be better for most people, but not on these later sets."""
-    return [PersonalModel(b"a model", 100, error=60.0, baseline_error=50.0) for _ in logs]
+    return [PersonalModel(b"a model", Evidence(100, 60.0, 50.0)) for _ in logs]
 
 
 def test_user_who_is_refused_for_little_evidence_again_and_again_is_counted_once(
@@ -60,7 +62,7 @@ def test_user_who_is_refused_for_little_evidence_again_and_again_is_counted_once
 
 def loses_by_a_hair(logs, cutoff_s):
     """Better than doing the same again on no user of a small run, and clearly worse for none."""
-    return [PersonalModel(b"a new model", 5, error=2.01, baseline_error=2.0) for _ in logs]
+    return [PersonalModel(b"a new model", Evidence(5, 2.01, 2.0)) for _ in logs]
 
 
 def with_error(error):
@@ -68,7 +70,7 @@ def with_error(error):
 
     def learn(logs, cutoff_s):
         content = b"a model that errs by %d" % error
-        return [PersonalModel(content, 100, error=error, baseline_error=100.0) for _ in logs]
+        return [PersonalModel(content, Evidence(100, error, 100.0)) for _ in logs]
 
     return learn
 
@@ -219,7 +221,7 @@ def test_run_of_changed_users_reads_only_their_sets_and_keeps_the_newest_set_of_
     asyncio.run(Journal(database).announce(earlier.user_id, "sets", us_of(datetime.now(UTC))))
     read = []
     monkeypatch.setattr(
-        "pipelines.personal.job.newest_set_at",
+        "pipelines.personal.cutoff.newest_set_at",
         lambda *asked: read.append(asked[2:]) or newest_set_at(*asked),
     )
     again = train_personal(LOAD, spark_config, users="changed")

@@ -7,7 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from pipelines.batch import BatchResult, train_batch
+from pipelines.batch.family import BatchResult
+from pipelines.batch.job import train_batch
 from schemas.errors import DatabaseUnavailable
 from store.jobs import JobRuns
 from store.live_runs import LiveRuns

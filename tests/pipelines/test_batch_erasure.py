@@ -8,8 +8,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from ingest.erasure import erase_user
-from pipelines import batch
-from pipelines.batch import BatchResult, train_batch
+from pipelines.batch import stored_rows
+from pipelines.batch.family import BatchResult
+from pipelines.batch.job import train_batch
 from schemas.errors import IncompleteRun
 from store.results import Results
 from tests.pipelines.made_families import fake, live
@@ -49,12 +50,12 @@ def test_run_goes_live_without_the_user_who_was_erased_meanwhile(database, spark
 
 
 def test_missing_rows_of_anybody_else_still_end_the_run(database, spark_config, monkeypatch):
-    append = batch.append
+    append = stored_rows.append
 
     def lose_one(frame, keyspace, table):
         append(frame.where(f"user_id <> '{SECOND}'"), keyspace, table)
 
-    monkeypatch.setattr(batch, "append", lose_one)
+    monkeypatch.setattr(stored_rows, "append", lose_one)
     with pytest.raises(IncompleteRun, match="ranks holds 1 rows of this run, not 2"):
         train_while(
             lambda: asyncio.run(erase_user(database, UUID(GONE), datetime.now(UTC))),

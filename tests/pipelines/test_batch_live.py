@@ -7,7 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from pipelines.batch import BatchResult, train_batch
+from pipelines.batch.family import BatchResult
+from pipelines.batch.job import train_batch
 from schemas.errors import IncompleteRun
 from schemas.times import us_of
 from store.jobs import JobRuns

@@ -20,11 +20,11 @@ from models.signal.wrist import wrist_signals
 from pipelines.exercise.calibration import SHIPPED, Calibrations
 from pipelines.exercise.global_fit import fit_global_models, portions_of
 from pipelines.exercise.global_models import STATISTICS, read_calibrations, read_global_models
-from pipelines.exercise.job import recipe_of, train_exercise
+from pipelines.exercise.job import train_exercise
 from pipelines.exercise.labelled import LabelledRow
 from pipelines.exercise.learner import learn_user
 from pipelines.exercise.passes import global_sums, sums_pass
-from pipelines.exercise.users import named_recipe
+from pipelines.exercise.recipes import named_recipe, recipe_of
 from pipelines.lifecycle.engines import LocalEngine, SparkEngine
 from pipelines.lifecycle.threads import one_blas_thread
 from pipelines.spark.plans import require_no_shuffle
@@ -193,7 +193,7 @@ def test_global_sums_are_the_same_on_both_engines_and_for_every_batch_size(
     recipe = recipe_of(spark_config)
     run = SimpleNamespace(started_at=datetime.now(UTC), require_lease=lambda: None)
     one_sum = fit_global_models(global_sums(LocalEngine(database), keys, recipe, run), {})[LAYOUT]
-    monkeypatch.setattr("pipelines.exercise.global_fit.PORTION", 2)
+    monkeypatch.setattr("pipelines.exercise.global_fit.PORTION_MEMBERS", 2)
     engine = SparkEngine(spark, spark_config.cassandra.keyspace)
     frame = engine.portion_frame(portions_of(keys), sums_pass(recipe))
     require_no_shuffle(frame)

@@ -9,7 +9,7 @@ import pytest
 
 from models.form.codec import from_bytes
 from models.signal.pieces import Piece, pack_pieces
-from pipelines.form import NEWEST, counted_set, learn_form, newest_rows, train_form
+from pipelines.form import NEWEST_SETS, counted_set, learn_form, newest_rows, train_form
 from pipelines.lifecycle.pointers import OVERTAKEN
 from schemas.inputs import ACC3, ACC6
 from store.champions import Champions
@@ -162,12 +162,14 @@ def test_spellings_of_one_exercise_name_share_a_template(spar):
 def test_newest_rows_keeps_the_newest_sets_of_each_exercise_in_order():
     rows = [
         {"exercise": name, "started_at": k, "set_id": k}
-        for k in range(NEWEST + 2)
+        for k in range(NEWEST_SETS + 2)
         for name in ("a", "b")
     ]
     kept = newest_rows(rows)
-    assert [row["started_at"] for row in kept if row["exercise"] == "a"] == [*range(2, NEWEST + 2)]
-    assert len(kept) == 2 * NEWEST
+    assert [row["started_at"] for row in kept if row["exercise"] == "a"] == [
+        *range(2, NEWEST_SETS + 2)
+    ]
+    assert len(kept) == 2 * NEWEST_SETS
 
 
 def test_rollback_made_while_a_run_is_under_way_is_kept(spark_config, empty, spar):

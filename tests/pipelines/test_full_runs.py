@@ -28,9 +28,9 @@ EARLY_STEPS = {
     "users' models": (job, "learn_users"),
 }
 STEPS = {
-    "the global models": (job, "_judge_and_store"),
+    "the global models": (job, "judge_and_store"),
     "users learned again": (job, "relearn_unpromoted"),
-    "promotion": (job, "_promote_users"),
+    "promotion": (job, "judge_and_promote"),
     "retirement": (job, "retire_users"),
     "outcomes": (JobRuns, "write_users"),
     "the first watermark": (Watermarks, "advance"),

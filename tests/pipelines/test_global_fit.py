@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from models.exercise.codec import statistics_to_bytes
 from models.exercise.statistics import total
 from pipelines.exercise.global_fit import (
-    PORTION,
+    PORTION_MEMBERS,
     fit_global_models,
     portion_rows,
     portions_of,
@@ -27,7 +27,7 @@ from store.labelled_sets import TrainingSet
 from tests.pipelines.people import LAYOUT, sets_of, user_id
 
 RECIPE = Recipe("test")
-KEYS = [(UUID(int=n), layout) for layout in (ACC6, ACC3) for n in range(2 * PORTION + 3)]
+KEYS = [(UUID(int=n), layout) for layout in (ACC6, ACC3) for n in range(2 * PORTION_MEMBERS + 3)]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def group(key, sets: list[LabelledRow]):
 def test_portions_do_not_depend_on_the_order_of_the_keys(keys):
     portions = portions_of(keys)
     assert portions == portions_of(KEYS)
-    assert sorted(map(len, portions)) == [3, 3, *[PORTION] * 4]
+    assert sorted(map(len, portions)) == [3, 3, *[PORTION_MEMBERS] * 4]
     assert all(len({layout for _, layout in portion}) == 1 for portion in portions)
     assert sorted(key for portion in portions for key in portion) == sorted(KEYS)
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from api.forecasts import log_from
 from models.history import SetLog
-from pipelines.personal.history import COLUMNS, log_of, split_failed
+from pipelines.personal.history import split_failed
+from pipelines.personal.logs import COLUMNS, log_of
 from schemas.errors import BadSets
 from store.sets import SetRow
 

@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 
 from pipelines import rank, recommend
 from pipelines.activity.job import TOPICS
-from pipelines.batch import BatchFamily
+from pipelines.batch.family import BatchFamily
 from pipelines.experiments import job as experiment
 from pipelines.jobs import EXPERIMENTS, FROM_ROWS, JOBS, train
 from schemas.config import Config

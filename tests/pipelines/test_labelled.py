@@ -31,7 +31,7 @@ from pipelines.exercise.rows import FitContext, learned_row
 from pipelines.exercise.unchanged import sets_digest
 from pipelines.exercise.windows import ttl_s
 from pipelines.lifecycle.scope import scope_of
-from pipelines.personal.history import log_of
+from pipelines.personal.logs import log_of
 from schemas.retention import LABELLED_TTL_S
 from schemas.times import us_of
 from store.labelled_sets import LabelledSets, StoredWindows

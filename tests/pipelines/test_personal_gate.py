@@ -4,12 +4,12 @@ from uuid import UUID
 
 import pytest
 
-from pipelines.lifecycle.retries import (
+from pipelines.lifecycle.open_refusals import (
     LITTLE_EVIDENCE,
     LITTLE_EVIDENCE_OF_SERVING,
     NO_EVIDENCE,
-    is_unfinished,
 )
+from pipelines.lifecycle.retries import is_unfinished
 from pipelines.personal.gate import LOST, LOST_TO_SERVING, MIN_SETS_TO_JUDGE, Evidence
 from store.jobs import UserOutcome
 

@@ -9,10 +9,10 @@ import pytest
 
 from pipelines.exercise import global_gate
 from pipelines.exercise.global_models import read_global_models
-from pipelines.exercise.job import recipe_of, train_exercise
+from pipelines.exercise.job import train_exercise
 from pipelines.exercise.passes import read_training_sets
+from pipelines.exercise.recipes import named_recipe, recipe_of
 from pipelines.exercise.rows import FitContext, learned_row
-from pipelines.exercise.users import named_recipe
 from pipelines.lifecycle.engines import spark_key
 from pipelines.lifecycle.incumbents import NONE_SINCE_GLOBAL
 from pipelines.lifecycle.retries import unfinished

@@ -15,7 +15,9 @@ from pipelines.form import train_form
 from pipelines.lifecycle.user_models import NO_SETS
 from pipelines.load import LOAD
 from pipelines.next import NEXT
-from pipelines.personal.job import PersonalFamily, PersonalModel, train_personal
+from pipelines.personal.family import PersonalFamily, PersonalModel
+from pipelines.personal.gate import Evidence
+from pipelines.personal.job import train_personal
 from schemas.inputs import SETS
 from schemas.layout import owner_of
 from schemas.times import us_of
@@ -164,7 +166,7 @@ LEAST = 5
 def wins(logs, cutoff_s):
     """A model for every user with enough sets."""
     return [
-        PersonalModel(b"a model", later_sets=10, error=4.0, baseline_error=5.0)
+        PersonalModel(b"a model", Evidence(10, 4.0, 5.0))
         if len(log) >= LEAST
         else f"{len(log)} sets, {LEAST} are needed"
         for log in logs

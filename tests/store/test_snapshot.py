@@ -14,17 +14,11 @@ import pytest
 from schemas.config import Cassandra, Paths
 from schemas.errors import NodeFailed
 from store.node import snapshot
+from store.node.backup import DRAFT_SUFFIX, Backup, make_backup
 from store.node.owner import acquire, require_restored
 from store.node.process import EmbeddedNode
-from store.node.snapshot import (
-    DRAFT_MAX_AGE_S,
-    DRAFT_SUFFIX,
-    Backup,
-    BackupFile,
-    end_restore,
-    make_backup,
-    restore_files,
-)
+from store.node.restore import end_restore, restore_files
+from store.node.snapshot import DRAFT_MAX_AGE_S, BackupFile
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 
@@ -140,8 +134,8 @@ def test_backup_removes_old_snapshots_of_killed_ones_but_not_of_one_under_way(
         (tables / "sets-1" / "snapshots" / name).mkdir(parents=True)
         age(tables / "sets-1" / "snapshots" / name, DRAFT_MAX_AGE_S + seconds)
     monkeypatch.setattr(snapshot, "_nodetool", lambda *_: None)
-    monkeypatch.setattr(snapshot, "version_of", lambda *_: "5.0.9")
-    monkeypatch.setattr(snapshot, "cassandra_jars", lambda _: [])
+    monkeypatch.setattr("store.node.backup.version_of", lambda *_: "5.0.9")
+    monkeypatch.setattr("store.node.backup.cassandra_jars", lambda _: [])
     node = EmbeddedNode(Cassandra(), Paths(data=tmp_path / "node"))
     make_backup(node, tmp_path / "20261129T000000Z", NOW, migrations={}, layout={})
     left = {path.name for path in tables.glob("*/snapshots/*")}

@@ -1,0 +1,1 @@
+"""Families whose results are a table per run."""

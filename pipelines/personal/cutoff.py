@@ -1,0 +1,50 @@
+"""When the later sets begin that evaluate a run's models: some weeks before the newest set."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pyspark.sql import SparkSession
+
+from models.history import DAY_S
+from pipelines.lifecycle.job import Job
+from pipelines.personal.evidence import RUNS_BACK
+from pipelines.personal.history import newest_set_at
+from schemas.errors import NotEnoughLabels
+from store.jobs import JobRuns
+
+LATER_DAYS = 28
+NEWEST_SET = "newest_set"  # key of a run's metrics: start of the newest set that it knows
+
+
+def evaluation_cutoff_s(newest: datetime) -> float:
+    """The cut-off, seconds since the epoch: models of the sets before it are judged on the rest."""
+    return newest.timestamp() - LATER_DAYS * DAY_S
+
+
+def newest_known_set_at(job: Job, spark: SparkSession, users: Sequence[UUID] | None) -> datetime:
+    """The start of the newest set of all users; a run over some users reads only theirs.
+
+    That of the others is in the record of the run before: users with newer sets are among those who
+    changed. If the newest set of all was deleted, the next run over everybody notices. The time
+    decides on which days models are evaluated, not what they learn.
+
+    Raises:
+        NotEnoughLabels: nobody has confirmed a set.
+    """
+    recorded = [metrics[NEWEST_SET] for metrics in _recorded_metrics(job) if NEWEST_SET in metrics]
+    if users is None or not recorded:
+        return newest_set_at(spark, job.keyspace)
+    before = datetime.fromisoformat(str(recorded[0]))
+    try:
+        return max(before, newest_set_at(spark, job.keyspace, users))
+    except NotEnoughLabels:  # they have deleted all their sets
+        return before
+
+
+def _recorded_metrics(job: Job) -> list[Mapping[str, Any]]:
+    """The metrics of the family's runs before this one, newest first."""
+    runs = asyncio.run(JobRuns(job.database).newest(job.run.family, limit=RUNS_BACK))
+    return [run.metrics for run in runs]
