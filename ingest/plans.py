@@ -9,7 +9,7 @@ from ingest.client_ids import check_client_id
 from ingest.event_writer import MAX_ATTEMPTS, CostOfBytes, EventWriter
 from ingest.projections import project
 from schemas.config import Limits
-from schemas.errors import EventConflict
+from schemas.errors import EventConflict, NotFound
 from schemas.topics import Topic
 from store.journal import Event
 from store.plans import Plan, PlannedSets, PlanVersion
@@ -70,12 +70,13 @@ async def delete_plan(writer: EventWriter, user_id: UUID, plan_id: UUID) -> None
     """Delete a plan, so that it is not listed any more. Repeatable.
 
     Raises:
+        NotFound: it never existed, or is another user's.
         EventConflict: others kept changing the plan; try again.
     """
     for _ in range(MAX_ATTEMPTS):
         newest = await _newest(writer, user_id, plan_id)
         if newest is None:
-            return
+            raise NotFound(f"There is no plan {plan_id}.")
         if newest.plan is None:
             await writer.records.plans.delete(user_id, plan_id, newest.revision)  # as in `put_plan`
             return
