@@ -10,16 +10,19 @@ import numpy as np
 import pytest
 
 from ingest.chunks import Chunk, canonical_body, decode_chunk
+from ingest.client_ids import check_client_id
 from ingest.recognition import (
     TOPIC,
     are_all_stored,
     recognise_session,
+    recognised_id,
     stored_predictions,
     versions_used,
 )
 from models.recognition.sets import RecognitionModels
 from models.signal.pieces import Piece
 from schemas.events import Completion
+from schemas.ids import time_us_of
 from tests.ingest.histories import LIMITS, START, new_id
 from tests.ingest.recorded_session import RecordedSession
 from tests.store.made_records import prediction
@@ -59,6 +62,18 @@ def test_predictions_are_incomplete_where_one_of_a_known_number_is_missing(
     assert are_all_stored(rows)
     assert are_all_stored([])
     assert are_all_stored(rows[1:]) == (sets is None), "earlier releases did not count them"
+
+
+def test_ids_of_recognised_sets_follow_from_session_and_start_and_are_as_clients_make_them() -> (
+    None
+):
+    sessions, start_ns = (new_id(), new_id()), int(START.timestamp() * 10**9)
+    ids = [recognised_id(session, start_ns) for session in sessions]
+    assert [recognised_id(session, start_ns) for session in sessions] == ids
+    assert len({*ids, recognised_id(sessions[0], start_ns + 1)}) == 3
+    for id_ in ids:
+        assert time_us_of(id_) == start_ns // 1000
+        check_client_id(id_, "set", start_ns // 10**6, LIMITS)
 
 
 def test_predictions_are_stored_and_published():
