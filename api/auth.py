@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.security import OAuth2PasswordRequestForm
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.json_schema import SkipJsonSchema
 
 from api.account_route import AccountRoute
 from api.dependencies import Services, ServicesDep
@@ -51,6 +52,9 @@ _Username = Annotated[
         description="letters, digits and `_.@+-`; case does not count",
     ),
 ]
+_RevokedToken = Annotated[
+    str | SkipJsonSchema[None], Field(min_length=1, max_length=4096)
+]  # null counts as left out, which the document need not offer
 _USERNAME: TypeAdapter[str] = TypeAdapter(_Username)
 
 
@@ -78,10 +82,21 @@ class TokenText(BoundedBody):
 class Revocation(BoundedBody):
     """A token, access or refresh, whose login shall end."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"token": _EXAMPLE_TOKEN}})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"token": _EXAMPLE_TOKEN},
+            "oneOf": [{"required": ["token"]}, {"required": ["refresh_token"]}],
+        }
+    )
 
-    token: str = Field(
-        min_length=1, max_length=4096, description="access or refresh token; it may have expired"
+    token: _RevokedToken = Field(
+        default=None, description="access or refresh token; it may have expired"
+    )
+    refresh_token: _RevokedToken = Field(
+        default=None, description="another name of `token`, as `refresh` takes it; not both"
+    )
+    token_type_hint: str | None = Field(
+        default=None, description="not used (RFC 7009): a token of either type is found without it"
     )
 
 
@@ -197,9 +212,12 @@ async def log_out(body: Revocation, services: ServicesDep) -> Response:
 
     A token that is none of this server is no error (RFC 7009): it ends nothing.
     """
+    token = body.token or body.refresh_token
+    if token is None or (body.token and body.refresh_token):
+        raise BadInput("Send one token, as `token` or as `refresh_token`.", field="token")
     for use in ("refresh", "access"):
         try:
-            claims = services.tokens.read(body.token, use, expired=True)
+            claims = services.tokens.read(token, use, expired=True)
         except NotAuthenticated:
             continue
         if claims.login_id is not None:
