@@ -6,6 +6,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.security import OAuth2PasswordRequestForm
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from api.account_route import AccountRoute
 from api.dependencies import Services, ServicesDep
@@ -16,7 +17,7 @@ from api.tokens import USER_SCOPES
 from api.usernames import Username, earlier_username, new_username, normalised_username
 from ingest import registration
 from schemas.bounds import BoundedBody
-from schemas.errors import NameTaken, NotAuthenticated, WrongPassword
+from schemas.errors import BadInput, NameTaken, NotAuthenticated, WrongPassword
 from store.logins import Login
 from store.users import User
 
@@ -33,6 +34,11 @@ _EXAMPLE_TOKEN = "eyJhbGciOiJFZERTQSIsImtpZCI6ImRldjAwMDAwMDAwIn0"  # noqa: S105
 _FORM = "application/x-www-form-urlencoded"
 _ANNA: dict[str, Any] = {"username": "anna", "password": "correct horse battery"}
 _PASSWORD_FORM = {"grant_type": "password", **_ANNA}
+
+
+_RevokedToken = Annotated[
+    str | SkipJsonSchema[None], Field(min_length=1, max_length=4096)
+]  # null counts as left out, which the document need not offer
 
 
 class Registration(BoundedBody):
@@ -59,10 +65,21 @@ class TokenText(BoundedBody):
 class Revocation(BoundedBody):
     """A token, access or refresh, whose login shall end."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"token": _EXAMPLE_TOKEN}})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"token": _EXAMPLE_TOKEN},
+            "oneOf": [{"required": ["token"]}, {"required": ["refresh_token"]}],
+        }
+    )
 
-    token: str = Field(
-        min_length=1, max_length=4096, description="access or refresh token; it may have expired"
+    token: _RevokedToken = Field(
+        default=None, description="access or refresh token; it may have expired"
+    )
+    refresh_token: _RevokedToken = Field(
+        default=None, description="another name of `token`, as `refresh` takes it; not both"
+    )
+    token_type_hint: str | None = Field(
+        default=None, description="not used (RFC 7009): a token of either type is found without it"
     )
 
 
@@ -178,9 +195,12 @@ async def log_out(body: Revocation, services: ServicesDep) -> Response:
 
     A token that is none of this server is no error (RFC 7009): it ends nothing.
     """
+    token = body.token or body.refresh_token
+    if token is None or (body.token and body.refresh_token):
+        raise BadInput("Send one token, as `token` or as `refresh_token`.", field="token")
     for use in ("refresh", "access"):
         try:
-            claims = services.tokens.read(body.token, use, expired=True)
+            claims = services.tokens.read(token, use, expired=True)
         except NotAuthenticated:
             continue
         if claims.login_id is not None:

@@ -10,7 +10,9 @@ from pydantic import BaseModel, Field
 from api.batch_results import BatchModel
 from api.dependencies import Predict, ServicesDep
 from api.fields import SessionId, SetSource
+from api.problems import problem_responses
 from models.deviations.model import DeviationKind
+from schemas.errors import NotComputedYet
 from schemas.layout import month_of
 from store.deviations import DeviationRow
 
@@ -83,6 +85,7 @@ class DeviationResponse(BaseModel):
     "/deviations",
     summary="List deviations from the plan",
     response_description="The deviations of the month",
+    responses=problem_responses(404),
 )
 async def list_deviations(
     caller: Predict,
@@ -91,10 +94,15 @@ async def list_deviations(
         None
     ),
 ) -> DeviationResponse:
-    """Where the caller did not do as planned, in one month."""
+    """Where the caller did not do as planned, in one month. Empty where no session follows a plan.
+
+    404 `not-computed-yet` as long as the caller has no session at all.
+    """
     now = services.clock()
     month = month or month_of(now.date())
     rows = await services.records.deviations.of_month(caller.user_id, month)
+    if not rows and not await services.records.sessions.page(caller.user_id, None, 1):
+        raise NotComputedYet("There is no session yet to compare with a plan: open one.")
     return DeviationResponse(month=month, as_of=now, deviations=[deviation_entry(r) for r in rows])
 
 

@@ -7,8 +7,13 @@ from uuid import UUID
 from pydantic import Field
 
 SessionId = Annotated[UUID, Field(description="id of the session: a UUIDv7 that the client made")]
-StartedAt = Annotated[datetime, Field(description="its start, UTC, by the device's clock")]
-EndedAt = Annotated[datetime, Field(description="its end, UTC, by the device's clock")]
+_PRECISION = "times that were sent are kept to the millisecond"
+StartedAt = Annotated[
+    datetime, Field(description=f"its start, UTC, by the device's clock; {_PRECISION}")
+]
+EndedAt = Annotated[
+    datetime, Field(description=f"its end, UTC, by the device's clock; {_PRECISION}")
+]
 TimeZone = Annotated[str, Field(description="IANA name of the time zone")]
 Exercise = Annotated[str, Field(description="name of the exercise, as users spell it")]
 Says = Annotated[str, Field(description="a sentence about it, in English")]

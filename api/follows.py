@@ -66,7 +66,7 @@ async def follow(user: UUID, caller: Social, services: ServicesDep) -> FollowSch
     response_description="The user is not followed any more",
 )
 async def unfollow(user: UUID, caller: Social, services: ServicesDep) -> Response:
-    """Unfollow a user; repeatable."""
+    """Unfollow a user; repeatable. The answer is the same where there is no such user."""
     follows = Follows(services.database)
     await follows_of.unfollow(
         services.records.journal, follows, caller.user_id, user, services.clock()

@@ -9,8 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.examples import CBOR_CHUNK, CBOR_CLASSIFY_BODY, CBOR_ITEMS, CHUNK, CLASSIFY_BODY
 from api.problems import MEDIA_TYPE, METHODS, Problem, problem_responses
+from ingest.checks import COARSEST_STEPS
 from ingest.media_types import CBOR, CBOR_SEQUENCE, JSON
 from schemas.notes import TIMES_OUTSIDE
+from schemas.wire import MAX_MAGNITUDE
 
 _ABOUT = """Recordings in, one model per user, answers out.
 
@@ -24,9 +26,18 @@ the last page it is null.
 """
 
 
+_LARGEST = ", ".join(f"±{largest:g} {unit}" for unit, largest in MAX_MAGNITUDE.items())
+_COARSEST = ", ".join(
+    f"{largest / COARSEST_STEPS:g} {unit}" for unit, largest in MAX_MAGNITUDE.items()
+)
+
 Axis = Annotated[
     list[float],
-    Field(min_length=1, max_length=8192, description="in `unit`; x, y and z are equally long"),
+    Field(
+        min_length=1,
+        max_length=8192,
+        description=f"in `unit`, within {_LARGEST}; x, y and z are equally long",
+    ),
 ]
 
 
@@ -66,7 +77,11 @@ class CborChunkSchema(EitherChunk):
         "started, as those of Android's SensorEvent and of CoreMotion, nor milli- or microseconds. "
         f"All are stored; the session then notes `{TIMES_OUTSIDE}`"
     )
-    scale: float = Field(gt=0, description="units per count: the sensor's step")
+    scale: float = Field(
+        gt=0,
+        description=f"units per count: the sensor's step, of at most {_COARSEST}. "
+        f"Counts × scale lie within {_LARGEST}",
+    )
     n: int = Field(ge=1, le=8192, description="number of samples")
     xyz: bytes = Field(description="int16 little-endian, interleaved x, y, z: 6 n bytes")
 

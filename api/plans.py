@@ -76,7 +76,7 @@ async def get_plan(plan: UUID, caller: Sensor, services: ServicesDep) -> PlanSch
     responses=problem_responses(409),
 )
 async def delete_plan(plan: UUID, caller: Sensor, services: ServicesDep) -> Response:
-    """Delete a plan; repeatable."""
+    """Delete a plan; repeatable. A plan that the caller never had is a 404."""
     await services.recorder.delete_plan(caller.user_id, plan)
     return Response(status_code=204)
 

@@ -1,5 +1,7 @@
 """Sessions: open, list, read, delete."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -15,6 +17,7 @@ from api.fields import SessionId, StartedAt, TimeZone
 from api.problems import problem_responses
 from api.set_schema import SetSchema, recognised_set_schema, set_schema
 from ingest.session_notes import session_notes
+from schemas.errors import Deleted, NotFound
 from schemas.events import SessionOpening, StreamKind, StreamUnit, Wrist
 from schemas.notes import ONLY_OF_SETS, meanings_without
 from store.deviations import deviations_month
@@ -119,7 +122,7 @@ async def open_session(
     """Open a session, or add what another device knows of it. Repeatable.
 
     A stream is declared once. The earliest start counts, and the first plan and time zone that are
-    named; another plan is a conflict.
+    named; another plan is a conflict. The answer is short: `GET` has its sets and deviations.
     """
     row = await services.recorder.open_session(caller.user_id, session, opening)
     return summary(row)
@@ -143,13 +146,13 @@ async def list_sessions(
     "/{session}",
     summary="Get a session",
     response_description="The session with its sets",
-    responses=problem_responses(410),
 )
 async def get_session(
     session: UUID, caller: Sensor, services: ServicesDep, request: Request
 ) -> SessionResponse:
     """The session with its sets, deviations from the plan, and notes about its data."""
-    row = await services.recorder.session(caller.user_id, session)
+    with _deleted_is_not_there(session):
+        row = await services.recorder.session(caller.user_id, session)
     sets = await services.records.sets.of_session(caller.user_id, session)
     recognition = services.recogniser.recognised_sets(caller.user_id, row, services.clock())
     recognised = await cancel_on_disconnect(request, recognition)
@@ -171,11 +174,11 @@ async def get_session(
     "/{session}/chunks",
     summary="List stored chunks",
     response_description="The numbers of the stored chunks",
-    responses=problem_responses(410),
 )
 async def list_chunks(session: UUID, caller: Sensor, services: ServicesDep) -> StoredChunksResponse:
     """Ranges of chunk numbers per stream, and the numbers that hold more than one body."""
-    streams = await services.recorder.stored_chunk_numbers(caller.user_id, session)
+    with _deleted_is_not_there(session):
+        streams = await services.recorder.stored_chunk_numbers(caller.user_id, session)
     return StoredChunksResponse.model_validate(
         {
             "session": session,
@@ -195,6 +198,15 @@ async def delete_session(session: UUID, caller: Sensor, services: ServicesDep) -
     await services.recorder.delete_session(caller.user_id, session)
     services.recogniser.forget(caller.user_id, session)
     return Response(status_code=204)
+
+
+@contextmanager
+def _deleted_is_not_there(session: UUID) -> Generator[None]:
+    """Answers readers of a deleted session 404; writers are told 410, so that queues drop it."""
+    try:
+        yield
+    except Deleted as error:
+        raise NotFound(f"There is no session {session}.") from error
 
 
 def summary(row: SessionRow) -> SessionSummary:

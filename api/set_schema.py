@@ -51,7 +51,10 @@ class FormSchema(BaseModel):
 class SetSchema(BaseModel):
     """A recognised or confirmed set."""
 
-    set: UUID = Field(description="id of the set; the server makes that of a recognised one")
+    set: UUID = Field(
+        description="id of the set: a UUIDv7. The server makes that of a recognised one, the same "
+        "one whenever it recognises the same samples; confirm the set under it"
+    )
     started_at: StartedAt
     ended_at: EndedAt
     exercise: str | None = Field(description="name of the exercise; null when abstained")

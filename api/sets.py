@@ -1,6 +1,7 @@
 """Confirmed sets: confirm, correct, delete."""
 
 import re
+from contextlib import suppress
 from typing import Annotated
 from uuid import UUID
 
@@ -10,15 +11,22 @@ from api.dependencies import Sensor, ServicesDep
 from api.problems import problem_responses
 from api.quota import SampleCost, set_quota
 from api.set_schema import SetSchema, etag, set_schema
-from schemas.errors import BadEvent
+from schemas.errors import BadEvent, Deleted
 from schemas.events import SetConfirmation
 
 router = APIRouter(prefix="/v1/sessions/{session}/sets", tags=["recording"])
-_ETAG = re.compile(r'"(\d{1,19})"')
+_ETAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
+_OWN_ETAG = re.compile(r"0|[1-9]\d{0,18}", re.ASCII)
+NO_REVISION = -1
+"""What an ETag that this service never gave stands for: no set is ever at it."""
 
 
 IfMatch = Annotated[
-    str | None, Header(description='the ETag of the revision that this corrects, such as "17"')
+    str | None,
+    Header(
+        description='the ETag of the revision that this is about, such as "17"; of several one '
+        "must be the current one; `*` for any"
+    ),
 ]
 
 
@@ -75,40 +83,55 @@ async def delete_set(
     few sets are left to learn from, the user's old model stops serving then, and the global model
     answers.
     """
-    current = None if if_match == "*" else parse_etag(if_match)
+    current = None
+    if if_match != "*":
+        with suppress(Deleted):  # repeatable
+            current = await _revision(services, caller, session, set, if_match)
     await services.recorder.delete_set(caller.user_id, session, set, current)
     return Response(status_code=204)
 
 
-def parse_etag(if_match: str | None) -> int | None:
-    """The revision that an If-Match header names.
+def revisions_of(if_match: str) -> list[int]:
+    """The revisions that the ETags of an If-Match header stand for, ascending.
 
-    A weak one counts as a strong one: a proxy that compresses answers weakens the ETags that it
+    To clients ETags are opaque: one that is not of this service is like one of an old revision. A
+    weak one counts as a strong one: a proxy that compresses answers weakens the ETags that it
     passes on, and a client sends them back as received.
 
-    >>> parse_etag('"17"'), parse_etag('W/"17"')
-    (17, 17)
+    >>> revisions_of('W/"17"'), revisions_of('"18", "17", "foreign"')
+    ([17], [-1, 17, 18])
 
     Raises:
-        BadEvent: it is no ETag of a set.
+        BadEvent: it is no list of ETags (RFC 9110, section 13.1.1).
     """
-    if if_match is None:
-        return None
-    match = _ETAG.fullmatch(if_match.strip().removeprefix("W/"))
-    if not match or int(match[1]) >= 1 << 63:
+    tags = _ETAG.findall(if_match)
+    members = [member.strip() for member in _ETAG.sub("#", if_match).split(",")]
+    if not tags or [member for member in members if member] != ["#"] * len(tags):
         raise BadEvent(
-            f'If-Match {if_match[:40]!r} is no ETag of a set; send one as received, such as "17"',
+            f'If-Match {if_match[:40]!r} is no ETag; send one as received, such as "17"',
             field="If-Match",
             value=if_match[:40],
         )
-    return int(match[1])
+    return sorted({_revision_of(tag) for tag in tags})
+
+
+def _revision_of(tag: str) -> int:
+    own = _OWN_ETAG.fullmatch(tag) and int(tag) < 1 << 63
+    return int(tag) if own else NO_REVISION
 
 
 async def _revision(
     services: ServicesDep, caller: Sensor, session_id: UUID, set_id: UUID, if_match: str | None
 ) -> int | None:
-    """The revision to correct; `*` means the current one."""
-    if if_match != "*":
-        return parse_etag(if_match)
+    """The revision to correct or delete: `*` means the current one, and so does a list with it.
+
+    Raises:
+        NotFound, Deleted: there is none that `*`, or several ETags, could be about.
+    """
+    if if_match is None:
+        return None
+    revisions = [] if if_match == "*" else revisions_of(if_match)
+    if len(revisions) == 1:
+        return revisions[0]
     row = await services.recorder.confirmed_set(caller.user_id, session_id, set_id)
-    return row.revision
+    return row.revision if not revisions or row.revision in revisions else revisions[-1]

@@ -7,7 +7,7 @@ from uuid import UUID
 from ingest import slots
 from ingest.event_writer import MAX_ATTEMPTS, CostOfBytes, EventWriter
 from ingest.projections import project
-from schemas.errors import EventConflict
+from schemas.errors import EventConflict, NotFound
 from schemas.topics import PLANS
 from store.journal import Event
 from store.plans import Plan, PlannedSets, PlanVersion
@@ -58,13 +58,14 @@ async def delete_plan(writer: EventWriter, user_id: UUID, plan_id: UUID) -> None
     """Delete a plan, so that it is not listed any more. Repeatable.
 
     Raises:
+        NotFound: it never existed, or is another user's.
         EventConflict: others kept changing the plan; try again.
     """
     plans = writer.records.plans
     for _ in range(MAX_ATTEMPTS):
         newest = await plans.newest(user_id, plan_id)
         if newest is None:
-            return
+            raise NotFound(f"There is no plan {plan_id}.")
         if newest.plan is None:
             await plans.delete(user_id, plan_id, newest.revision)  # as in `put_plan`
             return

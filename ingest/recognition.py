@@ -1,12 +1,13 @@
 """Recognises the sets of a session and stores them as rows of `predictions`."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from ingest.deviations import project_deviations
 from ingest.missing_rotation import with_rotation_notes
@@ -18,6 +19,7 @@ from models.recognition.sets import RecognisedSet, RecognitionModels, recognise
 from models.signal.pieces import Recording
 from schemas.errors import AmbiguousChunks, BadSamples
 from schemas.families import EXERCISE
+from schemas.ids import uuid7
 from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.notes import QualityNote
 from schemas.times import at_ms_of_ns, us_of
@@ -167,6 +169,19 @@ def are_all_stored(predictions: Sequence[Prediction]) -> bool:
     return all(number in (None, len(predictions)) for number in numbers)
 
 
+def recognised_id(session_id: UUID, start_ns: int) -> UUID:
+    """The id of a recognised set: the same whenever the same samples are recognised.
+
+    A UUIDv7 of its start, as a client would make one, so that the set is confirmed under it.
+
+    >>> session_id = UUID("018bcfe5-6800-7000-8000-000000000000")
+    >>> recognised_id(session_id, 1_700_000_000_123_456_789)
+    UUID('018bcfe5-687b-75ed-bd56-78dfafaf87b7')
+    """
+    entropy = hashlib.sha256(f"{session_id} {start_ns}".encode()).digest()
+    return uuid7(start_ns // 1_000_000, entropy)
+
+
 def prediction_of(
     recognised: RecognisedSet,
     user_id: UUID,
@@ -190,7 +205,7 @@ def prediction_of(
     return Prediction(
         user_id=user_id,
         session_id=session_id,
-        set_id=uuid5(session_id, str(recognised.start_ns)),
+        set_id=recognised_id(session_id, recognised.start_ns),
         started_at=at_ms_of_ns(recognised.start_ns),
         ended_at=at_ms_of_ns(recognised.end_ns),
         exercise=prediction.exercise,

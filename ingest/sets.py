@@ -44,7 +44,7 @@ async def confirm_set(
         writer: of the journal.
         key: of the set; the id of a new one is a UUIDv7 of the client.
         confirmation: what was done.
-        if_match: the revision that this corrects, None for a new set.
+        if_match: the revision that this corrects, None for a new set; a negative one is stale.
         cost: of storing its samples once more; a repeat costs nothing.
 
     Raises:
@@ -218,6 +218,7 @@ def _conflict(row: SetRow, if_match: int | None) -> Exception:
 
 
 def _stale(set_id: UUID, if_match: int, revision: int) -> StaleRevision:
+    named = f'"{if_match}"' if if_match >= 0 else "any that If-Match names"
     return StaleRevision(
-        f'set {set_id} is at revision "{revision}", not "{if_match}"; read it, then decide.'
+        f'set {set_id} is at revision "{revision}", not {named}; read it, then decide.'
     )

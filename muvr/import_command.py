@@ -1,5 +1,6 @@
 """`muvr import`: recordings of files and public data sets, sent as clients would."""
 
+import secrets
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +15,7 @@ from ingest.importers.spar import read_spar
 from models.signal.pieces import Side
 from muvr.context import CommandContext, open_context
 from muvr.importing import days_to_move, import_recordings
-from muvr.options import AsJson, Conf, Password
+from muvr.options import AsJson, Conf, has_terminal, prompted_password
 from schemas.errors import BadInput
 from schemas.events import known_timezone
 
@@ -84,10 +85,11 @@ Other columns are not read, and named. Such as:
 
 `2026-11-21T10:00:00.02Z,0.02,-0.11,-0.98,bench press,10`
 
-Importing again adds nothing. One's own recordings keep their times: those of more than
-`limits.clock_past_days` ago (400) are refused. Public ones move as a whole by full years of 364
-days into the last one, so that importing them again after a year adds them again; those that
-span more than five weeks may move by further weeks.
+Without `--password`, off a terminal, nobody can log in as the new people of `spar` and `gym`;
+`csv` needs it. Importing again, with the same password, adds nothing. One's own recordings keep
+their times: those of more than `limits.clock_past_days` ago (400) are refused. Public ones move
+as a whole by full years of 364 days into the last one, so that importing them again after a
+year adds them again; those that span more than five weeks may move by further weeks.
 
 Example: `muvr import csv watch.csv --user ada --side left --timezone Europe/London`
 
@@ -121,13 +123,16 @@ def import_(
         str | None, typer.Option(callback=zone, help="csv: where it was; UTC if not given")
     ] = None,
     start: Annotated[str, typer.Option(help="csv: when times that count from 0 began")] = "",
-    password: Password = "",
+    password: Annotated[
+        str, typer.Option(help="of whoever is new; asked for on a terminal when it is not said")
+    ] = "",
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
     """Send recordings through the running service; `HELP` is shown for it."""
     context = open_context(conf, as_json=as_json)
     _check_options(source, path, user, (side, timezone, start))
+    password = _password(context, source, password)
     with context.terminal as terminal:
         if source is ImportSource.csv and path is not None:
             found = ReadRecordings(read_csv(path, user, side, timezone, terminal, start), "csv")
@@ -153,6 +158,25 @@ def _check_options(
     if source is not ImportSource.csv and (user or any(csv_options)):
         options = "--user, --side, --timezone and --start"
         raise BadInput(f"{options} are for csv; {source} knows its people")
+
+
+def _password(context: CommandContext, source: ImportSource, given: str) -> str:
+    """The password of new users: as given, or asked for.
+
+    Off a terminal the people of a public source get one that nobody knows.
+
+    Raises:
+        BadInput: of `csv` there is none, and no terminal to ask for it.
+    """
+    if given or has_terminal() or source is ImportSource.csv:
+        return prompted_password(given)
+    context.terminal.notes(
+        [
+            f"no --password is said for the people of {source}: where they are new, nobody can log "
+            "in as them until `muvr user password NAME` sets one"
+        ]
+    )
+    return secrets.token_urlsafe()
 
 
 def _read_public(source: ImportSource, folder: Path) -> ReadRecordings:

@@ -9,6 +9,11 @@ import typer
 from schemas.errors import BadInput
 
 
+def has_terminal() -> bool:
+    """Whether somebody can be asked."""
+    return sys.stdin.isatty()
+
+
 def prompted_password(given: str) -> str:
     """The password of the option; without it the user is prompted.
 
@@ -17,7 +22,7 @@ def prompted_password(given: str) -> str:
     """
     if given:
         return given
-    if not sys.stdin.isatty():
+    if not has_terminal():
         raise BadInput(
             "There is no terminal to ask for the password; say --password", field="--password"
         )

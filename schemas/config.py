@@ -149,7 +149,7 @@ class Limits(Section):
     clock_past_days: int = Field(default=MAX_ID_AGE_DAYS, ge=1, le=MAX_ID_AGE_DAYS)
     clock_future_days: int = Field(default=MAX_ID_AHEAD_DAYS, ge=0, le=MAX_ID_AHEAD_DAYS)
     requests_per_minute: int = Field(default=6000, ge=1)
-    logins_per_minute: int = Field(default=60, ge=1)
+    logins_per_minute: int = Field(default=600, ge=1)
     passwords_per_minute: int = Field(default=10, ge=1)
     samples_per_day: int = Field(default=50_000_000, ge=1)
     dead_letters_per_user: int = Field(default=1000, ge=1)

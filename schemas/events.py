@@ -182,7 +182,7 @@ class SessionOpening(ClientEvent):
 
     started_at: Time = Field(
         description="start of the session, on the device's clock; of several openings the earliest "
-        "counts, if it is at most a day before that of the first one"
+        "counts, if it is at most a day before that of the first one; kept to the millisecond"
     )
     timezone: str = Field(
         default=UNSAID_TIMEZONE,
@@ -225,8 +225,13 @@ class SetConfirmation(ClientEvent):
     )
 
     exercise: ExerciseName
-    started_at: Time = Field(description="start of the set; at most 5 s before its session")
-    ended_at: Time = Field(description=f"end of the set, at most {MAX_SET_HOURS} h after its start")
+    started_at: Time = Field(
+        description="start of the set, at most 5 s before its session; kept to the millisecond"
+    )
+    ended_at: Time = Field(
+        description=f"end of the set, at most {MAX_SET_HOURS} h after its start; once the session "
+        "is complete, at most 5 s after its samples; kept to the millisecond"
+    )
     reps: Reps = None
     weight_kg: WeightKg = None
     intensity: Intensity = None

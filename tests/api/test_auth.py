@@ -95,6 +95,31 @@ def test_revoking_either_token_ends_its_login_immediately(
     assert refresh(service, person.tokens["refresh_token"]).status_code == 401
 
 
+@pytest.mark.parametrize("hint", ["refresh_token", "access_token", "of-another-kind"])
+def test_log_out_takes_a_hint_and_another_name_of_the_token(
+    service: RunningService, hint: str
+) -> None:
+    with service.client() as client:
+        for name in ("token", "refresh_token"):
+            tokens = service.register().tokens
+            body = {name: tokens["refresh_token"], "token_type_hint": hint}
+            assert client.post("/v1/auth/revoke", json=body).status_code == 204
+            assert not works(service, tokens["access_token"])
+
+
+@pytest.mark.parametrize("names", [(), ("token", "refresh_token")])
+def test_log_out_of_no_token_or_of_two_is_refused(
+    service: RunningService, person: Person, names: tuple[str, ...]
+) -> None:
+    token = person.tokens["refresh_token"]
+    with service.client() as client:
+        answer = client.post("/v1/auth/revoke", json=dict.fromkeys(names, token))
+    told = problem(answer, 422, "bad-input")
+    assert told["field"] == "token"
+    assert token not in answer.text
+    assert works(service, person.tokens["access_token"])
+
+
 @pytest.mark.parametrize("use", ["access", "refresh"])
 def test_an_expired_token_still_ends_its_login(
     service: RunningService, person: Person, use: Literal["access", "refresh"]

@@ -3,7 +3,18 @@
 from typing import Any
 
 from tests.api.conftest import Person
-from tests.api.phone import Phone, fresh_id
+from tests.api.phone import Phone, fresh_id, problem
+
+
+def test_deviations_are_not_there_before_the_first_session(person: Person) -> None:
+    with person.client() as http:
+        problem(http.get("/v1/me/deviations"), 404, "not-computed-yet")
+        phone = Phone(http)
+        phone.open()
+        told = http.get("/v1/me/deviations")
+        assert (told.status_code, told.json()["deviations"]) == (200, [])
+        http.delete(phone.path)
+        problem(http.get("/v1/me/deviations"), 404, "not-computed-yet")
 
 
 def test_session_and_month_show_the_same_deviations(person: Person) -> None:

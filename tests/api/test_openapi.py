@@ -8,8 +8,11 @@ import pytest
 
 from api.app import create_app
 from api.problems import METHODS
+from ingest.checks import COARSEST_STEPS
+from ingest.set_times import TOLERANCE
 from schemas import notes
 from schemas.config import Config
+from schemas.wire import MAX_MAGNITUDE
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DOCUMENT: dict[str, Any] = create_app(Config()).openapi()
@@ -74,6 +77,37 @@ def test_every_property_of_a_component_has_a_description(component: dict[str, An
     """It says what its name and type do not: unit, range, what null means, whose clock."""
     properties = component.get("properties", {})
     assert [name for name, schema in properties.items() if not schema.get("description")] == []
+
+
+@pytest.mark.parametrize(("unit", "largest"), MAX_MAGNITUDE.items())
+def test_bounds_of_samples_are_in_the_document(unit: str, largest: float) -> None:
+    described = {
+        f"{name}.{field}": COMPONENTS[name]["properties"][field]["description"]
+        for name, field in (("ChunkSchema", "x"), ("CborChunkSchema", "scale"))
+    }
+    assert [name for name, text in described.items() if f"±{largest:g} {unit}" not in text] == []
+    assert f"{largest / COARSEST_STEPS:g} {unit}" in described["CborChunkSchema.scale"]
+
+
+@pytest.mark.parametrize("name", ["SetConfirmation", "SetSchema", "SessionOpening"])
+def test_precision_of_times_is_in_the_document(name: str) -> None:
+    times = [text for field, text in COMPONENTS[name]["properties"].items() if "ed_at" in field]
+    assert times
+    assert [text for text in times if "millisecond" not in text["description"]] == []
+
+
+def test_bound_of_a_sets_end_is_in_the_document() -> None:
+    text = COMPONENTS["SetConfirmation"]["properties"]["ended_at"]["description"]
+    assert f"at most {TOLERANCE.seconds} s after its samples" in text
+
+
+@pytest.mark.parametrize(
+    "operation", ["put /v1/sessions/{session}", "post /v1/sessions/{session}/complete"]
+)
+def test_answers_without_sets_say_where_these_are(operation: str) -> None:
+    assert "`GET` has its sets and deviations" in " ".join(
+        OPERATIONS[operation]["description"].split()
+    )
 
 
 @pytest.mark.parametrize(

@@ -193,6 +193,12 @@ def test_users_addresses_and_names_are_counted_apart(tmp_path: Path):
     assert limiter.take_request("anna").remaining == Limits().requests_per_minute - 1
 
 
+def test_phones_behind_one_address_may_all_log_in_within_a_minute(tmp_path: Path):
+    limiter = RateLimiter(Limits(), tmp_path / "table", Clock())
+    for _ in range(500):
+        limiter.take_login("the address of a gym")
+
+
 def test_correct_passwords_are_not_counted(tmp_path: Path):
     clock = Clock()
     limiter = RateLimiter(Limits(passwords_per_minute=3), tmp_path / "table", clock)

@@ -73,7 +73,50 @@ def test_a_recognised_set_is_named_counted_and_kept_until_confirmed(
         assert (after["source"], after["exercise"]) == ("confirmed", "something else")
 
         assert client.delete(f"/v1/sessions/{session}").status_code == 204
-        assert client.get(f"/v1/sessions/{session}").status_code == 410
+        assert client.get(f"/v1/sessions/{session}").status_code == 404
+
+
+def test_a_recognised_set_is_accepted_and_corrected_under_its_own_id(
+    person: Person, spar: list[ImportedRecording]
+):
+    recording = person_recordings(spar, spar[0].person)[0].recording
+    session = f"/v1/sessions/{send_seconds(person, recording)}"
+    with person.client() as client:
+        found = client.get(session).json()["sets"][0]
+        times = {"started_at": found["started_at"], "ended_at": found["ended_at"]}
+        guess = {**times, "exercise": "lateral raise", "label_source": "accepted_guess"}
+        path = f"{session}/sets/{found['set']}"
+        accepted = client.put(path, json=guess)
+        assert accepted.status_code == 200, accepted.text
+        of_this_time = _shown(client, session, found)
+        assert [(one["set"], one["source"]) for one in of_this_time] == [
+            (found["set"], "confirmed")
+        ]
+        assert of_this_time[0]["label_source"] == "accepted_guess"
+        corrected = client.put(
+            path,
+            json={**guess, "exercise": "upright row", "label_source": "corrected"},
+            headers={"If-Match": accepted.headers["ETag"]},
+        )
+        assert corrected.status_code == 200, corrected.text
+        assert [one["exercise"] for one in _shown(client, session, found)] == ["upright row"]
+
+        assert client.delete(path).status_code == 204
+        assert [one["source"] for one in _shown(client, session, found)] == ["sensor"]
+        told = client.put(path, json=guess)
+        assert told.status_code == 410, "the id of a deleted set is not used again"
+
+
+def _shown(client: httpx.Client, session: str, found: dict[str, Any]) -> list[dict[str, Any]]:
+    """The session's sets that overlap a set."""
+    start, end = _span(found)
+    sets = client.get(session).json()["sets"]
+    return [one for one in sets if _span(one)[0] < end and start < _span(one)[1]]
+
+
+def _span(found: dict[str, Any]) -> tuple[datetime, datetime]:
+    start, end = (datetime.fromisoformat(found[name]) for name in ("started_at", "ended_at"))
+    return start, end
 
 
 def test_a_session_deleted_during_recognition_leaves_no_predictions(
@@ -97,7 +140,7 @@ def test_a_session_deleted_during_recognition_leaves_no_predictions(
         assert client.delete(f"/v1/sessions/{session}").status_code == 204
         go.set()
         assert len(asked.result().json()["sets"]) >= 1  # it existed when it was requested
-        assert client.get(f"/v1/sessions/{session}").status_code == 410
+        assert client.get(f"/v1/sessions/{session}").status_code == 404
     predictions = service.services.records.predictions
     assert service.run(predictions.of_session(person.user_id, UUID(session))) == []
 

@@ -171,7 +171,8 @@ def test_a_deleted_session_stays_deleted(
     phone.complete(hashes)
     for _ in range(2):
         assert phone.http.delete(phone.path).status_code == 204
-    problem(phone.http.get(phone.path), 410, "deleted")
+    for path in (phone.path, f"{phone.path}/chunks"):
+        problem(phone.http.get(path), 404, "not-there")
     problem(phone.open(), 410, "deleted")
     problem(phone.put("acc", 0, phone.body("acc", 0)), 410, "deleted")
     problem(phone.confirm(set_id), 410, "deleted")

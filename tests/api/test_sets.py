@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -55,6 +55,35 @@ def test_a_deleted_set_stays_deleted(phone: Phone) -> None:
 
 
 @pytest.mark.parametrize(
+    "tag", ['"abc"', '""', f'"{UUID(int=7)}"', 'W/"x"', f'"{10**20}"', '"017"', '"a,b"']
+)
+def test_an_etag_that_is_not_of_this_service_is_stale(phone: Phone, tag: str) -> None:
+    one = fresh_id()
+    path, first = f"{phone.path}/sets/{one}", phone.confirm(one).headers["etag"]
+    for header in (tag, f'{tag}, "18"', f"{tag} ,, {tag}"):
+        told = problem(phone.confirm(one, header, reps=9), 412, "stale-revision")
+        assert first in told["detail"], "the revision that it is at"
+        stale = phone.http.delete(path, headers={"If-Match": header})
+        problem(stale, 412, "stale-revision")
+    problem(phone.confirm(fresh_id(), tag), 404, "not-there")
+
+
+def test_a_list_of_etags_matches_if_one_is_current(phone: Phone) -> None:
+    one = fresh_id()
+    path, first = f"{phone.path}/sets/{one}", phone.confirm(one).headers["etag"]
+    second = phone.confirm(one, f'"abc", W/"x",{first}', reps=9).headers["etag"]
+    again = phone.confirm(one, f'{first}, "abc"', reps=9)
+    assert again.headers["etag"] == second, "a repeat changes nothing"
+    third = phone.confirm(one, f"{first}, {second}", reps=8).headers["etag"]
+    problem(
+        phone.http.delete(path, headers={"If-Match": f"{first}, {second}"}), 412, "stale-revision"
+    )
+    for _ in range(2):
+        deleted = phone.http.delete(path, headers={"If-Match": f"{second}, {third}"})
+        assert deleted.status_code == 204
+
+
+@pytest.mark.parametrize(
     ("field", "changes"),
     [
         ("started_at", {"started_at": "-60"}),
@@ -103,8 +132,9 @@ def test_set_ids_and_etags_are_validated(phone: Phone) -> None:
     problem(phone.confirm(uuid4()), 422, "bad-event")
     one = fresh_id()
     phone.confirm(one)
-    for etag in ("17", 'w/"17"', '"x"', '"99999999999999999999"'):
-        problem(phone.confirm(one, etag), 422, "bad-event")
+    for etag in ("17", 'w/"17"', '"x', '"17" "18"', '"17", *', '"17", 18', "#", ","):
+        told = problem(phone.confirm(one, etag), 422, "bad-event")
+        assert (told["field"], told["value"]) == ("If-Match", etag)
     problem(phone.confirm(fresh_id(), '"17"'), 404, "not-there")
     other = Phone(phone.http)
     other.open()

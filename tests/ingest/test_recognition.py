@@ -8,16 +8,19 @@ from uuid import uuid4
 
 import pytest
 
+from ingest.client_ids import check_client_id
 from ingest.recognition import (
     are_all_stored,
     recognise_session,
+    recognised_id,
     stored_predictions,
     versions_used,
 )
 from ingest.stored_session import find_session
 from models.recognition.sets import RecognitionModels
+from schemas.ids import time_us_of
 from schemas.topics import PREDICTIONS
-from tests.ingest.histories import START, new_id
+from tests.ingest.histories import LIMITS, START, new_id
 from tests.ingest.repeating import ASKED, recorded
 from tests.store.made_records import prediction
 
@@ -32,6 +35,18 @@ def test_predictions_are_incomplete_where_one_of_a_known_number_is_missing(
     assert are_all_stored(rows)
     assert are_all_stored([])
     assert are_all_stored(rows[1:]) == (sets is None), "earlier releases did not count them"
+
+
+def test_ids_of_recognised_sets_follow_from_session_and_start_and_are_as_clients_make_them() -> (
+    None
+):
+    sessions, start_ns = (new_id(), new_id()), int(START.timestamp() * 10**9)
+    ids = [recognised_id(session, start_ns) for session in sessions]
+    assert [recognised_id(session, start_ns) for session in sessions] == ids
+    assert len({*ids, recognised_id(sessions[0], start_ns + 1)}) == 3
+    for id_ in ids:
+        assert time_us_of(id_) == start_ns // 1000
+        check_client_id(id_, "set", start_ns // 10**6, LIMITS)
 
 
 def test_predictions_are_stored_and_published():

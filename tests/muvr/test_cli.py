@@ -182,6 +182,13 @@ def test_an_invalid_import_exits_with_a_usage_error(conf: Path, here: Here, tmp_
     ):
         done = here("import", *words, "--password", "a long password", conf=conf)
         assert (done.returncode, says in done.stderr) == (2, True), done.stderr
+    for words, says in (  # tests have no terminal to ask for the password
+        (("csv", str(path)), "csv needs --user"),
+        (("spar", "--user", "ada"), "are for csv"),
+        (("csv", str(path), "--user", "ada"), "say --password"),
+    ):
+        done = here("import", *words, conf=conf)
+        assert (done.returncode, says in done.stderr) == (2, True), done.stderr
 
 
 def test_an_unknown_scope_exits_with_a_usage_error(conf: Path, here: Here):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from api.passwords import MIN_CHARACTERS
 from examples.client import RequestRefused
 from ingest.importers.imported import ImportedRecording
 from models.signal.pieces import Piece, Recording
@@ -130,6 +131,32 @@ def test_only_public_recordings_are_moved(
     words = ["import", source, str(tmp_path), *user, "--password", "a long password"]
     assert CliRunner().invoke(command_line(["muvr.import_command"]), words).exit_code == 0
     assert imported == [moved]
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_off_a_terminal_nobody_can_log_in_as_new_public_people_without_a_password(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, as_json: bool
+):
+    passwords: list[object] = []
+
+    def imports(*given: object, **_: object) -> dict[str, int]:
+        passwords.append(given[3])
+        return {"users": 10}
+
+    public = import_command.PUBLIC_SOURCES[import_command.ImportSource.gym]._replace(
+        read=lambda _: [recorded(NOW)]
+    )
+    monkeypatch.setitem(import_command.PUBLIC_SOURCES, import_command.ImportSource.gym, public)
+    monkeypatch.setattr(import_command, "import_recordings", imports)
+    monkeypatch.setattr(Service, "_answers", lambda *_: True)
+    words = ["import", "gym", str(tmp_path), *(["--json"] if as_json else [])]
+    for _ in range(2):
+        done = CliRunner().invoke(command_line(["muvr.import_command"]), words)
+        assert done.exit_code == 0, done.output
+        assert done.stderr.count("nobody can log in as them") == 1
+    first, second = passwords
+    assert min(len(str(first)), len(str(second))) >= MIN_CHARACTERS
+    assert first != second
 
 
 def test_a_name_with_another_password_is_refused_with_the_next_step(
