@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
+import numpy as np
 import pyarrow as pa
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
@@ -19,6 +20,8 @@ from pipelines.spark.plans import require_direct_join, require_no_shuffle
 from pipelines.spark.span import span_by
 from pipelines.spark.tables import CassandraFrame, read_keys, read_table
 from schemas.errors import BadSets, NotEnoughLabels
+from schemas.events import MAX_INTENSITY, MAX_REPS, MAX_WEIGHT_KG
+from schemas.times import AHEAD_AT_MOST, EARLIEST, us_of
 
 USER_KEY = ("user_id",)
 PROBLEM = "problem"
@@ -33,6 +36,14 @@ COLUMNS = (
 )
 
 
+LIMITS = {
+    "reps": (0, MAX_REPS, f"a number from 0 to {MAX_REPS}"),
+    "weight_kg": (0, MAX_WEIGHT_KG, f"a number from 0 to {MAX_WEIGHT_KG}"),
+    "intensity": (0, MAX_INTENSITY, f"a number from 0 to {MAX_INTENSITY}"),
+}
+"""The least and the most that a client may send, and what to say of anything else."""
+TIME_LIMITS = f"a time from {EARLIEST.date()} to a day after the run began"
+
 REVISIONS = ("set_id", "revision")
 """Columns from which the digest of a log is made."""
 
@@ -45,17 +56,51 @@ class LogFunction(Protocol):
         ...
 
 
-def log_of(group: pa.Table) -> SetLog:
+def latest_start(now: datetime) -> datetime:
+    """The latest start of a set that a run takes, which began at `now`."""
+    return now + AHEAD_AT_MOST
+
+
+def log_of(group: pa.Table, latest: datetime) -> SetLog:
     """The sets of one partition as a log, oldest first.
 
+    Args:
+        group: the partition.
+        latest: as of `latest_start`.
+
     Raises:
-        BadSets: a row lacks its time or exercise; the message is read by operators.
+        BadSets: a row lacks its time or exercise, or has a number or a time that no client may
+            send (CQL writes anything); the message is read by operators.
     """
+    _require_within_limits(group, latest)
     rows = group.select(COLUMNS[1:]).to_pylist()
     for row in rows:
         if row["started_at"] is None or row["exercise"] is None:
             raise BadSets(f"half a set in session {row['session_id']}: no time, or no exercise")
     return SetLog.of(done_set(**row) for row in rows)
+
+
+def _require_within_limits(group: pa.Table, latest: datetime) -> None:
+    """Refuse a user with a value that would outweigh everybody else's; what is null was not said.
+
+    Raises:
+        BadSets: names the first one. It does not name `latest`: next night the same failure must
+            have the same reason.
+    """
+    times = tuple(np.datetime64(us_of(at), "us") for at in (EARLIEST, latest))
+    for name, (least, most, rule) in (LIMITS | {"started_at": (*times, TIME_LIMITS)}).items():
+        column = group[name]
+        if column.null_count == len(column):
+            continue
+        values = column.to_numpy()  # a null as NaN or NaT, which is not within either
+        within = (values >= least) & (values <= most)
+        if np.count_nonzero(within) + column.null_count < len(column):
+            row = int(np.flatnonzero(~within & column.is_valid().to_numpy())[0])
+            value = column[row].cast(pa.string())  # Python has no years after 9999
+            raise BadSets(
+                f"{name} {value} of a set in session {group['session_id'][row]} is not {rule}; "
+                "correct or delete the set"
+            )
 
 
 def log_digest(revisions: Iterable[tuple[object, object]]) -> str:
@@ -72,7 +117,11 @@ def log_digest(revisions: Iterable[tuple[object, object]]) -> str:
 
 
 def map_logs(
-    spark: SparkSession, keyspace: str, function: LogFunction, schema: pa.Schema
+    spark: SparkSession,
+    keyspace: str,
+    function: LogFunction,
+    schema: pa.Schema,
+    latest: datetime,
 ) -> tuple[list[dict[str, Any]], Mapping[str, str]]:
     """Call `function` for every user's log on the executors.
 
@@ -81,6 +130,7 @@ def map_logs(
         keyspace: where `sets` is.
         function: importable on the executors.
         schema: of its rows, with `user_id` first.
+        latest: as of `latest_start`.
 
     Returns:
         the rows, ordered by user, and the reasons of users whose sets are broken.
@@ -90,7 +140,8 @@ def map_logs(
     """
     table = read_table(spark, keyspace, "sets").columns(*COLUMNS)
     with_problem = schema.append(pa.field(PROBLEM, pa.string()))
-    spanned = span_by(table, USER_KEY, partial(_rows, function=function), with_problem)
+    task = partial(_rows, function=function, latest=latest)
+    spanned = span_by(table, USER_KEY, task, with_problem)
     require_no_shuffle(spanned)
     rows = sorted(rows_of(spanned), key=lambda row: row["user_id"])
     return split_failed(rows)
@@ -120,24 +171,41 @@ def sets_of(spark: SparkSession, keyspace: str, users: Sequence[UUID] | None) ->
 
 
 def newest_set_at(
-    spark: SparkSession, keyspace: str, users: Sequence[UUID] | None = None
+    spark: SparkSession, keyspace: str, latest: datetime, users: Sequence[UUID] | None = None
 ) -> datetime:
     """The start of the newest confirmed set, of everybody or of some users.
 
+    Args:
+        spark: the session.
+        keyspace: where `sets` is.
+        latest: as of `latest_start`. Later sets do not count: one with a wrong date would leave
+            nobody a later set to be judged by.
+        users: None for everybody.
+
     Raises:
         NotEnoughLabels: none of them has confirmed a set.
+        BadSets: all of their sets are later: the server's clock is behind, or their times wrong.
     """
     starts = sets_of(spark, keyspace, users).columns("started_at").frame
     if users is not None:
         require_direct_join(starts)
-    newest_us = starts.agg(f.max(f.unix_micros("started_at"))).collect()[0][0]
-    if newest_us is None:
-        raise NotEnoughLabels("nobody has confirmed a set yet")
-    return datetime.fromtimestamp(newest_us / 1e6, UTC)
+    start_us = f.unix_micros("started_at")
+    counted = f.when(start_us <= us_of(latest), start_us)
+    newest_us, sets = starts.agg(f.max(counted), f.count("started_at")).collect()[0]
+    if newest_us is not None:
+        return datetime.fromtimestamp(newest_us / 1e6, UTC)
+    if sets:
+        raise BadSets(
+            f"The times of all {sets} sets are later than {latest:%Y-%m-%d %H:%M} UTC, a day after "
+            "this run began; check the server's clock."
+        )
+    raise NotEnoughLabels("nobody has confirmed a set yet")
 
 
-def _rows(key: Key, group: pa.Table, *, function: LogFunction) -> list[dict[str, Any]]:
-    attempt = attempted(lambda: function(log_of(group)))
+def _rows(
+    key: Key, group: pa.Table, *, function: LogFunction, latest: datetime
+) -> list[dict[str, Any]]:
+    attempt = attempted(lambda: function(log_of(group, latest)))
     if attempt.value is None:
         return [{"user_id": key[0], PROBLEM: attempt.reason}]
     return [{"user_id": key[0], **row} for row in attempt.value]

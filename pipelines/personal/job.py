@@ -50,6 +50,7 @@ from pipelines.personal.history import (
     COLUMNS,
     REVISIONS,
     USER_KEY,
+    latest_start,
     log_digest,
     log_of,
     newest_set_at,
@@ -57,9 +58,9 @@ from pipelines.personal.history import (
 )
 from pipelines.personal.unchanged import split_unchanged
 from pipelines.spark.plans import require_direct_join, require_no_shuffle
-from pipelines.spark.span import span_by
+from pipelines.spark.span import PortionFunction, span_by
 from schemas.config import Config
-from schemas.errors import NotEnoughLabels
+from schemas.errors import BadSets, NotEnoughLabels
 from schemas.inputs import SETS
 from schemas.progress import Progress
 from schemas.times import Clock, server_time
@@ -143,10 +144,10 @@ def train_personal(
 
 
 def learned_rows(
-    portion: Sequence[tuple[Key, pa.Table]], *, learn: Learn, cutoff_s: float
+    portion: Sequence[tuple[Key, pa.Table]], *, learn: Learn, cutoff_s: float, latest: datetime
 ) -> list[Row]:
     """On an executor: a row for each user of a portion."""
-    logs = [attempted(lambda group=group: log_of(group)) for _, group in portion]
+    logs = [attempted(lambda group=group: log_of(group, latest)) for _, group in portion]
     readable = [log.value for log in logs if log.value is not None]
     learned = iter(_learned(readable, learn, cutoff_s))
     return [
@@ -182,6 +183,9 @@ def _row(user_id: str, sets: int, data_digest: str, attempt: Attempt[Any]) -> Ro
     if result is None:
         return row | {"status": attempt.status, "reason": attempt.reason}
     evidence = Evidence(result.later_sets, result.error, result.baseline_error)
+    if not evidence.is_finite:
+        reason = f"on later sets its errors are {evidence.error:g}, {evidence.baseline_error:g}"
+        return row | {"status": "failed", "reason": reason}
     metrics = evidence.as_json()
     manifest = {
         "level": "user",
@@ -212,7 +216,10 @@ def _learn(job: Job, family: PersonalFamily, users: Sequence[UUID] | None) -> li
     cutoff_s = newest.timestamp() - LATER_DAYS * DAY_S
     pointers = sorted(pointer_keys(job.database, family.name, users))
     serving = pointers_in_effect(job.database, pointers, family.name)
-    frame = _frame(family, spark, job.keyspace, users, cutoff_s)
+    task = partial(
+        learned_rows, learn=family.learn, cutoff_s=cutoff_s, latest=latest_start(run.started_at)
+    )
+    frame = _frame(spark, job.keyspace, users, task)
     with run.step("users"):
         rows = written_rows(frame, USER_KEY, (USER_MODEL_WRITER,), job.keyspace, run)
     job.progress.step(f"{family.name}: users learned", len(rows), len(rows))
@@ -227,30 +234,28 @@ def _newest_set_at(job: Job, spark: SparkSession, users: Sequence[UUID] | None) 
 
     That of the others is in the record of the run before: users with newer sets are among those who
     changed. If the newest set of all was deleted, the next run over everybody notices. The time
-    decides on which days models are evaluated, not what they learn.
+    decides on which days models are evaluated, not what they learn. A record that lies in the
+    future, as one from before such sets were left out, says nothing.
 
     Raises:
         NotEnoughLabels: nobody has confirmed a set.
+        BadSets: all sets lie in the future.
     """
+    latest = latest_start(job.run.started_at)
     recorded = [metrics[NEWEST_SET] for metrics in _recorded_metrics(job) if NEWEST_SET in metrics]
-    if users is None or not recorded:
-        return newest_set_at(spark, job.keyspace)
-    before = datetime.fromisoformat(str(recorded[0]))
+    before = datetime.fromisoformat(str(recorded[0])) if recorded else None
+    if users is None or before is None or before > latest:
+        return newest_set_at(spark, job.keyspace, latest)
     try:
-        return max(before, newest_set_at(spark, job.keyspace, users))
-    except NotEnoughLabels:  # they have deleted all their sets
+        return max(before, newest_set_at(spark, job.keyspace, latest, users))
+    except (NotEnoughLabels, BadSets):  # they have deleted all their sets, or each has a wrong time
         return before
 
 
 def _frame(
-    family: PersonalFamily,
-    spark: SparkSession,
-    keyspace: str,
-    users: Sequence[UUID] | None,
-    cutoff_s: float,
+    spark: SparkSession, keyspace: str, users: Sequence[UUID] | None, task: PortionFunction
 ) -> DataFrame:
     table = sets_of(spark, keyspace, users).columns(*COLUMNS, *REVISIONS)
-    task = partial(learned_rows, learn=family.learn, cutoff_s=cutoff_s)
     learned = span_by(table, USER_KEY, task, LEARNED, groups_per_call=USERS_PER_CALL)
     require_no_shuffle(learned)
     if users is not None:
@@ -274,10 +279,9 @@ def _promote(
     of_users = {row["user_id"]: Evidence(*(row[name] for name in EVIDENCE)) for row in learned}
     evidence = Evidence.total(of_users.values())
     run.metrics |= evidence.as_metrics()
-    evaluated = [UUID(user_id) for user_id, own in of_users.items() if own.sets]
-    judged = evidence.topped_up(
-        earlier_evidence(job.database, family.name, family.recipe, evaluated)
-    )
+    known = [UUID(user_id) for user_id, own in of_users.items() if own.sets]
+    known += [UUID(row["user_id"]) for row in rows if row["status"] == "failed"]
+    judged = evidence.topped_up(earlier_evidence(job.database, family.name, family.recipe, known))
     if judged != evidence:
         run.metrics[JUDGED] = judged.as_metrics()
     refusal = judged.refusal(serving_evidence(job.database, family.name, family.recipe))
