@@ -11,7 +11,7 @@ from ingest.stored_session import with_lists
 from schemas.errors import BadEvent, ClockSkew
 from schemas.events import SetConfirmation
 from schemas.layout import part_of
-from schemas.times import at_us, us_of
+from schemas.times import AHEAD_AT_MOST, at_us, us_of
 from store.records import Records
 from store.sessions import SessionRow
 from store.sets import SetRow
@@ -81,7 +81,7 @@ def check_inside(
             field="ended_at",
             value=confirmation.ended_at.isoformat(),
         )
-    if confirmation.ended_at > now + timedelta(days=1):
+    if confirmation.ended_at > now + AHEAD_AT_MOST:
         raise ClockSkew(
             f"the set ends at {confirmation.ended_at}, more than a day from now{advice}",
             field="ended_at",

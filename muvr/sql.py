@@ -38,6 +38,8 @@ def sql(
 ) -> None:
     """Ask the mart, and learn how fresh the answer is; `muvr mart show` names the tables.
 
+    With Spark write 1.0E0, not 1.0: averages and quotients of decimals are rounded to a few digits.
+
     `muvr sql serve` lets JDBC clients ask the same, on this machine only, until it is interrupted.
 
     Example: `muvr sql "SELECT exercise, count(*) AS sets FROM sets GROUP BY exercise"`

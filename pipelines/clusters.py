@@ -14,9 +14,10 @@ from models.clusters.fit import ClusterSettings, fit_clusters
 from models.history import SetLog
 from pipelines.batch.family import BatchFamily, BatchResult
 from pipelines.personal.history import map_logs, newest_set_at
-from pipelines.personal.logs import USER_KEY
+from pipelines.personal.logs import USER_KEY, latest_start
 from pipelines.spark.span import require_unique_keys
 from schemas.config import Config
+from schemas.times import server_time
 from schemas.topics import ERASURES, SETS
 
 SUMMARY = pa.schema(
@@ -33,10 +34,10 @@ MIN_RESEED = 0.8  # adjusted Rand index with other seeds; below it clusters depe
 
 def learn_clusters(spark: SparkSession, config: Config) -> BatchResult:
     """Summarise every user on the executors; cluster the summaries on the driver."""
-    until = newest_set_at(spark, config.cassandra.keyspace).timestamp() + 1
-    rows, broken = map_logs(
-        spark, config.cassandra.keyspace, partial(summary_row, until_s=until), SUMMARY
-    )
+    keyspace, latest = config.cassandra.keyspace, latest_start(server_time())
+    until = newest_set_at(spark, keyspace, latest).timestamp() + 1
+    summarise_log = partial(summary_row, until_s=until)
+    rows, broken = map_logs(spark, keyspace, summarise_log, SUMMARY, latest)
     require_unique_keys(rows, USER_KEY)
     summaries = [summary_of(row) for row in rows]
     settings = ClusterSettings(seed=config.training.seed)

@@ -17,8 +17,10 @@ from models.recommend.fit import fit_recommender
 from models.recommend.model import AlsSettings
 from pipelines.batch.family import BatchFamily, BatchResult
 from pipelines.personal.history import map_logs, newest_set_at
+from pipelines.personal.logs import latest_start
 from schemas.config import Config
 from schemas.errors import NotEnoughLabels
+from schemas.times import server_time
 from schemas.topics import ERASURES, SETS
 
 LATER_DAYS = 28  # the last four weeks evaluate what was learned from the time before
@@ -38,9 +40,10 @@ CountRows = Sequence[Mapping[str, Any]]
 
 def learn_recommend(spark: SparkSession, config: Config) -> BatchResult:
     """Count on the executors; factorise on the driver; evaluate on the last weeks."""
-    keyspace = config.cassandra.keyspace
-    cutoff_s = newest_set_at(spark, keyspace).timestamp() - LATER_DAYS * DAY_S
-    rows, broken = map_logs(spark, keyspace, partial(count_rows, cutoff_s=cutoff_s), COUNTED)
+    keyspace, latest = config.cassandra.keyspace, latest_start(server_time())
+    cutoff_s = newest_set_at(spark, keyspace, latest).timestamp() - LATER_DAYS * DAY_S
+    count = partial(count_rows, cutoff_s=cutoff_s)
+    rows, broken = map_logs(spark, keyspace, count, COUNTED, latest)
     if not any(row["early"] for row in rows):
         raise NotEnoughLabels(
             f"no set is {LATER_DAYS} days older than the newest: the last {LATER_DAYS} days judge "

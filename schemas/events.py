@@ -101,17 +101,21 @@ SentAt = Annotated[
     Field(description="the device's clock as the request leaves: tells how far that clock is off"),
 ]
 LabelSource = Literal["typed", "accepted_guess", "corrected", "plan"]
+MAX_REPS = 10_000
+MAX_WEIGHT_KG = 2_000
+MAX_INTENSITY = 1
 Reps = Annotated[
-    int | None, Field(ge=0, le=10_000, strict=True, description="repetitions; null: not said")
+    int | None, Field(ge=0, le=MAX_REPS, strict=True, description="repetitions; null: not said")
 ]
 WeightKg = Annotated[
-    float | None, Field(ge=0, le=2_000, strict=True, description="weight, kg; null: not said")
+    float | None,
+    Field(ge=0, le=MAX_WEIGHT_KG, strict=True, description="weight, kg; null: not said"),
 ]
 Intensity = Annotated[
     float | None,
     Field(
         ge=0,
-        le=1,
+        le=MAX_INTENSITY,
         strict=True,
         description="0 (nothing) to 1 (all that was possible); null: not said",
     ),

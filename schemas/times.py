@@ -13,6 +13,8 @@ AnyTime = TypeVar("AnyTime", bound=datetime | None)
 EARLIEST, LATEST = EPOCH, datetime(2200, 1, 1, tzinfo=UTC)
 """The range of times that a client may send: from an unset clock to well before `datetime.max`."""
 BEGINS_WITH_DATE = re.compile(r"\d{4}-\d\d-\d\d(?!\d)")
+AHEAD_AT_MOST = timedelta(days=1)
+"""How much later than the server's clock a set may be: the device's clock may be ahead."""
 _US = timedelta(microseconds=1)
 
 

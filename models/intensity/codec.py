@@ -1,5 +1,7 @@
 """Bytes of an intensity model and back."""
 
+import numpy as np
+
 from models.codec import pack, unpack
 from models.intensity.features import FEATURES, Scale
 from models.intensity.model import IntensityModel
@@ -25,7 +27,12 @@ def to_bytes(model: IntensityModel) -> bytes:
 
 
 def from_bytes(blob: bytes) -> IntensityModel:
-    """Raises BadModelBytes for anything that `to_bytes` did not write, also for other features."""
+    """The model in these bytes.
+
+    Raises:
+        BadModelBytes: anything that `to_bytes` did not write; other features; weights that are no
+            numbers, as earlier releases learned of broken sets.
+    """
     meta, arrays = unpack(blob, TAG)
     if meta.get("features") != list(FEATURES):
         raise BadModelBytes(f"an intensity model of other features: {meta.get('features')}")
@@ -36,7 +43,7 @@ def from_bytes(blob: bytes) -> IntensityModel:
             spread=arrays["spread"],
             usual=float(meta["usual"]),
         )
-        return IntensityModel(
+        model = IntensityModel(
             scale=scale,
             weights=arrays["weights"],
             intercept=float(meta["intercept"]),
@@ -47,3 +54,6 @@ def from_bytes(blob: bytes) -> IntensityModel:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BadModelBytes(f"not an intensity model: {error}") from error
+    if not np.isfinite([*model.weights, model.intercept, model.error]).all():
+        raise BadModelBytes("an intensity model holds weights or an error that are no numbers")
+    return model

@@ -17,7 +17,8 @@ v_j = w_j σ_j / σ_y the zero of the gradient is
   the σ are those around the mean.
 
 A column with σ_j = 0 gets the coefficient 0. A constant label gives b = mean(y), w = 0 with an
-intercept; without one Spark refuses, and here the result is NaN, which no selection takes.
+intercept, and w = 0 without one where it is 0. Of any other constant label without an intercept
+Spark refuses to learn; here the result is NaN, which no selection takes.
 
 Departure: a column whose variance is below 1e-12 of its mean square counts as constant; Spark
 leaves that to rounding.
@@ -62,7 +63,7 @@ def fit_linear(sums: Floats64, *, reg_param: float, fit_intercept: bool) -> Line
 
     Returns:
         Weights (users, d) and intercepts (users,). Weights are NaN where no intercept is fitted
-        and the label is constant.
+        and the label is constant and not 0.
     """
     mean = sums / sums[:, :1, :1]
     centre = mean[:, 0, 1:]
@@ -82,8 +83,8 @@ def fit_linear(sums: Floats64, *, reg_param: float, fit_intercept: bool) -> Line
     weights = solved * label_spread[:, None] * inverse[:, :d]
     if fit_intercept:
         return Linear(weights, centre[:, -1] - (weights * centre[:, :-1]).sum(axis=1))
-    weights = np.where(label_spread[:, None] > 0, weights, np.nan)
-    return Linear(weights, np.zeros(len(sums)))
+    undefined = (label_spread == 0) & (centre[:, -1] != 0)
+    return Linear(np.where(undefined[:, None], np.nan, weights), np.zeros(len(sums)))
 
 
 def rmse(sums: Floats64, linear: Linear) -> Floats64:

@@ -8,7 +8,16 @@ from uuid import uuid4
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.sql import Row, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql.types import (
+    ArrayType,
+    DataType,
+    MapType,
+    StructField,
+    StructType,
+    TimestampNTZType,
+    TimestampType,
+)
 
 from pipelines.mart.guard import require_readable
 from pipelines.mart.planning import ended_if_needed
@@ -61,7 +70,7 @@ def _query(
         require_readable(parsed(spark, sql))
         with _time_limit(spark, limits, stopped):
             frame = spark.sql(sql)
-            rows = frame.limit(limits.rows + 1).collect()
+            rows = _without_zones(frame.limit(limits.rows + 1)).collect()
     except (PySparkException, Py4JJavaError) as problem:
         if stopped.is_set():
             raise QueryTooLong(
@@ -90,6 +99,35 @@ def parsed(spark: SparkSession, sql: str) -> Any:
     """What Spark's parser makes of a text, nothing resolved and nothing run."""
     java: Any = spark._jsparkSession
     return java.sessionState().sqlParser().parsePlan(sql)
+
+
+def _without_zones(frame: DataFrame) -> DataFrame:
+    """A frame whose times are those of the session's zone, UTC, wherever this machine is.
+
+    PySpark would give times with a zone, as `date_trunc` and `to_timestamp` make them, in the zone
+    of this process. The columns get numbers as names: a query may name two of them the same.
+    """
+    types = [field.dataType for field in frame.schema.fields]
+    wanted = [_without_zone(one) for one in types]
+    if wanted == types:
+        return frame
+    numbered = frame.toDF(*map(str, range(len(types))))
+    return numbered.select(*(numbered[str(n)].cast(to) for n, to in enumerate(wanted)))
+
+
+def _without_zone(of: DataType) -> DataType:
+    """A type with times without a zone in place of those with one, also within it."""
+    if isinstance(of, TimestampType):
+        return TimestampNTZType()
+    if isinstance(of, ArrayType):
+        return ArrayType(_without_zone(of.elementType), of.containsNull)
+    if isinstance(of, MapType):
+        key, value = _without_zone(of.keyType), _without_zone(of.valueType)
+        return MapType(key, value, of.valueContainsNull)
+    if isinstance(of, StructType):
+        fields = [(one.name, _without_zone(one.dataType), one.nullable) for one in of.fields]
+        return StructType([StructField(*one) for one in fields])
+    return of
 
 
 def _plain(value: Any) -> Any:

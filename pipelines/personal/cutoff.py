@@ -12,7 +12,8 @@ from models.history import DAY_S
 from pipelines.lifecycle.job import Job
 from pipelines.personal.evidence import RUNS_BACK
 from pipelines.personal.history import newest_set_at
-from schemas.errors import NotEnoughLabels
+from pipelines.personal.logs import latest_start
+from schemas.errors import BadSets, NotEnoughLabels
 from store.jobs import JobRuns
 
 LATER_DAYS = 28
@@ -29,18 +30,21 @@ def newest_known_set_at(job: Job, spark: SparkSession, users: Sequence[UUID] | N
 
     That of the others is in the record of the run before: users with newer sets are among those who
     changed. If the newest set of all was deleted, the next run over everybody notices. The time
-    decides on which days models are evaluated, not what they learn.
+    decides on which days models are evaluated, not what they learn. A record that lies in the
+    future, as one from before such sets were left out, says nothing.
 
     Raises:
         NotEnoughLabels: nobody has confirmed a set.
+        BadSets: all sets lie in the future.
     """
+    latest = latest_start(job.run.started_at)
     recorded = [metrics[NEWEST_SET] for metrics in _recorded_metrics(job) if NEWEST_SET in metrics]
-    if users is None or not recorded:
-        return newest_set_at(spark, job.keyspace)
-    before = datetime.fromisoformat(str(recorded[0]))
+    before = datetime.fromisoformat(str(recorded[0])) if recorded else None
+    if users is None or before is None or before > latest:
+        return newest_set_at(spark, job.keyspace, latest)
     try:
-        return max(before, newest_set_at(spark, job.keyspace, users))
-    except NotEnoughLabels:  # they have deleted all their sets
+        return max(before, newest_set_at(spark, job.keyspace, latest, users))
+    except (NotEnoughLabels, BadSets):  # they have deleted all their sets, or each has a wrong time
         return before
 
 

@@ -27,7 +27,8 @@ def earlier_evidence(
     """The evidence of a family's earlier runs, newest first, each read when it is asked for.
 
     A user counts once, in the newest run that evaluated them: a user with few sets is learned again
-    every night, and would otherwise be counted again every night. Runs that failed, were withdrawn
+    every night, and would otherwise be counted again every night. What is known of a user from
+    before their sets were found to be broken does not count. Runs that failed, were withdrawn
     or judged another recipe say nothing. The evaluations are in the users' outcomes, so that they
     expire, and go with an erased user.
 
@@ -35,16 +36,19 @@ def earlier_evidence(
         database: with the runs and their outcomes.
         family: whose runs.
         recipe: as of `PersonalFamily`.
-        users: those who are not to be counted: the run that is judged has evaluated them.
+        users: those who are not to be counted: the run that is judged has evaluated them, or
+            could not learn them.
     """
     seen = set(users)
     withdrawn = set(asyncio.run(Champions(database).withdrawn()))
     for run in asyncio.run(JobRuns(database).newest(family, limit=RUNS_BACK)):
-        if run.run_id in withdrawn or not _judged(run, recipe):
+        judged = _judged(run, recipe)
+        if run.run_id in withdrawn or not (judged or run.counts.get("failed")):
             continue
         outcomes = asyncio.run(JobRuns(database).users(run.run_id))
-        found = {user: row for user, row in _evaluated(outcomes) if user not in seen}
-        seen |= found.keys()
+        evaluated = _evaluated(outcomes) if judged else ()
+        found = {user: row for user, row in evaluated if user not in seen}
+        seen |= found.keys() | {row.user_id for row in outcomes if row.status == "failed"}
         yield Evidence.total(found.values())
 
 

@@ -5,8 +5,9 @@ for most people loses by chance (decision 49). So its evidence is topped up to a
 sets with what earlier runs found about other users (`pipelines.personal.evidence`).
 """
 
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from pipelines.lifecycle.open_refusals import (
@@ -62,10 +63,13 @@ class Evidence:
 
     @classmethod
     def from_json(cls, metrics: Mapping[str, Any]) -> "Evidence":
-        """The evidence of `as_json`; none in metrics of a model that was not evaluated."""
+        """The evidence of `as_json`; none in metrics of a model that was not evaluated.
+
+        None either where a number is not finite, as earlier releases recorded of broken sets.
+        """
         if not metrics.get("asked"):
             return cls()
-        return cls(metrics["asked"], metrics["off"], metrics["last_off"])
+        return _finite(metrics["asked"], metrics["off"], metrics["last_off"])
 
     def as_metrics(self) -> dict[str, float]:
         """The evidence as a run records it; empty where there is none.
@@ -83,14 +87,17 @@ class Evidence:
 
     @classmethod
     def from_metrics(cls, metrics: Mapping[str, Any]) -> "Evidence":
-        """The evidence of `as_metrics`; none where there is none.
+        """The evidence of `as_metrics`; none where there is none, or a number was not finite.
 
         >>> Evidence.from_metrics(Evidence(4, 2.0, 3.0).as_metrics())
         Evidence(sets=4, error=2.0, baseline_error=3.0)
+        >>> Evidence.from_metrics({"later_sets": 4, "error": None, "last_error": 0.75})
+        Evidence(sets=0, error=0.0, baseline_error=0.0)
         """
         if not (sets := metrics.get("later_sets")):
             return cls()
-        return cls(sets, metrics["error"] * sets, metrics["last_error"] * sets)
+        means = (metrics["error"], metrics["last_error"])
+        return _finite(sets, *(None if mean is None else mean * sets for mean in means))
 
     def topped_up(self, earlier: Iterable["Evidence"]) -> "Evidence":
         """With as many sets of earlier runs as `MIN_SETS_TO_JUDGE` lacks, at their mean errors.
@@ -125,7 +132,7 @@ class Evidence:
         if not self.sets:
             return NO_EVIDENCE
         enough = self.sets >= MIN_SETS_TO_JUDGE
-        if self.error >= self.baseline_error:
+        if not self.error < self.baseline_error:  # neither is NaN
             return LOST if enough else LITTLE_EVIDENCE
         if serving is not None and self.share > MUCH_WORSE * serving.share:
             return LOST_TO_SERVING if enough else LITTLE_EVIDENCE_OF_SERVING
@@ -140,3 +147,16 @@ class Evidence:
     def vetoes(self) -> bool:
         """Whether one user's model is clearly worse than the baseline on its user's later sets."""
         return self.sets >= MIN_SETS_TO_VETO and self.error > VETO_RATIO * self.baseline_error
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether sums with it are numbers."""
+        return all(map(math.isfinite, astuple(self)))
+
+
+def _finite(sets: float, error: float | None, baseline_error: float | None) -> Evidence:
+    """Recorded evidence; none where a number is not finite: runs record that as null."""
+    if error is None or baseline_error is None:
+        return Evidence()
+    evidence = Evidence(sets, error, baseline_error)
+    return evidence if evidence.is_finite else Evidence()

@@ -19,6 +19,7 @@ from pipelines.spark.plans import require_direct_join, require_no_shuffle
 from pipelines.spark.span import span_by
 from pipelines.spark.tables import CassandraFrame, read_keys, read_table
 from schemas.errors import BadSets, NotEnoughLabels
+from schemas.times import us_of
 
 PROBLEM = "problem"  # column: why a user's sets cannot be read
 
@@ -32,7 +33,11 @@ class LogFunction(Protocol):
 
 
 def map_logs(
-    spark: SparkSession, keyspace: str, function: LogFunction, schema: pa.Schema
+    spark: SparkSession,
+    keyspace: str,
+    function: LogFunction,
+    schema: pa.Schema,
+    latest: datetime,
 ) -> tuple[list[dict[str, Any]], Mapping[str, str]]:
     """Call `function` for every user's log on the executors.
 
@@ -41,6 +46,7 @@ def map_logs(
         keyspace: where `sets` is.
         function: importable on the executors.
         schema: of its rows, with `user_id` first.
+        latest: as of `latest_start`.
 
     Returns:
         the rows, ordered by user, and the reasons of users whose sets are broken.
@@ -50,7 +56,8 @@ def map_logs(
     """
     table = read_table(spark, keyspace, "sets").columns(*COLUMNS)
     with_problem = schema.append(pa.field(PROBLEM, pa.string()))
-    spanned = span_by(table, USER_KEY, partial(_rows, function=function), with_problem)
+    task = partial(_rows, function=function, latest=latest)
+    spanned = span_by(table, USER_KEY, task, with_problem)
     require_no_shuffle(spanned)
     rows = sorted(rows_of(spanned), key=lambda row: row["user_id"])
     return split_failed(rows)
@@ -80,24 +87,41 @@ def sets_of(spark: SparkSession, keyspace: str, users: Sequence[UUID] | None) ->
 
 
 def newest_set_at(
-    spark: SparkSession, keyspace: str, users: Sequence[UUID] | None = None
+    spark: SparkSession, keyspace: str, latest: datetime, users: Sequence[UUID] | None = None
 ) -> datetime:
     """The start of the newest confirmed set, of everybody or of some users.
 
+    Args:
+        spark: the session.
+        keyspace: where `sets` is.
+        latest: as of `latest_start`. Later sets do not count: one with a wrong date would leave
+            nobody a later set to be judged by.
+        users: None for everybody.
+
     Raises:
         NotEnoughLabels: none of them has confirmed a set.
+        BadSets: all of their sets are later: the server's clock is behind, or their times wrong.
     """
     starts = sets_of(spark, keyspace, users).columns("started_at").frame
     if users is not None:
         require_direct_join(starts)
-    newest_us = starts.agg(f.max(f.unix_micros("started_at"))).collect()[0][0]
-    if newest_us is None:
-        raise NotEnoughLabels("nobody has confirmed a set yet")
-    return datetime.fromtimestamp(newest_us / 1e6, UTC)
+    start_us = f.unix_micros("started_at")
+    counted = f.when(start_us <= us_of(latest), start_us)
+    newest_us, sets = starts.agg(f.max(counted), f.count("started_at")).collect()[0]
+    if newest_us is not None:
+        return datetime.fromtimestamp(newest_us / 1e6, UTC)
+    if sets:
+        raise BadSets(
+            f"The times of all {sets} sets are later than {latest:%Y-%m-%d %H:%M} UTC, a day after "
+            "this run began; check the server's clock."
+        )
+    raise NotEnoughLabels("nobody has confirmed a set yet")
 
 
-def _rows(key: Key, group: pa.Table, *, function: LogFunction) -> list[dict[str, Any]]:
-    attempt = attempted(lambda: function(log_of(group)))
+def _rows(
+    key: Key, group: pa.Table, *, function: LogFunction, latest: datetime
+) -> list[dict[str, Any]]:
+    attempt = attempted(lambda: function(log_of(group, latest)))
     if attempt.value is None:
         return [{"user_id": key[0], PROBLEM: attempt.reason}]
     return [{"user_id": key[0], **row} for row in attempt.value]

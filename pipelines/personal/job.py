@@ -33,11 +33,11 @@ from pipelines.personal.evidence import JUDGED, RECIPE, earlier_evidence, servin
 from pipelines.personal.family import PersonalFamily
 from pipelines.personal.gate import VETOED, Evidence
 from pipelines.personal.history import sets_of
-from pipelines.personal.logs import COLUMNS, REVISIONS, USER_KEY
+from pipelines.personal.logs import COLUMNS, REVISIONS, USER_KEY, latest_start
 from pipelines.personal.rows import LEARNED, evidence_of, learned_rows
 from pipelines.personal.unchanged import split_unchanged
 from pipelines.spark.plans import require_direct_join, require_no_shuffle
-from pipelines.spark.span import span_by
+from pipelines.spark.span import PortionFunction, span_by
 from schemas.config import Config
 from schemas.errors import NotEnoughLabels
 from schemas.inputs import SETS
@@ -92,7 +92,13 @@ def _learn(job: Job, family: PersonalFamily, users: Sequence[UUID] | None) -> li
     run.metrics |= {NEWEST_SET: newest.isoformat(), RECIPE: family.recipe}
     pointers = sorted(pointer_keys(job.database, family.name, users))
     serving = pointers_in_effect(job.database, pointers, family.name)
-    frame = _learned_frame(family, spark, job.keyspace, users, evaluation_cutoff_s(newest))
+    task = partial(
+        learned_rows,
+        learn=family.learn,
+        cutoff_s=evaluation_cutoff_s(newest),
+        latest=latest_start(run.started_at),
+    )
+    frame = _learned_frame(spark, job.keyspace, users, task)
     with run.step("users"):
         rows = written_rows(frame, USER_KEY, (USER_MODEL_WRITER,), job.keyspace, run)
     job.progress.step(f"{family.name}: users learned", len(rows), len(rows))
@@ -103,15 +109,10 @@ def _learn(job: Job, family: PersonalFamily, users: Sequence[UUID] | None) -> li
 
 
 def _learned_frame(
-    family: PersonalFamily,
-    spark: SparkSession,
-    keyspace: str,
-    users: Sequence[UUID] | None,
-    cutoff_s: float,
+    spark: SparkSession, keyspace: str, users: Sequence[UUID] | None, task: PortionFunction
 ) -> DataFrame:
     """The rows of `LEARNED` of some users, of everybody where `users` is None; not computed yet."""
     table = sets_of(spark, keyspace, users).columns(*COLUMNS, *REVISIONS)
-    task = partial(learned_rows, learn=family.learn, cutoff_s=cutoff_s)
     learned = span_by(table, USER_KEY, task, LEARNED, groups_per_call=USERS_PER_CALL)
     require_no_shuffle(learned)
     if users is not None:
@@ -133,7 +134,8 @@ def _promote(
     learned = [row for row in rows if row["status"] == "learned"]
     run.add_outcomes([outcome_of(row) for row in rows if row["status"] == "failed"])
     of_users = {UUID(row["user_id"]): evidence_of(row) for row in learned}
-    refusal = _judge(job, family, of_users)
+    failed = [UUID(row["user_id"]) for row in rows if row["status"] == "failed"]
+    refusal = _judge(job, family, of_users, failed)
     if learned and refusal:
         run.status = "refused"
         run.add_outcomes([outcome_of(row, "refused", refusal) for row in learned])
@@ -144,15 +146,18 @@ def _promote(
     promote_users(job, [row for row in learned if row["user_id"] not in vetoed], serving)
 
 
-def _judge(job: Job, family: PersonalFamily, of_users: Mapping[UUID, Evidence]) -> str:
-    """Why the recipe must not go live, "" when it may; its evidence goes into the run's metrics."""
+def _judge(
+    job: Job, family: PersonalFamily, of_users: Mapping[UUID, Evidence], failed: Sequence[UUID]
+) -> str:
+    """Why the recipe must not go live, "" when it may; its evidence goes into the run's metrics.
+
+    What earlier runs know of users with evidence here, and of failed ones, does not count.
+    """
     run = job.run
     evidence = Evidence.total(of_users.values())
     run.metrics |= evidence.as_metrics()
-    evaluated = [user for user, own in of_users.items() if own.sets]
-    judged = evidence.topped_up(
-        earlier_evidence(job.database, family.name, family.recipe, evaluated)
-    )
+    known = [*(user for user, own in of_users.items() if own.sets), *failed]
+    judged = evidence.topped_up(earlier_evidence(job.database, family.name, family.recipe, known))
     if judged != evidence:
         run.metrics[JUDGED] = judged.as_metrics()
     return judged.refusal(serving_evidence(job.database, family.name, family.recipe))

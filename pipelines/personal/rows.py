@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import astuple
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -25,10 +26,10 @@ LEARNED = pa.schema(
 
 
 def learned_rows(
-    portion: Sequence[tuple[Key, pa.Table]], *, learn: Learn, cutoff_s: float
+    portion: Sequence[tuple[Key, pa.Table]], *, learn: Learn, cutoff_s: float, latest: datetime
 ) -> list[Row]:
     """On an executor: a row for each user of a portion."""
-    logs = [attempted(lambda group=group: log_of(group)) for _, group in portion]
+    logs = [attempted(lambda group=group: log_of(group, latest)) for _, group in portion]
     readable = [log.value for log in logs if log.value is not None]
     learned = iter(_learned(readable, learn, cutoff_s))
     return [
@@ -63,7 +64,11 @@ def _row(user_id: str, sets: int, data_digest: str, attempt: Attempt[Any]) -> Ro
         return row | {"status": "not-learned", "reason": result}
     if result is None:
         return row | {"status": attempt.status, "reason": attempt.reason}
-    metrics = result.evidence.as_json()
+    evidence = result.evidence
+    if not evidence.is_finite:
+        reason = f"on later sets its errors are {evidence.error:g}, {evidence.baseline_error:g}"
+        return row | {"status": "failed", "reason": reason}
+    metrics = evidence.as_json()
     manifest = {
         "level": "user",
         "sets": sets,
@@ -75,7 +80,7 @@ def _row(user_id: str, sets: int, data_digest: str, attempt: Attempt[Any]) -> Ro
     if model.value is None:
         return row | {"status": model.status, "reason": model.reason}
     row["outcome_metrics"] = json.dumps(data | metrics)
-    sums = dict(zip(EVIDENCE, astuple(result.evidence), strict=True))
+    sums = dict(zip(EVIDENCE, astuple(evidence), strict=True))
     return row | {"status": "learned", "reason": "", **sums} | model.value
 
 

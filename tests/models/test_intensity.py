@@ -159,6 +159,15 @@ def test_linear_fit_with_constant_columns_and_labels():
     assert np.isnan(fit_linear(flat, reg_param=0.1, fit_intercept=False).weights).all()
 
 
+@pytest.mark.parametrize("intercept", [True, False])
+def test_linear_fit_of_labels_that_are_all_zero_is_zero(intercept):
+    """At w = 0, b = 0 neither the error nor the penalty can be less: both are 0."""
+    nothing = moments(FLAT_X, np.zeros(4))[None]
+    zero = fit_linear(nothing, reg_param=0.1, fit_intercept=intercept)
+    assert (zero.weights.tolist(), zero.intercepts.tolist()) == ([[0, 0, 0]], [0])
+    assert fit_grid(nothing, nothing, [(0.1, intercept), (0.01, True)]).errors.tolist() == [[0, 0]]
+
+
 @settings(deadline=None)
 @given(st.integers(0, 1000), st.floats(0.001, 10), st.booleans())
 def test_rmse_from_moments_equals_rmse_of_the_rows(seed, reg, intercept):

@@ -1,5 +1,8 @@
 """Codecs of the models per user that are learned from confirmed sets."""
 
+from dataclasses import replace
+from math import inf, nan
+
 import pytest
 
 from models.codec import pack, unpack
@@ -63,3 +66,16 @@ def test_junk_truncated_mistagged_and_incomplete_bytes_are_refused(family, made)
     for broken in junk:
         with pytest.raises(BadModelBytes):
             codec.from_bytes(broken)
+
+
+@pytest.mark.parametrize("broken", [nan, inf])
+def test_intensity_model_that_predicts_no_number_is_refused(made, broken):
+    """One that serves would answer every question of its user with an internal error."""
+    model = made["intensity"]()
+    for other in (
+        replace(model, weights=model.weights * broken),
+        replace(model, intercept=broken),
+        replace(model, error=broken),
+    ):
+        with pytest.raises(BadModelBytes, match="no numbers"):
+            intensity.from_bytes(intensity.to_bytes(other))

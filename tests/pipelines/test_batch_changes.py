@@ -1,7 +1,7 @@
 """What a run after the first one reads: changed, corrected and new data, and what was withdrawn."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -11,13 +11,15 @@ from pipelines.batch.family import BatchResult
 from pipelines.batch.job import train_batch
 from pipelines.clusters import CLUSTERS
 from pipelines.lifecycle.open_refusals import LITTLE_EVIDENCE
+from pipelines.lifecycle.runs import run_id_at
 from pipelines.load import LOAD
 from pipelines.next import NEXT
 from pipelines.personal.family import PersonalFamily, PersonalModel
 from pipelines.personal.gate import LOST_TO_SERVING, Evidence
 from pipelines.personal.history import newest_set_at
-from pipelines.personal.job import train_personal
+from pipelines.personal.job import NEWEST_SET, train_personal
 from pipelines.rank import RANK
+from schemas.errors import BadSets
 from schemas.times import us_of
 from store.champions import Champions
 from store.jobs import JobRuns
@@ -222,12 +224,36 @@ def test_run_of_changed_users_reads_only_their_sets_and_keeps_the_newest_set_of_
     read = []
     monkeypatch.setattr(
         "pipelines.personal.cutoff.newest_set_at",
-        lambda *asked: read.append(asked[2:]) or newest_set_at(*asked),
+        lambda *asked: read.append(asked[3:]) or newest_set_at(*asked),
     )
     again = train_personal(LOAD, spark_config, users="changed")
     assert read == [((earlier.user_id,),)]
     assert again.counts["sets"] == len(earlier.sets())
     assert again.metrics["newest_set"] == first.metrics["newest_set"]
+
+
+def test_newest_set_that_was_recorded_of_the_future_is_forgotten(database, spark_config, people):
+    """With it nobody would have a later set to be judged by."""
+    family, now = PersonalFamily("clocks", wins, "made"), datetime.now(UTC)
+    before, metrics = run_id_at(now - timedelta(hours=1)), {NEWEST_SET: "2199-01-01T00:00:00+00:00"}
+    asyncio.run(JobRuns(database).start(family.name, before, {}, now))
+    asyncio.run(
+        JobRuns(database).finish(
+            family.name, before, "done", now, counts={}, metrics=metrics, reasons={}
+        )
+    )
+    newest_s = max(set_.started_s for person in people for set_ in person.sets())
+    for _ in range(2):  # the second time beside a record of the first
+        report = train_personal(family, spark_config, users=[people[0].user_id])
+        newest = datetime.fromisoformat(report.metrics[NEWEST_SET])
+        assert newest.timestamp() == pytest.approx(newest_s, abs=0.01)
+
+
+def test_sets_that_all_lie_in_the_future_end_a_run_over_everybody(database, spark_config):
+    """The server's clock may be behind: then nobody's model may be retired."""
+    last_year = datetime(2025, 6, 1, tzinfo=UTC)
+    with pytest.raises(BadSets, match="later than 2025-06-02 00:00 UTC.*check the server's clock"):
+        train_personal(PersonalFamily("early", wins, "made"), spark_config, clock=lambda: last_year)
 
 
 def test_unchanged_refused_rows_are_skipped_by_the_next_run(database, spark_config, people):

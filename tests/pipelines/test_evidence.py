@@ -2,15 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from math import inf, nan
 from uuid import UUID, uuid4
 
+import pyarrow as pa
 import pytest
 
+from models.history import SetLog
 from pipelines.lifecycle.runs import run_id_at
 from pipelines.personal.evidence import RECIPE, earlier_evidence, serving_evidence
+from pipelines.personal.family import PersonalModel
 from pipelines.personal.gate import MIN_SETS_TO_JUDGE, Evidence
+from pipelines.personal.rows import learned_rows
 from schemas.inputs import SETS
 from schemas.statuses import RunStatus
 from store.champions import Champions
@@ -49,7 +54,15 @@ class Nights:
         asyncio.run(runs.start(self.family, run_id, {}, at))
         asyncio.run(runs.write_users(run_id, rows))
         asyncio.run(
-            runs.finish(self.family, run_id, status, at, counts={}, metrics=metrics, reasons={})
+            runs.finish(
+                self.family,
+                run_id,
+                status,
+                at,
+                counts={outcome: len(rows)},
+                metrics=metrics,
+                reasons={},
+            )
         )
         return run_id
 
@@ -93,6 +106,48 @@ def test_failed_and_withdrawn_runs_and_those_of_another_recipe_say_nothing(night
     assert [evidence.sets for evidence in nights.evidence()] == [92]
     asyncio.run(Champions(nights.database).withdraw(withdrawn, "a test", NOW))
     assert [evidence.sets for evidence in nights.evidence()] == [90]
+
+
+def test_evaluation_of_a_user_from_before_a_failure_says_nothing(nights: Nights) -> None:
+    """Of sets that are found to be broken now it may hold any number."""
+    nights.run({ANNA: 90, BEN: 20})
+    nights.run({ANNA: 0}, outcome="failed")
+    assert nights.evidence() == [Evidence(20, OFF, LAST_OFF)]
+
+
+def test_numbers_that_are_not_finite_are_no_evidence(
+    nights: Nights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Outcomes have them as Python writes them, the metrics of a run as null."""
+    nights.run({ANNA: MIN_SETS_TO_JUDGE}, "done")
+    for off in (nan, inf):
+        monkeypatch.setattr("tests.pipelines.test_evidence.OFF", off)
+        nights.run({BEN: MIN_SETS_TO_JUDGE}, "done", recipe="load-2")
+        nights.run({BEN: MIN_SETS_TO_JUDGE}, "done")
+    monkeypatch.undo()
+    assert nights.evidence() == [Evidence(MIN_SETS_TO_JUDGE, OFF, LAST_OFF)]
+    assert serving_evidence(nights.database, nights.family, "load-1") is None
+    found = serving_evidence(nights.database, nights.family, "load-2")
+    assert found == Evidence(MIN_SETS_TO_JUDGE, pytest.approx(OFF), pytest.approx(LAST_OFF))
+
+
+@pytest.mark.parametrize("off", [nan, inf])
+def test_user_whose_errors_are_not_finite_fails_alone(off: float) -> None:
+    """Summed over users they would decide for everybody."""
+
+    def learn(logs: Sequence[SetLog], cutoff_s: float) -> list[PersonalModel | str]:
+        errors = [OFF if log.exercise[0] == "row" else off for log in logs]
+        return [PersonalModel(b"a model", Evidence(10, error, LAST_OFF)) for error in errors]
+
+    done = {"user_id": "u", "session_id": "s", "set_id": "1", "revision": 1, "reps": 8}
+    done |= {"started_at": NOW, "weight_kg": None, "intensity": None}
+    portion = [
+        ((str(user),), pa.Table.from_pylist([done | {"exercise": exercise}]))
+        for user, exercise in ((ANNA, "row"), (BEN, "curl"))
+    ]
+    anna, ben = learned_rows(portion, learn=learn, cutoff_s=0.0, latest=NOW)
+    assert (anna["status"], ben["status"], ben.get("bytes")) == ("learned", "failed", None)
+    assert ben["reason"] == f"on later sets its errors are {off}, {LAST_OFF:g}"
 
 
 def test_recipe_that_serves_is_found_however_many_runs_were_refused_since(

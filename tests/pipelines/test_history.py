@@ -15,6 +15,7 @@ from models.history import SetLog
 from pipelines.personal.history import split_failed
 from pipelines.personal.logs import COLUMNS, log_of
 from schemas.errors import BadSets
+from schemas.times import EARLIEST, LATEST
 from store.sets import SetRow
 
 AT_MS = st.integers(0, 2**41)
@@ -55,7 +56,7 @@ AS_SPARK_HANDS_OVER = pa.schema(
 def test_training_and_serving_read_the_same_log(rows: list[SetRow]) -> None:
     assert set(AS_SPARK_HANDS_OVER.names) == set(COLUMNS)
     spark = [{"user_id": "u", **row._asdict(), "session_id": str(row.session_id)} for row in rows]
-    trained = log_of(pa.Table.from_pylist(spark, AS_SPARK_HANDS_OVER))
+    trained = log_of(pa.Table.from_pylist(spark, AS_SPARK_HANDS_OVER), LATEST)
     served = log_from(rows)
     for field in fields(SetLog):
         np.testing.assert_array_equal(getattr(trained, field.name), getattr(served, field.name))
@@ -75,4 +76,44 @@ def test_incomplete_set_is_named_in_the_reason() -> None:
     half = dict.fromkeys(AS_SPARK_HANDS_OVER.names) | {"user_id": "u", "session_id": "of Monday"}
     table = pa.Table.from_pylist([half], schema=AS_SPARK_HANDS_OVER)
     with pytest.raises(BadSets, match="half a set in session of Monday"):
-        log_of(table)
+        log_of(table, LATEST)
+
+
+def a_set(**values: object) -> dict[str, object]:
+    """A row of `sets`; the given values replace its own."""
+    row = {"user_id": "u", "session_id": "of Monday", "exercise": "squat", "started_at": LATEST}
+    return row | {"reps": 8, "weight_kg": 60.0, "intensity": 0.7} | values
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("reps", -1),
+        ("reps", 10_001),
+        ("weight_kg", -0.5),
+        ("weight_kg", 2_000.5),
+        ("weight_kg", np.inf),
+        ("weight_kg", np.nan),
+        ("intensity", -np.inf),
+        ("intensity", 1.5),
+        ("intensity", 1e200),
+        ("intensity", np.nan),
+        ("started_at", EARLIEST - timedelta(seconds=1)),
+        ("started_at", LATEST + timedelta(seconds=1)),
+    ],
+)
+def test_value_that_no_client_may_send_is_named_in_the_reason(column: str, value: object) -> None:
+    rows = [a_set(), a_set(**{column: None} if column != "started_at" else {})]
+    possible = pa.Table.from_pylist(rows, AS_SPARK_HANDS_OVER)
+    assert len(log_of(possible, LATEST)) == 2
+    with_other = pa.Table.from_pylist([*rows, a_set(**{column: value})], AS_SPARK_HANDS_OVER)
+    with pytest.raises(BadSets, match=f"^{column} .* of a set in session of Monday is not"):
+        log_of(with_other, LATEST)
+
+
+def test_time_after_the_last_year_of_python_is_named_in_the_reason() -> None:
+    table = pa.Table.from_pylist([a_set()], AS_SPARK_HANDS_OVER)
+    times = pa.array([253_402_300_800_000_000], table.schema.field("started_at").type)
+    table = table.set_column(table.schema.get_field_index("started_at"), "started_at", times)
+    with pytest.raises(BadSets, match="^started_at 10000-01-01 .* is not a time from 1970-01-01"):
+        log_of(table, LATEST)

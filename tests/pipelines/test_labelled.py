@@ -33,7 +33,7 @@ from pipelines.exercise.windows import ttl_s
 from pipelines.lifecycle.scope import scope_of
 from pipelines.personal.logs import log_of
 from schemas.retention import LABELLED_TTL_S
-from schemas.times import us_of
+from schemas.times import LATEST, us_of
 from store.labelled_sets import LabelledSets, StoredWindows
 from tests.pipelines.people import LAYOUT, put
 
@@ -162,7 +162,7 @@ def test_earlier_spelling_of_a_name_is_the_same_exercise():
     assert [set_.exercise for set_ in labelled_sets(table)] == [SPELLINGS[0]] * 2
     done = {"session_id": "s", "reps": 8, "weight_kg": None, "intensity": None}
     table = pa.Table.from_pylist([{"user_id": "u", **row, **done} for row in rows])
-    assert log_of(table).exercise.tolist() == [SPELLINGS[0]] * 2
+    assert log_of(table, LATEST).exercise.tolist() == [SPELLINGS[0]] * 2
 
 
 def test_digest_from_revisions_equals_digest_from_sets_with_samples(database):

@@ -3,9 +3,11 @@
 import asyncio
 import json
 import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pyarrow.parquet as pq
 import pytest
@@ -145,6 +147,41 @@ def test_numbers_that_json_does_not_have_are_none_on_both_engines(world, spark):
     nested = "'{\"a\": {\"share\": NaN}}', 'MAP<STRING, STRUCT<share: DOUBLE>>'"
     [[by_name]] = query_spark(spark, folder, f"SELECT from_json({nested}) AS by", LIMITS).rows
     assert by_name == {"a": {"share": None}}
+
+
+def test_times_are_those_of_utc_on_both_engines_wherever_the_machine_is(world, spark, monkeypatch):
+    config, _, _ = world
+    folder = MartFolder(config.paths.mart)
+    by_day = "SELECT date_trunc('day', started_at) AS day, count(*) AS n FROM sets GROUP BY 1"
+    at = "CAST('2026-11-21 22:30:00' AS TIMESTAMP) AS at"
+    text = "2026-11-21T22:30:00Z"
+    nested = [
+        f"from_json('{json.dumps(value)}', '{type_}') AS a"
+        for value, type_ in (
+            ({"at": text}, "MAP<STRING, TIMESTAMP>"),
+            ([text], "ARRAY<TIMESTAMP>"),
+            ({"at": text, "n": 1}, "STRUCT<at: TIMESTAMP, n: INT>"),
+        )
+    ]
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        duck, other = (
+            query(f"{by_day} ORDER BY day, n").rows
+            for query in (
+                partial(query_duckdb, folder, limits=LIMITS),
+                partial(query_spark, spark, folder, limits=LIMITS),
+            )
+        )
+        answer = query_spark(spark, folder, f"SELECT {', '.join([at, *nested])}", LIMITS)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert duck == other
+    assert {str(day)[11:] for day, _ in duck} == {"00:00:00"}
+    utc = datetime(2026, 11, 21, 22, 30, tzinfo=UTC).replace(tzinfo=None)
+    assert answer.columns == ("at", "a", "a", "a")
+    assert answer.rows == [(utc, {"at": utc}, [utc], {"at": utc, "n": 1})]
 
 
 def test_deviations_by_hour_are_the_same_in_sql_dataframe_and_rows(world, spark):

@@ -13,6 +13,7 @@ from pipelines.lifecycle.pointers import pointers_in_effect
 from pipelines.personal.family import PersonalModel
 from pipelines.personal.logs import COLUMNS
 from pipelines.personal.rows import learned_rows
+from schemas.times import LATEST
 from tests.pipelines.people import LAYOUT, put, sets_of, user_id
 from tests.spark_session import emptied
 
@@ -87,7 +88,7 @@ def test_personal_model_that_is_too_large_fails_its_user_only(monkeypatch):
         )
         for person in (1, 2)
     ]
-    small, large = learned_rows(portion, learn=learn, cutoff_s=0.0)
+    small, large = learned_rows(portion, learn=learn, cutoff_s=0.0, latest=LATEST)
     assert (small["status"], small["bytes"]) == ("learned", b"m")
     assert (large["status"], large.get("bytes"), large.get("later_sets")) == ("failed", None, None)
     assert "too many different exercises" in large["reason"]

@@ -1,5 +1,6 @@
 """The gate of models per user: evidence of a run, topped up with that of earlier ones."""
 
+from math import nan
 from uuid import UUID
 
 import pytest
@@ -46,6 +47,8 @@ def test_evidence_is_topped_up_with_the_newest_runs_first():
         (Evidence(MIN_SETS_TO_JUDGE - 1, 2.0, 2.0), LITTLE_EVIDENCE),
         (Evidence(MIN_SETS_TO_JUDGE, 2.0, 2.0), LOST),
         (Evidence(5, 1.9, 2.0), ""),
+        (Evidence(MIN_SETS_TO_JUDGE, nan, 2.0), LOST),
+        (Evidence(MIN_SETS_TO_JUDGE, 1.9, nan), LOST),
     ],
 )
 def test_refusal_says_whether_evidence_was_lacking(evidence, refusal):
