@@ -21,7 +21,7 @@ from models.signal.pieces import Recording, Side
 from models.signal.resample import resample, within
 from models.signal.stuck import is_stuck, without_stuck
 from models.signal.timing import MAX_CACHED_TIMES, GaplessRun, Gaps, clock_notes, runs
-from models.signal.windows import RATE_HZ, WINDOW
+from models.signal.windows import RATE_HZ
 from schemas.times import NS_PER_S
 
 MAX_RECORDING_S = 86_400.0
@@ -29,6 +29,10 @@ MAX_RECORDING_S = 86_400.0
 gigabyte, and a few kilobytes of samples at 1 Hz reach over weeks."""
 
 EDGE_S = 0.1  # the two sensors start and stop a few samples apart
+MIN_BARE_S = 1.0
+"""The shortest stretch without rotation that is kept beside rotation. It has no window up to 4 s,
+but may hold most of a repetition. A set with such a stretch is counted without its rotation, which
+shorter ones are not worth."""
 FILLED = "gaps-were-filled"
 NO_OVERLAP = "sensors-do-not-overlap"
 SIGNAL_VERSION = "wrist-9"
@@ -132,8 +136,8 @@ def wrist_signals(recording: Recording) -> list[WristSignal]:
     """The stretches of a recording in which acceleration has no gap over 6 s.
 
     Shorter gaps are filled, and the signal says which samples those are. Where rotation is missing
-    for longer than that, the stretch is split: the part without it has `gyro_rad_s` None, and is
-    dropped when it is too short for a window. Beyond `MAX_RECORDING_S`, gaps not counted, samples
+    for longer than that, or begins later or ends earlier, the stretch is split: the part without it
+    has `gyro_rad_s` None, and is dropped when it is shorter than `MIN_BARE_S`. Beyond `MAX_RECORDING_S`, gaps not counted, samples
     are ignored.
 
     Raises:
@@ -193,7 +197,7 @@ def _merge(
             gaps_s += lost_s
     changes = (known[1:] != known[:-1]).nonzero()[0] + 1
     for first, end in pairwise([0, *changes.tolist(), len(known)]):
-        if not known[first] and gyro_runs and end - first < WINDOW:
+        if not known[first] and gyro_runs and end - first < MIN_BARE_S * RATE_HZ:
             continue
         filled = _filled(gaps_s, grid_s[first:end])
         yield WristSignal(
