@@ -70,7 +70,7 @@ class Timeline:
             cut_timed(track.around(start_ns, end_ns), start_ns, end_ns)
             for track in (self.acc, self.gyro)
         ]
-        return Recording(parts[0], parts[1], self.recording.side)
+        return replace(self.recording, acc=parts[0], gyro=parts[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,8 @@ def timeline(recording: Recording) -> Timeline:
     """
     fixed, noted = corrected(recording)
     notes = tuple(dict.fromkeys(note for _, note in noted))
-    return Timeline(fixed, notes, _track(fixed.acc), _track(fixed.gyro))
+    judged = replace(fixed, units_judged=True)
+    return Timeline(judged, notes, _track(fixed.acc), _track(fixed.gyro))
 
 
 def _track(pieces: Sequence[Piece]) -> _Track:
@@ -117,7 +118,8 @@ def corrected(recording: Recording) -> tuple[Recording, tuple[Note, ...]]:
 
     A wrong unit is replaced by "m/s2", "g", "deg/s" or "rad/s", inverted axes by a negative scale,
     and times in batches by none. Counts stay, but for repeats of a sensor that was polled too fast.
-    Rotation that is too fast for a gyroscope in either unit is left out.
+    Rotation that is too fast for a gyroscope in either unit is left out. Units and signs of a
+    recording whose `units_judged` is true stay.
 
     Raises:
         BadSamples: an unknown unit, or a rate or scale that is no usable number.
@@ -126,7 +128,7 @@ def corrected(recording: Recording) -> tuple[Recording, tuple[Note, ...]]:
     gyro, gyro_notes = _correct_times("gyro", recording.gyro)
     timed = acc is recording.acc and gyro is recording.gyro
     punctual = recording if timed else replace(recording, acc=tuple(acc), gyro=tuple(gyro))
-    fixed, notes = _correct_units(punctual)
+    fixed, notes = (punctual, ()) if punctual.units_judged else _correct_units(punctual)
     return fixed, (*notes, *acc_notes, *gyro_notes)
 
 
