@@ -62,6 +62,7 @@ SessionNotes = Annotated[
         "no samples and are not learned: mend it, and send the samples in a new session. "
         "`acc: clock-is-off` by more than a minute, "
         "`acc: rate-was-higher` than `rate_hz` by more than 5 % (the chunks' times are believed), "
+        "`acc: rate-was-lower` by a sixth or more (likewise), "
         "`acc: times-came-in-batches` (samples or chunks stamped on arrival, put where they were "
         "taken), "
         "`acc: samples-overlapped` though they were not sent twice (of two samples of one time "

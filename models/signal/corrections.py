@@ -21,6 +21,7 @@ from models.signal.rates import sampling_rate_hz
 from models.signal.repeats import without_repeats
 from models.signal.rotation_unit import fast_rotation, is_rad_labelled_deg, judge_fast_rotation
 from models.signal.sign import looks_inverted
+from models.signal.slower import SLOWER, with_true_rate
 from models.signal.timing import cut_timed, in_unit, true_clock
 from models.signal.units import MS2_MEDIAN_RANGE, Kind, detect_unit_factor
 
@@ -136,7 +137,9 @@ def _correct_times(kind: Kind, pieces: Sequence[Piece]) -> tuple[Sequence[Piece]
     """A stream with correct times and real samples, the same object where nothing was wrong."""
     punctual = undo_delays(undo_batching(pieces))
     notes: tuple[Note, ...] = () if punctual is pieces else ((kind, BATCHED),)
-    return without_repeats(punctual), notes
+    once = without_repeats(punctual)
+    slower = with_true_rate(once)
+    return slower, notes if slower is once else (*notes, (kind, SLOWER))
 
 
 def _correct_units(recording: Recording) -> tuple[Recording, tuple[Note, ...]]:

@@ -35,14 +35,16 @@ but may hold most of a repetition. A set with such a stretch is counted without 
 shorter ones are not worth."""
 FILLED = "gaps-were-filled"
 NO_OVERLAP = "sensors-do-not-overlap"
-SIGNAL_VERSION = "wrist-9"
+SIGNAL_VERSION = "wrist-10"
 """Changes when the same samples give other signals: version 2 bridges losses (decision 24), version
 3 corrects what odd devices claim (decision 35), version 4 leaves out rotation that gets stuck
 (decision 45), version 5 corrects rad/s that is declared as deg/s (decision 35), version 6 leaves
 out rotation that is too fast in any unit, judges chunks of any size alike (decision 52), version 7
 corrects late chunks, repeated samples and rates that were measured (decision 53), version 8 does
 not count pauses and losses as a low rate (decision 60), version 9 keeps rotation of up to 35 rad/s,
-and leaves out what stands for lost samples (decision 71)."""
+and leaves out what stands for lost samples (decision 71), version 10 keeps acceleration beside
+rotation that starts late, judges units before a set is cut, drops times that are far too late, and
+corrects rates that are lower than claimed (decision 74)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class WristSignal:
         side: the wrist, None where nobody said.
         notes: corrections ("unit-was-m/s2", "unit-was-g", "unit-was-deg/s", "unit-was-rad/s",
             "axes-were-turned", "times-came-in-batches", "rate-was-higher",
-            "samples-overlapped", "gaps-were-filled"), and what is lacking
+            "rate-was-lower", "samples-overlapped", "gaps-were-filled"), and what is lacking
             ("gravity-is-missing", "unit-is-implausible", "rate-is-low"; "rotation-is-constant",
             "sensors-do-not-overlap": it is left out).
         filled: (n,) samples that were lost, on a line between those around them; None where none
