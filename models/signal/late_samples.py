@@ -1,7 +1,6 @@
 """Samples that their own times put far into the pieces that follow."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 
@@ -51,7 +50,7 @@ def _late_ends(timed: Sequence[Piece], t_ns: Ints64) -> list[tuple[int, int]]:
     """First late sample and the end of each piece with times that has such samples."""
     ends = np.cumsum([len(piece.counts) for piece in timed]).tolist()
     late: list[tuple[int, int]] = []
-    for (piece, following), end in zip(pairwise(timed), ends, strict=False):
+    for piece, end in zip(timed[:-1], ends, strict=False):
         if piece.t_ms is None:
             continue
         begun = end - len(piece.counts)

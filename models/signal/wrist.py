@@ -139,8 +139,8 @@ def wrist_signals(recording: Recording) -> list[WristSignal]:
 
     Shorter gaps are filled, and the signal says which samples those are. Where rotation is missing
     for longer than that, or begins later or ends earlier, the stretch is split: the part without it
-    has `gyro_rad_s` None, and is dropped when it is shorter than `MIN_BARE_S`. Beyond `MAX_RECORDING_S`, gaps not counted, samples
-    are ignored.
+    has `gyro_rad_s` None, and is dropped when it is shorter than `MIN_BARE_S`. Beyond
+    `MAX_RECORDING_S`, gaps not counted, samples are ignored.
 
     Raises:
         BadSamples: an unknown unit, or a rate or scale that is no usable number.
