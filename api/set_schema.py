@@ -152,7 +152,7 @@ def recognised_set_schema(prediction: Prediction) -> SetSchema:
 
 
 def repetition_schema(set_started_at: datetime, rep: Mapping[str, float]) -> RepetitionSchema:
-    """A repetition with absolute times; `rep` has seconds after the set's first sample."""
+    """A repetition with absolute times; `rep` has seconds after the set's start."""
     return RepetitionSchema(
         started_at=set_started_at + timedelta(seconds=rep["start_s"]),
         ended_at=set_started_at + timedelta(seconds=rep["end_s"]),

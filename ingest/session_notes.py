@@ -15,8 +15,9 @@ from ingest.rows import end_ns_of, piece_of
 from ingest.sample_times import are_outside
 from ingest.stored_session import StoredSession, with_lists
 from ingest.wrist_streams import is_on_wrist
+from models.signal.corrections import SensorNote
 from models.signal.pieces import Recording, Side
-from models.signal.wrist import MAX_RECORDING_S, SensorNote, judge
+from models.signal.wrist import MAX_RECORDING_S, judge
 from schemas.notes import (
     CLOCK_IS_OFF,
     CLOCK_WENT_BACK,

@@ -15,6 +15,7 @@ NO_OVERLAP: Final = QualityNote("sensors-do-not-overlap")
 CLOCK_IS_OFF: Final = QualityNote("clock-is-off")
 CLOCK_WENT_BACK: Final = QualityNote("clock-went-back")
 HIGHER_RATE: Final = QualityNote("rate-was-higher")
+LOWER_RATE: Final = QualityNote("rate-was-lower")
 BATCHED_TIMES: Final = QualityNote("times-came-in-batches")
 OVERLAPPING_SAMPLES: Final = QualityNote("samples-overlapped")
 FILLED_GAPS: Final = QualityNote("gaps-were-filled")
@@ -46,6 +47,8 @@ MEANINGS: Final[dict[tuple[QualityNote, ...], str]] = {
     (CLOCK_WENT_BACK,): "from one chunk number to the next: times from there on are another "
     "clock's",
     (HIGHER_RATE,): "than `rate_hz` by more than 5 %; the chunks' times are believed",
+    (LOWER_RATE,): "than `rate_hz`, by a sixth or more, steadily in at least 16 chunks without "
+    "`t_ms`; the chunks' times are believed",
     (BATCHED_TIMES,): "samples or chunks were stamped on arrival; they were put where they were "
     "taken",
     (OVERLAPPING_SAMPLES,): "though they were not sent twice; of two samples of one time the first "

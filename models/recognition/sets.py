@@ -54,8 +54,8 @@ class RecognisedSet:
     Attributes:
         start_ns, end_ns: nanoseconds since the epoch, on the recording's clock.
         named: which exercise, by which model.
-        counted: its repetitions, seconds after the first sample; None where it is too short or
-            too long to be one set (`models.recognition.counting`).
+        counted: its repetitions, seconds after `start_ns`; None where it is too short or too long
+            to be one set (`models.recognition.counting`).
         form: how it was done; None without repetitions.
         notes: how the watch was worn, where that is not as declared.
     """
@@ -70,7 +70,7 @@ class RecognisedSet:
 
 @dataclass(frozen=True, slots=True)
 class SetMeasurements:
-    """Repetitions and form of a set whose exercise a person named."""
+    """Repetitions, seconds after its start, and form of a set whose exercise a person named."""
 
     counted: Repetitions | None
     form: Form | None
@@ -188,7 +188,7 @@ def recognise_span(
     """The set of one span of a recording, whose unit and clock were corrected as a whole."""
     inside = wrist_signals(line.cut(start_ns, end_ns))
     named = name_as_worn(inside, models.ladder)
-    counted = repetitions(inside)
+    counted = _counted_after(start_ns, inside)
     exercise = named.prediction.exercise
     set_form = judge_form(counted, exercise, inside, models.form)
     return RecognisedSet(start_ns, end_ns, named, counted, set_form)
@@ -210,8 +210,17 @@ def measure_set(
     recorded_s = sum(signal.recorded_s for signal in inside)
     if not recorded_s or recorded_s < MIN_RECORDED_SHARE * (end_ns - start_ns) / NS_PER_S:
         return None
-    counted = repetitions(inside)
+    counted = _counted_after(start_ns, inside)
     return SetMeasurements(counted, judge_form(counted, exercise, inside, form_models))
+
+
+def _counted_after(start_ns: int, inside: Sequence[WristSignal]) -> Repetitions | None:
+    """The repetitions of a set, seconds after its start: samples may begin later."""
+    counted = repetitions(inside)
+    if counted is None:
+        return None
+    late_s = (min(signal.t0_ns for signal in inside) - start_ns) / NS_PER_S
+    return replace(counted, repetitions=tuple(rep.later(late_s) for rep in counted.repetitions))
 
 
 def judge_form(

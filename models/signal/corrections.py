@@ -14,8 +14,9 @@ from models.signal.late_starts import undo_delays
 from models.signal.pieces import Piece, Recording
 from models.signal.repeats import without_repeats
 from models.signal.rotation_unit import correct_rotation_unit
+from models.signal.slower import with_true_rate
 from models.signal.units import Kind
-from schemas.notes import BATCHED_TIMES, QualityNote
+from schemas.notes import BATCHED_TIMES, LOWER_RATE, QualityNote
 
 SensorNote = tuple[Kind, QualityNote]
 """The sensor that a note is about, and the note."""
@@ -26,7 +27,8 @@ def corrected(recording: Recording) -> tuple[Recording, tuple[SensorNote, ...]]:
 
     A wrong unit is replaced by "m/s2", "g", "deg/s" or "rad/s", inverted axes by a negative scale,
     and times in batches by none. Counts stay, but for repeats of a sensor that was polled too fast.
-    Rotation that is too fast for a gyroscope in either unit is left out.
+    Rotation that is too fast for a gyroscope in either unit is left out. Units and signs of a
+    recording whose `units_judged` is true stay.
 
     Raises:
         BadSamples: an unknown unit, or a rate or scale that is no usable number.
@@ -35,18 +37,25 @@ def corrected(recording: Recording) -> tuple[Recording, tuple[SensorNote, ...]]:
     gyro, gyro_notes = _correct_times(recording.gyro)
     timed = acc is recording.acc and gyro is recording.gyro
     punctual = recording if timed else replace(recording, acc=tuple(acc), gyro=tuple(gyro))
-    turning, gyro_units = correct_rotation_unit(punctual)
-    fixed, acc_units = correct_acceleration_unit(turning)
-    notes: list[tuple[Kind, Sequence[QualityNote]]] = [
-        ("gyro", gyro_units),
-        ("acc", acc_units),
-        ("acc", acc_notes),
-        ("gyro", gyro_notes),
-    ]
-    return fixed, tuple((sensor, note) for sensor, several in notes for note in several)
+    fixed, unit_notes = (punctual, ()) if punctual.units_judged else _correct_units(punctual)
+    return fixed, (*unit_notes, *_of("acc", acc_notes), *_of("gyro", gyro_notes))
 
 
 def _correct_times(pieces: Sequence[Piece]) -> tuple[Sequence[Piece], tuple[QualityNote, ...]]:
     """A stream with correct times and real samples, the same object where nothing was wrong."""
     punctual = undo_delays(undo_batching(pieces))
-    return without_repeats(punctual), () if punctual is pieces else (BATCHED_TIMES,)
+    notes = () if punctual is pieces else (BATCHED_TIMES,)
+    once = without_repeats(punctual)
+    slower = with_true_rate(once)
+    return slower, notes if slower is once else (*notes, LOWER_RATE)
+
+
+def _correct_units(recording: Recording) -> tuple[Recording, tuple[SensorNote, ...]]:
+    """The recording with correct units and signs, and each sensor's corrections."""
+    turning, gyro_notes = correct_rotation_unit(recording)
+    fixed, acc_notes = correct_acceleration_unit(turning)
+    return fixed, (*_of("gyro", gyro_notes), *_of("acc", acc_notes))
+
+
+def _of(sensor: Kind, notes: Sequence[QualityNote]) -> list[SensorNote]:
+    return [(sensor, note) for note in notes]

@@ -69,11 +69,17 @@ def end_of(t0_ns: int, rate_hz: float, n: int, last_ms: int | None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Both streams of one wrist, each as pieces in time order; gyro may be empty."""
+    """Both streams of one wrist, each as pieces in time order; gyro may be empty.
+
+    Attributes:
+        units_judged: whether it is part of a recording whose units were corrected as a whole: they
+            are not judged again, as a part tells less.
+    """
 
     acc: tuple[Piece, ...]
     gyro: tuple[Piece, ...]
     side: Side | None
+    units_judged: bool = False
 
 
 class _Packed(msgspec.Struct, array_like=True):
@@ -119,6 +125,7 @@ def unpack_pieces(blob: bytes) -> Recording:
         acc=tuple(_unpack(p) for p in packed.acc),
         gyro=tuple(_unpack(p) for p in packed.gyro),
         side=packed.side,
+        units_judged=True,  # what is stored was cut from a corrected recording
     )
 
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from models.arrays import Floats32, Floats64
+from models.signal.late_samples import are_punctual
 from models.signal.pieces import Piece
 from models.signal.timing import sample_times_ns, true_clock
 from models.signal.units import Kind, in_unit
@@ -59,6 +60,8 @@ def runs(kind: Kind, pieces: Sequence[Piece]) -> Iterator[GaplessRun]:
     values = np.concatenate([in_unit(kind, p) for p in timed])
     steps = np.diff(t_ns)
     if (steps <= 0).any():
+        punctual = are_punctual(timed, t_ns)
+        t_ns, values = t_ns[punctual], values[punctual]
         latest = np.maximum.accumulate(t_ns)
         fresh = np.concatenate([[True], t_ns[1:] > latest[:-1]])
         t_ns, values = t_ns[fresh], values[fresh]

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from models.signal.corrections import corrected
@@ -32,7 +32,7 @@ class Timeline:
             cut_timed(track.around(start_ns, end_ns), start_ns, end_ns)
             for track in (self.acc, self.gyro)
         ]
-        return Recording(parts[0], parts[1], self.recording.side)
+        return replace(self.recording, acc=parts[0], gyro=parts[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,8 @@ def timeline(recording: Recording) -> Timeline:
     """
     fixed, noted = corrected(recording)
     notes = tuple(dict.fromkeys(note for _, note in noted))
-    return Timeline(fixed, notes, _track(fixed.acc), _track(fixed.gyro))
+    judged = replace(fixed, units_judged=True)
+    return Timeline(judged, notes, _track(fixed.acc), _track(fixed.gyro))
 
 
 def _track(pieces: Sequence[Piece]) -> _Track:

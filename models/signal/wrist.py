@@ -17,7 +17,7 @@ from models.signal.resample import resample, within
 from models.signal.runs import MAX_CACHED_TIMES, GaplessRun, Gaps, runs
 from models.signal.stuck import is_stuck, without_stuck
 from models.signal.timing import clock_notes
-from models.signal.windows import RATE_HZ, WINDOW
+from models.signal.windows import RATE_HZ
 from schemas.notes import FILLED_GAPS, NO_GRAVITY, NO_OVERLAP, STUCK_ROTATION, QualityNote
 from schemas.times import NS_PER_S
 
@@ -26,14 +26,20 @@ MAX_RECORDING_S = 86_400.0
 gigabyte, and a few kilobytes of samples at 1 Hz reach over weeks."""
 
 EDGE_S = 0.1  # the two sensors start and stop a few samples apart
-SIGNAL_VERSION = "wrist-9"
+MIN_BARE_S = 1.0
+"""The shortest stretch without rotation that is kept beside rotation. It has no window up to 4 s,
+but may hold most of a repetition. A set with such a stretch is counted without its rotation, which
+shorter ones are not worth."""
+SIGNAL_VERSION = "wrist-10"
 """Changes when the same samples give other signals: version 2 bridges losses (decision 24), version
 3 corrects what odd devices claim (decision 35), version 4 leaves out rotation that gets stuck
 (decision 45), version 5 corrects rad/s that is declared as deg/s (decision 35), version 6 leaves
 out rotation that is too fast in any unit, judges chunks of any size alike (decision 52), version 7
 corrects late chunks, repeated samples and rates that were measured (decision 53), version 8 does
 not count pauses and losses as a low rate (decision 60), version 9 keeps rotation of up to 35 rad/s,
-and leaves out what stands for lost samples (decision 71)."""
+and leaves out what stands for lost samples (decision 71), version 10 keeps acceleration beside
+rotation that starts late, judges units before a set is cut, drops times that are far too late, and
+corrects rates that are lower than claimed (decision 74)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,11 @@ class WristSignal:
         acc_g: float32 (n, 3), gravity included.
         gyro_rad_s: float32 (n, 3), or None where only acceleration was recorded.
         side: the wrist, None where nobody said.
-        notes: what was corrected, and what is lacking (`schemas/notes.py`).
+        notes: corrections ("unit-was-m/s2", "unit-was-g", "unit-was-deg/s", "unit-was-rad/s",
+            "axes-were-turned", "times-came-in-batches", "rate-was-higher",
+            "rate-was-lower", "samples-overlapped", "gaps-were-filled"), and what is lacking
+            ("gravity-is-missing", "unit-is-implausible", "rate-is-low"; "rotation-is-constant",
+            "sensors-do-not-overlap": it is left out).
         filled: (n,) samples that were lost, on a line between those around them; None where none
             was.
     """
@@ -123,9 +133,9 @@ def wrist_signals(recording: Recording) -> list[WristSignal]:
     """The stretches of a recording in which acceleration has no gap over 6 s.
 
     Shorter gaps are filled, and the signal says which samples those are. Where rotation is missing
-    for longer than that, the stretch is split: the part without it has `gyro_rad_s` None, and is
-    dropped when it is too short for a window. Beyond `MAX_RECORDING_S`, gaps not counted, samples
-    are ignored.
+    for longer than that, or begins later or ends earlier, the stretch is split: the part without it
+    has `gyro_rad_s` None, and is dropped when it is shorter than `MIN_BARE_S`. Beyond
+    `MAX_RECORDING_S`, gaps not counted, samples are ignored.
 
     Raises:
         BadSamples: an unknown unit, or a rate or scale that is no usable number.
@@ -184,7 +194,7 @@ def _merge(
             gaps_s += lost_s
     changes = (known[1:] != known[:-1]).nonzero()[0] + 1
     for first, end in pairwise([0, *changes.tolist(), len(known)]):
-        if not known[first] and gyro_runs and end - first < WINDOW:
+        if not known[first] and gyro_runs and end - first < MIN_BARE_S * RATE_HZ:
             continue
         filled = _filled(gaps_s, grid_s[first:end])
         yield WristSignal(

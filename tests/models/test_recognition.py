@@ -18,7 +18,7 @@ from models.recognition.sets import (
     segments_of,
 )
 from models.signal import timing
-from models.signal.pieces import Piece, Recording
+from models.signal.pieces import Piece, Recording, pack_pieces, unpack_pieces
 from models.signal.timeline import timeline
 from models.signal.wrist import WristSignal, wrist_signals
 from schemas.inputs import ACC3, ACC6
@@ -194,6 +194,78 @@ def test_heavy_single_or_double_is_counted(reps):
     counted = repetitions([WristSignal(0, acc_g, gyro, "left")])
     assert counted is not None
     assert counted.count == reps
+
+
+def three_lifts() -> Recording:
+    """Of 4 s each, with half a second of rest on either side."""
+    t_s = np.arange(-0.5, 12.5, 0.02)
+    lift = 0.7 * (1 - np.cos(np.pi / 2 * np.clip(t_s, 0, 12)))
+    acc_g = np.stack([np.cos(lift), np.sin(lift), 0 * lift], axis=1)
+    gyro = np.stack([0 * lift, 0 * lift, -np.gradient(lift, 0.02)], axis=1)
+    acc, turn = (np.rint(1e3 * x).astype(np.int16) for x in (acc_g, gyro))
+    return Recording(
+        (Piece(0, 50.0, "g", 1e-3, acc),), (Piece(0, 50.0, "rad/s", 1e-3, turn),), "left"
+    )
+
+
+@pytest.mark.parametrize("part", [slice(150, None), slice(None, -150), slice(120, -120)])
+def test_set_whose_rotation_starts_late_or_ends_early_is_counted_whole(part):
+    whole = three_lifts()
+    gyro = whole.gyro[0]
+    first = part.start or 0
+    shorter = replace(gyro, t0_ns=first * 20_000_000, counts=gyro.counts[part])
+    line = timeline(replace(whole, gyro=(shorter,)))
+    measured = measure_set(line, 0, 13 * S_NS, "curl", {})
+    assert measured is not None
+    assert measured.counted is not None
+    assert measured.counted.count == 3
+    found = recognise_span(line, 0, 13 * S_NS, RecognitionModels()).counted
+    assert found is not None
+    assert found.count == 3
+
+
+def test_repetitions_are_timed_from_the_start_of_the_set():
+    """Its samples may begin later."""
+    later = tuple(replace(p, t0_ns=S_NS) for p in three_lifts().acc)
+    line = timeline(Recording(later, (), "left"))
+    models = RecognitionModels()
+    for start_ns in (S_NS, 0):
+        end_ns = 14 * S_NS
+        found = recognise_span(line, start_ns, end_ns, models).counted
+        measured = measure_set(line, start_ns, end_ns, "curl", {})
+        assert measured is not None
+        for counted in (found, measured.counted):
+            assert counted is not None
+            first, *_, last = counted.repetitions
+            assert start_ns / S_NS + first.start_s == pytest.approx(1.5, abs=0.4)
+            assert start_ns / S_NS + last.end_s == pytest.approx(13.5, abs=0.5)
+
+
+def test_unit_of_rotation_is_that_of_the_whole_recording():
+    """Honest rotation of a fast set, which alone looks like deg/s."""
+    dice = np.random.default_rng(0)
+    n, reps_hz = 300 * 50, 2.2
+    acc_g = np.array([0.3, -0.2, -0.93]) + dice.normal(0, 0.02, (n, 3))
+    gyro = dice.normal(0, 0.2, (n, 3))
+    phase = 2 * np.pi * reps_hz * np.arange(25 * 50) / 50
+    fast = slice(5000, 5000 + len(phase))
+    still = np.zeros_like(phase)
+    acc_g[fast] += np.stack([0.8 * np.sin(phase), 0.6 * np.cos(2 * phase), still], axis=1)
+    gyro[fast] += np.stack([26 * np.sin(phase), 10 * np.cos(phase), still], axis=1)
+    recording = Recording(
+        (Piece(0, 50.0, "g", 1e-3, np.rint(1e3 * acc_g).astype(np.int16)),),
+        (Piece(0, 50.0, "rad/s", 1 / 900, np.rint(900 * gyro).astype(np.int16)),),
+        "left",
+    )
+    line = timeline(recording)
+    (whole,) = wrist_signals(recording)
+    part = line.cut(100 * S_NS, 125 * S_NS)
+    stored = unpack_pieces(pack_pieces(part.acc, part.gyro, part.side))  # as training reads it
+    for samples in (part, stored):
+        (inside,) = wrist_signals(samples)
+        assert inside.notes == ()
+        assert inside.gyro_rad_s is not None
+        np.testing.assert_array_equal(inside.gyro_rad_s, whole.gyro_rad_s[fast])
 
 
 def test_set_of_six_minutes_is_counted():

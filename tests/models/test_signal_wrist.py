@@ -152,6 +152,32 @@ def test_signal_is_split_where_rotation_ends():
     assert len(both.acc_g) + len(bare.acc_g) == 1000
 
 
+@pytest.mark.parametrize("bare_s", [1.0, 3.0])
+def test_acceleration_is_kept_where_rotation_starts_late_or_ends_early(bare_s):
+    """Up to 4 s it has no window, but it may hold a repetition."""
+    n = round(bare_s * 50)
+    acc = piece(np.arange(1000) / 50)
+    late = piece(np.arange(n + 5, 1000) / 50, t0_ns=(n + 5) * 20_000_000, unit="rad/s")
+    bare, both = wrist_signals(Recording((acc,), (late,), None))
+    assert (bare.gyro_rad_s, len(bare.acc_g), bare.t0_ns) == (None, n, 0)
+    assert (both.gyro_rad_s is not None, len(both.acc_g)) == (True, 1000 - n)
+    early = piece(np.arange(1000 - n - 5) / 50, unit="rad/s")
+    both, bare = wrist_signals(Recording((acc,), (early,), None))
+    assert (bare.gyro_rad_s, len(bare.acc_g)) == (None, n)
+    assert (both.gyro_rad_s is not None, len(both.acc_g)) == (True, 1000 - n)
+
+
+@pytest.mark.parametrize("bare_s", [0.06, 0.5, 0.9])
+def test_signal_begins_and_ends_with_rotation_that_lacks_for_less_than_a_second(bare_s):
+    """A set would else be counted without its rotation."""
+    n = round(bare_s * 50) + 5
+    acc = piece(np.arange(1000) / 50)
+    gyro = piece(np.arange(n, 1000 - n) / 50, t0_ns=n * 20_000_000, unit="rad/s")
+    (both,) = wrist_signals(Recording((acc,), (gyro,), None))
+    assert both.gyro_rad_s is not None
+    assert len(both.acc_g) == 1000 - 2 * (n - 5)
+
+
 @pytest.mark.parametrize("change", [{"unit": "furlong"}, {"rate_hz": float("nan")}, {"scale": 0.0}])
 def test_invalid_unit_rate_and_scale_are_refused(change):
     sent = replace(piece(np.arange(300) / 50), **change)
