@@ -21,7 +21,7 @@ from schemas.errors import Deleted, NotFound
 from schemas.events import SessionOpening, StreamKind, StreamUnit, Wrist
 from schemas.notes import ONLY_OF_SETS, meanings_without
 from store.deviations import deviations_month
-from store.predictions import not_confirmed
+from store.predictions import not_replaced
 from store.sessions import SessionRow
 
 router = APIRouter(prefix="/v1/sessions", tags=["recording"])
@@ -156,7 +156,7 @@ async def get_session(
     sets = await services.records.sets.of_session(caller.user_id, session)
     recognition = services.recogniser.recognised_sets(caller.user_id, row, services.clock())
     recognised = await cancel_on_disconnect(request, recognition)
-    unconfirmed = not_confirmed(recognised, [(row.started_at, row.ended_at) for row in sets])
+    unconfirmed = not_replaced(recognised, sets)
     measured = await services.measurer.of_sets(caller.user_id, row, sets)
     schemas = [set_schema(row, measured.get(row.set_id)) for row in sets]
     schemas += [recognised_set_schema(prediction) for prediction in unconfirmed]

@@ -53,7 +53,8 @@ class SetSchema(BaseModel):
 
     set: UUID = Field(
         description="id of the set: a UUIDv7. The server makes that of a recognised one, the same "
-        "one whenever it recognises the same samples; confirm the set under it"
+        "one whenever it recognises the same samples; confirm the set under it, unless a set of "
+        "this id was deleted"
     )
     started_at: StartedAt
     ended_at: EndedAt

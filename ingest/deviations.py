@@ -20,7 +20,7 @@ from schemas.topics import DEVIATIONS
 from store.deviations import DeviationRow, deviations_month
 from store.journal import Event
 from store.plans import Plan, PlanVersion
-from store.predictions import Prediction, not_confirmed
+from store.predictions import Prediction, not_replaced
 from store.records import Records
 from store.sessions import SessionRow
 from store.sets import SetRow
@@ -120,7 +120,6 @@ def version_at(versions: Sequence[PlanVersion], followed_us: int) -> PlanVersion
 
 def done_sets(sets: Sequence[SetRow], predictions: Sequence[Prediction]) -> list[Done]:
     """What was done, in time order: confirmed sets, and recognised ones that nobody confirmed."""
-    confirmed_spans = [(row.started_at, row.ended_at) for row in sets]
     recognised = [
         Done(
             prediction.set_id,
@@ -129,7 +128,7 @@ def done_sets(sets: Sequence[SetRow], predictions: Sequence[Prediction]) -> list
             "sensor",
             prediction.probability,
         )
-        for prediction in not_confirmed(predictions, confirmed_spans)
+        for prediction in not_replaced(predictions, sets)
         if prediction.exercise is not None and not prediction.abstained
     ]
     confirmed = [

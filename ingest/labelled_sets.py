@@ -17,6 +17,7 @@ from models.signal.timing import cut_pieces
 from schemas.errors import BadSamples
 from schemas.inputs import ACC3, ACC6, LAYOUTS, InputLayout
 from schemas.times import NS_PER_S
+from schemas.topics import SETS
 from store.labelled_sets import LabelledRevision, LabelledSet, remaining_ttl_s
 from store.records import Records
 from store.sets import SetRow
@@ -230,7 +231,7 @@ async def _write(
 
     The row with rotation comes first: if a crash leaves it alone, the sweep sees what is missing.
     """
-    await records.journal.announce(user_id, "sets", now_us)
+    await records.journal.announce(user_id, SETS, now_us)
     for row in labelled:
         await records.labelled.put(user_id, row, remaining_ttl_s(row.revision, now_us))
     first = labelled[0]

@@ -7,6 +7,7 @@ from ingest.deletions import set_deletion
 from ingest.event_writer import deletion_us
 from ingest.labelled_sets import by_set, is_label_current, project_labelled_sets
 from ingest.wrist_streams import wrist_of
+from schemas.topics import SETS
 from store.labelled_sets import LabelledRevision, remaining_ttl_s
 from store.records import Records
 from store.sessions import SessionRow
@@ -50,7 +51,7 @@ async def _delete_orphans(
     first = labelled[0]
     deletion = await set_deletion(records, user_id, first.session_id, first.set_id, now_us)
     if deletion is not None:
-        await records.journal.announce(user_id, "sets", now_us)
+        await records.journal.announce(user_id, SETS, now_us)
         at_us = deletion_us(deletion)
         for row in labelled:
             await records.labelled.delete(user_id, row.model_id, row.set_id, at_us)

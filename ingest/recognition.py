@@ -1,7 +1,6 @@
 """Recognises the sets of a session and stores them as rows of `predictions`."""
 
 import asyncio
-import hashlib
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, replace
@@ -19,12 +18,12 @@ from models.recognition.sets import RecognisedSet, RecognitionModels, recognise
 from models.signal.pieces import Recording
 from schemas.errors import AmbiguousChunks, BadSamples
 from schemas.families import EXERCISE
-from schemas.ids import uuid7
+from schemas.ids import recognised_set_id
 from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.notes import QualityNote
 from schemas.times import at_ms_of_ns, us_of
 from schemas.topics import PREDICTIONS
-from store.predictions import Prediction, not_confirmed
+from store.predictions import Prediction, not_replaced
 from store.sessions import SessionRow
 
 ModelVersions = dict[str, Any]
@@ -98,8 +97,7 @@ def _with_named(
     used = versions_used(former)
     stay = used is not None and not _is_first_activity_model(used, versions)
     named = [row for row in former if stay and not row.abstained]
-    spans = [(row.started_at, row.ended_at) for row in named]
-    rows = sorted([*named, *not_confirmed(recognised, spans)], key=lambda row: row.started_at)
+    rows = sorted([*named, *not_replaced(recognised, named)], key=lambda row: row.started_at)
     of_session = {"asked": versions, "sets": len(rows)}
     return [
         row._replace(details=json.dumps(json.loads(row.details or "{}") | of_session))
@@ -169,19 +167,6 @@ def are_all_stored(predictions: Sequence[Prediction]) -> bool:
     return all(number in (None, len(predictions)) for number in numbers)
 
 
-def recognised_id(session_id: UUID, start_ns: int) -> UUID:
-    """The id of a recognised set: the same whenever the same samples are recognised.
-
-    A UUIDv7 of its start, as a client would make one, so that the set is confirmed under it.
-
-    >>> session_id = UUID("018bcfe5-6800-7000-8000-000000000000")
-    >>> recognised_id(session_id, 1_700_000_000_123_456_789)
-    UUID('018bcfe5-687b-75ed-bd56-78dfafaf87b7')
-    """
-    entropy = hashlib.sha256(f"{session_id} {start_ns}".encode()).digest()
-    return uuid7(start_ns // 1_000_000, entropy)
-
-
 def prediction_of(
     recognised: RecognisedSet,
     user_id: UUID,
@@ -205,7 +190,7 @@ def prediction_of(
     return Prediction(
         user_id=user_id,
         session_id=session_id,
-        set_id=recognised_id(session_id, recognised.start_ns),
+        set_id=recognised_set_id(session_id, recognised.start_ns),
         started_at=at_ms_of_ns(recognised.start_ns),
         ended_at=at_ms_of_ns(recognised.end_ns),
         exercise=prediction.exercise,

@@ -10,7 +10,7 @@ from pipelines.lifecycle.runs import RunReport
 from pipelines.lifecycle.scope import UserSelection
 from schemas.config import Config
 from schemas.errors import BadInput, MuvrError, Retryable
-from schemas.families import MART_JOB
+from schemas.families import ACTIVITY, MART_JOB
 from schemas.times import server_time, us_of
 from store.database import Database
 from store.labelled_sets import LabelledSets
@@ -47,7 +47,7 @@ def run_job(
             raise BadInput("The mart is refreshed as a whole, on Spark", field=option)
         with context.terminal as terminal:
             return refresh_mart(context.config, everybody=users == "all", progress=terminal)
-    if family == "activity":
+    if family == ACTIVITY:
         keep_stretches(context)
     with context.terminal as terminal:
         return jobs.train(

@@ -85,11 +85,12 @@ Other columns are not read, and named. Such as:
 
 `2026-11-21T10:00:00.02Z,0.02,-0.11,-0.98,bench press,10`
 
-Without `--password`, off a terminal, nobody can log in as the new people of `spar` and `gym`;
-`csv` needs it. Importing again, with the same password, adds nothing. One's own recordings keep
-their times: those of more than `limits.clock_past_days` ago (400) are refused. Public ones move
-as a whole by full years of 364 days into the last one, so that importing them again after a
-year adds them again; those that span more than five weeks may move by further weeks.
+Without `--password`, off a terminal, nobody can log in as the new people of `spar` and `gym`, nor
+import them again, until `muvr user password NAME` sets one; `csv` needs it. Importing again, with
+the same password, adds nothing. One's own recordings keep their times: those of more than
+`limits.clock_past_days` ago (400) are refused. Public ones move as a whole by full years of 364
+days into the last one, so that importing them again after a year adds them again; those that span
+more than five weeks may move by further weeks.
 
 Example: `muvr import csv watch.csv --user ada --side left --timezone Europe/London`
 
@@ -173,7 +174,7 @@ def _password(context: CommandContext, source: ImportSource, given: str) -> str:
     context.terminal.notes(
         [
             f"no --password is said for the people of {source}: where they are new, nobody can log "
-            "in as them until `muvr user password NAME` sets one"
+            "in as them, nor import them again, until `muvr user password NAME` sets one"
         ]
     )
     return secrets.token_urlsafe()

@@ -14,7 +14,7 @@ from schemas.progress import Progress
 
 CHUNK_SAMPLES = 4096
 NAME_TAKEN = 409
-WHEN_NAME_TAKEN = "Say that one as --password."
+WHEN_NAME_TAKEN = "Say that one as --password, or set one with `muvr user password NAME`."
 DAY_NS = 86_400 * 10**9
 YEAR_DAYS = 364
 WEEK_DAYS = 7

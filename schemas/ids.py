@@ -20,6 +20,19 @@ def uuid7(at_ms: int, entropy: bytes) -> UUID:
     return UUID(int=number & ~(0x3 << 62) | 0x2 << 62)
 
 
+def recognised_set_id(session_id: UUID, start_ns: int) -> UUID:
+    """The id of a recognised set: the same whenever the same samples are recognised.
+
+    A UUIDv7 of its start, as a client would make one, so that the set is confirmed under it.
+
+    >>> session_id = UUID("018bcfe5-6800-7000-8000-000000000000")
+    >>> recognised_set_id(session_id, 1_700_000_000_123_456_789)
+    UUID('018bcfe5-687b-75ed-bd56-78dfafaf87b7')
+    """
+    entropy = hashlib.sha256(f"{session_id} {start_ns}".encode()).digest()
+    return uuid7(start_ns // 1_000_000, entropy)
+
+
 def subject_id(issuer: str, subject: str) -> UUID:
     """The id of an outside issuer's subject, which is any text; its user's id until an erasure.
 

@@ -47,7 +47,7 @@ MEANINGS: Final[dict[tuple[QualityNote, ...], str]] = {
     (CLOCK_WENT_BACK,): "from one chunk number to the next: times from there on are another "
     "clock's",
     (HIGHER_RATE,): "than `rate_hz` by more than 5 %; the chunks' times are believed",
-    (LOWER_RATE,): "than `rate_hz`, by a sixth or more, steadily in at least 16 chunks without "
+    (LOWER_RATE,): "than `rate_hz`, by a sixth or more, steadily in at least 17 chunks without "
     "`t_ms`; the chunks' times are believed",
     (BATCHED_TIMES,): "samples or chunks were stamped on arrival; they were put where they were "
     "taken",

@@ -2,18 +2,20 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from schemas.ids import day_of
+from schemas.ids import day_of, recognised_set_id
 from schemas.layout import month_of
-from schemas.times import aware
+from schemas.times import aware, us_of
 from store.database import Database, Statement
 
 _COLUMNS = (
     "user_id, month, session_id, set_id, started_at, ended_at, exercise, probability, abstained, "
     "reason, reps, family, level, version, predicted_at, details"
 )
+
+ID_VERSION = 7  # of UUIDs
 
 
 class Prediction(NamedTuple):
@@ -85,37 +87,66 @@ class Predictions:
             "WHERE user_id = ? AND month = ? AND session_id = ?",
             (user_id, month_of(day_of(session_id)), session_id),
         )
-        predictions = [
-            Prediction(row.user_id, *row[2:])._replace(
-                started_at=aware(row.started_at),
-                ended_at=aware(row.ended_at),
-                predicted_at=aware(row.predicted_at),
-            )
-            for row in rows
-        ]
+        predictions = [_of_now(Prediction(row.user_id, *row[2:])) for row in rows]
         return sorted(predictions, key=lambda prediction: prediction.started_at)
 
 
-def not_confirmed(
-    recognised: Sequence[Prediction], confirmed: Sequence[tuple[datetime, datetime]]
-) -> list[Prediction]:
-    """The predictions that no confirmed set replaces.
+class PlacedSet(Protocol):
+    """A set with an id and a time: confirmed, or recognised before."""
 
-    One is replaced if half of it overlaps confirmed sets, or if it covers half of a confirmed set.
+    @property
+    def set_id(self) -> UUID:
+        """Its id."""
+        ...
+
+    @property
+    def started_at(self) -> datetime:
+        """When it began."""
+        ...
+
+    @property
+    def ended_at(self) -> datetime:
+        """When it ended."""
+        ...
+
+
+def not_replaced(recognised: Sequence[Prediction], by: Sequence[PlacedSet]) -> list[Prediction]:
+    """The predictions that no other set replaces, such as a confirmed one.
+
+    One is replaced if a set has its id, wherever that lies now; if half of it overlaps such sets;
+    or if it covers half of one.
     """
-    return [prediction for prediction in recognised if not _is_confirmed(prediction, confirmed)]
+    ids = {other.set_id for other in by}
+    spans = [(other.started_at, other.ended_at) for other in by]
+    return [
+        prediction
+        for prediction in recognised
+        if prediction.set_id not in ids and not _is_covered(prediction, spans)
+    ]
 
 
-def _is_confirmed(prediction: Prediction, confirmed: Sequence[tuple[datetime, datetime]]) -> bool:
-    """Whether half of a prediction lies in confirmed sets, or half of a confirmed set in it."""
+def _is_covered(prediction: Prediction, others: Sequence[tuple[datetime, datetime]]) -> bool:
+    """Whether half of a prediction lies in other sets, or half of one of them in it."""
     spans = [
-        (max(start, prediction.started_at), min(end, prediction.ended_at))
-        for start, end in confirmed
+        (max(start, prediction.started_at), min(end, prediction.ended_at)) for start, end in others
     ]
     overlaps = [max(timedelta(0), end - start) for start, end in spans]
-    lengths = [end - start for start, end in confirmed]
+    lengths = [end - start for start, end in others]
     inside = sum(overlaps, timedelta(0)) * 2 >= prediction.ended_at - prediction.started_at
     return inside or any(
         overlap * 2 >= length > timedelta(0)
         for overlap, length in zip(overlaps, lengths, strict=True)
     )
+
+
+def _of_now(stored: Prediction) -> Prediction:
+    """With aware times, and with an id of today's kind: earlier releases gave UUIDv5."""
+    aware_row = stored._replace(
+        started_at=aware(stored.started_at),
+        ended_at=aware(stored.ended_at),
+        predicted_at=aware(stored.predicted_at),
+    )
+    if stored.set_id.version == ID_VERSION:
+        return aware_row
+    start_ns = us_of(aware_row.started_at) * 1000
+    return aware_row._replace(set_id=recognised_set_id(stored.session_id, start_ns))

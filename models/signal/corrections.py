@@ -14,7 +14,7 @@ from models.signal.late_starts import undo_delays
 from models.signal.pieces import Piece, Recording
 from models.signal.repeats import without_repeats
 from models.signal.rotation_unit import correct_rotation_unit
-from models.signal.slower import with_true_rate
+from models.signal.slower import with_true_rates
 from models.signal.units import Kind
 from schemas.notes import BATCHED_TIMES, LOWER_RATE, QualityNote
 
@@ -33,21 +33,26 @@ def corrected(recording: Recording) -> tuple[Recording, tuple[SensorNote, ...]]:
     Raises:
         BadSamples: an unknown unit, or a rate or scale that is no usable number.
     """
-    acc, acc_notes = _correct_times(recording.acc)
-    gyro, gyro_notes = _correct_times(recording.gyro)
+    (acc, acc_notes), (gyro, gyro_notes) = _correct_times(recording.acc, recording.gyro)
     timed = acc is recording.acc and gyro is recording.gyro
     punctual = recording if timed else replace(recording, acc=tuple(acc), gyro=tuple(gyro))
     fixed, unit_notes = (punctual, ()) if punctual.units_judged else _correct_units(punctual)
     return fixed, (*unit_notes, *_of("acc", acc_notes), *_of("gyro", gyro_notes))
 
 
-def _correct_times(pieces: Sequence[Piece]) -> tuple[Sequence[Piece], tuple[QualityNote, ...]]:
-    """A stream with correct times and real samples, the same object where nothing was wrong."""
-    punctual = undo_delays(undo_batching(pieces))
-    notes = () if punctual is pieces else (BATCHED_TIMES,)
-    once = without_repeats(punctual)
-    slower = with_true_rate(once)
-    return slower, notes if slower is once else (*notes, LOWER_RATE)
+def _correct_times(
+    *streams: Sequence[Piece],
+) -> list[tuple[Sequence[Piece], list[QualityNote]]]:
+    """Streams with correct times and real samples, the same object where nothing was wrong."""
+    on_time = [undo_delays(undo_batching(pieces)) for pieces in streams]
+    real = [without_repeats(pieces) for pieces in on_time]
+    at_rate = with_true_rates(*real)
+    found: list[tuple[Sequence[Piece], list[QualityNote]]] = []
+    for k, sent in enumerate(streams):
+        notes = [BATCHED_TIMES] if on_time[k] is not sent else []
+        notes += [LOWER_RATE] if at_rate[k] is not real[k] else []
+        found.append((at_rate[k], notes))
+    return found
 
 
 def _correct_units(recording: Recording) -> tuple[Recording, tuple[SensorNote, ...]]:

@@ -7,6 +7,7 @@ slow device does so evenly, and its movement goes on from piece to piece as with
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,38 +26,53 @@ over as many samples as would be lost it is `MIN_LEAP` or more. At rest it is no
 large in any time: such a recording does not tell (decision 74)."""
 
 
-def with_true_rate(pieces: Sequence[Piece]) -> Sequence[Piece]:
-    """The pieces of a stream at the rate that their starts tell, if the device is a slow one.
+class _Steady(NamedTuple):
+    """A stream whose pieces start as evenly as those of a slow device.
+
+    Attributes:
+        period: real over claimed sample period.
+        neighbours: pieces that follow each other, those that agree about it.
+    """
+
+    period: float
+    neighbours: Sequence[tuple[Piece, Piece]]
+
+
+def with_true_rates(*streams: Sequence[Piece]) -> tuple[Sequence[Piece], ...]:
+    """The streams of a wrist at the rates that their starts tell, where the device is a slow one.
+
+    What one of its sensors shows is believed of another one with the same period.
 
     Args:
-        pieces: of one stream.
+        streams: of pieces, one a sensor.
 
     Returns:
-        the same object where that is not certain.
+        for each, the same object where that is not certain.
 
     >>> t_s = np.arange(2000) / 50
     >>> counts = np.stack([1000 * np.sin(3 * t_s + k) for k in range(3)], 1).astype(np.int16)
     >>> chunks = np.split(counts, 20)
     >>> sent = [Piece(2 * k * 10**9, 100.0, "g", 1.0, chunk) for k, chunk in enumerate(chunks)]
-    >>> with_true_rate(sent)[0].rate_hz
+    >>> with_true_rates(sent)[0][0].rate_hz
     50.0
     """
+    found = [_steady(pieces) for pieces in streams]
+    slow = [steady.period for steady in found if steady is not None and _is_continuous(steady)]
+    return tuple(
+        pieces
+        if steady is None or not any(is_near_rate(steady.period, period) for period in slow)
+        else [replace(piece, rate_hz=piece.rate_hz / steady.period) for piece in pieces]
+        for pieces, steady in zip(streams, found, strict=True)
+    )
+
+
+def _steady(pieces: Sequence[Piece]) -> _Steady | None:
+    """The stream's period and agreeing neighbours; None if it is no candidate."""
     if len(pieces) <= MIN_NEIGHBOURS or any(piece.t_ms is not None for piece in pieces):
-        return pieces
+        return None
     if not all(len(piece.counts) and piece.rate_hz > 0 for piece in pieces):
-        return pieces
-    period = slower_period(sorted(pieces, key=lambda piece: piece.t0_ns))
-    if period is None:
-        return pieces
-    return [replace(piece, rate_hz=piece.rate_hz / period) for piece in pieces]
-
-
-def slower_period(ordered: Sequence[Piece]) -> float | None:
-    """Real over claimed sample period of a device clearly slower than it claims, else None.
-
-    Args:
-        ordered: pieces without `t_ms` in time order, of one sample or more.
-    """
+        return None
+    ordered = sorted(pieces, key=lambda piece: piece.t0_ns)
     if not all(is_near_rate(ordered[0].rate_hz, piece.rate_hz) for piece in ordered):
         return None
     neighbours = list(pairwise(ordered))
@@ -69,28 +85,30 @@ def slower_period(ordered: Sequence[Piece]) -> float | None:
     if agree.sum() < max(MIN_NEIGHBOURS, MIN_AGREEING * len(ratios)):
         return None
     agreed = [both for both, is_so in zip(neighbours, agree, strict=True) if is_so]
-    return float(np.median(ratios[agree])) if _is_continuous(agreed, typical) else None
+    return _Steady(float(np.median(ratios[agree])), agreed)
 
 
-def _is_continuous(neighbours: Sequence[tuple[Piece, Piece]], period: float) -> bool:
+def _is_continuous(steady: _Steady) -> bool:
     """Whether movement goes on across pieces as it does within them, and would not after a loss."""
-    seams = np.concatenate([b.counts[:1] - a.counts[-1:].astype(np.float64) for a, b in neighbours])
-    usual_n = int(np.median([len(a.counts) for a, _ in neighbours]))
-    lost = min(round(usual_n * (period - 1)), usual_n // 2)
-    within = _mean_step([a for a, _ in neighbours], 1)
-    leap = _mean_step([a for a, _ in neighbours], 1 + lost)
+    values = [(_values(a), _values(b)) for a, b in steady.neighbours]
+    before = [a for a, _ in values]
+    seams = np.concatenate([b[:1] - a[-1:] for a, b in values])
+    usual_n = int(np.median([len(a) for a in before]))
+    lost = min(round(usual_n * (steady.period - 1)), usual_n // 2)
+    within, leap = _mean_step(before, 1), _mean_step(before, 1 + lost)
     seam = float(_length(seams).mean())
     return seam <= MAX_SEAM * within and leap >= MIN_LEAP * within > 0
 
 
-def _mean_step(pieces: Sequence[Piece], samples: int) -> float:
+def _mean_step(values: Sequence[Floats64], samples: int) -> float:
     """Mean distance of samples so many apart, of all pieces that are long enough; 0 of none."""
-    steps = [
-        _length(piece.counts[samples:] - piece.counts[:-samples].astype(np.float64))
-        for piece in pieces
-        if len(piece.counts) > samples
-    ]
+    steps = [_length(of[samples:] - of[:-samples]) for of in values if len(of) > samples]
     return float(np.concatenate(steps).mean()) if steps else 0.0
+
+
+def _values(piece: Piece) -> Floats64:
+    """Samples in the piece's unit, (n, 3): JSON chunks have a scale each."""
+    return piece.counts * np.float64(piece.scale)
 
 
 def _length(steps: Floats64) -> Floats64:

@@ -51,11 +51,7 @@ class WristSignal:
         acc_g: float32 (n, 3), gravity included.
         gyro_rad_s: float32 (n, 3), or None where only acceleration was recorded.
         side: the wrist, None where nobody said.
-        notes: corrections ("unit-was-m/s2", "unit-was-g", "unit-was-deg/s", "unit-was-rad/s",
-            "axes-were-turned", "times-came-in-batches", "rate-was-higher",
-            "rate-was-lower", "samples-overlapped", "gaps-were-filled"), and what is lacking
-            ("gravity-is-missing", "unit-is-implausible", "rate-is-low"; "rotation-is-constant",
-            "sensors-do-not-overlap": it is left out).
+        notes: what was corrected, and what is lacking (`schemas/notes.py`).
         filled: (n,) samples that were lost, on a line between those around them; None where none
             was.
     """

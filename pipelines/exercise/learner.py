@@ -15,7 +15,6 @@ from models.exercise.calibrate import HeldOutScores
 from models.exercise.codec import to_bytes
 from models.exercise.discriminant import FitSettings
 from models.exercise.fit import GlobalModel, PooledPrior, fit_framed_global, fit_framed_user
-from models.exercise.minimum_sets import missing_sets
 from models.exercise.model import ExerciseModel
 from models.exercise.quantised_statistics import cap_seconds, framed_statistics, statistics_of_sets
 from models.exercise.statistics import Frame, Statistics
@@ -28,10 +27,11 @@ from pipelines.exercise.evaluation import (
     hits_of,
     majority_hits,
 )
+from pipelines.exercise.judging import covered_sets, judging_sets, sets_missing_to_judge
 from pipelines.exercise.labelled import LabelledRow, digest, newest
 from pipelines.exercise.prepared import PreparedSets, Recipe, TimeSplit, named_windows, prepare_sets
 from pipelines.exercise.windows import FreshWindows, find_windows
-from pipelines.lifecycle.incumbents import NONE_SINCE_GLOBAL, EvaluationPeriod
+from pipelines.lifecycle.incumbents import EvaluationPeriod
 from pipelines.lifecycle.threads import one_blas_thread
 from schemas.errors import NotEnoughLabels
 from schemas.inputs import InputLayout
@@ -99,20 +99,6 @@ class EarlyModels(NamedTuple):
     as_shipped: ExerciseModel | None
 
 
-class JudgingSets(NamedTuple):
-    """The late sets that judge a user's models.
-
-    Attributes:
-        late: all of them, which judge the global models.
-        known: of exercises that the user's own model can have learned, which judge it.
-        beatable: whether a model can name more of `known` than "always the most frequent exercise".
-    """
-
-    late: Sequence[SetWithWindows]
-    known: Sequence[SetWithWindows]
-    beatable: bool
-
-
 @one_blas_thread()
 def learn_user(
     sets: Sequence[LabelledRow],
@@ -151,7 +137,7 @@ def learn_user(
     early = _early_models(prepared, split, prior_without_user, prior, model_id)
     by_share = evaluation_sets(prepared.by_share.late, prepared.windows)
     shipped = _shipped_model(prepared, scores_of_sets(early.as_shipped, by_share), prior, model_id)
-    late, known, beatable = _judging_sets(prepared, split, early.evaluated, unlearned)
+    late, known, beatable = judging_sets(prepared, split, early.evaluated, unlearned)
     return LearnedModel(
         content=to_bytes(shipped),
         labels=shipped.labels,
@@ -161,7 +147,7 @@ def learn_user(
         seconds=prepared.own.total_s,
         fresh=prepared.fresh,
         held_out=held_out_scores(global_without_user, early.unseen, by_share) if is_member else b"",
-        missing_sets=_missing(prepared, beatable=beatable),
+        missing_sets=sets_missing_to_judge(prepared, beatable=beatable),
         own=hits_of(early.evaluated, known),
         everybody=hits_of(global_without_user, late),
         incumbent=_incumbent_hits(incumbent, known),
@@ -246,39 +232,6 @@ def _shipped_model(
     return replace(model, calibration=calibrate_for_user(model.calibration, late))
 
 
-def _judging_sets(
-    prepared: PreparedSets,
-    split: TimeSplit,
-    evaluated: ExerciseModel | None,
-    unlearned: EvaluationPeriod | None,
-) -> JudgingSets:
-    """The late sets that judge, without those that may be in the global model."""
-    late = _within(unlearned, evaluation_sets(split.late, prepared.windows))
-    known = _known(evaluated, late)
-    return JudgingSets(late, known, unlearned is None or _is_beatable(split.early, known))
-
-
-def _known(
-    evaluated: ExerciseModel | None, late: Sequence[SetWithWindows]
-) -> Sequence[SetWithWindows]:
-    """The late sets that judge the user's own model: of exercises that it can have learned."""
-    return [(row, x) for row, x in late if evaluated and row.exercise in evaluated.labels]
-
-
-def _is_beatable(early: Sequence[LabelledRow], known: Sequence[SetWithWindows]) -> bool:
-    """Whether a model can name more of these sets than "always the most frequent exercise" does.
-
-    It cannot where all are of the exercise that was the most frequent before, be it perfect.
-    """
-    return not all(majority_hits(early, known).sets.values())
-
-
-def _missing(prepared: PreparedSets, *, beatable: bool) -> str:
-    """What the user lacks for an evaluation, "" where nothing."""
-    with_windows = [row.exercise for row in prepared.used if prepared.windows[row.set_id].rows]
-    return missing_sets(with_windows) or ("" if beatable else NONE_SINCE_GLOBAL)
-
-
 def _without_user(
     global_model: GlobalModel | None, given: Statistics | None, model_id: InputLayout
 ) -> tuple[PooledPrior | None, ExerciseModel | None]:
@@ -300,13 +253,4 @@ def _incumbent_hits(incumbent: Incumbent | None, late: Sequence[SetWithWindows])
     """The hits of a serving model on sets after its training data."""
     if incumbent is None:
         return hits_of(None, ())
-    return hits_of(incumbent.model, _within(incumbent.period, late))
-
-
-def _within(
-    period: EvaluationPeriod | None, late: Sequence[SetWithWindows]
-) -> Sequence[SetWithWindows]:
-    """The sets that a period covers; all where there is none."""
-    if period is None:
-        return late
-    return [(row, x) for row, x in late if period.covers(row.started_at, row.revision)]
+    return hits_of(incumbent.model, covered_sets(incumbent.period, late))

@@ -200,6 +200,13 @@ def phone(person: Person) -> Iterator[Phone]:
 
 
 @pytest.fixture
+def open_phone(phone: Phone) -> Phone:
+    """A phone whose session is open."""
+    assert phone.open().status_code == 200
+    return phone
+
+
+@pytest.fixture
 def issuer() -> Issuer:
     """An outside issuer with one key."""
     made = Issuer()

@@ -21,21 +21,14 @@ from tests.api.phone import CBOR, N, Phone, problem, sha
 from tests.ingest.chunk_bodies import JSON_CHUNK
 
 
-@pytest.fixture
-def phone(phone: Phone) -> Phone:
-    """A phone whose session is open."""
-    assert phone.open().status_code == 200
-    return phone
-
-
-def test_repeated_uploads_of_a_chunk_return_the_same_receipt(phone: Phone) -> None:
-    body = phone.body("acc", 0)
-    receipts = [phone.put("acc", 0, body).json() for _ in range(3)]
+def test_repeated_uploads_of_a_chunk_return_the_same_receipt(open_phone: Phone) -> None:
+    body = open_phone.body("acc", 0)
+    receipts = [open_phone.put("acc", 0, body).json() for _ in range(3)]
     assert (
         receipts
         == [
             {
-                "session": str(phone.session),
+                "session": str(open_phone.session),
                 "stream": "acc",
                 "seq": 0,
                 "samples": N,
@@ -49,28 +42,30 @@ def test_repeated_uploads_of_a_chunk_return_the_same_receipt(phone: Phone) -> No
 @pytest.mark.parametrize(
     ("encoding", "pack"), [("zstd", zstandard.compress), ("gzip", gzip.compress)]
 )
-def test_the_receipt_hash_is_of_the_decoded_body(phone: Phone, encoding: str, pack: Any) -> None:
-    body = phone.body("acc", 0)
-    answer = phone.put("acc", 0, pack(body), **{"Content-Encoding": encoding})
+def test_the_receipt_hash_is_of_the_decoded_body(
+    open_phone: Phone, encoding: str, pack: Any
+) -> None:
+    body = open_phone.body("acc", 0)
+    answer = open_phone.put("acc", 0, pack(body), **{"Content-Encoding": encoding})
     assert answer.json()["sha256"] == sha(body)
 
 
-def test_json_chunks_are_accepted_and_their_quantum_is_reported(phone: Phone) -> None:
-    answer = phone.http.put(f"{phone.path}/streams/acc/chunks/1", json=JSON_CHUNK)
+def test_json_chunks_are_accepted_and_their_quantum_is_reported(open_phone: Phone) -> None:
+    answer = open_phone.http.put(f"{open_phone.path}/streams/acc/chunks/1", json=JSON_CHUNK)
     assert answer.json()["quantum"] == pytest.approx(2 / 32767)
 
 
-def test_different_bodies_with_the_same_sequence_number_are_both_stored(phone: Phone) -> None:
-    bodies = [phone.body("acc", 0, variant) for variant in range(2)]
+def test_different_bodies_with_the_same_sequence_number_are_both_stored(open_phone: Phone) -> None:
+    bodies = [open_phone.body("acc", 0, variant) for variant in range(2)]
     for body in bodies:
-        assert phone.put("acc", 0, body).json()["sha256"] == sha(body)
-    held = phone.http.get(f"{phone.path}/chunks").json()["streams"]["acc"]
+        assert open_phone.put("acc", 0, body).json()["sha256"] == sha(body)
+    held = open_phone.http.get(f"{open_phone.path}/chunks").json()["streams"]["acc"]
     assert held["ranges"] == [[0, 0]]
     assert set(held["several"]["0"]) == {sha(body) for body in bodies}
 
 
-def test_a_batch_returns_a_receipt_or_a_problem_per_item(phone: Phone) -> None:
-    bodies = [phone.body("acc", seq) for seq in range(3)]
+def test_a_batch_returns_a_receipt_or_a_problem_per_item(open_phone: Phone) -> None:
+    bodies = [open_phone.body("acc", seq) for seq in range(3)]
     items = [{"stream": "acc", "seq": n, "chunk": body} for n, body in enumerate(bodies)]
     odd = [
         {"stream": "nope", "seq": 0, "chunk": bodies[0]},
@@ -81,8 +76,8 @@ def test_a_batch_returns_a_receipt_or_a_problem_per_item(phone: Phone) -> None:
     ]
     body = b"".join(cbor2.dumps(item) for item in [*items, *odd])
     headers = {"Content-Type": "application/cbor-seq", "Content-Encoding": "zstd"}
-    answer = phone.http.post(
-        f"{phone.path}/chunks", content=zstandard.compress(body), headers=headers
+    answer = open_phone.http.post(
+        f"{open_phone.path}/chunks", content=zstandard.compress(body), headers=headers
     )
     assert answer.status_code == 200, answer.text
     results = answer.json()["results"]
@@ -91,11 +86,13 @@ def test_a_batch_returns_a_receipt_or_a_problem_per_item(phone: Phone) -> None:
     assert names == ["not-there", "bad-chunk", "bad-chunk", "bad-chunk", "bad-chunk"]
 
 
-def test_a_truncated_batch_stores_its_complete_items(phone: Phone) -> None:
-    body = cbor2.dumps({"stream": "acc", "seq": 0, "chunk": phone.body("acc", 0)})
-    answer = phone.http.post(f"{phone.path}/chunks", content=body + body[:-9], headers=CBOR)
+def test_a_truncated_batch_stores_its_complete_items(open_phone: Phone) -> None:
+    body = cbor2.dumps({"stream": "acc", "seq": 0, "chunk": open_phone.body("acc", 0)})
+    answer = open_phone.http.post(
+        f"{open_phone.path}/chunks", content=body + body[:-9], headers=CBOR
+    )
     first, second = answer.json()["results"]
-    assert first["sha256"] == sha(phone.body("acc", 0))
+    assert first["sha256"] == sha(open_phone.body("acc", 0))
     assert second["problem"]["status"] == 422
 
 
@@ -116,14 +113,14 @@ HUGE = 10**5000  # more digits than Python converts to a string
     ],
 )
 def test_an_invalid_item_of_a_batch_does_not_affect_the_others(
-    phone: Phone, field: str, changes: dict[str, Any]
+    open_phone: Phone, field: str, changes: dict[str, Any]
 ) -> None:
-    good = {"stream": "acc", "seq": 0, "chunk": phone.body("acc", 0)}
+    good = {"stream": "acc", "seq": 0, "chunk": open_phone.body("acc", 0)}
     odd = {**good, **changes}
     if isinstance(odd["chunk"], dict):
         odd["chunk"] = {**cbor2.loads(good["chunk"]), **odd["chunk"]}
     body = cbor2.dumps(odd) + cbor2.dumps(good)
-    answer = phone.http.post(f"{phone.path}/chunks", content=body, headers=CBOR)
+    answer = open_phone.http.post(f"{open_phone.path}/chunks", content=body, headers=CBOR)
     assert answer.status_code == 200, answer.text
     refused, kept = answer.json()["results"]
     assert refused["problem"]["field"] == field
@@ -132,29 +129,31 @@ def test_an_invalid_item_of_a_batch_does_not_affect_the_others(
 
 
 @pytest.mark.parametrize("zeros", [MAX_ITEMS, 4_000_000])
-def test_a_batch_with_too_many_items_is_rejected_as_a_whole(phone: Phone, zeros: int) -> None:
-    good = cbor2.dumps({"stream": "acc", "seq": 0, "chunk": phone.body("acc", 0)})
+def test_a_batch_with_too_many_items_is_rejected_as_a_whole(open_phone: Phone, zeros: int) -> None:
+    good = cbor2.dumps({"stream": "acc", "seq": 0, "chunk": open_phone.body("acc", 0)})
     body = good + bytes(zeros)
     headers = {**CBOR, "Content-Encoding": "gzip"}
-    answer = phone.http.post(f"{phone.path}/chunks", content=gzip.compress(body), headers=headers)
+    answer = open_phone.http.post(
+        f"{open_phone.path}/chunks", content=gzip.compress(body), headers=headers
+    )
     found = problem(answer, 422, "bad-chunk")
     assert (found["field"], found["value"]) == ("items", MAX_ITEMS + 1)
-    assert phone.http.get(f"{phone.path}/chunks").json()["streams"]["acc"]["ranges"] == []
+    assert open_phone.http.get(f"{open_phone.path}/chunks").json()["streams"]["acc"]["ranges"] == []
 
 
-def test_a_mebibyte_of_one_second_chunks_is_within_the_item_limit(phone: Phone) -> None:
+def test_a_mebibyte_of_one_second_chunks_is_within_the_item_limit(open_phone: Phone) -> None:
     second = canonical_body(Piece(10**18, 50.0, "g", 1 / 2000, np.zeros((50, 3), dtype=np.int16)))
     item = cbor2.dumps({"stream": "acc", "seq": 0, "chunk": second})
     assert (1 << 20) // len(item) < MAX_ITEMS
     body = b"".join(
         cbor2.dumps({"stream": "acc", "seq": seq, "chunk": second}) for seq in range(2000)
     )
-    answer = phone.http.post(f"{phone.path}/chunks", content=body, headers=CBOR)
+    answer = open_phone.http.post(f"{open_phone.path}/chunks", content=body, headers=CBOR)
     assert [result["seq"] for result in answer.json()["results"]] == list(range(2000))
 
 
-def test_an_empty_batch_has_no_results(phone: Phone) -> None:
-    answer = phone.http.post(f"{phone.path}/chunks", content=b"", headers=CBOR)
+def test_an_empty_batch_has_no_results(open_phone: Phone) -> None:
+    answer = open_phone.http.post(f"{open_phone.path}/chunks", content=b"", headers=CBOR)
     assert answer.json() == {"results": []}
 
 
@@ -177,40 +176,40 @@ def test_an_empty_batch_has_no_results(phone: Phone) -> None:
     ],
 )
 def test_invalid_bodies_return_problems(
-    phone: Phone, status: int, name: str, content: bytes, headers: dict[str, str]
+    open_phone: Phone, status: int, name: str, content: bytes, headers: dict[str, str]
 ) -> None:
-    path = f"{phone.path}/streams/acc/chunks/0"
-    problem(phone.http.put(path, content=content, headers=headers), status, name)
+    path = f"{open_phone.path}/streams/acc/chunks/0"
+    problem(open_phone.http.put(path, content=content, headers=headers), status, name)
 
 
-def test_the_chunk_unit_must_match_the_stream(phone: Phone) -> None:
-    found = problem(phone.put("gyro", 0, phone.body("acc", 0)), 422, "bad-chunk")
+def test_the_chunk_unit_must_match_the_stream(open_phone: Phone) -> None:
+    found = problem(open_phone.put("gyro", 0, open_phone.body("acc", 0)), 422, "bad-chunk")
     assert found["field"] == "unit"
 
 
 @pytest.mark.parametrize("seq", ["-1", "1000001", "x", "99999999999999", "٣"])
-def test_invalid_sequence_numbers_are_rejected(phone: Phone, seq: str) -> None:
-    path = f"{phone.path}/streams/acc/chunks/{seq}"
-    answer = phone.http.put(path, content=phone.body("acc", 0), headers=CBOR)
+def test_invalid_sequence_numbers_are_rejected(open_phone: Phone, seq: str) -> None:
+    path = f"{open_phone.path}/streams/acc/chunks/{seq}"
+    answer = open_phone.http.put(path, content=open_phone.body("acc", 0), headers=CBOR)
     assert answer.status_code == 422
     assert answer.json()["field"] == "seq"
 
 
-def test_a_session_id_that_is_not_a_uuid_is_rejected(phone: Phone) -> None:
-    answer = phone.http.put("/v1/sessions/x/streams/acc/chunks/0", content=b"", headers=CBOR)
+def test_a_session_id_that_is_not_a_uuid_is_rejected(open_phone: Phone) -> None:
+    answer = open_phone.http.put("/v1/sessions/x/streams/acc/chunks/0", content=b"", headers=CBOR)
     assert problem(answer, 422, "bad-event")["field"] == "session"
 
 
-def test_an_upload_without_a_token_is_refused(phone: Phone, service: RunningService) -> None:
+def test_an_upload_without_a_token_is_refused(open_phone: Phone, service: RunningService) -> None:
     with service.client() as nobody:
-        path = f"{phone.path}/streams/acc/chunks/0"
+        path = f"{open_phone.path}/streams/acc/chunks/0"
         problem(nobody.put(path, content=b"", headers=CBOR), 401, "not-authenticated")
 
 
 def test_concurrent_uploads_are_all_stored(
-    phone: Phone, person: Person, service: RunningService
+    open_phone: Phone, person: Person, service: RunningService
 ) -> None:
-    bodies = {seq: phone.body("acc", seq) for seq in range(200)}
+    bodies = {seq: open_phone.body("acc", seq) for seq in range(200)}
 
     async def send() -> None:
         headers = {**CBOR, "Authorization": f"Bearer {person.tokens['access_token']}"}
@@ -219,14 +218,14 @@ def test_concurrent_uploads_are_all_stored(
 
             async def one(seq: int) -> None:
                 async with gate:
-                    path = f"{phone.path}/streams/acc/chunks/{seq}"
+                    path = f"{open_phone.path}/streams/acc/chunks/{seq}"
                     answer = await client.put(path, content=bodies[seq])
                     assert answer.json()["sha256"] == sha(bodies[seq])
 
             await asyncio.gather(*(one(seq) for seq in [*bodies, *bodies]))
 
     asyncio.run(send())
-    held = phone.http.get(f"{phone.path}/chunks").json()["streams"]["acc"]
+    held = open_phone.http.get(f"{open_phone.path}/chunks").json()["streams"]["acc"]
     assert held == {"ranges": [[0, 199]], "several": {}}
 
 

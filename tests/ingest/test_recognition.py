@@ -9,16 +9,10 @@ from uuid import uuid4
 import pytest
 
 from ingest.client_ids import check_client_id
-from ingest.recognition import (
-    are_all_stored,
-    recognise_session,
-    recognised_id,
-    stored_predictions,
-    versions_used,
-)
+from ingest.recognition import are_all_stored, recognise_session, stored_predictions, versions_used
 from ingest.stored_session import find_session
 from models.recognition.sets import RecognitionModels
-from schemas.ids import time_us_of
+from schemas.ids import recognised_set_id, time_us_of
 from schemas.topics import PREDICTIONS
 from tests.ingest.histories import LIMITS, START, new_id
 from tests.ingest.repeating import ASKED, recorded
@@ -41,9 +35,9 @@ def test_ids_of_recognised_sets_follow_from_session_and_start_and_are_as_clients
     None
 ):
     sessions, start_ns = (new_id(), new_id()), int(START.timestamp() * 10**9)
-    ids = [recognised_id(session, start_ns) for session in sessions]
-    assert [recognised_id(session, start_ns) for session in sessions] == ids
-    assert len({*ids, recognised_id(sessions[0], start_ns + 1)}) == 3
+    ids = [recognised_set_id(session, start_ns) for session in sessions]
+    assert [recognised_set_id(session, start_ns) for session in sessions] == ids
+    assert len({*ids, recognised_set_id(sessions[0], start_ns + 1)}) == 3
     for id_ in ids:
         assert time_us_of(id_) == start_ns // 1000
         check_client_id(id_, "set", start_ns // 10**6, LIMITS)

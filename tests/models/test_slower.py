@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from ingest.importers.imported import ImportedRecording
+from ingest.quantise import quantised
 from models.recognition.sets import measure_set
+from models.signal.corrections import corrected
 from models.signal.pieces import Piece, Recording
 from models.signal.quality import quality_notes
-from models.signal.slower import with_true_rate
+from models.signal.slower import with_true_rates
 from models.signal.timeline import timeline
 from models.signal.windows import window_starts
 from models.signal.wrist import wrist_signals
@@ -75,11 +77,38 @@ def test_sets_of_a_slow_device_are_counted() -> None:
         assert measured.counted.count == wanted.counted.count
 
 
+def test_slow_device_whose_chunks_have_a_scale_each_is_read_at_its_own_rate() -> None:
+    """As those of JSON: each is as fine as its largest value allows."""
+    sent = claimed(workout(9)[0], 100.0, 50)
+    each = [quantised(piece.counts * piece.scale) for piece in sent.acc]
+    acc = [
+        replace(piece, scale=scale, counts=counts)
+        for piece, (scale, counts) in zip(sent.acc, each, strict=True)
+    ]
+    assert len({piece.scale for piece in acc}) > 10
+    assert {piece.rate_hz for piece in with_true_rates(acc)[0]} == {50.0}
+
+
+def test_what_one_sensor_of_a_slow_device_shows_is_believed_of_the_other() -> None:
+    """Acceleration at rest does not tell alone, and rotation of another period is not it."""
+    sent = claimed(workout(9)[0], 100.0, 50)
+    still = [replace(piece, counts=np.zeros_like(piece.counts)) for piece in sent.acc]
+    assert with_true_rates(still)[0] is still
+    both = with_true_rates(still, sent.gyro)
+    assert [{piece.rate_hz for piece in stream} for stream in both] == [{50.0}, {50.0}]
+    assert corrected(replace(sent, acc=tuple(still)))[1][-2:] == (
+        ("acc", LOWER_RATE),
+        ("gyro", LOWER_RATE),
+    )
+    slower_still = [replace(piece, rate_hz=150.0) for piece in still]
+    assert with_true_rates(slower_still, sent.gyro)[0] is slower_still
+
+
 def test_slow_device_that_loses_a_chunk_now_and_then_is_read_at_its_own_rate() -> None:
     recording, _ = workout(9)
     sent = claimed(recording, 100.0, 50)
     lossy = [piece for k, piece in enumerate(sent.acc) if k % 12]
-    assert {piece.rate_hz for piece in with_true_rate(lossy)} == {50.0}
+    assert {piece.rate_hz for piece in with_true_rates(lossy)[0]} == {50.0}
 
 
 def test_low_rate_of_a_slow_device_is_noted() -> None:
@@ -97,16 +126,16 @@ def test_regular_losses_are_no_slow_device(n: int, lost: float) -> None:
         recording, _ = workout(seed)
         for stream in (recording.acc[0], recording.gyro[0]):
             sent = in_chunks(stream, n, round(lost * n))
-            assert with_true_rate(sent) is sent
+            assert with_true_rates(sent)[0] is sent
 
 
 def test_losses_at_rest_are_no_slow_device() -> None:
     """Noise is as large across a loss as it is within chunks: it does not tell."""
     noise = np.random.default_rng(1).normal(0, 20, (9000, 3)) + np.array([0, 0, 1000])
     sent = in_chunks(Piece(0, 50.0, "g", 1e-3, np.rint(noise).astype(np.int16)), 50, 50)
-    assert with_true_rate(sent) is sent
+    assert with_true_rates(sent)[0] is sent
     still = [replace(piece, counts=np.zeros_like(piece.counts)) for piece in sent]
-    assert with_true_rate(still) is still
+    assert with_true_rates(still)[0] is still
 
 
 LOSSES = ((0.2, 0.2), (0.5, 0.2), (1.0, 0.2), (2.0, 0.15), (0.5, 0.5), (1.0, 0.5))
@@ -141,4 +170,4 @@ def test_chunks_with_minutes_between_them_are_no_slow_device() -> None:
 
 
 def unchanged(sent: Sequence[Piece]) -> bool:
-    return with_true_rate(sent) is sent
+    return with_true_rates(sent)[0] is sent
