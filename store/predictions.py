@@ -15,7 +15,7 @@ _COLUMNS = (
     "reason, reps, family, level, version, predicted_at, details"
 )
 
-ID_VERSION = 7  # of UUIDs
+EARLIER_ID_VERSION = 5  # of UUIDs: clients could not confirm a set under such an id
 
 
 class Prediction(NamedTuple):
@@ -140,13 +140,13 @@ def _is_covered(prediction: Prediction, others: Sequence[tuple[datetime, datetim
 
 
 def _of_now(stored: Prediction) -> Prediction:
-    """With aware times, and with an id of today's kind: earlier releases gave UUIDv5."""
+    """With aware times, and with an id under which clients can confirm the set."""
     aware_row = stored._replace(
         started_at=aware(stored.started_at),
         ended_at=aware(stored.ended_at),
         predicted_at=aware(stored.predicted_at),
     )
-    if stored.set_id.version == ID_VERSION:
+    if stored.set_id.version != EARLIER_ID_VERSION:
         return aware_row
     start_ns = us_of(aware_row.started_at) * 1000
     return aware_row._replace(set_id=recognised_set_id(stored.session_id, start_ns))

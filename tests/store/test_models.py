@@ -2,13 +2,16 @@
 
 import asyncio
 import uuid
+from datetime import timedelta
 
 import pytest
 
 from schemas.errors import NoModel
+from schemas.ids import recognised_set_id
+from schemas.times import us_of
 from store.database import Database
 from store.models import Models
-from store.predictions import Prediction, Predictions
+from store.predictions import Prediction, Predictions, not_replaced
 from tests.store.made_records import prediction
 from tests.store.stored_models import NOW, a_model, an_owner
 
@@ -32,6 +35,38 @@ def test_model_is_read_back_as_it_was_stored(database: Database):
         assert {version.content for version in versions} == {b""}
 
     asyncio.run(life())
+
+
+def test_recognised_sets_of_earlier_releases_have_ids_under_which_they_can_be_confirmed(
+    database: Database,
+):
+    predictions, user_id = Predictions(database), uuid.uuid4()
+    session_id = uuid.UUID("019a0000-0000-7000-8000-000000000000")
+    earlier = prediction(user_id, session_id, NOW, set_id=uuid.uuid5(session_id, "a start"))
+
+    async def life() -> None:
+        await predictions.replace(user_id, session_id, [earlier])
+        (read,) = await predictions.of_session(user_id, session_id)
+        assert read == earlier._replace(set_id=read.set_id)
+        assert read.set_id == recognised_set_id(session_id, us_of(NOW) * 1000)
+
+    asyncio.run(life())
+
+
+@pytest.mark.parametrize(
+    ("same_id", "later_s", "stays"),
+    [(False, 300, True), (True, 300, False), (False, 14, False), (False, 16, True)],
+)
+def test_recognised_set_gives_way_to_a_set_of_its_id_or_of_its_time(
+    same_id: bool, later_s: int, stays: bool
+):
+    """Both take 30 s: half of one lies in the other up to 15 s later."""
+    user_id, session_id = uuid.uuid4(), uuid.uuid4()
+    recognised = prediction(user_id, session_id, NOW)
+    confirmed = prediction(user_id, session_id, NOW + timedelta(seconds=later_s))
+    if same_id:
+        confirmed = confirmed._replace(set_id=recognised.set_id)
+    assert not_replaced([recognised], [confirmed]) == ([recognised] if stays else [])
 
 
 def test_predictions_of_a_session_are_replaced_together(database: Database):
