@@ -44,7 +44,10 @@ MIN_SET_S = 1.0  # a set's duration must be positive
 
 @dataclass(frozen=True, slots=True)
 class SimulatedWorld:
-    """The parameters of a simulated population; see `models.population.simulate`."""
+    """The parameters of a simulated population; see `models.population.simulate`.
+
+    A world with more users or weeks, and the same seed and first day, contains this one.
+    """
 
     users: int
     weeks: int
@@ -60,17 +63,13 @@ class SimulatedWorld:
         return [person_of(n, self.seed, start_s=self.start_s) for n in range(self.users)]
 
 
-def send_crowd(
-    context: CommandContext, world: SimulatedWorld, password: str, processes: int
-) -> dict[str, int]:
-    """Register all users, then send their histories; the numbers of what was sent.
+def send_crowd(context: CommandContext, world: SimulatedWorld, processes: int) -> dict[str, int]:
+    """Send the histories of users who are registered; the numbers of what was sent.
 
     Raises:
-        NameTaken: users of another world have these names.
         MuvrError: as a client would get it.
     """
     terminal, counts = context.terminal, Counter[str]()
-    context.run_async(lambda database: register_all(database, world, password))
     terminal.step("people", 0, world.users)
     portions = [
         range(first, min(first + CONCURRENT_USERS, world.users))

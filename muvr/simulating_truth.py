@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from uuid import UUID
 
@@ -10,10 +10,13 @@ import numpy as np
 
 from models.clusters.evaluate import adjusted_rand
 from muvr.simulating_crowd import SimulatedWorld
+from schemas.errors import BadInput
 from store.concurrency import map_concurrently
 from store.database import Database
 from store.live_runs import LiveRuns
 from store.results import Cluster, Results
+
+DRAWN = 2  # changes with a release that draws other histories from the same seed
 
 
 def truth_path(folder: Path, seed: int) -> Path:
@@ -21,31 +24,46 @@ def truth_path(folder: Path, seed: int) -> Path:
     return folder / f"simulated-{seed}.json"
 
 
-def keep_truth(
-    folder: Path, world: SimulatedWorld, counts: Mapping[str, int], seconds: float
-) -> Path:
-    """Write what no client sends: each user's temperament, circle, strength, progress, taste."""
+def keep_truth(folder: Path, world: SimulatedWorld) -> Path:
+    """Write what no client sends: each user's temperament, circle, strength, progress, taste.
+
+    The people of earlier runs with the same seed and first day stay; `weeks` is the longest history
+    that was asked for.
+    """
+    known = known_world(folder, world.seed)
+    if known is not None and known.start_s == world.start_s:
+        world = replace(
+            world, users=max(world.users, known.users), weeks=max(world.weeks, known.weeks)
+        )
     people = [
         {"user": str(person.user_id), **asdict(person.profile), **asdict(person.truth)}
         for person in world.people()
     ]
-    kept = {
-        "simulated": True,
-        **asdict(world),
-        "sent": dict(counts),
-        "seconds": round(seconds, 1),
-        "people": people,
-    }
+    kept = {"simulated": True, "drawn": DRAWN, **asdict(world), "people": people}
     folder.mkdir(parents=True, exist_ok=True)
     path = truth_path(folder, world.seed)
     path.write_text(json.dumps(kept))
     return path
 
 
-def known_start(folder: Path, seed: int) -> float | None:
-    """The start of a world that was simulated before, seconds since the epoch."""
+def known_world(folder: Path, seed: int) -> SimulatedWorld | None:
+    """The world of all runs with a seed: all its people, its longest history, its first day.
+
+    Raises:
+        BadInput: a release that drew other histories from the same seed has sent it.
+    """
     path = truth_path(folder, seed)
-    return float(json.loads(path.read_text())["start_s"]) if path.exists() else None
+    if not path.exists():
+        return None
+    kept = json.loads(path.read_text())
+    if kept.get("drawn") != DRAWN:
+        raise BadInput(
+            f"the people of seed {seed} are of another release, which drew other histories; "
+            "take another --seed",
+            field="seed",
+            value=seed,
+        )
+    return SimulatedWorld(kept["users"], kept["weeks"], kept["seed"], float(kept["start_s"]))
 
 
 def temperaments(folder: Path) -> dict[UUID, str]:

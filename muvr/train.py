@@ -31,7 +31,8 @@ def train(
 ) -> None:
     """Learn models from Cassandra, judge them, and let the good ones serve.
 
-    `all` with --engine local is all that learn from samples: the others run on Spark only.
+    `all` with --engine local leaves out clusters, recommend and rank, which compare everybody and
+    so run on Spark only, as experiments do.
 
     Experiments are exercise-averaged, exercise-search and exercise-perceptron; `all` has the first.
 
@@ -87,9 +88,9 @@ def show_failed(terminal: Terminal, failed: Mapping[str, str]) -> None:
 
 def families_on(engine: TrainingEngine) -> Sequence[str]:
     """The families that `all` trains on an engine, in this order."""
-    from pipelines.jobs import ALL_JOBS, FROM_SAMPLES  # as `run_job` does
+    from pipelines.jobs import ALL_JOBS, ON_LOCAL  # as `run_job` does
 
-    return [name for name in ALL_JOBS if engine is TrainingEngine.spark or name in FROM_SAMPLES]
+    return [name for name in ALL_JOBS if engine is TrainingEngine.spark or name in ON_LOCAL]
 
 
 def _recovered_truth(

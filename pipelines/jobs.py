@@ -38,7 +38,13 @@ FROM_SAMPLES: Mapping[str, Callable[..., RunReport]] = {
 FROM_ROWS: Mapping[str, PersonalFamily | BatchFamily] = {
     family.name: family for family in (INTENSITY, LOAD, NEXT, CLUSTERS, RECOMMEND, RANK)
 }
-"""Families that learn from confirmed sets, on Spark."""
+"""Families that learn from confirmed sets: one model per user, or over everybody."""
+
+ON_LOCAL: Sequence[str] = (
+    *FROM_SAMPLES,
+    *(name for name, family in FROM_ROWS.items() if isinstance(family, PersonalFamily)),
+)
+"""Families that can also be trained in this process, without Spark."""
 
 EXPERIMENTS: Mapping[str, Callable[[ExperimentData], RecipeResult]] = {
     "exercise-perceptron": perceptron,
@@ -75,7 +81,7 @@ def train(
         users: "all", "changed" since the family's last run, or these. Batch families and
             experiments read everybody even when users are named.
         cutoff_at: exercise only: sets from this time on judge what was learned from earlier ones.
-        engine: "local", in this process, is possible only for `FROM_SAMPLES`.
+        engine: "local", in this process, is possible only for `ON_LOCAL`.
         progress: is told about every step.
 
     Raises:
@@ -99,7 +105,7 @@ def train(
         )
     recipe = FROM_ROWS[family]
     if isinstance(recipe, PersonalFamily):
-        return train_personal(recipe, config, users=users, progress=progress)
+        return train_personal(recipe, config, users=users, engine=engine, progress=progress)
     return train_batch(recipe, config, only_changed=users == "changed", progress=progress)
 
 
@@ -113,7 +119,11 @@ def _check_options(family: str, cutoff_at: datetime | None, engine: EngineName) 
     if family not in known:
         sentence = f"no job trains {family!r}; there are {', '.join(known)}"
         raise BadInput(sentence, field="family", value=family)
-    if engine != "spark" and family not in FROM_SAMPLES:
-        raise BadInput(f"{family} runs on Spark only", field="engine", value=engine)
+    if engine != "spark" and family not in ON_LOCAL:
+        sentence = (
+            f"{family} runs on Spark only: it compares everybody. Without Spark there are "
+            f"{', '.join(ON_LOCAL)}; for {family} leave the engine out"
+        )
+        raise BadInput(sentence, field="engine", value=engine)
     if cutoff_at is not None and family != EXERCISE:
         raise BadInput(f"{family} finds its cut-off itself", field="cutoff_at", value=cutoff_at)

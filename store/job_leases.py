@@ -1,10 +1,18 @@
 """Leases of the jobs of families."""
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from schemas.errors import LeaseHeld
 from store.database import Database
+
+
+class LeaseHolder(NamedTuple):
+    """The run that holds a lease, and the name of its process."""
+
+    run_id: UUID
+    owner: str
 
 
 class Leases:
@@ -46,10 +54,37 @@ class Leases:
             or await take_if("expires_at > ?", until + lasting)  # of a clock that was wrong
             or await self._extend(family, run_id, until)  # an uncertain write above was ours
         ):
-            raise LeaseHeld(
-                f"Another run of {family} is under way; see `muvr jobs list {family}`. One that "
-                f"died gives way within {seconds:.0f} s."
-            )
+            raise _held(family, seconds)
+
+    async def holder(self, family: str) -> LeaseHolder | None:
+        """Who holds a lease, or held it until it expired; None where nobody does."""
+        rows = await self._database.run(
+            "SELECT run_id, owner FROM job_leases WHERE family = ?", (family,)
+        )
+        return LeaseHolder(*rows[0]) if rows else None
+
+    async def take_over(
+        self,
+        family: str,
+        dead: LeaseHolder,
+        run_id: UUID,
+        owner: str,
+        now: datetime,
+        seconds: float,
+    ) -> None:
+        """Take the lease of a run whose process has ended.
+
+        Raises:
+            LeaseHeld: another run has taken it meanwhile.
+        """
+        until = now + timedelta(seconds=seconds)
+        taken = await self._database.applied(
+            "UPDATE job_leases SET run_id = ?, owner = ?, expires_at = ? WHERE family = ? "
+            "IF run_id = ?",
+            (run_id, owner, until, family, dead.run_id),
+        )
+        if not (taken or await self._extend(family, run_id, until)):  # an uncertain write was ours
+            raise _held(family, seconds)
 
     async def renew(self, family: str, run_id: UUID, now: datetime, seconds: float) -> None:
         """Extend the lease.
@@ -71,3 +106,10 @@ class Leases:
             "UPDATE job_leases SET expires_at = ? WHERE family = ? IF run_id = ?",
             (until, family, run_id),
         )
+
+
+def _held(family: str, seconds: float) -> LeaseHeld:
+    return LeaseHeld(
+        f"Another run of {family} is under way; see `muvr jobs list {family}`. One that was killed "
+        f"on another machine gives way within {seconds:.0f} s."
+    )

@@ -41,6 +41,23 @@ class SetRow(NamedTuple):
         return us_of(self.started_at) * 1000, us_of(self.ended_at) * 1000
 
 
+class TrainedSet(NamedTuple):
+    """What training reads of a set, unchecked: CQL may have written anything.
+
+    Attributes:
+        started_ms: its start in milliseconds since the epoch, which may lie outside `datetime`.
+    """
+
+    session_id: UUID
+    set_id: UUID
+    exercise: str | None
+    started_ms: int | None
+    reps: int | None
+    weight_kg: float | None
+    intensity: float | None
+    revision: int | None
+
+
 class Sets:
     """Rows of `sets`."""
 
@@ -104,6 +121,27 @@ class Sets:
             "SELECT set_id, revision FROM sets WHERE user_id = ?", (user_id,)
         )
         return [(row.set_id, row.revision) for row in rows]
+
+    async def trained(self, user_id: UUID) -> list[TrainedSet]:
+        """Every set of a user as training reads it, in the order of the table."""
+        rows = await self._database.run(
+            "SELECT session_id, set_id, exercise, toUnixTimestamp(started_at) AS started_ms, reps, "
+            "weight_kg, intensity, revision FROM sets WHERE user_id = ?",
+            (user_id,),
+        )
+        return [TrainedSet(*row) for row in rows]
+
+    async def starts_ms(self, user_id: UUID) -> list[int]:
+        """The starts of a user's sets, milliseconds since the epoch."""
+        rows = await self._database.run(
+            "SELECT toUnixTimestamp(started_at) AS start FROM sets WHERE user_id = ?", (user_id,)
+        )
+        return [row.start for row in rows if row.start is not None]
+
+    async def users(self) -> list[UUID]:
+        """Everybody who has sets, in order."""
+        rows = await self._database.run("SELECT DISTINCT user_id FROM sets")
+        return sorted(row.user_id for row in rows)
 
     async def delete(self, user_id: UUID, session_id: UUID, set_id: UUID, at_us: int) -> None:
         """Delete a set, for good; not its labelled rows."""

@@ -101,7 +101,10 @@ def plan_day(
 
 
 def visits(body: Body, weeks: int, start_s: float, random: np.random.Generator) -> list[float]:
-    """When the person trains, seconds since the epoch, ascending: at most one visit a day."""
+    """When the person trains, seconds since the epoch, ascending: at most one visit a day.
+
+    With the same random numbers, fewer weeks give the first visits of more weeks.
+    """
     favourite = random.permutation(7)
     hour = float(np.clip(random.normal(17.5, 2.5), 6, 21))
     starts: list[float] = []

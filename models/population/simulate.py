@@ -50,7 +50,7 @@ def simulate(
 
     Args:
         users: how many people.
-        weeks: how long they train.
+        weeks: how long they train; fewer weeks are the beginning of more.
         seed: the world; the same seed gives the same people, whoever asks for them.
         start_s: midnight UTC of the first day, seconds since the epoch; people live by their own
             clock, so the first visits may lie some hours before it.
@@ -67,13 +67,16 @@ def simulate_user(
     Args:
         index: number of the person, 0 ≤ index < users.
         users: how many people there are.
-        weeks: how long they train.
+        weeks: how long they train; fewer weeks are the beginning of more.
         seed: the world.
         start_s: midnight UTC of the first day, seconds since the epoch.
 
     >>> person = simulate_user(3, 20, 8, seed=1)
     >>> person == simulate_user(3, 20, 8, seed=1), person == simulate_user(3, 20, 8, seed=2)
     (True, False)
+    >>> longer = simulate_user(3, 20, 9, seed=1)
+    >>> longer.sessions[: len(person.sessions)] == person.sessions
+    True
     """
     if not 0 <= index < users:
         raise BadInput(f"person {index} is not one of {users}", field="index", value=index)
@@ -90,7 +93,9 @@ def simulate_user(
     split = make_split(person.truth, random)
     plan_number = 0
     midnight_s = start_s - 3600 * TIMEZONES[profile.timezone]
-    for visit, at_s in enumerate(visits(body, weeks, midnight_s, random)):
+    # Visits have random numbers of their own: how many there are must not change the sessions.
+    visits_random = generator(seed, "visits", index)
+    for visit, at_s in enumerate(visits(body, weeks, midnight_s, visits_random)):
         week = (at_s - midnight_s) / WEEK_S
         if int(week // WEEKS_A_PLAN) > plan_number:
             plan_number = int(week // WEEKS_A_PLAN)

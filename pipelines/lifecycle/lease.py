@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from pipelines.lifecycle.lease_owner import has_ended, owner_of
 from schemas.errors import LeaseHeld, Retryable
 from schemas.times import Clock
 from store.database import Database
@@ -77,6 +77,8 @@ def take_lease(
 ) -> Lease:
     """Take a family's lease for a run; it lasts for `seconds` after it was extended last.
 
+    That of a process of this machine which was killed is taken over at once.
+
     Raises:
         LeaseHeld: another run holds it.
     """
@@ -86,7 +88,7 @@ def take_lease(
         asyncio.run(_renew(database, family, run_id, at, seconds))
 
     now = clock()
-    asyncio.run(Leases(database).acquire(family, run_id, _owner(), now, seconds))
+    asyncio.run(_acquire(database, family, run_id, now, seconds))
     return Lease(family, renew, clock, seconds, now)
 
 
@@ -126,5 +128,14 @@ async def _renew(
     await JobRuns(database).heartbeat(family, run_id, at)
 
 
-def _owner() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}"
+async def _acquire(
+    database: Database, family: str, run_id: UUID, now: datetime, seconds: float
+) -> None:
+    leases, owner = Leases(database), owner_of(os.getpid())
+    try:
+        await leases.acquire(family, run_id, owner, now, seconds)
+    except LeaseHeld:
+        holder = await leases.holder(family)
+        if holder is None or not has_ended(holder.owner):
+            raise
+        await leases.take_over(family, holder, run_id, owner, now, seconds)

@@ -6,12 +6,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pyspark.sql import SparkSession
-
 from models.history import DAY_S
 from pipelines.lifecycle.job import Job
+from pipelines.personal.engines import SetsEngine
 from pipelines.personal.evidence import RUNS_BACK
-from pipelines.personal.history import newest_set_at
 from pipelines.personal.logs import latest_start
 from schemas.errors import BadSets, NotEnoughLabels
 from store.jobs import JobRuns
@@ -25,7 +23,7 @@ def evaluation_cutoff_s(newest: datetime) -> float:
     return newest.timestamp() - LATER_DAYS * DAY_S
 
 
-def newest_known_set_at(job: Job, spark: SparkSession, users: Sequence[UUID] | None) -> datetime:
+def newest_known_set_at(job: Job, engine: SetsEngine, users: Sequence[UUID] | None) -> datetime:
     """The start of the newest set of all users; a run over some users reads only theirs.
 
     That of the others is in the record of the run before: users with newer sets are among those who
@@ -41,9 +39,9 @@ def newest_known_set_at(job: Job, spark: SparkSession, users: Sequence[UUID] | N
     recorded = [metrics[NEWEST_SET] for metrics in _recorded_metrics(job) if NEWEST_SET in metrics]
     before = datetime.fromisoformat(str(recorded[0])) if recorded else None
     if users is None or before is None or before > latest:
-        return newest_set_at(spark, job.keyspace, latest)
+        return engine.newest_set_at(latest)
     try:
-        return max(before, newest_set_at(spark, job.keyspace, latest, users))
+        return max(before, engine.newest_set_at(latest, users))
     except (NotEnoughLabels, BadSets):  # they have deleted all their sets, or each has a wrong time
         return before
 

@@ -1,6 +1,6 @@
 """Users' confirmed sets as logs, one per user, read by Spark without a shuffle."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Protocol
@@ -108,6 +108,21 @@ def newest_set_at(
     start_us = f.unix_micros("started_at")
     counted = f.when(start_us <= us_of(latest), start_us)
     newest_us, sets = starts.agg(f.max(counted), f.count("started_at")).collect()[0]
+    return _checked(newest_us, sets, latest)
+
+
+def newest_of(starts_us: Iterable[int], latest: datetime) -> datetime:
+    """As `newest_set_at`, of starts that were read; microseconds since the epoch.
+
+    Raises:
+        NotEnoughLabels, BadSets: as there.
+    """
+    starts = list(starts_us)
+    counted = (start for start in starts if start <= us_of(latest))
+    return _checked(max(counted, default=None), len(starts), latest)
+
+
+def _checked(newest_us: int | None, sets: int, latest: datetime) -> datetime:
     if newest_us is not None:
         return datetime.fromtimestamp(newest_us / 1e6, UTC)
     if sets:

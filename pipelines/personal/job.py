@@ -9,11 +9,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from uuid import UUID
 
-from pyspark.sql import DataFrame, SparkSession
-
 from pipelines.keys import Row, UserKey
-from pipelines.lifecycle.engines import written_rows
-from pipelines.lifecycle.job import Job, finish_run, open_job, recorded_users
+from pipelines.lifecycle.job import EngineName, Job, finish_run, open_job, recorded_users
 from pipelines.lifecycle.pointers import pointers_in_effect
 from pipelines.lifecycle.runs import RunReport
 from pipelines.lifecycle.scope import (
@@ -22,22 +19,15 @@ from pipelines.lifecycle.scope import (
     pointer_keys,
     selected_users,
 )
-from pipelines.lifecycle.user_models import (
-    USER_MODEL_WRITER,
-    outcome_of,
-    promote_users,
-    retire_users,
-)
+from pipelines.lifecycle.user_models import outcome_of, promote_users, retire_users
 from pipelines.personal.cutoff import NEWEST_SET, evaluation_cutoff_s, newest_known_set_at
+from pipelines.personal.engines import sets_engine_of
 from pipelines.personal.evidence import JUDGED, RECIPE, earlier_evidence, serving_evidence
 from pipelines.personal.family import PersonalFamily
 from pipelines.personal.gate import VETOED, Evidence
-from pipelines.personal.history import sets_of
-from pipelines.personal.logs import COLUMNS, REVISIONS, USER_KEY, latest_start
-from pipelines.personal.rows import LEARNED, evidence_of, learned_rows
+from pipelines.personal.logs import latest_start
+from pipelines.personal.rows import evidence_of, learned_rows
 from pipelines.personal.unchanged import split_unchanged
-from pipelines.spark.plans import require_direct_join, require_no_shuffle
-from pipelines.spark.span import PortionFunction, span_by
 from schemas.config import Config
 from schemas.errors import NotEnoughLabels
 from schemas.inputs import SETS
@@ -46,24 +36,31 @@ from schemas.times import Clock, server_time
 from store.jobs import UserOutcome
 from store.pointers import ServingVersion
 
-USERS_PER_CALL = 64
-
 
 def train_personal(
     family: PersonalFamily,
     config: Config,
     *,
     users: UserSelection = "all",
+    engine: EngineName = "spark",
     progress: Progress | None = None,
     clock: Clock = server_time,
 ) -> RunReport:
     """Learn, judge and promote a family's models.
 
+    Args:
+        family: of the models.
+        config: where Cassandra and Spark are.
+        users: "all", "changed" since the family's last run, or these.
+        engine: spark, or local: the same functions in this process, the same bytes.
+        progress: is told about every step.
+        clock: the server's time.
+
     Raises:
         LeaseHeld: another run of the family is under way.
     """
-    inputs = {"users": recorded_users(users)}
-    with open_job(config, family.name, inputs, progress=progress, clock=clock) as job:
+    name, inputs = family.name, {"users": recorded_users(users), "engine": engine}
+    with open_job(config, name, inputs, engine=engine, progress=progress, clock=clock) as job:
         selected = selected_users(job.database, family.name, users, job.run.started_at)
         to_learn, unchanged = selected, list[UserOutcome]()
         if users == "changed" and selected is not None:
@@ -81,10 +78,10 @@ def train_personal(
 
 def _learn(job: Job, family: PersonalFamily, users: Sequence[UUID] | None) -> list[Row]:
     """Learn, judge and promote; the rows of all users with sets, without their models."""
-    run, spark = job.run, job.spark()
+    run, engine = job.run, sets_engine_of(job)
     try:
         with run.step("newest set"):
-            newest = newest_known_set_at(job, spark, users)
+            newest = newest_known_set_at(job, engine, users)
     except NotEnoughLabels as problem:
         run.status = "not-learned"
         run.reasons[str(problem)] += 1
@@ -98,26 +95,13 @@ def _learn(job: Job, family: PersonalFamily, users: Sequence[UUID] | None) -> li
         cutoff_s=evaluation_cutoff_s(newest),
         latest=latest_start(run.started_at),
     )
-    frame = _learned_frame(spark, job.keyspace, users, task)
     with run.step("users"):
-        rows = written_rows(frame, USER_KEY, (USER_MODEL_WRITER,), job.keyspace, run)
+        rows = engine.learn(users, task, run)
     job.progress.step(f"{family.name}: users learned", len(rows), len(rows))
     run.counts["sets"] += sum(row["sets"] for row in rows)
     with run.step("promote"):
         _promote(job, family, rows, serving)
     return rows
-
-
-def _learned_frame(
-    spark: SparkSession, keyspace: str, users: Sequence[UUID] | None, task: PortionFunction
-) -> DataFrame:
-    """The rows of `LEARNED` of some users, of everybody where `users` is None; not computed yet."""
-    table = sets_of(spark, keyspace, users).columns(*COLUMNS, *REVISIONS)
-    learned = span_by(table, USER_KEY, task, LEARNED, groups_per_call=USERS_PER_CALL)
-    require_no_shuffle(learned)
-    if users is not None:
-        require_direct_join(learned)
-    return learned
 
 
 def _promote(

@@ -1,8 +1,10 @@
 """One user's confirmed sets as a log, and what tells two logs apart. Pure."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
@@ -34,6 +36,38 @@ TIME_LIMITS = f"a time from {EARLIEST.date()} to a day after the run began"
 
 REVISIONS = ("set_id", "revision")
 """Columns from which the digest of a log is made."""
+
+_PARTITION = pa.schema(
+    [
+        ("user_id", pa.string()),
+        ("session_id", pa.string()),
+        ("exercise", pa.string()),
+        ("started_at", pa.timestamp("us", tz="UTC")),
+        ("reps", pa.int32()),
+        ("weight_kg", pa.float64()),
+        ("intensity", pa.float64()),
+        ("set_id", pa.string()),
+        ("revision", pa.int64()),
+    ]
+)
+_MOST_US = 2**63 - 1  # that Arrow can hold; a later time is as wrong as this one
+
+
+def partition_of(user_id: UUID, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """A user's rows of `sets` in the form in which Spark hands them over: ids are text.
+
+    Args:
+        user_id: whose rows.
+        rows: as of `store.sets.TrainedSet`, in the order of the table.
+    """
+    return pa.Table.from_pylist([_as_read(user_id, row) for row in rows], schema=_PARTITION)
+
+
+def _as_read(user_id: UUID, row: Mapping[str, Any]) -> dict[str, Any]:
+    ids = {name: str(row[name]) for name in ("session_id", "set_id")}
+    ms = row["started_ms"]
+    started_us = None if ms is None else max(-_MOST_US, min(1000 * ms, _MOST_US))
+    return {**row, **ids, "user_id": str(user_id), "started_at": started_us}
 
 
 def latest_start(now: datetime) -> datetime:

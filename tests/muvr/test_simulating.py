@@ -9,22 +9,25 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from typer.testing import CliRunner
 
 from muvr import simulating_crowd
+from muvr.cli import command_line
 from muvr.context import CommandContext
 from muvr.scoreboard import score_rows
-from muvr.simulating import count_rows
+from muvr.simulating import count_rows, first_day
 from muvr.simulating_crowd import SimulatedWorld, register_all, send_crowd, send_portion
 from muvr.simulating_truth import (
     clusters_against_truth,
     keep_truth,
-    known_start,
+    known_world,
     temperaments,
+    truth_path,
 )
 from muvr.terminal import Terminal
 from pipelines.lifecycle.runs import RunReport
-from schemas.config import Config
-from schemas.errors import NameTaken
+from schemas.config import Config, Limits, Paths
+from schemas.errors import BadInput, NameTaken
 from schemas.inputs import LAYOUTS
 from store.database import Statement
 from store.follows import Follows
@@ -87,9 +90,8 @@ def test_the_counts_of_a_week_without_training_are_zeros(monkeypatch, tmp_path):
     monkeypatch.setattr(simulating_crowd, "send_person", resting)
     monkeypatch.setattr(simulating_crowd, "ProcessPoolExecutor", threads)
     monkeypatch.setattr(simulating_crowd, "_connection", lambda *_: None)
-    monkeypatch.setattr(CommandContext, "run_async", lambda *_: None)  # registers
     context = CommandContext(Config(), tmp_path / "conf.yaml", Terminal(as_json=True))
-    assert send_crowd(context, replace(WORLD, users=1), "", processes=1) == counts
+    assert send_crowd(context, replace(WORLD, users=1), processes=1) == counts
     assert count_rows(counts, 1.0)[2] == ("sets", "0")
 
 
@@ -101,12 +103,78 @@ def test_usernames_taken_by_another_simulation_are_refused(database):
 
 
 def test_the_simulation_truth_is_read_back(tmp_path):
-    path = keep_truth(tmp_path, WORLD, {"sets": 3}, 1.0)
-    assert known_start(tmp_path, WORLD.seed) == WORLD.start_s
-    assert known_start(tmp_path, WORLD.seed + 1) is None
+    path = keep_truth(tmp_path, WORLD)
+    assert known_world(tmp_path, WORLD.seed) == WORLD
+    assert known_world(tmp_path, WORLD.seed + 1) is None
     assert json.loads(path.read_text())["simulated"] is True
     expected = {person.user_id: person.truth.temperament for person in WORLD.people()}
     assert temperaments(tmp_path) == expected
+
+
+def test_the_truth_covers_everybody_who_was_ever_sent(tmp_path):
+    keep_truth(tmp_path, replace(WORLD, users=4, weeks=2))
+    keep_truth(tmp_path, replace(WORLD, users=2, weeks=3))
+    assert known_world(tmp_path, WORLD.seed) == WORLD
+    assert set(temperaments(tmp_path)) == {person.user_id for person in WORLD.people()}
+    elsewhere = replace(WORLD, users=2, start_s=WORLD.start_s - 86_400)
+    keep_truth(tmp_path, elsewhere)
+    assert known_world(tmp_path, WORLD.seed) == elsewhere
+
+
+def test_people_whom_an_earlier_release_drew_are_not_added_to(tmp_path):
+    path = truth_path(tmp_path, 7)
+    path.write_text(json.dumps({"users": 1, "weeks": 1, "seed": 7, "start_s": 0.0, "people": []}))
+    with pytest.raises(BadInput, match="seed 7 .* take another --seed"):
+        known_world(tmp_path, 7)
+
+
+@pytest.mark.parametrize("past_days", [400, 90])
+def test_the_first_day_leaves_room_for_a_longer_history(tmp_path, past_days):
+    paths = Paths(reports=tmp_path)
+    config = Config(paths=paths, limits=Limits(clock_past_days=past_days))
+    context = CommandContext(config, tmp_path / "conf.yaml", Terminal(as_json=True))
+    longest = min(52, (past_days - 7) // 7)
+    first = first_day(context, 1, 7, None)
+    assert first.weekday() == 0
+    assert first == first_day(context, longest, 7, None)
+    assert first + timedelta(weeks=longest) <= datetime.now(UTC)
+    old = datetime.now(UTC) - timedelta(days=past_days)
+    keep_truth(tmp_path, SimulatedWorld(1, 1, 7, old.timestamp()))
+    with pytest.raises(BadInput, match=f"{past_days} days of limits.clock_past_days"):
+        first_day(context, 1, 7, None)
+
+
+def test_runs_of_one_seed_add_up_in_any_order(database, conf):
+    """After each run everybody has the weeks that were asked for; a smaller run changes nothing."""
+    reports = conf.parent / "reports"
+    conf.write_text(conf.read_text() + f"paths: {{reports: {reports}}}\n")
+    seed, records = uuid4().int % 10**9, records_in(database, Config().limits)
+
+    def simulated(users, weeks):
+        """Run the command; the ids of each person's stored sets."""
+        words = f"simulate --users {users} --weeks {weeks} --seed {seed} --processes 1".split()
+        done = CliRunner().invoke(
+            command_line(["muvr.simulating"]), [*words, "--config", str(conf)]
+        )
+        assert done.exit_code == 0, done.output
+        world = known_world(reports, seed)
+        of_user = records.sets.of_user
+        return [
+            {set_.set_id for set_ in asyncio.run(of_user(person.user_id))}
+            for person in world.people()
+        ]
+
+    def expected(weeks):
+        """The ids of each person's sets after so many weeks."""
+        longest = known_world(reports, seed)
+        assert longest.users == len(weeks)
+        people = [replace(longest, weeks=number).person(n) for n, number in enumerate(weeks)]
+        return [{set_.set_id for set_ in person.sets()} for person in people]
+
+    assert simulated(2, 2) == expected([2, 2])
+    assert simulated(3, 4) == expected([4, 4, 4])
+    assert simulated(1, 3) == expected([4, 4, 4])
+    assert simulated(4, 1) == expected([4, 4, 4, 1])
 
 
 def test_live_clusters_are_compared_with_the_simulated_truth(database):

@@ -142,7 +142,8 @@ def test_training_is_done_although_a_user_failed(
 
 def test_all_selects_the_families_of_the_engine():
     """The families that run only on Spark do not fail on the local engine: they are left out."""
-    assert list(families_on(TrainingEngine.local)) == ["exercise", "activity", "form"]
+    on_local = ["exercise", "activity", "form", "intensity", "load", "next"]
+    assert list(families_on(TrainingEngine.local)) == on_local
     assert list(families_on(TrainingEngine.spark)) == list(ALL_JOBS)
 
 

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from uuid import UUID
+from math import inf, nan
+from uuid import UUID, uuid4
 
 from models.population.model import SimulatedUser
 from models.population.simulate import simulate
@@ -20,6 +21,20 @@ SET = (
 )
 FOLLOW = "INSERT INTO follows (user_id, followee, since) VALUES (?, ?, ?)"
 USER = "INSERT INTO usernames (user_id, username) VALUES (?, ?)"
+
+
+IMPOSSIBLE = (
+    {"exercise": None, "started_at": None},
+    {"weight_kg": nan},
+    {"weight_kg": inf},
+    {"weight_kg": -1.0},
+    {"intensity": 1e200},
+    {"intensity": -inf},
+    {"reps": 2_000_000_000},
+    {"started_at": datetime(2199, 1, 1, tzinfo=UTC)},
+    {"started_at": 253_402_300_800_000},  # ms: in the year 10000
+)
+"""What only CQL writes, each of another person."""
 
 
 def crowd() -> list[SimulatedUser]:
@@ -46,6 +61,23 @@ def settle(database: Database, people: Sequence[SimulatedUser]) -> None:
         ]
         statements += [Statement(SET, (person.user_id, *_set(set_))) for set_ in person.sets()]
     asyncio.run(database.run_all(statements, limit=256))
+
+
+def write_impossible(
+    database: Database, people: Sequence[SimulatedUser]
+) -> list[tuple[UUID, UUID, UUID]]:
+    """Write one impossible set of each person, as their newest one; the keys of the rows."""
+    keys = [(person.user_id, uuid4(), uuid4()) for person in people]
+    for person, key, values in zip(people, keys, IMPOSSIBLE, strict=True):
+        newest = datetime.fromtimestamp(max(set_.started_s for set_ in person.sets()), UTC)
+        row = {"exercise": "squat", "started_at": newest, "reps": 8, "weight_kg": 60.0}
+        row |= {"intensity": 0.7, "revision": 1} | values
+        database.execute(
+            f"INSERT INTO sets (user_id, session_id, set_id, {', '.join(row)}) "
+            f"VALUES (?, ?, ?{', ?' * len(row)})",
+            (*key, *row.values()),
+        )
+    return keys
 
 
 def _set(one) -> tuple[object, ...]:

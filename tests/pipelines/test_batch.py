@@ -2,9 +2,7 @@
 
 import asyncio
 from collections import Counter
-from datetime import UTC, datetime
-from math import inf, nan
-from uuid import uuid4
+from datetime import datetime
 
 import numpy as np
 import pytest
@@ -30,7 +28,7 @@ from store.champions import Champions
 from store.jobs import JobRuns
 from store.models import ModelKey, Models
 from store.results import Results
-from tests.pipelines.crowd import PEOPLE, crowd, settled
+from tests.pipelines.crowd import IMPOSSIBLE, PEOPLE, crowd, settled, write_impossible
 from tests.pipelines.made_families import live
 
 
@@ -134,34 +132,11 @@ def test_recipe_that_loses_to_its_baseline_is_refused_for_every_user(
     assert champions == [None] * PEOPLE
 
 
-IMPOSSIBLE = (
-    {"exercise": None, "started_at": None},
-    {"weight_kg": nan},
-    {"weight_kg": inf},
-    {"weight_kg": -1.0},
-    {"intensity": 1e200},
-    {"intensity": -inf},
-    {"reps": 2_000_000_000},
-    {"started_at": datetime(2199, 1, 1, tzinfo=UTC)},
-    {"started_at": 253_402_300_800_000},  # ms: in the year 10000
-)
-"""What only CQL writes, each of another person."""
-
-
 @pytest.fixture
 def poisoned(database, people):
     """People, each with one impossible set among theirs, written as the newest one."""
     broken = people[7 : 7 + len(IMPOSSIBLE)]
-    keys = [(person.user_id, uuid4(), uuid4()) for person in broken]
-    for person, key, values in zip(broken, keys, IMPOSSIBLE, strict=True):
-        newest = datetime.fromtimestamp(max(set_.started_s for set_ in person.sets()), UTC)
-        row = {"exercise": "squat", "started_at": newest, "reps": 8, "weight_kg": 60.0}
-        row |= {"intensity": 0.7, "revision": 1} | values
-        database.execute(
-            f"INSERT INTO sets (user_id, session_id, set_id, {', '.join(row)}) "
-            f"VALUES (?, ?, ?{', ?' * len(row)})",
-            (*key, *row.values()),
-        )
+    keys = write_impossible(database, broken)
     yield {person.user_id for person in broken}
     for key in keys:
         database.execute(

@@ -32,7 +32,11 @@ def test_unknown_family_is_refused_with_the_list_of_families():
 @pytest.mark.parametrize(
     ("family", "options", "says"),
     [
-        ("rank", {"engine": "local"}, "rank runs on Spark"),
+        (
+            "rank",
+            {"engine": "local"},
+            "rank runs on Spark only: .* exercise, activity, form, intensity, load, next; for rank",
+        ),
         ("exercise-search", {"engine": "local"}, "exercise-search runs on Spark"),
         ("form", {"cutoff_at": datetime(2026, 1, 1, tzinfo=UTC)}, "form finds its cut-off itself"),
     ],

@@ -1,14 +1,21 @@
 """A run changes what others see only while its lease is its own."""
 
+import asyncio
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from pipelines.lifecycle.lease import Lease, keep_until, take_lease
+from pipelines.lifecycle.lease_owner import has_ended, owner_of
 from schemas.errors import DatabaseUnavailable, LeaseHeld
+from store.job_leases import Leases
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 LEASE_S = 60.0
@@ -111,3 +118,66 @@ def test_run_after_an_outage_notices_that_another_run_took_its_lease(database):
     take_lease(database, family, uuid4(), clock, LEASE_S)
     with pytest.raises(LeaseHeld):
         lease.require()
+
+
+LINUX = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+
+
+@pytest.fixture
+def sleeper():
+    """A process that runs until it is killed."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        yield process
+        process.kill()
+
+
+@LINUX
+def test_lease_of_a_killed_process_is_taken_over_at_once(database, sleeper):
+    family, dead, clock = f"test-{uuid4()}", uuid4(), Clock()
+    holds = Leases(database).acquire(family, dead, owner_of(sleeper.pid), NOW, LEASE_S)
+    asyncio.run(holds)
+    with pytest.raises(LeaseHeld, match="under way"):
+        take_lease(database, family, uuid4(), clock, LEASE_S)
+    sleeper.kill()
+    sleeper.wait()
+    lease = take_lease(database, family, uuid4(), clock, LEASE_S)
+    clock.now += timedelta(seconds=LEASE_S + 1)
+    lease.require()
+    with pytest.raises(LeaseHeld):
+        asyncio.run(Leases(database).renew(family, dead, NOW, LEASE_S))
+    with pytest.raises(LeaseHeld):  # ours: this process is alive
+        take_lease(database, family, uuid4(), clock, LEASE_S)
+
+
+def test_only_one_run_takes_the_lease_of_a_dead_one_over(database):
+    family, first, second = f"test-{uuid4()}", uuid4(), uuid4()
+
+    async def story() -> None:
+        leases = Leases(database)
+        await leases.acquire(family, uuid4(), "dead", NOW, LEASE_S)
+        dead = await leases.holder(family)
+        assert dead is not None
+        await leases.take_over(family, dead, first, "a", NOW, LEASE_S)
+        with pytest.raises(LeaseHeld):
+            await leases.take_over(family, dead, second, "b", NOW, LEASE_S)
+        assert await leases.holder(family) == (first, "a")
+
+    asyncio.run(story())
+
+
+@LINUX
+def test_process_has_ended_only_where_that_is_sure(sleeper):
+    """A killed one, also before its parent asks; another that got its number. Not one elsewhere."""
+    owner = owner_of(sleeper.pid)
+    host, pid, start, place = owner.split(":")
+    assert not has_ended(owner)
+    assert has_ended(f"{host}:{pid}:{int(start) - 1}:{place}")
+    sleeper.kill()
+    os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
+    assert has_ended(owner)  # a zombie
+    sleeper.wait()
+    assert has_ended(owner)
+    for other in (f"x{host}:{pid}:{start}:{place}", f"{host}:{pid}:{start}:x{place}"):
+        assert not has_ended(other)
+    for former in (f"{host}:{pid}", f"{host}:{pid}::", ""):
+        assert not has_ended(former)

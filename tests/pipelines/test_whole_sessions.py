@@ -2,7 +2,6 @@
 
 from collections import Counter
 
-import numpy as np
 import pytest
 
 from models.history import SetLog
@@ -20,6 +19,6 @@ def test_first_sets_of_a_session_that_goes_on_after_the_cut_off_are_later_ones(l
     assert count == len(own) >= 6
     before, within, after = (float(at) for at in (own[0], own[len(own) // 2], own[-1] + 1))
     [whole], [divided], [over] = (learn([log], at) for at in (before, within, after))
-    assert (divided.later_sets, divided.error) == (whole.later_sets, whole.error)
-    assert over.later_sets < whole.later_sets
-    assert np.isfinite(whole.error)
+    assert divided.evidence == whole.evidence
+    assert over.evidence.sets < whole.evidence.sets
+    assert whole.evidence.is_finite

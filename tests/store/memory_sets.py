@@ -6,6 +6,7 @@ from uuid import UUID
 
 from schemas.inputs import LAYOUTS
 from schemas.names import normalised_name
+from schemas.times import us_of
 from store.labelled_sets import (
     LabelledRevision,
     LabelledSet,
@@ -14,7 +15,7 @@ from store.labelled_sets import (
     TrainingRevision,
     TrainingSet,
 )
-from store.sets import SetRow, Sets
+from store.sets import SetRow, Sets, TrainedSet
 from store.stretches import StoredStretch, Stretches, StretchMetadata
 from tests.store.cells import Cells
 
@@ -70,6 +71,24 @@ class MemorySets(Sets):
     async def revisions(self, user_id: UUID) -> list[tuple[UUID, int]]:
         """Every set with its revision."""
         return [(row.set_id, row.revision) for row in await self.of_user(user_id)]
+
+    async def trained(self, user_id: UUID) -> list[TrainedSet]:
+        """Every set as training reads it."""
+        return [
+            TrainedSet(
+                row.session_id, row.set_id, row.exercise, us_of(row.started_at) // 1000,
+                row.reps, row.weight_kg, row.intensity, row.revision,
+            )
+            for row in await self.of_user(user_id)
+        ]  # fmt: skip
+
+    async def starts_ms(self, user_id: UUID) -> list[int]:
+        """The starts of the sets."""
+        return [us_of(row.started_at) // 1000 for row in await self.of_user(user_id)]
+
+    async def users(self) -> list[UUID]:
+        """Everybody who has sets."""
+        return sorted({key[0] for key, _ in self._sets.read(())})
 
     async def delete(self, user_id: UUID, session_id: UUID, set_id: UUID, at_us: int) -> None:
         """Delete a set."""
