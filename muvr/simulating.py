@@ -14,7 +14,7 @@ from muvr.simulating_truth import keep_truth, known_world
 from schemas.errors import BadInput
 from schemas.times import server_time
 
-LONGEST_WEEKS = 52
+USUAL_WEEKS, LONGEST_WEEKS = 26, 52
 
 
 def register(app: typer.Typer) -> None:
@@ -24,11 +24,15 @@ def register(app: typer.Typer) -> None:
 
 def simulate(
     users: Annotated[int, typer.Option(min=1, help="how many people")] = 100,
-    weeks: Annotated[int, typer.Option(min=1, max=LONGEST_WEEKS, help="how long they train")] = 26,
+    weeks: Annotated[
+        int, typer.Option(min=1, max=LONGEST_WEEKS, help="how long they train")
+    ] = USUAL_WEEKS,
     seed: Annotated[int, typer.Option(min=0, help="the same seed is the same world")] = 1,
     start: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="first day; default: a year ago, or as before"),
+        typer.Option(
+            formats=["%Y-%m-%d"], help="first day; default: half a year ago, or as before"
+        ),
     ] = None,
     password: Annotated[str, typer.Option(help="of everybody; default: nobody can log in")] = "",
     processes: Annotated[int, typer.Option(min=0, help="default: spark.cores")] = 0,
@@ -71,10 +75,10 @@ def count_rows(counts: Mapping[str, int], seconds: float) -> list[tuple[str, str
 
 
 def first_day(context: CommandContext, weeks: int, seed: int, start: datetime | None) -> datetime:
-    """Midnight UTC of the first day: given, as in earlier runs of the seed, else a year ago.
+    """Midnight UTC of the first day: given, as in earlier runs of the seed, else half a year ago.
 
-    A year ago is a Monday from which `LONGEST_WEEKS` have passed, so that later runs may ask for
-    more weeks than the first; fewer weeks where the service takes no ids as old as that.
+    That is a Monday from which `USUAL_WEEKS` have passed, or as many as are asked for, so that
+    later runs may ask for more than the first; fewer where the service takes no ids as old as that.
 
     Raises:
         BadInput: people would train in the future, or the service takes no ids of the first day.
@@ -82,7 +86,7 @@ def first_day(context: CommandContext, weeks: int, seed: int, start: datetime | 
     past_days = context.config.limits.clock_past_days
     known = known_world(context.config.paths.reports, seed)
     today = server_time().replace(hour=0, minute=0, second=0, microsecond=0)
-    span = max(weeks, min(LONGEST_WEEKS, (past_days - 7) // 7))
+    span = max(weeks, min(USUAL_WEEKS, (past_days - 7) // 7))
     first = today - timedelta(days=today.weekday(), weeks=span)
     if start is not None:
         first = start.replace(tzinfo=UTC)

@@ -133,11 +133,12 @@ def test_the_first_day_leaves_room_for_a_longer_history(tmp_path, past_days):
     paths = Paths(reports=tmp_path)
     config = Config(paths=paths, limits=Limits(clock_past_days=past_days))
     context = CommandContext(config, tmp_path / "conf.yaml", Terminal(as_json=True))
-    longest = min(52, (past_days - 7) // 7)
+    longest = min(26, (past_days - 7) // 7)
     first = first_day(context, 1, 7, None)
     assert first.weekday() == 0
     assert first == first_day(context, longest, 7, None)
     assert first + timedelta(weeks=longest) <= datetime.now(UTC)
+    assert first_day(context, longest + 1, 7, None) == first - timedelta(weeks=1)
     old = datetime.now(UTC) - timedelta(days=past_days)
     keep_truth(tmp_path, SimulatedWorld(1, 1, 7, old.timestamp()))
     with pytest.raises(BadInput, match=f"{past_days} days of limits.clock_past_days"):
