@@ -19,8 +19,17 @@ from api.model_name import ModelName
 from api.problems import problem_responses
 from api.raw_routes import RawRoute, body_of, parameter
 from api.request_head import header_of
-from ingest.classify_body import MAX_CHUNKS, MAX_DURATION_S, duration_s, read_recording, side_of
+from ingest.classify_body import (
+    MAX_CHUNKS,
+    MAX_DURATION_S,
+    ClassifyBody,
+    duration_s,
+    read_recording,
+    side_of,
+)
 from ingest.media_types import CBOR, JSON
+from ingest.missing_rotation import rotation_notes
+from ingest.wrist_streams import WristStreams
 from models.exercise.layout import model_id
 from models.exercise.minimum_sets import NEEDED
 from models.recognition.counting import FROM_S, UP_TO_S, repetitions
@@ -30,6 +39,7 @@ from models.reps.count import Repetitions
 from models.signal.pieces import Recording, Side
 from models.signal.wrist import wrist_signals
 from schemas.families import EXERCISE
+from schemas.notes import NOT_USED
 
 router = APIRouter(prefix="/v1", tags=["predictions"], route_class=RawRoute)
 INLINE_S = 20.0  # a longer recording is classified in a thread, so that others do not wait for it
@@ -72,7 +82,8 @@ class ClassifyResponse(BaseModel):
         description="probability that the model has learned the movement; null without a window"
     )
     notes: list[str] = Field(
-        description="what was put right in the samples, and what they lack: as of a session's set"
+        description="what was put right in the samples, and what they lack: as of a session's set; "
+        f"and of each stream that is not read: `name: {NOT_USED}`"
     )
     windows: list[WindowSchema] = Field(
         description="one each second, by start; empty where the samples are too short"
@@ -137,9 +148,10 @@ async def classify(request: Request) -> Response:
     side, count = _options(request.scope["query_string"])
     args = (body, header_of(request, b"content-type"), limits, side)
     if len(body) <= INLINE_BYTES:
-        recording = read_recording(*args)
+        read = read_recording(*args)
     else:
-        recording = await asyncio.to_thread(read_recording, *args)
+        read = await asyncio.to_thread(read_recording, *args)
+    recording = read.recording
     seconds = duration_s(recording)
     ladder = await services.models.ladder(caller.user_id, model_id(recording), EXERCISE)
     if seconds <= INLINE_S and not (count and seconds >= FROM_S):
@@ -149,6 +161,7 @@ async def classify(request: Request) -> Response:
         await asyncio.sleep(0)
     else:
         response = await asyncio.to_thread(classify_response, recording, ladder, count=count)
+    response["notes"] = [*response["notes"], *_notes_of_streams(read)]
     _count_answer(services, ladder, response)
     return Response(msgspec.json.encode(response), media_type=JSON)
 
@@ -170,6 +183,15 @@ def classify_response(
     return _response(
         named, repetitions(signals, FROM_S) if count and not named.prediction.abstained else None
     )
+
+
+def _notes_of_streams(read: ClassifyBody) -> list[str]:
+    """That rotation is missing from a part of the samples; and streams that are not read."""
+    recording = read.recording
+    wrist = WristStreams(("acc",), ("gyro",) if recording.gyro else (), recording.side)
+    end_ns = max([piece.end_ns for piece in recording.acc])
+    missing = rotation_notes(wrist, recording, recording.acc[0].t0_ns, end_ns)
+    return [*missing, *(f"{name}: {NOT_USED}" for name in read.unused)]
 
 
 def _response(named: LadderPrediction, counted: Repetitions | None = None) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Provisional answers of a live session: a guess about the last seconds, and its sets so far."""
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -17,10 +18,12 @@ from models.recognition.live import LiveSets, recognise_live
 from models.recognition.sets import RecognisedSet, RecognitionModels
 from models.signal.pieces import Recording
 from schemas.families import EXERCISE
+from schemas.times import NS_PER_S
 
 GUESS_WINDOW_S = 8.0  # five windows of 4 s
 GUESS_INTERVAL_S = 1.0  # of new samples
-SETS_WINDOW_S = 150.0  # a long set and the pause before it
+SETS_WINDOW_S = 150.0  # a long set and the pause before it; a longer set is kept from its start
+BEFORE_SET_NS = 30 * NS_PER_S  # of rest, which tells where the set begins
 SETS_INTERVAL_S = 5.0
 MAX_FINISHED_SETS = 500  # sets in one connection
 
@@ -76,6 +79,8 @@ class LiveSetTracker:
                 live_sets = await self._services.recogniser.run_live(
                     self._user_id, self._recognise, recording, models, until_ns
                 )
+                begun_ns = live_sets.unfinished_from_ns
+                self.buffer.hold_from(None if begun_ns is None else begun_ns - BEFORE_SET_NS)
                 current = self._add(live_sets, versions)
                 goes_on = self.buffer.try_start()
                 if not goes_on:
@@ -89,7 +94,11 @@ class LiveSetTracker:
         live_sets = recognise_live(recording, models, self._finished, until_ns)
         noted = partial(with_rotation_notes, self.buffer.wrist, recording, until_ns)
         current = live_sets.current
-        return LiveSets(tuple(map(noted, live_sets.finished)), current and noted(current))
+        return replace(
+            live_sets,
+            finished=tuple(map(noted, live_sets.finished)),
+            current=current and noted(current),
+        )
 
     def _add(self, live_sets: LiveSets, versions: ModelVersions) -> dict[str, Any] | None:
         room = MAX_FINISHED_SETS - len(self._finished_json)

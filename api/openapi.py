@@ -51,8 +51,10 @@ class EitherChunk(BaseModel):
         description="of the samples; as the stream declares it. For mg, mdps and mrad/s send the "
         "unit g, deg/s or rad/s, and values (of CBOR: the `scale`) × 0.001",
     )
-    t_ms: list[int] | None = Field(
-        default=None, description="ms of each sample after t0, never falling; for irregular devices"
+    t_ms: list[Annotated[int, Field(ge=0, le=2**31 - 1)]] | None = Field(
+        default=None,
+        description="for irregular devices: ms of each sample after `t0`, as many as samples, none "
+        "less than the one before it",
     )
 
 

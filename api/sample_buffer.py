@@ -43,6 +43,7 @@ class SampleBuffer:
         self._window_ns, self._interval_ns = window_s * NS_PER_S, interval_s * NS_PER_S
         self._kept_from_ns = 0 if keep_unevaluated else None
         self._pieces: dict[str, deque[tuple[str, Piece]]] = {"acc": deque(), "gyro": deque()}
+        self._held_from_ns: int | None = None
         self._newest: dict[str, tuple[int, int]] = {}  # number and start of each stream's last one
         self._being_stored: list[tuple[str, int]] = []
         self._began_ns: int | None = None
@@ -85,9 +86,12 @@ class SampleBuffer:
         insort(pieces, (stream, piece), key=_start_ns)
         newest_ns = max(piece.end_ns for _, piece in pieces)
         needed_ns = newest_ns if self._kept_from_ns is None else min(newest_ns, self._kept_from_ns)
+        kept_from_ns = needed_ns - self._window_ns
+        if self._held_from_ns is not None:
+            kept_from_ns = min(kept_from_ns, self._held_from_ns)
         samples = sum(len(piece.counts) for _, piece in pieces)
         while pieces and (
-            pieces[0][1].end_ns < needed_ns - self._window_ns
+            pieces[0][1].end_ns < kept_from_ns
             or samples > MAX_SAMPLES
             or _start_ns(pieces[0]) < newest_ns - MAX_SPAN_S * NS_PER_S
         ):
@@ -106,7 +110,7 @@ class SampleBuffer:
             for pieces in self._pieces.values():
                 pieces.clear()
             self._kept_from_ns = None if self._kept_from_ns is None else 0
-            self._began_ns, self._evaluated_until_ns = None, 0
+            self._began_ns, self._evaluated_until_ns, self._held_from_ns = None, 0, None
             self.clock_resets += 1
         self._newest[stream] = (seq, piece.t0_ns)
 
@@ -116,6 +120,10 @@ class SampleBuffer:
         self._evaluating = until_ns >= self._evaluated_until_ns + self._interval_ns
         self._evaluated_until_ns = until_ns if self._evaluating else self._evaluated_until_ns
         return self._evaluating
+
+    def hold_from(self, start_ns: int | None) -> None:
+        """Keep what is older than the window from here on, ns, up to the limits; None: nothing."""
+        self._held_from_ns = start_ns
 
     def finish(self) -> None:
         """End the evaluation."""

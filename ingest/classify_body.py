@@ -1,6 +1,7 @@
 """Decodes the body of `classify` into a recording: one chunk, or several streams of chunks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import msgspec
@@ -8,6 +9,7 @@ import msgspec
 from ingest.cbor import read_cbor
 from ingest.chunks import read_samples
 from ingest.media_types import CBOR, JSON, media_type_of
+from ingest.named_streams import read_together
 from models.signal.pieces import Piece, Recording, Side
 from schemas.config import Limits
 from schemas.errors import BadChunk
@@ -17,9 +19,22 @@ MAX_DURATION_S = 3600.0  # kilobytes of 1 Hz samples can span weeks, which are r
 MAX_CHUNKS = 8192  # an hour of one-second chunks of both sensors has 7,200
 
 
+@dataclass(frozen=True, slots=True)
+class ClassifyBody:
+    """The samples of a body.
+
+    Attributes:
+        recording: of one wrist.
+        unused: names of the streams that are not part of it, in order.
+    """
+
+    recording: Recording
+    unused: tuple[str, ...] = ()
+
+
 def read_recording(
     body: bytes, media_type: str, limits: Limits, side: Side | None = None
-) -> Recording:
+) -> ClassifyBody:
     """The samples of a body: one chunk, or several streams of them.
 
     Raises:
@@ -29,14 +44,17 @@ def read_recording(
     media_type = media_type_of(media_type, (CBOR, JSON))
     streams = _streams(body, media_type)
     if streams is None:
-        pieces = [read_samples(body, media_type, limits)]
+        pieces = {"": [read_samples(body, media_type, limits)]}
     else:
         side = side_of(streams.pop("side", None), "side") or side
         pieces = _pieces(streams, media_type, limits)
-    kinds = {kind: _pieces_of_kind(pieces, kind) for kind in UNITS}
-    if not kinds["acc"]:
+    acc, gyro = (_of_kind(pieces, kind) for kind in ("acc", "gyro"))
+    if not acc:
         raise BadChunk("There is no acceleration in the body (unit g or m/s2).", field="unit")
-    return Recording(kinds["acc"], kinds["gyro"], side)
+    acc_names, gyro_names = read_together(_spans(acc), _spans(gyro), side)
+    unused = sorted(pieces.keys() - {*acc_names, *gyro_names})
+    recording = Recording(_in_order(acc, acc_names), _in_order(gyro, gyro_names), side)
+    return ClassifyBody(recording, tuple(unused))
 
 
 def _streams(body: bytes, media_type: str) -> dict[str, object] | None:
@@ -59,7 +77,8 @@ def _streams(body: bytes, media_type: str) -> dict[str, object] | None:
     return cast("dict[str, object]", whole)
 
 
-def _pieces(whole: Mapping[str, object], media_type: str, limits: Limits) -> list[Piece]:
+def _pieces(whole: Mapping[str, object], media_type: str, limits: Limits) -> dict[str, list[Piece]]:
+    """The chunks of each stream."""
     streams = cast("dict[object, object]", whole["streams"])
     lists = {name: value if isinstance(value, list) else [value] for name, value in streams.items()}
     count = sum(map(len, lists.values()))
@@ -69,20 +88,35 @@ def _pieces(whole: Mapping[str, object], media_type: str, limits: Limits) -> lis
             field="streams",
             value=count,
         )
-    pieces: list[Piece] = []
+    pieces: dict[str, list[Piece]] = {}
     for name, chunks in lists.items():
         for chunk in chunks:
             try:
-                pieces.append(read_samples(chunk, media_type, limits))
+                piece = read_samples(chunk, media_type, limits)
             except BadChunk as problem:
                 field = f"streams.{str(name)[:60]}.{problem.field}"
                 raise BadChunk(str(problem), field=field, value=problem.value) from problem
+            pieces.setdefault(str(name), []).append(piece)
     return pieces
 
 
-def _pieces_of_kind(pieces: list[Piece], kind: str) -> tuple[Piece, ...]:
-    mine = (piece for piece in pieces if piece.unit in UNITS[kind])
-    return tuple(sorted(mine, key=lambda piece: piece.t0_ns))
+def _of_kind(pieces: Mapping[str, list[Piece]], kind: str) -> dict[str, list[Piece]]:
+    """The chunks of one sensor, by the streams that have any."""
+    mine = {
+        name: [piece for piece in of_stream if piece.unit in UNITS[kind]]
+        for name, of_stream in pieces.items()
+    }
+    return {name: of_stream for name, of_stream in mine.items() if of_stream}
+
+
+def _spans(pieces: Mapping[str, list[Piece]]) -> dict[str, list[tuple[int, int]]]:
+    return {name: [(p.t0_ns, p.end_ns) for p in of_stream] for name, of_stream in pieces.items()}
+
+
+def _in_order(pieces: Mapping[str, list[Piece]], names: Sequence[str]) -> tuple[Piece, ...]:
+    """The chunks of some streams, in order of time."""
+    chosen = (piece for name in names for piece in pieces[name])
+    return tuple(sorted(chosen, key=lambda piece: piece.t0_ns))
 
 
 def side_of(value: object, field: str) -> Side | None:

@@ -26,10 +26,12 @@ class LiveSets:
     Attributes:
         finished: sets that are finished and were not reported before, in order.
         current: the set under way, or one that has just ended; None between sets.
+        unfinished_from_ns: where the first set begins that is not finished; None between sets.
     """
 
     finished: tuple[RecognisedSet, ...]
     current: RecognisedSet | None
+    unfinished_from_ns: int | None = None
 
 
 def recognise_live(
@@ -50,4 +52,7 @@ def recognise_live(
     worn, segments = find_segments(recording, models, reported)
     sets = recognise_segments(worn.line, segments, models, worn.notes)
     finished = tuple(s for s in sets if s.end_ns <= received_until_ns - FINISHED_AFTER_NS)
-    return LiveSets(finished, sets[-1] if len(finished) < len(sets) else None)
+    unfinished = [s for s in sets if s.end_ns > received_until_ns - FINISHED_AFTER_NS]
+    if not unfinished:
+        return LiveSets(finished, None)
+    return LiveSets(finished, sets[-1], min(s.start_ns for s in unfinished))

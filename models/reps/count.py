@@ -1,7 +1,8 @@
 """Count the repetitions of one set."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from models.arrays import Floats64
 from models.reps.borders import Bounds, bounds
@@ -16,6 +17,14 @@ from models.signal.windows import RATE_HZ
 from models.signal.wrist import WristSignal
 
 SETTINGS = RepsSettings()
+# Where nothing repeats within 10 s. Of repetitions of 12 s and more the trend is most of the
+# movement; faster sets are without it, because it would be mistaken for their repetitions.
+SLOW_SETTINGS = replace(SETTINGS, longest_s=40.0, trend_from_s=math.inf)
+SLOW_FROM_S = 2 * SETTINGS.longest_s  # in less there is no second repetition of that kind
+# The sway of a plank that is slowly entered seldom looks both as slow and as sure (2 of 124); three
+# quarters of gym sets that are slowed to 11 to 20 s a repetition do.
+LEAST_SLOW_S = 8.0  # of a set, by repetition
+LEAST_SLOW_CONFIDENCE = 0.5
 # What `evaluate.learned_confidence` learns on SPAR-10 and the gym days, with and without
 # rotation. `muvr evaluate reps` reports how far it is from that (`s5_shipped_confidence_gap`), and
 # how such a confidence does on people and days that it did not see.
@@ -76,16 +85,33 @@ def count_in_arrays(acc_g: Floats64, gyro: Floats64 | None, rate_hz: float) -> R
         The repetitions, times in seconds after row 0. Less than two seconds, or a wrist that
         never moves, holds none, with confidence 0.
     """
-    prepared = prepare(acc_g, gyro, rate_hz, SETTINGS)
-    tried = explanations(prepared, SETTINGS) if prepared is not None else []
+    counted = _counted(acc_g, gyro, rate_hz, SETTINGS)
+    if counted is None and len(acc_g) >= SLOW_FROM_S * rate_hz:
+        slow = _counted(acc_g, gyro, rate_hz, SLOW_SETTINGS)
+        counted = slow if slow and _is_slow(slow, len(acc_g) / rate_hz) else None
+    return counted or Repetitions(0, 0.0, ())
+
+
+def _is_slow(counted: Repetitions, duration_s: float) -> bool:
+    """Whether a count by `SLOW_SETTINGS` is one of slow repetitions, not of sway."""
+    slow = duration_s >= LEAST_SLOW_S * counted.count
+    return slow and counted.confidence >= LEAST_SLOW_CONFIDENCE
+
+
+def _counted(
+    acc_g: Floats64, gyro: Floats64 | None, rate_hz: float, settings: RepsSettings
+) -> Repetitions | None:
+    """The repetitions as `count_in_arrays` returns them; None where nothing repeats."""
+    prepared = prepare(acc_g, gyro, rate_hz, settings)
+    tried = explanations(prepared, settings) if prepared is not None else []
     if prepared is None or not tried:
-        return Repetitions(0, 0.0, ())
-    counted = ranked(tried, SETTINGS)
+        return None
+    counted = ranked(tried, settings)
     best, borders = counted.ranked[0]
     step_s, offset_s = best.grid.step_s, prepared.offset_s
     spans_s = [(offset_s + a * step_s, offset_s + b * step_s) for a, b in borders.spans]
     repetitions = measured(acc_g, gyro, rate_hz, spans_s)
-    return Repetitions(len(repetitions), CONFIDENCE.of(counted.traits(SETTINGS)), repetitions)
+    return Repetitions(len(repetitions), CONFIDENCE.of(counted.traits(settings)), repetitions)
 
 
 def count_repetitions(signal: WristSignal | Sequence[WristSignal]) -> Repetitions:

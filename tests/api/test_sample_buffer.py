@@ -47,6 +47,20 @@ def test_unevaluated_samples_are_kept_until_the_next_evaluation():
     assert buffered(kept) == range(79, 150)  # the window before the last evaluation, and all since
 
 
+def test_samples_of_a_set_under_way_are_held_up_to_the_limits():
+    kept = SampleBuffer(WRIST, 20, 5, keep_unevaluated=True)
+    hear(kept, range(100))
+    kept.recording()
+    kept.hold_from(second(50).t0_ns)
+    hear(kept, range(100, 150))
+    assert buffered(kept) == range(49, 150)
+    hear(kept, range(150, 1300))
+    assert buffered(kept).start == 1300 - MAX_SAMPLES // 50
+    kept.hold_from(None)
+    hear(kept, range(1300, 1301))
+    assert buffered(kept) == range(1279, 1301)
+
+
 def test_the_buffer_drops_samples_older_than_an_hour():
     kept = SampleBuffer(WRIST, 20, 5, keep_unevaluated=True)
     hear(kept, range(0, 4000, 5))

@@ -1,4 +1,4 @@
-"""Repetitions that hardly turn the wrist, rest for long, or follow each other fast."""
+"""Repetitions that hardly turn the wrist, rest for long, or follow each other fast or slowly."""
 
 import numpy as np
 import pytest
@@ -67,3 +67,35 @@ def test_fast_repetitions_are_not_counted_in_pairs(count, period_s):
     acc, swing = lifted(count, period_s, 0.5)
     assert abs(count_in_arrays(acc, turning(swing, 2.0), RATE_HZ).count - count) <= 1
     assert abs(count_in_arrays(acc, None, RATE_HZ).count - count) <= 1
+
+
+def swung(angle: Array, noise: float) -> tuple[Array, Array]:
+    """Acceleration and rotation of a forearm that swings around one axis; its angle in rad."""
+    rng = np.random.default_rng(3)
+    acc = np.stack([np.cos(angle), np.sin(angle), np.full(len(angle), 0.1)], axis=1)
+    return acc + rng.normal(0, noise, acc.shape), turning(np.gradient(angle) * RATE_HZ, 1.0)
+
+
+@pytest.mark.parametrize("period_s", [10, 12, 15, 20, 30])
+@pytest.mark.parametrize("count", [2, 3, 5, 8])
+def test_repetitions_of_ten_seconds_and_more_are_counted(count, period_s):
+    rng = np.random.default_rng(4)
+    lengths = RATE_HZ * period_s * np.exp(rng.normal(0, 0.08, count))
+    lifts = [0.6 - 0.6 * np.cos(2 * np.pi * np.arange(int(n)) / int(n)) for n in lengths]
+    paused = [np.concatenate([lift, np.zeros(25)]) for lift in lifts]
+    acc, gyro = swung(np.concatenate([np.zeros(50), *paused, np.zeros(50)]), 0.01)
+    assert count_in_arrays(acc, gyro, RATE_HZ).count == count
+    assert count_in_arrays(acc, None, RATE_HZ).count == count
+
+
+@pytest.mark.parametrize("duration_s", [30, 90, 180])
+def test_plank_that_is_entered_slowly_and_sways_has_no_repetitions(duration_s):
+    rng = np.random.default_rng(duration_s)
+    n = round(duration_s * RATE_HZ)
+    ramp = 0.65 + 0.65 * np.cos(np.pi * np.arange(200) / 200)
+    sway = 0.3 * np.convolve(rng.normal(0, 1, n + 99), np.full(100, 0.01), "valid")
+    sway[:200] += ramp
+    sway[-200:] += ramp[::-1]
+    acc, gyro = swung(sway, 0.01)
+    assert count_in_arrays(acc, gyro, RATE_HZ).count == 0
+    assert count_in_arrays(acc, None, RATE_HZ).count == 0
