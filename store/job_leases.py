@@ -111,5 +111,5 @@ class Leases:
 def _held(family: str, seconds: float) -> LeaseHeld:
     return LeaseHeld(
         f"Another run of {family} is under way; see `muvr jobs list {family}`. One that was killed "
-        f"on another machine gives way within {seconds:.0f} s."
+        f"elsewhere gives way within {seconds:.0f} s."
     )
