@@ -22,14 +22,12 @@ from api.request_head import header_of
 from ingest.classify_body import (
     MAX_CHUNKS,
     MAX_DURATION_S,
-    ClassifyBody,
     duration_s,
     read_recording,
     side_of,
 )
 from ingest.media_types import CBOR, JSON
-from ingest.missing_rotation import rotation_notes
-from ingest.wrist_streams import WristStreams
+from ingest.missing_rotation import lacks_rotation
 from models.exercise.layout import model_id
 from models.exercise.minimum_sets import NEEDED
 from models.recognition.counting import FROM_S, UP_TO_S, repetitions
@@ -39,7 +37,7 @@ from models.reps.count import Repetitions
 from models.signal.pieces import Recording, Side
 from models.signal.wrist import wrist_signals
 from schemas.families import EXERCISE
-from schemas.notes import NOT_USED
+from schemas.notes import NO_ROTATION, NOT_USED
 
 router = APIRouter(prefix="/v1", tags=["predictions"], route_class=RawRoute)
 INLINE_S = 20.0  # a longer recording is classified in a thread, so that others do not wait for it
@@ -157,11 +155,13 @@ async def classify(request: Request) -> Response:
     if seconds <= INLINE_S and not (count and seconds >= FROM_S):
         # In step with all concurrent requests: running the same code again is a quarter cheaper.
         await asyncio.sleep(0)
-        response = classify_response(recording, ladder, count=False)
+        response = classify_response(recording, ladder, count=False, has_all=True)
         await asyncio.sleep(0)
     else:
-        response = await asyncio.to_thread(classify_response, recording, ladder, count=count)
-    response["notes"] = [*response["notes"], *_notes_of_streams(read)]
+        response = await asyncio.to_thread(
+            classify_response, recording, ladder, count=count, has_all=True
+        )
+    response["notes"] = [*response["notes"], *(f"{name}: {NOT_USED}" for name in read.unused)]
     _count_answer(services, ladder, response)
     return Response(msgspec.json.encode(response), media_type=JSON)
 
@@ -175,23 +175,23 @@ def _options(query: bytes) -> tuple[Side | None, bool]:
 
 
 def classify_response(
-    recording: Recording, ladder: Sequence[LoadedModel], *, count: bool
+    recording: Recording, ladder: Sequence[LoadedModel], *, count: bool, has_all: bool = False
 ) -> dict[str, Any]:
-    """The response for a recording, in the shape of `ClassifyResponse`."""
+    """The response for a recording, in the shape of `ClassifyResponse`.
+
+    Args:
+        recording: what was sent.
+        ladder: the models that serve the user.
+        count: whether to count repetitions.
+        has_all: whether no more samples of this time can come, so that missing rotation is noted.
+    """
     signals = wrist_signals(recording)
     named = name_as_worn(signals, rungs_of(ladder))
-    return _response(
-        named, repetitions(signals, FROM_S) if count and not named.prediction.abstained else None
-    )
-
-
-def _notes_of_streams(read: ClassifyBody) -> list[str]:
-    """That rotation is missing from a part of the samples; and streams that are not read."""
-    recording = read.recording
-    wrist = WristStreams(("acc",), ("gyro",) if recording.gyro else (), recording.side)
-    end_ns = max([piece.end_ns for piece in recording.acc])
-    missing = rotation_notes(wrist, recording, recording.acc[0].t0_ns, end_ns)
-    return [*missing, *(f"{name}: {NOT_USED}" for name in read.unused)]
+    counted = repetitions(signals, FROM_S) if count and not named.prediction.abstained else None
+    response = _response(named, counted)
+    if has_all and lacks_rotation(recording, signals):
+        response["notes"] = [*response["notes"], NO_ROTATION]
+    return response
 
 
 def _response(named: LadderPrediction, counted: Repetitions | None = None) -> dict[str, Any]:

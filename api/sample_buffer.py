@@ -12,6 +12,7 @@ from schemas.times import NS_PER_S
 
 MAX_SAMPLES = 60_000  # of a stream, 360 kB: devices may claim a thousand a second
 MAX_SPAN_S = 3600.0  # of a stream: devices may claim one a second, all of which becomes 50 Hz
+MIN_INTERVALS = 30  # between evaluations, in what is held: 40 s in 20 minutes
 MAX_LATE_S = 4.0
 """How far rotation may be behind acceleration before this is evaluated alone. The newest chunk of
 acceleration does not count: that of rotation may be on its way."""
@@ -117,7 +118,10 @@ class SampleBuffer:
     def try_start(self) -> bool:
         """Start an evaluation if enough samples arrived since the last one; whether it began."""
         until_ns = self.complete_until_ns()
-        self._evaluating = until_ns >= self._evaluated_until_ns + self._interval_ns
+        interval_ns = self._interval_ns
+        if self._held_from_ns is not None:  # or the work would grow with the square of its length
+            interval_ns = max(interval_ns, (until_ns - self._held_from_ns) / MIN_INTERVALS)
+        self._evaluating = until_ns >= self._evaluated_until_ns + interval_ns
         self._evaluated_until_ns = until_ns if self._evaluating else self._evaluated_until_ns
         return self._evaluating
 

@@ -13,9 +13,11 @@ from ingest.named_streams import read_together
 from models.signal.pieces import Piece, Recording, Side
 from schemas.config import Limits
 from schemas.errors import BadChunk
+from schemas.events import MAX_STREAMS
 from schemas.wire import UNITS
 
 MAX_DURATION_S = 3600.0  # kilobytes of 1 Hz samples can span weeks, which are resampled to 50 Hz
+MAX_NAME = 64  # characters of a stream's name, as in sessions
 MAX_CHUNKS = 8192  # an hour of one-second chunks of both sensors has 7,200
 
 
@@ -80,6 +82,12 @@ def _streams(body: bytes, media_type: str) -> dict[str, object] | None:
 def _pieces(whole: Mapping[str, object], media_type: str, limits: Limits) -> dict[str, list[Piece]]:
     """The chunks of each stream."""
     streams = cast("dict[object, object]", whole["streams"])
+    if len(streams) > MAX_STREAMS or any(len(str(name)) > MAX_NAME for name in streams):
+        raise BadChunk(
+            f"A body has at most {MAX_STREAMS} streams, of names of up to {MAX_NAME} characters.",
+            field="streams",
+            value=len(streams),
+        )
     lists = {name: value if isinstance(value, list) else [value] for name, value in streams.items()}
     count = sum(map(len, lists.values()))
     if count > MAX_CHUNKS:

@@ -10,6 +10,9 @@ Spans = Mapping[str, Sequence[tuple[int, int]]]
 """First and last nanosecond of each chunk, by stream."""
 
 
+MIN_SHARED = 2  # characters: "left" and "right" have one in common
+
+
 def read_together(acc: Spans, gyro: Spans, side: Side | None) -> tuple[list[str], list[str]]:
     """The streams of acceleration and of rotation that are read as one wrist's.
 
@@ -21,13 +24,16 @@ def read_together(acc: Spans, gyro: Spans, side: Side | None) -> tuple[list[str]
     >>> acc, gyro = dict.fromkeys(("left_acc", "right_acc"), second), {"right_gyro": second}
     >>> read_together(acc, gyro, None), read_together(acc, gyro, "left")
     ((['right_acc'], ['right_gyro']), (['left_acc'], []))
+    >>> acc = dict.fromkeys(("acc_left", "acc_right"), second)
+    >>> read_together(acc, {"gyro_right": second}, None)
+    (['acc_right'], ['gyro_right'])
     """
     if len(acc) < 2 and len(gyro) < 2:
         return list(acc), list(gyro)
 
     def rank(name: str) -> tuple[bool, bool, str]:
         is_other_side = side is not None and side not in name.casefold()
-        return is_other_side, not any(_shared(name, other) for other in gyro), name
+        return is_other_side, _most_shared(name, list(gyro)) < MIN_SHARED, name
 
     acc_names = in_turn({name: acc[name] for name in sorted(acc, key=rank)})
     left_out = [name for name in acc if name not in acc_names]

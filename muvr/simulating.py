@@ -93,9 +93,10 @@ def first_day(context: CommandContext, weeks: int, seed: int, start: datetime | 
     elif known is not None:
         first = datetime.fromtimestamp(known.start_s, UTC)
     if first + timedelta(weeks=weeks) > server_time():
+        other = "an earlier --start" if known is None else f"{(today - first).days // 7} weeks"
         raise BadInput(
-            f"{weeks} weeks from {first:%Y-%m-%d} reach into the future; say an earlier --start "
-            "or another --seed",
+            f"{weeks} weeks from {first:%Y-%m-%d} reach into the future; say {other} or another "
+            "--seed",
             field="weeks",
             value=weeks,
         )

@@ -42,7 +42,9 @@ def keep_truth(folder: Path, world: SimulatedWorld) -> Path:
     kept = {"simulated": True, "drawn": DRAWN, **asdict(world), "people": people}
     folder.mkdir(parents=True, exist_ok=True)
     path = truth_path(folder, world.seed)
-    path.write_text(json.dumps(kept))
+    draft = path.with_suffix(".draft")  # an interrupted write must not leave half a file
+    draft.write_text(json.dumps(kept))
+    draft.replace(path)
     return path
 
 

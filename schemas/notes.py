@@ -69,8 +69,10 @@ MEANINGS: Final[dict[tuple[QualityNote, ...], str]] = {
     (NO_GRAVITY,): "acceleration without gravity; sets are hardly recognised",
     (LOW_RATE,): "below 22 Hz; repetitions are counted, exercises hardly named",
     (STUCK_ROTATION,): "the gyroscope is off or stuck, so its samples are not used",
-    (NO_ROTATION,): "of a set: a declared gyroscope was silent in it for 4 s or more, or "
-    "throughout",
+    (
+        NO_ROTATION,
+    ): "of a set, or of the answer of `classify`: a declared gyroscope was silent in it "
+    "for 4 s or more, or throughout",
     (NOT_USED,): "the stream was worn elsewhere than the streams that are read, or overlaps one of "
     "them in time",
     (UNREADABLE,): "only of `complete`: stored samples are damaged; reading the session answers "

@@ -1,9 +1,8 @@
 """Who holds a lease: the name of a process, from which others can tell that it has ended."""
 
+import os
 import socket
 from pathlib import Path
-
-import psutil
 
 PROC = Path("/proc")
 ENDED = frozenset(
@@ -34,9 +33,13 @@ def has_ended(owner: str) -> bool:
     start, _, place = rest.partition(":")
     if not place or (host, place) != (socket.gethostname(), _place()):
         return False
-    if not psutil.pid_exists(int(pid)):
+    try:
+        os.kill(int(pid), 0)  # asks only; /proc may hide the processes of other users
+    except ProcessLookupError:
         return True
-    return _running_since(int(pid)) not in (start, None)  # None: hidden from this user
+    except PermissionError:
+        pass
+    return _running_since(int(pid)) not in (start, None)
 
 
 def _running_since(pid: int) -> str | None:

@@ -10,10 +10,11 @@ import zstandard
 
 from api import classify
 from ingest.chunks import canonical_body
-from ingest.classify_body import MAX_CHUNKS, MAX_DURATION_S, read_recording
+from ingest.classify_body import MAX_CHUNKS, MAX_DURATION_S, MAX_NAME, read_recording
 from models.signal.pieces import Piece
 from schemas.config import Limits
 from schemas.errors import BadChunk
+from schemas.events import MAX_STREAMS
 from tests.api.conftest import Person
 from tests.api.phone import CBOR
 
@@ -68,7 +69,7 @@ SECONDS = range(10)
 
 
 def streams_of(starts_s: dict[str, float], limits: range = SECONDS) -> bytes:
-    """Streams of one-second chunks at 50 Hz, named after their sensor; values tell the stream."""
+    """Streams of one-second chunks at 50 Hz, named after their sensor; x tells the stream."""
     streams = {
         name: [
             cbor2.loads(
@@ -78,7 +79,7 @@ def streams_of(starts_s: dict[str, float], limits: range = SECONDS) -> bytes:
                         50.0,
                         "rad/s" if "gyro" in name else "g",
                         0.001,
-                        np.full((50, 3), number, dtype=np.int16),
+                        np.outer(np.arange(50), [0, 20, 10]).astype(np.int16) + np.int16(number),
                     )
                 )
             )
@@ -100,6 +101,7 @@ SUFFIXED = {"acc_right": 0, "acc_left": 0, "gyro_left": 0.001, "gyro_right": 0}
         (WRISTS, "left", {"left_acc", "left_gyro"}),
         (WRISTS, "right", {"right_acc", "right_gyro"}),
         (SUFFIXED, "right", {"acc_right", "gyro_right"}),
+        ({"acc_left": 0, "acc_right": 0, "gyro_right": 0}, None, {"acc_right", "gyro_right"}),
         (SUFFIXED, "left", {"acc_left", "gyro_left"}),
         ({"phone_acc": 0, "watch_acc": 0, "watch_gyro": 0}, None, {"watch_acc", "watch_gyro"}),
         ({"left_acc": 0, "right_acc": 0, "right_gyro": 0}, "left", {"left_acc"}),
@@ -119,9 +121,19 @@ def test_streams_of_one_wrist_are_read_and_others_are_named(
     assert set(read.unused) == set(names) - used
 
 
+@pytest.mark.parametrize(
+    "names", [[f"acc{n}" for n in range(MAX_STREAMS + 1)], ["a" * (MAX_NAME + 1)]]
+)
+def test_too_many_streams_and_too_long_names_are_refused(names: list[str]) -> None:
+    with pytest.raises(BadChunk, match=f"at most {MAX_STREAMS} streams") as refused:
+        read_recording(streams_of(dict.fromkeys(names, 0.0)), CBOR["Content-Type"], Limits())
+    assert refused.value.field == "streams"
+
+
 def test_the_answer_notes_unused_streams_and_missing_rotation(person: Person) -> None:
     both = cbor2.loads(streams_of(WRISTS))["streams"]
     silent = {**both, "left_gyro": both["left_gyro"][:4]}
+    pausing = {name: both[name][:4] + both[name][8:] for name in ("left_acc", "left_gyro")}
     whole = {"acc": both["left_acc"], "gyro": both["left_gyro"]}
     others = ["right_acc: is-not-used", "right_gyro: is-not-used"]
     with person.client() as http:
@@ -129,6 +141,7 @@ def test_the_answer_notes_unused_streams_and_missing_rotation(person: Person) ->
             (both, others),
             (silent, ["rotation-is-missing", *others]),
             (whole, []),
+            (pausing, []),
             ({"acc": both["left_acc"]}, []),
         ):
             body = cbor2.dumps({"streams": streams})

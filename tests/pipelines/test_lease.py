@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 
+from pipelines.lifecycle import lease_owner
 from pipelines.lifecycle.lease import Lease, keep_until, take_lease
 from pipelines.lifecycle.lease_owner import has_ended, owner_of
 from schemas.errors import DatabaseUnavailable, LeaseHeld
@@ -181,3 +182,18 @@ def test_process_has_ended_only_where_that_is_sure(sleeper):
         assert not has_ended(other)
     for former in (f"{host}:{pid}", f"{host}:{pid}::", ""):
         assert not has_ended(former)
+
+
+@LINUX
+def test_process_of_another_user_that_is_hidden_has_not_ended(sleeper, monkeypatch, tmp_path):
+    """As where /proc is mounted with hidepid=2."""
+    owner = owner_of(sleeper.pid)
+    place = lease_owner._place()
+
+    def refuse(pid: int, signal: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(lease_owner.os, "kill", refuse)
+    monkeypatch.setattr(lease_owner, "PROC", tmp_path)
+    monkeypatch.setattr(lease_owner, "_place", lambda: place)
+    assert not has_ended(owner)
