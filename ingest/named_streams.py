@@ -9,7 +9,6 @@ from models.signal.pieces import Side
 Spans = Mapping[str, Sequence[tuple[int, int]]]
 """First and last nanosecond of each chunk, by stream."""
 
-
 MIN_SHARED = 2  # characters: "left" and "right" have one in common
 
 
@@ -32,6 +31,7 @@ def read_together(acc: Spans, gyro: Spans, side: Side | None) -> tuple[list[str]
         return list(acc), list(gyro)
 
     def rank(name: str) -> tuple[bool, bool, str]:
+        """What sorts streams of acceleration: the first one counts."""
         is_other_side = side is not None and side not in name.casefold()
         return is_other_side, _most_shared(name, list(gyro)) < MIN_SHARED, name
 

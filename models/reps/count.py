@@ -22,7 +22,7 @@ SETTINGS = RepsSettings()
 SLOW_SETTINGS = replace(SETTINGS, longest_s=40.0, trend_from_s=math.inf)
 SLOW_FROM_S = 2 * SETTINGS.longest_s  # in less there is no second repetition of that kind
 # The sway of a plank that is slowly entered seldom looks both as slow and as sure (2 of 124); three
-# quarters of gym sets that are slowed to 11 to 20 s a repetition do.
+# quarters of gym sets that are slowed to 11 to 20 s a repetition do (scripts outside the tree).
 LEAST_SLOW_S = 8.0  # of a set, by repetition
 LEAST_SLOW_CONFIDENCE = 0.5
 # What `evaluate.learned_confidence` learns on SPAR-10 and the gym days, with and without

@@ -5,9 +5,7 @@ import socket
 from pathlib import Path
 
 PROC = Path("/proc")
-ENDED = frozenset(
-    "ZX"
-)  # states of a process that runs no more, and of which only the number is left
+ENDED = frozenset("ZX")  # states of a process of which only the number is left
 
 
 def owner_of(pid: int) -> str:
