@@ -1,9 +1,11 @@
 """What the client and its outbox send, to a server that is a function."""
 
 import json
+import time
 from datetime import UTC, datetime
 from inspect import signature
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -139,11 +141,16 @@ def test_a_service_under_a_path_is_asked_there():
     assert asked == [("/muvr/v1/auth/token", False)]
 
 
+def waiting_in(waits: list[float]) -> SimpleNamespace:
+    """The client's clock, which notes its waits; that of other threads goes on."""
+    return SimpleNamespace(time=time.time, sleep=waits.append)
+
+
 def test_a_request_waits_longer_after_each_failure_or_as_long_as_it_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ):
     waits: list[float] = []
-    monkeypatch.setattr("examples.client.time.sleep", waits.append)
+    monkeypatch.setattr("examples.client.time", waiting_in(waits))
     answers: list[httpx.Response | Exception] = [
         httpx.ConnectError("no network"),
         httpx.Response(500),
@@ -166,7 +173,7 @@ def test_a_request_waits_longer_after_each_failure_or_as_long_as_it_is_told(
 
 def test_a_request_that_must_wait_for_long_is_not_tried_again(monkeypatch: pytest.MonkeyPatch):
     waits: list[float] = []
-    monkeypatch.setattr("examples.client.time.sleep", waits.append)
+    monkeypatch.setattr("examples.client.time", waiting_in(waits))
     full = httpx.Response(429, headers={"Retry-After": "40000"}, text="the day is used up")
     with served_by(lambda _: full) as client, pytest.raises(TryLater, match="the day is used up"):
         client.put_chunk(new_id(), "acc", 0, b"samples")

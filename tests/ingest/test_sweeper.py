@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -157,8 +156,8 @@ def test_long_sweep_announces_changes_at_their_write_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A training run that starts meanwhile looks back one minute, not to the sweep start."""
-    seconds = iter([0.0, 300.0])
-    monkeypatch.setattr("schemas.times.time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    late = timedelta(seconds=300)
+    monkeypatch.setattr("ingest.sweeper.clock_from", lambda now: lambda: now + late)
 
     async def story() -> None:
         one = RecordedSession()
@@ -169,7 +168,7 @@ def test_long_sweep_announces_changes_at_their_write_time(
         await sweep(one.records, START, NOW)
         assert await one.labelled() == ["biceps curl"]
         topics = (await one.records.journal.changed(START, NOW))[one.user]
-        assert topics["sets"] == NOW + timedelta(seconds=300)
+        assert topics["sets"] == NOW + late
 
     asyncio.run(story())
 

@@ -5,6 +5,7 @@ import json
 import math
 import sys
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
@@ -103,7 +104,7 @@ def test_plain_progress_shows_the_recent_rate_and_the_remaining_time(
 ) -> None:
     """The first ten take a minute as caches are cold; then one per second."""
     now = iter([0.0, 60.0, 70.0, 90.0, 100.0])
-    monkeypatch.setattr("muvr.terminal.time.monotonic", lambda: next(now))
+    monkeypatch.setattr("muvr.terminal.time", SimpleNamespace(monotonic=lambda: next(now)))
     terminal = Terminal()
     for done in (0, 10, 20, 40, 1000):
         terminal.step("people", done, 1000)

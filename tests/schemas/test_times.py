@@ -17,7 +17,9 @@ def test_times_of_today_are_those_of_floating_point_rounded_down_to_ms(ns: int):
 
 
 def test_a_clock_goes_on_from_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    seconds = iter([5.0, 5.0, 7.5])
-    monkeypatch.setattr("schemas.times.time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    now = SimpleNamespace(s=5.0)
+    monkeypatch.setattr("schemas.times.time", SimpleNamespace(monotonic=lambda: now.s))
     clock = clock_from(EPOCH)
-    assert [clock(), clock()] == [EPOCH, EPOCH + timedelta(seconds=2.5)]
+    assert clock() == EPOCH
+    now.s = 7.5
+    assert clock() == EPOCH + timedelta(seconds=2.5)
