@@ -1,22 +1,30 @@
 """Builds the driver's `Cluster` from the settings: hosts, policies, time-outs, login."""
 
 import ssl
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
-from cassandra import ConsistencyLevel
+from cassandra import AuthenticationFailed, ConsistencyLevel
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
+from cassandra.connection import Connection, ConnectionException
 from cassandra.policies import (
     DCAwareRoundRobinPolicy,
     ExponentialReconnectionPolicy,
     RetryPolicy,
     TokenAwarePolicy,
 )
+from cassandra.pool import Host
 from cassandra.protocol import IsBootstrappingErrorMessage
 from cassandra.query import BatchStatement, BoundStatement, Statement
 
 from schemas.config import Cassandra
 from store.reactor import LoopThread, connection_class_for
 from store.rows import named_rows
+
+IDLE_HEARTBEAT_S = 5.0
+"""How often a connection to a node of a cluster that has said nothing meanwhile is tried."""
 
 
 class RetryUnconditional(RetryPolicy):
@@ -35,6 +43,29 @@ class RetryUnconditional(RetryPolicy):
         if conditional and not refused:
             return self.RETHROW, None
         return super().on_request_error(query, consistency, error, retry_num)
+
+
+class PersistentCluster(Cluster):
+    """The driver's cluster, except that a node that refuses the login is tried again.
+
+    The driver gives it up until the process ends. But a node that cannot read `system_auth`, as
+    while other nodes start, answers as it does to a wrong password.
+    """
+
+    def _make_connection_factory(
+        self, host: Host, *args: Any, **kwargs: Any
+    ) -> partial[Connection]:
+        """What the driver calls to reach a node again that was down."""
+        connect = super()._make_connection_factory(host, *args, **kwargs)
+        return partial(_reconnected, connect, host)
+
+
+def _reconnected(connect: Callable[[], Connection], host: Host) -> Connection:
+    """A new connection; a refused login is reported as a node that cannot be reached now."""
+    try:
+        return connect()
+    except AuthenticationFailed as problem:
+        raise ConnectionException(str(problem), host.endpoint) from problem
 
 
 def cluster_of(
@@ -57,17 +88,22 @@ def cluster_of(
         if multiple_nodes
         else local_dc_policy,
         consistency_level=getattr(ConsistencyLevel, settings.consistency),
-        serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL,
+        # of conditional writes: those of two data centres must not both win where all are asked
+        serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL
+        if settings.consistency.startswith("LOCAL_")
+        else ConsistencyLevel.SERIAL,
         retry_policy=RetryUnconditional(),
         request_timeout=settings.request_timeout_s,
         row_factory=named_rows,
     )
-    return Cluster(
+    return PersistentCluster(
         settings.hosts,
         port=settings.port,
         protocol_version=5,
-        # The driver's own policy waits up to ten minutes: a node is back in five seconds.
-        reconnection_policy=ExponentialReconnectionPolicy(0.5, 2.0),
+        # The driver's own policy waits up to ten minutes: a node is back in five seconds. Without
+        # an end: after the driver's 64 attempts, two minutes, a node would be gone for good.
+        reconnection_policy=ExponentialReconnectionPolicy(0.5, 2.0, max_attempts=None),
+        **(_heartbeats(settings) if multiple_nodes else {}),
         connection_class=connection_class_for(loop_thread)
         if loop_thread
         else Cluster.connection_class,
@@ -78,3 +114,16 @@ def cluster_of(
         schema_metadata_enabled=multiple_nodes,
         token_metadata_enabled=multiple_nodes,
     )
+
+
+def _heartbeats(settings: Cassandra) -> dict[str, float]:
+    """When a node counts as vanished: switched off, or cut from the network without a word.
+
+    The driver's 30 s and 30 s leave it up to 90 s in which each request to it fails. Here it is
+    20 s at most. One that pauses is cut off only when a request would have failed as well. The
+    embedded node, on this machine, cannot vanish.
+    """
+    return {
+        "idle_heartbeat_interval": IDLE_HEARTBEAT_S,
+        "idle_heartbeat_timeout": settings.request_timeout_s,
+    }
