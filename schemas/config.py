@@ -4,11 +4,14 @@ import difflib
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from schemas.cron import read_cron
 from schemas.families import AVERAGED, FAMILIES, MART_JOB
 from schemas.layout import MAX_ID_AGE_DAYS, MAX_ID_AHEAD_DAYS
+
+FEW_COPIES = {"ONE": 1, "LOCAL_ONE": 1, "TWO": 2, "THREE": 3}
+"""The levels of consistency that ask a fixed number of copies; all others ask a majority or all."""
 
 
 class Section(BaseModel):
@@ -61,6 +64,21 @@ class Cassandra(Section):
         return (
             [p.strip() for p in value.split(",") if p.strip()] if isinstance(value, str) else value
         )
+
+    @field_validator("consistency")
+    @classmethod
+    def _check_consistency(cls, level: str, others: ValidationInfo) -> str:
+        """Every read must ask a copy that the write before it has reached: more than half of them.
+
+        The same makes a write durable that only memory holds: of a majority one survives.
+        """
+        copies = others.data.get("replication", 1)
+        if 2 * FEW_COPIES.get(level, copies) <= copies:
+            raise ValueError(
+                f"with cassandra.replication {copies} it needs a majority of the copies, or reads "
+                "miss writes and a crash loses them; set LOCAL_QUORUM"
+            )
+        return level
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -25,7 +25,8 @@ class Durability:
     def holds(self) -> bool:
         """Whether acknowledged writes survive a crash.
 
-        With several copies also under a periodic sync: all of them would have to fail at once.
+        With several copies also under a periodic sync: a majority of them has the write
+        (`schemas.config` refuses a lower consistency), and all of those would have to fail at once.
         """
         return self.commitlog_sync in SYNCED or self.replication > 1
 

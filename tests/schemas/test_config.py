@@ -62,6 +62,13 @@ def test_contact_points_of_the_environment_may_have_spaces_between_them(tmp_path
         ("spark: {deploy_mode: cluster}", {}, "spark.deploy_mode", "run muvr there"),
         ("spark: {options: {master: yarn}}", {}, "spark.options", "begin with `spark.`"),
         ("cassandra: {consistency: local_one}", {}, "cassandra.consistency", "local_one"),
+        ("cassandra: {replication: 3, consistency: ONE}", {}, "cassandra.consistency", "majority"),
+        (
+            "cassandra: {consistency: TWO}",
+            {"MUVR_CASSANDRA__REPLICATION": "4"},
+            "cassandra.consistency",
+            "with cassandra.replication 4",
+        ),
         ("api: [1]", {}, "", "sections of keys"),
     ],
 )
@@ -71,6 +78,17 @@ def test_invalid_settings_are_refused_with_their_field(
     with pytest.raises(BadConfig, match=re.escape(says)) as caught:
         load_config(written(tmp_path, text), environment)
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("replication", "consistency"),
+    [(1, "ONE"), (1, "LOCAL_ONE"), (3, "TWO"), (5, "THREE"), (3, "QUORUM"), (9, "ALL")],
+)
+def test_level_whose_reads_see_every_write_is_accepted(
+    tmp_path: Path, replication: int, consistency: str
+):
+    text = f"cassandra: {{replication: {replication}, consistency: {consistency}}}"
+    assert load_config(written(tmp_path, text), {}).cassandra.consistency == consistency
 
 
 def test_file_is_read_as_utf_8_in_any_locale():
