@@ -241,7 +241,7 @@ class RoleRefused(NotReady):
 
 
 class UncertainWrite(Retryable):
-    """A conditional write timed out: it may have won. Read at SERIAL, then decide."""
+    """A conditional write got no answer: it may have won. Read at SERIAL, then decide."""
 
 
 class SpanBroken(MuvrError):

@@ -14,7 +14,7 @@ from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedS
 
 from schemas.errors import UncertainWrite
 from store.concurrency import map_concurrently
-from store.driver_errors import ERRORS_AS_OURS
+from store.driver_errors import ERRORS_AS_OURS, errors_as_ours, is_conditional
 from store.reactor import LoopThread
 from store.rows import Row
 from store.write_batching import WriteBatcher
@@ -75,28 +75,29 @@ class Database:
 
         Raises:
             DatabaseUnavailable: no answer at the requested consistency.
-            UncertainWrite: a conditional write timed out: read at SERIAL, then decide.
+            UncertainWrite: a conditional write got no answer: read at SERIAL, then decide.
             RuntimeError: called from the event loop that would have to read the answer.
         """
         if self._loop_thread is not None and self._loop_thread.is_current():
             raise RuntimeError("This would wait for its own loop; await `run`, or use a thread.")
-        with ERRORS_AS_OURS:
-            if values:
-                return list(self._session.execute(self._bind(cql, values)))
-            return list(self._session.execute(cql))
+        if not values:  # changes of the schema too, in which IF makes nothing conditional
+            with ERRORS_AS_OURS:
+                return list(self._session.execute(cql))
+        with errors_as_ours(cql):
+            return list(self._session.execute(self._bind(cql, values)))
 
     async def run(self, cql: str, values: Sequence[object] = ()) -> list[Row]:
         """Run one prepared statement without blocking the event loop; the rows of all pages.
 
         Raises:
             DatabaseUnavailable: no answer at the requested consistency.
-            UncertainWrite: a conditional write timed out: read at SERIAL, then decide.
+            UncertainWrite: a conditional write got no answer: read at SERIAL, then decide.
         """
         return await self._run(Statement(cql, values))
 
     async def _run(self, statement: Statement) -> list[Row]:
         loop = asyncio.get_running_loop()
-        with ERRORS_AS_OURS:
+        with errors_as_ours(statement.cql):
             bound = statement.bind(await self._prepared_for(statement.cql, loop))
             return await self._send(bound, loop)
 
@@ -149,14 +150,15 @@ class Database:
 
         Raises:
             DatabaseUnavailable: no answer at the requested consistency.
-            UncertainWrite: conditional writes timed out: read at SERIAL, then decide.
+            UncertainWrite: conditional writes got no answer: read at SERIAL, then decide.
         """
         if len(statements) == 1:
             return await self._run(statements[0])
         loop = asyncio.get_running_loop()
         batch = BatchStatement(BatchType.UNLOGGED)
         batch.is_idempotent = True
-        with ERRORS_AS_OURS:
+        conditional = next(filter(is_conditional, (each.cql for each in statements)), "")
+        with errors_as_ours(conditional):
             for statement in statements:
                 bound = statement.bind(await self._prepared_for(statement.cql, loop))
                 batch.add(bound)
@@ -209,7 +211,7 @@ class Database:
         prepared = self._session.prepare(cql)
         # Every unconditional statement may be repeated: writes carry their own timestamp or are
         # immutable. A conditional one may not: its repeat would see its own first attempt.
-        prepared.is_idempotent = " IF " not in f" {cql} "
+        prepared.is_idempotent = not is_conditional(cql)
         self._prepared[cql] = prepared
         return prepared
 

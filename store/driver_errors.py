@@ -5,6 +5,7 @@ from cassandra import (
     RequestExecutionException,
     Unauthorized,
     Unavailable,
+    WriteFailure,
     WriteTimeout,
     WriteType,
 )
@@ -31,11 +32,25 @@ UNAVAILABLE = (
 CAS_WRITE_UNKNOWN = 0x1700
 """The code of "nobody knows whether the conditional write won": two of them met on several nodes.
 The driver knows no class for it."""
+UNANSWERED = (OperationTimedOut, WriteTimeout, WriteFailure)
+"""Errors after which a write may have happened: no answer in time, or too few copies gave one."""
 
 
-def translated(problem: BaseException) -> DatabaseUnavailable | UncertainWrite:
-    """The driver's error as one of Muvr's."""
-    if _is_uncertain(problem):
+def is_conditional(cql: str) -> bool:
+    """Whether a statement that writes does so only on a condition: `IF NOT EXISTS`, `IF a = ?`."""
+    return " IF " in cql
+
+
+def translated(
+    problem: BaseException, *, conditional: bool = False
+) -> DatabaseUnavailable | UncertainWrite:
+    """The driver's error as one of Muvr's.
+
+    Args:
+        problem: what the driver raised.
+        conditional: whether the statement was a conditional write.
+    """
+    if _is_uncertain(problem) or (conditional and isinstance(problem, UNANSWERED)):
         return UncertainWrite(f"Cassandra did not say whether a conditional write won: {problem}")
     return DatabaseUnavailable(f"Cassandra did not answer: {type(problem).__name__}: {problem}")
 
@@ -54,7 +69,10 @@ def _is_uncertain(problem: BaseException) -> bool:
 
 
 class _ErrorsAsOurs:
-    """Translates the driver's errors in the body of a `with`; one without state serves all."""
+    """Translates the driver's errors in the body of a `with`; two that never change serve all."""
+
+    def __init__(self, *, conditional: bool) -> None:
+        self._conditional = conditional
 
     def __enter__(self) -> None:
         pass
@@ -65,9 +83,15 @@ class _ErrorsAsOurs:
         if problem is None or isinstance(problem, MISTAKES):
             return
         if isinstance(problem, UNAVAILABLE):
-            raise translated(problem) from problem
+            raise translated(problem, conditional=self._conditional) from problem
         if isinstance(problem, Unauthorized):
             raise RoleRefused(UNAUTHORISED.format(problem)) from problem
 
 
-ERRORS_AS_OURS = _ErrorsAsOurs()
+ERRORS_AS_OURS = _ErrorsAsOurs(conditional=False)
+_OF_CONDITIONAL_WRITES = _ErrorsAsOurs(conditional=True)
+
+
+def errors_as_ours(cql: str) -> _ErrorsAsOurs:
+    """For a `with` around a statement: what translates the errors that it may meet."""
+    return _OF_CONDITIONAL_WRITES if is_conditional(cql) else ERRORS_AS_OURS

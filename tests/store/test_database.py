@@ -6,7 +6,13 @@ from typing import Any, cast
 from uuid import uuid4
 
 import pytest
-from cassandra import OperationTimedOut, RequestValidationException, WriteTimeout, WriteType
+from cassandra import (
+    OperationTimedOut,
+    RequestValidationException,
+    WriteFailure,
+    WriteTimeout,
+    WriteType,
+)
 from cassandra.cluster import ResponseFuture
 from cassandra.connection import ConnectionException
 from cassandra.policies import RetryPolicy
@@ -70,6 +76,11 @@ class _Session:
 
     def prepare(self, _: str) -> _Prepared:
         return _Prepared()
+
+    def execute(self, _: object) -> list[object]:
+        if self.fails_with:
+            raise self.fails_with
+        return []
 
     def execute_async(self, statement: object) -> _Response:
         self.sent.append(statement)
@@ -160,6 +171,38 @@ def test_errors_of_the_server_tell_uncertain_writes_from_an_unavailable_database
 
     asyncio.run(run(lambda database: database.run(READ, (1,))))
     asyncio.run(run(lambda database: database.run_batch([Statement(READ, (1,))] * 2)))
+
+
+INSERT = "INSERT INTO a (b, c) VALUES (?, ?)"
+UNANSWERED = [
+    OperationTimedOut(),
+    WriteTimeout("the commit was late", write_type=WriteType.SIMPLE),
+    WriteFailure("on a replica", write_type=WriteType.CAS),
+]
+
+
+@pytest.mark.parametrize("problem", UNANSWERED, ids=lambda problem: type(problem).__name__)
+@pytest.mark.parametrize(
+    ("cql", "raised"),
+    [(INSERT, DatabaseUnavailable), (f"{INSERT} IF NOT EXISTS", UncertainWrite)],
+)
+def test_conditional_write_without_an_answer_is_uncertain(
+    cql: str, raised: type[Exception], problem: Exception
+) -> None:
+    database = _over(_Session(problem))
+    for ask in (
+        lambda: asyncio.run(database.run(cql, (1, 2))),
+        lambda: asyncio.run(database.run_batch([Statement(INSERT), Statement(cql, (1, 2))])),
+        lambda: database.execute(cql, (1, 2)),
+    ):
+        with pytest.raises(raised) as caught:
+            ask()
+        assert caught.type is raised
+
+
+def test_change_of_the_schema_without_an_answer_is_no_uncertain_write() -> None:
+    with pytest.raises(DatabaseUnavailable):
+        _over(_Session(OperationTimedOut())).execute("CREATE TABLE IF NOT EXISTS a (b int)")
 
 
 def test_uncertain_conditional_write_is_repeated_once() -> None:
