@@ -6,10 +6,13 @@ Repositories are written once, as coroutines; a command or a job without an even
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Sequence
-from typing import NamedTuple
+from contextlib import suppress
+from typing import Any, NamedTuple, cast
 
 from cassandra.cluster import Cluster, ResponseFuture, Session
+from cassandra.connection import ConnectionException
 from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedStatement
 
 from schemas.errors import UncertainWrite
@@ -22,6 +25,7 @@ from store.write_batching import WriteBatcher
 MAX_IN_FLIGHT = 512
 """Requests in flight at the same time; others wait. Past 32,767 on one connection the driver blocks
 its caller, which is the event loop, for two seconds at each."""
+_RETRY_PAUSE_S = 0.2
 
 
 class Statement(NamedTuple):
@@ -85,6 +89,19 @@ class Database:
                 return list(self._session.execute(cql))
         with errors_as_ours(cql):
             return list(self._session.execute(self._bind(cql, values)))
+
+    def schema_agreed(self, timeout_s: float) -> bool:
+        """Wait until the nodes have the same schema; whether they have it in time.
+
+        Nodes that the driver knows to be down are left out: they read the schema when they return.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        while (left_s := deadline_s - time.monotonic()) > 0:
+            with suppress(ConnectionException):  # the node that was asked ended: ask the next one
+                control = cast("Any", self._cluster.control_connection)
+                return bool(control.wait_for_schema_agreement(wait_time=left_s))
+            time.sleep(_RETRY_PAUSE_S)
+        return False
 
     async def run(self, cql: str, values: Sequence[object] = ()) -> list[Row]:
         """Run one prepared statement without blocking the event loop; the rows of all pages.

@@ -12,13 +12,12 @@ import pytest
 from schemas.config import Cassandra
 from schemas.errors import BadMigration, DatabaseUnavailable, LeaseHeld, SchemaMismatch
 from schemas.layout import LAYOUT
-from store import migrate as subject
 from store.connection import connect
 from store.database import Database
 from store.migrate import check_schema, migrate
 from store.migration_lease import Lease
 from store.node.process import EmbeddedNode
-from tests.cassandra_node import CHECKOUT
+from tests.cassandra_node import CHECKOUT, quick_tables
 
 ONE = "-- first\nCREATE TABLE one (id int PRIMARY KEY);\nCREATE TABLE two (id int PRIMARY KEY);\n"
 MIGRATE = """
@@ -256,7 +255,26 @@ def test_code_accepts_a_schema_one_migration_ahead_but_not_two(
 def test_schema_disagreement_between_nodes_is_an_error(
     settings: Cassandra, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subject, "_AGREEMENT_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(subject, "_schema_versions", lambda database: {"a", "b"})
+    monkeypatch.setattr(Database, "schema_agreed", lambda database, timeout_s: False)
     with pytest.raises(DatabaseUnavailable, match="do not agree on the schema"):
         migrate(settings, folder=folder)
+
+
+def test_node_that_is_down_does_not_hold_up_migrations(
+    fresh_node: EmbeddedNode, folder: Path
+) -> None:
+    """The others remember the schema that it had when it went down."""
+    with quick_tables():
+        fresh_node.start()
+    connection = connect(fresh_node.config, keyspace=None)
+    connection.execute(
+        "INSERT INTO system.peers_v2 (peer, peer_port, host_id, data_center, rack, native_address, "
+        "native_port, release_version, schema_version, tokens) "
+        "VALUES (?, ?, ?, ?, 'rack1', ?, ?, '5.0.9', ?, {'1'})",
+        (
+            *("127.0.0.9", fresh_node.config.storage_port, uuid.uuid4(), "datacenter1"),
+            *("127.0.0.9", fresh_node.config.port, uuid.uuid4()),
+        ),
+    )
+    connection.close()
+    assert migrate(fresh_node.config, folder=folder) == ("0001_one",)
