@@ -31,7 +31,9 @@ class Ready(BaseModel):
 
     ready: Literal[True] = Field(default=True, description="always true")
     cassandra: str = Field(description="release of the node that responded")
-    commitlog_sync: str = Field(description="how it syncs its commit log: group, batch or periodic")
+    commitlog_sync: str = Field(
+        description="how commit logs are synced, by the least safe node: group, batch or periodic"
+    )
     replication: int = Field(description="copies of each row in the local data centre")
     signing_keys: str = Field(
         description="what is wrong with the newest one, while the one before it signs; else empty"

@@ -82,13 +82,28 @@ class Database:
             UncertainWrite: a conditional write got no answer: read at SERIAL, then decide.
             RuntimeError: called from the event loop that would have to read the answer.
         """
-        if self._loop_thread is not None and self._loop_thread.is_current():
-            raise RuntimeError("This would wait for its own loop; await `run`, or use a thread.")
+        self._refuse_own_loop()
         if not values:  # changes of the schema too, in which IF makes nothing conditional
             with ERRORS_AS_OURS:
                 return list(self._session.execute(cql))
         with errors_as_ours(cql):
             return list(self._session.execute(self._bind(cql, values)))
+
+    def execute_on_each(self, cql: str) -> list[list[Row]]:
+        """Ask every node that is up, about itself; the rows of each.
+
+        Raises:
+            DatabaseUnavailable: a node does not answer, or none is up.
+            RuntimeError: called from the event loop that would have to read the answer.
+        """
+        self._refuse_own_loop()
+        hosts = [pool.host for pool in tuple(self._session.get_pools())] or [None]
+        with ERRORS_AS_OURS:
+            return [list(self._session.execute(cql, host=host)) for host in hosts]
+
+    def _refuse_own_loop(self) -> None:
+        if self._loop_thread is not None and self._loop_thread.is_current():
+            raise RuntimeError("This would wait for its own loop; await `run`, or use a thread.")
 
     def schema_agreed(self, timeout_s: float) -> bool:
         """Wait until the nodes have the same schema; whether they have it in time.

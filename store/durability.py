@@ -11,10 +11,11 @@ SYNCED = frozenset({"group", "batch"})  # acknowledged after the fsync
 
 @dataclass(frozen=True, slots=True)
 class Durability:
-    """How the node that answered syncs its commit log.
+    """How the nodes sync their commit logs.
 
     Attributes:
-        commitlog_sync: `group`, `batch` or `periodic`.
+        commitlog_sync: `group`, `batch` or `periodic`; of several nodes that of the least
+            safe one.
         replication: copies of each row in the local data centre.
     """
 
@@ -46,6 +47,9 @@ class Durability:
 
 
 def durability_of(database: Database, config: Cassandra) -> Durability:
-    """Read the setting from the running node."""
-    rows = database.execute("SELECT value FROM system_views.settings WHERE name = 'commitlog_sync'")
-    return Durability(rows[0].value if rows else "unknown", config.replication)
+    """Read the setting from every node that is up: each keeps other rows, maybe the only copy."""
+    cql = "SELECT value FROM system_views.settings WHERE name = 'commitlog_sync'"
+    answers = database.execute_on_each(cql)
+    settings = [rows[0].value if rows else "unknown" for rows in answers]
+    weakest = next((value for value in settings if value not in SYNCED), settings[0])
+    return Durability(weakest, config.replication)

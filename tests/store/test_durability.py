@@ -1,5 +1,9 @@
 """Whether acknowledged writes survive a crash: the running node's setting, and what is refused."""
 
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any, cast
+
 import pytest
 
 from schemas.config import Cassandra
@@ -12,6 +16,32 @@ def test_running_node_is_durable(database: Database, keyspace: Cassandra) -> Non
     found = durability_of(database, keyspace)
     assert found == Durability("group", 1)
     found.require()
+
+
+class _Nodes:
+    """A session on several nodes, each with its own setting."""
+
+    def __init__(self, settings: Sequence[str]) -> None:
+        self.settings = settings
+
+    def get_pools(self) -> list[Any]:
+        return [SimpleNamespace(host=n) for n in range(len(self.settings))]
+
+    def execute(self, _: str, host: int | None = None) -> list[Any]:
+        return [SimpleNamespace(value=self.settings[host or 0])]
+
+
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        (["group", "periodic", "batch"], "periodic"),
+        (["periodic", "group"], "periodic"),
+        (["group", "batch"], "group"),
+    ],
+)
+def test_one_node_of_several_that_may_lose_writes_decides(settings: list[str], found: str) -> None:
+    database = Database(cast("Any", None), cast("Any", _Nodes(settings)))
+    assert durability_of(database, Cassandra()) == Durability(found, 1)
 
 
 @pytest.mark.parametrize("commitlog_sync", ["periodic", "unknown"])
