@@ -11,6 +11,7 @@ from schemas.times import aware
 from store.database import Database, Row
 
 _USER = "user_id, username, password_hash, scopes, created_at"
+_DELETE = "DELETE FROM users WHERE user_id = ? IF EXISTS"
 _SUBJECT_PREFIX = "outside:"
 
 
@@ -25,7 +26,11 @@ class User(NamedTuple):
 
 
 class Users:
-    """Rows of `users` and `usernames`."""
+    """Rows of `users` and `usernames`; conditional writes only.
+
+    Cassandra puts those in order itself. Plain ones it orders by the clocks of the services: a
+    scope that one of them granted would outlast its withdrawal by another whose clock is behind.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -39,12 +44,12 @@ class Users:
         Raises:
             NameTaken: another user has the name.
         """
-        await self._database.run(
-            f"INSERT INTO users ({_USER}) VALUES (?, ?, ?, ?, ?)",
+        await self._database.applied(  # or was, before an uncertain answer: the id is new
+            f"INSERT INTO users ({_USER}) VALUES (?, ?, ?, ?, ?) IF NOT EXISTS",
             (user.user_id, user.username, user.password_hash, set(user.scopes), user.created_at),
         )
         if not await self._claim(user.username, user.user_id):
-            await self._database.run("DELETE FROM users WHERE user_id = ?", (user.user_id,))
+            await self._database.applied(_DELETE, (user.user_id,))
             raise NameTaken(f"The name {user.username!r} is taken.")
 
     async def by_name(self, username: str) -> User | None:
@@ -81,9 +86,7 @@ class Users:
         """
         user = await self.named(username)
         scopes = frozenset(scopes)
-        await self._database.run(
-            "UPDATE users SET scopes = scopes + ? WHERE user_id = ?", (set(scopes), user.user_id)
-        )
+        await self._change("scopes = scopes + ?", set(scopes), user.user_id)
         return user._replace(scopes=user.scopes | scopes)
 
     async def withdraw(self, username: str, scopes: Iterable[str]) -> User:
@@ -94,19 +97,25 @@ class Users:
         """
         user = await self.named(username)
         scopes = frozenset(scopes)
-        await self._database.run(
-            "UPDATE users SET scopes = scopes - ? WHERE user_id = ?", (set(scopes), user.user_id)
-        )
+        await self._change("scopes = scopes - ?", set(scopes), user.user_id)
         return user._replace(scopes=user.scopes - scopes)
 
     async def set_password(self, user_id: UUID, password_hash: str) -> None:
         """Replace a user's password; logins stay open.
 
         Raises:
-            NotFound: there is no such user, any more: an erased one is not made again.
+            NotFound: there is no such user, any more.
         """
-        cql = "UPDATE users SET password_hash = ? WHERE user_id = ? IF EXISTS"
-        if not await self._database.applied(cql, (password_hash, user_id)):
+        await self._change("password_hash = ?", password_hash, user_id)
+
+    async def _change(self, assignment: str, value: object, user_id: UUID) -> None:
+        """Change one column of a user who is there: an erased one is not made again.
+
+        Raises:
+            NotFound: there is no such user, any more.
+        """
+        cql = f"UPDATE users SET {assignment} WHERE user_id = ? IF EXISTS"
+        if not await self._database.applied(cql, (value, user_id)):
             raise NotFound(f"There is no user {user_id}.")
 
     async def erase(self, user_id: UUID) -> None:
@@ -117,7 +126,7 @@ class Users:
         await self._database.applied(
             "DELETE FROM usernames WHERE username = ? IF user_id = ?", (user.username, user_id)
         )
-        await self._database.run("DELETE FROM users WHERE user_id = ?", (user_id,))
+        await self._database.applied(_DELETE, (user_id,))
 
     async def user_of_subject(self, subject: UUID) -> UUID:
         """The user id of an outside issuer's subject: the subject itself until an erasure."""

@@ -1,13 +1,17 @@
 """Users: a name has one owner."""
 
 import asyncio
+import time
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 
+from schemas.config import Cassandra
 from schemas.errors import NameTaken, NotFound
 from schemas.ids import subject_id
+from store.connection import connect
 from store.database import Database
 from store.users import User, Users
 
@@ -117,3 +121,42 @@ def test_withdrawing_a_scope_keeps_the_others_and_a_password_is_replaced(databas
         assert not rows, "an erased user is not made again"
 
     asyncio.run(change())
+
+
+@pytest.fixture
+def ahead(keyspace: Cassandra) -> Iterator[Database]:
+    """The connection of a service whose clock is an hour ahead."""
+    connection = connect(keyspace, keyspace=keyspace.keyspace)
+    connection._cluster.timestamp_generator = lambda: int((time.time() + 3600) * 1e6)
+    yield connection
+    connection.close()
+
+
+def test_later_change_wins_whatever_clock_the_earlier_one_had(database: Database, ahead: Database):
+    users, users_ahead, user = Users(database), Users(ahead), somebody()
+
+    async def story() -> None:
+        await users_ahead.register(user)
+        await users.set_password(user.user_id, "another hash")
+        await users_ahead.grant(user.username, ["operate"])
+        await users.withdraw(user.username, ["operate"])
+        assert await users.by_id(user.user_id) == user._replace(password_hash="another hash")
+        await users.erase(user.user_id)
+        rows = await database.run("SELECT * FROM users WHERE user_id = ?", (user.user_id,))
+        assert not rows
+
+    asyncio.run(story())
+
+
+def test_user_erased_meanwhile_gets_no_scopes(database: Database, monkeypatch: pytest.MonkeyPatch):
+    users, user = Users(database), somebody()
+
+    async def erased_meanwhile(_: str) -> User:
+        return user
+
+    monkeypatch.setattr(users, "named", erased_meanwhile)
+    for change in (users.grant, users.withdraw):
+        with pytest.raises(NotFound, match=str(user.user_id)):
+            asyncio.run(change(user.username, ["operate"]))
+    cql = "SELECT * FROM users WHERE user_id = ?"
+    assert database.execute(cql, (user.user_id,)) == []
