@@ -1,6 +1,7 @@
 """The Spark session: every option with the reason that was measured for it."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from pipelines.spark.rooms import CHECKOUT, pack_rooms
 from pipelines.spark.tables import CATALOG
 from pipelines.spark.trust_store import write_trust_store
 from schemas.config import Config
+from schemas.errors import BadConfig
 from store.credentials import credentials_of
 from store.java import find_java
 from store.node.jars import connector_jars
@@ -25,6 +27,8 @@ CIPHERS = (
 )
 LOGIN = "spark.cassandra.auth."
 """How the names of the options begin that hold the login at Cassandra."""
+HERE = re.compile(r"local|spark://(localhost|127\.[0-9.]+|\[::1\]):")
+"""Masters whose executors certainly run on this machine."""
 LOGGING = Path(__file__).resolve().with_name("log4j2.properties")
 
 
@@ -34,7 +38,9 @@ def spark_session(config: Config) -> SparkSession:
     Raises:
         NoJava: no Java 17 on this machine.
         BadJar: a jar is missing or is not the locked one.
+        BadConfig: executors elsewhere would look for the embedded node on their own machine.
     """
+    _require_reachable_node(config)
     os.environ["JAVA_HOME"] = str(find_java().home)  # read by pyspark when it starts the JVM
     os.environ["PYSPARK_PYTHON"] = workers_python(config)
     if config.spark.master.startswith("local"):
@@ -43,6 +49,18 @@ def spark_session(config: Config) -> SparkSession:
     # every setting that the JVM starts with is on its command line, which all accounts can read
     _start_java({name: value for name, value in every.items() if not name.startswith(LOGIN)})
     return SparkSession(SparkContext.getOrCreate(_settings(every)))
+
+
+def _require_reachable_node(config: Config) -> None:
+    master = config.spark.master
+    if config.cassandra.own_node and not HERE.match(master):
+        raise BadConfig(
+            f"spark.master is {master}, but the embedded Cassandra listens on 127.0.0.1 only: each "
+            "executor would look for it on its own machine.",
+            field="spark.master",
+            value=master,
+            next_step="Name a cluster in cassandra.contact_points, or set spark.master: local[2].",
+        )
 
 
 def _start_java(started_with: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""A Spark session with a login at Cassandra, in a process of its own."""
+"""The Spark session: its login at Cassandra, and which nodes its executors can reach."""
 
 import json
 import os
@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipelines.spark import session
+from schemas.config import Cassandra, Config, Spark
 from schemas.config_file import load_config
+from schemas.errors import BadConfig
 from tests.cassandra_node import CHECKOUT, ON_SPARK
 
 PASSWORD = "known to nobody else"
@@ -55,3 +58,35 @@ def test_password_for_cassandra_is_on_no_command_line(tmp_path: Path):
     words = [word for command in commands for word in command]
     assert any("spark.driver.host=127.0.0.1" in word for word in words), "Java was looked at"
     assert [word for word in words if PASSWORD in word] == []
+
+
+@pytest.mark.parametrize("master", ["spark://driver:7077", "yarn", "k8s://https://a:6443"])
+def test_embedded_node_is_refused_to_executors_elsewhere(master: str):
+    with pytest.raises(BadConfig, match=r"cassandra\.contact_points") as caught:
+        session.spark_session(Config(spark=Spark(master=master)))
+    assert (caught.value.field, caught.value.value) == ("spark.master", master)
+
+
+@pytest.mark.parametrize(
+    ("contact_points", "master"),
+    [
+        ((), "local[2]"),
+        ((), "local-cluster[2,1,1024]"),
+        ((), "spark://127.0.0.1:7077"),
+        ((), "spark://localhost:7077"),
+        (("db1",), "spark://driver:7077"),
+    ],
+)
+def test_node_that_executors_reach_is_accepted(
+    contact_points: tuple[str, ...], master: str, monkeypatch: pytest.MonkeyPatch
+):
+    class Started(Exception):
+        """The session would start now."""
+
+    def start(*_: object) -> None:
+        raise Started
+
+    monkeypatch.setattr(session, "find_java", start)
+    cassandra = Cassandra(contact_points=contact_points)
+    with pytest.raises(Started):
+        session.spark_session(Config(cassandra=cassandra, spark=Spark(master=master)))
