@@ -17,6 +17,7 @@ from schemas.config_file import load_config
 from schemas.errors import BadConfig
 from store.credentials import Role, credentials_of, make_passwords, open_as
 from store.database import Database
+from store.login_copies import login_warning
 from store.migrate import migrate
 from store.node.process import EmbeddedNode
 from store.roles import grant_table_rights, make_roles, secure_superuser, sync_grants
@@ -81,6 +82,8 @@ class CommandContext:
             with self.database("admin") as database:
                 make_roles(database, self.config)
                 sync_grants(database, self.config.cassandra)
+                warning = login_warning(database, self.config.cassandra)
+            self.terminal.notes([warning] if warning else [])
         else:  # also where nothing was applied: a killed run may have left its tables ungranted
             grant_table_rights(self.config)
         return applied

@@ -4,7 +4,7 @@ import asyncio
 import re
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
@@ -219,6 +219,14 @@ def test_spark_role_can_do_its_work_and_read_only_its_tables(guarded: Guarded) -
         assert refused(database, f"TRUNCATE {table}"), table
     assert refused(database, "DELETE FROM usernames WHERE username = 'anna'")
     database.close()
+
+
+def test_making_roles_warns_of_logins_that_one_node_alone_keeps(
+    guarded: Guarded, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("muvr.context.login_warning", lambda database, settings: "One copy only.")
+    replace(guarded.context, terminal=Terminal(as_json=True)).migrate(with_roles=True)
+    assert "note: One copy only." in capsys.readouterr().err
 
 
 def test_migration_without_new_tables_repairs_missing_grants(guarded: Guarded) -> None:
