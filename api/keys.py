@@ -1,15 +1,17 @@
 """Signing keys: files of mode 600 under paths.secrets, of which the two newest are trusted.
 
 `token-<kid>.pem` signs access and refresh tokens (Ed25519). Kids sort by creation time: the newest
-key signs, and the one before it is still trusted while its tokens last. A running service notices a
-rotation by itself. A key that the service had to generate is called `dev…` and is accepted on
-loopback only.
+key signs, and the one before it is still trusted while its tokens last. Both are trusted at once,
+but a new key signs `COPY_TIME` after it was made: until then it can be copied to other hosts, which
+would refuse its tokens. A running service notices all that by itself. A key that the service had to
+generate is called `dev…` and is accepted on loopback only.
 """
 
 import logging
 import os
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,9 +25,12 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from schemas.errors import BadConfig
+from schemas.times import Clock, server_time
 from store.secret_file import write_new
 
 LIVE_KEYS = 2
+COPY_TIME = timedelta(minutes=10)
+"""From the making of a key until it signs, by each host's own clock."""
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _DEV = "dev"
 _CURSOR_KEY = "cursor.key"
@@ -43,12 +48,14 @@ class Keys:
         signing: its private key.
         trusted: kid to public key, including the signing key.
         cursor: 32 secret bytes that sign list cursors.
+        next_at: when the newest key begins to sign in the place of this one; None: it does.
     """
 
     kid: str
     signing: Ed25519PrivateKey
     trusted: dict[str, Ed25519PublicKey]
     cursor: bytes
+    next_at: datetime | None = None
 
     @property
     def development(self) -> bool:
@@ -59,15 +66,15 @@ class Keys:
 class KeyRing:
     """The keys of a folder, read again when its files change: a rotation needs no restart."""
 
-    def __init__(self, folder: Path, host: str) -> None:
+    def __init__(self, folder: Path, host: str, clock: Clock = server_time) -> None:
         """Read the keys.
 
         Raises:
             BadConfig: as `load_keys`.
         """
-        self._folder, self._host = folder, host
+        self._folder, self._host, self._clock = folder, host, clock
         self._names = _names(folder) or None  # where there is none, a key is generated
-        self._keys = load_keys(folder, host)
+        self._keys = load_keys(folder, host, clock())
         self._problem = ""
 
     @property
@@ -79,7 +86,9 @@ class KeyRing:
         was deleted may be stolen.
         """
         names = _names(self._folder)
-        if names is not None and (names != self._names or self._problem):
+        next_at = self._keys.next_at
+        is_due = next_at is not None and self._clock() >= next_at
+        if names is not None and (names != self._names or self._problem or is_due):
             self._read_again(names)
         return self._keys
 
@@ -92,7 +101,8 @@ class KeyRing:
         try:
             if not names:  # not a new installation: no key is generated
                 raise BadConfig(f"{self._folder} has no signing key; run `muvr token rotate`.")
-            self._keys, self._names, self._problem = load_keys(self._folder, self._host), names, ""
+            keys = load_keys(self._folder, self._host, self._clock())
+            self._keys, self._names, self._problem = keys, names, ""
         except (BadConfig, OSError) as problem:
             there = {
                 kid: key for kid, key in self._keys.trusted.items() if f"token-{kid}.pem" in names
@@ -103,8 +113,13 @@ class KeyRing:
                 _LOG.error("Signing keys: %s Trusted: %s.", problem, ", ".join(there) or "none")
 
 
-def load_keys(folder: Path, host: str) -> Keys:
+def load_keys(folder: Path, host: str, now: datetime) -> Keys:
     """The keys in a folder; one is generated if there is none and the service is on loopback.
+
+    Args:
+        folder: where the keys are.
+        host: the address that the service listens on.
+        now: decides whether the newest key signs yet.
 
     Raises:
         BadConfig: there is only a development key but the address is public, or a file is no key,
@@ -116,9 +131,10 @@ def load_keys(folder: Path, host: str) -> Keys:
         write_new(folder / f"token-{_DEV}00000000.pem", _pem(Ed25519PrivateKey.generate()))
         files = _key_files(folder)
     live = {_kid(path): _read(path) for path in files[-LIVE_KEYS:]}
-    newest = _kid(files[-1])
+    next_at = signs_from(list(live), now)
+    signing = list(live)[-1 if next_at is None else 0]
     trusted = {kid: key.public_key() for kid, key in live.items()}
-    keys = Keys(newest, live[newest], trusted, _cursor_key(folder))
+    keys = Keys(signing, live[signing], trusted, _cursor_key(folder), next_at)
     if keys.development and host not in LOOPBACK:
         raise BadConfig(
             f"api.host = {host}: only the development key is there, and it is good on loopback "
@@ -131,6 +147,9 @@ def load_keys(folder: Path, host: str) -> Keys:
 
 def rotate(folder: Path, now: datetime, *, revoke_others: bool = False) -> str:
     """Generate a new signing key; the previous one stays trusted, older ones are deleted.
+
+    When the new one begins to sign is told by `signs_from`. A folder without a key for cursors gets
+    one: it is to be complete when it is copied to other hosts.
 
     Args:
         folder: where the keys are.
@@ -148,12 +167,31 @@ def rotate(folder: Path, now: datetime, *, revoke_others: bool = False) -> str:
     _make_folder(folder)
     before = _key_files(folder)
     owner = _other_owner(folder, before)
-    made_at = max([now, *(made + timedelta(seconds=1) for made in _times(before))])
+    times = (_made_at(_kid(path)) for path in before)
+    made_at = max([now, *(made + timedelta(seconds=1) for made in times if made)])
     kid = f"{made_at:{_MADE_AT}}-{secrets.token_hex(3)}"  # sorts after `dev…` and by time
     write_new(folder / f"token-{kid}.pem", _pem(Ed25519PrivateKey.generate()), owner)
+    _cursor_key(folder, owner)
     for path in before if revoke_others else before[: 1 - LIVE_KEYS]:
         path.unlink(missing_ok=True)
     return kid
+
+
+def signs_from(kids: Sequence[str], now: datetime) -> datetime | None:
+    """When the newest of the trusted keys begins to sign; None: it does already.
+
+    It does at once where there is no other, or only a development key beside it. A name that is
+    further ahead than `COPY_TIME` was given by a wrong clock and tells nothing: such a key signs.
+
+    >>> now = datetime(2026, 1, 2, tzinfo=UTC)
+    >>> signs_from(["k20260101000000-a", "k20260102000000-b"], now)
+    datetime.datetime(2026, 1, 2, 0, 10, tzinfo=datetime.timezone.utc)
+    >>> signs_from(["dev00000000", "k20260102000000-b"], now)
+    """
+    if len(kids) < LIVE_KEYS or kids[-2].startswith(_DEV):
+        return None
+    made_at = _made_at(kids[-1])
+    return made_at + COPY_TIME if made_at and abs(now - made_at) < COPY_TIME else None
 
 
 def trusted_kids(folder: Path) -> list[str]:
@@ -197,14 +235,12 @@ def _other_owner(folder: Path, files: list[Path]) -> tuple[int, int] | None:
     return about.st_uid, about.st_gid
 
 
-def _times(files: list[Path]) -> list[datetime]:
-    """When keys were made, by their names; a development key's name has no time."""
-    stamps = [_kid(path).partition("-")[0] for path in files]
-    return [
-        datetime.strptime(stamp, _MADE_AT).replace(tzinfo=UTC)
-        for stamp in stamps
-        if re.fullmatch(r"k\d{14}", stamp)
-    ]
+def _made_at(kid: str) -> datetime | None:
+    """When a key was made, by its name; None of a development key."""
+    stamp = kid.partition("-")[0]
+    if not re.fullmatch(r"k\d{14}", stamp):
+        return None
+    return datetime.strptime(stamp, _MADE_AT).replace(tzinfo=UTC)
 
 
 def _key_files(folder: Path) -> list[Path]:
@@ -235,10 +271,10 @@ def _read(path: Path) -> Ed25519PrivateKey:
     return key
 
 
-def _cursor_key(folder: Path) -> bytes:
+def _cursor_key(folder: Path, owner: tuple[int, int] | None = None) -> bytes:
     path = folder / _CURSOR_KEY
     if not path.exists():
-        write_new(path, secrets.token_bytes(32))
+        write_new(path, secrets.token_bytes(32), owner)
     return path.read_bytes()
 
 

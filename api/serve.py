@@ -17,6 +17,7 @@ from api.pid_file import PID_FILE, held_pid_file
 from schemas.config import Config
 from schemas.config_file import load_config
 from schemas.errors import BadConfig, MuvrError
+from schemas.times import server_time
 from store.node.folders import Folders
 from store.node.owner import require_restored
 
@@ -117,7 +118,7 @@ def _prepare(config: Config, config_path: Path) -> None:
     # numpy reads them when it is first imported, with the application.
     for name in BLAS_THREAD_VARIABLES:
         os.environ.setdefault(name, "1")
-    load_keys(config.paths.secrets, config.api.host)
+    load_keys(config.paths.secrets, config.api.host, server_time())
     if config.cassandra.own_node:
         require_restored(Folders(config.paths.data.absolute()))
     if config.api.workers > 1:  # workers add up their metrics in files

@@ -1,7 +1,8 @@
 """`muvr backup` and `muvr restore`: the embedded node's tables in a folder, and back.
 
 A restore erases again who was erased since (`muvr.erased_ledger`). Keys and passwords are in no
-backup: after a restore on another machine all users must log in again.
+backup: after a restore on another machine all users must log in again. A cluster's files are copied
+by its own tools; here `--erased-only` keeps the list of erased users, and erases them again.
 """
 
 from collections.abc import Sequence, Set
@@ -14,7 +15,7 @@ import typer
 
 from ingest.erasure import announce_erasure, erase_user
 from muvr.context import CommandContext, open_context
-from muvr.erased_ledger import known_erased, read_ledgers, remember_erased
+from muvr.erased_ledger import LEDGER, known_erased, read_ledger, read_ledgers, remember_erased
 from muvr.options import AsJson, Conf
 from schemas.errors import BadBackup, BadInput
 from schemas.layout import LAYOUT
@@ -43,16 +44,27 @@ def register(app: typer.Typer) -> None:
 
 def backup(
     folder: Annotated[Path, typer.Argument(help="where backups are; each makes a folder in it")],
+    erased_only: Annotated[
+        bool, typer.Option("--erased-only", help="update FOLDER/erased.json alone, for a cluster")
+    ] = False,
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
     """Copy all tables of the running embedded node; the service may go on meanwhile.
 
+    With --erased-only no tables are copied: of a cluster, its own tools do that.
+
     Example: `muvr backup /mnt/backups/muvr`
     """
     context = open_context(conf, as_json=as_json)
-    _require_own_node(context)
     now = server_time()
+    if erased_only:
+        make_folder(folder)
+        erased = remember_erased(context, folder, now)
+        context.terminal.say(f"{folder / LEDGER}: {plural(erased, 'erased user')}; no tables.")
+        context.terminal.answer({"folder": str(folder), "erased": erased})
+        return
+    _require_own_node(context)
     make_folder(folder)
     known_erased(folder)  # a damaged list fails now, not after an hour of copying
     place = folder / f"{now:%Y%m%dT%H%M%SZ}"
@@ -104,19 +116,31 @@ def make_folder(folder: Path) -> None:
 
 def restore(
     folder: Annotated[Path, typer.Argument(help="one backup, such as …/20261121T031500Z")],
+    erased_only: Annotated[
+        bool,
+        typer.Option("--erased-only", help="erase who is in FOLDER/erased.json, restore nothing"),
+    ] = False,
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
     """Put a backup into an empty embedded node, and erase again who was erased since.
 
     The node is empty when paths.data names a new folder. Afterwards it is stopped, unless it ran.
+    With --erased-only the tables stay, as after a restore of a cluster by its own tools; FOLDER is
+    the one of `muvr backup FOLDER --erased-only`.
 
     Example: `MUVR_PATHS__DATA=build/node2 muvr restore /mnt/backups/muvr/20261121T031500Z`
     """
     context = open_context(conf, as_json=as_json)
-    _require_own_node(context)
     if context.service.status().running:
         raise BadBackup("The service runs; stop it first: muvr down")
+    if erased_only:
+        erased = read_ledger(folder / LEDGER)
+        _erase_again(context, erased)
+        context.terminal.say(f"Erased again: {len(erased)}.")
+        context.terminal.answer({"erased_again": len(erased)})
+        return
+    _require_own_node(context)
     require_one_backup(folder)
     erased = read_ledgers(folder)
     was_running = context.node.status().running
@@ -266,5 +290,6 @@ def _require_own_node(context: CommandContext) -> None:
     if not context.config.cassandra.own_node:
         raise BadBackup(
             "These commands copy the embedded node's files. For an outside cluster use its own "
-            "backups (nodetool snapshot on every node, or Medusa)."
+            "backups (nodetool snapshot on every node, or Medusa), and --erased-only here for the "
+            "list of erased users."
         )

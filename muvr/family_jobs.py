@@ -9,7 +9,7 @@ from muvr.context import CommandContext
 from pipelines.lifecycle.runs import RunReport
 from pipelines.lifecycle.scope import UserSelection
 from schemas.config import Config
-from schemas.errors import BadInput, MuvrError, Retryable
+from schemas.errors import BadInput, MuvrError, NoKernel, Retryable
 from schemas.families import ACTIVITY, MART_JOB
 from schemas.times import server_time, us_of
 from store.database import Database
@@ -78,8 +78,8 @@ async def _project_members(database: Database, config: Config) -> dict[UUID, str
     for user_id in sorted({user_id for user_id, _ in keys}):
         try:
             await project_stretches(records, user_id, us_of(server_time()))
-        except Retryable:
-            raise
+        except (NoKernel, Retryable):
+            raise  # no user's data is to blame
         except Exception as problem:  # noqa: BLE001 (returned; the other users go on)
             failed[user_id] = problem_text(problem)
     return failed

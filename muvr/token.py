@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from api.keys import rotate, trusted_kids
+from api.keys import rotate, signs_from, trusted_kids
 from examples.client import Client
 from muvr.context import open_context
 from muvr.options import AsJson, Conf, Password, UserName
@@ -65,19 +65,31 @@ def rotate_key(
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Sign tokens with a new key from now on; those of the key before it stay good.
+    """Make a new key that signs tokens; those of the key before it stay good.
 
-    Running services of this machine see it at once; give the files of paths.secrets to the others.
+    Running services of this machine believe it at once, and sign with it minutes later by
+    themselves: copy its file to paths.secrets of other hosts until then. It signs at once where
+    there is no other key, and with --forget-others.
+
     Tokens of the key before the last are refused: rotate once in `auth.refresh_days` at most.
 
     Example: `muvr token rotate`
     """
     context = open_context(conf, as_json=as_json)
-    folder = context.config.paths.secrets
-    kid = rotate(folder, datetime.now(UTC), revoke_others=forget_others)
+    folder, now = context.config.paths.secrets, datetime.now(UTC)
+    kid = rotate(folder, now, revoke_others=forget_others)
     believed = trusted_kids(folder)
-    context.terminal.say(f"{kid} signs; believed: {', '.join(believed)} (in {folder}).")
-    context.terminal.answer({"signs": kid, "believed": believed})
+    next_at = signs_from(believed, now)
+    begins, by_then = "now on", "now"
+    if next_at is not None:
+        begins, by_then = f"{next_at:%Y-%m-%d %H:%M:%S} UTC on", "until then"
+    context.terminal.say(
+        f"{kid} signs from {begins}; believed: {', '.join(believed)} (in {folder}). Other hosts "
+        f"of this deployment need token-{kid}.pem in their paths.secrets {by_then}."
+    )
+    if forget_others:
+        context.terminal.say("Delete all other token-*.pem there.")
+    context.terminal.answer({"signs": kid, "signs_from": next_at or now, "believed": believed})
 
 
 def revoke(username: UserName, conf: Conf = None, as_json: AsJson = False) -> None:

@@ -255,11 +255,10 @@ class PlanViolated(MuvrError):
 class NoKernel(MuvrError):
     """The compiled code of this environment is missing, or of another release."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(
-            message,
-            next_step="Run `make .venv/runtime` in the checkout; it compiles what is missing.",
-        )
+    NEXT_STEP = "Run `make .venv/runtime` in the checkout; it compiles what is missing."
+
+    def __init__(self, message: str, *, next_step: str = NEXT_STEP) -> None:
+        super().__init__(message, next_step=next_step)
 
 
 class IncompleteRun(MuvrError):

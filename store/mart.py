@@ -25,6 +25,7 @@ from schemas.mart import MART
 from store.secret_file import write_new
 
 MANIFEST = "manifest.json"
+KEY_FILE = "mart-key"
 KEY_BYTES = 32
 PSEUDONYM_DIGITS = 16  # of a pseudonym: 64 bits, no two of a billion people alike
 
@@ -167,20 +168,31 @@ def layout_digest() -> str:
     return hashlib.sha256(repr(columns).encode()).hexdigest()[:PSEUDONYM_DIGITS]
 
 
-def pseudonym_key(folder: Path) -> bytes:
-    """The key of the pseudonyms: a secret file, created if it does not exist.
+def pseudonym_key(folder: Path, mart: MartFolder) -> bytes:
+    """The key of the pseudonyms: a secret file, created with the first version of the mart.
 
     Without the key pseudonyms cannot be traced to users; with another key all pseudonyms change.
 
     Args:
         folder: `paths.secrets`; created if it does not exist.
+        mart: whose pseudonyms it makes.
 
     Raises:
-        BadConfig: the file holds no valid key, which would make the pseudonyms insecure.
+        BadConfig: the file holds no valid key, which would make the pseudonyms insecure; or there
+            is none although the mart has been built, as on another host.
     """
-    path = folder / "mart-key"
+    path = folder / KEY_FILE
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not path.exists():
+        if (manifest := mart.path / MANIFEST).exists():
+            raise BadConfig(
+                f"{path} is missing, the key of the pseudonyms in {mart.path}: with a new one "
+                "everybody would get another pseudonym.",
+                field="paths.secrets",
+                value=str(folder),
+                next_step="Put it back, or refresh on the host that has it. If everybody is to get "
+                f"another pseudonym, delete {manifest}.",
+            )
         write_new(path, secrets.token_hex(KEY_BYTES).encode())
     try:
         key = bytes.fromhex(path.read_text())
@@ -190,8 +202,8 @@ def pseudonym_key(folder: Path) -> bytes:
         raise BadConfig(
             f"{path} is no key of {KEY_BYTES} bytes in hex digits.",
             field=str(path),
-            next_step="Put back the one that was there, or delete the file: the next "
-            "`muvr mart refresh` makes a new one, and gives everybody another pseudonym.",
+            next_step="Put back the one that was there. If everybody is to get another pseudonym, "
+            f"delete the file and {mart.path / MANIFEST}; `muvr mart refresh` then makes a key.",
         )
     return key
 

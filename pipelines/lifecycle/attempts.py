@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from pipelines.keys import Key, Row
-from schemas.errors import CannotLearn
+from schemas.errors import CannotLearn, NoKernel
 from schemas.statuses import AttemptStatus
 
 T = TypeVar("T")
@@ -31,6 +31,9 @@ class Attempt(Generic[T]):
 def attempted(work: Callable[[], T]) -> Attempt[T]:
     """Do one user's work; an exception becomes the reason in this user's row.
 
+    Raises:
+        NoKernel: no user's data is to blame for it, and it would meet all of them: the run fails.
+
     >>> attempted(lambda: [1, 2][5])
     Attempt(value=None, status='failed', reason='IndexError: list index out of range')
     """
@@ -38,6 +41,8 @@ def attempted(work: Callable[[], T]) -> Attempt[T]:
         return Attempt(work(), "learned", "")
     except CannotLearn as problem:
         return Attempt(None, "not-learned", str(problem)[:MAX_REASON_CHARACTERS])
+    except NoKernel:
+        raise
     except Exception as problem:  # noqa: BLE001 - reported per user, with its class, in the run
         sentence = f"{type(problem).__name__}: {problem}"
         return Attempt(None, "failed", sentence[:MAX_REASON_CHARACTERS])

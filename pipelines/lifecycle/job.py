@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 from pipelines.lifecycle.retries import same_outcomes
 from pipelines.lifecycle.runs import Run, leased_run
 from pipelines.lifecycle.scope import UserSelection
+from pipelines.spark.executors import executors_kernel
 from pipelines.spark.session import spark_session
 from pipelines.spark.tasks import task_progress
 from schemas.config import Config
@@ -78,6 +79,7 @@ def open_job(
     Raises:
         LeaseHeld: another run of the family is under way.
         DatabaseUnavailable: Cassandra does not answer.
+        NoKernel: this environment or the executors' has no compiled code of this release.
     """
     with (
         closing(open_as(config, "spark")) as database,
@@ -86,7 +88,7 @@ def open_job(
         reporting = (
             task_progress(f"{family}: Spark's tasks", progress) if progress else nullcontext()
         )
-        with reporting:
+        with reporting, executors_kernel():
             yield Job(config, database, run, progress or NoProgress(), engine)
 
 

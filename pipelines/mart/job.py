@@ -61,7 +61,8 @@ def refresh_mart(
 
     Raises:
         LeaseHeld: another refresh is under way.
-        BadConfig: an executor does not see the driver's `paths.mart`.
+        BadConfig: an executor does not see the driver's `paths.mart`, or this host has no key of
+            the pseudonyms that are in it.
         IncompleteRun: files that Spark wrote are not there.
     """
     inputs = {"users": "all" if everybody else "changed"}
@@ -100,8 +101,8 @@ def _plan(job: Job, *, everybody: bool) -> Refresh:
     if not job.config.spark.master.startswith("local"):
         _require_shared(spark, job.config.paths.mart)
     with run.step("changes"):
-        key = pseudonym_key(job.config.paths.secrets)
         folder = MartFolder(job.config.paths.mart)
+        key = pseudonym_key(job.config.paths.secrets, folder)
         database_id, zones = _database_id(job), _zones(spark)
         layout = copies_digest(zones)
         before = None

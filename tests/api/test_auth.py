@@ -121,6 +121,20 @@ def test_log_out_of_no_token_or_of_two_is_refused(
 
 
 @pytest.mark.parametrize("use", ["access", "refresh"])
+def test_a_token_of_a_host_whose_clock_is_ahead_is_good(
+    tmp_path: Path, use: Literal["access", "refresh"]
+):
+    ring = KeyRing(tmp_path, "127.0.0.1")
+    here, ahead = Tokens(Config().auth, ring), Tokens(Config().auth, ring, lambda: time.time() + 30)
+    user_id, login_id = uuid.uuid4(), uuid.uuid4()
+    if use == "access":
+        token = ahead.access(user_id, login_id, frozenset({"predict"}))
+    else:
+        token = ahead.refresh(user_id, login_id, login_id)
+    assert here.read(token, use).user_id == user_id
+
+
+@pytest.mark.parametrize("use", ["access", "refresh"])
 def test_an_expired_token_still_ends_its_login(
     service: RunningService, person: Person, use: Literal["access", "refresh"]
 ):

@@ -1,6 +1,8 @@
 """Signing keys: files, rotation and revocation."""
 
 import os
+import re
+import shutil
 import stat
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -12,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from api.health import KEY_PROBLEM
-from api.keys import KeyRing, load_keys, rotate
+from api.keys import COPY_TIME, KeyRing, load_keys, rotate
 from api.tokens import Tokens
 from muvr.token import rotate_key
 from schemas.config import Api, Auth, Cassandra
@@ -22,31 +24,33 @@ from tests.api.logins import works
 from tests.api.phone import problem
 from tests.cassandra_node import free_ports
 
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+
 
 def test_keys_are_private_files_and_the_newest_two_are_trusted(tmp_path: Path):
     folder = tmp_path / "secrets"
-    dev = load_keys(folder, "127.0.0.1")
+    dev = load_keys(folder, "127.0.0.1", NOW)
     assert dev.development
     for file in folder.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     began = datetime(2026, 1, 1, tzinfo=UTC)
     kids = [rotate(folder, began + timedelta(days=days)) for days in (0, 1, 2)]
-    keys = load_keys(folder, "0.0.0.0")
+    keys = load_keys(folder, "0.0.0.0", NOW)
     assert keys.kid == kids[2]
     assert set(keys.trusted) == {kids[1], kids[2]}
 
 
 def test_a_development_key_is_refused_on_a_non_loopback_address(tmp_path: Path):
     with pytest.raises(BadConfig, match="loopback"):
-        load_keys(tmp_path, "0.0.0.0")
-    load_keys(tmp_path, "127.0.0.1")
+        load_keys(tmp_path, "0.0.0.0", NOW)
+    load_keys(tmp_path, "127.0.0.1", NOW)
 
 
 def test_a_key_file_readable_by_others_is_refused(tmp_path: Path):
-    load_keys(tmp_path, "127.0.0.1")
+    load_keys(tmp_path, "127.0.0.1", NOW)
     next(tmp_path.glob("token-*.pem")).chmod(0o644)
     with pytest.raises(BadConfig, match="chmod 600"):
-        load_keys(tmp_path, "127.0.0.1")
+        load_keys(tmp_path, "127.0.0.1", NOW)
 
 
 @pytest.mark.parametrize(
@@ -63,14 +67,14 @@ def test_a_key_file_readable_by_others_is_refused(tmp_path: Path):
     ids=["no key", "another kind"],
 )
 def test_a_file_that_is_no_ed25519_key_is_refused(tmp_path: Path, content: bytes, says: str):
-    load_keys(tmp_path, "127.0.0.1")
+    load_keys(tmp_path, "127.0.0.1", NOW)
     next(tmp_path.glob("token-*.pem")).write_bytes(content)
     with pytest.raises(BadConfig, match=says):
-        load_keys(tmp_path, "127.0.0.1")
+        load_keys(tmp_path, "127.0.0.1", NOW)
 
 
 def test_the_secret_of_cursors_is_kept(tmp_path: Path):
-    first, again = (load_keys(tmp_path, "127.0.0.1").cursor for _ in range(2))
+    first, again = (load_keys(tmp_path, "127.0.0.1", NOW).cursor for _ in range(2))
     assert first == again
     assert len(first) == 32
 
@@ -188,8 +192,8 @@ def test_what_root_makes_for_the_first_key_belongs_to_the_owner_of_the_folder_ar
     conf = tmp_path / "conf.yaml"
     conf.write_text(f"paths: {{secrets: {folder}}}\n")
     rotate_key(conf=conf)
-    [key] = folder.iterdir()
-    for path in (folder.parent, folder, key):
+    [key] = folder.glob("token-*.pem")
+    for path in (folder.parent, folder, key, folder / "cursor.key"):
         assert (path.stat().st_uid, path.stat().st_gid) == (12345, 12345), path
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert key.stem.removeprefix("token-") in capsys.readouterr().out
@@ -198,7 +202,8 @@ def test_what_root_makes_for_the_first_key_belongs_to_the_owner_of_the_folder_ar
 def test_a_token_of_the_previous_key_is_valid_until_the_second_rotation(tmp_path: Path):
     began = datetime(2026, 1, 1, tzinfo=UTC)
     rotate(tmp_path, began)
-    tokens = Tokens(Auth(), KeyRing(tmp_path, "127.0.0.1"))  # keeps running through all rotations
+    ring = KeyRing(tmp_path, "127.0.0.1", lambda: began + timedelta(days=3))
+    tokens = Tokens(Auth(), ring)  # keeps running through all rotations
     user, login = uuid.uuid4(), uuid.uuid4()
     token = tokens.access(user, login, frozenset({"predict"}))
     second = rotate(tmp_path, began + timedelta(days=1))
@@ -212,17 +217,74 @@ def test_a_token_of_the_previous_key_is_valid_until_the_second_rotation(tmp_path
     assert len(list(tmp_path.glob("token-*.pem"))) == 2
 
 
+def test_new_key_is_trusted_at_once_and_signs_when_it_was_copied(tmp_path: Path):
+    """Two hosts: the first makes a key, the second gets its file minutes later."""
+    clock = [NOW]
+    first, second = tmp_path / "first", tmp_path / "second"
+    rotate(first, NOW - timedelta(days=9))
+    shutil.copytree(first, second)
+    a, b = (
+        Tokens(Auth(), KeyRing(folder, "0.0.0.0", lambda: clock[0])) for folder in (first, second)
+    )
+    user, login = uuid.uuid4(), uuid.uuid4()
+
+    new = rotate(first, NOW)
+    clock[0] += COPY_TIME - timedelta(seconds=1)
+    token = a.access(user, login, frozenset())
+    assert b.read(token, "access").user_id == user, "the key before signs as long as it takes"
+    shutil.copy2(first / f"token-{new}.pem", second)
+    clock[0] += timedelta(seconds=1)
+    token = a.access(user, login, frozenset())
+    assert jwt.get_unverified_header(token)["kid"] == new
+    assert b.read(token, "access").user_id == user
+    assert jwt.get_unverified_header(b.access(user, login, frozenset()))["kid"] == new
+
+
+@pytest.mark.parametrize("before", ["no key", "a development key", "a stolen key"])
+def test_new_key_signs_at_once_where_no_other_host_has_the_one_before(tmp_path: Path, before: str):
+    if before == "a development key":
+        load_keys(tmp_path, "127.0.0.1", NOW)
+    elif before == "a stolen key":
+        rotate(tmp_path, NOW - timedelta(days=9))
+    new = rotate(tmp_path, NOW, revoke_others=before == "a stolen key")
+    keys = load_keys(tmp_path, "0.0.0.0", NOW)
+    assert (keys.kid, keys.next_at) == (new, None)
+
+
+def test_rotation_says_when_the_key_signs_and_what_other_hosts_need(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    conf = tmp_path / "conf.yaml"
+    conf.write_text("paths: {secrets: secrets}\n")
+    rotate_key(conf=conf)
+    assert " signs from now on; " in capsys.readouterr().out
+    rotate_key(conf=conf)
+    said = capsys.readouterr().out
+    assert re.search(r" signs from \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC on; ", said)
+    assert re.search(r"need token-k\S+\.pem in their paths\.secrets until then", said)
+    rotate_key(forget_others=True, conf=conf)
+    assert "Delete all other token-*.pem there." in capsys.readouterr().out
+
+
+def test_folder_of_a_first_key_is_complete_for_other_hosts(tmp_path: Path):
+    """Each host would make a key for cursors of its own, and refuse the other's pages."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    rotate(first, NOW)
+    shutil.copytree(first, second)
+    sealed, other = (load_keys(folder, "0.0.0.0", NOW).cursor for folder in (first, second))
+    assert sealed == other
+
+
 @pytest.mark.parametrize("revoke_others", [False, True])
 def test_new_key_signs_although_the_clock_was_ahead_when_the_last_one_was_made(
     tmp_path: Path, revoke_others: bool
 ):
-    now = datetime(2026, 1, 1, tzinfo=UTC)
-    stolen = rotate(tmp_path, now + timedelta(days=400))
-    new = rotate(tmp_path, now, revoke_others=revoke_others)
-    keys = load_keys(tmp_path, "0.0.0.0")
+    stolen = rotate(tmp_path, NOW + timedelta(days=400))
+    new = rotate(tmp_path, NOW, revoke_others=revoke_others)
+    keys = load_keys(tmp_path, "0.0.0.0", NOW)
     assert keys.kid == new
     assert set(keys.trusted) == ({new} if revoke_others else {stolen, new})
-    assert rotate(tmp_path, now) > new, "also within the same second"
+    assert rotate(tmp_path, NOW) > new, "also within the same second"
 
 
 def test_rotation_with_revoke_others_invalidates_older_tokens_immediately(

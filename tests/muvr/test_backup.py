@@ -17,6 +17,7 @@ from muvr.backup import _count, _erase_again, backup, restore
 from muvr.context import CommandContext
 from muvr.erased_ledger import LEDGER
 from muvr.up import up
+from schemas.config import Cassandra
 from schemas.errors import BadBackup, NodeFailed
 from store.connection import connect
 from store.database import Database
@@ -205,6 +206,28 @@ def test_a_node_started_for_a_failed_restore_is_stopped(
     with pytest.raises(BadBackup, match="not empty"):
         restore(tmp_path, conf=conf)
     assert len(stopped) == 1
+
+
+def test_users_erased_since_a_snapshot_of_a_cluster_are_erased_again(
+    conf: Path, keyspace: Cassandra, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """The cluster's own tools copy and restore its tables; Muvr keeps the list."""
+    connection = connect(keyspace, keyspace=keyspace.keyspace)
+    users, name = Users(connection), f"ben-{uuid4().hex[:8]}"
+    ben = register(connection, name)
+    asyncio.run(erase_user(connection, ben, NOW))
+    backup(tmp_path / "ledger", erased_only=True, conf=conf, as_json=True)
+    assert str(ben) in json.loads((tmp_path / "ledger" / LEDGER).read_text())
+    told = json.loads(capsys.readouterr().out)
+    assert told["folder"] == str(tmp_path / "ledger")
+
+    back = User(ben, name, "hash", frozenset({"predict"}), NOW)
+    asyncio.run(users.register(back))  # as after the restore of a snapshot from before
+    (tmp_path / "ledger" / LEDGER).write_text(json.dumps({str(ben): NOW.isoformat()}))
+    restore(tmp_path / "ledger", erased_only=True, conf=conf, as_json=True)
+    assert json.loads(capsys.readouterr().out) == {"erased_again": 1}
+    assert asyncio.run(users.by_id(ben)) is None
+    connection.close()
 
 
 def test_interrupted_second_erasure_has_announced_all_users(

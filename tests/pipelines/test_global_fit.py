@@ -21,7 +21,7 @@ from pipelines.exercise.learner import member_statistics
 from pipelines.exercise.prepared import Recipe
 from pipelines.lifecycle.engines import spark_key
 from pipelines.lifecycle.labelled_partitions import partition_table
-from schemas.errors import SpanBroken
+from schemas.errors import NoKernel, SpanBroken
 from schemas.inputs import ACC3, ACC6
 from store.labelled_sets import TrainingSet
 from tests.pipelines.people import LAYOUT, sets_of, user_id
@@ -105,3 +105,15 @@ def test_sums_that_split_or_mix_portions_are_refused():
     for split in ([row(1), row(2)], [row(1, 2, 3)], [row(2, 3)]):
         with pytest.raises(SpanBroken, match="one by one"):
             require_whole_portions(split, portions)
+
+
+def test_run_fails_where_an_executor_has_no_compiled_code(people, monkeypatch: pytest.MonkeyPatch):
+    """Not its users: they would be left out of the global model one by one, without a word."""
+
+    def of_another_release(*_: object) -> None:
+        raise NoKernel("muvr_features.so is of another release: 6.")
+
+    monkeypatch.setattr("pipelines.exercise.global_fit.member_statistics", of_another_release)
+    portion = [group(key, sets) for key, sets in people.items()]
+    with pytest.raises(NoKernel, match="another release"):
+        portion_rows(portion, recipe=RECIPE)

@@ -74,7 +74,7 @@ def test_mart_holds_the_rows_of_the_tables_without_personal_ids(world):
         for secret in (gym.user, gym.session, gym.plan, *(one for one, _ in gym.sets.values())):
             assert str(secret) not in text
 
-    key = pseudonym_key(config.paths.secrets)
+    key = pseudonym_key(config.paths.secrets, MartFolder(config.paths.mart))
     third = pseudonym(key, "u", gyms[2].user)
     rows = [row for row in found["deviations"] if row["user"] == third]
     assert [row["kinds"] for row in sorted(rows, key=lambda row: row["position"])] == [
@@ -222,10 +222,14 @@ def test_refresh_reads_changed_users_and_removes_erased_ones(world):
     assert {n: r for n, r in by_change.items() if n not in ("job_runs", "evaluations")} == {
         n: r for n, r in whole.items() if n not in ("job_runs", "evaluations")
     }
-    gone = pseudonym(pseudonym_key(config.paths.secrets), "u", gyms[1].user)
+    gone = pseudonym(
+        pseudonym_key(config.paths.secrets, MartFolder(config.paths.mart)), "u", gyms[1].user
+    )
     assert gone not in repr(whole)
     assert len(whole["sessions"]) == 2
-    corrected = pseudonym(pseudonym_key(config.paths.secrets), "u", gyms[0].user)
+    corrected = pseudonym(
+        pseudonym_key(config.paths.secrets, MartFolder(config.paths.mart)), "u", gyms[0].user
+    )
     rows = [row for row in whole["deviations"] if row["user"] == corrected]
     assert [row["started_at_utc"].year for row in rows] == [FIVE_YEARS_BEHIND.year] * 4
     kinds = [row["kinds"] for row in whole["deviations"] if row["kinds"] == ["reps"]]
@@ -256,6 +260,18 @@ def test_version_of_another_database_is_not_copied_from(world):
     assert mart._reusable_version(folder, made_of, NOW) is None
     (folder.path / MANIFEST).write_text(text)
     assert mart._reusable_version(folder, made_of, NOW) is not None
+
+
+def test_mart_is_not_refreshed_by_a_host_without_its_key(world, tmp_path):
+    """It would make a key, and nobody's pseudonym would be what analysts know."""
+    config, _, _ = world
+    folder = MartFolder(config.paths.mart)
+    before = folder.manifest()
+    paths = config.paths.model_copy(update={"secrets": tmp_path})
+    with pytest.raises(BadConfig, match=r"mart-key is missing.* delete .*manifest\.json"):
+        refresh_mart(config.model_copy(update={"paths": paths}), clock=later(42))
+    assert list(tmp_path.iterdir()) == []
+    assert folder.manifest() == before
 
 
 def test_corrected_column_reaches_people_who_did_not_change(world, monkeypatch):
@@ -307,7 +323,9 @@ def test_time_zone_unknown_to_java_leaves_local_times_empty(world, zone):
         (zone, one.user, one.session),
     )
     assert refresh_mart(config, everybody=True, clock=later(50)).status == "done"
-    user = pseudonym(pseudonym_key(config.paths.secrets), "u", one.user)
+    user = pseudonym(
+        pseudonym_key(config.paths.secrets, MartFolder(config.paths.mart)), "u", one.user
+    )
     local = {row["user"]: row["local_hour"] for row in tables(config)["sessions"]}
     assert local.pop(user) is None
     assert list(local.values()) == [23]

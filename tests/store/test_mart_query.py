@@ -8,11 +8,12 @@ import pytest
 
 from schemas.config import Sql
 from schemas.errors import BadConfig, BadQuery, NoMart, QueryTooLong
-from store.mart import KEY_BYTES, MartFolder, key_id, pseudonym, pseudonym_key
+from store.mart import KEY_BYTES, MANIFEST, MartFolder, key_id, pseudonym, pseudonym_key
 from store.mart_query import query_duckdb
 from tests.store.made_mart import AS_OF, ONE, TWO, made
 
 LIMITS = Sql(seconds=20, rows=3)
+NO_MART = MartFolder(Path("/nowhere"))
 
 
 @pytest.fixture(scope="module")
@@ -153,10 +154,10 @@ def test_query_is_retried_if_a_refresh_removed_its_files(
 
 
 def test_pseudonym_key_is_created_once_with_owner_only_permissions(tmp_path: Path):
-    key = pseudonym_key(tmp_path / "secrets")
-    assert pseudonym_key(tmp_path / "secrets") == key
+    key = pseudonym_key(tmp_path / "secrets", NO_MART)
+    assert pseudonym_key(tmp_path / "secrets", NO_MART) == key
     assert (tmp_path / "secrets" / "mart-key").stat().st_mode & 0o777 == 0o600
-    other = pseudonym_key(tmp_path / "others")
+    other = pseudonym_key(tmp_path / "others", NO_MART)
     assert pseudonym(key, "u", "x") != pseudonym(other, "u", "x")
     assert key_id(key) != key_id(other)
 
@@ -170,14 +171,24 @@ def test_pseudonym_key_is_written_atomically(tmp_path: Path, monkeypatch: pytest
     with monkeypatch.context() as disk:
         disk.setattr("os.fsync", full)
         with pytest.raises(OSError, match="No space"):
-            pseudonym_key(tmp_path)
+            pseudonym_key(tmp_path, NO_MART)
     assert not (tmp_path / "mart-key").exists()
-    assert len(pseudonym_key(tmp_path)) == KEY_BYTES
+    assert len(pseudonym_key(tmp_path, NO_MART)) == KEY_BYTES
     assert [path.name for path in tmp_path.iterdir()] == ["mart-key"]
+
+
+def test_no_key_is_made_for_a_mart_that_has_one_elsewhere(tmp_path: Path):
+    """A deliberate change of the key is possible all the same."""
+    mart = made(tmp_path / "mart", ONE, 1)
+    with pytest.raises(BadConfig, match=r"mart-key is missing.*Put it back.*delete .*manifest"):
+        pseudonym_key(tmp_path / "secrets", mart)
+    assert list((tmp_path / "secrets").iterdir()) == []
+    (mart.path / MANIFEST).unlink()
+    assert len(pseudonym_key(tmp_path / "secrets", mart)) == KEY_BYTES
 
 
 @pytest.mark.parametrize("content", ["", "00" * (KEY_BYTES - 1), "no key at all"])
 def test_invalid_pseudonym_key_file_is_refused(tmp_path: Path, content: str):
     (tmp_path / "mart-key").write_text(content)
     with pytest.raises(BadConfig, match=f"mart-key is no key of {KEY_BYTES} bytes.*delete"):
-        pseudonym_key(tmp_path)
+        pseudonym_key(tmp_path, NO_MART)
