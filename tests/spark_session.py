@@ -14,6 +14,7 @@ from schemas.config_file import load_config
 from store.connection import connect
 from store.database import Database, Statement
 from store.migrate import migrate
+from tests.cassandra_node import explained_by_log
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 KEPT = ("migrations", "migration_lease", "layout")
@@ -42,8 +43,9 @@ def spark(spark_config: Config) -> Iterator[SparkSession]:
 @contextmanager
 def emptied(settings: Cassandra) -> Generator[Database]:
     """A connection to Spark's keyspace after all its tables were emptied."""
-    connection = connect(settings, keyspace=settings.keyspace)
-    asyncio.run(_empty(connection, settings.keyspace))
+    with explained_by_log(settings):
+        connection = connect(settings, keyspace=settings.keyspace)
+        asyncio.run(_empty(connection, settings.keyspace))
     yield connection
     connection.close()
 

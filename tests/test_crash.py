@@ -80,7 +80,6 @@ class Upload:
             time.sleep(0.01)
 
 
-@pytest.mark.timeout(300)
 def test_acknowledged_chunks_survive_a_killed_node(
     fresh_node: EmbeddedNode, tmp_path: Path
 ) -> None:
