@@ -21,6 +21,7 @@ from schemas.config import Api, Cassandra, Config
 from schemas.config_file import load_config
 from schemas.progress import NoProgress
 from tests.cassandra_node import free_ports
+from tests.waiting import answer_when
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SLEEP = "import time; print(flush=True); time.sleep(60)"
@@ -158,7 +159,7 @@ def test_service_starts_in_a_folder_whose_packages_have_the_same_names(
     monkeypatch.chdir(strangers)
     service.start(NoProgress())
     try:
-        assert service.status().ready
+        assert answer_when(bool, lambda: service.status().ready)
     finally:
         service.stop()
 
