@@ -23,9 +23,9 @@ from store.database import Database
 from store.java import quick_java
 from store.journal import Journal
 from store.migrate import migrate
-from store.node.preflight import free_ports
 from store.node.process import EmbeddedNode
 from store.rows import Row
+from tests.ports import free_ports
 
 CHECKOUT = Path(__file__).parents[1]
 # Two processes share the node: one has Spark, the other its remaining users.

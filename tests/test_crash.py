@@ -16,7 +16,6 @@ from uuid import UUID
 
 import httpx
 import numpy as np
-import pytest
 
 from examples.client import Client, TryLater, chunk, new_id
 from ingest.rows import body_of

@@ -33,7 +33,7 @@ def muvr(*words: str, conf: Path | None = None, **environment: str) -> subproces
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
+        timeout=600,
         env={**os.environ, **named, **environment},
     )
 

@@ -1,7 +1,6 @@
 """The pid file of the background service, also when it names another process."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Generator, Iterator
@@ -21,6 +20,7 @@ from schemas.config import Api, Cassandra, Config
 from schemas.config_file import load_config
 from schemas.progress import NoProgress
 from tests.cassandra_node import free_ports
+from tests.patched_os import os_with
 from tests.waiting import answer_when
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -49,7 +49,7 @@ def of_somebody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(pid: int, how: int) -> None:
         raise PermissionError(f"{how} to {pid}: not yours")
 
-    monkeypatch.setattr(os, "kill", refuse)
+    monkeypatch.setattr("muvr.service.os", os_with(kill=refuse))
 
 
 @pytest.fixture
@@ -237,7 +237,7 @@ def test_service_that_ends_before_it_is_asked_to_is_not_stopped(
     def gone(*_: object) -> None:
         raise ProcessLookupError
 
-    monkeypatch.setattr(os, "kill", gone)
+    monkeypatch.setattr("muvr.service.os", os_with(kill=gone))
     assert service.stop() is False
 
 
