@@ -182,7 +182,8 @@ def fresh_node(tmp_path: Path) -> Iterator[EmbeddedNode]:
 @pytest.fixture(scope="session")
 def keyspace(node: EmbeddedNode) -> Cassandra:
     """Settings of the shared, migrated keyspace. Tests are isolated by random ids."""
-    settings = node.config.model_copy(update={"keyspace": "muvr_test"})
+    slow = {"keyspace": "muvr_test", "request_timeout_s": 60.0}  # a busy machine: 10 s are little
+    settings = node.config.model_copy(update=slow)
     migrate(settings)
     return settings
 
