@@ -16,6 +16,7 @@ from uuid import UUID
 
 import httpx
 import numpy as np
+import pytest
 
 from examples.client import Client, TryLater, chunk, new_id
 from ingest.rows import body_of
@@ -79,6 +80,7 @@ class Upload:
             time.sleep(0.01)
 
 
+@pytest.mark.timeout(900)  # starts a node twice
 def test_acknowledged_chunks_survive_a_killed_node(
     fresh_node: EmbeddedNode, tmp_path: Path
 ) -> None:
