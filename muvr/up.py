@@ -37,7 +37,7 @@ def start_all(context: CommandContext, started: Started) -> None:
     """
     service = context.service
     embedded = context.config.cassandra.own_node
-    own_node = embedded and not context.node.status().ready
+    own_node = embedded and not context.node.await_answer()
     if embedded and not own_node:
         context.node.require_roles()
         require_restored(context.node.folders)

@@ -17,19 +17,23 @@ import pytest
 
 from schemas.config import Cassandra, Paths
 from schemas.config_file import load_config
+from schemas.errors import DatabaseUnavailable
 from store.connection import connect
 from store.database import Database
 from store.java import quick_java
 from store.journal import Journal
 from store.migrate import migrate
-from store.node.preflight import free_ports
 from store.node.process import EmbeddedNode
 from store.rows import Row
+from tests.ports import free_ports
 
 CHECKOUT = Path(__file__).parents[1]
 # Two processes share the node: one has Spark, the other its remaining users.
 ON_NODE = pytest.mark.xdist_group("node")  # for tests that take `node` by name; others get it
 ON_SPARK = pytest.mark.xdist_group("spark")
+# The first test of a process waits for the node, its tables and Spark, and a fixture that the limit
+# of pyproject.toml interrupts is not tried again: all that need it would fail.
+_STARTS_MUCH = pytest.mark.timeout(900)
 # Without flushes of system tables. A truncation would hold their lock during its flush, which waits
 # for the gossiper's lock if a new kind of file appears; a change of the schema takes the two the
 # other way round. The node then hangs for good (Cassandra 5.0.9).
@@ -41,6 +45,22 @@ _LAST_WILL = f"read -r _; {_KILL}"
 _LAST_WILL_OF_RUN = (
     f'(while kill -0 "$2" 2>/dev/null; do sleep 1; done; {_KILL}; rm -rf "$3") >/dev/null 2>&1 &'
 )
+
+
+_LOGS: dict[int, Path] = {}  # port of the node that all tests share -> its log
+
+
+@contextlib.contextmanager
+def explained_by_log(settings: Cassandra) -> Generator[None]:
+    """Add the end of the shared node's log to the error that it does not answer."""
+    try:
+        yield
+    except DatabaseUnavailable as problem:
+        log = _LOGS.get(settings.port)
+        if log is not None and log.exists():
+            lines = log.read_text(errors="replace").splitlines()[-40:]
+            problem.add_note("\n".join([f"The end of {log}:", *lines]))
+        raise
 
 
 def payloads_read(patch: pytest.MonkeyPatch, database: Database) -> list[Any]:
@@ -119,11 +139,14 @@ def quick_tables() -> Generator[None]:
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNode]:
     """The running node that all tests share. Tests that stop or kill a node use `fresh_node`."""
     if "PYTEST_XDIST_WORKER" in os.environ:
-        yield _node_of_run(tmp_path_factory.getbasetemp().parent)
+        shared = _node_of_run(tmp_path_factory.getbasetemp().parent)
+        _LOGS[shared.config.port] = shared.folders.log
+        yield shared
         return
     with own_node(tmp_path_factory.mktemp("cassandra")) as shared:
         with quick_tables():
             shared.start()
+        _LOGS[shared.config.port] = shared.folders.log
         yield shared
 
 
@@ -159,7 +182,8 @@ def fresh_node(tmp_path: Path) -> Iterator[EmbeddedNode]:
 @pytest.fixture(scope="session")
 def keyspace(node: EmbeddedNode) -> Cassandra:
     """Settings of the shared, migrated keyspace. Tests are isolated by random ids."""
-    settings = node.config.model_copy(update={"keyspace": "muvr_test"})
+    slow = {"keyspace": "muvr_test", "request_timeout_s": 60.0}  # a busy machine: 10 s are little
+    settings = node.config.model_copy(update=slow)
     migrate(settings)
     return settings
 
@@ -186,10 +210,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run tests that need Spark in one process, and others that need the node in one."""
+    """Run tests that need Spark in one process, and others that need the node in one.
+
+    They have more time than others, unless they say how much themselves.
+    """
     for item in items:
         names = getattr(item, "fixturenames", ())
         if "spark_config" in names:
             item.add_marker(ON_SPARK)
         elif "node" in names:
             item.add_marker(ON_NODE)
+        starts = item.get_closest_marker("xdist_group") or "fresh_node" in names
+        if starts and not item.get_closest_marker("timeout"):
+            item.add_marker(_STARTS_MUCH)

@@ -4,7 +4,12 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.recordings", "tests.cassandra_node", "tests.spark_session"]
+pytest_plugins = [
+    "tests.recordings",
+    "tests.cassandra_node",
+    "tests.spark_session",
+    "tests.first_failures",
+]
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from pipelines.spark.session import spark_session
@@ -14,6 +15,7 @@ from schemas.config_file import load_config
 from store.connection import connect
 from store.database import Database, Statement
 from store.migrate import migrate
+from tests.cassandra_node import explained_by_log
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 KEPT = ("migrations", "migration_lease", "layout")
@@ -27,7 +29,11 @@ def spark_config(keyspace: Cassandra, tmp_path_factory: pytest.TempPathFactory) 
     paths = config.paths.model_copy(update={"reports": tmp_path_factory.mktemp("spark")})
     settings = keyspace.model_copy(update={"keyspace": "muvr_spark"})
     migrate(settings)
-    small = Spark(driver_memory_mb=1024, split_mb=1)  # several splits even for little data
+    small = Spark(
+        driver_memory_mb=1024,
+        split_mb=1,  # several splits even for little data
+        options={"spark.cassandra.connection.timeoutMS": "60000"},  # 5 s by default
+    )
     return config.model_copy(update={"paths": paths, "cassandra": settings, "spark": small})
 
 
@@ -42,8 +48,9 @@ def spark(spark_config: Config) -> Iterator[SparkSession]:
 @contextmanager
 def emptied(settings: Cassandra) -> Generator[Database]:
     """A connection to Spark's keyspace after all its tables were emptied."""
-    connection = connect(settings, keyspace=settings.keyspace)
-    asyncio.run(_empty(connection, settings.keyspace))
+    with explained_by_log(settings):
+        connection = connect(settings, keyspace=settings.keyspace)
+        asyncio.run(_empty(connection, settings.keyspace))
     yield connection
     connection.close()
 
@@ -70,6 +77,33 @@ def empty(spark_config: Config) -> Iterator[Database]:
     """The emptied keyspace for one test."""
     with emptied(spark_config.cassandra) as connection:
         yield connection
+
+
+def drop_java_connection() -> None:
+    """Close this thread's connection to Spark's Java; the next command makes another one.
+
+    A time limit that ends a test inside a command leaves the answer unread: the next command would
+    take it for its own, and so on. py4j closes the connection after its own errors and Ctrl-C only.
+    """
+    gateway = SparkContext._gateway
+    connection = gateway and gateway._gateway_client.get_thread_connection()
+    if connection is not None:
+        connection.close()
+
+
+def pytest_exception_interact(call: pytest.CallInfo[object]) -> None:
+    """Called after a failure, before the test's fixtures end."""
+    if call.excinfo is not None and isinstance(call.excinfo.value, pytest.fail.Exception):
+        drop_java_connection()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Name a Java that has ended as the reason: each test would fail in a way of its own."""
+    java = getattr(SparkContext._gateway, "proc", None)
+    ended = java is not None and java.poll() is not None
+    if ended and "spark_config" in getattr(item, "fixturenames", ()):
+        pytest.fail(f"Spark's Java ended before this test, exit code {java.poll()}.", pytrace=False)
 
 
 def pytest_configure(config: pytest.Config) -> None:

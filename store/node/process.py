@@ -39,6 +39,8 @@ _LISTENING = b"Starting listening for CQL clients"
 _OPTIONS = bytes.fromhex("040000000500000000")
 _SUPPORTED = (0x84, 0x06)
 _PAUSE_S = 0.05
+ANSWERS_WITHIN_S = 30.0
+"""How long a node that runs is waited for before it is taken for one that does not answer."""
 _STARTING = "starting Cassandra"
 # Cassandra's idle threads poll with sleeps of 10 µs or more, which Linux makes 60: at 500 chunks a
 # second the node switched threads 77,000 times. With this timer slack sleeps may end later, which
@@ -165,6 +167,18 @@ class EmbeddedNode:
             uptime_s=uptime_s,
             rss_mb=rss_mb,
         )
+
+    def await_answer(self, *, within_s: float = ANSWERS_WITHIN_S) -> bool:
+        """Whether it answers CQL clients, now or before it ends or the time is over.
+
+        One on a busy machine may take seconds, as does one that another command is starting.
+        """
+        deadline_s = time.monotonic() + within_s
+        while not (status := self.status()).ready:
+            if not status.running or time.monotonic() > deadline_s:
+                return False
+            time.sleep(_PAUSE_S)
+        return True
 
     def _launch(self, java: Java, jars: list[Path], lock: IO[bytes]) -> None:
         """Write the node's files and start its process, which inherits the folder's lock."""

@@ -1,6 +1,5 @@
 """Recognition of recordings with lost packets."""
 
-import tracemalloc
 from functools import reduce
 from operator import add
 
@@ -24,6 +23,7 @@ from muvr.evaluation.devices import as_recorded_by, with_packet_loss
 from schemas.inputs import ACC6
 from schemas.notes import FILLED_GAPS
 from tests.models.near_traces import traces_within
+from tests.peak_memory import peak_bytes
 from tests.pipelines.workouts import S_NS, workout
 
 BORDER_NS = 3 * S_NS
@@ -155,10 +155,8 @@ def test_traces_use_only_the_surroundings_of_a_set() -> None:
 
 def test_traces_of_half_an_hour_use_bounded_memory() -> None:
     signal = WristSignal(0, np.tile(swings(100), (900, 1)).astype(np.float32), None, "left")
-    tracemalloc.start()
-    trace = traces(signal, (2.0, signal.duration_s - 2.0))
-    _, most = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+    core_s = (2.0, signal.duration_s - 2.0)
+    trace, most = peak_bytes(lambda: traces(signal, core_s), 400e6)
     assert np.isfinite(trace).all()
     assert most < 400e6  # a full distance matrix of 18,000 rows would take 2.6 GB
 
@@ -168,9 +166,7 @@ def test_core_distance_of_four_hours_uses_bounded_memory() -> None:
     rows, period, samples = 4 * 36_000, 50, 40
     x = np.tile(swings(2 * period)[::2], (rows // period, 2))
     core = np.arange(1000, 1000 + 2 * period)  # windows of one time are not compared
-    tracemalloc.start()
-    distance = core_distance(x, core, samples)
-    _, most = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+    limit_bytes = samples * x.nbytes / 4
+    distance, most = peak_bytes(lambda: core_distance(x, core, samples), limit_bytes)
     assert np.abs(distance[samples:-samples]).max() < 1e-4  # every period is alike
-    assert most < samples * x.nbytes / 4
+    assert most < limit_bytes

@@ -1,6 +1,5 @@
 """Signals of a wrist: filled gaps, rotation aligned with acceleration, bounded memory."""
 
-import tracemalloc
 from dataclasses import replace
 from itertools import pairwise
 
@@ -13,6 +12,7 @@ from models.signal.windows import window_starts
 from models.signal.wrist import _grid_s, _overlapping_runs, wrist_signals
 from schemas.errors import BadSamples
 from tests.models.streams import SCALE, error_g, piece, pieces, sines
+from tests.peak_memory import peak_bytes
 
 
 def with_hole(n: int, lost: int, **changes) -> Piece:
@@ -85,12 +85,11 @@ def at_times(t_ms: np.ndarray, **changes) -> Piece:
 def test_bursts_of_samples_use_memory_of_the_resampled_signal_only():
     """Three samples 1 ms apart every 5.9 s look like ten minutes at 1 kHz."""
     t_ms = (np.arange(100)[:, None] * 5900 + np.arange(3)).ravel()
-    tracemalloc.start()
-    (signal,) = wrist_signals(Recording((at_times(t_ms),), (), None))
-    most_bytes = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert len(signal.acc_g) == 99 * 295 + 1
-    assert most_bytes < 200 * len(signal.acc_g)  # 584,000 even rows took 80 MB
+    recording, rows = Recording((at_times(t_ms),), (), None), 99 * 295 + 1
+    limit_bytes = 200 * rows  # 584,000 even rows took 80 MB
+    (signal,), most_bytes = peak_bytes(lambda: wrist_signals(recording), limit_bytes)
+    assert len(signal.acc_g) == rows
+    assert most_bytes < limit_bytes
 
 
 def test_overlapping_runs_of_rotation_are_found():
@@ -218,14 +217,10 @@ def test_sparse_samples_of_a_1_khz_device_use_bounded_memory():
     """Samples a millisecond apart with gaps of 5.9 s: the median step is that of 1,000 Hz."""
     t_ms = np.cumsum(np.tile([1, 1, 5898], 2400)).astype(np.int32)
     sparse = piece(t_ms / 1e3, rate_hz=1000.0, t_ms=t_ms)
-    tracemalloc.start()
-    try:
-        (signal,) = wrist_signals(Recording((sparse,), (), None))
-        peak_bytes = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    recording = Recording((sparse,), (), None)
+    (signal,), most_bytes = peak_bytes(lambda: wrist_signals(recording), 300e6)
     assert signal.duration_s > 14_000
-    assert peak_bytes < 300e6
+    assert most_bytes < 300e6
 
 
 def test_times_of_long_recordings_are_not_cached():

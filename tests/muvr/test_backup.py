@@ -114,6 +114,7 @@ def without(rows: dict[str, list[str]], user_id: UUID) -> dict[str, list[str]]:
     return {table: [row for row in of if str(user_id) not in row] for table, of in rows.items()}
 
 
+@pytest.mark.timeout(900)  # starts three nodes
 def test_a_backup_is_restored_into_an_empty_node_without_erased_users(
     fresh_node: EmbeddedNode,
     database: Database,

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -18,6 +19,7 @@ from muvr.cli import COMMANDS, command_line, main
 from schemas.config import Cassandra
 from schemas.config_file import load_config
 from tests.cassandra_node import free_ports, quick_tables
+from tests.waiting import answer_when
 
 CHECKOUT = Path(__file__).parents[2]
 MUVR = Path(sys.executable).parent / "muvr"
@@ -31,7 +33,7 @@ def muvr(*words: str, conf: Path | None = None, **environment: str) -> subproces
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
+        timeout=600,
         env={**os.environ, **named, **environment},
     )
 
@@ -208,22 +210,30 @@ def test_a_password_that_nobody_could_log_in_with_exits_with_a_usage_error(
     assert f"has 8 to 256 characters, not {len(given.strip())}" in done.stderr
 
 
+def both_ready(status: dict[str, Any]) -> bool:
+    return status["node"]["ready"] and status["service"]["ready"]
+
+
+@pytest.mark.timeout(900)  # starts a node and several processes of Python
 def test_up_status_doctor_import_user_and_down_work_together(
     conf: Path, here: Here, monkeypatch: pytest.MonkeyPatch
 ):
     with quick_tables():
         up = muvr("up", conf=conf)
     assert up.returncode == 0, up.stderr
-    status = json.loads(here("status", "--json", conf=conf).stdout)
+
+    def answer(command: str) -> Any:
+        return json.loads(here(command, "--json", conf=conf).stdout)
+
+    status = answer_when(both_ready, lambda: answer("status"))
     assert status["node"]["ready"]
     assert status["service"]["ready"]
     assert status["counts"]["users"] == 0
     assert muvr("up", conf=conf).returncode == 0  # a second time changes nothing
-    assert (
-        json.loads(here("status", "--json", conf=conf).stdout)["node"]["pid"]
-        == (status["node"]["pid"])
+    assert answer("status")["node"]["pid"] == status["node"]["pid"]
+    findings = answer_when(
+        lambda found: all(finding["ok"] for finding in found), lambda: answer("doctor")
     )
-    findings = json.loads(here("doctor", "--json", conf=conf).stdout)
     assert [finding["what"] for finding in findings if not finding["ok"]] == []
     [service] = [finding for finding in findings if finding["what"] == "service"]
     assert service["says"].endswith(f"ready at {status['service']['url']}")
@@ -254,7 +264,7 @@ def test_up_status_doctor_import_user_and_down_work_together(
         done = here("token", "ada", "--password", password, conf=conf)
         assert done.returncode == exit_code, done.stderr
     assert muvr("down", conf=conf).returncode == 0
-    after = json.loads(here("status", "--json", conf=conf).stdout)
+    after = answer("status")
     assert (after["node"]["running"], after["service"]["running"]) == (False, False)
 
 

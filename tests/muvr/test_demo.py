@@ -20,6 +20,7 @@ from schemas.progress import Progress
 from store.node.process import EmbeddedNode
 from tests.api.offline_phone import served_by
 from tests.cassandra_node import free_ports
+from tests.patched_os import os_with
 
 
 @pytest.fixture
@@ -110,8 +111,7 @@ def test_password_of_the_demo_is_written_whole_or_not_at_all(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as disk:
-        disk.setattr("os.fsync", full)
-        disk.setattr(Path, "write_text", full)
+        disk.setattr("store.secret_file.os", os_with(fsync=full))
         with pytest.raises(OSError, match="No space"):
             demo_password(tmp_path)
     password = demo_password(tmp_path)

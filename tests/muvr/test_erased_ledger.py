@@ -13,6 +13,7 @@ import pytest
 from muvr.context import CommandContext
 from muvr.erased_ledger import LEDGER, read_ledger, read_ledgers, remember_erased
 from schemas.errors import BadBackup
+from tests.patched_os import os_with
 
 
 def test_ledger_without_erased_users_is_an_empty_list(tmp_path: Path):
@@ -54,19 +55,17 @@ def test_ledger_is_on_the_disk_before_it_replaces_the_former_one(
 ):
     """After a power failure it must not be empty: restores would bring erased users back."""
     steps: list[str] = []
-    replace, fsync = os.replace, os.fsync
 
     def synced(handle: int) -> None:
         name = Path(os.readlink(f"/proc/self/fd/{handle}")).name
         steps.append("folder" if name == tmp_path.name else "draft")
-        fsync(handle)
+        os.fsync(handle)
 
     def replaced(old: Path, new: Path) -> None:
         steps.append("replaced")
-        replace(old, new)
+        os.replace(old, new)
 
-    monkeypatch.setattr("os.fsync", synced)
-    monkeypatch.setattr("os.replace", replaced)
+    monkeypatch.setattr("store.synced.os", os_with(fsync=synced, replace=replaced))
     first, second = uuid4(), uuid4()
     assert remember_erased(erased_are(first), tmp_path, NOW) == 1
     assert steps == ["draft", "replaced", "folder"]

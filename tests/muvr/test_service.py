@@ -15,12 +15,18 @@ import psutil
 import pytest
 import yaml
 
+from muvr.context import CommandContext
 from muvr.service import Service, ServiceFailed
-from muvr.up import up
-from schemas.config import Api, Cassandra, Config
+from muvr.terminal import Terminal
+from muvr.up import Started, start_all, up
+from schemas.config import Api, Cassandra, Config, Paths
 from schemas.config_file import load_config
 from schemas.progress import NoProgress
+from store.node.owner import NodeRecord, acquire, write_record
+from store.node.process import EmbeddedNode
 from tests.cassandra_node import free_ports
+from tests.patched_os import os_with
+from tests.waiting import answer_when
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SLEEP = "import time; print(flush=True); time.sleep(60)"
@@ -48,7 +54,7 @@ def of_somebody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(pid: int, how: int) -> None:
         raise PermissionError(f"{how} to {pid}: not yours")
 
-    monkeypatch.setattr(os, "kill", refuse)
+    monkeypatch.setattr("muvr.service.os", os_with(kill=refuse))
 
 
 @pytest.fixture
@@ -158,7 +164,7 @@ def test_service_starts_in_a_folder_whose_packages_have_the_same_names(
     monkeypatch.chdir(strangers)
     service.start(NoProgress())
     try:
-        assert service.status().ready
+        assert answer_when(bool, lambda: service.status().ready)
     finally:
         service.stop()
 
@@ -188,6 +194,23 @@ def test_up_says_that_another_release_serves_where_both_are_known(
     next_step = json.loads(capsys.readouterr().out)["next_step"]
     assert next_step in said
     assert bool(next_step) == is_other
+
+
+def test_up_waits_for_a_node_that_runs_and_is_slow_to_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    config = Config(paths=Paths(data=tmp_path / "node", run=tmp_path / "run"))
+    context = CommandContext(config, tmp_path / "conf.yaml", Terminal(as_json=True))
+    answers, folders = iter([False, False, True]), context.node.folders
+    monkeypatch.setattr("store.node.process.responds", lambda _: next(answers))
+    monkeypatch.setattr(EmbeddedNode, "start", lambda *_: pytest.fail("it runs"))
+    monkeypatch.setattr(CommandContext, "migrate", lambda *_, **__: ())
+    monkeypatch.setattr(Service, "start", lambda *_: None)
+    started = Started()
+    with acquire(folders):
+        write_record(folders, NodeRecord(os.getpid(), config.cassandra.port, "5.0.9"))
+        start_all(context, started)
+    assert not started.node, "another command has started it"
 
 
 def test_release_of_a_service_that_does_not_answer_is_unknown(service: Service, tmp_path: Path):
@@ -236,7 +259,7 @@ def test_service_that_ends_before_it_is_asked_to_is_not_stopped(
     def gone(*_: object) -> None:
         raise ProcessLookupError
 
-    monkeypatch.setattr(os, "kill", gone)
+    monkeypatch.setattr("muvr.service.os", os_with(kill=gone))
     assert service.stop() is False
 
 

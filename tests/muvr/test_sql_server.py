@@ -18,6 +18,9 @@ from store.mart import MartFolder
 from tests.cassandra_node import free_ports
 from tests.store.made_mart import ONE, TWO, made
 
+# One process: several would each start a server, whose queries have a time limit, at once.
+pytestmark = [pytest.mark.xdist_group("sql"), pytest.mark.timeout(900)]
+
 CHECKOUT = Path(__file__).parents[2]
 MUVR = Path(sys.executable).parent / "muvr"
 GUIDE = CHECKOUT / "docs" / "analysts.md"
@@ -71,6 +74,7 @@ def served(folder: MartFolder) -> Iterator[tuple[int, psutil.Process]]:
     with process:
         assert process.stdout is not None
         assert f":{port}/" in process.stdout.readline()  # printed once it accepts connections
+        beeline(port, [COUNT])  # Java's first query is slow, and the time limit is for the others
         yield port, psutil.Process(process.pid)
         process.terminate()
         # it must not wait for the rest of a cancelled query, which would take 120 s

@@ -31,11 +31,11 @@ def people(spar) -> list[list[LabelledRow]]:
 
 @pytest.fixture
 def train(database, spark_config) -> Callable[..., RunReport]:
-    """Train in this process, so many days from now."""
+    """Train in this process, so many days from now, or at a time."""
     begun = datetime.now(UTC)
 
-    def run(users="changed", days=0.0):
-        at = begun + timedelta(days=days)
+    def run(users="changed", days=0.0, at=None):
+        at = at or begun + timedelta(days=days)
         return train_exercise(spark_config, users=users, engine="local", clock=lambda: at)
 
     return run

@@ -10,11 +10,12 @@ from pipelines.exercise import job
 from pipelines.exercise.global_models import read_global_models
 from pipelines.lifecycle.global_retirement import NO_SUCCESSOR, NOT_COMPARED
 from store.champions import Champions
+from store.watermarks import ANNOUNCED_BEFORE
 from tests.pipelines.people import LAYOUT, put, user_id
 from tests.pipelines.three_people import EVERYBODY, global_run, put_all, served
 
 OUTSIDER = user_id(4)  # whose rank is above those of all three
-SOON = 4 / 1440  # days: after an erasure, and less than ANNOUNCED_BEFORE later
+SOON = ANNOUNCED_BEFORE - timedelta(minutes=1)  # after an erasure
 
 
 @pytest.fixture
@@ -23,7 +24,10 @@ def database(empty):
 
 
 def erase(database, user):
-    asyncio.run(erase_user(database, user, datetime.now(UTC)))
+    """Erase somebody; when that was."""
+    at = datetime.now(UTC)
+    asyncio.run(erase_user(database, user, at))
+    return at
 
 
 def expire(database, users):
@@ -62,8 +66,7 @@ def test_erasure_that_the_global_model_reflects_does_not_retire_it(database, peo
     """The mark of the run that learned it is five minutes older than its data."""
     put_all(database, people, datetime.now(UTC) - timedelta(hours=1))
     train("all", days=-1)
-    erase(database, EVERYBODY[2])
-    second = train("all", days=SOON)
+    second = train("all", at=erase(database, EVERYBODY[2]) + SOON)
     assert global_run(database) == second.run_id
     expire(database, EVERYBODY[1:])
     refused = train("all", days=1)
@@ -78,8 +81,7 @@ def test_global_model_of_an_erased_user_that_an_operator_brought_back_is_replace
     hour_ago = datetime.now(UTC) - timedelta(hours=1)
     put_all(database, [people[0][:-1], *people[1:]], hour_ago)
     first = train("all", days=-1)
-    erase(database, EVERYBODY[2])
-    second = train("all", days=SOON)
+    second = train("all", at=erase(database, EVERYBODY[2]) + SOON)
     assert global_run(database) == second.run_id
     asyncio.run(Champions(database).withdraw(second.run_id, "a test", datetime.now(UTC)))
     assert global_run(database) == first.run_id
@@ -97,7 +99,7 @@ def test_new_global_model_is_not_compared_with_one_that_must_go(
 ):
     put_all(database, people, datetime.now(UTC) - timedelta(hours=1))
     train("all", days=-1)
-    erase(database, erased)
+    erased_at = erase(database, erased)
     compared, learn_users = [], job.learn_users
 
     def learn(running, scope, context):
@@ -105,7 +107,7 @@ def test_new_global_model_is_not_compared_with_one_that_must_go(
         return learn_users(running, scope, context)
 
     monkeypatch.setattr(job, "learn_users", learn)
-    report = train("all", days=SOON)
+    report = train("all", at=erased_at + SOON)
     assert (global_run(database) == report.run_id) == (erased != OUTSIDER)
     assert (f"{LAYOUT}: {NOT_COMPARED}" in report.reasons) == (erased != OUTSIDER)
     assert compared == [set() if erased != OUTSIDER else {LAYOUT}]

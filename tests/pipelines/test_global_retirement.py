@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from uuid import uuid4
 
 import pytest
@@ -23,10 +24,13 @@ WITHOUT = {"seed": 1, "up_to": -1}
 KEPT_H = CHANGES_KEPT // timedelta(hours=1)
 
 
+DAYS = (datetime(2060, 1, 1, 12, tzinfo=UTC) + n * 3 * CHANGES_KEPT for n in count())
+"""Each case has a time of its own, around which no other test announces anything."""
+
+
 @pytest.fixture
 def now():
-    """When no other test announces anything."""
-    return datetime(2030, 1, 1, 12, tzinfo=UTC) + timedelta(days=uuid4().int % 50_000)
+    return next(DAYS)
 
 
 @pytest.fixture

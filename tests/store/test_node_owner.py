@@ -1,6 +1,7 @@
 """Whose folder a node's is: its record, its lock, and who may read it."""
 
 import errno
+import os
 import signal
 import stat
 import subprocess
@@ -10,8 +11,8 @@ from typing import Any
 import pytest
 
 from schemas.errors import FolderInUse
-from store.node import owner
-from store.node.owner import acquire
+from store.node import owner, process
+from store.node.owner import NodeRecord, acquire, write_record
 from store.node.process import EmbeddedNode
 
 
@@ -21,6 +22,20 @@ def test_start_on_a_folder_in_use_does_not_kill_its_owner(
     monkeypatch.setattr(fresh_node, "kill", lambda: pytest.fail("it was another's"))
     with acquire(fresh_node.folders), pytest.raises(FolderInUse):
         fresh_node.start()
+
+
+def test_node_that_is_slow_to_answer_is_waited_for(
+    fresh_node: EmbeddedNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one on a busy machine: `muvr up` would else start it again."""
+    assert not fresh_node.await_answer(), "it does not run"
+    answers = iter([False, False, False, True])
+    monkeypatch.setattr(process, "responds", lambda _: next(answers))
+    with acquire(fresh_node.folders):
+        write_record(fresh_node.folders, NodeRecord(os.getpid(), 9042, "5.0.9"))
+        assert not fresh_node.await_answer(within_s=0.0)
+        assert fresh_node.await_answer()
+    assert next(answers, None) is None
 
 
 def test_record_that_was_cut_short_is_ignored(fresh_node: EmbeddedNode) -> None:
