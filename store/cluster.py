@@ -104,6 +104,9 @@ def cluster_of(
         # an end: after the driver's 64 attempts, two minutes, a node would be gone for good.
         reconnection_policy=ExponentialReconnectionPolicy(0.5, 2.0, max_attempts=None),
         **(_heartbeats(settings) if multiple_nodes else {}),
+        # The driver's 5 s and 2 s: a busy node that pauses for so long seemed not to be there.
+        connect_timeout=settings.request_timeout_s,
+        control_connection_timeout=settings.request_timeout_s,
         connection_class=connection_class_for(loop_thread)
         if loop_thread
         else Cluster.connection_class,

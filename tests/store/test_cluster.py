@@ -102,3 +102,8 @@ def test_conditional_writes_agree_in_as_many_data_centres_as_others(
     cluster = made(Cassandra(consistency=consistency))
     profile = cluster.profile_manager.profiles[EXEC_PROFILE_DEFAULT]
     assert profile.serial_consistency_level == serial
+
+
+def test_connecting_waits_as_long_as_a_request(made: Make) -> None:
+    cluster = made(Cassandra(request_timeout_s=7.0))
+    assert (cluster.connect_timeout, cluster.control_connection_timeout) == (7.0, 7.0)
