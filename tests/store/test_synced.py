@@ -36,10 +36,10 @@ def test_a_file_that_cannot_be_replaced_leaves_the_former_and_no_draft(
     path = tmp_path / "kept.json"
     replace_synced(path, "former")
 
-    def full(_handle: int) -> None:
+    def full(_path: Path) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr("store.synced.sync", full)
     with pytest.raises(OSError, match="no space left"):
         replace_synced(path, "newer")
     assert path.read_text() == "former"
