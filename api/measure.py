@@ -9,7 +9,6 @@ list: a set that lacks some is measured again after `RECHECK_S`.
 import asyncio
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
@@ -17,6 +16,7 @@ from uuid import UUID
 
 from api.fair_queue import FairQueue
 from api.model_cache import ModelCache
+from ingest.bounded_cache import BoundedCache
 from ingest.labelled_sets import has_all_samples
 from ingest.recognition import declared_layout
 from ingest.recordings import CONTEXT_NS, load_parts
@@ -82,7 +82,7 @@ class Measurer:
         self._models = models
         self._clock = clock
         self._queue = FairQueue()
-        self._cache: OrderedDict[_Key, _Cached] = OrderedDict()
+        self._cache = BoundedCache[_Key, _Cached](MAX_CACHED)
 
     async def of_sets(
         self, user_id: UUID, session: SessionRow, sets: Sequence[SetRow]
@@ -112,7 +112,7 @@ class Measurer:
             for row in unmeasured:
                 measured = results.get(row.set_id, _NOTHING)
                 until_s = math.inf if measured.is_whole else recheck_s
-                self._add_to_cache(keys[row.set_id], _Cached(measured.measurements, until_s))
+                self._cache[keys[row.set_id]] = _Cached(measured.measurements, until_s)
 
         if not all(map(self._is_current, keys.values())):
             await self._queue.run(user_id, measure_missing)
@@ -127,11 +127,6 @@ class Measurer:
         """Whether a set was measured, and need not be again."""
         cached = self._cache.get(key)
         return cached is not None and self._clock() < cached.until_s
-
-    def _add_to_cache(self, key: _Key, measured: _Cached) -> None:
-        self._cache[key] = measured
-        while len(self._cache) > MAX_CACHED:
-            self._cache.popitem(last=False)
 
 
 async def _measure(

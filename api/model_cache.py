@@ -29,11 +29,13 @@ class LoadedModel:
     Attributes:
         model: decoded by its family's codec.
         level: the rung of the ladder on which it was found.
+        serving: the promotion by which it serves.
     """
 
     stored: StoredModel
     model: Any
     level: Level
+    serving: ServingVersion
 
 
 class VersionKey(NamedTuple):
@@ -127,26 +129,10 @@ class ModelCache:
 
     async def _load_level(self, level: Level, key: ModelKey) -> LoadedModel | None:
         serving = await self.serving(key)
-        loaded = None if serving is None else await self._load_or_none(serving)
-        return None if loaded is None else LoadedModel(*loaded, level)
-
-    async def serving_level(
-        self, user_id: UUID, model_id: str, family: str
-    ) -> tuple[Level, ServingVersion] | None:
-        """The version that `find` returns, and its level.
-
-        Raises:
-            DatabaseUnavailable: it is not cached and cannot be read.
-        """
-        for level, owner in _levels(user_id):
-            serving = await self.serving(ModelKey(owner, model_id, family))
-            if serving and await self._load_or_none(serving):
-                return level, serving
-        return None
-
-    async def _load_or_none(self, serving: ServingVersion) -> tuple[StoredModel, Any] | None:
+        if serving is None:
+            return None
         try:
-            return await self._load(serving)
+            return LoadedModel(*await self._load(serving), level, serving)
         except (BadModelBytes, NoModel):
             self._metrics.cache.labels("broken").inc()
             return None
@@ -154,10 +140,6 @@ class ModelCache:
     async def serving(self, key: ModelKey) -> ServingVersion | None:
         """The version that serves, at most `pointer_ttl_s` old."""
         return await self._pointers.fresh(key, lambda: self.champions.serving(key))
-
-    async def stored(self, serving: ServingVersion) -> StoredModel:
-        """A version as stored, with bytes and manifest."""
-        return (await self._load(serving))[0]
 
     async def _load(self, serving: ServingVersion) -> tuple[StoredModel, Any]:
         version_key = VersionKey(serving.key, serving.version)

@@ -2,9 +2,9 @@
 
 import asyncio
 import hashlib
-from collections import OrderedDict
 from typing import Literal, NamedTuple
 
+from ingest.bounded_cache import BoundedCache
 from schemas.errors import NotAcceptable
 from schemas.families import EXERCISE
 from store.models import StoredModel
@@ -29,7 +29,7 @@ class ModelForms:
     """Writes models in their forms, in a thread: it takes 30 ms. A worker's cache of ETags."""
 
     def __init__(self) -> None:
-        self._etags: OrderedDict[tuple[str, ModelForm], str] = OrderedDict()
+        self._etags = BoundedCache[tuple[str, ModelForm], str](_MAX_ETAGS)
 
     def etag(self, stored: StoredModel, form: ModelForm) -> str | None:
         """The strong ETag of a model in a form; None where it was not written here before."""
@@ -46,8 +46,6 @@ class ModelForms:
         """
         written = await asyncio.to_thread(_written, stored, form)
         self._etags[stored.version, form] = written.etag
-        if len(self._etags) > _MAX_ETAGS:
-            self._etags.popitem(last=False)
         return written
 
 

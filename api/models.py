@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from api.dependencies import ModelRead, Services, ServicesDep
-from api.model_cache import Level
+from api.model_cache import LoadedModel
 from api.model_forms import MEDIA_TYPES, ModelForm
 from api.model_name import ModelName
 from api.problems import problem_responses
@@ -18,7 +18,6 @@ from models.exercise.minimum_sets import NEEDED
 from schemas.errors import NoModel
 from schemas.families import EXERCISE, FAMILIES
 from schemas.inputs import INPUTS, ModelInput
-from store.pointers import ServingVersion
 
 router = APIRouter(prefix="/v1/me/models", tags=["models"])
 
@@ -61,16 +60,11 @@ async def list_models(
 ) -> Response:
     """The models that serve the caller, one per family and input, with a strong ETag."""
     entries = [
-        await _entry(services, level, layout, serving)
+        _entry(layout, loaded)
         for family in FAMILIES.values()
         if family.kind == "model"
         for layout in INPUTS
-        if (
-            serving_model := await services.models.serving_level(
-                caller.user_id, layout, family.name
-            )
-        )
-        for level, serving in (serving_model,)
+        if (loaded := await services.models.find(caller.user_id, layout, family.name))
     ]
     content = ModelList(models=entries).model_dump_json().encode()
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
@@ -111,8 +105,8 @@ async def download_model(
 ) -> Response:
     """The bytes of the model that serves the caller, with a strong ETag."""
     layouts = (model_id,) if model_id else INPUTS
-    serving_model = await _best(services, caller.user_id, layouts, family)
-    if serving_model is None:
+    loaded = await _best(services, caller.user_id, layouts, family)
+    if loaded is None:
         names = [family.name for family in FAMILIES.values() if family.kind == "model"]
         if family not in names:
             raise NoModel(f"No family {family!r} has models; there are {', '.join(names)}.")
@@ -121,45 +115,41 @@ async def download_model(
             f"No {family} model for {' or '.join(layouts)} serves you yet.",
             next_step=step if family == EXERCISE else "",
         )
-    level, serving = serving_model
-    stored = await services.models.stored(serving)
-    etag, content = services.model_forms.etag(stored, form), b""
+    etag, content = services.model_forms.etag(loaded.stored, form), b""
     if etag is None or not _names(if_none_match, etag):
-        etag, content = await services.model_forms.written(stored, form)
+        etag, content = await services.model_forms.written(loaded.stored, form)
     response = _response(content, MEDIA_TYPES[form], etag, if_none_match)
-    response.headers["Muvr-Model"] = f"{family}/{level}/{serving.version}"
+    response.headers["Muvr-Model"] = f"{family}/{loaded.level}/{loaded.stored.version}"
     return response
 
 
 async def _best(
     services: Services, user_id: UUID, layouts: Sequence[ModelInput], family: str
-) -> tuple[Level, ServingVersion] | None:
-    """The version that serves a user: of the first input with one of the user's own, else global.
+) -> LoadedModel | None:
+    """The model that serves a user: of the first input with one of the user's own, else global.
 
     A global model that reads more sensors is no better than a user's own: `ModelCache.ladder` tries
     them in the same order.
     """
-    first: tuple[Level, ServingVersion] | None = None
+    first: LoadedModel | None = None
     for layout in layouts:
-        serving_model = await services.models.serving_level(user_id, layout, family)
-        if serving_model and serving_model[0] == "user":
-            return serving_model
-        first = first or serving_model
+        loaded = await services.models.find(user_id, layout, family)
+        if loaded and loaded.level == "user":
+            return loaded
+        first = first or loaded
     return first
 
 
-async def _entry(
-    services: Services, level: Level, layout: ModelInput, serving: ServingVersion
-) -> ModelEntry:
-    stored = await services.models.stored(serving)
+def _entry(layout: ModelInput, loaded: LoadedModel) -> ModelEntry:
+    stored = loaded.stored
     return ModelEntry(
-        family=serving.family,
-        level=level,
-        version=serving.version,
+        family=stored.family,
+        level=loaded.level,
+        version=stored.version,
         model_id=layout,
         sha256=stored.sha256.hex(),
         bytes=len(stored.content),
-        promoted_at=serving.promoted_at,
+        promoted_at=loaded.serving.promoted_at,
         created_at=stored.created_at,
         manifest=_without_vectors(stored.manifest),
     )

@@ -7,7 +7,6 @@ left without a name and other models serve now. A named set keeps its name.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +16,7 @@ from uuid import UUID
 
 from api.fair_queue import FairQueue
 from api.model_cache import ModelCache, rungs_of
+from ingest.bounded_cache import BoundedCache
 from ingest.recognition import (
     ModelVersions,
     outdated,
@@ -54,7 +54,7 @@ class Recogniser:
         self._queue = FairQueue()
         self._live_queue = FairQueue()
         self._running: dict[tuple[UUID, UUID], _Recognition] = {}
-        self._no_sets: OrderedDict[tuple[UUID, UUID, int], ModelVersions] = OrderedDict()
+        self._no_sets = BoundedCache[tuple[UUID, UUID, int], ModelVersions](MAX_CACHED)
 
     async def recognised_sets(
         self, user_id: UUID, session: SessionRow, now: datetime
@@ -150,8 +150,6 @@ class Recogniser:
         predictions, versions = result
         if not predictions:
             self._no_sets[*stored.key, stored.lists_revision] = versions
-            while len(self._no_sets) > MAX_CACHED:
-                self._no_sets.popitem(last=False)
         return predictions
 
     async def load_models(

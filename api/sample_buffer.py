@@ -1,10 +1,9 @@
 """The newest samples of a live session, and when they are due to be evaluated."""
 
-from bisect import insort
-from collections import deque
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from api.heard_pieces import HeardPieces
 from ingest.clocks import LARGE_STEP_NS
 from ingest.wrist_streams import WristStreams, in_turn
 from models.signal.pieces import Piece, Recording
@@ -43,7 +42,7 @@ class SampleBuffer:
     ) -> None:
         self._window_ns, self._interval_ns = window_s * NS_PER_S, interval_s * NS_PER_S
         self._kept_from_ns = 0 if keep_unevaluated else None
-        self._pieces: dict[str, deque[tuple[str, Piece]]] = {"acc": deque(), "gyro": deque()}
+        self._pieces = {"acc": HeardPieces(), "gyro": HeardPieces()}
         self._held_from_ns: int | None = None
         self._newest: dict[str, tuple[int, int]] = {}  # number and start of each stream's last one
         self._being_stored: list[tuple[str, int]] = []
@@ -58,8 +57,8 @@ class SampleBuffer:
         self.wrist = wrist
         self._sensors = {**dict.fromkeys(wrist.acc, "acc"), **dict.fromkeys(wrist.gyro, "gyro")}
         for sensor, pieces in self._pieces.items():
-            kept = [heard for heard in pieces if self._sensors.get(heard[0]) == sensor]
-            self._pieces[sensor] = deque(kept)
+            kept = [heard for heard in pieces if self._sensors.get(heard.stream) == sensor]
+            self._pieces[sensor] = HeardPieces(kept)
 
     @contextmanager
     def storing(self, stream: str, piece: Piece) -> Generator[None]:
@@ -84,19 +83,18 @@ class SampleBuffer:
         if sensor == "acc" and self._began_ns is None:
             self._began_ns = piece.t0_ns
         pieces = self._pieces[sensor]
-        insort(pieces, (stream, piece), key=_start_ns)
-        newest_ns = max(piece.end_ns for _, piece in pieces)
+        pieces.add(stream, piece)
+        newest_ns = pieces.end_ns
         needed_ns = newest_ns if self._kept_from_ns is None else min(newest_ns, self._kept_from_ns)
         kept_from_ns = needed_ns - self._window_ns
         if self._held_from_ns is not None:
             kept_from_ns = min(kept_from_ns, self._held_from_ns)
-        samples = sum(len(piece.counts) for _, piece in pieces)
         while pieces and (
-            pieces[0][1].end_ns < kept_from_ns
-            or samples > MAX_SAMPLES
-            or _start_ns(pieces[0]) < newest_ns - MAX_SPAN_S * NS_PER_S
+            pieces.oldest.end_ns < kept_from_ns
+            or pieces.samples > MAX_SAMPLES
+            or pieces.oldest.t0_ns < newest_ns - MAX_SPAN_S * NS_PER_S
         ):
-            samples -= len(pieces.popleft()[1].counts)
+            pieces.drop_oldest()
         if self._evaluating:
             return False
         return self.try_start()
@@ -108,8 +106,7 @@ class SampleBuffer:
             return  # sent again, or late
         if piece.t0_ns < last_ns - LARGE_STEP_NS:
             self._newest.clear()
-            for pieces in self._pieces.values():
-                pieces.clear()
+            self._pieces = {sensor: HeardPieces() for sensor in self._pieces}
             self._kept_from_ns = None if self._kept_from_ns is None else 0
             self._began_ns, self._evaluated_until_ns, self._held_from_ns = None, 0, None
             self.clock_resets += 1
@@ -136,7 +133,7 @@ class SampleBuffer:
     def complete_until_ns(self) -> int:
         """Up to when the samples are complete, ns, except for rotation that is late."""
         sensors = {"acc"} if self._is_rotation_late() else {"acc", *self._sensors.values()}
-        ends = [self._end_ns(sensor) for sensor in sensors]
+        ends = [self._pieces[sensor].end_ns for sensor in sensors]
         gaps = [t0_ns for sensor in sensors for t0_ns in self._gaps_ns(sensor)]
         return int(min([*ends, *gaps]))
 
@@ -145,12 +142,8 @@ class SampleBuffer:
         acc = self._pieces["acc"]
         if not acc or self._began_ns is None:
             return False
-        reached_ns = max(self._began_ns, self._end_ns("gyro"), *self._gaps_ns("gyro"))
-        return _start_ns(acc[-1]) - reached_ns > MAX_LATE_S * NS_PER_S
-
-    def _end_ns(self, sensor: str) -> int:
-        """The end of the newest sample of a sensor; 0 without any."""
-        return max((piece.end_ns for _, piece in self._pieces[sensor]), default=0)
+        reached_ns = max(self._began_ns, self._pieces["gyro"].end_ns, *self._gaps_ns("gyro"))
+        return acc.newest.t0_ns - reached_ns > MAX_LATE_S * NS_PER_S
 
     def _gaps_ns(self, sensor: str) -> list[int]:
         """Where the pieces of a sensor that are being stored begin."""
@@ -174,7 +167,3 @@ class SampleBuffer:
             spans.setdefault(stream, []).append((piece.t0_ns, piece.end_ns))
         kept = in_turn(dict(sorted(spans.items())))
         return tuple(piece for stream, piece in self._pieces[sensor] if stream in kept)
-
-
-def _start_ns(heard: tuple[str, Piece]) -> int:
-    return heard[1].t0_ns

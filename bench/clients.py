@@ -1,6 +1,5 @@
-"""Clients of a deployment: people with tokens, their sessions, and ids as clients make them."""
+"""Clients of a deployment: people with tokens, and their sessions."""
 
-import os
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,13 +8,8 @@ from uuid import UUID
 import httpx
 
 from bench.load import RequestTarget
+from examples.client import new_id
 from muvr.deployment import Deployment
-from schemas.ids import uuid7
-
-
-def new_id() -> UUID:
-    """An id of now."""
-    return uuid7(time.time_ns() // 10**6, os.urandom(10))
 
 
 def register_people(deployment: Deployment, prefix: str, people: int = 1) -> list[str]:

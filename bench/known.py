@@ -13,8 +13,8 @@ from typing import Any
 import requests
 from schemathesis.core import NOT_SET
 
-from bench.clients import new_id
 from bench.learned import store_learned
+from examples.client import new_id
 from store.database import Database
 from store.jobs import JobRuns, UserOutcome
 from store.users import Users

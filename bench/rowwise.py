@@ -11,7 +11,7 @@ import numpy as np
 from cassandra.cluster import Cluster, ResponseFuture, Session
 from cassandra.query import BatchStatement, BatchType, PreparedStatement
 
-from bench.clients import new_id
+from examples.client import new_id
 from muvr.deployment import Deployment
 
 KEYSPACE = "bench_rows"

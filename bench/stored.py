@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.clients import new_id
 from bench.recorded import DATA, cut_pieces
+from examples.client import new_id
 from ingest.chunks import canonical_body, decode_chunk
 from ingest.importers.spar import ACC_SCALE_G
 from ingest.media_types import CBOR

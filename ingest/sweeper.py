@@ -5,12 +5,12 @@ are projected again, which changes nothing where all is well, and sets whose sam
 them get their labelled sets.
 """
 
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import get_args
 from uuid import UUID
 
+from ingest.bounded_cache import BoundedCache
 from ingest.erasure import announce_erasure, erase_user
 from ingest.late_changes import announce_late_changes
 from ingest.missing_labels import refresh_labelled_sets
@@ -49,8 +49,7 @@ class ProjectedEvents:
     """
 
     def __init__(self, capacity: int = 100_000) -> None:
-        self._capacity = capacity
-        self._events: OrderedDict[tuple[UUID, UUID], UUID] = OrderedDict()
+        self._events = BoundedCache[tuple[UUID, UUID], UUID](capacity)
 
     def known(self, user_id: UUID, keys: Sequence[EventKey]) -> dict[UUID, UUID]:
         """The cached events among these, with the session of each."""
@@ -62,8 +61,6 @@ class ProjectedEvents:
         self._events.update(
             ((user_id, event_id), session) for event_id, session in sessions.items()
         )
-        while len(self._events) > self._capacity:
-            self._events.popitem(last=False)
 
 
 def session_of(event: Event) -> UUID:

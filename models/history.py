@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Self
 from uuid import UUID
 
 import numpy as np
@@ -17,47 +17,18 @@ DAY_S = 86_400.0
 WEEK_S = 7 * DAY_S
 
 
-class DoneRow(Protocol):
-    """The fields that one confirmed set must have; a missing number is None."""
-
-    @property
-    def session(self) -> str:
-        """Id of the session."""
-        ...
-
-    @property
-    def started_s(self) -> float:
-        """Seconds since the epoch."""
-        ...
-
-    @property
-    def exercise(self) -> str:
-        """Its name."""
-        ...
-
-    @property
-    def reps(self) -> int | None:
-        """Repetitions."""
-        ...
-
-    @property
-    def weight_kg(self) -> float | None:
-        """Kilograms."""
-        ...
-
-    @property
-    def intensity(self) -> float | None:
-        """0 to 1."""
-        ...
-
-    @property
-    def duration_s(self) -> float | None:
-        """Seconds from its begin to its end."""
-        ...
-
-
 class DoneSet(NamedTuple):
-    """One confirmed set; see `DoneRow`."""
+    """One confirmed set; a missing number is None.
+
+    Attributes:
+        session: id of the session.
+        started_s: seconds since the epoch.
+        exercise: its name.
+        reps: repetitions.
+        weight_kg: kilograms.
+        intensity: 0 to 1.
+        duration_s: seconds from its begin to its end.
+    """
 
     session: str
     started_s: float
@@ -127,12 +98,11 @@ class SetLog:
         return len(self.started_s)
 
     @classmethod
-    def of(cls, rows: Iterable[DoneRow]) -> Self:
+    def of(cls, rows: Iterable[DoneSet]) -> Self:
         """Columns of `rows`, ordered by (start, session, exercise) however they arrive.
 
-        >>> from models.population.model import SimulatedSet
-        >>> log = SetLog.of([SimulatedSet("b", 9.0, "squat", 5, 80.0, None),
-        ...                  SimulatedSet("a", 1.0, "squat", 5, 75.0, 0.7)])
+        >>> log = SetLog.of([DoneSet("b", 9.0, "squat", 5, 80.0, None),
+        ...                  DoneSet("a", 1.0, "squat", 5, 75.0, 0.7)])
         >>> log.weight_kg.tolist(), log.session.tolist()
         ([75.0, 80.0], [0, 1])
         """
@@ -160,9 +130,8 @@ class SetLog:
     def in_sessions_before(self, until_s: float) -> Flags:
         """Which sets are of sessions whose last set began before `until_s`, bool (n,).
 
-        >>> from models.population.model import SimulatedSet
         >>> times = (("a", 1.0), ("a", 2.0), ("b", 4.0), ("b", 6.0))
-        >>> log = SetLog.of(SimulatedSet(name, at, "squat", 5, 75.0, None) for name, at in times)
+        >>> log = SetLog.of(DoneSet(name, at, "squat", 5, 75.0, None) for name, at in times)
         >>> log.in_sessions_before(5.0).tolist()
         [True, True, False, False]
         """
@@ -179,23 +148,22 @@ class SetLog:
         return self.where(self.started_s >= from_s)
 
 
-def session_numbers(rows: Iterable[DoneRow]) -> dict[str, int]:
+def session_numbers(rows: Iterable[DoneSet]) -> dict[str, int]:
     """Session id → its number in the log of these rows, however they arrive.
 
-    >>> from models.population.model import SimulatedSet
-    >>> session_numbers([SimulatedSet("b", 9.0, "squat", 5, 80.0, None),
-    ...                  SimulatedSet("a", 1.0, "squat", 5, 75.0, 0.7)])
+    >>> session_numbers([DoneSet("b", 9.0, "squat", 5, 80.0, None),
+    ...                  DoneSet("a", 1.0, "squat", 5, 75.0, 0.7)])
     {'a': 0, 'b': 1}
     """
     return _session_numbers(_ordered(rows))
 
 
-def _session_numbers(ordered: Iterable[DoneRow]) -> dict[str, int]:
+def _session_numbers(ordered: Iterable[DoneSet]) -> dict[str, int]:
     sessions = dict.fromkeys(row.session for row in ordered)
     return {session: number for number, session in enumerate(sessions)}
 
 
-def _ordered(rows: Iterable[DoneRow]) -> list[DoneRow]:
+def _ordered(rows: Iterable[DoneSet]) -> list[DoneSet]:
     return sorted(rows, key=lambda row: (row.started_s, row.session, row.exercise))
 
 

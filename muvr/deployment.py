@@ -27,6 +27,7 @@ from store.database import Database
 from store.migrate import migrate
 from store.node.preflight import free_ports
 from store.node.process import EmbeddedNode
+from store.processes import is_running
 
 # Limits are there for people; a load generator is thousands of them behind a few tokens.
 NO_LIMITS = {
@@ -70,9 +71,8 @@ class Deployment:
         pid = self.node.status().pid
         if pid is None:
             return False
-        process = psutil.Process(pid)
         self.node.kill()
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+        return not is_running(pid)
 
     def kill_service(self) -> bool:
         """End the service, workers included, as the kernel would when memory runs out.

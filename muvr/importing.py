@@ -2,8 +2,9 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from examples.client import Client, LoginNeeded, RequestRefused, chunk, new_id
@@ -153,15 +154,18 @@ def send_recording(client: Client, source: ImportedRecording, moved_ns: int) -> 
         for kind, pieces in kinds.items()
         if pieces
     }
-    client.open_session(session, time_of(started_ns), streams, source.timezone)
-    counts: Counter[str] = Counter(sessions=1)
-    hashes: dict[str, list[str]] = {kind: [] for kind in streams}
-    for kind in streams:
-        bodies = chunk_bodies(kinds[kind], samples=CHUNK_SAMPLES, moved_ns=moved_ns)
-        for seq, (body, n) in enumerate(bodies):
-            hashes[kind].append(client.put_chunk(session, kind, seq, body)["sha256"])
-            counts.update(chunks=1, samples=n)
-    client.complete(session, hashes)
+    chunks = (
+        (kind, seq, body)
+        for kind in streams
+        for seq, (body, _) in enumerate(
+            chunk_bodies(kinds[kind], samples=CHUNK_SAMPLES, moved_ns=moved_ns)
+        )
+    )
+    receipts = send_chunks(
+        client, session, time_of(started_ns), streams, chunks, timezone=source.timezone
+    )
+    samples = sum(receipt["samples"] for receipt in receipts)
+    counts: Counter[str] = Counter(sessions=1, chunks=len(receipts), samples=samples)
     for set_ in source.sets:
         values = {"reps": set_.reps, "weight_kg": set_.weight_kg}
         client.confirm_set(
@@ -174,6 +178,36 @@ def send_recording(client: Client, source: ImportedRecording, moved_ns: int) -> 
         )
         counts.update(sets=1)
     return counts
+
+
+def send_chunks(
+    client: Client,
+    session: UUID,
+    started_at: datetime,
+    streams: Mapping[str, Mapping[str, str]],
+    chunks: Iterable[tuple[str, int, bytes]],
+    *,
+    timezone: str,
+) -> list[dict[str, Any]]:
+    """Open a session, send its chunks and complete it; the receipts of the chunks, in order.
+
+    Args:
+        client: of its user.
+        session: its id.
+        started_at: its start.
+        streams: their names and what they are.
+        chunks: stream, number and body, those of a stream in the order of their numbers.
+        timezone: IANA name.
+    """
+    client.open_session(session, started_at, streams, timezone)
+    receipts: list[dict[str, Any]] = []
+    hashes: dict[str, list[str]] = {stream: [] for stream in streams}
+    for stream, seq, body in chunks:
+        receipt = client.put_chunk(session, stream, seq, body)
+        receipts.append(receipt)
+        hashes[stream].append(receipt["sha256"])
+    client.complete(session, hashes)
+    return receipts
 
 
 def chunk_bodies(

@@ -17,6 +17,7 @@ from muvr.checkout import CHECKOUT
 from schemas.config import Config
 from schemas.errors import MuvrError
 from schemas.progress import Progress
+from store.processes import is_running
 
 READY_WITHIN_S = 60.0
 STOPPED_WITHIN_S = 20.0
@@ -118,7 +119,7 @@ class Service:
                 f"The service (process {pid}) was started by another user, who has to stop it."
             ) from None
         deadline = time.monotonic() + STOPPED_WITHIN_S
-        while _alive(pid):
+        while is_running(pid):
             if time.monotonic() > deadline:
                 raise ServiceFailed(f"The service (process {pid}) does not stop; see {self._log}")
             time.sleep(0.05)
@@ -137,7 +138,7 @@ class Service:
         started, or another program that has got the id of one that was killed.
         """
         pid = unheld_pid(self._pid_file)
-        if pid is None or not 0 < pid < MAX_PID or not _alive(pid):
+        if pid is None or not 0 < pid < MAX_PID or not is_running(pid):
             return ""
         return (
             f"{self._pid_file} names process {pid}, which lives but does not hold that file. Look "
@@ -226,19 +227,3 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)  # it leads a session of its own
         process.wait()
-
-
-def _alive(pid: int) -> bool:
-    """Whether a process runs; children of ours that have ended are reaped."""
-    try:
-        if os.waitpid(pid, os.WNOHANG)[0] == pid:
-            return False
-    except ChildProcessError:
-        pass  # not started by this very command: the check below decides
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True  # another user's
-    return True

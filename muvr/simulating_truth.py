@@ -15,6 +15,7 @@ from store.concurrency import map_concurrently
 from store.database import Database
 from store.live_runs import LiveRuns
 from store.results import Cluster, Results
+from store.synced import replace_synced
 
 DRAWN = 2  # changes with a release that draws other histories from the same seed
 
@@ -42,9 +43,7 @@ def keep_truth(folder: Path, world: SimulatedWorld) -> Path:
     kept = {"simulated": True, "drawn": DRAWN, **asdict(world), "people": people}
     folder.mkdir(parents=True, exist_ok=True)
     path = truth_path(folder, world.seed)
-    draft = path.with_suffix(".draft")  # an interrupted write must not leave half a file
-    draft.write_text(json.dumps(kept))
-    draft.replace(path)
+    replace_synced(path, json.dumps(kept), mode=0o666)
     return path
 
 

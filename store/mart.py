@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import json
 import math
-import os
 import secrets
 import shutil
 from collections.abc import Callable, Mapping
@@ -23,6 +22,7 @@ from uuid import UUID
 from schemas.errors import BadConfig, BadQuery, NoMart
 from schemas.mart import MART
 from store.secret_file import write_new
+from store.synced import replace_synced
 
 MANIFEST = "manifest.json"
 KEY_FILE = "mart-key"
@@ -85,11 +85,9 @@ class MartFolder:
         Only versions are deleted: `paths.mart` may be a folder that holds other things.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        draft = self.path / f"{MANIFEST}.{manifest.version}"
         fields = {name: getattr(manifest, name) for name in Manifest.__slots__}
         times = {name: fields[name].isoformat() for name in ("as_of", "read_until")}
-        draft.write_text(json.dumps({**fields, **times}, indent=2))
-        os.replace(draft, self.path / MANIFEST)
+        replace_synced(self.path / MANIFEST, json.dumps({**fields, **times}, indent=2), mode=0o666)
         for other in self.path.iterdir():
             if other.name != manifest.version and _is_version(other):
                 shutil.rmtree(other)

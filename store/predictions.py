@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 from uuid import UUID
 
 from schemas.ids import day_of, recognised_set_id
 from schemas.layout import month_of
 from schemas.times import aware, us_of
 from store.database import Database, Statement
+from store.sets import SetRow
 
 _COLUMNS = (
     "user_id, month, session_id, set_id, started_at, ended_at, exercise, probability, abstained, "
@@ -91,26 +92,9 @@ class Predictions:
         return sorted(predictions, key=lambda prediction: prediction.started_at)
 
 
-class PlacedSet(Protocol):
-    """A set with an id and a time: confirmed, or recognised before."""
-
-    @property
-    def set_id(self) -> UUID:
-        """Its id."""
-        ...
-
-    @property
-    def started_at(self) -> datetime:
-        """When it began."""
-        ...
-
-    @property
-    def ended_at(self) -> datetime:
-        """When it ended."""
-        ...
-
-
-def not_replaced(recognised: Sequence[Prediction], by: Sequence[PlacedSet]) -> list[Prediction]:
+def not_replaced(
+    recognised: Sequence[Prediction], by: Sequence[Prediction | SetRow]
+) -> list[Prediction]:
     """The predictions that no other set replaces, such as a confirmed one.
 
     One is replaced if a set has its id, wherever that lies now; if half of it overlaps such sets;

@@ -21,15 +21,20 @@ def copy_synced(source: Path, target: Path) -> None:
     sync(target)
 
 
-def replace_synced(path: Path, text: str) -> None:
-    """Replace a file atomically, for this account only: after a power failure it is old or new.
+def replace_synced(path: Path, text: str, *, mode: int = 0o600) -> None:
+    """Replace a file atomically: after a power failure it is old or new.
+
+    Args:
+        path: of the file.
+        text: all that it holds.
+        mode: who may read and write it, less what the umask forbids; else this account only.
 
     Raises:
         OSError: it cannot be written; the old one stays, and nothing is left of the new one.
     """
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.draft")  # of this call only
     try:
-        draft.touch(mode=0o600)
+        draft.touch(mode=mode)
         draft.write_text(text)
         sync(draft)
         os.replace(draft, path)

@@ -56,9 +56,9 @@ def capacity(log: SetLog) -> Floats64:
 
     NaN where the repetitions were not recorded.
 
-    >>> from models.population.model import SimulatedSet
-    >>> rows = [SimulatedSet("a", 0.0, "squat", 6, 100.0, None),
-    ...         SimulatedSet("a", 9.0, "plank", 40, None, None)]
+    >>> from models.history import DoneSet
+    >>> rows = [DoneSet("a", 0.0, "squat", 6, 100.0, None),
+    ...         DoneSet("a", 9.0, "plank", 40, None, None)]
     >>> capacity(SetLog.of(rows)).tolist()
     [120.0, 40.0]
     """

@@ -17,10 +17,10 @@ def tokens_of(log: SetLog, exercises: Sequence[str]) -> tuple[Ints16, Ints64]:
         log: the user's sets.
         exercises: the k-th (from 0) has the token k + 1; sets of others are left out.
 
-    >>> from models.population.model import SimulatedSet
-    >>> rows = [SimulatedSet("a", 0.0, "squat", 5, 80.0, None),
-    ...         SimulatedSet("a", 1.0, "lunge", 8, 20.0, None),
-    ...         SimulatedSet("b", 9.0, "squat", 5, 80.0, None)]
+    >>> from models.history import DoneSet
+    >>> rows = [DoneSet("a", 0.0, "squat", 5, 80.0, None),
+    ...         DoneSet("a", 1.0, "lunge", 8, 20.0, None),
+    ...         DoneSet("b", 9.0, "squat", 5, 80.0, None)]
     >>> tokens_of(SetLog.of(rows), ["lunge", "squat"])[0].tolist()
     [0, 2, 1, 0, 2]
     """

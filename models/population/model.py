@@ -9,7 +9,7 @@ Temperament = Literal["athlete", "regular", "newcomer", "returner", "occasional"
 
 @dataclass(frozen=True, slots=True)
 class SimulatedSet:
-    """One done set, as a client would send it.
+    """One done set, as a client would send it, with the fields of a `DoneSet`.
 
     Attributes:
         session: the session's id as text.

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from examples.client import Client
 from muvr.demo.people import DemoSession
-from muvr.importing import connect
+from muvr.importing import connect, send_chunks
 from schemas.progress import Progress
 from store.secret_file import write_new
 
@@ -97,27 +97,23 @@ def send_all(
 
 def _send_locked(lock: Lock, client: Client, session: DemoSession) -> int:
     with lock:
-        return send(client, session)
+        return _send(client, session)
 
 
-def send(client: Client, session: DemoSession) -> int:
+def _send(client: Client, session: DemoSession) -> int:
     """Send one session; the number of samples that receipts were given for."""
-    client.open_session(
+    streams = {
+        "acc": {"kind": "acc", "unit": "g", "side": session.side, **PLACEMENT},
+        "gyro": {"kind": "gyro", "unit": "rad/s", "side": session.side, **PLACEMENT},
+    }
+    receipts = send_chunks(
+        client,
         session.session,
         session.started_at,
-        {
-            "acc": {"kind": "acc", "unit": "g", "side": session.side, **PLACEMENT},
-            "gyro": {"kind": "gyro", "unit": "rad/s", "side": session.side, **PLACEMENT},
-        },
+        streams,
+        session.chunks,
         timezone="Europe/London",
     )
-    acknowledged = 0
-    hashes: dict[str, list[str]] = {"acc": [], "gyro": []}
-    for stream, seq, body in session.chunks:
-        receipt = client.put_chunk(session.session, stream, seq, body)
-        acknowledged += receipt["samples"]
-        hashes[stream].append(receipt["sha256"])
-    client.complete(session.session, hashes)
     for set_id, started_at, ended_at in session.sets:
         client.confirm_set(
             session.session,
@@ -127,4 +123,4 @@ def send(client: Client, session: DemoSession) -> int:
             ended_at,
             label_source="typed",
         )
-    return acknowledged
+    return sum(receipt["samples"] for receipt in receipts)

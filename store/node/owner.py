@@ -14,6 +14,7 @@ from typing import IO
 from schemas.errors import FolderInUse, NodeFailed
 from store.file_lock import lock_soon, try_lock
 from store.node.folders import Folders
+from store.synced import replace_synced
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +63,7 @@ def is_owned(folders: Folders) -> bool:
 
 def write_record(folders: Folders, record: NodeRecord) -> None:
     """Write the record atomically."""
-    draft = folders.record.with_suffix(".draft")
-    with draft.open("w") as file:
-        file.write(json.dumps(asdict(record)))
-        file.flush()
-        os.fsync(file.fileno())  # or a power failure may leave the name without its content
-    draft.replace(folders.record)
+    replace_synced(folders.record, json.dumps(asdict(record)), mode=0o666)
 
 
 def read_record(folders: Folders) -> NodeRecord | None:

@@ -32,6 +32,7 @@ from store.node.owner import (
     write_record,
 )
 from store.node.preflight import MIB, check_disk, check_ports
+from store.processes import is_running
 
 MAIN_CLASS = "org.apache.cassandra.service.CassandraDaemon"
 _LISTENING = b"Starting listening for CQL clients"
@@ -226,7 +227,7 @@ class EmbeddedNode:
         pid = self._pid()
         _signal(pid, how)
         # The folder's lock is released a moment before the process ends and frees its ports.
-        if not _wait_until(lambda: not is_owned(self.folders) and _is_gone(pid), within_s):
+        if not _wait_until(lambda: not is_owned(self.folders) and not is_running(pid), within_s):
             return False
         with suppress(OSError):  # a read-only disk keeps it; the lock is what counts
             self.folders.record.unlink()
@@ -260,14 +261,6 @@ def _signal(pid: int, how: signal.Signals) -> None:
         os.kill(pid, how)
     except ProcessLookupError:  # it has just ended
         return
-
-
-def _is_gone(pid: int) -> bool:
-    """Whether a process has ended, or is a zombie."""
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def _wait_until(condition: Callable[[], bool], within_s: float) -> bool:

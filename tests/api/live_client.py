@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import cbor2
@@ -13,12 +14,10 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from ingest.chunks import canonical_body
 from models.signal.pieces import Piece, Recording
+from muvr.importing import chunk_bodies
 from tests.api.conftest import Person, RunningService
 from tests.api.phone import fresh_id
-
-CHUNK_SAMPLES = 50
 
 
 def open_session(person: Person, recording: Recording) -> uuid.UUID:
@@ -38,16 +37,9 @@ def open_session(person: Person, recording: Recording) -> uuid.UUID:
     return session
 
 
-def bodies(piece: Piece, count: int) -> list[bytes]:
-    """The first chunks of a stream."""
-    found = []
-    for seq in range(count):
-        part = slice(seq * CHUNK_SAMPLES, (seq + 1) * CHUNK_SAMPLES)
-        t0_ns = piece.t0_ns + int(part.start / piece.rate_hz * 1e9)
-        found.append(
-            canonical_body(Piece(t0_ns, piece.rate_hz, piece.unit, piece.scale, piece.counts[part]))
-        )
-    return found
+def bodies(piece: Piece, count: int | None = None, samples: int = 50) -> list[bytes]:
+    """The first chunks of a stream, by default all, of a second each."""
+    return [body for body, _ in islice(chunk_bodies([piece], samples=samples), count)]
 
 
 @contextmanager

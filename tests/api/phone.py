@@ -1,8 +1,6 @@
 """A phone for tests: one session of one person, as bytes on the wire."""
 
 import hashlib
-import os
-import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,9 +9,9 @@ from uuid import UUID
 import httpx
 import numpy as np
 
+from examples.client import new_id as fresh_id
 from ingest.chunks import canonical_body
 from models.signal.pieces import Piece
-from schemas.ids import uuid7
 
 CBOR = {"Content-Type": "application/cbor"}
 N, RATE_HZ = 100, 50.0  # two seconds a chunk
@@ -27,10 +25,6 @@ STREAMS: dict[str, dict[str, str]] = {
         "side": "left",
     },
 }
-
-
-def fresh_id() -> UUID:
-    return uuid7(int(time.time() * 1000), os.urandom(10))
 
 
 @dataclass

@@ -120,19 +120,21 @@ def test_every_format_has_its_own_etag(person: Person, kept: StoredModel):
 def test_inputs_after_the_first_with_a_model_of_the_users_own_are_not_loaded():
     asked: list[str] = []
 
-    async def serving_level(user_id: UUID, layout: str, family: str) -> tuple[str, str] | None:
-        asked.append(layout)
-        return {"wrist-acc3": ("user", "own"), "wrist-acc6": ("global", "of all")}.get(layout)
+    own, of_all = SimpleNamespace(level="user"), SimpleNamespace(level="global")
 
-    services: Any = SimpleNamespace(models=SimpleNamespace(serving_level=serving_level))
+    async def find(user_id: UUID, layout: str, family: str) -> SimpleNamespace | None:
+        asked.append(layout)
+        return {"wrist-acc3": own, "wrist-acc6": of_all}.get(layout)
+
+    services: Any = SimpleNamespace(models=SimpleNamespace(find=find))
 
     def best(*layouts: Any) -> object:
         asked.clear()
         return asyncio.run(_best(services, UUID(int=1), layouts, "exercise"))
 
-    assert best("wrist-acc6", "wrist-acc3", "sets") == ("user", "own")
+    assert best("wrist-acc6", "wrist-acc3", "sets") is own
     assert asked == ["wrist-acc6", "wrist-acc3"]
-    assert best("sets", "wrist-acc6") == ("global", "of all")
+    assert best("sets", "wrist-acc6") is of_all
     assert best("sets") is None
 
 

@@ -1,12 +1,11 @@
 """Workouts with known sets, sent over HTTP, and a user's models of them."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from ingest.chunks import canonical_body
 from models.activity.codec import to_bytes as activity_to_bytes
 from models.activity.examples import activity_examples
 from models.activity.fit import fit_activity
@@ -28,7 +27,6 @@ from tests.api.live_client import bodies, open_session
 from tests.api.phone import fresh_id
 from tests.pipelines.workouts import workout
 
-CHUNK = 500
 NamedSpan = tuple[int, int, str]
 
 
@@ -37,12 +35,9 @@ def hours_ago(hours: float) -> datetime:
     return (datetime.now(UTC) - timedelta(hours=hours)).replace(microsecond=0)
 
 
-def chunks_of(piece: Piece) -> Iterator[bytes]:
+def chunks_of(piece: Piece) -> list[bytes]:
     """A stream as chunks of ten seconds."""
-    for start in range(0, len(piece.counts), CHUNK):
-        t0_ns = piece.t0_ns + round(start / piece.rate_hz * 1e9)
-        counts = piece.counts[start : start + CHUNK]
-        yield canonical_body(Piece(t0_ns, piece.rate_hz, piece.unit, piece.scale, counts))
+    return bodies(piece, samples=500)
 
 
 def send(
@@ -69,7 +64,7 @@ def send(
 
 def send_seconds(person: Person, recording: Recording) -> str:
     """Send a recording as a complete session in one-second chunks; return its id."""
-    return send(person, recording, lambda piece: bodies(piece, len(piece.counts) // 50))
+    return send(person, recording, bodies)
 
 
 def confirm(

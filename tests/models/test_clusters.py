@@ -11,8 +11,7 @@ from models.clusters.evaluate import adjusted_rand, evaluate_clusters
 from models.clusters.features import Measure, Summary, features, reference_capacity, summarise
 from models.clusters.fit import ClusterSettings, fit_clusters, kmeans
 from models.clusters.model import names_of
-from models.history import WEEK_S, SetLog
-from models.population.model import SimulatedSet
+from models.history import WEEK_S, DoneSet, SetLog
 from models.population.simulate import START_S, simulate
 from schemas.errors import BadInput, NotEnoughLabels
 
@@ -41,7 +40,7 @@ def test_clusters_recover_the_simulated_temperaments(people, summaries):
 
 
 def squats(session, day, weight):
-    return SimulatedSet(session, day * 86_400.0, "squat", 30, weight, None)
+    return DoneSet(session, day * 86_400.0, "squat", 30, weight, None)
 
 
 def test_summary_of_a_known_history():
@@ -59,14 +58,12 @@ def test_summary_of_a_known_history():
 def test_improvement_compares_within_exercises():
     """Changing to a light exercise is no loss of strength."""
     rows = [squats("a", 0, 100.0), squats("b", 7, 100.0)]
-    rows += [
-        SimulatedSet(s, d * 86_400.0, "curl", 30, 10.0, None) for s, d in (("c", 14), ("d", 21))
-    ]
+    rows += [DoneSet(s, d * 86_400.0, "curl", 30, 10.0, None) for s, d in (("c", 14), ("d", 21))]
     assert summarise(SetLog.of(rows), 28 * 86_400.0).improvement == pytest.approx(0.0, abs=1e-12)
 
 
 def bench_press(session, day, weight):
-    return SimulatedSet(session, day * 86_400.0, "bench press", 8, weight, None)
+    return DoneSet(session, day * 86_400.0, "bench press", 8, weight, None)
 
 
 @pytest.mark.parametrize("unweighted", [range(4), range(4, 8), range(0, 8, 2)])
@@ -82,7 +79,7 @@ def test_summary_ignores_unweighted_sets_of_a_weighted_exercise(unweighted):
 
 
 def test_summary_counts_repetitions_where_no_set_has_both_weight_and_repetitions():
-    rows = [bench_press("a", 0, None), SimulatedSet("b", 9e5, "bench press", None, 80.0, None)]
+    rows = [bench_press("a", 0, None), DoneSet("b", 9e5, "bench press", None, 80.0, None)]
     assert summarise(SetLog.of(rows), 2e6).log_capacity == {
         ("bench press", "repetitions"): pytest.approx(np.log(8))
     }

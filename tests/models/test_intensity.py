@@ -8,13 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
-from models.history import DAY_S, WEEK_S, SetLog
+from models.history import DAY_S, WEEK_S, DoneSet, SetLog
 from models.intensity.evaluate import errors_after
 from models.intensity.features import FEATURES, fit_scale, intensity_rows
 from models.intensity.fit import IntensitySettings, fit_grid, fit_intensity, training_rows
 from models.intensity.model import NORMAL_80, IntensityModel
 from models.intensity.ridge import fit_linear, moments, rmse
-from models.population.model import SimulatedSet
 from models.population.simulate import START_S, simulate
 
 SETTINGS = IntensitySettings()
@@ -41,7 +40,7 @@ def test_regressors_beat_the_last_value_baseline_on_simulated_people(logs):
 
 
 def row(session, day, exercise, reps, weight, intensity):
-    return SimulatedSet(session, day * DAY_S, exercise, reps, weight, intensity)
+    return DoneSet(session, day * DAY_S, exercise, reps, weight, intensity)
 
 
 LOG = SetLog.of(

@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.history import WEEK_S, SetLog
+from models.history import WEEK_S, DoneSet, SetLog
 from models.load.evaluate import evaluate_load
 from models.load.features import FORECASTS, LAST, TARGETS, forecasts, later_sets
 from models.load.fit import LoadSettings, fit_load, margin_of, ridge_blend
 from models.load.model import LoadModel
-from models.population.model import SimulatedSet
 from models.population.simulate import START_S, simulate
 from schemas.errors import NotEnoughLabels
 
@@ -22,7 +21,7 @@ SETTINGS = LoadSettings()
 def log_of(*sessions, exercise="squat", reps=5, intensity=0.8):
     """Each session a list of weights of one exercise."""
     return SetLog.of(
-        SimulatedSet(f"{day:03d}", day * 86_400.0 + place, exercise, reps, weight, intensity)
+        DoneSet(f"{day:03d}", day * 86_400.0 + place, exercise, reps, weight, intensity)
         for day, weights in enumerate(sessions)
         for place, weight in enumerate(weights)
     )
@@ -76,7 +75,7 @@ def test_forecasts_use_only_earlier_sets_of_the_same_exercise():
     assert np.array_equal(forecasts(other, "weight_kg")[:5], forecasts(log, "weight_kg")[:5],
                           equal_nan=True)  # fmt: skip
     mixed = SetLog.of(
-        SimulatedSet("a", at, name, 5, weight, None)
+        DoneSet("a", at, name, 5, weight, None)
         for at, (name, weight) in enumerate([("x", 1.0), ("y", 50.0), ("x", 2.0), ("y", 60.0)])
     )
     assert forecasts(mixed, "weight_kg")[2:, LAST].tolist() == [1.0, 50.0]

@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.history import WEEK_S, SetLog
+from models.history import WEEK_S, DoneSet, SetLog
 from models.next.evaluate import evaluate_next
 from models.next.features import START, tokens_of
 from models.next.fit import NextSettings, fit_next
 from models.next.model import NextModel
-from models.population.model import SimulatedSet
 from models.population.simulate import START_S, simulate
 from schemas.errors import NotEnoughLabels
 
@@ -22,7 +21,7 @@ SETTINGS = NextSettings()
 def log_of(*sessions):
     """Each session a string, each letter a set of that exercise."""
     return SetLog.of(
-        SimulatedSet(f"{day:03d}", day * 86_400.0 + place, letter, 5, None, None)
+        DoneSet(f"{day:03d}", day * 86_400.0 + place, letter, 5, None, None)
         for day, session in enumerate(sessions)
         for place, letter in enumerate(session)
     )

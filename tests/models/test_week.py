@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.history import DAY_S, WEEK_S, SetLog
-from models.population.model import SimulatedSet
+from models.history import DAY_S, WEEK_S, DoneSet, SetLog
 from models.population.simulate import START_S, simulate
 from models.week.explain import reasons, summary
 from models.week.features import (
@@ -123,7 +122,7 @@ def test_every_kind_of_violation_is_named():
 def test_limits_and_candidates_of_a_known_history():
     """Mondays, three squats in 40 minutes; the last one two days before the plan's Wednesday."""
     rows = [
-        SimulatedSet(str(week), week * WEEK_S + 3600 * 18 + minutes * 60, "squat", 10, 80.0, None)
+        DoneSet(str(week), week * WEEK_S + 3600 * 18 + minutes * 60, "squat", 10, 80.0, None)
         for week in range(4)
         for minutes in (0, 20, 40)
     ]
@@ -140,7 +139,7 @@ def test_limits_and_candidates_of_a_known_history():
 
 def done_at(*starts_s, name="squat"):
     """A session of one set at each time."""
-    return [SimulatedSet(f"{at_s}", at_s, name, 10, 80.0, None) for at_s in starts_s]
+    return [DoneSet(f"{at_s}", at_s, name, 10, 80.0, None) for at_s in starts_s]
 
 
 def test_weekday_of_a_session_is_that_of_the_local_time():
@@ -184,8 +183,8 @@ def test_candidates_are_the_most_frequent_exercises_then_by_name():
         *done_at(1.0, 2.0, 3.0, 4.0, name="squat"),
         *done_at(5.0, name="deadlift"),
         *done_at(6.0, name="bench press"),
-        SimulatedSet("own", 7.0, "my own", None, None, None),
-        SimulatedSet("own", 8.0, "my own", None, None, None),
+        DoneSet("own", 7.0, "my own", None, None, None),
+        DoneSet("own", 8.0, "my own", None, None, None),
     ]
     candidates = candidates_of(SetLog.of(rows), most=3)
     assert [(candidate.exercise, candidate.liking) for candidate in candidates] == [
@@ -198,7 +197,7 @@ def test_candidates_are_the_most_frequent_exercises_then_by_name():
 def test_minutes_of_a_session_include_its_last_set():
     """A plank of ten minutes at the end: 30 and 10 minutes, warm-up, and a tenth on top."""
     rows = [
-        SimulatedSet("a", 3600.0 + 60 * at, name, 10, None, None, duration_s=60.0 * minutes)
+        DoneSet("a", 3600.0 + 60 * at, name, 10, None, None, duration_s=60.0 * minutes)
         for at, name, minutes in ((0, "squat", 1), (30, "plank", 10))
     ]
     limits = limits_of(SetLog.of(rows), DAY_S)

@@ -89,7 +89,8 @@ def test_a_recording_keeps_its_id_when_a_newer_one_is_imported_beside_it(
         if request.url.path.count("/") == 3:
             opened.append(request.url.path.rpartition("/")[2])
         sha256 = hashlib.sha256(request.content).hexdigest()
-        return httpx.Response(200, json={"session": "as sent", "set": "as sent", "sha256": sha256})
+        receipt = {"sha256": sha256, "samples": 1}
+        return httpx.Response(200, json={"session": "as sent", "set": "as sent", **receipt})
 
     monkeypatch.setattr(importing, "connect", lambda *_: served_by(answer))
     for recordings in ([older], [older, newer]):

@@ -24,6 +24,7 @@ from schemas.config_file import load_config
 from schemas.progress import NoProgress
 from store.node.owner import NodeRecord, acquire, write_record
 from store.node.process import EmbeddedNode
+from store.processes import is_running
 from tests.cassandra_node import free_ports
 from tests.patched_os import os_with
 from tests.waiting import answer_when
@@ -265,5 +266,5 @@ def test_service_that_ends_before_it_is_asked_to_is_not_stopped(
 
 def test_service_stop_ends_the_process_that_holds_the_pid_file(service: Service, recorded: int):
     assert service.stop() is True
-    assert not psutil.pid_exists(recorded)
+    assert not is_running(recorded)
     assert not service.status().running

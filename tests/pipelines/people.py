@@ -9,9 +9,10 @@ from uuid import UUID
 from models.signal.pieces import Piece, pack_pieces, unpack_pieces
 from models.signal.timeline import cut
 from pipelines.exercise.labelled import LabelledRow
-from schemas.layout import shard_of
 from schemas.times import us_of
+from schemas.topics import SETS
 from store.database import Database, Statement
+from store.journal import Journal
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 PER_RECORDING = 4
@@ -62,18 +63,12 @@ def mislabelled(sets: Sequence[LabelledRow], turn: int) -> list[LabelledRow]:
 
 def put(database: Database, user: UUID, sets: Sequence[LabelledRow], at: datetime = NOW) -> None:
     """Write labelled sets and announce them, as a confirmed set does."""
-    asyncio.run(
-        database.run_all(
-            [
-                Statement(
-                    "INSERT INTO changes (day, shard, user_id, topic, changed_at) "
-                    "VALUES (?, ?, ?, 'sets', ?)",
-                    (at.date(), shard_of(user), user, at),
-                ),
-                *(_insert(user, set_) for set_ in sets),
-            ]
-        )
-    )
+
+    async def work() -> None:
+        await Journal(database).announce(user, SETS, us_of(at))
+        await database.run_all([_insert(user, set_) for set_ in sets])
+
+    asyncio.run(work())
 
 
 def short(samples: bytes) -> bytes:

@@ -14,10 +14,11 @@ import pyarrow as pa
 
 from models.activity.logit import BorderModel
 from models.signal.pieces import Piece, Recording, pack_pieces
-from schemas.layout import shard_of
 from schemas.retention import LABELLED_TTL_S
 from schemas.times import us_of
-from store.database import Database, Statement
+from schemas.topics import STRETCHES
+from store.database import Database
+from store.journal import Journal
 from store.stretches import StoredStretch, Stretches, StretchMetadata
 
 RATE_HZ = 50.0
@@ -106,15 +107,7 @@ def keep(
     """Write stretches and announce them, as the sweeper does."""
 
     async def work() -> None:
-        await database.run_all(
-            [
-                Statement(
-                    "INSERT INTO changes (day, shard, user_id, topic, changed_at) "
-                    "VALUES (?, ?, ?, 'stretches', ?)",
-                    (at.date(), shard_of(user), user, at),
-                )
-            ]
-        )
+        await Journal(database).announce(user, STRETCHES, us_of(at))
         for stretch in stretches:
             await Stretches(database).replace(
                 user,

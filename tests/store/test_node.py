@@ -18,6 +18,7 @@ from store.node.failure import explain_failure
 from store.node.files import cassandra_yaml
 from store.node.folders import Folders
 from store.node.process import EmbeddedNode
+from store.processes import is_running
 from tests.cassandra_node import CHECKOUT, free_ports
 
 START = """
@@ -78,7 +79,7 @@ def test_node_keeps_written_rows_over_kill_stop_and_restart(fresh_node: Embedded
 
     _write(fresh_node, range(100))
     fresh_node.kill()  # at once: only the commit log has the rows
-    assert not psutil.pid_exists(status.pid) or _is_zombie(status.pid)
+    assert not is_running(status.pid)
     assert not fresh_node.status().running
 
     fresh_node.start()
@@ -98,10 +99,6 @@ def test_node_keeps_written_rows_over_kill_stop_and_restart(fresh_node: Embedded
 def _listening_addresses(pid: int) -> set[str]:
     found = psutil.Process(pid).net_connections("tcp")
     return {one.laddr[0] for one in found if one.status == psutil.CONN_LISTEN}
-
-
-def _is_zombie(pid: int) -> bool:
-    return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 def test_killed_node_is_reported_as_failed(fresh_node: EmbeddedNode) -> None:
@@ -170,7 +167,7 @@ def test_start_interrupted_before_the_record_is_written_leaves_no_process(
         fresh_node.start()
     assert not fresh_node.status().running
     [pid] = launched
-    assert not psutil.pid_exists(pid) or _is_zombie(pid)
+    assert not is_running(pid)
 
 
 def test_too_little_disk_is_refused_before_the_start(tmp_path: Path) -> None:
