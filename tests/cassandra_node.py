@@ -2,8 +2,10 @@
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -22,7 +24,7 @@ from store.database import Database
 from store.java import quick_java
 from store.journal import Journal
 from store.migrate import migrate
-from store.node.preflight import free_ports
+from store.node.preflight import is_free
 from store.node.process import EmbeddedNode
 from store.rows import Row
 
@@ -41,6 +43,15 @@ _LAST_WILL = f"read -r _; {_KILL}"
 _LAST_WILL_OF_RUN = (
     f'(while kill -0 "$2" 2>/dev/null; do sleep 1; done; {_KILL}; rm -rf "$3") >/dev/null 2>&1 &'
 )
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on, for servers that start later.
+
+    Not of those that the system gives to outgoing connections, of which one could be first.
+    """
+    drawn = random.SystemRandom().sample(range(20_000, 30_000), 1000)  # Hypothesis seeds the usual
+    return list(itertools.islice(filter(is_free, drawn), count))
 
 
 def payloads_read(patch: pytest.MonkeyPatch, database: Database) -> list[Any]:
