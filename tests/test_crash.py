@@ -80,7 +80,7 @@ class Upload:
             time.sleep(0.01)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)  # starts a node twice
 def test_acknowledged_chunks_survive_a_killed_node(
     fresh_node: EmbeddedNode, tmp_path: Path
 ) -> None:

@@ -56,6 +56,7 @@ def _read(node: EmbeddedNode) -> set[int]:
     return {row.number for row in rows}
 
 
+@pytest.mark.timeout(900)  # starts it three times
 def test_node_keeps_written_rows_over_kill_stop_and_restart(fresh_node: EmbeddedNode) -> None:
     before = fresh_node.status()
     assert (before.running, before.ready, before.pid, before.failure) == (False, False, None, None)
