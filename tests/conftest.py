@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = [
     "tests.recordings",
@@ -10,6 +11,10 @@ pytest_plugins = [
     "tests.spark_session",
     "tests.first_failures",
 ]
+
+# An example that takes long on a busy machine is no fault of what is tested.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

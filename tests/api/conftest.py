@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import socket
 import ssl
 import threading
 import time
@@ -27,11 +28,11 @@ from ingest.importers.imported import ImportedRecording
 from models.exercise.model import ExerciseModel
 from schemas.config import Api, Cassandra, Config, Limits, Paths
 from schemas.layout import owner_of
+from store.file_lock import try_lock
 from store.models import StoredModel
 from tests.api.issuer import Issuer
 from tests.api.learned import learn, person_recordings, promote, stored
 from tests.api.phone import Phone
-from tests.cassandra_node import free_ports
 
 T = TypeVar("T")
 PASSWORD = "correct horse battery"
@@ -122,12 +123,12 @@ class Person:
 
 
 def settings(keyspace: Cassandra, folder: Path, **sections: Any) -> Config:
-    """Settings of a service in its own folders, on a free port."""
+    """Settings of a service in its own folders; `running` gives it a port."""
     paths = Paths(run=folder / "run", secrets=folder / "secrets", reports=folder)
     given: dict[str, Any] = {
         "paths": paths,
         "cassandra": keyspace,
-        "api": Api(port=free_ports(1)[0], access_log=False),
+        "api": Api(access_log=False),
         "limits": Limits(logins_per_minute=100_000, requests_per_minute=1_000_000),
     }
     return Config(**{**given, **sections})
@@ -141,13 +142,43 @@ def running(
 ) -> Iterator[RunningService]:
     """Run the service in a thread until the block ends. Password hashing is made cheap: hundreds of
     users register, and a secure hash takes 0.2 s."""
-    app = app or create_app(config)
+    with socket.create_server((config.api.host, 0)) as listener:
+        port = listener.getsockname()[1]  # ours from here on: nobody else can take it
+        api = config.api.model_copy(update={"port": port})
+        config = config.model_copy(update={"api": api})
+        with _serving(listener, config, app or create_app(config), run) as service:
+            yield service
+
+
+@contextmanager
+def running_strictly(config: Config, app: FastAPI | None = None) -> Iterator[RunningService]:
+    """The same, where limits give nothing back, however long the test takes, and over midnight."""
+    with running(config, app) as service:
+        began_s = time.time()
+        service.services.rate_limiter._clock = lambda: began_s
+        yield service
+
+
+@contextmanager
+def unswept(run_folder: Path) -> Iterator[None]:
+    """Meanwhile no service of this folder sweeps: another process seems to do it."""
+    run_folder.mkdir(parents=True, exist_ok=True)
+    with (run_folder / "sweeper.lock").open("ab") as lock:
+        assert try_lock(lock)
+        yield
+
+
+@contextmanager
+def _serving(
+    listener: socket.socket,
+    config: Config,
+    app: FastAPI,
+    run: Callable[[Coroutine[Any, Any, None]], None],
+) -> Iterator[RunningService]:
     app.state.passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            host=config.api.host,
-            port=config.api.port,
             http="api.header_deadline:DeadlineProtocol",
             ws="api.websocket_protocol:ProblemProtocol",
             log_level="warning",
@@ -159,7 +190,7 @@ def running(
 
     async def serve() -> None:
         loops.append(asyncio.get_running_loop())
-        await server.serve()
+        await server.serve(sockets=[listener])
 
     thread = threading.Thread(target=lambda: run(serve()), daemon=True)
     thread.start()
@@ -181,8 +212,9 @@ def running(
 def service(
     keyspace: Cassandra, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningService]:
-    """The service that all tests of the API share."""
-    with running(settings(keyspace, tmp_path_factory.mktemp("service"))) as started:
+    """The service that all tests of the API share; it does not sweep while one of them looks."""
+    config = settings(keyspace, tmp_path_factory.mktemp("service"))
+    with unswept(config.paths.run), running(config) as started:
         yield started
 
 

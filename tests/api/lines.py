@@ -11,7 +11,6 @@ import pytest
 
 from schemas.config import Api, Cassandra
 from tests.api.conftest import RunningService, running, settings
-from tests.cassandra_node import free_ports
 
 
 def hasty_service(
@@ -21,8 +20,8 @@ def hasty_service(
     **limits: float,
 ) -> AbstractContextManager[RunningService]:
     """A service with short timeouts, on the event loop of `run`."""
-    short = {"idle_timeout_s": 1, "request_timeout_s": 0.5, **limits}
-    api = Api(port=free_ports(1)[0], access_log=False, **short)
+    short = {"idle_timeout_s": 1, "request_timeout_s": 1.5, **limits}
+    api = Api(access_log=False, **short)
     return running(settings(keyspace, folder, api=api), run=run)
 
 

@@ -1,6 +1,7 @@
 """Bodies with many invalid parts: few errors, little memory, and each names a field and a value."""
 
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from ingest.checks import bad
 from schemas.bounds import MAX_UNKNOWN_KEYS, TOO_MANY_KEYS
 from schemas.config import Cassandra, Limits
 from schemas.events import Completion, PlanBody, SessionOpening, SetConfirmation
-from tests.api.conftest import Person, RunningService, running, settings
+from tests.api.conftest import Person, RunningService, running_strictly, settings
 from tests.api.phone import fresh_id, problem
 
 MANY = 200_000
@@ -26,18 +27,29 @@ def many_keys(count: int, value: object = 1) -> dict[str, Any]:
     return {f"key{number}": value for number in range(count)}
 
 
+def least_peak_bytes(work: Callable[[], object]) -> int:
+    """The memory that some work takes; the least of three times, as other threads take some too."""
+    peaks_bytes: list[int] = []
+    for _ in range(3):
+        tracemalloc.start()
+        try:
+            work()
+            peaks_bytes.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    return min(peaks_bytes)
+
+
 def errors_within_bounds(model: type[BaseModel], body: dict[str, Any]) -> list[Any]:
     """The errors of a body, whose making takes little memory."""
-    tracemalloc.start()
-    try:
+
+    def errors() -> list[Any]:
         with pytest.raises(ValidationError) as told:
             model.model_validate(body)
-        errors = told.value.errors(include_url=False)
-        _, peak_bytes = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak_bytes < PEAK_BYTES
-    return errors
+        return told.value.errors(include_url=False)
+
+    assert least_peak_bytes(errors) < PEAK_BYTES
+    return errors()
 
 
 @pytest.mark.parametrize(
@@ -124,7 +136,10 @@ def test_calls_without_a_token_are_limited_before_their_bodies_are_read(
     keyspace: Cassandra, tmp_path: Path
 ):
     limits = Limits(logins_per_minute=2)
-    with running(settings(keyspace, tmp_path, limits=limits)) as strict, strict.client() as client:
+    with (
+        running_strictly(settings(keyspace, tmp_path, limits=limits)) as strict,
+        strict.client() as client,
+    ):
         answers = [client.post("/v1/auth/register", json={"no": "user"}) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [422, 422, 429]
 
@@ -134,15 +149,11 @@ def test_calls_without_a_token_are_limited_before_their_bodies_are_read(
     [[1] * MANY, [[[[1] * MANY] * 1000] * 1000] * 1000, many_keys(MANY), b"x" * MANY, "x" * MANY],
 )
 def test_a_large_value_is_shown_by_its_first_parts(value: object):
-    tracemalloc.start()
-    try:
-        text = str(shown_value(value))
+    def shown() -> None:
+        assert len(str(shown_value(value))) <= 121
         assert len(str(bad("item", value, "is none"))) < 100
-        _, peak_bytes = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert len(text) <= 121
-    assert peak_bytes < PEAK_BYTES
+
+    assert least_peak_bytes(shown) < PEAK_BYTES
 
 
 def test_a_small_value_is_shown_as_it_is():

@@ -137,7 +137,7 @@ class Tedious(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.mark.parametrize(("pause_s", "most_parts"), [(0.0, 200), (0.02, 50)])
+@pytest.mark.parametrize(("pause_s", "most_parts"), [(0.0, 200), (0.02, 300)])
 def test_an_answer_of_the_issuer_that_does_not_end_is_given_up(
     monkeypatch: pytest.MonkeyPatch, pause_s: float, most_parts: int
 ):

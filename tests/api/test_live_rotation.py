@@ -50,6 +50,10 @@ class Listener:
             while self.hear()["type"] != "receipt":
                 pass
 
+    def last(self, kind: str) -> dict[str, Any]:
+        """The last message of one type; empty before the first."""
+        return self.heard.get(kind, [{}])[-1]
+
     def next(self, kind: str) -> dict[str, Any]:
         """The next message of one type."""
         while (message := self.hear())["type"] != kind:
@@ -96,6 +100,8 @@ def test_a_gyroscope_that_stops_is_used_again_when_it_comes_back(
     with talk(service, session, person.tokens["access_token"]) as connection:
         listener = Listener(connection)
         listener.send(chunk for both in zip(acc[:20], gyro[:20], strict=True) for chunk in both)
+        if "guess" not in listener.heard:
+            listener.next("guess")
         assert all(guess["notes"] == [] for guess in listener.heard["guess"])
         listener.send(acc[20:28])
         while MISSING not in listener.heard["guess"][-1]["notes"]:
@@ -123,9 +129,9 @@ def test_sets_without_rotation_are_live_and_say_so_as_in_the_session(
         with talk(service, phone.session, person.tokens["access_token"]) as connection:
             listener = Listener(connection)
             listener.send(("acc", n, body) for n, body in enumerate(bodies))
-            while not listener.heard["sets"][-1]["sets"]:
+            while not listener.last("sets").get("sets"):
                 listener.next("sets")
-        live = listener.heard["sets"][-1]["sets"]
+        live = listener.last("sets")["sets"]
         assert phone.complete({"acc": [sha(body) for body in bodies]}).status_code == 200
         shown = http.get(phone.path).json()
     assert [one["notes"] for one in live] == [[MISSING]]

@@ -20,7 +20,7 @@ from examples.outbox import BATCH_BYTES, Outbox
 from tests.api.conftest import PASSWORD, Person, RunningService
 from tests.api.offline_phone import CHUNKS, DAYS, STREAMS, a_week, answering, body, served_by
 from tests.api.phone import sha
-from tests.cassandra_node import free_ports
+from tests.ports import free_ports
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import psutil
 
 from schemas.config import Cassandra
 from tests.api.served_workers import ready, start
-from tests.cassandra_node import free_ports
+from tests.ports import free_ports
 
 
 def test_workers_end_with_the_process_that_started_them(

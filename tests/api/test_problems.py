@@ -15,7 +15,7 @@ from api.scope_keys import REQUEST_ID
 from schemas import errors
 from schemas.config import Cassandra
 from tests.api.conftest import Person, RunningService, running, settings
-from tests.cassandra_node import free_ports
+from tests.ports import free_ports
 
 ALL = [
     cls

@@ -24,7 +24,7 @@ from schemas.config import Cassandra, Limits
 from schemas.errors import DatabaseUnavailable, LimitExceeded
 from schemas.events import SetConfirmation
 from store.sessions import SessionRow
-from tests.api.conftest import Person, running, settings
+from tests.api.conftest import Person, running_strictly, settings
 from tests.api.phone import CBOR, STREAMS, N, Phone, fresh_id, problem
 
 COUNTED = {"muvr_chunks_total": 1, "muvr_samples_total": N, "muvr_ingest_lag_seconds_count": 1}
@@ -89,7 +89,7 @@ def test_the_quota_admits_all_sensors_of_an_acquisition_or_none(
     payload = {"interval_ms": 20, "sensors": SENSORS + TURNING, "values": [[0, 0, 1, 0, 0, 0]] * N}
     limits = Limits(samples_per_day=N)  # enough for one sensor of the two
     with (
-        running(settings(keyspace, tmp_path, limits=limits)) as strict,
+        running_strictly(settings(keyspace, tmp_path, limits=limits)) as strict,
         strict.register().client() as http,
     ):
         phone = Phone(http)
@@ -107,7 +107,7 @@ def one_sample(phone: Phone, seq: int) -> httpx.Response:
 def test_a_one_sample_chunk_costs_the_minimum_quota(keyspace: Cassandra, tmp_path: Path) -> None:
     limits = Limits(samples_per_day=3 * MIN_CHUNK_QUOTA)
     with (
-        running(settings(keyspace, tmp_path, limits=limits)) as strict,
+        running_strictly(settings(keyspace, tmp_path, limits=limits)) as strict,
         strict.register().client() as http,
     ):
         phone = Phone(http)
@@ -131,7 +131,7 @@ def test_a_confirmed_set_is_charged_for_the_samples_copied_with_it(
 ) -> None:
     limits = Limits(samples_per_day=2000)
     with (
-        running(settings(keyspace, tmp_path, limits=limits)) as strict,
+        running_strictly(settings(keyspace, tmp_path, limits=limits)) as strict,
         strict.register().client() as http,
     ):
         phone, bare = Phone(http), Phone(http)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -15,6 +16,12 @@ from ingest.erasure import erase_user
 from schemas.config import Cassandra
 from tests.api.conftest import PASSWORD, RunningService
 from tests.api.lines import ask_for_export, dial, exporting, hasty_service, rest
+from tests.api.served_workers import watched
+
+HALF_A_BODY = (
+    b"POST /v1/auth/register HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    b"content-length: 100\r\n\r\n{"
+)
 
 
 @pytest.fixture(scope="module")
@@ -23,15 +30,27 @@ def hasty(
 ) -> Iterator[RunningService]:
     """A service with short timeouts and few connections."""
     folder = tmp_path_factory.mktemp("hasty")
-    with hasty_service(keyspace, folder, body_timeout_s=1.0, connections=5) as service:
+    with hasty_service(keyspace, folder, body_timeout_s=3.0, connections=5) as service:
         yield service
 
 
+@contextmanager
+def crowd(service: RunningService) -> Iterator[None]:
+    """All connections are taken, by requests whose bodies are waited for, until the block ends."""
+    with ExitStack() as lines:
+        for _ in range(5):
+            lines.enter_context(dial(service)).sendall(HALF_A_BODY)
+        time.sleep(0.1)
+        yield
+    with service.client() as client:
+        assert any(client.get("/livez").status_code == 200 for _ in watched(20))
+
+
 def test_an_idle_connection_is_closed(hasty: RunningService):
+    began = time.monotonic()
     with dial(hasty) as line:
-        began = time.monotonic()
         assert rest(line) == b""
-        assert 0.5 < time.monotonic() - began < 5
+        assert time.monotonic() - began > 0.5
 
 
 def test_incomplete_headers_are_answered_408(hasty: RunningService):
@@ -69,41 +88,23 @@ def test_invalid_http_gets_a_problem(hasty: RunningService):
 
 def test_an_incomplete_body_is_answered_408(hasty: RunningService):
     with dial(hasty) as line:
-        line.sendall(
-            b"POST /v1/auth/register HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
-            b"content-length: 100\r\n\r\n{"
-        )
+        line.sendall(HALF_A_BODY)
         answer = rest(line)
     assert answer.startswith(b"HTTP/1.1 408")
 
 
 def test_a_connection_over_the_limit_is_told_to_retry(hasty: RunningService):
-    lines = [dial(hasty) for _ in range(5)]
-    try:
-        time.sleep(0.1)
-        with dial(hasty) as line:
-            line.sendall(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n")
-            answer = rest(line)
-    finally:
-        for line in lines:
-            line.close()
+    with crowd(hasty), dial(hasty) as line:
+        line.sendall(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n")
+        answer = rest(line)
     assert answer.startswith(b"HTTP/1.1 503")
     assert b"retry-after: 1" in answer.lower()
-    time.sleep(0.2)
-    with hasty.client() as client:
-        assert client.get("/livez").status_code == 200
 
 
 def test_a_websocket_over_the_limit_is_told_to_retry(hasty: RunningService):
     """A live connection counts like any other, and so does one that wants to become live."""
-    lines = [dial(hasty) for _ in range(5)]
-    try:
-        time.sleep(0.1)
-        with pytest.raises(InvalidStatus) as refused:
-            connect(hasty.url.replace("http://", "ws://") + "/v1/sessions", open_timeout=20)
-    finally:
-        for line in lines:
-            line.close()
+    with crowd(hasty), pytest.raises(InvalidStatus) as refused:
+        connect(hasty.url.replace("http://", "ws://") + "/v1/sessions", open_timeout=20)
     answer = refused.value.response
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
     assert json.loads(answer.body or b"")["type"] == "urn:muvr:problem:crowded"
@@ -141,7 +142,7 @@ def test_a_slow_client_receives_a_long_export_line(
 def test_an_unread_export_is_cancelled(hasty: RunningService, monkeypatch: pytest.MonkeyPatch):
     exporting(monkeypatch, lines=40, each_bytes=2**20)  # more than sockets buffer
     with ask_for_export(hasty, b"connection: close") as line:
-        time.sleep(3)
+        time.sleep(6)
         answer = rest(line)
     assert answer.startswith(b"HTTP/1.1 200")
     assert b'"complete":true' not in answer

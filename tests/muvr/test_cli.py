@@ -18,7 +18,8 @@ import yaml
 from muvr.cli import COMMANDS, command_line, main
 from schemas.config import Cassandra
 from schemas.config_file import load_config
-from tests.cassandra_node import free_ports, quick_tables
+from tests.cassandra_node import quick_tables
+from tests.ports import free_ports
 from tests.waiting import answer_when
 
 CHECKOUT = Path(__file__).parents[2]

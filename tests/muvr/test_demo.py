@@ -19,8 +19,8 @@ from schemas.errors import NameTaken
 from schemas.progress import Progress
 from store.node.process import EmbeddedNode
 from tests.api.offline_phone import served_by
-from tests.cassandra_node import free_ports
 from tests.patched_os import os_with
+from tests.ports import free_ports
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from muvr.terminal import Terminal
 from schemas.config import Api, Cassandra, Config, Paths
 from schemas.errors import DatabaseUnavailable, NoJava, NoKernel
 from store.java import find_java
-from tests.cassandra_node import ON_NODE, free_ports
+from tests.cassandra_node import ON_NODE
+from tests.ports import free_ports
 
 
 @pytest.fixture

@@ -25,8 +25,8 @@ from schemas.progress import NoProgress
 from store.node.owner import NodeRecord, acquire, write_record
 from store.node.process import EmbeddedNode
 from store.processes import is_running
-from tests.cassandra_node import free_ports
 from tests.patched_os import os_with
+from tests.ports import free_ports
 from tests.waiting import answer_when
 
 CHECKOUT = Path(__file__).resolve().parents[2]

@@ -15,7 +15,7 @@ import pytest
 
 from store.java import find_java
 from store.mart import MartFolder
-from tests.cassandra_node import free_ports
+from tests.ports import free_ports
 from tests.store.made_mart import ONE, TWO, made
 
 # One process: several would each start a server, whose queries have a time limit, at once.

@@ -19,7 +19,8 @@ from pipelines.lifecycle import members
 from pipelines.lifecycle.runs import RunReport
 from schemas.config import Cassandra, Config
 from schemas.errors import BadInput, DatabaseUnavailable, LeaseHeld
-from tests.cassandra_node import ON_NODE, free_ports
+from tests.cassandra_node import ON_NODE
+from tests.ports import free_ports
 
 pytestmark = ON_NODE
 

@@ -20,8 +20,9 @@ from store.champions import Champions
 from store.database import Database
 from store.java import find_java
 from store.models import ModelKey
-from tests.cassandra_node import CHECKOUT, free_ports
+from tests.cassandra_node import CHECKOUT
 from tests.pipelines.people import LAYOUT, put, sets_of, user_id
+from tests.ports import free_ports
 from tests.spark_session import emptied
 
 PEOPLE = 2

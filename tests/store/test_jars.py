@@ -13,7 +13,7 @@ import pytest
 
 from schemas.errors import BadJar
 from store.node import jars
-from tests.cassandra_node import free_ports
+from tests.ports import free_ports
 
 BODY = b"a jar of bytes"
 

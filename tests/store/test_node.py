@@ -19,7 +19,8 @@ from store.node.files import cassandra_yaml
 from store.node.folders import Folders
 from store.node.process import EmbeddedNode
 from store.processes import is_running
-from tests.cassandra_node import CHECKOUT, free_ports
+from tests.cassandra_node import CHECKOUT
+from tests.ports import free_ports
 
 START = """
 import sys
@@ -57,6 +58,7 @@ def _read(node: EmbeddedNode) -> set[int]:
     return {row.number for row in rows}
 
 
+@pytest.mark.timeout(900)  # starts it three times
 def test_node_keeps_written_rows_over_kill_stop_and_restart(fresh_node: EmbeddedNode) -> None:
     before = fresh_node.status()
     assert (before.running, before.ready, before.pid, before.failure) == (False, False, None, None)
