@@ -14,10 +14,10 @@ from api.logins import advance_login, end_login, granted_scopes, open_login, rea
 from api.passwords import MAX_CHARACTERS, MIN_CHARACTERS, Passwords
 from api.problems import problem_responses
 from api.tokens import USER_SCOPES
-from api.usernames import Username, earlier_username, new_username, normalised_username
+from api.usernames import Username, new_username, normalised_username
 from ingest import registration
 from schemas.bounds import BoundedBody
-from schemas.errors import BadInput, NameTaken, NotAuthenticated, WrongPassword
+from schemas.errors import BadInput, NotAuthenticated, WrongPassword
 from store.logins import Login
 from store.users import User
 
@@ -112,9 +112,6 @@ async def register(
     """Create an account, and log in."""
     services.tokens.require_signing()
     name = new_username(body.username)
-    earlier = earlier_username(body.username)
-    if earlier != name and await services.users.by_name(earlier):
-        raise NameTaken(f"The name {earlier!r} is taken.")
     user = User(
         uuid4(),
         name,
@@ -150,8 +147,6 @@ async def log_in(
         raise WrongPassword("No such user and password.")
     name = normalised_username(form.username)
     user = await services.users.by_name(name)
-    if user is None and (earlier := earlier_username(form.username)) != name:
-        user = await services.users.by_name(earlier)
     services.rate_limiter.take_password(name)
     if not await _passwords(request).verify(user.password_hash if user else None, form.password):
         raise WrongPassword("No such user and password.")

@@ -62,7 +62,6 @@ class UserRuns(BaseModel):
 
     users: list[UserRun] = Field(description="in a fixed order, which is not by id")
     cursor: NextPage
-    next: str | None = Field(description="the same as `cursor`, under its first name")
 
 
 @router.get("/v1/jobs", summary="List job runs", response_description="A page of runs")
@@ -120,9 +119,7 @@ async def list_job_run_users(
     page, next_cursor = services.cursors.page(
         prefix, rows, limit, lambda outcome: f"{outcome.user_id} {outcome.model_id}"
     )
-    return UserRuns(
-        users=[_user_run(outcome) for outcome in page], cursor=next_cursor, next=next_cursor
-    )
+    return UserRuns(users=[_user_run(outcome) for outcome in page], cursor=next_cursor)
 
 
 async def _stored_run(runs: JobRuns, family: str, run_id: UUID) -> JobRun:

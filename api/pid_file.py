@@ -36,29 +36,11 @@ def held_pid_file(path: Path) -> Generator[None]:
 
 def serving_pid(path: Path) -> int | None:
     """The process that holds the file; None if none does."""
-    pid, is_held = _read(path)
-    return pid if is_held else None
-
-
-def unheld_pid(path: Path) -> int | None:
-    """The process that a file names which nobody holds; None if the file is held, or names none.
-
-    That process has ended, as after kill -9 and a reboot, and its id may be another's by now. Or it
-    is a service of an earlier release, which wrote its id without holding the file.
-    """
-    pid, is_held = _read(path)
-    return None if is_held else pid
-
-
-def _read(path: Path) -> tuple[int | None, bool]:
-    """The process that a file names, None if it names none, and whether the file is held."""
-    is_held = False
     try:
         with path.open("rb") as file:
-            is_held = not try_lock(file, shared=True)
-            return int(file.read()), is_held
+            return None if try_lock(file, shared=True) else int(file.read())
     except (OSError, ValueError):  # there is none, or it is just being written
-        return None, is_held
+        return None
 
 
 def _locked(path: Path) -> IO[bytes]:

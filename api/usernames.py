@@ -43,9 +43,5 @@ def normalised_username(username: str) -> str:
 
     Folding takes a few letters apart, such as U+0390: hence the second NFKC.
     """
-    return unicodedata.normalize("NFKC", earlier_username(username))
-
-
-def earlier_username(username: str) -> str:
-    """The normal form of earlier releases, under which names with such letters were registered."""
-    return unicodedata.normalize("NFKC", username).casefold()
+    folded = unicodedata.normalize("NFKC", username).casefold()
+    return unicodedata.normalize("NFKC", folded)

@@ -68,7 +68,10 @@ class Outbox:
         self._file = sqlite3.connect(path, isolation_level=None)
         self._file.execute("PRAGMA journal_mode=WAL")
         self._file.execute("PRAGMA synchronous=FULL")
-        _create_tables(self._file)
+        with self._file:
+            self._file.execute("BEGIN IMMEDIATE")  # another process may open it at this moment
+            for table in (CHUNKS, CALLS, KEPT_ASIDE):
+                self._file.execute(table)
 
     def close(self) -> None:
         """Close the file."""
@@ -216,25 +219,6 @@ class Outbox:
         )
 
 
-def _create_tables(file: sqlite3.Connection) -> None:
-    """Create what is missing; the chunks of a file from before they had hashes get theirs."""
-    file.create_function("sha256", 1, _sha256, deterministic=True)
-    with file:
-        file.execute("BEGIN IMMEDIATE")  # another process may open the file at this moment
-        for table in (CHUNKS, CALLS, KEPT_ASIDE):
-            file.execute(table)
-        columns = [column[1] for column in file.execute("PRAGMA table_info(chunks)")]
-        if "sha256" in columns:
-            return
-        file.execute("ALTER TABLE chunks RENAME TO chunks_by_number")
-        file.execute(CHUNKS)
-        file.execute(
-            "INSERT INTO chunks "
-            "SELECT session, stream, seq, sha256(body), body FROM chunks_by_number"
-        )
-        file.execute("DROP TABLE chunks_by_number")
-
-
 def _sha256(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
@@ -262,9 +246,9 @@ def _kept_call(
         if kind == "complete":
             return partial(client.complete, session, body["hashes"])
         started_at = datetime.fromisoformat(body.pop("started_at"))
-        if kind == "open":  # files from before sessions had a time zone have none
-            zone = body.get("timezone", "UTC")
-            return partial(client.open_session, session, started_at, body["streams"], zone)
+        if kind == "open":
+            opening = started_at, body["streams"], body["timezone"]
+            return partial(client.open_session, session, *opening)
         ended_at = datetime.fromisoformat(body.pop("ended_at"))
         set_id, exercise = UUID(body.pop("set_id")), body.pop("exercise")
         return partial(client.confirm_set, session, set_id, exercise, started_at, ended_at, **body)

@@ -85,17 +85,13 @@ async def forget_deviations(records: Records, user_id: UUID, session_id: UUID, a
 def followed_us(openings: Sequence[Event]) -> int:
     """When a session began to follow its plan: at its start, on the server's clock.
 
-    The plan is sent before the session's opening, and may arrive a moment after its start. Earlier
-    releases did not keep an offset and took the arrival of the first opening; a replay of theirs
-    must change nothing, so for them it stays.
+    The plan is sent before the session's opening, and may arrive a moment after its start.
 
     Args:
         openings: the first one, and what later ones added.
     """
     newest, arrived_us = openings[-1], openings[0].received_us
-    if OFFSET_MS not in newest.meta:
-        return arrived_us
-    offset_ms = newest.meta[OFFSET_MS]  # None where the device did not say what its clock shows
+    offset_ms = newest.meta.get(OFFSET_MS)  # None where the device did not say what its clock shows
     start_us = us_of(opening_of(newest).started_at)
     start_us += offset_ms * 1000 if isinstance(offset_ms, int) else 0
     return min(arrived_us, start_us + MAX_TRAVEL_US)

@@ -23,7 +23,7 @@ from store.records import Records
 
 OFFSET_MS = "offset_ms"
 """In the meta of openings, declarations and lists: how far the server's clock is ahead of the
-device's, null where that is not known. Openings of earlier releases lack it."""
+device's, null where that is not known."""
 EARLIER_AT_MOST = timedelta(days=1)
 """How far a later opening moves the start back: a clock that is off by a time zone stays below it,
 and one that counts from 1970 moves nothing."""

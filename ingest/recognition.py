@@ -160,11 +160,10 @@ def _is_first_activity_model(used: ModelVersions, current: ModelVersions) -> boo
 def are_all_stored(predictions: Sequence[Prediction]) -> bool:
     """Whether these are all sets of one recognition: a crash may have left some of them out.
 
-    Each has their number in its details; those written by earlier releases have none, and count as
-    complete.
+    Each has their number in its details.
     """
-    numbers = [json.loads(row.details).get("sets") for row in predictions if row.details]
-    return all(number in (None, len(predictions)) for number in numbers)
+    numbers = {json.loads(row.details or "{}").get("sets") for row in predictions}
+    return numbers <= {len(predictions)}
 
 
 def prediction_of(

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from models.arrays import Flags, Floats64, Ints64
 from schemas.errors import BadInput
-from schemas.names import normalised_name
 
 DAY_S = 86_400.0
 WEEK_S = 7 * DAY_S
@@ -61,8 +60,7 @@ def done_set(
     """
     started_s = started_at.timestamp()
     duration_s = None if ended_at is None else (ended_at - started_at).total_seconds()
-    name = normalised_name(exercise)
-    return DoneSet(str(session_id), started_s, name, reps, weight_kg, intensity, duration_s)
+    return DoneSet(str(session_id), started_s, exercise, reps, weight_kg, intensity, duration_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,8 +229,7 @@ def _service(context: CommandContext) -> Finding:
     service = context.service
     status = service.status()
     if not status.running:
-        next_step = service.unheld() or "muvr up"
-        return Finding("service", ok=True, says="not running", next_step=next_step)
+        return Finding("service", ok=True, says="not running", next_step="muvr up")
     return Finding(
         "service",
         ok=status.ready,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from api.pid_file import PID_FILE, serving_pid, unheld_pid
+from api.pid_file import PID_FILE, serving_pid
 from muvr.checkout import CHECKOUT
 from schemas.config import Config
 from schemas.errors import MuvrError
@@ -21,7 +21,6 @@ from store.processes import is_running
 
 READY_WITHIN_S = 60.0
 STOPPED_WITHIN_S = 20.0
-MAX_PID = 2**31  # no system gives out more: such a file was not written by a service
 
 
 class ServiceFailed(MuvrError):
@@ -86,7 +85,7 @@ class Service:
         if self._answers("/livez"):
             raise ServiceFailed(
                 f"Something that this checkout did not start already answers at {self.url}. "
-                f"Stop it, or choose another api.port in conf.yaml. {self.unheld()}".strip()
+                "Stop it, or choose another api.port in conf.yaml."
             )
 
     def _await_ready(self, process: "subprocess.Popen[bytes]", progress: Progress) -> None:
@@ -130,21 +129,6 @@ class Service:
         pid = serving_pid(self._pid_file)
         ready = pid is not None and self._answers("/readyz")
         return ServiceStatus(pid is not None, ready, pid, self.url, str(self._log))
-
-    def unheld(self) -> str:
-        """What to do about a process that the pid file names and that does not hold it.
-
-        "" where there is none, or it has ended. It may be a service that an earlier release
-        started, or another program that has got the id of one that was killed.
-        """
-        pid = unheld_pid(self._pid_file)
-        if pid is None or not 0 < pid < MAX_PID or not is_running(pid):
-            return ""
-        return (
-            f"{self._pid_file} names process {pid}, which lives but does not hold that file. Look "
-            f"at it (ps -p {pid}): if it is a service that an earlier release started, end it "
-            f"(kill {pid}); if it is another program, remove the file."
-        )
 
     def other_release(self) -> str:
         """What to do about a running service of another commit than this checkout's.

@@ -90,6 +90,4 @@ def down(conf: Conf = None, as_json: AsJson = False) -> None:
     stop_all(context, Started(node=node, service=running))
     ran = "Stopped" if running or node else "Nothing ran"
     context.terminal.say(f"{ran}; the data is kept.")
-    if unheld := service.unheld():
-        context.terminal.say(unheld)
     context.terminal.answer({"running": False})

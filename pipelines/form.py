@@ -27,7 +27,6 @@ from pipelines.lifecycle.job import EngineName, Job, finish_run, open_job, recor
 from pipelines.lifecycle.labelled_partitions import (
     newest_of_each,
     partition_table,
-    whole_sets,
 )
 from pipelines.lifecycle.model_rows import MODEL_FIELDS, model_columns
 from pipelines.lifecycle.pointers import pointers_in_effect
@@ -41,7 +40,6 @@ from pipelines.lifecycle.user_models import (
 )
 from schemas.config import Config
 from schemas.families import FORM
-from schemas.names import normalised_name
 from schemas.progress import Progress
 from schemas.times import Clock, server_time, us_of
 from store.database import Database
@@ -108,9 +106,9 @@ LABELLED_SETS = Partitions("labelled_sets", COLUMNS, read_form_sets)
 def learned_row(key: Key, group: pa.Table) -> list[Row]:
     """On an executor: one user's templates, or the reason why there are none.
 
-    No row where only windows of expired sets are left.
+    No row where the sets were deleted since the run began.
     """
-    sets = whole_sets(group).select(COLUMNS[1:])
+    sets = group.select(COLUMNS[1:])
     row = attempted_row(key, lambda: learn_form(str(key[0]), sets.to_pylist()))
     return [row | {"sets": sets.num_rows}] if sets.num_rows else []
 
@@ -122,8 +120,7 @@ def learn_form(user_id: str, rows: Sequence[Row]) -> Row:
         NotEnoughLabels: no set has repetitions.
         BadSamples: a stored recording does not decode.
     """
-    named = [{**row, "exercise": normalised_name(row["exercise"])} for row in rows]
-    counted = [counted_set(row) for row in newest_rows(named)]
+    counted = [counted_set(row) for row in newest_rows(rows)]
     model = fit_form([done for done in counted if done is not None])
     manifest = {
         "level": "user",

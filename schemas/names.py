@@ -1,4 +1,4 @@
-"""Normalises the names of exercises: composed Unicode and single spaces.
+"""Normalises the names of exercises on arrival: composed Unicode and single spaces.
 
 Names arrive with superfluous spaces and, from some systems, with combining accents. Names that look
 the same are one exercise. "Bench Press" and "bench press" are different: case is significant.
@@ -6,7 +6,6 @@ the same are one exercise. "Bench Press" and "bench press" are different: case i
 
 import re
 import unicodedata
-from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, StringConstraints
@@ -32,22 +31,6 @@ def normalised_name(name: str) -> str:
     if spaced.isascii() or len(spaced) > MAX_NAME_CHARACTERS * MAX_DECOMPOSED:
         return spaced
     return unicodedata.normalize("NFC", spaced)
-
-
-def with_normalised_names(body: Mapping[str, object]) -> dict[str, object]:
-    """An event's body with its `exercise`, and those of its `sets`, normalised.
-
-    For bodies that were stored before names were normalised on arrival.
-    """
-    normalised = dict(body)
-    match normalised:
-        case {"exercise": str(name)}:
-            normalised["exercise"] = normalised_name(name)
-        case {"sets": list(sets)}:
-            normalised["sets"] = [with_normalised_names(planned) for planned in sets]
-        case _:
-            pass
-    return normalised
 
 
 def _text_in_one_spelling(value: object) -> object:

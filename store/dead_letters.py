@@ -16,14 +16,9 @@ from schemas.times import aware
 from store.concurrency import map_concurrently
 from store.database import Database
 
-SCANNED_DAYS = 2 * DEAD_LETTERS_TTL.days
-"""Earlier releases kept a letter for 30 days from when it was written, which was later."""
-
-
+SCANNED_DAYS = DEAD_LETTERS_TTL.days + 1  # one more for clocks that differ
 CHUNK = "chunk {seq} of stream {stream!r} of session {session_id}: "
 """How the reason of a letter about a chunk begins."""
-
-
 DAYS_AT_ONCE = 16
 
 

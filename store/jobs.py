@@ -205,8 +205,7 @@ def _json(values: Mapping[str, object]) -> str:
 
 
 def _object(text: str | None) -> dict[str, Any]:
-    """Of text; earlier releases stored NaN as it is, which no client can read."""
-    return json.loads(text, parse_constant=lambda _: None) if text else {}
+    return json.loads(text) if text else {}
 
 
 def _job_run(row: Row) -> JobRun:

@@ -20,7 +20,6 @@ from schemas.errors import UncertainWrite
 from schemas.ids import day_of
 from schemas.journal import EventBody, parse_event_body
 from schemas.layout import MAX_ID_AGE_DAYS, SHARDS, month_of, shard_of
-from schemas.names import with_normalised_names
 from schemas.times import at_us as time_at
 from schemas.times import aware, us_of
 from schemas.topics import OLD_IDS, Topic
@@ -70,7 +69,7 @@ class Event:
     def matches(self, other: "Event") -> bool:
         """Whether both have the same kind and body, times to the millisecond as rows have them.
 
-        One instant can be written in many ways, and earlier releases stored what was sent.
+        A client may send back what it read.
         """
         return self.kind == other.kind and _comparable(self.body) == _comparable(other.body)
 
@@ -245,13 +244,13 @@ def _payload(event: Event) -> str:
 
 
 def event_of(event_id: UUID, kind: str, text: str, received_at: datetime) -> Event:
-    """The event in a row of `journal`; `text` is its payload, whose names are normalised."""
+    """The event in a row of `journal`; `text` is its payload."""
     payload = json.loads(text)
     return Event(
         event_id=event_id,
         entity_id=UUID(payload["about"]),
         kind=kind,
-        body=with_normalised_names(payload["body"]),
+        body=payload["body"],
         received_us=us_of(received_at),
         meta=payload["meta"],
     )

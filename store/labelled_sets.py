@@ -7,20 +7,11 @@ from typing import NamedTuple
 from uuid import UUID
 
 from schemas.inputs import LAYOUTS
-from schemas.names import normalised_name
 from schemas.retention import LABELLED_TTL_S
 from schemas.times import aware
-from store.database import Database, Row, Statement
+from store.database import Database, Statement
 
 _PARTITION = "FROM labelled_sets WHERE user_id = ? AND model_id = ?"
-
-
-def _whole(rows: Sequence[Row]) -> list[Row]:
-    """The rows that are sets; of some only windows are left, which may outlive the rest by hours.
-
-    Earlier releases wrote such windows. Each of `rows` has its revision.
-    """
-    return [row for row in rows if row.revision is not None]
 
 
 class LabelledSet(NamedTuple):
@@ -122,7 +113,7 @@ class LabelledSets:
                 started_at=aware(row.started_at),
                 ended_at=aware(row.ended_at),
             )
-            for row in _whole(rows)
+            for row in rows
         ]
 
     async def revisions(
@@ -139,7 +130,7 @@ class LabelledSets:
                 for model_id in LAYOUTS
             )
         )
-        return [LabelledRevision(*row) for page in pages for row in _whole(page)]
+        return [LabelledRevision(*row) for page in pages for row in page]
 
     async def keys(self) -> list[tuple[UUID, str]]:
         """Every (user, layout) that has labelled sets, in order."""
@@ -153,19 +144,14 @@ class LabelledSets:
             f"{_PARTITION}",
             (user_id, model_id),
         )
-        return [
-            TrainingSet(*row)._replace(started_at=aware(row.started_at)) for row in _whole(rows)
-        ]
+        return [TrainingSet(*row)._replace(started_at=aware(row.started_at)) for row in rows]
 
     async def training_revisions(self, user_id: UUID, model_id: str) -> list[TrainingRevision]:
         """A partition's sets, each with its revision and label; no samples are read."""
         rows = await self._database.run(
             f"SELECT set_id, revision, exercise, started_at {_PARTITION}", (user_id, model_id)
         )
-        return [
-            TrainingRevision(r.set_id, r.revision, normalised_name(r.exercise), aware(r.started_at))
-            for r in _whole(rows)
-        ]
+        return [TrainingRevision(*row)._replace(started_at=aware(row.started_at)) for row in rows]
 
     async def keep_windows(
         self, user_id: UUID, model_id: str, kept: Sequence[StoredWindows]

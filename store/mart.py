@@ -41,7 +41,7 @@ class Manifest:
         layout: digest of the tables' columns and of how rows are made; another one is another mart.
         key_id: digest of the pseudonyms' key; pseudonyms under another key cannot be joined.
         rows: of every table.
-        database_id: of the database that was read; "" in versions of earlier releases.
+        database_id: of the database that was read.
     """
 
     version: str
@@ -50,7 +50,7 @@ class Manifest:
     layout: str
     key_id: str
     rows: Mapping[str, int]
-    database_id: str = ""
+    database_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +63,22 @@ class MartFolder:
         """The current version.
 
         Raises:
-            NoMart: the mart has not been built yet.
+            NoMart: the mart has not been built yet, or is of another release.
         """
         try:
             fields: dict[str, Any] = json.loads((self.path / MANIFEST).read_text())
+            for name in ("as_of", "read_until"):
+                fields[name] = datetime.fromisoformat(fields[name])
+            return Manifest(**fields)
         except FileNotFoundError as problem:
             raise NoMart(
                 f"There is no mart in {self.path}. Make one: `muvr mart refresh`."
             ) from problem
-        for name in ("as_of", "read_until"):
-            fields[name] = datetime.fromisoformat(fields[name])
-        return Manifest(**fields)
+        except (ValueError, KeyError, TypeError) as problem:
+            raise NoMart(
+                f"The mart in {self.path} is of another release. Make it again: "
+                "`muvr mart refresh`."
+            ) from problem
 
     def table(self, manifest: Manifest, name: str) -> Path:
         """The folder of one table's files."""

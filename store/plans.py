@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from schemas.names import with_normalised_names
 from store.database import Database, Row
 
 _VERSIONS = (
@@ -100,9 +99,4 @@ def _version(row: Row) -> PlanVersion:
 
 
 def _plan(row: Row) -> Plan:
-    return Plan(
-        row.plan_id,
-        row.name,
-        [with_normalised_names(planned) for planned in json.loads(row.sets)],
-        row.revision,
-    )
+    return Plan(row.plan_id, row.name, json.loads(row.sets), row.revision)

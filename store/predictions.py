@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from schemas.ids import day_of, recognised_set_id
+from schemas.ids import day_of
 from schemas.layout import month_of
-from schemas.times import aware, us_of
+from schemas.times import aware
 from store.database import Database, Statement
 from store.sets import SetRow
 
@@ -15,8 +15,6 @@ _COLUMNS = (
     "user_id, month, session_id, set_id, started_at, ended_at, exercise, probability, abstained, "
     "reason, reps, family, level, version, predicted_at, details"
 )
-
-EARLIER_ID_VERSION = 5  # of UUIDs: clients could not confirm a set under such an id
 
 
 class Prediction(NamedTuple):
@@ -88,7 +86,7 @@ class Predictions:
             "WHERE user_id = ? AND month = ? AND session_id = ?",
             (user_id, month_of(day_of(session_id)), session_id),
         )
-        predictions = [_of_now(Prediction(row.user_id, *row[2:])) for row in rows]
+        predictions = [_with_aware_times(Prediction(row.user_id, *row[2:])) for row in rows]
         return sorted(predictions, key=lambda prediction: prediction.started_at)
 
 
@@ -123,14 +121,9 @@ def _is_covered(prediction: Prediction, others: Sequence[tuple[datetime, datetim
     )
 
 
-def _of_now(stored: Prediction) -> Prediction:
-    """With aware times, and with an id under which clients can confirm the set."""
-    aware_row = stored._replace(
+def _with_aware_times(stored: Prediction) -> Prediction:
+    return stored._replace(
         started_at=aware(stored.started_at),
         ended_at=aware(stored.ended_at),
         predicted_at=aware(stored.predicted_at),
     )
-    if stored.set_id.version != EARLIER_ID_VERSION:
-        return aware_row
-    start_ns = us_of(aware_row.started_at) * 1000
-    return aware_row._replace(set_id=recognised_set_id(stored.session_id, start_ns))

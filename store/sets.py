@@ -7,7 +7,6 @@ from typing import NamedTuple
 from uuid import UUID
 
 from schemas.errors import BadSets
-from schemas.names import normalised_name
 from schemas.times import aware, us_of
 from store.database import Database, Row, Statement
 
@@ -176,8 +175,4 @@ def _set_row(row: Row) -> SetRow:
         raise BadSets(
             f"half a set in session {done.session_id}: {done.set_id} has no time, or no exercise"
         )
-    return done._replace(
-        exercise=normalised_name(done.exercise),
-        started_at=aware(done.started_at),
-        ended_at=aware(done.ended_at),
-    )
+    return done._replace(started_at=aware(done.started_at), ended_at=aware(done.ended_at))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from models import codec
-from models.activity.features import ACTIVITY_READABLE, ACTIVITY_VERSION
+from models.activity.features import ACTIVITY_VERSION
 from models.activity.logit import BorderModel
 from models.activity.model import ActivityModel, LowRateDiscriminant
 from models.arrays import Floats
@@ -12,10 +12,8 @@ from schemas.inputs import ACC3, ACC6
 
 MODEL_TAG = "muvr-activity-1"
 PARTS = ("mean", "scale", "weights")
-# Older code stored border models under "start_" and "end_", learned from other features. With other
-# names, old code and this code each read the other's models as models without border refinement.
 START, END = "start_border", "end_border"
-SLOW, SLOW_BIAS = "slow_weights", "slow_bias"  # absent from models older than decision 41
+SLOW, SLOW_BIAS = "slow_weights", "slow_bias"
 
 
 def to_bytes(model: ActivityModel) -> bytes:
@@ -24,14 +22,17 @@ def to_bytes(model: ActivityModel) -> bytes:
         "mean": model.mean,
         "scale": model.scale,
         "weights": model.weights,
+        SLOW: model.low_rate.weights,
     }
     for name, border in ((START, model.start), (END, model.end)):
         if border is not None:
             arrays |= {f"{name}_{part}": getattr(border, part) for part in PARTS}
-    meta = {"model_id": model.model_id, "bias": model.bias, "features": ACTIVITY_VERSION}
-    if model.low_rate is not None:
-        arrays[SLOW] = model.low_rate.weights
-        meta[SLOW_BIAS] = model.low_rate.bias
+    meta = {
+        "model_id": model.model_id,
+        "bias": model.bias,
+        SLOW_BIAS: model.low_rate.bias,
+        "features": ACTIVITY_VERSION,
+    }
     return codec.pack(MODEL_TAG, meta, arrays)
 
 
@@ -43,7 +44,7 @@ def from_bytes(blob: bytes) -> ActivityModel:
     """
     meta, arrays = codec.unpack(blob, MODEL_TAG)
     try:
-        if meta["features"] not in ACTIVITY_READABLE:
+        if meta["features"] != ACTIVITY_VERSION:
             raise BadModelBytes(f"model reads {meta['features']!r}, here is {ACTIVITY_VERSION!r}")
         if meta["model_id"] not in (ACC6, ACC3):
             raise BadModelBytes(f"{meta['model_id']!r} is no layout")
@@ -55,9 +56,7 @@ def from_bytes(blob: bytes) -> ActivityModel:
             bias=float(meta["bias"]),
             start=_border(arrays, START),
             end=_border(arrays, END),
-            low_rate=LowRateDiscriminant(arrays[SLOW], float(meta[SLOW_BIAS]))
-            if SLOW in arrays
-            else None,
+            low_rate=LowRateDiscriminant(arrays[SLOW], float(meta[SLOW_BIAS])),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BadModelBytes(f"not an activity model: {error}") from error
@@ -75,7 +74,7 @@ def _border(arrays: dict[str, Floats], name: str) -> BorderModel | None:
 
 
 def _check(model: ActivityModel) -> None:
-    both = [model.weights] if model.low_rate is None else [model.weights, model.low_rate.weights]
+    both = [model.weights, model.low_rate.weights]
     shapes = {model.mean.shape, model.scale.shape, *(weights.shape for weights in both)}
     if len(shapes) != 1 or model.mean.ndim != 1:
         raise BadModelBytes(f"an activity model has arrays of shapes {sorted(shapes)}")

@@ -8,13 +8,12 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from models.activity.periodicity import PERIODICITY_FEATURES, periodicity
 from models.arrays import Flags, Floats32, Floats64, Indices, Ints64
-from models.exercise.features import FEATURES_VERSION, READABLE, window_features
+from models.exercise.features import FEATURES_VERSION, window_features
 from models.exercise.names import feature_names, low_rate_features
 from models.signal.windows import RATE_HZ, WINDOW, WINDOW_S, window_starts
 from models.signal.wrist import WristSignal
 
 ACTIVITY_VERSION = f"activity-features-1+{FEATURES_VERSION}"
-ACTIVITY_READABLE = frozenset(f"activity-features-1+{version}" for version in READABLE)
 
 STILL_G = 0.003
 

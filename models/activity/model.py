@@ -54,7 +54,7 @@ class ActivityModel:
         weights: float32 (d,) and bias: log odds of exercise are x @ weights + bias.
         start, end: models of the borders; None where no labelled border had idle beside it.
             An end also knows the posture in which its set began.
-        low_rate: scores signals of a low rate; None in models older than it.
+        low_rate: scores signals of a low rate.
     """
 
     model_id: InputLayout
@@ -64,12 +64,12 @@ class ActivityModel:
     bias: float
     start: BorderModel | None
     end: BorderModel | None
-    low_rate: LowRateDiscriminant | None = None
+    low_rate: LowRateDiscriminant
 
     def log_odds(self, x: Floats32, *, low_rate: bool = False) -> Floats64:
         """(m,) log odds of exercise of windows (m, d), clipped at `score_clip`."""
         weights, bias = self.weights, self.bias
-        if low_rate and self.low_rate is not None:
+        if low_rate:
             weights, bias = self.low_rate.weights, self.low_rate.bias
         z = np.clip((x - self.mean) / self.scale, -FEATURE_CLIP, FEATURE_CLIP)
         odds = z.astype(np.float64) @ weights.astype(np.float64) + bias

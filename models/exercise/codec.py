@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models import codec
 from models.arrays import Floats
-from models.exercise.features import FEATURES_VERSION, READABLE
+from models.exercise.features import FEATURES_VERSION
 from models.exercise.fit import GlobalModel
 from models.exercise.model import ExerciseModel, LowRateDiscriminant
 from models.exercise.probability import Calibration
@@ -19,20 +19,29 @@ from schemas.errors import BadModelBytes
 MODEL_TAG = "muvr-exercise-1"
 STATISTICS_TAG = "muvr-exercise-statistics-1"
 GLOBAL_TAG = "muvr-exercise-global-1"
-SLOW = "slow_weights"  # absent from models older than decision 42
+SLOW = "slow_weights"
 
 
 def to_bytes(model: ExerciseModel) -> bytes:
     """The stored form of a model; reading it back gives an equal one if `mean` and `scale` fit.
 
     They are rounded to float16, in which those of every fitted model are representable.
+
+    Raises:
+        ValueError: a model without weights for low rates, which is for evaluations only.
     """
+    low_rate = model.low_rate
+    if low_rate is None:
+        raise ValueError("a model without weights for low rates is for evaluations only")
     meta = {
         "model_id": model.model_id,
         "level": model.level,
         "labels": list(model.labels),
         "typical": model.typical,
         "calibration": asdict(model.calibration),
+        "slow_step": low_rate.step,
+        "slow_typical": low_rate.typical,
+        "slow_bias": low_rate.bias.tolist(),
         "features": FEATURES_VERSION,
     }
     arrays: dict[str, NDArray[Any]] = {
@@ -42,12 +51,8 @@ def to_bytes(model: ExerciseModel) -> bytes:
         "bias": model.bias,
         "prototypes": model.prototypes,
         "precision": model.precision,
+        SLOW: low_rate.weights,
     }
-    if model.low_rate is not None:
-        low_rate = model.low_rate
-        arrays[SLOW] = low_rate.weights
-        meta |= {"slow_step": low_rate.step, "slow_typical": low_rate.typical}
-        meta["slow_bias"] = low_rate.bias.tolist()
     return codec.pack(MODEL_TAG, meta, arrays)
 
 
@@ -59,8 +64,9 @@ def from_bytes(blob: bytes) -> ExerciseModel:
     """
     meta, arrays = codec.unpack(blob, MODEL_TAG)
     try:
-        if meta["features"] not in READABLE:
+        if meta["features"] != FEATURES_VERSION:
             raise BadModelBytes(f"model reads {meta['features']!r}, here is {FEATURES_VERSION!r}")
+        low_rate = _read_low_rate(meta, arrays)
         model = ExerciseModel(
             model_id=meta["model_id"],
             level=meta["level"],
@@ -73,12 +79,11 @@ def from_bytes(blob: bytes) -> ExerciseModel:
             precision=arrays["precision"],
             typical=float(meta["typical"]),
             calibration=Calibration(**meta["calibration"]),
-            low_rate=_read_low_rate(meta, arrays),
+            low_rate=low_rate,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadModelBytes(f"not an exercise model: {error}") from error
-    both = [model.weights] if model.low_rate is None else [model.weights, model.low_rate.weights]
-    for weights in both:
+    for weights in (model.weights, low_rate.weights):
         if not 2 <= len(model.labels) == len(weights):
             raise BadModelBytes(f"weights of {len(weights)} labels: {model.labels}")
     return model
@@ -86,10 +91,7 @@ def from_bytes(blob: bytes) -> ExerciseModel:
 
 def _read_low_rate(
     meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
-) -> LowRateDiscriminant | None:
-    """The discriminant for low rates; None for models stored before there was one."""
-    if SLOW not in arrays:
-        return None
+) -> LowRateDiscriminant:
     bias = np.array(meta["slow_bias"], dtype=np.float32)
     step, typical = float(meta["slow_step"]), float(meta["slow_typical"])
     return LowRateDiscriminant(arrays[SLOW], step, bias, typical)
@@ -115,7 +117,7 @@ def statistics_from_bytes(blob: bytes) -> Statistics:
     """
     meta, arrays = codec.unpack(blob, STATISTICS_TAG)
     try:
-        if meta["features"] not in READABLE:
+        if meta["features"] != FEATURES_VERSION:
             raise BadModelBytes(f"statistics of {meta['features']!r}, not {FEATURES_VERSION!r}")
         size = arrays["sums"].shape[1]
         upper = np.triu_indices(size)

@@ -17,8 +17,7 @@ from models.signal.windows import RATE_HZ, STEP_S, WINDOW, window_starts
 from models.signal.wrist import WristSignal
 
 FEATURES_VERSION = "exercise-features-2"
-READABLE = frozenset({"exercise-features-1", FEATURES_VERSION})
-"""What stored models may have been learned from: 1 was numpy's, which differs by rounding."""
+"""What stored models and statistics were learned from; those of another version are not read."""
 
 
 @dataclass(frozen=True, slots=True)

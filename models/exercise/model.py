@@ -59,7 +59,8 @@ class ExerciseModel:
         precision: float16 (d,), one over the variance around the prototypes.
         typical: log of the mean distance of training windows to their prototype.
         calibration: from scores to probabilities.
-        low_rate: scores windows of a low rate that are not familiar; None in models older than it.
+        low_rate: scores windows of a low rate that are not familiar; None in evaluations, whose
+            stored windows do not tell their sampling rate.
     """
 
     model_id: InputLayout

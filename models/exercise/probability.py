@@ -26,7 +26,7 @@ class Calibration:
             label. For these all exercises are equally likely.
         hesitation: weight of a set's hesitation, in nats, in its novelty: novelty is mean
             strangeness (log distance to the nearest prototype over that of training windows) plus
-            this times the hesitation. 0 in models older than it.
+            this times the hesitation.
     """
 
     window: float = 0.3

@@ -31,7 +31,7 @@ def from_bytes(blob: bytes) -> IntensityModel:
 
     Raises:
         BadModelBytes: anything that `to_bytes` did not write; other features; weights that are no
-            numbers, as earlier releases learned of broken sets.
+            numbers.
     """
     meta, arrays = unpack(blob, TAG)
     if meta.get("features") != list(FEATURES):

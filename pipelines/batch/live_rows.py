@@ -90,7 +90,7 @@ def retire_live_rows(job: Job, family: str) -> None:
     """Leave no rows live: their users have left, or are too few.
 
     Unlike an operator's withdrawal this takes nothing back: a rollback may return to these rows.
-    The run's metrics name them as `retired`, in runs of earlier releases as `withdrawn`.
+    The run's metrics name them as `retired`.
 
     Raises:
         LeaseHeld: the run's lease was lost; the rows stay live.

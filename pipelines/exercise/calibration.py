@@ -56,8 +56,8 @@ def calibrations_from_manifest(entry: Any) -> Calibrations:
     """
     if not entry:
         return Calibrations()
-    own = {"hesitation": USER_CALIBRATION.hesitation, **entry["own"]}  # absent in older manifests
-    return Calibrations(Calibration(**entry["everybody"]), Calibration(**own), entry["learned_on"])
+    everybody, own = Calibration(**entry["everybody"]), Calibration(**entry["own"])
+    return Calibrations(everybody, own, entry["learned_on"])
 
 
 def scores_of_sets(

@@ -6,7 +6,7 @@ session resemble each other more than those of another day, as the watch sits th
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pyarrow as pa
@@ -14,8 +14,7 @@ import pyarrow as pa
 from models.exercise.minimum_sets import MIN_EXERCISES
 from models.exercise.time_split import split_in_time
 from pipelines.exercise.gate import COUNTED_SOURCES
-from pipelines.lifecycle.labelled_partitions import newest_of_each, whole_sets
-from schemas.names import normalised_name
+from pipelines.lifecycle.labelled_partitions import newest_of_each
 
 SESSION_GAP = timedelta(hours=4)  # sets whose starts are further apart are of two sessions
 SMALLEST_EARLY = 0.5  # of the share that is asked for: less says little about a model of all sets
@@ -61,9 +60,8 @@ def any_set(_: LabelledRow) -> bool:
 
 def labelled_sets(table: pa.Table) -> list[LabelledRow]:
     """The sets of one partition, oldest first: the order of sums decides their last bits."""
-    rows = whole_sets(table).select(COLUMNS[2:]).to_pylist()
-    sets = (LabelledRow(**row) for row in rows)
-    return sorted((replace(row, exercise=normalised_name(row.exercise)) for row in sets), key=_age)
+    rows = table.select(COLUMNS[2:]).to_pylist()
+    return sorted((LabelledRow(**row) for row in rows), key=_age)
 
 
 def newest(sets: Sequence[LabelledRow], of_each: int) -> list[LabelledRow]:

@@ -18,7 +18,6 @@ from pipelines.exercise.windows import FRESH
 from pipelines.keys import Key, Row
 from pipelines.lifecycle.attempts import attempted_row
 from pipelines.lifecycle.incumbents import EvaluationPeriod, IncumbentBytes
-from pipelines.lifecycle.labelled_partitions import whole_sets
 from pipelines.lifecycle.model_rows import MODEL_FIELDS, model_columns
 from schemas.inputs import InputLayout, input_layout
 
@@ -60,11 +59,10 @@ class FitContext:
 def learned_row(key: Key, group: pa.Table, *, context: FitContext) -> list[Row]:
     """On an executor: one user's row. Errors in a user's data become the reason in that row.
 
-    No row where only windows of expired sets are left.
+    No row where the sets were deleted since the run began.
     """
-    sets = whole_sets(group)
-    row = attempted_row(key, lambda: _learned(key, sets, context))
-    return [row | {"sets": sets.num_rows}] if sets.num_rows else []
+    row = attempted_row(key, lambda: _learned(key, group, context))
+    return [row | {"sets": group.num_rows}] if group.num_rows else []
 
 
 def _learned(key: Key, table: pa.Table, context: FitContext) -> Row:

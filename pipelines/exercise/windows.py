@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from models.exercise.examples import MAX_ROWS, ExampleSettings, windows_of_sets
+from models.exercise.examples import ExampleSettings, windows_of_sets
 from models.exercise.features import FEATURES_VERSION
 from models.exercise.layout import layout_of
 from models.exercise.quantised import (
@@ -126,10 +126,9 @@ def _stored(row: LabelledRow, recipe: WindowRecipe) -> QuantisedWindows | None:
     if row.features is None:
         return None
     try:
-        kept = windows_from_bytes(row.features, _name(row, recipe))
+        return windows_from_bytes(row.features, _name(row, recipe))
     except BadSamples:
         return None
-    return kept if kept.rows <= MAX_ROWS else None  # stored before there was a limit
 
 
 def _name(row: LabelledRow, recipe: WindowRecipe) -> str:

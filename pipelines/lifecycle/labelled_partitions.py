@@ -26,16 +26,6 @@ def partition_table(rows: Sequence[NamedTuple], key: UserKey, columns: Sequence[
     return pa.table({name: [row[name] for row in whole] for name in columns})
 
 
-def whole_sets(partition: pa.Table) -> pa.Table:
-    """The rows that are sets: of some only windows are left, see `store.labelled_sets`.
-
-    >>> whole_sets(pa.table({"set_id": ["a", "b"], "samples": [b"1", None]}))["set_id"].to_pylist()
-    ['a']
-    """
-    samples = partition["samples"]
-    return partition.filter(samples.is_valid()) if samples.null_count else partition
-
-
 def newest_of_each(
     sets: Sequence[Set],
     n: int,

@@ -63,13 +63,10 @@ class Evidence:
 
     @classmethod
     def from_json(cls, metrics: Mapping[str, Any]) -> "Evidence":
-        """The evidence of `as_json`; none in metrics of a model that was not evaluated.
-
-        None either where a number is not finite, as earlier releases recorded of broken sets.
-        """
+        """The evidence of `as_json`; none in metrics of a model that was not evaluated."""
         if not metrics.get("asked"):
             return cls()
-        return _finite(metrics["asked"], metrics["off"], metrics["last_off"])
+        return cls(metrics["asked"], metrics["off"], metrics["last_off"])
 
     def as_metrics(self) -> dict[str, float]:
         """The evidence as a run records it; empty where there is none.
@@ -87,17 +84,14 @@ class Evidence:
 
     @classmethod
     def from_metrics(cls, metrics: Mapping[str, Any]) -> "Evidence":
-        """The evidence of `as_metrics`; none where there is none, or a number was not finite.
+        """The evidence of `as_metrics`; none where there is none.
 
         >>> Evidence.from_metrics(Evidence(4, 2.0, 3.0).as_metrics())
         Evidence(sets=4, error=2.0, baseline_error=3.0)
-        >>> Evidence.from_metrics({"later_sets": 4, "error": None, "last_error": 0.75})
-        Evidence(sets=0, error=0.0, baseline_error=0.0)
         """
         if not (sets := metrics.get("later_sets")):
             return cls()
-        means = (metrics["error"], metrics["last_error"])
-        return _finite(sets, *(None if mean is None else mean * sets for mean in means))
+        return cls(sets, metrics["error"] * sets, metrics["last_error"] * sets)
 
     def topped_up(self, earlier: Iterable["Evidence"]) -> "Evidence":
         """With as many sets of earlier runs as `MIN_SETS_TO_JUDGE` lacks, at their mean errors.
@@ -152,11 +146,3 @@ class Evidence:
     def is_finite(self) -> bool:
         """Whether sums with it are numbers."""
         return all(map(math.isfinite, astuple(self)))
-
-
-def _finite(sets: float, error: float | None, baseline_error: float | None) -> Evidence:
-    """Recorded evidence; none where a number is not finite: runs record that as null."""
-    if error is None or baseline_error is None:
-        return Evidence()
-    evidence = Evidence(sets, error, baseline_error)
-    return evidence if evidence.is_finite else Evidence()

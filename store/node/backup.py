@@ -22,7 +22,6 @@ from store.node.snapshot import BackupFile, copied_snapshot, remove_left_behind,
 MANIFEST = "manifest.json"
 FORMAT = 1
 DRAFT_SUFFIX = ".muvr-draft"
-DRAFTS = (f".*{DRAFT_SUFFIX}", ".????????T??????Z.draft")  # the latter of earlier releases
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +120,7 @@ def _remove_old_drafts(parent: Path) -> None:
 
     A draft that gets its final name meanwhile, or that another backup removes, is none any more.
     """
-    remove_left_behind(path for pattern in DRAFTS for path in parent.glob(pattern))
+    remove_left_behind(parent.glob(f".*{DRAFT_SUFFIX}"))
 
 
 def _write_manifest(made: Backup, folder: Path) -> None:

@@ -52,7 +52,7 @@ def server_arguments(config: Cassandra, folders: Folders) -> list[str]:
 
 
 def login_arguments(config: Cassandra, secrets_folder: Path) -> list[str]:
-    """Nodetool's arguments; none for a node that an earlier release started, before any password.
+    """Nodetool's arguments; none where there are no roles, or the file was lost.
 
     >>> login_arguments(Cassandra(), Path())
     []

@@ -35,7 +35,7 @@ def acquire(folders: Folders) -> IO[bytes]:
     with _of_this_user(folders):
         folders.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         if file := lock_soon(folders.lock):
-            # by now it is ours: earlier releases left people's data readable to every account
+            # by now it is ours: one that was there before may be readable to every account
             _close_to_others(folders)
             folders.record.unlink(missing_ok=True)
             return file

@@ -47,9 +47,9 @@ def copied_snapshot(node: EmbeddedNode, folder: Path, progress: Progress) -> tup
     """Take a snapshot and copy its files; the snapshot itself is removed in any case.
 
     Where this process is killed, Cassandra removes it a day later: it holds data of users who may
-    have been erased since.
+    have been erased since. A node that is killed too may not have noted when: those go here.
     """
-    remove_left_behind(_snapshots(node, _ANY_TAG))  # of releases without a time to live
+    remove_left_behind(_snapshots(node, _ANY_TAG))
     tag = f"{_TAG}{uuid.uuid4().hex[:12]}"
     until = ("--ttl", f"{DRAFT_MAX_AGE_S:.0f}s")
     try:

@@ -176,7 +176,6 @@ def test_runs_and_their_users_are_paginated(service: RunningService, operator: s
             params = {"limit": 2, **({"cursor": cursor} if cursor else {})}
             page = client.get(f"/v1/jobs/exercise/{run_id}/users", params=params).json()
             seen += [user["user"] for user in page["users"]]
-            assert page["next"] == page["cursor"]
             cursor, pages = page["cursor"], pages + 1
         assert pages == 3
         assert sorted(seen) == sorted(str(user.user_id) for user in users)

@@ -1,7 +1,6 @@
 """The outbox loses nothing: behind other people's networks, on slow uplinks, after a crash."""
 
 import json
-import sqlite3
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -114,37 +113,6 @@ def test_both_bodies_of_a_chunk_number_are_sent(tmp_path: Path):
         assert outbox.send(client) == 2
     assert sorted(received) == [(5, b"after it"), (5, b"before the crash")]
     assert len(outbox) == 0
-    outbox.close()
-
-
-def test_a_file_whose_chunks_have_no_hash_is_opened_with_all_that_waits(tmp_path: Path):
-    path, session = tmp_path / "outbox.db", new_id()
-    earlier = sqlite3.connect(path)
-    earlier.executescript(f"""
-        CREATE TABLE chunks (session TEXT, stream TEXT, seq INTEGER, body BLOB,
-                             PRIMARY KEY (session, stream, seq));
-        CREATE TABLE calls (id INTEGER PRIMARY KEY, session TEXT, kind TEXT, body TEXT);
-        INSERT INTO chunks VALUES ('{session}', 'acc', 0, x'{b"samples".hex()}');
-        INSERT INTO calls (session, kind, body) VALUES
-            ('{session}', 'open', '{{"started_at": "2026-11-21T10:00:00Z", "streams": {{}}}}');
-    """)
-    earlier.close()
-    outbox = Outbox(path)
-    outbox.add_chunk(session, "acc", 0, b"samples")  # it is there
-    outbox.add_chunk(session, "acc", 0, b"others")
-    outbox.close()
-    outbox = Outbox(path)
-    assert len(outbox) == 3
-    received: list[bytes] = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        if request.url.path.endswith("/chunks"):
-            received.extend(item["chunk"] for item in items_of(request))
-        return receipts_of(request)
-
-    with served_by(answer) as client:
-        assert outbox.send(client) == 3
-    assert sorted(received) == [b"others", b"samples"]
     outbox.close()
 
 

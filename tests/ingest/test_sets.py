@@ -7,11 +7,8 @@ from typing import Any
 
 import pytest
 
-from ingest import slots
 from ingest.event_writer import EventWriter
-from ingest.projections import project
 from ingest.set_times import TOLERANCE, check_inside, refuse_outside
-from ingest.sets import confirmation_body
 from schemas.errors import (
     BadEvent,
     ClockSkew,
@@ -190,14 +187,7 @@ def test_set_is_repeated_in_another_offset_and_as_the_server_returned_it(
         said = SetConfirmation.model_validate(
             {"exercise": "row", "started_at": stored, "ended_at": end}
         )
-        writer = EventWriter(session.records, session.clock, LIMITS)
-        body = confirmation_body(session.session, said) | {"started_at": stored}
-        slot_id = slots.set_confirmed(session.set, 0)
-        event, _ = await writer.write(  # as earlier releases did
-            session.user, session.set, slot_id, "set-confirmed", body, topic="sets"
-        )
-        await project(session.records, session.user, event, writer.now_us())
-        first = await session.records.sets.read(*place)
+        first = await session.recorder.confirm_set(*place, said)
         same = SetConfirmation.model_validate(
             {"exercise": "row", "started_at": f"2026-11-21T{repeated}", "ended_at": end}
         )

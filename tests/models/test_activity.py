@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models import codec
-from models.activity.codec import MODEL_TAG, from_bytes, to_bytes
+from models.activity.codec import from_bytes, to_bytes
 from models.activity.evaluate import (
     border_errors,
 )
@@ -157,16 +156,6 @@ def test_model_with_arrays_of_a_wrong_shape_is_refused(trained: ActivityModel) -
     bent = replace(trained, start=BorderModel(np.zeros(2), np.ones(3), np.zeros(3)))
     with pytest.raises(BadModelBytes):
         from_bytes(to_bytes(bent))
-
-
-def test_earlier_format_is_read_without_its_border_models(trained: ActivityModel) -> None:
-    """Earlier border models used other features."""
-    meta, arrays = codec.unpack(to_bytes(replace(trained, start=None, end=None)), MODEL_TAG)
-    for name in ("start", "end"):
-        arrays |= {f"{name}_{part}": np.ones(41) for part in ("mean", "scale", "weights")}
-    model = from_bytes(codec.pack(MODEL_TAG, meta, arrays))
-    assert (model.start, model.end) == (None, None)
-    assert len(model.segments(session(99).signals)) == 2
 
 
 def test_same_model_gives_the_same_bytes(trained: ActivityModel) -> None:

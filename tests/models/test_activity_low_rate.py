@@ -48,19 +48,18 @@ def test_sets_are_found_at_a_low_rate_without_the_tremor(trained: ActivityModel)
         assert abs(segment.end_ns - end_ns) < 2 * NS
 
 
-def test_earlier_model_without_low_rate_weights_finds_no_sets_at_a_low_rate(
-    trained: ActivityModel,
-) -> None:
+def test_bytes_without_low_rate_weights_are_refused(trained: ActivityModel) -> None:
     meta, arrays = codec.unpack(to_bytes(trained), MODEL_TAG)
     kept = {name: one for name, one in arrays.items() if name != SLOW}
-    before = from_bytes(codec.pack(MODEL_TAG, meta, kept))
-    assert before.low_rate is None
-    assert before.segments(at_10_hz(buzzing(99).signals[0])) == ()
+    with pytest.raises(BadModelBytes, match=SLOW):
+        from_bytes(codec.pack(MODEL_TAG, meta, kept))
 
 
 def test_low_rate_weights_are_not_used_at_full_rate(trained: ActivityModel) -> None:
     signals = buzzing(99).signals
-    assert trained.segments(signals) == replace(trained, low_rate=None).segments(signals)
+    other = replace(trained, low_rate=LowRateDiscriminant(np.zeros_like(trained.weights), -9.0))
+    assert trained.segments(signals) == other.segments(signals)
+    assert other.segments(at_10_hz(signals[0])) == ()
 
 
 def test_low_rate_odds_ignore_features_of_high_frequencies(trained: ActivityModel) -> None:

@@ -1,13 +1,11 @@
 """Abstention for unknown movement: far from all exercises, or between several of them."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from models.codec import pack, unpack
 from models.exercise.calibrate import HeldOutScores, calibrate, score_held_out, set_novelty
-from models.exercise.codec import MODEL_TAG, from_bytes, to_bytes
 from models.exercise.evaluate import LabelledWindows
 from models.exercise.fit import USER_CALIBRATION, fit_user
 from models.exercise.model import ExerciseModel
@@ -105,14 +103,6 @@ def test_hesitation_alone_does_not_cause_abstention():
     shared = calibrate([scores], initial=calibration)
     refused = set_novelty(scores, shared) > shared.abstain_above
     assert refused.mean() <= 0.01
-
-
-def test_earlier_model_without_hesitation_predicts_as_before(model):
-    meta, arrays = unpack(to_bytes(model), MODEL_TAG)
-    old = {name: value for name, value in asdict(OPEN).items() if name != "hesitation"}
-    read = from_bytes(pack(MODEL_TAG, {**meta, "calibration": old}, arrays))
-    assert read.calibration == DEAF
-    assert read.predict_windows(TIMES, windows((0, 0.4), 2)).exercise is not None
 
 
 def test_shipped_calibration_has_a_hesitation_weight():

@@ -160,7 +160,7 @@ def test_abstention_threshold_exceeds_max_threshold_only_with_enough_sets() -> N
 
 def test_doubt_lowers_the_probability_but_keeps_the_label() -> None:
     rng = np.random.default_rng(0)
-    x = {name: rng.normal(n, 0.5, (40, 3)).astype(np.float32) for n, name in enumerate("abc")}
+    x = {name: rng.normal(n, 0.5, (40, 214)).astype(np.float32) for n, name in enumerate("abc")}
     statistics = total([statistics_of(rows, name, "left", 1.0) for name, rows in x.items()])
     sure = fit_user(statistics, model_id="wrist-acc3", calibration=SHIPPED)
     doubted = replace(sure, calibration=replace(SHIPPED, doubt=0.3))

@@ -125,31 +125,12 @@ def test_service_is_not_another_deployments_with_a_reused_pid(
     assert psutil.pid_exists(other_service)
 
 
-def test_live_process_that_does_not_hold_the_pid_file_is_named_with_the_next_step(
-    service: Service, tmp_path: Path, other_service: int, monkeypatch: pytest.MonkeyPatch
+def test_start_is_refused_where_something_else_answers(
+    service: Service, monkeypatch: pytest.MonkeyPatch
 ):
-    """As a service that an earlier release started, which held no lock."""
-    assert service.unheld() == ""
-    (tmp_path / "service.pid").write_text(str(other_service))
-    assert f"process {other_service}, which lives" in service.unheld()
-    assert f"kill {other_service}" in service.unheld()
     monkeypatch.setattr(service, "_answers", lambda path: path == "/livez")
-    with pytest.raises(ServiceFailed, match=f"already answers at .*process {other_service}"):
+    with pytest.raises(ServiceFailed, match=r"already answers at .*api\.port"):
         service.start(NoProgress())
-    assert psutil.pid_exists(other_service), "it may be any other program"
-
-
-@pytest.mark.parametrize("text", ["", "half", "0", "-1", str(2**22 + 1), str(10**30)])
-def test_pid_file_that_names_no_live_process_needs_nothing(
-    service: Service, tmp_path: Path, text: str
-):
-    (tmp_path / "service.pid").write_text(text)
-    assert service.unheld() == ""
-
-
-def test_process_that_holds_the_pid_file_needs_nothing(service: Service, recorded: int):
-    assert service.status().pid == recorded
-    assert service.unheld() == ""
 
 
 # It was started as a process of its own, which outlives the command, and is stopped by its id.

@@ -52,9 +52,6 @@ def test_calibrations_round_trip_through_the_manifest() -> None:
     found = Calibrations(own=own, learned_on="31 users")
     assert calibrations_from_manifest(found.as_manifest()) == found
     assert calibrations_from_manifest(None) == Calibrations()
-    older = Calibrations().as_manifest()
-    del older["own"]["hesitation"]
-    assert calibrations_from_manifest(older) == Calibrations()
 
 
 def test_scores_of_sets_without_a_model_are_none() -> None:

@@ -115,22 +115,6 @@ def test_evaluation_of_a_user_from_before_a_failure_says_nothing(nights: Nights)
     assert nights.evidence() == [Evidence(20, OFF, LAST_OFF)]
 
 
-def test_numbers_that_are_not_finite_are_no_evidence(
-    nights: Nights, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Outcomes have them as Python writes them, the metrics of a run as null."""
-    nights.run({ANNA: MIN_SETS_TO_JUDGE}, "done")
-    for off in (nan, inf):
-        monkeypatch.setattr("tests.pipelines.test_evidence.OFF", off)
-        nights.run({BEN: MIN_SETS_TO_JUDGE}, "done", recipe="load-2")
-        nights.run({BEN: MIN_SETS_TO_JUDGE}, "done")
-    monkeypatch.undo()
-    assert nights.evidence() == [Evidence(MIN_SETS_TO_JUDGE, OFF, LAST_OFF)]
-    assert serving_evidence(nights.database, nights.family, "load-1") is None
-    found = serving_evidence(nights.database, nights.family, "load-2")
-    assert found == Evidence(MIN_SETS_TO_JUDGE, pytest.approx(OFF), pytest.approx(LAST_OFF))
-
-
 @pytest.mark.parametrize("off", [nan, inf])
 def test_user_whose_errors_are_not_finite_fails_alone(off: float) -> None:
     """Summed over users they would decide for everybody."""

@@ -9,7 +9,7 @@ import pytest
 
 from models.form.codec import from_bytes
 from models.signal.pieces import Piece, pack_pieces
-from pipelines.form import NEWEST_SETS, counted_set, learn_form, newest_rows, train_form
+from pipelines.form import NEWEST_SETS, counted_set, newest_rows, train_form
 from pipelines.lifecycle.pointers import OVERTAKEN
 from schemas.inputs import ACC3, ACC6
 from store.champions import Champions
@@ -140,23 +140,6 @@ def test_sets_whose_reps_contradict_the_counted_repetitions_are_left_out(spar):
     said = len(done.repetitions)
     assert counted_set({**row, "reps": said + 2}) is not None
     assert counted_set({**row, "reps": said + 3}) is None
-
-
-def test_spellings_of_one_exercise_name_share_a_template(spar):
-    spelled = ("Kn\u00e4 hebe", "Kna\u0308  hebe")
-    rows = [
-        {
-            "set_id": set_row.set_id,
-            "model_id": LAYOUT,
-            "exercise": spelled[n % 2],
-            "started_at": set_row.started_at,
-            "samples": set_row.samples,
-            "reps": None,
-        }
-        for n, set_row in enumerate(sets_of(spar, 0, exercises=1))
-    ]
-    book = from_bytes(learn_form(str(user_id(0)), rows)["bytes"])
-    assert list(book.templates) == [(spelled[0], "left")]
 
 
 def test_newest_rows_keeps_the_newest_sets_of_each_exercise_in_order():

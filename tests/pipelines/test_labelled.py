@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from models.exercise.minimum_sets import MIN_EXERCISES
 from pipelines import form
 from pipelines.exercise.labelled import (
-    COLUMNS,
     SESSION_GAP,
     LabelledRow,
     digest,
@@ -30,11 +29,9 @@ from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.rows import FitContext, learned_row
 from pipelines.exercise.unchanged import sets_digest
 from pipelines.exercise.windows import ttl_s
-from pipelines.lifecycle.scope import scope_of
-from pipelines.personal.logs import log_of
 from schemas.retention import LABELLED_TTL_S
-from schemas.times import LATEST, us_of
-from store.labelled_sets import LabelledSets, StoredWindows
+from schemas.times import us_of
+from store.labelled_sets import LabelledSets
 from tests.pipelines.people import LAYOUT, put
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -152,25 +149,12 @@ def test_digest_depends_on_sets_revisions_labels_and_recipe_but_not_on_order():
     assert len({expected, *others}) == 5
 
 
-SPELLINGS = ("Knä hebe", "Kna\u0308  hebe")
-"""An exercise name as it is stored now, and as earlier releases may have stored it."""
-
-
-def test_earlier_spelling_of_a_name_is_the_same_exercise():
-    rows = [asdict(a_set(n, name)) for n, name in enumerate(SPELLINGS)]
-    table = pa.Table.from_pylist([{"user_id": "u", "model_id": LAYOUT, **row} for row in rows])
-    assert [set_.exercise for set_ in labelled_sets(table)] == [SPELLINGS[0]] * 2
-    done = {"session_id": "s", "reps": 8, "weight_kg": None, "intensity": None}
-    table = pa.Table.from_pylist([{"user_id": "u", **row, **done} for row in rows])
-    assert log_of(table, LATEST).exercise.tolist() == [SPELLINGS[0]] * 2
-
-
 def test_digest_from_revisions_equals_digest_from_sets_with_samples(database):
-    """Otherwise users with an earlier spelling would be trained again by every run."""
+    """Otherwise users would be trained again by every run."""
     user = uuid4()
     sets = [
         LabelledRow(str(UUID(int=n)), n + 1, name, NOW + timedelta(minutes=n), "typed", b"x")
-        for n, name in enumerate(SPELLINGS)
+        for n, name in enumerate(("row", "curl"))
     ]
     put(database, user, sets)
     table = pa.Table.from_pylist([{"user_id": "u", "model_id": LAYOUT, **asdict(s)} for s in sets])
@@ -178,37 +162,11 @@ def test_digest_from_revisions_equals_digest_from_sets_with_samples(database):
     assert sets_digest(read, 1, "r") == digest(newest(labelled_sets(table), 1), "r")
 
 
-def test_windows_that_outlived_their_set_are_no_set(database):
-    """As an earlier release left them: a row of which only key and windows are there."""
-    user, sets = uuid4(), LabelledSets(database)
-    whole = a_set(1)
-    put(database, user, [replace(whole, set_id=str(UUID(int=1)))])
-    windows = StoredWindows(UUID(int=2), 1, b"windows", 1000)
-    asyncio.run(sets.keep_windows(user, LAYOUT, [windows]))
-    [read] = asyncio.run(sets.training_revisions(user, LAYOUT))
-    assert read.set_id == UUID(int=1)
-    assert [row.set_id for row in asyncio.run(sets.training_sets(user, LAYOUT))] == [UUID(int=1)]
-    assert [row.set_id for row in asyncio.run(sets.of_user(user, LAYOUT))] == [UUID(int=1)]
-    assert [row.set_id for row in asyncio.run(sets.revisions(user))] == [UUID(int=1)]
-    assert scope_of(database, "exercise", [user], NOW).keys == ((user, LAYOUT),)
-
-    asyncio.run(sets.delete(user, LAYOUT, UUID(int=1), 2))
-    assert scope_of(database, "exercise", [user], NOW).keys == ()
-
-
-def test_windows_that_outlived_their_set_are_skipped_on_executors():
-    """Spark hands them over like every other row of the partition."""
-    left = dict.fromkeys(COLUMNS) | {"set_id": "s9", "features": b"windows"}
-    key = {"user_id": "u", "model_id": LAYOUT}
-    table = pa.Table.from_pylist([key | asdict(a_set(1)), left | key])
-    assert [row.set_id for row in labelled_sets(table)] == ["s1"]
-    context = FitContext(Recipe("r"), {})
-    [row] = learned_row(("u", LAYOUT), table, context=context)
-    assert row["sets"] == 1
-    assert learned_row(("u", LAYOUT), table.slice(1), context=context) == []
-
-    form_table = pa.Table.from_pylist([left | key | {"reps": None}])
-    assert form.learned_row(("u", LAYOUT), form_table) == []
+def test_partition_whose_sets_were_deleted_meanwhile_gives_no_row():
+    key = {"user_id": "u", "model_id": LAYOUT, "reps": None}
+    empty = pa.Table.from_pylist([key | asdict(a_set(1))]).slice(1)
+    assert learned_row(("u", LAYOUT), empty, context=FitContext(Recipe("r"), {})) == []
+    assert form.learned_row(("u", LAYOUT), empty) == []
 
 
 def test_unknown_layout_fails_its_user_only():

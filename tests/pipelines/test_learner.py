@@ -229,16 +229,3 @@ def test_stored_windows_of_another_revision_or_recipe_are_not_used(people):
     assert [row.set_id for row in fresh] == [sets[0].set_id]
     other = replace(RECIPE, windows=WindowRecipe(seed=2))
     assert len(learn_user(sets, "wrist-acc6", other).fresh) == len(sets)
-
-
-def test_stored_windows_over_max_rows_are_computed_again(people, monkeypatch):
-    first = learn_user(people[0], "wrist-acc6", RECIPE)
-    kept = {row.set_id: row.features for row in first.fresh}
-    sets = [replace(row, features=kept[row.set_id]) for row in people[0]]
-    for module in ("models.exercise.examples", "pipelines.exercise.windows"):
-        monkeypatch.setattr(f"{module}.MAX_ROWS", 10)
-    again = learn_user(sets, "wrist-acc6", RECIPE)
-    assert [row.set_id for row in again.fresh] == [set_.set_id for set_ in sets]
-    new = {row.set_id: row.features for row in again.fresh}
-    found = [replace(row, features=new[row.set_id]) for row in people[0]]
-    assert learn_user(found, "wrist-acc6", RECIPE).content == again.content

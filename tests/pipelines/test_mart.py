@@ -254,7 +254,7 @@ def test_version_of_another_database_is_not_copied_from(world):
 
     text = (folder.path / MANIFEST).read_text()
     fields = json.loads(text)
-    del fields["database_id"]  # as earlier releases wrote it
+    del fields["database_id"]  # as in a mart of another release
     (folder.path / MANIFEST).write_text(json.dumps(fields))
     made_of = (before.layout, before.key_id, before.database_id)
     assert mart._reusable_version(folder, made_of, NOW) is None

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from schemas.names import MAX_NAME_CHARACTERS, ExerciseName, normalised_name, with_normalised_names
+from schemas.names import MAX_NAME_CHARACTERS, ExerciseName, normalised_name
 
 NAME = TypeAdapter(ExerciseName)
 SPACES = " \t\n\r\x0b\x0c\x85\xa0\u1680\u2003\u2028\u202f\u205f\u3000"
@@ -66,16 +66,3 @@ def test_too_long_names_are_refused_quickly():
     with pytest.raises(ValidationError, match="at most 100 characters"):
         NAME.validate_python("a" + "\u0301\u0327" * 200_000)
     assert time.perf_counter() - began < 2
-
-
-def test_names_in_stored_events_are_normalised():
-    old, new = "bulga\u0308rian  squat", "bulgärian squat"
-    confirmed = {"exercise": old, "reps": 3, "session": "a  b"}
-    assert with_normalised_names(confirmed) == {**confirmed, "exercise": new}
-    plan = {"name": "leg  day", "sets": [{"exercise": old, "reps": None}]}
-    assert with_normalised_names(plan) == {
-        "name": "leg  day",
-        "sets": [{"exercise": new, "reps": None}],
-    }
-    other = {"stream": "acc", "hashes": ["a  b"], "sets": 3, "exercise": None}
-    assert with_normalised_names(other) == other

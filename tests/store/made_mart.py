@@ -24,5 +24,5 @@ def made(path: Path, version: str, rows: int) -> MartFolder:
             text = f"COPY (SELECT {columns} FROM range({rows})) TO '{target}/part.parquet'"
             connection.execute(text)
     counts = dict.fromkeys(MART, rows)
-    folder.publish(Manifest(version, AS_OF, AS_OF, layout_digest(), "k", counts))
+    folder.publish(Manifest(version, AS_OF, AS_OF, layout_digest(), "k", counts, "d"))
     return folder

@@ -5,7 +5,6 @@ from datetime import datetime
 from uuid import UUID
 
 from schemas.inputs import LAYOUTS
-from schemas.names import normalised_name
 from schemas.times import us_of
 from store.labelled_sets import (
     LabelledRevision,
@@ -150,10 +149,7 @@ class MemoryLabelledSets(LabelledSets):
     async def training_revisions(self, user_id: UUID, model_id: str) -> list[TrainingRevision]:
         """The revisions and labels of the sets of a user in one layout."""
         rows = await self.of_user(user_id, model_id)
-        return [
-            TrainingRevision(r.set_id, r.revision, normalised_name(r.exercise), r.started_at)
-            for r in rows
-        ]
+        return [TrainingRevision(r.set_id, r.revision, r.exercise, r.started_at) for r in rows]
 
     async def keep_windows(
         self, user_id: UUID, model_id: str, kept: Sequence[StoredWindows]

@@ -50,24 +50,19 @@ def test_run_is_recorded_from_start_to_finish(database: Database, family: str):
 def test_metrics_without_a_value_are_stored_and_read_as_null(database: Database, family: str):
     """As the mean over nobody; JSON has no NaN, and clients could not read it."""
     runs = JobRuns(database)
-    stored, earlier, _ = RUNS
+    stored, _, _ = RUNS
     metrics = {"model": {"ndcg": math.nan, "users": 0}}
 
     async def life() -> None:
         await runs.finish(family, stored, "done", NOW, counts={}, metrics=metrics, reasons={})
-        for run_id in (stored, earlier):
-            await runs.start(family, run_id, {}, NOW)
+        await runs.start(family, stored, {}, NOW)
 
     asyncio.run(life())
     where = "WHERE family = ? AND run_id = ?"
     [row] = database.execute(f"SELECT metrics FROM job_runs {where}", (family, stored))
     assert row.metrics == '{"model": {"ndcg": null, "users": 0}}'
-    database.execute(
-        f"UPDATE job_runs SET metrics = ? {where}",
-        ('{"model": {"ndcg": NaN, "users": 0}}', family, earlier),  # by an earlier release
-    )
-    for run in asyncio.run(runs.newest(family)):
-        assert run.metrics == {"model": {"ndcg": None, "users": 0}}
+    [run] = asyncio.run(runs.newest(family))
+    assert run.metrics == {"model": {"ndcg": None, "users": 0}}
 
 
 def test_user_outcomes_of_a_run_are_read_in_order(database: Database):

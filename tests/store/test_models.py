@@ -7,8 +7,6 @@ from datetime import timedelta
 import pytest
 
 from schemas.errors import NoModel
-from schemas.ids import recognised_set_id
-from schemas.times import us_of
 from store.database import Database
 from store.models import Models
 from store.predictions import Prediction, Predictions, not_replaced
@@ -33,22 +31,6 @@ def test_model_is_read_back_as_it_was_stored(database: Database):
         versions = await models.versions(model.key)
         assert {version.version for version in versions} == {model.version, other.version}
         assert {version.content for version in versions} == {b""}
-
-    asyncio.run(life())
-
-
-def test_recognised_sets_of_earlier_releases_have_ids_under_which_they_can_be_confirmed(
-    database: Database,
-):
-    predictions, user_id = Predictions(database), uuid.uuid4()
-    session_id = uuid.UUID("019a0000-0000-7000-8000-000000000000")
-    earlier = prediction(user_id, session_id, NOW, set_id=uuid.uuid5(session_id, "a start"))
-
-    async def life() -> None:
-        await predictions.replace(user_id, session_id, [earlier])
-        (read,) = await predictions.of_session(user_id, session_id)
-        assert read == earlier._replace(set_id=read.set_id)
-        assert read.set_id == recognised_set_id(session_id, us_of(NOW) * 1000)
 
     asyncio.run(life())
 

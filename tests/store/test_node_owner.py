@@ -86,7 +86,7 @@ def test_node_on_a_disk_that_became_read_only_is_found_and_stopped(
 
 
 def test_folder_is_closed_to_other_accounts(fresh_node: EmbeddedNode) -> None:
-    """Also one that an earlier release made."""
+    """Also one that was there before, such as one that an administrator made."""
     root = fresh_node.folders.root
     for _ in range(2):
         acquire(fresh_node.folders).close()

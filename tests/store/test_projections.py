@@ -153,7 +153,7 @@ def test_training_reads_labelled_sets_with_the_windows_stored_beside_them(
 ) -> None:
     user, row = uuid4(), set_row()
     key = (user, "wrist-acc6")
-    one = labelled(row._replace(exercise="Kna\u0308  hebe"))
+    one = labelled(row)
     windows = StoredWindows(one.set_id, one.revision, b"windows", 60)
 
     async def story() -> None:
@@ -166,7 +166,7 @@ def test_training_reads_labelled_sets_with_the_windows_stored_beside_them(
         assert (read.set_id, read.samples, read.features) == (one.set_id, b"s", b"windows")
         assert (read.revision, read.exercise) == (one.revision, one.exercise)
         assert (read.started_at, read.label_source) == (one.started_at, one.label_source)
-        revision = (one.set_id, one.revision, "Knä hebe", one.started_at)
+        revision = (one.set_id, one.revision, one.exercise, one.started_at)
         assert await records.labelled.training_revisions(*key) == [revision]
         assert key in await records.labelled.keys()
         await records.labelled.delete_set(user, one.set_id, NOW_US + 5000)
