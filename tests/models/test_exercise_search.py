@@ -7,24 +7,16 @@ import pytest
 
 from models.exercise.codec import from_bytes
 from models.exercise.fit import FitSettings
-from models.exercise.model import ExerciseModel, LowRateDiscriminant
-from models.exercise.names import feature_names, low_rate_features
+from models.exercise.names import feature_names
 from models.exercise.perceptron import PerceptronSettings
 from models.exercise.search import Candidate, try_candidate
-from tests.models.made_exercise_model import model_of
+from tests.models.made_exercise_model import storable_model_of
 
 FEATURES = len(feature_names(False))
 
 
-def like_of(labels: int) -> ExerciseModel:
-    """A model of the layout's features."""
-    weights = np.zeros((labels, len(low_rate_features(False))), np.int8)
-    low_rate = LowRateDiscriminant(weights, 1.0, np.zeros(labels, np.float32), 0.0)
-    return replace(model_of(FEATURES, labels=labels), low_rate=low_rate)
-
-
 def test_candidate_is_evaluated_without_samples_of_one_exercise():
-    like = like_of(3)
+    like = storable_model_of(3)
     rng = np.random.default_rng(0)
     y = np.arange(60) % 2  # two of three labels
     x = (rng.normal(0, 0.1, (60, FEATURES)) + 4 * y[:, None]).astype(np.float32)
@@ -36,7 +28,7 @@ def test_candidate_is_evaluated_without_samples_of_one_exercise():
 @pytest.mark.parametrize("settings", [FitSettings(), PerceptronSettings()])
 def test_judged_candidate_is_the_stored_one(settings: FitSettings | PerceptronSettings) -> None:
     """Near 1000 float16 knows whole and half numbers only: here, half a deviation is .005."""
-    flat = like_of(2)
+    flat = storable_model_of(2)
     like = replace(flat, mean=np.full_like(flat.mean, 1000), scale=np.full_like(flat.scale, 1e-2))
     rng = np.random.default_rng(0)
     y = np.arange(200) % 2
