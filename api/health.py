@@ -32,7 +32,8 @@ class Ready(BaseModel):
     ready: Literal[True] = Field(default=True, description="always true")
     cassandra: str = Field(description="release of the node that responded")
     commitlog_sync: str = Field(
-        description="how commit logs are synced, by the least safe node: group, batch or periodic"
+        description="how commit logs are synced (group, batch or periodic): where nodes keep the "
+        "only copies, by the least safe one"
     )
     replication: int = Field(description="copies of each row in the local data centre")
     signing_keys: str = Field(

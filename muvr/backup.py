@@ -5,7 +5,7 @@ backup: after a restore on another machine all users must log in again. A cluste
 by its own tools; here `--erased-only` keeps the list of erased users, and erases them again.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -136,7 +136,7 @@ def restore(
         raise BadBackup("The service runs; stop it first: muvr down")
     if erased_only:
         erased = read_ledger(folder / LEDGER)
-        _erase_again(context, erased)
+        _erase_again(context, erased, lambda: None)
         context.terminal.say(f"Erased again: {len(erased)}.")
         context.terminal.answer({"erased_again": len(erased)})
         return
@@ -153,7 +153,7 @@ def restore(
     aside = _aside(context)
     try:
         _fill(aside, folder, saved)
-        _erase_again(aside, erased)
+        _erase_again(aside, erased, lambda: end_restore(aside.node))
         rows = aside.run_async(lambda database: _count(database, MAX_COUNT))
     finally:
         with context.terminal as terminal:
@@ -227,10 +227,17 @@ def _require_empty(context: CommandContext, filled: Set[str]) -> None:
         )
 
 
-def _erase_again(context: CommandContext, users: Sequence[UUID]) -> None:
+def _erase_again(
+    context: CommandContext, users: Sequence[UUID], announced: Callable[[], None]
+) -> None:
     """Erase users; if this is interrupted, the service's sweep erases the others.
 
-    Before all of them are announced it would not: until then the node does not start again.
+    Before all of them are announced it would not: until then a restored node does not start again.
+
+    Args:
+        context: of the database.
+        users: whom.
+        announced: called when all of them are.
     """
     announced_at = server_time()
 
@@ -238,7 +245,7 @@ def _erase_again(context: CommandContext, users: Sequence[UUID]) -> None:
         """Announce all erasures, then erase one user after the other, with progress."""
         for user_id in users:
             await announce_erasure(database, user_id, announced_at)
-        end_restore(context.node)
+        announced()
         for number, user_id in enumerate(users, start=1):
             await erase_user(database, user_id, server_time(), announced_at=announced_at)
             context.terminal.step("erasing again", number, len(users))

@@ -10,8 +10,9 @@ from schemas.cron import read_cron
 from schemas.families import AVERAGED, FAMILIES, MART_JOB
 from schemas.layout import MAX_ID_AGE_DAYS, MAX_ID_AHEAD_DAYS
 
-FEW_COPIES = {"ONE": 1, "LOCAL_ONE": 1, "TWO": 2, "THREE": 3}
-"""The levels of consistency that ask a fixed number of copies; all others ask a majority or all."""
+FEW_COPIES = frozenset({"ONE", "LOCAL_ONE", "TWO", "THREE"})
+"""Levels of consistency that ask a fixed number of copies, of any data centre or of the local one;
+all others ask a majority or all."""
 
 
 class Section(BaseModel):
@@ -73,7 +74,7 @@ class Cassandra(Section):
         The same makes a write durable that only memory holds: of a majority one survives.
         """
         copies = others.data.get("replication", 1)
-        if 2 * FEW_COPIES.get(level, copies) <= copies:
+        if copies > 1 and level in FEW_COPIES:
             raise ValueError(
                 f"with cassandra.replication {copies} it needs a majority of the copies, or reads "
                 "miss writes and a crash loses them; set LOCAL_QUORUM"

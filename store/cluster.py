@@ -103,10 +103,7 @@ def cluster_of(
         # The driver's own policy waits up to ten minutes: a node is back in five seconds. Without
         # an end: after the driver's 64 attempts, two minutes, a node would be gone for good.
         reconnection_policy=ExponentialReconnectionPolicy(0.5, 2.0, max_attempts=None),
-        **(_heartbeats(settings) if multiple_nodes else {}),
-        # The driver's 5 s and 2 s: a busy node that pauses for so long seemed not to be there.
-        connect_timeout=settings.request_timeout_s,
-        control_connection_timeout=settings.request_timeout_s,
+        **(_heartbeats(settings) if multiple_nodes else _patience(settings)),
         connection_class=connection_class_for(loop_thread)
         if loop_thread
         else Cluster.connection_class,
@@ -129,4 +126,15 @@ def _heartbeats(settings: Cassandra) -> dict[str, float]:
     return {
         "idle_heartbeat_interval": IDLE_HEARTBEAT_S,
         "idle_heartbeat_timeout": settings.request_timeout_s,
+    }
+
+
+def _patience(settings: Cassandra) -> dict[str, float]:
+    """How long the only node is waited for: when busy it pauses for longer than the driver's 2 s.
+
+    Of several nodes one that does not answer in the driver's time is passed over for the next.
+    """
+    return {
+        "connect_timeout": settings.request_timeout_s,
+        "control_connection_timeout": settings.request_timeout_s,
     }

@@ -48,7 +48,9 @@ def connect(
             value=settings.tls_ca,
         ) from problem
     try:
-        session = cluster.connect(keyspace)
+        # Nodes that keep the only copy of a row are all asked how they sync it (`Durability`).
+        alone = not settings.own_node and settings.replication == 1
+        session = cluster.connect(keyspace, wait_for_all_pools=alone)
         session.default_fetch_size = FETCH_ROWS
         return Database(cluster, session, loop_thread, batch_writes=settings.own_node)
     except (NoHostAvailable, DriverException) as problem:

@@ -108,7 +108,8 @@ class Database:
     def schema_agreed(self, timeout_s: float) -> bool:
         """Wait until the nodes have the same schema; whether they have it in time.
 
-        Nodes that the driver knows to be down are left out: they read the schema when they return.
+        Nodes that the driver knows to be down, of its own data centre, are left out: they read the
+        schema when they return.
         """
         deadline_s = time.monotonic() + timeout_s
         while (left_s := deadline_s - time.monotonic()) > 0:

@@ -14,8 +14,8 @@ class Durability:
     """How the nodes sync their commit logs.
 
     Attributes:
-        commitlog_sync: `group`, `batch` or `periodic`; of several nodes that of the least
-            safe one.
+        commitlog_sync: `group`, `batch` or `periodic`; of several nodes that keep the only
+            copies that of the least safe one, otherwise that of the one that answered.
         replication: copies of each row in the local data centre.
     """
 
@@ -47,9 +47,10 @@ class Durability:
 
 
 def durability_of(database: Database, config: Cassandra) -> Durability:
-    """Read the setting from every node that is up: each keeps other rows, maybe the only copy."""
+    """Read the setting: from every node that is up where each keeps the only copy of some rows."""
     cql = "SELECT value FROM system_views.settings WHERE name = 'commitlog_sync'"
-    answers = database.execute_on_each(cql)
+    several = config.replication > 1
+    answers = [database.execute(cql)] if several else database.execute_on_each(cql)
     settings = [rows[0].value if rows else "unknown" for rows in answers]
     weakest = next((value for value in settings if value not in SYNCED), settings[0])
     return Durability(weakest, config.replication)

@@ -8,6 +8,7 @@ same row.
 import asyncio
 import json
 import random
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ _TIMES = ("started_at", "ended_at")
 """The fields of bodies that are times."""
 
 _MAX_ATTEMPTS = 4
+_REPEATED_FOR_S = 15.0  # a node that hangs takes 10 s each time, and the client waits
 _MAX_JITTER_S = 0.2
 
 
@@ -95,12 +97,12 @@ class Journal:
             UncertainWrite: Cassandra could not tell, several times; the call may be repeated.
         """
         await self._announce_events(user_id, topic, [event])
-        insert = _insert(user_id, event)
+        insert, until_s = _insert(user_id, event), time.monotonic() + _REPEATED_FOR_S
         for attempt in range(_MAX_ATTEMPTS):
             try:
                 answer = await self._database.run(insert.cql, insert.values)
             except UncertainWrite:  # a repeat returns the event that won
-                if attempt + 1 == _MAX_ATTEMPTS:
+                if attempt + 1 == _MAX_ATTEMPTS or time.monotonic() > until_s:
                     raise
                 await asyncio.sleep(random.uniform(0, _MAX_JITTER_S))  # not in step with others
                 continue

@@ -42,7 +42,7 @@ def drawn_from(members: Iterable[UUID | str], seed: int) -> dict[str, int]:
 def may_be_member(user_id: UUID, drawn: object) -> bool:
     """Whether a user may be among the members of a model with this entry in its manifest.
 
-    True where there is no such entry: earlier releases wrote none.
+    True where there is no such entry.
     """
     if not isinstance(drawn, dict):
         return True

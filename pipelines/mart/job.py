@@ -66,9 +66,11 @@ def refresh_mart(
         IncompleteRun: files that Spark wrote are not there.
     """
     inputs = {"users": "all" if everybody else "changed"}
+    folder = MartFolder(config.paths.mart)
+    key = pseudonym_key(config.paths.secrets, folder)  # before a run that could only fail
     with open_job(config, MART_JOB, inputs, progress=progress, clock=clock) as job:
         run = job.run
-        refresh = _plan(job, everybody=everybody)
+        refresh = _plan(job, folder, key, everybody=everybody)
         with run.step("write"), ThreadPoolExecutor(TABLES_AT_ONCE) as tables:
             counts = tables.map(lambda name: _write(job, refresh, name), MART)
             rows = dict(zip(MART, counts, strict=True))
@@ -95,14 +97,12 @@ def _publish(refresh: Refresh, run: Run, rows: Mapping[str, int]) -> None:
     )
 
 
-def _plan(job: Job, *, everybody: bool) -> Refresh:
+def _plan(job: Job, folder: MartFolder, key: bytes, *, everybody: bool) -> Refresh:
     """What this refresh reads, and from which version it copies the rest."""
     spark, run = job.spark(), job.run
     if not job.config.spark.master.startswith("local"):
         _require_shared(spark, job.config.paths.mart)
     with run.step("changes"):
-        folder = MartFolder(job.config.paths.mart)
-        key = pseudonym_key(job.config.paths.secrets, folder)
         database_id, zones = _database_id(job), _zones(spark)
         layout = copies_digest(zones)
         before = None

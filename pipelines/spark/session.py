@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import sys
 from pathlib import Path
 
@@ -27,8 +28,7 @@ CIPHERS = (
 )
 LOGIN = "spark.cassandra.auth."
 """How the names of the options begin that hold the login at Cassandra."""
-HERE = re.compile(r"local|spark://(localhost|127\.[0-9.]+|\[::1\]):")
-"""Masters whose executors certainly run on this machine."""
+LOOPBACK = re.compile(r"localhost|127\.[0-9.]+|\[::1\]")
 LOGGING = Path(__file__).resolve().with_name("log4j2.properties")
 
 
@@ -53,7 +53,7 @@ def spark_session(config: Config) -> SparkSession:
 
 def _require_reachable_node(config: Config) -> None:
     master = config.spark.master
-    if config.cassandra.own_node and not HERE.match(master):
+    if config.cassandra.own_node and not _is_here(master):
         raise BadConfig(
             f"spark.master is {master}, but the embedded Cassandra listens on 127.0.0.1 only: each "
             "executor would look for it on its own machine.",
@@ -61,6 +61,18 @@ def _require_reachable_node(config: Config) -> None:
             value=master,
             next_step="Name a cluster in cassandra.contact_points, or set spark.master: local[2].",
         )
+
+
+def _is_here(master: str) -> bool:
+    """Whether a master is this machine's own; its executors then are taken to be here as well.
+
+    >>> [_is_here(master) for master in ("local[2]", "spark://127.0.0.1:7077", "yarn")]
+    [True, True, False]
+    """
+    if master.startswith("local"):
+        return True
+    host = master.removeprefix("spark://").rpartition(":")[0]
+    return bool(LOOPBACK.fullmatch(host)) or host in {socket.gethostname(), socket.getfqdn()}
 
 
 def _start_java(started_with: dict[str, str]) -> None:

@@ -1,7 +1,5 @@
 """Bodies with many invalid parts: few errors, little memory, and each names a field and a value."""
 
-import tracemalloc
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from schemas.config import Cassandra, Limits
 from schemas.events import Completion, PlanBody, SessionOpening, SetConfirmation
 from tests.api.conftest import Person, RunningService, running_strictly, settings
 from tests.api.phone import fresh_id, problem
+from tests.peak_memory import peak_bytes
 
 MANY = 200_000
 HASH = "0" * 64
@@ -27,19 +26,6 @@ def many_keys(count: int, value: object = 1) -> dict[str, Any]:
     return {f"key{number}": value for number in range(count)}
 
 
-def least_peak_bytes(work: Callable[[], object]) -> int:
-    """The memory that some work takes; the least of three times, as other threads take some too."""
-    peaks_bytes: list[int] = []
-    for _ in range(3):
-        tracemalloc.start()
-        try:
-            work()
-            peaks_bytes.append(tracemalloc.get_traced_memory()[1])
-        finally:
-            tracemalloc.stop()
-    return min(peaks_bytes)
-
-
 def errors_within_bounds(model: type[BaseModel], body: dict[str, Any]) -> list[Any]:
     """The errors of a body, whose making takes little memory."""
 
@@ -48,8 +34,9 @@ def errors_within_bounds(model: type[BaseModel], body: dict[str, Any]) -> list[A
             model.model_validate(body)
         return told.value.errors(include_url=False)
 
-    assert least_peak_bytes(errors) < PEAK_BYTES
-    return errors()
+    told, most_bytes = peak_bytes(errors, PEAK_BYTES)
+    assert most_bytes < PEAK_BYTES
+    return told
 
 
 @pytest.mark.parametrize(
@@ -153,7 +140,8 @@ def test_a_large_value_is_shown_by_its_first_parts(value: object):
         assert len(str(shown_value(value))) <= 121
         assert len(str(bad("item", value, "is none"))) < 100
 
-    assert least_peak_bytes(shown) < PEAK_BYTES
+    _, most_bytes = peak_bytes(shown, PEAK_BYTES)
+    assert most_bytes < PEAK_BYTES
 
 
 def test_a_small_value_is_shown_as_it_is():

@@ -9,6 +9,7 @@ import pytest
 
 from api.slot_table import SlotTable
 from schemas.errors import DiskFull
+from tests.patched_os import os_with
 
 
 def test_the_table_has_its_place_on_the_disk(tmp_path: Path):
@@ -34,7 +35,7 @@ def test_a_table_without_a_place_on_the_disk_is_refused(
     def full(*_: object) -> None:
         raise OSError(number, "no space")
 
-    monkeypatch.setattr(os, "posix_fallocate", full)
+    monkeypatch.setattr("api.slot_table.os", os_with(posix_fallocate=full))
     with pytest.raises(DiskFull, match=r"table is full.*set paths\.run"):
         SlotTable(tmp_path / "table")
     assert open_below(tmp_path) == []

@@ -70,8 +70,9 @@ def wait_until_ended(service: RunningService, line: socket.socket) -> None:
 
 def wait_until_full(line: socket.socket) -> None:
     """Until nothing more arrives: the rest of a long answer, which is not read, has to wait."""
-    before, now = -1, 0
+    before, now, deadline = -1, 0, time.monotonic() + 40
     while not now or now != before:
+        assert time.monotonic() < deadline, "nothing arrives, or there is no end of it"
         time.sleep(0.3)
         before, now = (
             now,

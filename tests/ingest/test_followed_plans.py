@@ -1,7 +1,6 @@
 """Which version of its plan a session follows."""
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,10 +8,9 @@ import pytest
 from ingest.deviations import followed_us
 from schemas.times import us_of
 from store.journal import Event
-from tests.ingest.devices import BENCH, PLAN, WATCH, events_of, opened
+from tests.ingest.devices import BENCH, PLAN, opened
 from tests.ingest.histories import START, confirmation, new_id
-from tests.ingest.recorded_session import NOW, RecordedSession, replay
-from tests.store.memory import memory_records
+from tests.ingest.recorded_session import RecordedSession
 
 
 @pytest.mark.parametrize(
@@ -63,31 +61,3 @@ def test_plan_counts_as_of_the_start_on_the_servers_clock() -> None:
     sent_at = START + timedelta(hours=2)
     assert asyncio.run(story(sent_at)) == "bench press"
     assert asyncio.run(story(None)) == "row"
-
-
-@pytest.mark.parametrize("says_offset", [True, False])
-def test_replay_keeps_the_deviations_of_earlier_releases(says_offset: bool) -> None:
-    """They compared a session with its plan as of the opening's arrival, and kept no offset."""
-
-    async def story() -> None:
-        one = RecordedSession()
-        await one.recorder.put_plan(one.user, PLAN, "Monday", [{**BENCH, "exercise": "row"}])
-        one.now += timedelta(hours=1)
-        await one.recorder.put_plan(one.user, PLAN, "Monday", [BENCH])
-        one.now += timedelta(hours=1)
-        sent_at = one.now if says_offset else None
-        await opened(one, **WATCH, plan=PLAN, sent_at=sent_at)
-        await one.confirm()
-        events = [
-            replace(event, meta={}) if event.kind == "session-opened" else event
-            for event in await events_of(one)
-        ]
-        anew = memory_records()
-        for event in events:
-            await anew.journal.append(one.user, event, "sessions")
-        for records, planned in ((one.records, "row"), (anew, "bench press")):
-            await replay(records, one.user, START, NOW + timedelta(hours=3))
-            rows = await records.deviations.of_session(one.user, f"{START:%Y-%m}", one.session)
-            assert rows[0].planned_exercise == planned
-
-    asyncio.run(story())

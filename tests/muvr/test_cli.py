@@ -17,7 +17,6 @@ import yaml
 
 from muvr.cli import COMMANDS, command_line, main
 from schemas.config import Cassandra
-from schemas.config_file import load_config
 from tests.cassandra_node import quick_tables
 from tests.ports import free_ports
 from tests.waiting import answer_when
@@ -135,16 +134,6 @@ def test_down_reports_when_nothing_was_running(conf: Path, here: Here):
     assert done.returncode == 0
     assert done.stdout == "Nothing ran; the data is kept.\n"
     assert done.stderr == ""
-
-
-def test_down_names_a_process_that_lives_without_holding_the_pid_file(conf: Path, here: Here):
-    pid_file = load_config(conf).paths.run / "service.pid"
-    pid_file.parent.mkdir(parents=True, exist_ok=True)
-    pid_file.write_text(str(os.getpid()))  # it is not a service, and must live on
-    done = here("down", conf=conf)
-    pid_file.unlink()
-    assert done.returncode == 0
-    assert f"process {os.getpid()}, which lives" in done.stdout
 
 
 def test_status_without_a_node_shows_the_next_step(conf: Path, here: Here):

@@ -274,7 +274,7 @@ def test_a_set_that_the_service_does_not_count_is_found_but_not_counted(
         for name, at_ns in (("started_at", set_.start_ns), ("ended_at", set_.end_ns))
     }
     client.session.return_value = {"sets": [{**times, "exercise": set_.exercise, "reps": None}]}
-    client.put_chunk.return_value = {"sha256": ""}
+    client.put_chunk.return_value = {"sha256": "", "samples": 1}
     counted = evaluate_recording(client, replace(done, sets=(set_,)), 0, set())
     assert (counted.done, counted.found, counted.countable, counted.reps_near) == (1, 1, 1, 0)
 

@@ -74,9 +74,11 @@ def served(folder: MartFolder) -> Iterator[tuple[int, psutil.Process]]:
     with process:
         assert process.stdout is not None
         assert f":{port}/" in process.stdout.readline()  # printed once it accepts connections
-        beeline(port, [COUNT])  # Java's first query is slow, and the time limit is for the others
-        yield port, psutil.Process(process.pid)
-        process.terminate()
+        try:
+            beeline(port, [COUNT])  # Java's first query is slow; the time limit is for the others
+            yield port, psutil.Process(process.pid)
+        finally:
+            process.terminate()
         # it must not wait for the rest of a cancelled query, which would take 120 s
         _, complained = process.communicate(timeout=60)
         assert "Error executing query" not in complained, "errors are reported to the client only"

@@ -57,7 +57,7 @@ def serve(database, family, read_at, drawn, content=b"a model"):
     [
         (-9, -5, -5, WITH_USER, True),
         (-9, -5, -5, WITHOUT, False),
-        (-9, -5, -5, None, True),  # of an earlier release: anybody may be in it
+        (-9, -5, -5, None, True),  # its manifest does not say: anybody may be in it
         (-3, -5, -5, WITH_USER, False),
         (-4, -5, -3, WITH_USER, True),  # read in the middle of the erasure
         (-9, 1, 1, WITH_USER, False),  # announced since the run that asks began

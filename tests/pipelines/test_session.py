@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +75,7 @@ def test_embedded_node_is_refused_to_executors_elsewhere(master: str):
         ((), "local-cluster[2,1,1024]"),
         ((), "spark://127.0.0.1:7077"),
         ((), "spark://localhost:7077"),
+        ((), f"spark://{socket.gethostname()}:7077"),
         (("db1",), "spark://driver:7077"),
     ],
 )

@@ -104,6 +104,8 @@ def test_conditional_writes_agree_in_as_many_data_centres_as_others(
     assert profile.serial_consistency_level == serial
 
 
-def test_connecting_waits_as_long_as_a_request(made: Make) -> None:
-    cluster = made(Cassandra(request_timeout_s=7.0))
-    assert (cluster.connect_timeout, cluster.control_connection_timeout) == (7.0, 7.0)
+def test_connecting_to_the_only_node_waits_as_long_as_a_request(made: Make) -> None:
+    alone = made(Cassandra(request_timeout_s=7.0))
+    assert (alone.connect_timeout, alone.control_connection_timeout) == (7.0, 7.0)
+    several = made(Cassandra(request_timeout_s=7.0, contact_points=("127.0.0.1", "127.0.0.2")))
+    assert several.connect_timeout == 5  # then the next one is asked

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any, cast
 from uuid import uuid4
 
@@ -297,3 +298,35 @@ def test_pages_hold_no_more_rows_than_asked_for(
             await anext(database.pages("SELECT nothing FROM nowhere", page_rows=2))
 
     asyncio.run(story())
+
+
+class _Control:
+    """The driver's control connection: its node ends, then the others say so or that they agree."""
+
+    def __init__(self, *answers: bool | Exception) -> None:
+        self.answers = list(answers)
+        self.asked_s: list[float] = []
+
+    def wait_for_schema_agreement(self, wait_time: float) -> bool:
+        self.asked_s.append(wait_time)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.mark.parametrize("agreed", [True, False])
+def test_agreement_is_asked_of_the_next_node_for_the_rest_of_the_time(agreed: bool) -> None:
+    control = _Control(ConnectionException("ended"), agreed)
+    cluster = SimpleNamespace(control_connection=control)
+    database = Database(cast("Any", cluster), cast("Any", None))
+    assert database.schema_agreed(20.0) is agreed
+    first_s, second_s = control.asked_s
+    assert 0 < second_s < first_s <= 20.0
+
+
+def test_agreement_that_nobody_can_tell_of_ends_with_its_time() -> None:
+    control = _Control(*[ConnectionException("ended")] * 1000)
+    cluster = SimpleNamespace(control_connection=control)
+    assert not Database(cast("Any", cluster), cast("Any", None)).schema_agreed(0.3)
+    assert control.asked_s

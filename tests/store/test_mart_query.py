@@ -10,6 +10,7 @@ from schemas.config import Sql
 from schemas.errors import BadConfig, BadQuery, NoMart, QueryTooLong
 from store.mart import KEY_BYTES, MANIFEST, MartFolder, key_id, pseudonym, pseudonym_key
 from store.mart_query import query_duckdb
+from tests.patched_os import os_with
 from tests.store.made_mart import AS_OF, ONE, TWO, made
 
 LIMITS = Sql(seconds=20, rows=3)
@@ -169,7 +170,7 @@ def test_pseudonym_key_is_written_atomically(tmp_path: Path, monkeypatch: pytest
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as disk:
-        disk.setattr("os.fsync", full)
+        disk.setattr("store.secret_file.os", os_with(fsync=full))
         with pytest.raises(OSError, match="No space"):
             pseudonym_key(tmp_path, NO_MART)
     assert not (tmp_path / "mart-key").exists()

@@ -3,12 +3,12 @@
 import os
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from store.processes import is_running
+from tests.patched_os import os_with
 
 
 def test_a_process_runs_until_it_ends_even_before_it_is_waited_for() -> None:
@@ -27,5 +27,5 @@ def test_a_process_of_another_user_runs_even_where_it_is_hidden(
     def refused(_pid: int, _signal: int) -> None:
         raise PermissionError
 
-    monkeypatch.setattr("store.processes.os", SimpleNamespace(kill=refused))
+    monkeypatch.setattr("store.processes.os", os_with(kill=refused))
     assert is_running(4711)

@@ -46,6 +46,9 @@ from store.watermarks import Watermarks
 from tests.cassandra_node import own_node, quick_tables
 from tests.ingest.histories import LIMITS
 
+# one process starts the node, which takes long when both do something else
+pytestmark = [pytest.mark.xdist_group("roles"), pytest.mark.timeout(900)]
+
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 NAMES = {
     "username": "muvr_service",
