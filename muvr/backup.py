@@ -153,7 +153,7 @@ def restore(
     aside = _aside(context)
     try:
         _fill(aside, folder, saved)
-        _erase_again(aside, erased, lambda: end_restore(aside.node))
+        _erase_from_restored(aside, erased)
         rows = aside.run_async(lambda database: _count(database, MAX_COUNT))
     finally:
         with context.terminal as terminal:
@@ -227,12 +227,15 @@ def _require_empty(context: CommandContext, filled: Set[str]) -> None:
         )
 
 
+def _erase_from_restored(context: CommandContext, users: Sequence[UUID]) -> None:
+    """Erase users from a restored node, which does not start again before all are announced."""
+    _erase_again(context, users, lambda: end_restore(context.node))
+
+
 def _erase_again(
     context: CommandContext, users: Sequence[UUID], announced: Callable[[], None]
 ) -> None:
-    """Erase users; if this is interrupted, the service's sweep erases the others.
-
-    Before all of them are announced it would not: until then a restored node does not start again.
+    """Erase users; if this is interrupted once all are announced, the service's sweep goes on.
 
     Args:
         context: of the database.

@@ -142,8 +142,8 @@ def running(
 ) -> Iterator[RunningService]:
     """Run the service in a thread until the block ends. Password hashing is made cheap: hundreds of
     users register, and a secure hash takes 0.2 s."""
-    # asyncio sends at once (TCP_NODELAY) only where a socket names its protocol; otherwise the end of
-    # an answer waits, and is lost if the connection is closed before its body was read.
+    # asyncio sends at once (TCP_NODELAY) only where a socket names its protocol; otherwise the end
+    # of an answer waits, and is lost if the connection is closed before its body was read.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind((config.api.host, 0))
         port = listener.getsockname()[1]  # ours from here on: nobody else can take it

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from ingest.erasure import erase_user
-from muvr.backup import _count, _erase_again, backup, restore
+from muvr.backup import _count, _erase_from_restored, backup, restore
 from muvr.context import CommandContext
 from muvr.erased_ledger import LEDGER
 from muvr.up import up
@@ -105,9 +105,9 @@ def erased_before_anybody_looks(patch: pytest.MonkeyPatch, node: EmbeddedNode) -
     def erase_out_of_reach(context: CommandContext, users: Sequence[UUID]) -> None:
         assert context.node.status().running
         assert is_free(node.config.port)
-        _erase_again(context, users)
+        _erase_from_restored(context, users)
 
-    patch.setattr("muvr.backup._erase_again", erase_out_of_reach)
+    patch.setattr("muvr.backup._erase_from_restored", erase_out_of_reach)
 
 
 def without(rows: dict[str, list[str]], user_id: UUID) -> dict[str, list[str]]:
@@ -250,7 +250,7 @@ def test_interrupted_second_erasure_has_announced_all_users(
     monkeypatch.setattr("muvr.backup.announce_erasure", announce)
     monkeypatch.setattr("muvr.backup.erase_user", erase)
     with pytest.raises(KeyboardInterrupt):
-        _erase_again(context, users)
+        _erase_from_restored(context, users)
     assert (announced, erased) == (users, users[:2])
     assert not context.node.folders.unfinished_restore.exists(), "the service may erase the others"
 
@@ -268,7 +268,7 @@ def test_second_erasure_interrupted_before_all_are_announced_leaves_the_node_clo
 
     monkeypatch.setattr("muvr.backup.announce_erasure", announce)
     with pytest.raises(KeyboardInterrupt):
-        _erase_again(context, users)
+        _erase_from_restored(context, users)
     assert context.node.folders.unfinished_restore.exists()
 
 
