@@ -118,7 +118,7 @@ class Service:
                 f"The service (process {pid}) was started by another user, who has to stop it."
             ) from None
         deadline = time.monotonic() + STOPPED_WITHIN_S
-        while is_running(pid):
+        while is_running(pid) or serving_pid(self._pid_file) == pid:  # its lock goes last
             if time.monotonic() > deadline:
                 raise ServiceFailed(f"The service (process {pid}) does not stop; see {self._log}")
             time.sleep(0.05)
