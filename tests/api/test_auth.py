@@ -107,6 +107,17 @@ def test_log_out_takes_a_hint_and_another_name_of_the_token(
             assert not works(service, tokens["access_token"])
 
 
+@pytest.mark.parametrize(
+    "body", [{}, {"token": None}, {"refresh_token": None, "token_type_hint": ""}]
+)
+def test_a_log_out_without_a_token_is_refused_also_where_it_is_null(
+    service: RunningService, body: dict[str, Any]
+):
+    with service.client() as client:
+        answer = client.post("/v1/auth/revoke", json=body)
+    assert (answer.status_code, answer.json()["field"]) == (422, "token")
+
+
 @pytest.mark.parametrize("names", [(), ("token", "refresh_token")])
 def test_log_out_of_no_token_or_of_two_is_refused(
     service: RunningService, person: Person, names: tuple[str, ...]
