@@ -135,10 +135,7 @@ def restore(
     if context.service.status().running:
         raise BadBackup("The service runs; stop it first: muvr down")
     if erased_only:
-        erased = read_ledger(folder / LEDGER)
-        _erase_again(context, erased, lambda: None)
-        context.terminal.say(f"Erased again: {len(erased)}.")
-        context.terminal.answer({"erased_again": len(erased)})
+        _erase_listed(context, folder)
         return
     _require_own_node(context)
     require_one_backup(folder)
@@ -225,6 +222,14 @@ def _require_empty(context: CommandContext, filled: Set[str]) -> None:
             f"The node at {context.config.paths.data} is not empty ({', '.join(filled_tables)}). "
             "Restore into a new folder: MUVR_PATHS__DATA=… muvr restore …"
         )
+
+
+def _erase_listed(context: CommandContext, folder: Path) -> None:
+    """Erase who is in a folder's list from a cluster that its own tools restored."""
+    erased = read_ledger(folder / LEDGER)
+    _erase_again(context, erased, lambda: None)
+    context.terminal.say(f"Erased again: {len(erased)}.")
+    context.terminal.answer({"erased_again": len(erased)})
 
 
 def _erase_from_restored(context: CommandContext, users: Sequence[UUID]) -> None:

@@ -71,8 +71,8 @@ def rotate_key(
     themselves: copy its file to paths.secrets of other hosts until then. It signs at once where
     there is no other key, and with --forget-others.
 
-    Tokens of the key before the last are refused: rotate once in `auth.refresh_days` at most. Of a
-    key that does not sign yet the next one takes the place of the one that does.
+    Tokens of the key before the last are refused: rotate once in `auth.refresh_days` at most.
+    Rotating again before the newest key signs drops the one that does: everybody logs in again.
 
     Example: `muvr token rotate`
     """
