@@ -9,7 +9,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from models.activity.periodicity import PERIODICITY_FEATURES, periodicity
 from models.arrays import Flags, Floats32, Floats64, Indices, Ints64
 from models.exercise.features import FEATURES_VERSION, window_features
-from models.exercise.names import feature_names, low_rate_features
+from models.exercise.names import feature_names, low_rate_count
 from models.signal.windows import RATE_HZ, WINDOW, WINDOW_S, window_starts
 from models.signal.wrist import WristSignal
 
@@ -52,8 +52,8 @@ def low_rate_columns(with_gyro: bool) -> Indices:
     >>> len(low_rate_columns(True)), len(low_rate_columns(False))
     (251, 115)
     """
-    x = np.isin(used_columns(with_gyro), low_rate_features(with_gyro))
-    return np.flatnonzero([*x, *[True] * PERIODICITY_FEATURES])
+    kept = used_columns(with_gyro) < low_rate_count(with_gyro)
+    return np.flatnonzero([*kept, *[True] * PERIODICITY_FEATURES])
 
 
 def activity_features(signal: WristSignal, step_s: float) -> ActivityWindows:

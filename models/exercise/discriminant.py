@@ -9,7 +9,7 @@ from scipy.linalg import get_blas_funcs, get_lapack_funcs
 from models.arrays import Floats, Floats16, Floats32, Floats64
 from models.codec import FLOAT16_MAX
 from models.exercise.model import PROTOTYPE_STEP, ExerciseModel, Level, LowRateDiscriminant
-from models.exercise.names import feature_names, low_rate_features
+from models.exercise.names import feature_names, low_rate_count
 from models.exercise.probability import Calibration
 from models.exercise.statistics import Frame, Statistics, deviations, frame_of
 from schemas.errors import NotEnoughLabels
@@ -55,7 +55,7 @@ def fit_discriminant(
 ) -> ExerciseModel:
     """Fit the weights on pooled statistics, W·A = means, and the prototypes on the model's own.
 
-    The same sums give a second discriminant, on the features that a low sampling rate preserves.
+    The first features alone, which a low sampling rate preserves, give a second discriminant.
 
     Args:
         pooled: what means and covariance come from, in `frame`; overwritten unless it is `own`.
@@ -76,8 +76,9 @@ def fit_discriminant(
     rows, _, means, covariance = within_class_covariance(pooled, overwrite=pooled is not own)
     means = (means[[rows.index(label) for label in labels]] - centre) / scale
     prototypes, precision, mean_distances = _fit_metric(own, centre, scale, labels, settings)
-    low_rate = _fit_low_rate(covariance, scale, means, mean_distances, shrink, settings, model_id)
-    weights, bias = _fit_weights(covariance, scale, means, shrink)
+    solution = _solve_shrunk(covariance, scale, means, shrink)
+    weights, bias = _rounded_weights(solution.of_all(), means)
+    low_rate = _low_rate(solution, means, mean_distances, settings, model_id)
     return ExerciseModel(
         model_id=model_id,
         level=level,
@@ -149,7 +150,36 @@ def _class_means(statistics: Statistics) -> tuple[list[str], Floats64, Floats64]
     return labels, seconds, (members @ statistics.sums) / seconds[:, None]
 
 
-def _solve_shrunk(covariance: Floats, scale: Floats64, means: Floats64, shrink: float) -> Floats:
+@dataclass(frozen=True, slots=True)
+class _HalfSolved:
+    """W·A = B with A = L·Lᵀ, solved for W·L; of its first columns it is the solution as well.
+
+    Attributes:
+        factor: (d, d), L.
+        half: (rows, d), B·L⁻ᵀ in units of `scale`; rows of zeros fill it up to eights.
+        rows: of B.
+        scale: (d,), units of the features.
+    """
+
+    factor: Floats
+    half: Floats
+    rows: int
+    scale: Floats64
+
+    def of_all(self) -> Floats:
+        """W of all features, (rows, d)."""
+        return self.of_first(len(self.scale))
+
+    def of_first(self, count: int) -> Floats:
+        """W of the first features alone, (rows, count): L's leading part is the factor of A's."""
+        (solve,) = get_blas_funcs(("trsm",), (self.factor,))
+        solved = solve(1, self.factor[:count, :count], self.half[:, :count], 1, lower=1)
+        return solved[: self.rows] * self.scale[:count]
+
+
+def _solve_shrunk(
+    covariance: Floats, scale: Floats64, means: Floats64, shrink: float
+) -> _HalfSolved:
     """Means · ((1 - λ)·C + λ·tr(C)/d·I)⁻¹, C in units of `scale`; overwrites the covariance.
 
     The units go to the identity and to the means: the covariance is not touched for them.
@@ -164,57 +194,47 @@ def _solve_shrunk(covariance: Floats, scale: Floats64, means: Floats64, shrink: 
     if failed:
         raise NotEnoughLabels("the labelled windows do not vary enough to tell them apart")
     rows = len(means)
-    solution = np.zeros((-(-rows // SOLVED_ROWS) * SOLVED_ROWS, size), covariance.dtype, order="F")
-    solution[:rows] = means * (scale / (1 - shrink))
-    for transposed in (True, False):
-        solution = solve(1, factor, solution, 1, lower=1, trans_a=transposed, overwrite_b=True)
-    return solution[:rows] * scale
+    half = np.zeros((-(-rows // SOLVED_ROWS) * SOLVED_ROWS, size), covariance.dtype, order="F")
+    half[:rows] = means * (scale / (1 - shrink))
+    half = solve(1, factor, half, 1, lower=1, trans_a=True, overwrite_b=True)
+    return _HalfSolved(factor, half, rows, scale)
 
 
-def _fit_weights(
-    covariance: Floats, scale: Floats64, means: Floats64, shrink: float
-) -> tuple[Floats16, Floats32]:
-    """Weights (k, d) and bias (k,) of the discriminant; arguments as of `_solve_shrunk`."""
-    solved = _solve_shrunk(covariance, scale, means, shrink)
+def _rounded_weights(solved: Floats, means: Floats64) -> tuple[Floats16, Floats32]:
+    """Weights (k, d) and bias (k,) of the discriminant; means in standard deviations."""
     weights = np.clip(solved, -FLOAT16_MAX, FLOAT16_MAX).astype(np.float16)
     return weights, (-0.5 * (means * weights).sum(axis=1)).astype(np.float32)
 
 
-def _fit_low_rate(
-    covariance: Floats,
-    scale: Floats64,
+def _low_rate(
+    solution: _HalfSolved,
     means: Floats64,
     mean_distances: Floats64,
-    shrink: float,
     settings: FitSettings,
     model_id: InputLayout,
 ) -> LowRateDiscriminant | None:
-    """The discriminant for low rates, its weights quantised to int8; the covariance is not changed.
+    """The discriminant for low rates, its weights quantised to int8.
 
     None where the settings want none, and where the features are not the layout's: how a low rate
     affects them is not known.
 
     Args:
-        covariance: (d, d), of all features, its upper triangle.
-        scale: (d,) units of the weights.
-        means: (k, d) of each exercise, in `scale`.
+        solution: of the weights.
+        means: (k, d) of each exercise, in standard deviations.
         mean_distances: (d,) each feature's share of the mean distance to a prototype.
-        shrink: share of the mean variance in the covariance.
         settings: how models are fitted.
         model_id: the layout.
     """
-    if not settings.low_rate or len(scale) != len(feature_names(model_id == ACC6)):
+    with_gyro = model_id == ACC6
+    if not settings.low_rate or means.shape[1] != len(feature_names(with_gyro)):
         return None
-    columns = low_rate_features(model_id == ACC6)
-    kept_means = means[:, columns]
-    # Two takes cost a third of the time of one index.
-    kept_covariance = covariance.take(columns, axis=0).take(columns, axis=1)
-    weights = _solve_shrunk(kept_covariance, scale[columns], kept_means, shrink)
+    count = low_rate_count(with_gyro)
+    weights = solution.of_first(count)
     step = max(float(np.abs(weights).max()), 1e-6) / MAX_STEPS
     steps = np.rint(weights / step).astype(np.int8)
-    bias = -0.5 * step * (kept_means * steps).sum(axis=1)
+    bias = -0.5 * step * (means[:, :count] * steps).sum(axis=1)
     return LowRateDiscriminant(
-        steps, step, bias.astype(np.float32), float(np.log(mean_distances[columns].sum()))
+        steps, step, bias.astype(np.float32), float(np.log(mean_distances[:count].sum()))
     )
 
 

@@ -16,7 +16,7 @@ from models.signal.pieces import Side
 from models.signal.windows import RATE_HZ, STEP_S, WINDOW, window_starts
 from models.signal.wrist import WristSignal
 
-FEATURES_VERSION = "exercise-features-2"
+FEATURES_VERSION = "exercise-features-3"
 """What stored models and statistics were learned from; those of another version are not read."""
 
 

@@ -9,13 +9,14 @@ import ctypes
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.arrays import Floats32
 from models.compiled import address_of, compiled
-from models.exercise.names import feature_names
+from models.exercise.names import computed_columns, feature_names
 from models.signal.windows import WINDOW
 
-VERSION = 2  # of `muvr_features_version` in compiled/kernel.c
+VERSION = 3  # of `muvr_features_version` in compiled/kernel.c
 
 
 def features(acc: Floats32, gyro: Floats32 | None, originals: Floats32 | None = None) -> Floats32:
@@ -44,7 +45,8 @@ def features(acc: Floats32, gyro: Floats32 | None, originals: Floats32 | None = 
     arrays = [None if array is None else _contiguous(array) for array in (acc, gyro, originals)]
     out = np.empty(shape, dtype=np.float32)
     addresses = [None if array is None else address_of(array) for array in arrays]
-    _compiled().muvr_features(*addresses, len(acc), address_of(out))
+    columns = _columns(gyro is not None)
+    _compiled().muvr_features(*addresses, address_of(columns), len(acc), address_of(out))
     return out
 
 
@@ -53,11 +55,16 @@ def _contiguous(x: Floats32) -> Floats32:
     return np.ascontiguousarray(x, dtype=np.float32)
 
 
+@lru_cache(maxsize=2)
+def _columns(with_gyro: bool) -> NDArray[np.int32]:
+    return computed_columns(with_gyro).astype(np.int32)
+
+
 @lru_cache(maxsize=1)
 def _compiled() -> ctypes.CDLL:
     """The compiled code; raises `NoKernel`."""
     library = compiled("features", VERSION, ctypes.CDLL)
     pointer = ctypes.c_void_p
-    library.muvr_features.argtypes = (pointer, pointer, pointer, ctypes.c_long, pointer)
+    library.muvr_features.argtypes = (*(pointer,) * 4, ctypes.c_long, pointer)
     library.muvr_features.restype = None
     return library

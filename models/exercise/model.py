@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.arrays import Floats16, Floats32, Floats64, Ints64
 from models.exercise.features import Windows
-from models.exercise.names import low_rate_features
+from models.exercise.names import low_rate_count
 from models.exercise.prediction import UNKNOWN_MOVEMENT, Prediction, WindowPrediction
 from models.exercise.probability import Calibration, pool_windows
 from models.exercise.scores import Scorer, SetScores
@@ -33,7 +33,7 @@ class LowRateDiscriminant:
     """A second discriminant, for windows of a low sampling rate.
 
     Attributes:
-        weights: int8 (k, s), in units of `step`, one per `low_rate_features`.
+        weights: int8 (k, s), in units of `step`, one for each of the features of low rates.
         step: score per unit of a weight and standard deviation.
         bias: float32 (k,).
         typical: as the model's, over these features.
@@ -126,7 +126,7 @@ class ExerciseModel:
             or _mean(scores.strangeness) < FAMILIAR
         ):
             return scores
-        return self._low_rate_scorer.score_set(x[:, low_rate_features(self.model_id == ACC6)])
+        return self._low_rate_scorer.score_set(x[:, : low_rate_count(self.model_id == ACC6)])
 
     def probabilities(self, x: Floats32) -> Floats64:
         """Calibrated probabilities of each window, (m, k)."""
@@ -207,14 +207,14 @@ class ExerciseModel:
         ]
 
     def _scorer_of(self, low_rate: LowRateDiscriminant, places: Floats32) -> Scorer:
-        kept = low_rate_features(self.model_id == ACC6)
+        count = low_rate_count(self.model_id == ACC6)
         return Scorer(
-            mean=self.mean[kept],
-            scale=self.scale[kept],
+            mean=self.mean[:count],
+            scale=self.scale[:count],
             weights=low_rate.weights * np.float32(low_rate.step),
             bias=low_rate.bias,
-            prototypes=places[:, kept],
-            precision=self.precision[kept],
+            prototypes=places[:, :count],
+            precision=self.precision[:count],
             typical=low_rate.typical,
             calibration=self.calibration,
         )

@@ -1,4 +1,8 @@
-"""The 515 features of a window by name, in their order; 214 without rotation."""
+"""The 515 features of a window by name, in their order; 214 without rotation.
+
+Those that a low sampling rate preserves come first: what is learned of them is the leading part of
+what is learned of all.
+"""
 
 from functools import lru_cache
 
@@ -53,30 +57,49 @@ def feature_names(with_gyro: bool) -> tuple[str, ...]:
     >>> len(feature_names(True)), len(feature_names(False))
     (515, 214)
     """
+    computed = _computed_names(with_gyro)
+    return tuple(computed[k] for k in computed_columns(with_gyro).tolist())
+
+
+@lru_cache(maxsize=2)
+def computed_columns(with_gyro: bool) -> Indices:
+    """(d,) where each feature is among those that are computed: channel by channel, then joint.
+
+    >>> computed_columns(True)[:4].tolist(), computed_columns(True)[-2:].tolist()
+    ([0, 1, 2, 3], [485, 486])
+    """
+    shown = [_shown_at_low_rates(name, with_gyro) for name in _computed_names(with_gyro)]
+    return np.concatenate([np.flatnonzero(shown), np.flatnonzero(np.logical_not(shown))])
+
+
+@lru_cache(maxsize=2)
+def low_rate_count(with_gyro: bool) -> int:
+    """How many features, the first ones, hardly depend on the sampling rate, from 10 Hz on.
+
+    >>> low_rate_count(True), low_rate_count(False)
+    (248, 139)
+    """
+    return sum(_shown_at_low_rates(name, with_gyro) for name in _computed_names(with_gyro))
+
+
+def _shown_at_low_rates(name: str, with_gyro: bool) -> bool:
+    """Whether samples at 10 Hz give the same value.
+
+    With rotation, "lag" features are left out, as in activity models; without rotation they are
+    needed: too few others are left.
+    """
+    return name.rpartition(".")[2] not in FAST and not (with_gyro and "lag" in name)
+
+
+@lru_cache(maxsize=2)
+def _computed_names(with_gyro: bool) -> tuple[str, ...]:
+    """The names in the order that the features are computed in."""
     axes = [f"acc_{a}" for a in "xyz"] + ([f"gyro_{a}" for a in "xyz"] if with_gyro else [])
     scalars = ["acc_norm", "linear_down", "linear_level"]
     if with_gyro:
         scalars += ["gyro_norm", "gyro_down", "gyro_level"]
     singles = [f"{channel}.{s}" for channel in axes + scalars for s in SINGLE]
     return (*singles, *_joint_names(axes, scalars))
-
-
-@lru_cache(maxsize=2)
-def low_rate_features(with_gyro: bool) -> Indices:
-    """(s,) columns whose values hardly depend on the sampling rate, from 10 Hz on.
-
-    With rotation, "lag" features are left out, as in activity models; without rotation they are
-    needed: too few others are left.
-
-    >>> len(low_rate_features(True)), len(low_rate_features(False))
-    (248, 139)
-    """
-    kept = [
-        k
-        for k, name in enumerate(feature_names(with_gyro))
-        if name.rpartition(".")[2] not in FAST and not (with_gyro and "lag" in name)
-    ]
-    return np.array(kept, dtype=np.intp)
 
 
 def _joint_names(axes: list[str], scalars: list[str]) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from models.exercise.model import ExerciseModel, LowRateDiscriminant
-from models.exercise.names import feature_names, low_rate_features
+from models.exercise.names import feature_names, low_rate_count
 from models.exercise.probability import Calibration
 
 CALIBRATION = Calibration(window=0.4, whole=3.0, doubt=0.05, hesitation=2.0)
@@ -30,6 +30,6 @@ def model_of(size: int, labels: int = 5, prototypes: int = 9) -> ExerciseModel:
 
 def storable_model_of(labels: int) -> ExerciseModel:
     """A model of a layout's features, with weights for low rates, which call everything alike."""
-    weights = np.zeros((labels, len(low_rate_features(False))), np.int8)
+    weights = np.zeros((labels, low_rate_count(False)), np.int8)
     low_rate = LowRateDiscriminant(weights, 1.0, np.zeros(labels, np.float32), 0.0)
     return replace(model_of(len(feature_names(False)), labels=labels), low_rate=low_rate)

@@ -1,5 +1,6 @@
 """Exercise models at 10 Hz: movements with a tremor that such a device cannot record."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from models.exercise.examples import set_statistics
 from models.exercise.features import window_features
 from models.exercise.fit import fit_user
 from models.exercise.model import FAMILIAR, ExerciseModel, LowRateDiscriminant
-from models.exercise.names import low_rate_features
+from models.exercise.names import feature_names, low_rate_count
 from models.exercise.perceptron import PerceptronSettings, as_global, start
 from models.exercise.statistics import Statistics, frame_of, symmetric, total
 from models.recognition.naming import Rung
@@ -111,26 +112,35 @@ def test_low_rate_scores_ignore_features_of_high_frequencies(trained: ExerciseMo
     (signal,) = at_10_hz(buzzing("turn", 99))
     x = window_features(signal).x
     other = x + 9
-    other[:, low_rate_features(True)] = x[:, low_rate_features(True)]
+    count = low_rate_count(True)
+    other[:, :count] = x[:, :count]
     asked, same = (trained.score_set(windows, [LOW_RATE]) for windows in (x, other))
     assert asked.strangeness.tolist() == same.strangeness.tolist()
     assert asked.set_probabilities.tolist() == same.set_probabilities.tolist()
     assert (trained.score_set(x, []).strangeness > asked.strangeness).all()
 
 
+@pytest.mark.parametrize("with_gyro", [False, True])
+def test_features_that_a_low_rate_shows_come_first(with_gyro: bool) -> None:
+    names, count = feature_names(with_gyro), low_rate_count(with_gyro)
+    hidden = re.compile(r"\.(step|centroid|crossings|entropy|log_kurtosis|log_cov|band|spread)")
+    assert not [name for name in names[:count] if hidden.search(name)]
+    assert all(hidden.search(name) or (with_gyro and "lag" in name) for name in names[count:])
+
+
 def test_low_rate_weights_are_the_discriminant_of_the_low_rate_features(
     trained: ExerciseModel, statistics: Statistics
 ) -> None:
-    kept, frame = low_rate_features(True), frame_of(statistics)
+    """With the shrinkage of all features: how much they vary does not depend on the rate."""
+    count, frame = low_rate_count(True), frame_of(statistics)
     _, _, means, upper = within_class_covariance(statistics.framed(frame))
-    means = (means - (trained.mean - frame.mean))[:, kept]
-    scale = trained.scale.astype(np.float64)[kept]
-    inside = symmetric(np.triu(upper).astype(np.float64))[np.ix_(kept, kept)] / np.outer(
-        scale, scale
-    )
+    means = (means - (trained.mean - frame.mean))[:, :count]
+    scale = trained.scale.astype(np.float64)
+    whole = symmetric(np.triu(upper).astype(np.float64)) / np.outer(scale, scale)
     shrink = FitSettings().shrink
-    inside = (1 - shrink) * inside + shrink * np.trace(inside) / len(kept) * np.eye(len(kept))
-    expected = np.linalg.solve(inside, (means / scale).T).T
+    inside = (1 - shrink) * whole[:count, :count]
+    inside += shrink * np.trace(whole) / len(scale) * np.eye(count)
+    expected = np.linalg.solve(inside, (means / scale[:count]).T).T
     assert trained.low_rate is not None
     off = np.abs(trained.low_rate.weights * trained.low_rate.step - expected)
     assert off.max() < 0.02 * np.abs(expected).max()
@@ -161,7 +171,7 @@ def test_full_rate_model_is_the_same_without_low_rate_weights(
 
 @pytest.mark.parametrize("labels", [2, 3])
 def test_low_rate_weights_of_a_wrong_shape_are_refused(trained: ExerciseModel, labels: int) -> None:
-    size = len(low_rate_features(True)) - (labels == 3)
+    size = low_rate_count(True) - (labels == 3)
     torn = LowRateDiscriminant(
         np.ones((labels, size), np.int8), 1.0, np.ones(labels, np.float32), 0.0
     )

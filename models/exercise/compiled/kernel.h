@@ -5,7 +5,8 @@
 
 /* The signature of `muvr_features`. */
 #define FEATURES(name) \
-    void name(const float *acc, const float *gyro, const float *originals, long m, float *out)
+    void name(const float *acc, const float *gyro, const float *originals, const int *columns, \
+              long m, float *out)
 
 #ifdef EACH_PROCESSOR
 HIDDEN FEATURES(features_avx512);

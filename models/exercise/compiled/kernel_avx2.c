@@ -10,6 +10,6 @@
 #include "window.h"
 
 FEATURES(features_avx2) {
-    windows(acc, gyro, originals, m, out);
+    windows(acc, gyro, originals, columns, m, out);
 }
 #endif

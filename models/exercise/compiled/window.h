@@ -192,17 +192,17 @@ INLINE void coupling(const signal *acc_products, const signal *rotation, float p
             *out++ = dot(acc_products[pair], rotation[k], N) / N / size;
 }
 
-/* All features of a window.
- * original: the features of the window that this one is a rotated copy of, or null. A rotation changes no norm,
- * so the features of the scalar channels are copied from there. */
-INLINE void window(const float *acc, const float *gyro, const float *original, float *out) {
-    const int axes = gyro ? 6 : 3, channels = 2 * axes, computed = original ? axes : channels;
+/* All features of a window, in the order that they are computed in.
+ * is_copy: `out` holds the features of the window that this one is a rotated copy of. A rotation changes no norm,
+ * so those of the scalar channels stay as they are. */
+INLINE void window(const float *acc, const float *gyro, int is_copy, float *out) {
+    const int axes = gyro ? 6 : 3, channels = 2 * axes, computed = is_copy ? axes : channels;
     signal signals[CHANNELS] = {{0}}, centred[CHANNELS] = {{0}}, down[3] = {{0}}, linear[3] = {{0}};
     float mean[CHANNELS], deviation[CHANNELS], covariance[CHANNELS][CHANNELS];
     for (int axis = 0; axis < axes; axis++)
         memcpy(signals[axis], axis < 3 ? acc + axis * N : gyro + (axis - 3) * N, N * sizeof(float));
     split_gravity(signals, down, linear);
-    if (!original) {
+    if (!is_copy) {
         norms(signals, signals[axes]);
         split_along_gravity(linear, down, signals[axes + 1], signals[axes + 2]);
         if (gyro) {
@@ -220,16 +220,12 @@ INLINE void window(const float *acc, const float *gyro, const float *original, f
             covariance[i][j] = covariance[j][i] = dot(centred[i], centred[j], N) / N;
         deviation[i] = sqrtf(covariance[i][i] + VARIANCE_FLOOR);
     }
-    float *first_feature = out;
     for (int c = 0; c < computed; c++)
         channel_statistics(signals[c], centred[c], mean[c], covariance[c][c], out + STATISTICS * c);
-    out = correlations(0, axes, covariance, deviation, first_feature + STATISTICS * channels);
-    if (original) {
-        size_t scalars = STATISTICS * (size_t)axes, pairs = (size_t)(axes * (axes - 1) / 2);
-        memcpy(first_feature + scalars, original + scalars, scalars * sizeof(float));
-        memcpy(out, original + (out - first_feature), pairs * sizeof(float));
-        out += pairs;
-    } else
+    out = correlations(0, axes, covariance, deviation, out + STATISTICS * channels);
+    if (is_copy)
+        out += axes * (axes - 1) / 2;
+    else
         out = correlations(axes, channels, covariance, deviation, out);
     out = posture(down, out);
     out = log_covariance(axes, covariance, out);
@@ -244,10 +240,17 @@ INLINE void window(const float *acc, const float *gyro, const float *original, f
     }
 }
 
-/* All features of m windows, one after the other. */
-INLINE void windows(const float *acc, const float *gyro, const float *original, long m, float *out) {
+/* All features of m windows, one after the other; arguments as of `muvr_features`. */
+INLINE void windows(const float *acc, const float *gyro, const float *originals, const int *columns, long m,
+                    float *out) {
     const long size = gyro ? 515 : 214;
-    for (long k = 0; k < m; k++)
-        window(acc + 3 * N * k, gyro ? gyro + 3 * N * k : 0, original ? original + size * k : 0,
-               out + size * k);
+    float computed[515];
+    for (long k = 0; k < m; k++) {
+        if (originals)
+            for (long i = 0; i < size; i++)
+                computed[columns[i]] = originals[size * k + i];
+        window(acc + 3 * N * k, gyro ? gyro + 3 * N * k : 0, originals != 0, computed);
+        for (long i = 0; i < size; i++)
+            out[size * k + i] = computed[columns[i]];
+    }
 }

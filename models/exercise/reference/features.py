@@ -3,6 +3,7 @@
 import numpy as np
 
 from models.arrays import Floats, Floats64
+from models.exercise.names import computed_columns
 from models.exercise.reference.channels import channels
 from models.exercise.reference.joint import joint
 from models.exercise.reference.single import single
@@ -16,4 +17,5 @@ def features(acc: Floats, gyro: Floats | None) -> Floats64:
     """
     rotation = None if gyro is None else gyro.astype(np.float64)
     c = channels(acc.astype(np.float64), rotation)
-    return np.concatenate([single(c.every).reshape(len(acc), -1), joint(c)], axis=1)
+    computed = np.concatenate([single(c.every).reshape(len(acc), -1), joint(c)], axis=1)
+    return computed[:, computed_columns(gyro is not None)]
