@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from schemas.errors import BadConfig
+from schemas.errors import BadConfig, Conflict
 from schemas.times import Clock, server_time
 from store.secret_file import write_new
 
@@ -163,9 +163,12 @@ def rotate(folder: Path, now: datetime, *, revoke_others: bool = False) -> str:
 
     Raises:
         BadConfig: the keys are another account's, which could not read the new one.
+        Conflict: the newest key does not sign yet, and the one that does would be deleted.
     """
     _make_folder(folder)
     before = _key_files(folder)
+    if not revoke_others:
+        _require_signing(trusted_kids(folder), now)
     owner = _other_owner(folder, before)
     times = (_made_at(_kid(path)) for path in before)
     made_at = max([now, *(made + timedelta(seconds=1) for made in times if made)])
@@ -192,6 +195,17 @@ def signs_from(kids: Sequence[str], now: datetime) -> datetime | None:
         return None
     made_at = _made_at(kids[-1])
     return made_at + COPY_TIME if made_at and abs(now - made_at) < COPY_TIME else None
+
+
+def _require_signing(kids: Sequence[str], now: datetime) -> None:
+    """Raise `Conflict` while the newest of the trusted keys waits."""
+    next_at = signs_from(kids, now)
+    if next_at is not None:
+        raise Conflict(
+            f"The newest key, {kids[-1]}, signs from {next_at:%Y-%m-%d %H:%M:%S} UTC on. Another "
+            "one before that would end all users' logins. Rotate again then; if a key was stolen, "
+            "use --forget-others."
+        )
 
 
 def trusted_kids(folder: Path) -> list[str]:

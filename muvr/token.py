@@ -72,7 +72,7 @@ def rotate_key(
     there is no other key, and with --forget-others.
 
     Tokens of the key before the last are refused: rotate once in `auth.refresh_days` at most.
-    Rotating again before the newest key signs drops the one that does: everybody logs in again.
+    It is refused before the newest key signs, as everybody would have to log in again.
 
     Example: `muvr token rotate`
     """

@@ -14,11 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from api.health import KEY_PROBLEM
-from api.keys import COPY_TIME, KeyRing, load_keys, rotate
+from api.keys import COPY_TIME, KeyRing, load_keys, rotate, trusted_kids
 from api.tokens import Tokens
 from muvr.token import rotate_key
 from schemas.config import Api, Auth, Cassandra
-from schemas.errors import BadConfig, NotAuthenticated, NotReady
+from schemas.errors import BadConfig, Conflict, NotAuthenticated, NotReady
 from tests.api.conftest import PASSWORD, Person, RunningService, running, settings
 from tests.api.logins import works
 from tests.api.phone import problem
@@ -263,6 +263,17 @@ def test_rotation_says_when_the_key_signs_and_what_other_hosts_need(
     assert re.search(r"need token-k\S+\.pem in their paths\.secrets until then", said)
     rotate_key(forget_others=True, conf=conf)
     assert "Delete all other token-*.pem there." in capsys.readouterr().out
+
+
+def test_rotation_is_refused_until_the_newest_key_signs(tmp_path: Path):
+    """Only two keys are trusted: a third would be in the place of the one that signs."""
+    first = rotate(tmp_path, NOW - timedelta(days=9))
+    second = rotate(tmp_path, NOW)
+    with pytest.raises(Conflict, match=f"{second}, signs from .* UTC on.*--forget-others"):
+        rotate(tmp_path, NOW + COPY_TIME - timedelta(seconds=1))
+    assert trusted_kids(tmp_path) == [first, second]
+    third = rotate(tmp_path, NOW + COPY_TIME)
+    assert trusted_kids(tmp_path) == [second, third]
 
 
 def test_folder_of_a_first_key_is_complete_for_other_hosts(tmp_path: Path):
