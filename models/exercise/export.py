@@ -21,6 +21,7 @@ from models.exercise.features import FEATURES_VERSION
 from models.exercise.kernel import features
 from models.exercise.model import CLIP, PROTOTYPE_STEP, ExerciseModel
 from models.exercise.names import feature_names
+from models.exercise.probability import MIN_PROBABILITY
 from models.exercise.scores import DISTANCE_FLOOR
 from models.signal.windows import RATE_HZ, WINDOW, WINDOW_S
 from schemas.inputs import ACC6
@@ -61,7 +62,11 @@ def manifest_of(model: ExerciseModel, version: str, sha256: bytes) -> dict[str, 
             "probabilities = softmax(scores * window)",
             "d = sum(precision * (z - prototypes * prototype_step)^2) per prototype",
             f"strangeness = log(min(d) + {DISTANCE_FLOOR}) - typical",
+            f"of a set, mean over its windows: p = softmax(whole * mean(log(probabilities + "
+            f"{MIN_PROBABILITY}))); its probabilities = (1 - doubt) * p + doubt / number of labels",
             "novelty of a set = mean(strangeness) - hesitation * mean(log(max(probabilities)))",
+            "known = 1 / (1 + exp(known_slope * (novelty - known_centre)))",
+            "exercise of a set = its most probable label; none where novelty > abstain_above",
         ],
         "calibration": asdict(model.calibration),
         "clip": float(CLIP),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import re
 import subprocess
 import threading
@@ -168,6 +169,28 @@ def test_the_typescript_reader_fails_on_golden_vector_mismatch(kept: StoredModel
         [executable.ROOT_DIR + "/bin/node", READER, path], capture_output=True, check=False
     )
     assert done.returncode == 1
+
+
+def test_the_manifest_says_how_windows_become_the_exercise_of_a_set(
+    kept: StoredModel, model: ExerciseModel
+):
+    """Its last formulas, on the golden vectors as the windows of one set."""
+    manifest = json.loads(content_of(kept, "raw"))["manifest"]
+    said, c = " ".join(manifest["computes"]), manifest["calibration"]
+    assert [name for name in c if not re.search(rf"\b{name}\b", said)] == []
+    windows, strangeness = (
+        np.array(manifest["golden"][name]) for name in ("probabilities", "strangeness")
+    )
+    raised = np.exp(c["whole"] * np.log(windows + 1e-6).mean(axis=0))
+    p = (1 - c["doubt"]) * raised / raised.sum() + c["doubt"] / len(manifest["labels"])
+    novelty = strangeness.mean() - c["hesitation"] * np.log(windows.max(axis=1)).mean()
+    known = 1 / (1 + math.exp(c["known_slope"] * (novelty - c["known_centre"])))
+    x = np.array(manifest["golden"]["x"], np.float32)
+    told = model.predict_windows(np.arange(len(x)), x)
+    assert manifest["labels"][p.argmax()] == told.guess
+    assert told.abstained == (novelty > c["abstain_above"])
+    assert told.known is not None
+    assert furthest(np.array([p.max(), known]), np.array([told.probability, told.known])) < 1e-4
 
 
 def test_exports_are_deterministic(kept: StoredModel):
