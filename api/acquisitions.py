@@ -14,7 +14,7 @@ from api.chunks import SCOPE, ReceiptSchema, chunk_number, session_id_of
 from api.dependencies import Services, authorise, security, services_of
 from api.problems import problem_responses
 from api.quota import chunk_quota, store_charged_chunk
-from api.raw_routes import RawRoute, parameter
+from api.raw_routes import ENCODING, RawRoute, parameter
 from ingest.bodies import decode_body
 from ingest.checks import bad
 from ingest.chunks import Chunk
@@ -63,8 +63,9 @@ class AcquisitionResponse(BaseModel):
                 "t0",
                 {"type": "string", "format": "date-time"},
                 "query",
-                "time of the first sample; else it ends at `protected.iat`",
+                "time of the first sample; else it ends at `protected.iat`, in whole seconds",
             ),
+            ENCODING,
         ],
         "requestBody": {
             "required": True,

@@ -16,7 +16,7 @@ from api.dependencies import Services, authorise, security, services_of
 from api.fields import SessionId
 from api.problems import kind_of, problem_members, problem_responses, shown_text
 from api.quota import store_chunk
-from api.raw_routes import RawRoute, body_of, parameter
+from api.raw_routes import ENCODING, RawRoute, body_of, parameter
 from api.request_head import header_of
 from api.scope_keys import RATE_LIMIT
 from ingest.chunks import decode_chunk
@@ -41,7 +41,9 @@ class ReceiptSchema(BaseModel):
         pattern="^[0-9a-f]{64}$", description="of the body without its encoding, in hex"
     )
     quantum: float | None = Field(
-        default=None, description="JSON only: the step that values were rounded to, in the unit"
+        default=None,
+        description="of JSON and of acquisitions: the step that values were rounded to, in the "
+        "unit",
     )
 
 
@@ -65,9 +67,6 @@ class BatchResponse(BaseModel):
 
 
 _SESSION = parameter("session", {"type": "string", "format": "uuid"})
-_ENCODING = parameter(
-    "Content-Encoding", {"type": "string", "enum": ["zstd", "gzip", "identity"]}, "header"
-)
 _CHUNK = {"schema": {"$ref": "#/components/schemas/ChunkSchema"}}
 
 
@@ -82,7 +81,7 @@ _CHUNK = {"schema": {"$ref": "#/components/schemas/ChunkSchema"}}
             _SESSION,
             parameter("stream", {"type": "string"}),
             parameter("seq", {"type": "integer", "minimum": 0, "maximum": SEQ_MAX}),
-            _ENCODING,
+            ENCODING,
         ],
         "requestBody": {"required": True, "content": {CBOR: _CHUNK, JSON: _CHUNK}},
     },
@@ -111,7 +110,7 @@ async def put_chunk(request: Request) -> Response:
     responses={200: {"model": BatchResponse}, **problem_responses(410, 415)},
     openapi_extra={
         "security": security(SCOPE),
-        "parameters": [_SESSION, _ENCODING],
+        "parameters": [_SESSION, ENCODING],
         "requestBody": {
             "required": True,
             "description": f"at most {MAX_ITEMS} items",

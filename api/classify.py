@@ -17,7 +17,7 @@ from api.fields import AbstainReason
 from api.model_cache import LoadedModel, rungs_of
 from api.model_name import ModelName
 from api.problems import problem_responses
-from api.raw_routes import RawRoute, body_of, parameter
+from api.raw_routes import ENCODING, RawRoute, body_of, parameter
 from api.request_head import header_of
 from ingest.classify_body import (
     MAX_CHUNKS,
@@ -74,17 +74,19 @@ class ClassifyResponse(BaseModel):
         description="probability that `reps` is right, 0 to 1; null when not counted"
     )
     guess: str | None = Field(
-        description="the most probable exercise, named or not; null without a window"
+        description="the most probable exercise, named or not; null without a window or a model"
     )
     known: float | None = Field(
-        description="probability that the model has learned the movement; null without a window"
+        description="probability that the model has learned the movement; null without a window or "
+        "a model"
     )
     notes: list[str] = Field(
         description="what was put right in the samples, and what they lack: as of a session's set; "
         f"and of each stream that is not read: `name: {NOT_USED}`"
     )
     windows: list[WindowSchema] = Field(
-        description="one each second, by start; empty where the samples are too short"
+        description="one each second, by start; empty where the samples are too short "
+        "or there is no model"
     )
 
 
@@ -121,7 +123,7 @@ _PARAMETERS = [
         "query",
         "whether to count repetitions as well",
     ),
-    parameter("Content-Encoding", {"type": "string", "enum": ["zstd", "gzip"]}, "header"),
+    ENCODING,
 ]
 
 

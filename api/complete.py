@@ -34,11 +34,15 @@ async def complete_session(
 ) -> CompletedSession:
     """List the hashes of all chunks, by stream and number: they define the session.
 
-    409 names the numbers that are missing; send them, then repeat the call. A longer list extends
-    the session later. Each list that is stored counts as a sample of the day for four of its bytes:
-    a hash as 17. A repeat is free. Chunks that are stored but not listed go to the dead letters.
-    `notes` say what is wrong with the samples: read them while you write a client. The answer is
-    short: `GET` has its sets and deviations.
+    409 `missing-chunks` names the numbers that are missing; send them, then repeat the call. A
+    longer list extends the session later, but what a list has said of a number is final, null
+    included: another hash there is a 409 `event-conflict`. So list null only for what is lost for
+    good. The answer has `complete: false` as long as a stream with chunks has no list.
+
+    Each list that is stored counts as a sample of the day for four of its bytes: a hash as 17. A
+    repeat is free. Chunks that are stored but not listed go to the dead letters. `notes` say what
+    is wrong with the samples: read them while you write a client. The answer is short: `GET` has
+    its sets and deviations.
     """
     cost_of = cost_of_bytes(services, caller.user_id)
     row = await services.recorder.complete(caller.user_id, session, completion, cost_of)

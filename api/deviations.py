@@ -11,7 +11,7 @@ from api.batch_results import BatchModel
 from api.dependencies import Predict, ServicesDep
 from api.fields import SessionId, SetSource
 from api.problems import problem_responses
-from models.deviations.model import DeviationKind
+from models.deviations.model import DEFAULT_TOLERANCES, DeviationKind
 from schemas.errors import NotComputedYet
 from schemas.layout import month_of
 from store.deviations import DeviationRow
@@ -23,7 +23,11 @@ MONTH = r"^\d{4}-(0[1-9]|1[0-2])$"
 DoneSet = Annotated[UUID | None, Field(description="id of the done set; null: missed")]
 Kinds = Annotated[
     list[DeviationKind],
-    Field(description="what differs from the plan; as_planned, missed and extra stand alone"),
+    Field(
+        description="what differs from the plan: `reps` by any number, `weight` by more than "
+        f"{DEFAULT_TOLERANCES.weight_kg:g} kg, `intensity` by more than "
+        f"{DEFAULT_TOLERANCES.intensity:g}; as_planned, missed and extra stand alone"
+    ),
 ]
 Planned = Annotated[
     dict[str, Any] | None,

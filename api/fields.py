@@ -17,6 +17,7 @@ EndedAt = Annotated[
 TimeZone = Annotated[str, Field(description="IANA name of the time zone")]
 Exercise = Annotated[str, Field(description="name of the exercise, as users spell it")]
 Says = Annotated[str, Field(description="a sentence about it, in English")]
+ETAG_HEADER = {"ETag": {"schema": {"type": "string"}}}
 SetSource = Literal["sensor", "confirmed"]
 AbstainReason = Annotated[
     str | None,

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from api.dependencies import ModelRead, Services, ServicesDep
+from api.fields import ETAG_HEADER
 from api.model_cache import LoadedModel
 from api.model_forms import MEDIA_TYPES, ModelForm
 from api.model_name import ModelName
@@ -33,7 +34,10 @@ class ModelEntry(ModelName):
     bytes: int = Field(description="length of the npz form")
     promoted_at: datetime = Field(description="since when it serves, UTC")
     created_at: datetime = Field(description="when it was learned, UTC")
-    manifest: dict[str, Any] = Field(description="of the model, without its golden vectors")
+    manifest: dict[str, Any] = Field(
+        description="the record of its training: sets, metrics, environment and the like; not the "
+        "`manifest` that the forms raw and onnx hold"
+    )
 
 
 class ModelList(BaseModel):
@@ -42,7 +46,6 @@ class ModelList(BaseModel):
     models: list[ModelEntry] = Field(description="one per family and input, in a fixed order")
 
 
-ETAG_HEADER = {"ETag": {"schema": {"type": "string"}}}
 UNCHANGED = {304: {"description": "The client has it already"}}
 
 

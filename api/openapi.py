@@ -41,20 +41,21 @@ Axis = Annotated[
 ]
 
 
+_T_MS = (
+    "for irregular devices: ms of each sample after `t0`, as many as samples, none less than the "
+    "one before it"
+)
+_Offsets = list[Annotated[int, Field(ge=0, le=2**31 - 1)]]
+
+
 class EitherChunk(BaseModel):
     """The fields of a chunk in either form."""
 
-    v: int = Field(default=1, ge=1, le=1, description="version of the format")
     rate_hz: float = Field(ge=1, le=1000, description="samples a second, as the device claims")
     unit: str = Field(
         pattern="^(g|m/s2|rad/s|deg/s)$",
         description="of the samples; as the stream declares it. For mg, mdps and mrad/s send the "
         "unit g, deg/s or rad/s, and values (of CBOR: the `scale`) × 0.001",
-    )
-    t_ms: list[Annotated[int, Field(ge=0, le=2**31 - 1)]] | None = Field(
-        default=None,
-        description="for irregular devices: ms of each sample after `t0`, as many as samples, none "
-        "less than the one before it",
     )
 
 
@@ -63,10 +64,12 @@ class ChunkSchema(EitherChunk):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": CHUNK})
 
+    v: int = Field(default=1, ge=1, le=1, description="version of the format")
     t0: str = Field(description="RFC 3339 time of the first sample, with an offset")
     x: Axis
     y: Axis
     z: Axis
+    t_ms: _Offsets | None = Field(default=None, description=_T_MS)
 
 
 class CborChunkSchema(EitherChunk):
@@ -74,6 +77,7 @@ class CborChunkSchema(EitherChunk):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": CBOR_CHUNK})
 
+    v: int = Field(ge=1, le=1, description="version of the format")
     t0: int = Field(
         description="time of the first sample, nanoseconds since 1970: not since the device "
         "started, as those of Android's SensorEvent and of CoreMotion, nor milli- or microseconds. "
@@ -86,6 +90,8 @@ class CborChunkSchema(EitherChunk):
     )
     n: int = Field(ge=1, le=8192, description="number of samples")
     xyz: bytes = Field(description="int16 little-endian, interleaved x, y, z: 6 n bytes")
+    # A factory, because a default would stand in the document: left out is no empty list.
+    t_ms: _Offsets = Field(default_factory=list[int], description=f"{_T_MS}; never null")
 
 
 class StreamsSchema(BaseModel):

@@ -50,8 +50,9 @@ async def list_plans(
 async def put_plan(plan: UUID, body: PlanBody, caller: Sensor, services: ServicesDep) -> PlanSchema:
     """Store a plan; the newest version counts.
 
-    Sessions are compared with the version at the time they were opened: each version is stored, and
-    counts as a sample of the day for four of its bytes. A repeat is free.
+    A session is compared with the version at its start on the server's clock, or with the first one
+    if the plan came later. So each version is stored, and counts as a sample of the day for four of
+    its bytes. A repeat is free.
     """
     sets = [planned.model_dump() for planned in body.sets]
     cost_of = cost_of_bytes(services, caller.user_id)

@@ -26,7 +26,11 @@ _MAX_BYTES_SHOWN = 4 * (_MAX_VALUE_CHARS + 1)  # a character has at most four
 
 
 class Problem(BaseModel):
-    """An error (RFC 9457); some types have more members, such as `missing` of missing-chunks."""
+    """An error (RFC 9457).
+
+    Some have more members: `missing` of missing-chunks, `limit` of over-limit, and `problems` where
+    several fields of a body are wrong: the first 20, each `{field, detail}`.
+    """
 
     model_config = ConfigDict(
         extra="allow",
@@ -49,7 +53,10 @@ class Problem(BaseModel):
     detail: str = Field(description="what went wrong this time, for people")
     field: str | None = Field(default=None, description="dotted name of the offending field")
     value: Any | None = Field(default=None, description="its value, shortened; never a secret")
-    request_id: str | None = Field(default=None, description="name this when you ask for help")
+    request_id: str | None = Field(
+        default=None,
+        description="name this when you ask for help; also in the header X-Request-Id",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,12 @@ def parameter(
     return {"name": name, "in": where, "required": where == "path", "schema": schema, **about}
 
 
+ENCODING = parameter(
+    "Content-Encoding", {"type": "string", "enum": ["zstd", "gzip", "identity"]}, "header"
+)
+"""Of the routes whose bodies may be compressed: those that take samples."""
+
+
 async def body_of(request: Request, limits: Limits) -> bytes:
     """The whole body of a request that no other layer reads, without its encoding.
 

@@ -74,9 +74,10 @@ class SetSchema(BaseModel):
         description="probability that `repetitions` are as many as were done; null: not counted"
     )
     repetitions: list[RepetitionSchema] = Field(
-        description="as counted in the samples; empty while they are not in"
+        description="as counted in the samples; empty while they are not in, and in the answer of "
+        "`PUT`: `GET` of the session has them, with `reps_confidence` and `form`"
     )
-    form: FormSchema | None = Field(description="null without repetitions")
+    form: FormSchema | None = Field(description="null where `repetitions` is empty")
     weight_kg: float | None = Field(description="weight as confirmed, kg; null: not said")
     intensity: float | None = Field(description="0 to 1 as confirmed; null: not said")
     source: SetSource = Field(description="recognised in the samples, or confirmed by the user")

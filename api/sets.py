@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Response
 
 from api.dependencies import Sensor, ServicesDep
+from api.fields import ETAG_HEADER
 from api.problems import problem_responses
 from api.quota import SampleCost, set_quota
 from api.set_schema import SetSchema, etag, set_schema
@@ -34,7 +35,7 @@ IfMatch = Annotated[
     "/{set}",
     summary="Confirm or correct a set",
     response_description="The set as stored",
-    responses=problem_responses(409, 410, 412),
+    responses={200: {"headers": ETAG_HEADER}, **problem_responses(409, 410, 412)},
 )
 async def confirm_set(
     session: UUID,
@@ -68,7 +69,7 @@ async def confirm_set(
     status_code=204,
     summary="Delete a set",
     response_description="Deleted",
-    responses=problem_responses(410, 412),
+    responses=problem_responses(412),
 )
 async def delete_set(
     session: UUID,
@@ -77,7 +78,7 @@ async def delete_set(
     services: ServicesDep,
     if_match: IfMatch = None,
 ) -> Response:
-    """Delete a set; its id is not used again.
+    """Delete a set; its id is not used again. Repeatable: of a deleted one it is 204 as well.
 
     The next training learns without it, and its model takes over if it passes the gate. Where too
     few sets are left to learn from, the user's old model stops serving then, and the global model

@@ -233,8 +233,8 @@ class SetConfirmation(ClientEvent):
         description="start of the set, at most 5 s before its session; kept to the millisecond"
     )
     ended_at: Time = Field(
-        description=f"end of the set, at most {MAX_SET_HOURS} h after its start; once the session "
-        "is complete, at most 5 s after its samples; kept to the millisecond"
+        description=f"its end, at most {MAX_SET_HOURS} h after its start and a day from now; "
+        "once the session is complete, at most 5 s after its samples; kept to the millisecond"
     )
     reps: Reps = None
     weight_kg: WeightKg = None

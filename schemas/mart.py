@@ -139,7 +139,8 @@ MART: dict[str, MartTable] = {
             MartColumn(
                 "kinds",
                 "VARCHAR[]",
-                "what happened: as_planned, reps, weight, intensity, order, missed, extra",
+                "what happened: as_planned, reps, weight (by more than 0.625 kg), intensity (by "
+                "more than 0.05), order, missed, extra",
                 "[reps, weight]",
             ),
             MartColumn("deviated", "BOOLEAN", "whether it is not as planned", "true"),

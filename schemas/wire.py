@@ -93,7 +93,10 @@ class JsonChunk(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The bytes with this hash are durable. `quantum`: the step that JSON values are rounded to."""
+    """The bytes with this hash are durable.
+
+    `quantum`: the step that values of JSON and of acquisitions are rounded to.
+    """
 
     session: str
     stream: str

@@ -1,17 +1,25 @@
 """The OpenAPI document as a reader and a code generator see it."""
 
+import base64
 import re
 from pathlib import Path
 from typing import Any
 
+import cbor2
+import msgspec
 import pytest
 
 from api.app import create_app
 from api.problems import METHODS
 from ingest.checks import COARSEST_STEPS
+from ingest.chunks import Chunk, decode_chunk
+from ingest.media_types import CBOR, JSON
 from ingest.set_times import TOLERANCE
+from models.deviations.model import DEFAULT_TOLERANCES
 from schemas import notes
-from schemas.config import Config
+from schemas.config import Config, Limits
+from schemas.errors import BadChunk
+from schemas.mart import MART
 from schemas.wire import MAX_MAGNITUDE
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -87,6 +95,59 @@ def test_bounds_of_samples_are_in_the_document(unit: str, largest: float) -> Non
     }
     assert [name for name, text in described.items() if f"±{largest:g} {unit}" not in text] == []
     assert f"{largest / COARSEST_STEPS:g} {unit}" in described["CborChunkSchema.scale"]
+
+
+def decoded(fields: dict[str, Any]) -> Chunk:
+    """A chunk of the CBOR form, from fields as the document's example has them: xyz in base64."""
+    sent = fields | ({"xyz": base64.b64decode(fields["xyz"])} if "xyz" in fields else {})
+    return decode_chunk(cbor2.dumps(sent), CBOR, Limits())
+
+
+def test_a_cbor_chunk_of_the_required_members_alone_is_accepted() -> None:
+    """A generated client sends no more than those."""
+    schema = COMPONENTS["CborChunkSchema"]
+    fields = {name: schema["example"][name] for name in schema["required"]}
+    assert decoded(fields).piece.t_ms is None
+    for name in fields:
+        lacking = {key: value for key, value in fields.items() if key != name}
+        with pytest.raises(BadChunk, match=f"{name} is missing"):
+            decoded(lacking)
+
+
+def test_null_as_times_of_samples_is_in_the_document_where_it_is_accepted() -> None:
+    """JSON takes it as left out; CBOR refuses it."""
+    cbor, json = (COMPONENTS[name] for name in ("CborChunkSchema", "ChunkSchema"))
+    assert cbor["properties"]["t_ms"]["type"] == "array"
+    with pytest.raises(BadChunk, match="t_ms"):
+        decoded({**cbor["example"], "t_ms": None})
+    assert {"type": "null"} in json["properties"]["t_ms"]["anyOf"]
+    body = msgspec.json.encode({**json["example"], "t_ms": None})
+    assert decode_chunk(body, JSON, Limits()).piece.t_ms is None
+
+
+def test_every_upload_of_samples_may_say_how_it_is_compressed() -> None:
+    named = {
+        operation["operationId"]
+        for operation in OPERATIONS.values()
+        if "Content-Encoding" in {one["name"] for one in operation.get("parameters", ())}
+    }
+    assert named == {"put_chunk", "post_chunks", "put_acquisition", "classify"}
+
+
+def test_answers_of_a_sets_operations_are_those_of_the_document() -> None:
+    path = "/v1/sessions/{session}/sets/{set}"
+    assert "ETag" in OPERATIONS[f"put {path}"]["responses"]["200"]["headers"]
+    assert "410" not in OPERATIONS[f"delete {path}"]["responses"], "a repeat is a 204"
+
+
+def test_tolerances_of_deviations_are_in_the_document_and_in_the_mart() -> None:
+    column = next(one for one in MART["deviations"].columns if one.name == "kinds")
+    for text in (
+        COMPONENTS["DeviationSchema"]["properties"]["kinds"]["description"],
+        column.description,
+    ):
+        assert f"{DEFAULT_TOLERANCES.weight_kg:g} kg" in text
+        assert f"more than {DEFAULT_TOLERANCES.intensity:g}" in text
 
 
 @pytest.mark.parametrize("name", ["SetConfirmation", "SetSchema", "SessionOpening"])
