@@ -33,7 +33,7 @@ Stale = Annotated[bool, Field(description="whether no run has looked for news fo
 class LiveRunResponse(BaseModel):
     """The members that every response of a batch job has."""
 
-    as_of: datetime = Field(description="when its run went live, UTC")
+    as_of: datetime = Field(description="when the run began that computed it, UTC")
     stale: Stale
     model: BatchModel = Field(description="the run that computed it")
 
@@ -143,10 +143,20 @@ async def _live(services: ServicesDep, family: str) -> tuple[LiveRun, dict[str, 
 
 
 async def is_stale(services: Services, family: str, as_of: datetime) -> bool:
-    """Whether no run checked for changes for too long; without changes old results stay valid."""
+    """Whether no run checked for changes for too long; without changes old results stay valid.
+
+    A run that finds only what the one before has read checks as well, and moves no watermark.
+    """
     now = services.clock()
     checked_at = await Watermarks(services.database).read(family, now)
-    return now - max(as_of, checked_at or as_of) > STALE_AFTER
+    if now - max(as_of, checked_at or as_of) <= STALE_AFTER:
+        return False
+    return not any(
+        run.status == "nothing-to-do"
+        and run.inputs.get("users") == "changed"
+        and now - run.started_at <= STALE_AFTER
+        for run in await JobRuns(services.database).newest(family)
+    )
 
 
 def _left_out(family: str) -> NoReturn:

@@ -16,7 +16,7 @@ from store.durability import durability_of
 
 router = APIRouter(tags=["operations"])
 VERSION = "0.1.0"
-KEY_PROBLEM = "The newest signing key cannot be used; the service's log says why."
+KEY_PROBLEM = "One of the two newest signing keys cannot be used; the service's log says why."
 """All that strangers are told: the reason names a path."""
 
 
@@ -37,7 +37,7 @@ class Ready(BaseModel):
     )
     replication: int = Field(description="copies of each row in the local data centre")
     signing_keys: str = Field(
-        description="what is wrong with the newest one, while the one before it signs; else empty"
+        description="what is wrong with one of the two newest, while the other signs; else empty"
     )
 
 
@@ -65,7 +65,7 @@ async def livez() -> Alive:
 async def readyz(request: Request) -> Ready:
     """Whether requests can be served: Cassandra answers, is migrated, and writes durably.
 
-    Also whether tokens can be signed, though it be with the key before the newest.
+    Also whether tokens can be signed, though a key beside the one that signs cannot be used.
     """
     services: Services | None = request.app.state.services
     if services is None:

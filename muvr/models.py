@@ -15,12 +15,12 @@ from muvr.champions import (
     withdraw_run,
 )
 from muvr.context import CommandContext, open_context
-from muvr.options import AsJson, Conf
+from muvr.options import AsJson, Conf, stored_name
 from schemas.errors import BadInput
 from schemas.layout import GLOBAL_OWNER
 
 OWNER_HELP = "user name or id, or `global`"
-OwnerName = Annotated[str, typer.Argument(help=OWNER_HELP)]
+OwnerName = Annotated[str, typer.Argument(help=OWNER_HELP, callback=stored_name)]
 ModelFamily = Annotated[str, typer.Option(help="which kind of model")]
 ModelId = Annotated[
     str | None,
@@ -105,7 +105,7 @@ def promote(
 
 
 def rollback(
-    user: Annotated[str | None, typer.Argument(help=OWNER_HELP)] = None,
+    user: Annotated[str | None, typer.Argument(help=OWNER_HELP, callback=stored_name)] = None,
     run: Annotated[UUID | None, typer.Option(help="withdraw everything of this run")] = None,
     family: ModelFamily = "exercise",
     model_id: ModelId = None,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from api.usernames import normalised_username
 from schemas.errors import BadInput
 
 
@@ -29,11 +30,17 @@ def prompted_password(given: str) -> str:
     return str(typer.prompt("Password", hide_input=True, err=True))
 
 
+def stored_name(name: str | None) -> str | None:
+    """A name as `users` stores it; ids and `global` stay as they are."""
+    return None if name is None else normalised_username(name)
+
+
 Conf = Annotated[
     Path | None,
     typer.Option("--config", help="Settings file; default ./conf.yaml, else the checkout's."),
 ]
-UserName = Annotated[str, typer.Argument(help="user name")]
+UserName = Annotated[str, typer.Argument(help="user name", callback=stored_name)]
+UserNameOrId = Annotated[str, typer.Argument(help="user name or id", callback=stored_name)]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer as JSON on stdout.")]
 Password = Annotated[
     str,

@@ -31,8 +31,8 @@ def replay(
 ) -> None:
     """Write sessions, sets, labelled sets, plans and deviations again from the journal.
 
-    Over live tables it changes nothing; after a loss it brings back every row, except
-    training samples that have expired.
+    Over live tables it changes nothing; after a loss it brings back every row that follows from
+    the journal, except training samples that have expired.
 
     The exit code is 1 if anybody's rows could not be written, because they are still missing;
     `muvr jobs show` lists whose. It is 1 as well if a family failed to learn.

@@ -36,6 +36,8 @@ def train(
 
     Experiments are exercise-averaged, exercise-search and exercise-perceptron; `all` has the first.
 
+    Clusters, recommend, rank, activity and experiments learn from everybody, also with --users ID.
+
     Users who failed are counted, and `muvr jobs show` lists them; the exit code stays 0.
 
     Example: `muvr train exercise --users all`

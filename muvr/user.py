@@ -8,7 +8,7 @@ import typer
 from api.passwords import MAX_CHARACTERS, MIN_CHARACTERS, Passwords
 from api.tokens import SCOPES
 from muvr.context import open_context
-from muvr.options import AsJson, Conf, UserName
+from muvr.options import AsJson, Conf, UserName, UserNameOrId
 from muvr.owners import find_user
 from schemas.errors import BadInput
 from schemas.plurals import plural
@@ -92,7 +92,7 @@ def password(username: UserName, conf: Conf = None, as_json: AsJson = False) -> 
 
 
 def show(
-    user: Annotated[str, typer.Argument(help="user name or id")],
+    user: UserNameOrId,
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:

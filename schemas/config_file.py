@@ -84,8 +84,9 @@ def _unknown(path: Path, key: str, known: list[str]) -> BadConfig:
 
 def _with_absolute_paths(config: Config, root: Path) -> Config:
     """Commands run in any folder: relative paths are meant from that of the settings."""
-    tls_ca, archive = (
-        _absolute(name, root) for name in (config.cassandra.tls_ca, config.spark.archive)
+    tls_ca, archive, jwks = (
+        _absolute(name, root)
+        for name in (config.cassandra.tls_ca, config.spark.archive, config.auth.outside_jwks)
     )
     return config.model_copy(
         update={
@@ -94,6 +95,7 @@ def _with_absolute_paths(config: Config, root: Path) -> Config:
             ),
             "cassandra": config.cassandra.model_copy(update={"tls_ca": tls_ca}),
             "spark": config.spark.model_copy(update={"archive": archive}),
+            "auth": config.auth.model_copy(update={"outside_jwks": jwks}),
         }
     )
 

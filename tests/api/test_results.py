@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from pipelines.lifecycle.runs import run_id_at
 from store.credentials import open_as
 from store.database import Database
 from store.jobs import JobRuns
@@ -42,6 +43,26 @@ def test_staleness_is_measured_from_the_last_check_for_changes(
         answer = client.get("/v1/me/rank").json()
     assert (answer["stale"], answer["position"]) == (False, 1)
     assert now - datetime.fromisoformat(answer["as_of"]) > timedelta(days=29)
+
+
+def test_a_run_that_found_only_what_the_one_before_had_read_has_checked_too(
+    service: RunningService, store: Database
+):
+    now, person = datetime.now(UTC), service.register()
+    since, last = now - timedelta(days=30), now - timedelta(days=6)
+    row = "INSERT INTO ranks (run_id, user_id, rank, position) VALUES (?, ?, 1.0, 1)"
+    store.execute(row, (RUN, person.user_id))
+    assert asyncio.run(LiveRuns(store).go_live("rank", RUN, since, {}, None))
+    asyncio.run(Watermarks(store).advance("rank", RUN, since, now))
+    ended = {"counts": {}, "metrics": {}, "reasons": {}}
+    with person.client() as client:
+        for users, status in ((1, "nothing-to-do"), ("changed", "failed")):
+            run = run_id_at(last)
+            asyncio.run(JobRuns(store).start("rank", run, {"users": users}, last))
+            asyncio.run(JobRuns(store).finish("rank", run, status, last, **ended))
+            assert client.get("/v1/me/rank").json()["stale"] is True
+        asyncio.run(JobRuns(store).finish("rank", run, "nothing-to-do", last, **ended))
+        assert client.get("/v1/me/rank").json()["stale"] is False
 
 
 def test_the_reason_of_the_last_run_is_reported_when_no_run_is_live(

@@ -239,11 +239,11 @@ def test_up_status_doctor_import_user_and_down_work_together(
         unknown = here("user", *words, conf=conf)
         assert unknown.returncode == 1
         assert "nobody" in unknown.stderr
-    ada = json.loads(here("user", "show", "ada", "--json", conf=conf).stdout)
-    by_id = here("user", "show", ada["user_id"], "--json", conf=conf)
+    ada = json.loads(here("user", "show", "ADA", "--json", conf=conf).stdout)
+    by_id = here("user", "show", ada["user_id"].upper(), "--json", conf=conf)
     assert json.loads(by_id.stdout) == ada
     assert ada["username"] == "ada"
-    assert here("user", "grant", "ada", "operate", conf=conf).returncode == 0
+    assert here("user", "grant", "Ada", "operate", conf=conf).returncode == 0
     assert here("token", "ada", "--password", "a long password", conf=conf).returncode == 0
     withdrawn = json.loads(here("user", "withdraw", "ada", "operate", "--json", conf=conf).stdout)
     assert (withdrawn["scopes"], withdrawn["ended"]) == (ada["scopes"], 2)  # the import's as well

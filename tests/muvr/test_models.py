@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from muvr import jobs
 from muvr import models as commands
+from muvr.cli import command_line
 from schemas.errors import BadInput, Conflict, NoModel, NotFound
 from schemas.ids import uuid7
 from schemas.layout import owner_of
@@ -43,6 +45,25 @@ def serve(database: Database, kept: StoredModel) -> None:
         await champions.promote(challenger, await champions.read(kept.key), NOW)
 
     asyncio.run(work())
+
+
+def test_names_are_found_in_any_spelling(database: Database, conf: Path) -> None:
+    user = register(database)
+    serve(database, kept := a_model(owner_of(user.user_id), b"first"))
+    app, typed = command_line(), user.username.upper()
+    for words in (
+        ("token", "revoke", typed),
+        ("user", "show", typed),
+        ("user", "show", str(user.user_id).upper()),
+        ("user", "grant", typed, "operate"),
+        ("user", "withdraw", typed, "operate"),
+        ("models", "list", typed),
+        ("models", "promote", typed, kept.version),
+    ):
+        done = CliRunner().invoke(app, [*words, "--config", str(conf)])
+        assert done.exit_code == 0, (words, done.output, done.exception)
+    done = CliRunner().invoke(app, ["models", "rollback", typed, "--config", str(conf)])
+    assert isinstance(done.exception, NoModel), "the user is found, and has one version"
 
 
 def test_the_serving_model_is_shown_after_its_run_is_withdrawn(

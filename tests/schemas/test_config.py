@@ -129,5 +129,10 @@ def test_relative_files_are_resolved_from_the_folder_of_the_file(tmp_path: Path)
     config = load_config(written(tmp_path, text), {})
     assert config.cassandra.tls_ca == str(tmp_path / "certs" / "ca.pem")
     assert config.spark.archive == str(tmp_path / "environment.tar.gz")
+    config = load_config(written(tmp_path, "auth: {outside_jwks: keys.json}"), {})
+    assert config.auth.outside_jwks == str(tmp_path / "keys.json")
+    address = "https://id.example/jwks"
+    config = load_config(written(tmp_path, f"auth: {{outside_jwks: '{address}'}}"), {})
+    assert config.auth.outside_jwks == address
     elsewhere = load_config(written(tmp_path, "spark: {archive: 'hdfs://a/environment.zip'}"), {})
     assert (elsewhere.spark.archive, elsewhere.cassandra.tls_ca) == ("hdfs://a/environment.zip", "")

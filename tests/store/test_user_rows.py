@@ -14,7 +14,7 @@ from store.jobs import JobRuns
 from store.journal import Event, Journal
 from store.live_runs import LiveRuns
 from store.migrate import FOLDER
-from store.user_rows import USER_TABLES, UserKeys, UserRows
+from store.user_rows import RUN_TABLES, USER_TABLES, UserKeys, UserRows
 from tests.cassandra_node import ON_NODE
 
 PERSONAL = {"user_id", "owner", "username", "followee"}
@@ -28,14 +28,29 @@ OTHER_TABLES = {
 }
 
 
+def created_tables() -> dict[str, str]:
+    """Every table that a migration makes, with its columns and keys as CQL."""
+    statements = [s for migration in read_migrations(FOLDER) for s in migration.statements]
+    made = (re.match(r"CREATE TABLE IF NOT EXISTS (\w+) (.*)", s, re.DOTALL) for s in statements)
+    return {table[1]: table[2] for table in made if table}
+
+
 def test_every_table_with_a_user_column_is_registered() -> None:
-    found = set()
-    for migration in read_migrations(FOLDER):
-        for statement in migration.statements:
-            table = re.match(r"CREATE TABLE IF NOT EXISTS (\w+) \((.*)", statement, re.DOTALL)
-            if table and PERSONAL & set(re.findall(r"(\w+) (?:uuid|text)", table[2])):
-                found.add(table[1])
+    found = {
+        name
+        for name, columns in created_tables().items()
+        if PERSONAL & set(re.findall(r"(\w+) (?:uuid|text)", columns))
+    }
     assert found - NOT_OF_USERS == USER_TABLES.keys() | OTHER_TABLES.keys()
+
+
+def test_every_table_of_runs_and_users_is_registered_as_one_that_a_run_may_still_fill() -> None:
+    found = {
+        name
+        for name, columns in created_tables().items()
+        if "user_id uuid" in columns and "PRIMARY KEY ((run_id" in columns
+    }
+    assert found == set(RUN_TABLES)
 
 
 @ON_NODE
