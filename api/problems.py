@@ -102,9 +102,9 @@ KINDS: dict[type[errors.MuvrError], ProblemKind] = {
 CROWDED = ProblemKind(503, "crowded", "There are too many connections")
 BY_STATUS = {
     400: ProblemKind(400, "bad-request", "The request is not understood"),
-    404: ProblemKind(404, "not-there", "There is no such thing"),
+    404: KINDS[errors.NotFound],
     405: ProblemKind(405, "method-not-allowed", "This method is not known here"),
-    422: ProblemKind(422, "bad-input", "The request cannot be accepted as it is"),
+    422: KINDS[errors.BadInput],
     431: ProblemKind(431, "head-too-large", "The request's head is over its cap"),
     500: KINDS[errors.MuvrError],
 }
