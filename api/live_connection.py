@@ -16,9 +16,9 @@ from api.chunk_items import Item
 from api.dependencies import Services
 from api.live_results import LiveGuess, LiveSetTracker
 from api.metrics import Metrics
-from api.problems import embedded_problem, kind_of, problem_members
+from api.problems import embedded_problem, kind_of, problem_members, retry_after_s
 from api.request_log import RequestLog
-from schemas.errors import LimitExceeded, MuvrError
+from schemas.errors import MuvrError
 
 MAX_CHUNKS_OF_CONNECTION = 16  # that are stored at the same time; more wait in the socket
 ROUTE = "/v1/sessions/{session}/live"
@@ -83,17 +83,17 @@ async def close_with_problem(socket: WebSocket, problem: Exception) -> None:
     A client that takes nothing for `FAREWELL_S` gets neither: its connection is ended.
     """
     error = _known_error(problem, socket)
-    status = kind_of(error).status
+    kind = kind_of(error)
     metrics: Metrics = socket.app.state.metrics
-    metrics.count_problem(kind_of(error).name)
+    metrics.count_problem(kind.name)
     document = embedded_problem(error, socket)
     text = msgspec.json.encode({"type": "problem", "problem": document}).decode()
-    retry = error.retry_after_s if isinstance(error, LimitExceeded) else 1
-    reason = f"retry after {retry} s" if status in (429, 503) else kind_of(error).name
+    wait_s = retry_after_s(error)
+    reason = kind.name if wait_s is None else f"retry after {wait_s} s"
     with suppress(TimeoutError):
         async with asyncio.timeout(FAREWELL_S):
             await ignore_disconnect(socket.send_text(text))
-            await ignore_disconnect(socket.close(CLOSE_BASE + status, reason))
+            await ignore_disconnect(socket.close(CLOSE_BASE + kind.status, reason))
 
 
 async def ignore_disconnect(sending: Awaitable[None]) -> None:
