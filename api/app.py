@@ -106,7 +106,6 @@ def create_app(config: Config, log: RequestLog | None = None) -> Muvr:
         redoc_url=None,
         redirect_slashes=False,  # a client takes a redirect for a captive portal
     )
-    app.state.config = config
     app.state.metrics = metrics
     app.state.services = None
     app.state.durability = None
