@@ -107,14 +107,13 @@ def create_app(config: Config, log: RequestLog | None = None) -> Muvr:
         redirect_slashes=False,  # a client takes a redirect for a captive portal
     )
     app.state.metrics = metrics
-    app.state.services = None
     app.state.durability = None
     app.state.commit = health.commit_of(CHECKOUT)
     app.state.passwords = Passwords()
     app.state.long_bodies = LongBodies(int(config.limits.body_mb * 2**20))
     request_log = (log or RequestLog()) if config.api.access_log else None
     app.state.request_log = request_log
-    app.state.connector = DatabaseConnector(app, config, metrics, request_log)
+    app.state.connector = DatabaseConnector(config, metrics, request_log)
     app.router.default = not_found
     app.openapi = lambda: openapi.document(app)  # pyrefly: ignore[method-assign] as FastAPI documents it
     error_handlers.register(app)

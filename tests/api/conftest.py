@@ -76,7 +76,7 @@ class RunningService:
 
     @property
     def services(self) -> Services:
-        return self.app.state.services
+        return self.app.state.connector.services
 
     def client(self, access_token: str | None = None) -> httpx.Client:
         headers = {"Authorization": f"Bearer {access_token}"} if access_token else {}
