@@ -10,12 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.chunks import SCOPE, ReceiptSchema, chunk_number, session_id_of
+from api.chunks import SCOPE, ReceiptSchema
 from api.dependencies import Services, authorise, security, services_of
 from api.problems import problem_responses
 from api.quota import chunk_quota, store_charged_chunk
-from api.raw_routes import RawRoute, parameter
-from ingest.bodies import decode_body
+from api.raw_routes import RawRoute, body_of, chunk_number, parameter, session_id_of
+from api.request_head import header_of
 from ingest.checks import bad
 from ingest.chunks import Chunk
 from ingest.edge_impulse import read_acquisition
@@ -88,15 +88,15 @@ async def put_acquisition(request: Request) -> Response:
     """
     caller = await authorise(request, SCOPE)
     services = services_of(request)
-    limits, headers = services.config.limits, request.headers
+    limits = services.config.limits
     session_id = session_id_of(request.path_params["session"])
     seq = chunk_number(request.path_params["seq"])
     session = await services.recorder.session(caller.user_id, session_id)
     t0 = request.query_params.get("t0")
-    body = decode_body(await request.body(), headers.get("content-encoding"), limits)
+    body = await body_of(request, limits)
     start_ns = nanoseconds(t0) if t0 else None
     chunks_by_kind = await asyncio.to_thread(  # a long document takes half a second
-        read_acquisition, body, headers.get("content-type", ""), start_ns, limits
+        read_acquisition, body, header_of(request, b"content-type"), start_ns, limits
     )
     chunks = [
         (stream_for(session, kind, chunk.piece.unit), number, chunk)

@@ -22,11 +22,12 @@ from starlette.websockets import WebSocketDisconnect
 
 from api.authenticator import Caller
 from api.chunk_items import Item, decoded, items_in
-from api.chunks import SCOPE, session_id_of
+from api.chunks import SCOPE
 from api.dependencies import Services, services_of
 from api.live_connection import LiveConnection, close_with_problem
 from api.live_results import LiveGuess, LiveSetTracker
 from api.quota import store_chunk
+from api.raw_routes import session_id_of
 from ingest.chunks import Chunk
 from ingest.wrist_streams import wrist_of
 from schemas.errors import (
