@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.chunk_items import MAX_ITEMS, Item, decoded, items_in
+from api.chunk_items import MAX_ITEMS, BadItem, Item, decoded, items_in
 from api.dependencies import Services, authorise, security, services_of
 from api.fields import SessionId
 from api.problems import kind_of, problem_members, problem_responses
@@ -150,7 +150,7 @@ class _Upload:
         self._semaphore = asyncio.Semaphore(MAX_CHUNKS_OF_BATCH)
         self._over: LimitExceeded | None = None
 
-    async def store(self, item: Item) -> object:
+    async def store(self, item: Item | BadItem) -> object:
         """The receipt of an item, or its problem."""
         async with self._semaphore:
             if self._over is not None:  # since an earlier item: this one is not looked at
@@ -179,7 +179,7 @@ class _Upload:
             return over
         return error
 
-    async def _refusal(self, item: Item, error: MuvrError) -> object:
+    async def _refusal(self, item: Item | BadItem, error: MuvrError) -> object:
         await asyncio.sleep(0)  # lets other requests run in between
         self._services.metrics.count_problem(kind_of(error).name)
         return {"stream": item.stream, "seq": item.seq, **problem_members(error, self._request)}

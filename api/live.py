@@ -21,7 +21,7 @@ from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
 from api.authenticator import Caller
-from api.chunk_items import Item, decoded, items_in
+from api.chunk_items import BadItem, Item, decoded, items_in
 from api.chunks import SCOPE
 from api.dependencies import Services, services_of
 from api.live_connection import LiveConnection, close_with_problem
@@ -130,7 +130,7 @@ async def _handle_frame(connection: LiveConnection, frame: bytes) -> None:
             try:
                 stream, seq, chunk = _decode_charged(connection, item)
             except MuvrError as error:
-                if item.problem is not None or isinstance(error, BadInput):
+                if isinstance(item, BadItem) or isinstance(error, BadInput):
                     bad_items += 1
                 await connection.send_problem(error, item)
                 await asyncio.sleep(0)  # lets other requests run in between
@@ -143,7 +143,7 @@ async def _handle_frame(connection: LiveConnection, frame: bytes) -> None:
         await connection.send_problem(problem)
 
 
-def _decode_charged(connection: LiveConnection, item: Item) -> tuple[str, int, Chunk]:
+def _decode_charged(connection: LiveConnection, item: Item | BadItem) -> tuple[str, int, Chunk]:
     """Count an item as a request, then decode it: stream, number and samples.
 
     Raises:

@@ -12,7 +12,7 @@ from fastapi import WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from api.authenticator import Caller
-from api.chunk_items import Item
+from api.chunk_items import BadItem, Item
 from api.dependencies import Services
 from api.live_results import LiveGuess, LiveSetTracker
 from api.metrics import Metrics
@@ -59,7 +59,7 @@ class LiveConnection:
             if self.is_open:
                 await ignore_disconnect(self.socket.send_text(text))
 
-    async def send_problem(self, error: Exception, item: Item | None = None) -> None:
+    async def send_problem(self, error: Exception, item: Item | BadItem | None = None) -> None:
         """Send a problem, with the chunk that it is about and when to retry."""
         known = _known_error(error, self.socket)
         self.services.metrics.count_problem(kind_of(known).name)
