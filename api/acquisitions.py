@@ -17,7 +17,7 @@ from api.quota import chunk_quota, store_charged_chunk
 from api.raw_routes import RawRoute, body_of, chunk_number, parameter, session_id_of
 from api.request_head import header_of
 from ingest.checks import bad
-from ingest.chunks import Chunk
+from ingest.chunks import NumberedChunk
 from ingest.edge_impulse import read_acquisition
 from ingest.json_chunk import nanoseconds
 from ingest.media_types import CBOR, JSON
@@ -99,36 +99,33 @@ async def put_acquisition(request: Request) -> Response:
         read_acquisition, body, header_of(request, b"content-type"), start_ns, limits
     )
     chunks = [
-        (stream_for(session, kind, chunk.piece.unit), number, chunk)
+        NumberedChunk(stream_for(session, kind, chunk.piece.unit), number, chunk)
         for kind, several in chunks_by_kind.items()
         for number, chunk in enumerate(several, start=seq)
     ]
-    last = max(number for _, number, _ in chunks)
+    last = max(one.seq for one in chunks)
     if last > SEQ_MAX:
         raise bad("seq", seq, f"its chunks are numbered up to {last}, and must be up to {SEQ_MAX}")
     if last > seq:
         await refuse_other_bodies(services.records, caller.user_id, session_id, chunks)
     services.rate_limiter.take_samples(
-        caller.user_id, sum(chunk_quota(chunk) for _, _, chunk in chunks)
+        caller.user_id, sum(chunk_quota(one.chunk) for one in chunks)
     )
     receipts = await _stored(services, caller.user_id, session_id, chunks)
     return Response(msgspec.json.encode({"receipts": receipts}), media_type=JSON)
 
 
 async def _stored(
-    services: Services, user_id: UUID, session_id: UUID, chunks: Sequence[tuple[str, int, Chunk]]
+    services: Services, user_id: UUID, session_id: UUID, chunks: Sequence[NumberedChunk]
 ) -> list[Receipt]:
-    """The receipts of charged chunks, each with its stream and number.
+    """The receipts of charged chunks.
 
     Raises:
         MuvrError: the first failure, once every chunk is stored or has failed. What failed for a
             while only (503) is not charged: it is sent again.
     """
     done = await asyncio.gather(
-        *(
-            store_charged_chunk(services, user_id, session_id, stream, number, chunk)
-            for stream, number, chunk in chunks
-        ),
+        *(store_charged_chunk(services, user_id, session_id, one) for one in chunks),
         return_exceptions=True,
     )
     receipts: list[Receipt] = []

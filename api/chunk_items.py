@@ -10,7 +10,7 @@ import msgspec
 
 from ingest.cbor import plain_decoder
 from ingest.checks import bad
-from ingest.chunks import Chunk, decode_chunk
+from ingest.chunks import NumberedChunk, decode_chunk
 from ingest.media_types import CBOR
 from schemas.config import Limits
 from schemas.errors import BadChunk
@@ -82,7 +82,7 @@ def _item(value: object) -> Item | BadItem:
     return Item(stream, seq, chunk)
 
 
-def decoded(item: Item | BadItem, limits: Limits) -> tuple[str, int, Chunk]:
+def decoded(item: Item | BadItem, limits: Limits) -> NumberedChunk:
     """Stream, number and samples of an item.
 
     Raises:
@@ -91,4 +91,4 @@ def decoded(item: Item | BadItem, limits: Limits) -> tuple[str, int, Chunk]:
     """
     if isinstance(item, BadItem):
         raise item.problem
-    return item.stream, item.seq, decode_chunk(item.chunk, CBOR, limits)
+    return NumberedChunk(item.stream, item.seq, decode_chunk(item.chunk, CBOR, limits))

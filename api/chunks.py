@@ -18,7 +18,7 @@ from api.quota import store_chunk
 from api.raw_routes import RawRoute, body_of, chunk_number, parameter, session_id_of
 from api.request_head import header_of
 from api.scope_keys import RATE_LIMIT
-from ingest.chunks import decode_chunk
+from ingest.chunks import NumberedChunk, decode_chunk
 from ingest.media_types import CBOR, CBOR_SEQUENCE, JSON, media_type_of
 from schemas.errors import LimitExceeded, MuvrError, Retryable
 from schemas.wire import SEQ_MAX
@@ -98,7 +98,8 @@ async def put_chunk(request: Request) -> Response:
     session_id, seq = session_id_of(path["session"]), chunk_number(path["seq"])
     body = await body_of(request, limits)
     chunk = decode_chunk(body, header_of(request, b"content-type"), limits)
-    receipt = await store_chunk(services, caller.user_id, session_id, path["stream"], seq, chunk)
+    numbered = NumberedChunk(path["stream"], seq, chunk)
+    receipt = await store_chunk(services, caller.user_id, session_id, numbered)
     return Response(msgspec.json.encode(receipt), media_type=JSON)
 
 
@@ -156,9 +157,9 @@ class _Upload:
             if self._over is not None:  # since an earlier item: this one is not looked at
                 return await self._refusal(item, self._over)
             try:
-                stream, seq, chunk = decoded(item, self._services.config.limits)
-                where = (self._user_id, self._session_id, stream, seq)
-                return await store_chunk(self._services, *where, chunk)
+                numbered = decoded(item, self._services.config.limits)
+                where = (self._user_id, self._session_id)
+                return await store_chunk(self._services, *where, numbered)
             except Retryable as error:  # no fault of the client
                 return await self._refusal(item, error)
             except MuvrError as error:

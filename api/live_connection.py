@@ -18,6 +18,7 @@ from api.live_results import LiveGuess, LiveSetTracker
 from api.metrics import Metrics
 from api.problems import embedded_problem, kind_of, problem_members, retry_after_s
 from api.request_log import RequestLog
+from ingest.chunks import NumberedChunk
 from schemas.errors import MuvrError
 
 MAX_CHUNKS_OF_CONNECTION = 16  # that are stored at the same time; more wait in the socket
@@ -59,7 +60,9 @@ class LiveConnection:
             if self.is_open:
                 await ignore_disconnect(self.socket.send_text(text))
 
-    async def send_problem(self, error: Exception, item: Item | BadItem | None = None) -> None:
+    async def send_problem(
+        self, error: Exception, item: Item | BadItem | NumberedChunk | None = None
+    ) -> None:
         """Send a problem, with the chunk that it is about and when to retry."""
         known = _known_error(error, self.socket)
         self.services.metrics.count_problem(kind_of(known).name)
