@@ -24,7 +24,7 @@ class RequestMiddleware:
         self, app: ASGIApp, *, config: Config, metrics: Metrics, log: RequestLog | None
     ) -> None:
         self._app = app
-        self._max_body_bytes = int(config.limits.body_mb * 2**20)
+        self._max_body_bytes = config.limits.body_bytes
         self._body_timeout_s = config.api.body_timeout_s
         self._timeout_s = config.api.request_timeout_s
         self._metrics = metrics

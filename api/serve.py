@@ -56,7 +56,7 @@ def _serve(config: Config) -> None:
         loop="uvloop",
         http="api.header_deadline:DeadlineProtocol",
         ws="api.websocket_protocol:ProblemProtocol",
-        ws_max_size=int(config.limits.body_mb * 2**20),
+        ws_max_size=config.limits.body_bytes,
         access_log=False,
         proxy_headers=False,
         log_level="warning",
