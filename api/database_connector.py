@@ -19,7 +19,7 @@ from api.tokens import Tokens
 from ingest.recorder import Recorder
 from schemas.config import Config
 from schemas.errors import DatabaseUnavailable, MuvrError
-from schemas.times import Clock, server_time
+from schemas.times import server_time
 from store.champions import Champions
 from store.credentials import open_as
 from store.database import Database
@@ -118,12 +118,7 @@ class DatabaseConnector:
         return database
 
 
-def build_services(
-    config: Config,
-    database: Database,
-    metrics: Metrics,
-    clock: Clock = server_time,
-) -> Services:
+def build_services(config: Config, database: Database, metrics: Metrics) -> Services:
     """The services of a worker, on one database connection."""
     ring = KeyRing(config.paths.secrets, config.api.host)
     tokens = Tokens(config.auth, ring)
@@ -141,7 +136,7 @@ def build_services(
         config=config,
         database=database,
         records=records,
-        recorder=Recorder(records, config.limits, clock),
+        recorder=Recorder(records, config.limits, server_time),
         models=models,
         model_forms=ModelForms(),
         recogniser=Recogniser(records, models),
@@ -155,5 +150,5 @@ def build_services(
         ),
         cursors=Cursors(ring.keys.cursor),
         metrics=metrics,
-        clock=clock,
+        clock=server_time,
     )
