@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from datetime import UTC, datetime
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -15,6 +14,7 @@ from api.request_timeouts import RequestTimeouts
 from api.scope_keys import PROBLEM
 from schemas.config import Config
 from schemas.errors import MuvrError
+from schemas.times import server_time
 
 
 class RequestMiddleware:
@@ -73,7 +73,7 @@ class RequestMiddleware:
             self._metrics.count_problem(problem)
         if self._log is not None:
             self._log.line(
-                at=datetime.now(UTC),
+                at=server_time(),
                 request_id=state.request_id,
                 method=method,
                 route=route,
