@@ -36,9 +36,8 @@ _ANNA: dict[str, Any] = {"username": "anna", "password": "correct horse battery"
 _PASSWORD_FORM = {"grant_type": "password", **_ANNA}
 
 
-_RevokedToken = (
-    Annotated[str, Field(min_length=1, max_length=4096)] | SkipJsonSchema[None]
-)  # null counts as left out, which the document need not offer
+# null counts as left out, which the document need not offer
+_RevokedToken = Annotated[str, Field(min_length=1, max_length=4096)] | SkipJsonSchema[None]
 
 
 class Registration(BoundedBody):
