@@ -54,7 +54,7 @@ def _serve(config: Config) -> None:
         port=config.api.port,
         workers=config.api.workers,
         loop="uvloop",
-        http="api.header_deadline:DeadlineProtocol",
+        http="api.http_protocol:DeadlineProtocol",
         ws="api.websocket_protocol:ProblemProtocol",
         ws_max_size=config.limits.body_bytes,
         access_log=False,

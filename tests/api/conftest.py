@@ -182,7 +182,7 @@ def _serving(
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            http="api.header_deadline:DeadlineProtocol",
+            http="api.http_protocol:DeadlineProtocol",
             ws="api.websocket_protocol:ProblemProtocol",
             log_level="warning",
             limit_concurrency=config.api.connections,
