@@ -10,14 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.chunks import SCOPE, ReceiptSchema, chunk_number, session_id_of
+from api.chunks import SCOPE, ReceiptSchema
 from api.dependencies import Services, authorise, security, services_of
 from api.problems import problem_responses
 from api.quota import chunk_quota, store_charged_chunk
-from api.raw_routes import ENCODING, RawRoute, parameter
-from ingest.bodies import decode_body
+from api.raw_routes import ENCODING, RawRoute, body_of, chunk_number, parameter, session_id_of
+from api.request_head import header_of
 from ingest.checks import bad
-from ingest.chunks import Chunk
+from ingest.chunks import NumberedChunk
 from ingest.edge_impulse import read_acquisition
 from ingest.json_chunk import nanoseconds
 from ingest.media_types import CBOR, JSON
@@ -89,47 +89,44 @@ async def put_acquisition(request: Request) -> Response:
     """
     caller = await authorise(request, SCOPE)
     services = services_of(request)
-    limits, headers = services.config.limits, request.headers
+    limits = services.config.limits
     session_id = session_id_of(request.path_params["session"])
     seq = chunk_number(request.path_params["seq"])
     session = await services.recorder.session(caller.user_id, session_id)
     t0 = request.query_params.get("t0")
-    body = decode_body(await request.body(), headers.get("content-encoding"), limits)
+    body = await body_of(request, limits)
     start_ns = nanoseconds(t0) if t0 else None
     chunks_by_kind = await asyncio.to_thread(  # a long document takes half a second
-        read_acquisition, body, headers.get("content-type", ""), start_ns, limits
+        read_acquisition, body, header_of(request, b"content-type"), start_ns, limits
     )
     chunks = [
-        (stream_for(session, kind, chunk.piece.unit), number, chunk)
+        NumberedChunk(stream_for(session, kind, chunk.piece.unit), number, chunk)
         for kind, several in chunks_by_kind.items()
         for number, chunk in enumerate(several, start=seq)
     ]
-    last = max(number for _, number, _ in chunks)
+    last = max(one.seq for one in chunks)
     if last > SEQ_MAX:
         raise bad("seq", seq, f"its chunks are numbered up to {last}, and must be up to {SEQ_MAX}")
     if last > seq:
         await refuse_other_bodies(services.records, caller.user_id, session_id, chunks)
     services.rate_limiter.take_samples(
-        caller.user_id, sum(chunk_quota(chunk) for _, _, chunk in chunks)
+        caller.user_id, sum(chunk_quota(one.chunk) for one in chunks)
     )
     receipts = await _stored(services, caller.user_id, session_id, chunks)
     return Response(msgspec.json.encode({"receipts": receipts}), media_type=JSON)
 
 
 async def _stored(
-    services: Services, user_id: UUID, session_id: UUID, chunks: Sequence[tuple[str, int, Chunk]]
+    services: Services, user_id: UUID, session_id: UUID, chunks: Sequence[NumberedChunk]
 ) -> list[Receipt]:
-    """The receipts of charged chunks, each with its stream and number.
+    """The receipts of charged chunks.
 
     Raises:
         MuvrError: the first failure, once every chunk is stored or has failed. What failed for a
             while only (503) is not charged: it is sent again.
     """
     done = await asyncio.gather(
-        *(
-            store_charged_chunk(services, user_id, session_id, stream, number, chunk)
-            for stream, number, chunk in chunks
-        ),
+        *(store_charged_chunk(services, user_id, session_id, one) for one in chunks),
         return_exceptions=True,
     )
     receipts: list[Receipt] = []

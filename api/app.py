@@ -106,16 +106,14 @@ def create_app(config: Config, log: RequestLog | None = None) -> Muvr:
         redoc_url=None,
         redirect_slashes=False,  # a client takes a redirect for a captive portal
     )
-    app.state.config = config
     app.state.metrics = metrics
-    app.state.services = None
     app.state.durability = None
     app.state.commit = health.commit_of(CHECKOUT)
     app.state.passwords = Passwords()
-    app.state.long_bodies = LongBodies(int(config.limits.body_mb * 2**20))
+    app.state.long_bodies = LongBodies(config.limits.body_bytes)
     request_log = (log or RequestLog()) if config.api.access_log else None
     app.state.request_log = request_log
-    app.state.connector = DatabaseConnector(app, config, metrics, request_log)
+    app.state.connector = DatabaseConnector(config, metrics, request_log)
     app.router.default = not_found
     app.openapi = lambda: openapi.document(app)  # pyrefly: ignore[method-assign] as FastAPI documents it
     error_handlers.register(app)

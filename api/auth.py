@@ -36,9 +36,8 @@ _ANNA: dict[str, Any] = {"username": "anna", "password": "correct horse battery"
 _PASSWORD_FORM = {"grant_type": "password", **_ANNA}
 
 
-_RevokedToken = (
-    Annotated[str, Field(min_length=1, max_length=4096)] | SkipJsonSchema[None]
-)  # null counts as left out, which the document need not offer
+# null counts as left out, which the document need not offer
+_RevokedToken = Annotated[str, Field(min_length=1, max_length=4096)] | SkipJsonSchema[None]
 
 
 class Registration(BoundedBody):
@@ -148,9 +147,9 @@ async def log_in(
     name = normalised_username(form.username)
     user = await services.users.by_name(name)
     services.rate_limiter.take_password(name)
-    if not await _passwords(request).verify(user.password_hash if user else None, form.password):
-        raise WrongPassword("No such user and password.")
-    if user is None:
+    kept = user.password_hash if user else None
+    fits = await _passwords(request).verify(kept, form.password)  # as slow for an unknown name
+    if user is None or not fits:
         raise WrongPassword("No such user and password.")
     services.rate_limiter.refund_password(name)
     response.headers.update(_NO_STORE)

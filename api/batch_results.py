@@ -1,7 +1,7 @@
 """Results of batch jobs about the caller, each with its time and its run."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -83,7 +83,7 @@ async def get_cluster(caller: Predict, services: ServicesDep) -> ClusterResponse
     live, about = await _live(services, "clusters")
     result = await Results(services.database).cluster(live.run_id, caller.user_id)
     if result is None:
-        _left_out("clusters")
+        raise _left_out("clusters")
     return ClusterResponse(
         **about, cluster=result.cluster, name=result.name, features=dict(result.features)
     )
@@ -100,7 +100,7 @@ async def list_recommendations(caller: Predict, services: ServicesDep) -> Recomm
     live, about = await _live(services, "recommend")
     result = await Results(services.database).recommendations(live.run_id, caller.user_id)
     if not result:
-        _left_out("recommend")
+        raise _left_out("recommend")
     schemas = [RecommendationSchema(exercise=r.exercise, score=r.score, why=r.why) for r in result]
     return RecommendationResponse(**about, recommendations=schemas)
 
@@ -116,11 +116,11 @@ async def get_rank(caller: Predict, services: ServicesDep) -> RankResponse:
     live, about = await _live(services, "rank")
     result = await Results(services.database).rank(live.run_id, caller.user_id)
     if result is None:
-        _left_out("rank")
+        raise _left_out("rank")
     return RankResponse(**about, rank=result.rank, position=result.position)
 
 
-async def _live(services: ServicesDep, family: str) -> tuple[LiveRun, dict[str, Any]]:
+async def _live(services: Services, family: str) -> tuple[LiveRun, dict[str, Any]]:
     """The live run of a family, and the members of a response that describe it.
 
     Raises:
@@ -159,5 +159,5 @@ async def is_stale(services: Services, family: str, as_of: datetime) -> bool:
     )
 
 
-def _left_out(family: str) -> NoReturn:
-    raise NotComputedYet(f"The live run of {family} has nothing about you.")
+def _left_out(family: str) -> NotComputedYet:
+    return NotComputedYet(f"The live run of {family} has nothing about you.")

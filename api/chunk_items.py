@@ -10,7 +10,7 @@ import msgspec
 
 from ingest.cbor import plain_decoder
 from ingest.checks import bad
-from ingest.chunks import Chunk, decode_chunk
+from ingest.chunks import NumberedChunk, decode_chunk
 from ingest.media_types import CBOR
 from schemas.config import Limits
 from schemas.errors import BadChunk
@@ -22,18 +22,25 @@ _ITEM: dict[str, tuple[type, ...]] = {"stream": (str,), "seq": (int,), "chunk": 
 
 
 class Item(msgspec.Struct, frozen=True):
-    """One item; `problem` if it is not valid."""
+    """One item; its chunk has not been decoded yet."""
+
+    stream: str
+    seq: int
+    chunk: bytes
+
+
+class BadItem(msgspec.Struct, frozen=True):
+    """An item that is not valid, with what it says of stream and number."""
 
     stream: str | None
     seq: int | None
-    chunk: bytes
-    problem: BadChunk | None = None
+    problem: BadChunk
 
 
-def items_in(body: bytes) -> Iterator[Item]:
+def items_in(body: bytes) -> Iterator[Item | BadItem]:
     """The items of a CBOR sequence.
 
-    An item with wrong fields is yielded with its problem. After invalid CBOR nothing can be read:
+    An item with wrong fields is yielded as a bad one. After invalid CBOR nothing can be read:
     that is the last item.
 
     Raises:
@@ -55,12 +62,12 @@ def items_in(body: bytes) -> Iterator[Item]:
             value = decoder.decode()
         except Exception as problem:  # noqa: BLE001 the decoder passes on what its own parts raise
             why = BadChunk(f"the sequence is not CBOR from byte {start} on: {problem}")
-            yield Item(None, None, b"", why)
+            yield BadItem(None, None, why)
             return
         yield _item(value)
 
 
-def _item(value: object) -> Item:
+def _item(value: object) -> Item | BadItem:
     fields: dict[Any, Any] = value if type(value) is dict else {}
     stream, seq, chunk = fields.get("stream"), fields.get("seq"), fields.get("chunk")
     stream = stream if type(stream) is str else None
@@ -71,17 +78,17 @@ def _item(value: object) -> Item:
         wrong = [k for k in _ITEM if k in fields and type(fields[k]) not in _ITEM[k]]
         name, given = (wrong[0], fields[wrong[0]]) if wrong else ("item", value)
         why = "an item is a map of stream (text), seq (integer) and chunk (bytes of a chunk)"
-        return Item(stream, seq, b"", bad(name, given, why))
+        return BadItem(stream, seq, bad(name, given, why))
     return Item(stream, seq, chunk)
 
 
-def decoded(item: Item, limits: Limits) -> tuple[str, int, Chunk]:
+def decoded(item: Item | BadItem, limits: Limits) -> NumberedChunk:
     """Stream, number and samples of an item.
 
     Raises:
         BadChunk: the item or its chunk is not valid.
         TooLarge: its chunk has far more bytes than its samples need.
     """
-    if item.problem or item.stream is None or item.seq is None:
-        raise item.problem or BadChunk("an item without stream or seq", field="item")
-    return item.stream, item.seq, decode_chunk(item.chunk, CBOR, limits)
+    if isinstance(item, BadItem):
+        raise item.problem
+    return NumberedChunk(item.stream, item.seq, decode_chunk(item.chunk, CBOR, limits))

@@ -1,7 +1,6 @@
 """Chunks in, receipts out: one at a time, and many in a body."""
 
 import asyncio
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -11,21 +10,20 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.chunk_items import MAX_ITEMS, Item, decoded, items_in
+from api.chunk_items import MAX_ITEMS, BadItem, Item, decoded, items_in
 from api.dependencies import Services, authorise, security, services_of
 from api.fields import SessionId
-from api.problems import kind_of, problem_members, problem_responses, shown_text
+from api.problems import kind_of, problem_members, problem_responses
 from api.quota import store_chunk
-from api.raw_routes import ENCODING, RawRoute, body_of, parameter
+from api.raw_routes import ENCODING, RawRoute, body_of, chunk_number, parameter, session_id_of
 from api.request_head import header_of
 from api.scope_keys import RATE_LIMIT
-from ingest.chunks import decode_chunk
+from ingest.chunks import NumberedChunk, decode_chunk
 from ingest.media_types import CBOR, CBOR_SEQUENCE, JSON, media_type_of
-from schemas.errors import BadEvent, LimitExceeded, MuvrError, Retryable
+from schemas.errors import LimitExceeded, MuvrError, Retryable
 from schemas.wire import SEQ_MAX
 
 SCOPE = "sensor:write"
-MAX_UUID_CHARS = 45  # with dashes, and `urn:uuid:` before it
 MAX_CHUNKS_OF_BATCH = 32  # that are stored at the same time
 router = APIRouter(prefix="/v1/sessions/{session}", tags=["recording"], route_class=RawRoute)
 
@@ -99,7 +97,8 @@ async def put_chunk(request: Request) -> Response:
     session_id, seq = session_id_of(path["session"]), chunk_number(path["seq"])
     body = await body_of(request, limits)
     chunk = decode_chunk(body, header_of(request, b"content-type"), limits)
-    receipt = await store_chunk(services, caller.user_id, session_id, path["stream"], seq, chunk)
+    numbered = NumberedChunk(path["stream"], seq, chunk)
+    receipt = await store_chunk(services, caller.user_id, session_id, numbered)
     return Response(msgspec.json.encode(receipt), media_type=JSON)
 
 
@@ -151,15 +150,15 @@ class _Upload:
         self._semaphore = asyncio.Semaphore(MAX_CHUNKS_OF_BATCH)
         self._over: LimitExceeded | None = None
 
-    async def store(self, item: Item) -> object:
+    async def store(self, item: Item | BadItem) -> object:
         """The receipt of an item, or its problem."""
         async with self._semaphore:
             if self._over is not None:  # since an earlier item: this one is not looked at
                 return await self._refusal(item, self._over)
             try:
-                stream, seq, chunk = decoded(item, self._services.config.limits)
-                where = (self._user_id, self._session_id, stream, seq)
-                return await store_chunk(self._services, *where, chunk)
+                numbered = decoded(item, self._services.config.limits)
+                where = (self._user_id, self._session_id)
+                return await store_chunk(self._services, *where, numbered)
             except Retryable as error:  # no fault of the client
                 return await self._refusal(item, error)
             except MuvrError as error:
@@ -180,40 +179,7 @@ class _Upload:
             return over
         return error
 
-    async def _refusal(self, item: Item, error: MuvrError) -> object:
+    async def _refusal(self, item: Item | BadItem, error: MuvrError) -> object:
         await asyncio.sleep(0)  # lets other requests run in between
         self._services.metrics.count_problem(kind_of(error).name)
         return {"stream": item.stream, "seq": item.seq, **problem_members(error, self._request)}
-
-
-def session_id_of(text: str) -> UUID:
-    """The session in a path.
-
-    Raises:
-        BadEvent: it is no UUID.
-    """
-    try:
-        if len(text) > MAX_UUID_CHARS:  # `UUID` skips any number of dashes
-            raise ValueError("too long")
-        return _uuid_of(text)
-    except ValueError as problem:
-        shown = shown_text(text)
-        raise BadEvent(f"session {shown!r} is no UUID", field="session", value=shown) from problem
-
-
-@lru_cache(4096)
-def _uuid_of(text: str) -> UUID:
-    return UUID(text)
-
-
-def chunk_number(text: str) -> int:
-    """The chunk number in a path.
-
-    Raises:
-        BadEvent: it is no number, or one out of range.
-    """
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise BadEvent(
-            f"seq {text!r} must be an integer from 0 to {SEQ_MAX}", field="seq", value=text
-        )
-    return int(text)

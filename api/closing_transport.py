@@ -23,9 +23,8 @@ class ClosingTransport:
         self._patience_s = patience_s
         self._is_waiting = False  # not `is_closing()`: loops close by themselves as well
         self._written_bytes = 0  # since `close`: who sends no more may still get an answer
-        self.write: Callable[[bytes], None] = (
-            transport.write
-        )  # the busiest method, without a call in between
+        # the busiest method, without a call in between
+        self.write: Callable[[bytes], None] = transport.write
 
     def close(self) -> None:
         """Close the connection once its client has taken what was written."""

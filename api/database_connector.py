@@ -2,8 +2,6 @@
 
 import asyncio
 
-from fastapi import FastAPI
-
 from api.authenticator import Authenticator
 from api.cursors import Cursors
 from api.decoders import DECODERS
@@ -21,7 +19,7 @@ from api.tokens import Tokens
 from ingest.recorder import Recorder
 from schemas.config import Config
 from schemas.errors import DatabaseUnavailable, MuvrError
-from schemas.times import Clock, server_time
+from schemas.times import server_time
 from store.champions import Champions
 from store.credentials import open_as
 from store.database import Database
@@ -37,12 +35,15 @@ RETRY_S = 1.0
 
 
 class DatabaseConnector:
-    """Retries until the database is available; then sets `app.state.services`."""
+    """Retries until the database is available; then builds the services and starts to sweep.
 
-    def __init__(
-        self, app: FastAPI, config: Config, metrics: Metrics, log: RequestLog | None
-    ) -> None:
-        self._app = app
+    Attributes:
+        services: None until the database is available.
+        not_ready_reason: why there are none yet.
+    """
+
+    def __init__(self, config: Config, metrics: Metrics, log: RequestLog | None) -> None:
+        self.services: Services | None = None
         self._config = config
         self._metrics = metrics
         self._log = log
@@ -52,8 +53,8 @@ class DatabaseConnector:
 
     async def open(self) -> None:
         """Try once, then retry in the background."""
-        connected = await self._try_connect()
-        self._task = asyncio.create_task(self._retry_then_sweep(connected))
+        await self._try_connect()
+        self._task = asyncio.create_task(self._retry_then_sweep())
 
     async def close(self) -> None:
         """Stop retrying and close what is open."""
@@ -61,28 +62,27 @@ class DatabaseConnector:
             self._task.cancel()
         if self._sweep_task is not None:
             self._sweep_task.close()
-        services: Services | None = self._app.state.services
-        self._app.state.services = None
+        services, self.services = self.services, None
         if services is not None:
             await asyncio.to_thread(services.database.close)
             services.rate_limiter.close()
 
-    async def _retry_then_sweep(self, connected: bool) -> None:
+    async def _retry_then_sweep(self) -> None:
         """Retry until the database is available, then sweep once a minute."""
-        while not connected:
+        while self.services is None:
             await asyncio.sleep(RETRY_S)
             try:
-                connected = await self._try_connect()
+                await self._try_connect()
             except MuvrError as problem:  # a setting that became invalid, or is read only now
                 self.not_ready_reason = str(problem)
             except Exception as problem:  # noqa: BLE001 (else /readyz says no until a restart)
                 self.not_ready_reason = f"{type(problem).__name__}: {problem}"
         lock_path = self._config.paths.run / "sweeper.lock"
-        self._sweep_task = SweepTask(self._app.state.services, lock_path, self._log)
+        self._sweep_task = SweepTask(self.services, lock_path, self._log)
         await self._sweep_task.run()
 
-    async def _try_connect(self) -> bool:
-        """Try once to connect and to build the services; whether it succeeded.
+    async def _try_connect(self) -> None:
+        """Try once to connect and to build the services.
 
         Raises:
             BadConfig: a key or a setting cannot be read.
@@ -93,14 +93,13 @@ class DatabaseConnector:
         except MuvrError as problem:
             unavailable = isinstance(problem, DatabaseUnavailable)
             self.not_ready_reason = "Cassandra does not answer." if unavailable else str(problem)
-            return False
+            return
         try:
-            self._app.state.services = build_services(self._config, database, self._metrics)
+            self.services = build_services(self._config, database, self._metrics)
         except BaseException:  # a file or a folder that cannot be used, too
             await asyncio.to_thread(database.close)
             raise
         self.not_ready_reason = ""
-        return True
 
     def _connect(self, loop_thread: LoopThread) -> Database:
         """A connection to a keyspace with this code's schema and durable writes.
@@ -119,12 +118,7 @@ class DatabaseConnector:
         return database
 
 
-def build_services(
-    config: Config,
-    database: Database,
-    metrics: Metrics,
-    clock: Clock = server_time,
-) -> Services:
+def build_services(config: Config, database: Database, metrics: Metrics) -> Services:
     """The services of a worker, on one database connection."""
     ring = KeyRing(config.paths.secrets, config.api.host)
     tokens = Tokens(config.auth, ring)
@@ -142,7 +136,7 @@ def build_services(
         config=config,
         database=database,
         records=records,
-        recorder=Recorder(records, config.limits, clock),
+        recorder=Recorder(records, config.limits, server_time),
         models=models,
         model_forms=ModelForms(),
         recogniser=Recogniser(records, models),
@@ -156,5 +150,5 @@ def build_services(
         ),
         cursors=Cursors(ring.keys.cursor),
         metrics=metrics,
-        clock=clock,
+        clock=server_time,
     )

@@ -57,10 +57,10 @@ def services_of(connection: HTTPConnection) -> Services:
     Raises:
         NotReady: Cassandra has not been reached since the start, or is not usable.
     """
-    services: Services | None = connection.app.state.services
-    if services is None:
-        raise NotReady(connection.app.state.connector.not_ready_reason)
-    return services
+    connector = connection.app.state.connector
+    if connector.services is None:
+        raise NotReady(connector.not_ready_reason)
+    return connector.services
 
 
 async def _services(request: Request) -> Services:

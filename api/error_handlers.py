@@ -11,7 +11,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from api.problems import (
-    BY_STATUS,
     CLIENT_CLOSED_REQUEST,
     KINDS,
     METHODS,
@@ -70,10 +69,10 @@ async def _on_validation(request: Request, error: Exception) -> Response:
     first: Mapping[str, Any] = problems[0]
     if first["type"] == "json_invalid":  # the framework reports the position as a field
         detail = f"body: no JSON at character {first['loc'][-1]}: {first['ctx']['error']}"
-        return kind_response(request, BY_STATUS[422], detail, {"field": "body"}, {})
+        return problem_response(errors.BadInput(detail, field="body"), request)
     loc = [str(part) for part in first["loc"]]
     if loc == ["body"] and first["type"] in _NOT_AN_OBJECT_TYPES:  # it may hold a password
-        return kind_response(request, BY_STATUS[422], _NOT_AN_OBJECT, {"field": "body"}, {})
+        return problem_response(errors.BadInput(_NOT_AN_OBJECT, field="body"), request)
     field = _field(loc[1:] if loc[0] in ("body", "query", "path", "header") else loc)
     members: dict[str, object] = {"field": field or loc[0], "value": _offending_value(field, first)}
     if len(problems) > 1:
@@ -82,7 +81,7 @@ async def _on_validation(request: Request, error: Exception) -> Response:
             for one in problems[:MAX_PROBLEMS]
         ]
     detail = f"{field or loc[0]}: {first['msg']}"
-    return kind_response(request, BY_STATUS[422], detail, members, {})
+    return kind_response(request, KINDS[errors.BadInput], detail, members, {})
 
 
 def _unsupported_media(request: Request) -> errors.UnsupportedMedia | None:
@@ -158,12 +157,10 @@ async def _on_http(request: Request, error: Exception) -> Response:
     if error.status_code == 400:  # a body that the framework could not decode
         if unsupported := _unsupported_media(request):
             return problem_response(unsupported, request)
-        return kind_response(request, BY_STATUS[422], str(error.detail), {"field": "body"}, {})
+        return problem_response(errors.BadInput(str(error.detail), field="body"), request)
     kind = kind_of_status(error.status_code)
     headers = dict(error.headers or {})
     if kind.status == 405:
         headers["Allow"] = ", ".join(_allowed_methods(request, headers.get("Allow", "")))
-    if kind.status == 401:
-        kind = KINDS[errors.NotAuthenticated]
     detail = f"{request.method} {request.url.path}: {error.detail}"
     return kind_response(request, kind, detail[:300], {}, headers)

@@ -24,6 +24,7 @@ from models.load.model import Forecast, LoadModel
 from models.next.fit import NextSettings
 from models.next.model import NextModel
 from schemas.errors import NotComputedYet
+from schemas.events import MAX_REPS, MAX_WEIGHT_KG
 from schemas.inputs import SETS
 from schemas.names import ExerciseName
 from store.sets import SetRow
@@ -155,8 +156,8 @@ async def get_intensity(
     exercise: Annotated[
         ExerciseName | None, Query(description="the one that probably comes next if left out")
     ] = None,
-    reps: Annotated[int | None, Query(ge=0, le=10_000)] = None,
-    weight_kg: Annotated[float | None, Query(ge=0, le=2_000)] = None,
+    reps: Annotated[int | None, Query(ge=0, le=MAX_REPS)] = None,
+    weight_kg: Annotated[float | None, Query(ge=0, le=MAX_WEIGHT_KG)] = None,
     session: SessionParameter = None,
 ) -> IntensityResponse:
     """How hard the caller's next set of an exercise will be."""

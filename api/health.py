@@ -9,7 +9,7 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from api.dependencies import Services
+from api.dependencies import services_of
 from api.problems import problem_responses
 from schemas.errors import NotReady
 from store.durability import durability_of
@@ -67,9 +67,7 @@ async def readyz(request: Request) -> Ready:
 
     Also whether tokens can be signed, though a key beside the one that signs cannot be used.
     """
-    services: Services | None = request.app.state.services
-    if services is None:
-        raise NotReady(request.app.state.connector.not_ready_reason)
+    services = services_of(request)
     key_problem = KEY_PROBLEM if services.tokens.key_problem else ""
     if not services.tokens.can_sign:
         raise NotReady(KEY_PROBLEM)

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import jwt
 
-from api.keys import LOOPBACK
+from api.keys import LOOPBACK_HOSTS
 from schemas.errors import BadConfig, Retryable
 
 RETRY_S = 30.0
@@ -92,7 +92,7 @@ def _is_url(source: str) -> bool:
         BadConfig: plain http to another machine, where keys could be replaced in transit.
     """
     parts = urlsplit(source)
-    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
         raise _bad_source(source, "an address must begin with https://")
     return parts.scheme in ("http", "https")
 

@@ -31,7 +31,7 @@ from store.secret_file import write_new
 LIVE_KEYS = 2
 COPY_TIME = timedelta(minutes=10)
 """From the making of a key until it signs, by each host's own clock."""
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 _DEV = "dev"
 _CURSOR_KEY = "cursor.key"
 _LOG = logging.getLogger(__name__)
@@ -135,7 +135,7 @@ def load_keys(folder: Path, host: str, now: datetime) -> Keys:
     signing = list(live)[-1 if next_at is None else 0]
     trusted = {kid: key.public_key() for kid, key in live.items()}
     keys = Keys(signing, live[signing], trusted, _cursor_key(folder), next_at)
-    if keys.development and host not in LOOPBACK:
+    if keys.development and host not in LOOPBACK_HOSTS:
         raise BadConfig(
             f"api.host = {host}: only the development key is there, and it is good on loopback "
             "only. Make a real one with `muvr token rotate`.",

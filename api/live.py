@@ -21,13 +21,14 @@ from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
 from api.authenticator import Caller
-from api.chunk_items import Item, decoded, items_in
-from api.chunks import SCOPE, session_id_of
+from api.chunk_items import BadItem, Item, decoded, items_in
+from api.chunks import SCOPE
 from api.dependencies import Services, services_of
 from api.live_connection import LiveConnection, close_with_problem
 from api.live_results import LiveGuess, LiveSetTracker
 from api.quota import store_chunk
-from ingest.chunks import Chunk
+from api.raw_routes import session_id_of
+from ingest.chunks import NumberedChunk
 from ingest.wrist_streams import wrist_of
 from schemas.errors import (
     AccessDenied,
@@ -127,23 +128,23 @@ async def _handle_frame(connection: LiveConnection, frame: bytes) -> None:
                     value=bad_items,
                 )
             try:
-                stream, seq, chunk = _decode_charged(connection, item)
+                numbered = _decode_charged(connection, item)
             except MuvrError as error:
-                if item.problem is not None or isinstance(error, BadInput):
+                if isinstance(item, BadItem) or isinstance(error, BadInput):
                     bad_items += 1
                 await connection.send_problem(error, item)
                 await asyncio.sleep(0)  # lets other requests run in between
                 continue
             await connection.in_flight.acquire()
-            task = asyncio.create_task(_handle_chunk(connection, item, stream, seq, chunk))
+            task = asyncio.create_task(_handle_chunk(connection, numbered))
             connection.tasks.add(task)
             task.add_done_callback(connection.tasks.discard)
     except BadChunk as problem:  # too many items: the first ones are stored
         await connection.send_problem(problem)
 
 
-def _decode_charged(connection: LiveConnection, item: Item) -> tuple[str, int, Chunk]:
-    """Count an item as a request, then decode it: stream, number and samples.
+def _decode_charged(connection: LiveConnection, item: Item | BadItem) -> NumberedChunk:
+    """Count an item as a request, then decode it.
 
     Raises:
         LimitExceeded: too many requests; the chunk is not decoded.
@@ -153,17 +154,14 @@ def _decode_charged(connection: LiveConnection, item: Item) -> tuple[str, int, C
     return decoded(item, connection.services.config.limits)
 
 
-async def _handle_chunk(
-    connection: LiveConnection, item: Item, stream: str, seq: int, chunk: Chunk
-) -> None:
+async def _handle_chunk(connection: LiveConnection, numbered: NumberedChunk) -> None:
     """Store one chunk and send its receipt or problem; then the answers that are due."""
     services, user_id = connection.services, connection.caller.user_id
-    guess, sets, piece = connection.guess, connection.sets, chunk.piece
+    guess, sets = connection.guess, connection.sets
+    stream, seq, piece = numbered.stream, numbered.seq, numbered.chunk.piece
     try:
         with guess.buffer.storing(stream, piece), sets.buffer.storing(stream, piece):
-            receipt = await store_chunk(
-                services, user_id, connection.session_id, stream, seq, chunk
-            )
+            receipt = await store_chunk(services, user_id, connection.session_id, numbered)
             if stream not in connection.streams:
                 await _use_declared_streams(connection)
         guess_is_due = guess.buffer.add(stream, seq, piece)
@@ -174,7 +172,7 @@ async def _handle_chunk(
         if look_is_due:
             await _send_result(connection, "sets", sets)
     except Exception as error:  # noqa: BLE001 (nobody awaits this task)
-        await connection.send_problem(error, item)
+        await connection.send_problem(error, numbered)
     finally:
         connection.in_flight.release()
 

@@ -12,13 +12,14 @@ from fastapi import WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from api.authenticator import Caller
-from api.chunk_items import Item
+from api.chunk_items import BadItem, Item
 from api.dependencies import Services
 from api.live_results import LiveGuess, LiveSetTracker
 from api.metrics import Metrics
-from api.problems import embedded_problem, kind_of, problem_members
+from api.problems import embedded_problem, kind_of, problem_members, retry_after_s
 from api.request_log import RequestLog
-from schemas.errors import LimitExceeded, MuvrError
+from ingest.chunks import NumberedChunk
+from schemas.errors import MuvrError
 
 MAX_CHUNKS_OF_CONNECTION = 16  # that are stored at the same time; more wait in the socket
 ROUTE = "/v1/sessions/{session}/live"
@@ -59,7 +60,9 @@ class LiveConnection:
             if self.is_open:
                 await ignore_disconnect(self.socket.send_text(text))
 
-    async def send_problem(self, error: Exception, item: Item | None = None) -> None:
+    async def send_problem(
+        self, error: Exception, item: Item | BadItem | NumberedChunk | None = None
+    ) -> None:
         """Send a problem, with the chunk that it is about and when to retry."""
         known = _known_error(error, self.socket)
         self.services.metrics.count_problem(kind_of(known).name)
@@ -83,17 +86,17 @@ async def close_with_problem(socket: WebSocket, problem: Exception) -> None:
     A client that takes nothing for `FAREWELL_S` gets neither: its connection is ended.
     """
     error = _known_error(problem, socket)
-    status = kind_of(error).status
+    kind = kind_of(error)
     metrics: Metrics = socket.app.state.metrics
-    metrics.count_problem(kind_of(error).name)
+    metrics.count_problem(kind.name)
     document = embedded_problem(error, socket)
     text = msgspec.json.encode({"type": "problem", "problem": document}).decode()
-    retry = error.retry_after_s if isinstance(error, LimitExceeded) else 1
-    reason = f"retry after {retry} s" if status in (429, 503) else kind_of(error).name
+    wait_s = retry_after_s(error)
+    reason = kind.name if wait_s is None else f"retry after {wait_s} s"
     with suppress(TimeoutError):
         async with asyncio.timeout(FAREWELL_S):
             await ignore_disconnect(socket.send_text(text))
-            await ignore_disconnect(socket.close(CLOSE_BASE + status, reason))
+            await ignore_disconnect(socket.close(CLOSE_BASE + kind.status, reason))
 
 
 async def ignore_disconnect(sending: Awaitable[None]) -> None:

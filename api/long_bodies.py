@@ -105,7 +105,7 @@ class LongBodyRoute(APIRoute):
                 return await handle(request)
             caller = await services.authenticator.authenticate(header_of(request, b"authorization"))
             caller.require_scope(SCOPE)
-            request.scope[MAX_BODY_BYTES] = int(services.config.limits.completion_mb * 2**20)
+            request.scope[MAX_BODY_BYTES] = services.config.limits.completion_bytes
             declared_bytes = int(length) if length.isdecimal() else 0
             async with long_bodies.received(request, caller.user_id, declared_bytes) as body:
                 return await handle(Request(request.scope, _receiving(body)))

@@ -1,9 +1,8 @@
 """A worker's model cache: pointers by owner and layout, models by version, bounded in bytes."""
 
 import asyncio
-import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -64,7 +63,6 @@ class ModelCache:
         *,
         capacity_bytes: int,
         pointer_ttl_s: float,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.champions = champions
         self.models = models
@@ -72,11 +70,11 @@ class ModelCache:
         self._metrics = metrics
         self._capacity_bytes = capacity_bytes
         self._pointers: TtlCache[ModelKey, ServingVersion | None] = TtlCache(
-            pointer_ttl_s, _MAX_POINTERS, clock
+            pointer_ttl_s, _MAX_POINTERS
         )
         self._versions: OrderedDict[VersionKey, tuple[StoredModel, Any]] = OrderedDict()
         self._bytes = 0
-        self._loading: dict[VersionKey, asyncio.Task[Any]] = {}
+        self._loading: dict[VersionKey, asyncio.Task[tuple[StoredModel, Any]]] = {}
 
     async def find(self, user_id: UUID, model_id: str, family: str) -> LoadedModel | None:
         """The model that serves a user: the user's own, else the global one, else None.
@@ -149,12 +147,11 @@ class ModelCache:
             self._metrics.cache.labels("hit").inc()
             return cached
         self._metrics.cache.labels("miss").inc()
-        return await self._load_once(version_key, lambda: self._read_version(version_key))
+        return await self._load_once(version_key)
 
     async def _read_version(self, version_key: VersionKey) -> tuple[StoredModel, Any]:
         stored = await self.models.get(version_key.key, version_key.version)
-        decode = self._decoders.get(stored.family)
-        cached = (stored, decode(stored.content) if decode else None)
+        cached = (stored, self._decoders[stored.family](stored.content))
         self._versions[version_key] = cached
         self._bytes += _memory_bytes(stored)
         while self._bytes > self._capacity_bytes and len(self._versions) > 1:
@@ -163,11 +160,11 @@ class ModelCache:
         self._metrics.cache_bytes.set(self._bytes)
         return cached
 
-    async def _load_once(self, version_key: VersionKey, read: Callable[[], Awaitable[Any]]) -> Any:
+    async def _load_once(self, version_key: VersionKey) -> tuple[StoredModel, Any]:
         """Share one read among concurrent callers; a cancelled caller does not cancel it."""
         task = self._loading.get(version_key)
         if task is None:
-            task = asyncio.ensure_future(read())
+            task = asyncio.create_task(self._read_version(version_key))
             self._loading[version_key] = task
             task.add_done_callback(lambda _: self._loading.pop(version_key, None))
         return await asyncio.shield(task)

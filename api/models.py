@@ -46,6 +46,9 @@ class ModelList(BaseModel):
     models: list[ModelEntry] = Field(description="one per family and input, in a fixed order")
 
 
+_LEARNED = tuple(family.name for family in FAMILIES.values() if family.kind == "model")
+"""The families whose models clients get; rows of other names, such as statistics that only training
+reads, have pointers as well."""
 UNCHANGED = {304: {"description": "The client has it already"}}
 
 
@@ -64,10 +67,9 @@ async def list_models(
     """The models that serve the caller, one per family and input, with a strong ETag."""
     entries = [
         _entry(layout, loaded)
-        for family in FAMILIES.values()
-        if family.kind == "model"
+        for family in _LEARNED
         for layout in INPUTS
-        if (loaded := await services.models.find(caller.user_id, layout, family.name))
+        if (loaded := await services.models.find(caller.user_id, layout, family))
     ]
     content = ModelList(models=entries).model_dump_json().encode()
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
@@ -107,12 +109,11 @@ async def download_model(
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """The bytes of the model that serves the caller, with a strong ETag."""
+    if family not in _LEARNED:
+        raise NoModel(f"No family {family!r} has models; there are {', '.join(_LEARNED)}.")
     layouts = (model_id,) if model_id else INPUTS
     loaded = await _best(services, caller.user_id, layouts, family)
     if loaded is None:
-        names = [family.name for family in FAMILIES.values() if family.kind == "model"]
-        if family not in names:
-            raise NoModel(f"No family {family!r} has models; there are {', '.join(names)}.")
         step = f"It takes confirmed sets: {NEEDED}. The next training learns them."
         raise NoModel(
             f"No {family} model for {' or '.join(layouts)} serves you yet.",

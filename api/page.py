@@ -59,7 +59,7 @@ async def page(request: Request) -> HTMLResponse:
 async def _overview(request: Request) -> Overview | None:
     """The overview, at most some seconds old: the page must not put load on the node."""
     state = request.app.state
-    services: Services | None = state.services
+    services: Services | None = state.connector.services
     if services is None:
         return None
     kept: tuple[float, Overview] | None = getattr(state, "overview", None)

@@ -54,9 +54,8 @@ async def put_plan(plan: UUID, body: PlanBody, caller: Sensor, services: Service
     if the plan came later. So each version is stored, and counts as a sample of the day for four of
     its bytes. A repeat is free.
     """
-    sets = [planned.model_dump() for planned in body.sets]
     cost_of = cost_of_bytes(services, caller.user_id)
-    plan_row = await services.recorder.put_plan(caller.user_id, plan, body.name, sets, cost_of)
+    plan_row = await services.recorder.put_plan(caller.user_id, plan, body.model_dump(), cost_of)
     return _schema(plan_row)
 
 

@@ -109,9 +109,9 @@ KINDS: dict[type[errors.MuvrError], ProblemKind] = {
 CROWDED = ProblemKind(503, "crowded", "There are too many connections")
 BY_STATUS = {
     400: ProblemKind(400, "bad-request", "The request is not understood"),
-    404: ProblemKind(404, "not-there", "There is no such thing"),
+    404: KINDS[errors.NotFound],
     405: ProblemKind(405, "method-not-allowed", "This method is not known here"),
-    422: ProblemKind(422, "bad-input", "The request cannot be accepted as it is"),
+    422: KINDS[errors.BadInput],
     431: ProblemKind(431, "head-too-large", "The request's head is over its cap"),
     500: KINDS[errors.MuvrError],
 }
@@ -136,14 +136,21 @@ def kind_of_status(status: int) -> ProblemKind:
     return BY_STATUS.get(status) or ProblemKind(status, phrase.lower().replace(" ", "-"), phrase)
 
 
+def retry_after_s(error: errors.MuvrError) -> int | None:
+    """Seconds until it is worth trying again; None where that changes nothing."""
+    if isinstance(error, errors.LimitExceeded):
+        return error.retry_after_s
+    return RETRY_AFTER_S if isinstance(error, errors.Retryable) else None
+
+
 def problem_response(error: errors.MuvrError, request: HTTPConnection) -> Response:
     """The response to an error of Muvr."""
     headers: dict[str, str] = {}
+    wait_s = retry_after_s(error)
+    if wait_s is not None:
+        headers["Retry-After"] = str(wait_s)
     if isinstance(error, errors.LimitExceeded):
-        headers["Retry-After"] = str(error.retry_after_s)
-        headers["RateLimit"] = f'"{error.limit}";r=0;t={error.retry_after_s}'
-    elif isinstance(error, errors.Retryable):
-        headers["Retry-After"] = str(RETRY_AFTER_S)
+        headers["RateLimit"] = f'"{error.limit}";r=0;t={wait_s}'
     elif isinstance(error, errors.NotAuthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="muvr", error="invalid_token"'
     elif isinstance(error, errors.MissingScope):
@@ -226,11 +233,8 @@ def embedded_problem(error: errors.MuvrError, connection: HTTPConnection) -> msg
 def problem_members(error: errors.MuvrError, connection: HTTPConnection) -> dict[str, object]:
     """What an item of a batch or a live message says of an error: `problem`, and when to retry."""
     # It has no header fields: this member replaces Retry-After.
-    wait: dict[str, int] = {}
-    if isinstance(error, errors.LimitExceeded):
-        wait = {"retry_after_s": error.retry_after_s}
-    elif isinstance(error, errors.Retryable):
-        wait = {"retry_after_s": RETRY_AFTER_S}
+    wait_s = retry_after_s(error)
+    wait = {} if wait_s is None else {"retry_after_s": wait_s}
     return {**wait, "problem": embedded_problem(error, connection)}
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from api.dependencies import Services
 from api.rate_limiter import RateLimiter
-from ingest.chunks import Chunk
+from ingest.chunks import Chunk, NumberedChunk
 from ingest.event_writer import CostOfBytes
 from ingest.labelled_sets import MAX_SAMPLES
 from ingest.wrist_streams import wrist_of
@@ -35,7 +35,7 @@ sensors, take 2.9 million samples."""
 
 
 async def store_chunk(
-    services: Services, user_id: UUID, session_id: UUID, stream: str, seq: int, chunk: Chunk
+    services: Services, user_id: UUID, session_id: UUID, numbered: NumberedChunk
 ) -> Receipt:
     """Charge and store one chunk; a receipt means that its bytes are durable.
 
@@ -43,12 +43,12 @@ async def store_chunk(
         LimitExceeded: over the user's daily quota; nothing is stored.
         NotFound, Deleted, BadChunk, DatabaseUnavailable: see `ingest.uploads.Uploads.put`.
     """
-    services.rate_limiter.take_samples(user_id, chunk_quota(chunk))
-    return await store_charged_chunk(services, user_id, session_id, stream, seq, chunk)
+    services.rate_limiter.take_samples(user_id, chunk_quota(numbered.chunk))
+    return await store_charged_chunk(services, user_id, session_id, numbered)
 
 
 async def store_charged_chunk(
-    services: Services, user_id: UUID, session_id: UUID, stream: str, seq: int, chunk: Chunk
+    services: Services, user_id: UUID, session_id: UUID, numbered: NumberedChunk
 ) -> Receipt:
     """Store a chunk whose samples were already charged.
 
@@ -56,11 +56,11 @@ async def store_charged_chunk(
     is answered with 503 because the database is away is not charged: the client sends it again.
     """
     try:
-        receipt = await services.recorder.put_chunk(user_id, session_id, stream, seq, chunk)
+        receipt = await services.recorder.put_chunk(user_id, session_id, *numbered)
     except (Retryable, asyncio.CancelledError):  # the latter after `api.request_timeout_s`
-        services.rate_limiter.refund_samples(user_id, chunk_quota(chunk))
+        services.rate_limiter.refund_samples(user_id, chunk_quota(numbered.chunk))
         raise
-    services.metrics.count_chunk(chunk.piece)
+    services.metrics.count_chunk(numbered.chunk.piece)
     return receipt
 
 

@@ -39,11 +39,11 @@ class RateLimitStatus:
     remaining: int
     reset_s: int
 
-    def headers(self, name: str) -> list[tuple[bytes, bytes]]:
+    def headers(self) -> list[tuple[bytes, bytes]]:
         """The header fields of draft-ietf-httpapi-ratelimit-headers."""
         return [
-            (b"ratelimit-policy", f'"{name}";q={self.limit};w=60'.encode()),
-            (b"ratelimit", f'"{name}";r={self.remaining};t={self.reset_s}'.encode()),
+            (b"ratelimit-policy", f'"default";q={self.limit};w=60'.encode()),
+            (b"ratelimit", f'"default";r={self.remaining};t={self.reset_s}'.encode()),
         ]
 
 

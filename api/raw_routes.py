@@ -5,15 +5,22 @@ writing it together.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from uuid import UUID
 
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect, Request
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.problems import shown_text
 from api.request_head import header_of
 from ingest.bodies import decode_body
 from schemas.config import Limits
+from schemas.errors import BadEvent
+from schemas.wire import SEQ_MAX
+
+MAX_UUID_CHARS = 45  # with dashes, and `urn:uuid:` before it
 
 
 class RawRoute(APIRoute):
@@ -84,3 +91,36 @@ async def body_of(request: Request, limits: Limits) -> bytes:
         parts.append(message.get("body", b""))
         more = message.get("more_body", False)
     return decode_body(b"".join(parts), header_of(request, b"content-encoding"), limits)
+
+
+def session_id_of(text: str) -> UUID:
+    """The session in a path.
+
+    Raises:
+        BadEvent: it is no UUID.
+    """
+    try:
+        if len(text) > MAX_UUID_CHARS:  # `UUID` skips any number of dashes
+            raise ValueError("too long")
+        return _uuid_of(text)
+    except ValueError as problem:
+        shown = shown_text(text)
+        raise BadEvent(f"session {shown!r} is no UUID", field="session", value=shown) from problem
+
+
+@lru_cache(4096)
+def _uuid_of(text: str) -> UUID:
+    return UUID(text)
+
+
+def chunk_number(text: str) -> int:
+    """The chunk number in a path.
+
+    Raises:
+        BadEvent: it is no number, or one out of range.
+    """
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise BadEvent(
+            f"seq {text!r} must be an integer from 0 to {SEQ_MAX}", field="seq", value=text
+        )
+    return int(text)

@@ -4,9 +4,10 @@ import asyncio
 import sys
 import traceback
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import msgspec
+
+from schemas.times import server_time
 
 
 class RequestLog:
@@ -40,7 +41,7 @@ class RequestLog:
         trace = traceback.format_exception(problem)
         places = [line.strip().split("\n")[0] for line in trace if line.startswith("  File")]
         error = type(problem).__name__
-        self.line(at=datetime.now(UTC), **fields, error=error, places=places[-8:])
+        self.line(at=server_time(), **fields, error=error, places=places[-8:])
 
 
 def _write_out(text: str) -> None:

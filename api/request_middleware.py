@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from datetime import UTC, datetime
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -15,6 +14,7 @@ from api.request_timeouts import RequestTimeouts
 from api.scope_keys import PROBLEM
 from schemas.config import Config
 from schemas.errors import MuvrError
+from schemas.times import server_time
 
 
 class RequestMiddleware:
@@ -24,7 +24,7 @@ class RequestMiddleware:
         self, app: ASGIApp, *, config: Config, metrics: Metrics, log: RequestLog | None
     ) -> None:
         self._app = app
-        self._max_body_bytes = int(config.limits.body_mb * 2**20)
+        self._max_body_bytes = config.limits.body_bytes
         self._body_timeout_s = config.api.body_timeout_s
         self._timeout_s = config.api.request_timeout_s
         self._metrics = metrics
@@ -73,7 +73,7 @@ class RequestMiddleware:
             self._metrics.count_problem(problem)
         if self._log is not None:
             self._log.line(
-                at=datetime.now(UTC),
+                at=server_time(),
                 request_id=state.request_id,
                 method=method,
                 route=route,

@@ -87,7 +87,7 @@ class RequestState:
             headers.extend(_SAFE)
             rate_limit = self.scope.get(RATE_LIMIT)
             if rate_limit is not None:
-                headers.extend(rate_limit.headers("default"))
+                headers.extend(rate_limit.headers())
             if not self.body_complete and self.status >= 400:
                 headers.append((b"connection", b"close"))  # the rest of the body is not read
             message["headers"] = headers

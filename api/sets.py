@@ -7,7 +7,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Response
 
-from api.dependencies import Sensor, ServicesDep
+from api.authenticator import Caller
+from api.dependencies import Sensor, Services, ServicesDep
 from api.fields import ETAG_HEADER
 from api.problems import problem_responses
 from api.quota import SampleCost, set_quota
@@ -122,7 +123,7 @@ def _revision_of(tag: str) -> int:
 
 
 async def _revision(
-    services: ServicesDep, caller: Sensor, session_id: UUID, set_id: UUID, if_match: str | None
+    services: Services, caller: Caller, session_id: UUID, set_id: UUID, if_match: str | None
 ) -> int | None:
     """The revision to correct or delete: `*` means the current one, and so does a list with it.
 

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import jwt
 
-from api.jwks import IssuerKeys
+from api.jwks import ASYMMETRIC, IssuerKeys
 from api.keys import KeyRing, Keys
 from schemas.config import Auth
 from schemas.errors import NotAuthenticated, NotReady
@@ -23,7 +23,6 @@ SCOPES = {
     "operate": "see jobs; granted by an operator only",
 }
 USER_SCOPES = frozenset(SCOPES) - {"operate"}
-_OUTSIDE_ALGORITHMS = ["EdDSA", "ES256", "RS256"]
 _LEEWAY_S = 5
 
 
@@ -162,7 +161,7 @@ class Tokens:
         claims = jwt.decode(
             token,
             key,
-            algorithms=[a for a in _OUTSIDE_ALGORITHMS if a == key.algorithm_name],
+            algorithms=[key.algorithm_name] if key.algorithm_name in ASYMMETRIC else [],
             issuer=self._settings.outside_issuer,
             audience=self._settings.outside_audience,
             leeway=_LEEWAY_S,

@@ -130,7 +130,7 @@ def _answer(request: WeekRequest, first: date, timezone: str, source: WeekSource
         missing=plan.missing,
         reason=summary(plan, candidates, limits),
         source=source,
-        model=ModelName(family=FAMILY, level="user", version=version_of(request)),
+        model=ModelName(family=FAMILY, level="user", version=week_version(request)),
     )
 
 
@@ -156,7 +156,7 @@ def _day(
     )
 
 
-def version_of(request: WeekRequest) -> str:
+def week_version(request: WeekRequest) -> str:
     """A digest of the inputs of a week: the same digest gives the same week."""
     candidates, limits = request
     parts: list[Any] = [*candidates, limits.minutes, sorted(limits.wanted_sets.items())]

@@ -24,12 +24,12 @@ def decode_body(body: bytes, encoding: str | None, limits: Limits) -> bytes:
         UnsupportedMedia: another encoding.
         BadChunk: bytes that are not of this encoding, cut short, or followed by others.
     """
-    if len(body) > limits.body_mb * MB:
+    if len(body) > limits.body_bytes:
         raise too_large("body", limits.body_mb)
     name = (encoding or "identity").strip().lower()
     if name == "identity":
         return body
-    most = int(limits.decoded_mb * MB)
+    most = limits.decoded_bytes
     if name == "zstd":
         return _unzstd(body, most)
     if name == "gzip":

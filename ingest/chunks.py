@@ -9,7 +9,7 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import cbor2
 import msgspec
@@ -50,6 +50,14 @@ class Chunk:
     piece: Piece
     envelope: bytes
     quantum: float | None = None
+
+
+class NumberedChunk(NamedTuple):
+    """A chunk with the name of its stream and its number in it."""
+
+    stream: str
+    seq: int
+    chunk: Chunk
 
 
 def decode_chunk(body: bytes, media_type: str, limits: Limits) -> Chunk:

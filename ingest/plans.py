@@ -10,15 +10,14 @@ from ingest.projections import project
 from schemas.errors import EventConflict, NotFound
 from schemas.topics import PLANS
 from store.journal import Event
-from store.plans import Plan, PlannedSets, PlanVersion
+from store.plans import Plan, PlanVersion
 
 
 async def put_plan(
     writer: EventWriter,
     user_id: UUID,
     plan_id: UUID,
-    name: str,
-    sets: PlannedSets,
+    body: Mapping[str, object],
     cost_of: CostOfBytes,
 ) -> Plan:
     """Store a plan; a repeat changes nothing.
@@ -27,8 +26,7 @@ async def put_plan(
         writer: of the journal.
         user_id: whose plan.
         plan_id: UUIDv7 of the client.
-        name: for people.
-        sets: `exercise`, `reps`, `weight_kg`, `intensity` each, in order.
+        body: of `schemas.events.PlanBody`: its name, and its sets in order.
         cost_of: the bytes that are stored; a repeat costs nothing.
 
     Raises:
@@ -36,7 +34,6 @@ async def put_plan(
         BadEvent, ClockSkew: a new plan's id that is no UUIDv7 of about now.
         EventConflict: others kept changing the plan; try again.
     """
-    body = {"name": name, "sets": list(sets)}
     cost = cost_of(len(json.dumps(body)))
     plans = writer.records.plans
     for _ in range(MAX_ATTEMPTS):

@@ -1,5 +1,6 @@
 """The operations on sessions, chunks, sets and plans, as one object of the service."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from ingest import completions, plans, sessions, sets
@@ -12,7 +13,7 @@ from schemas.config import Limits
 from schemas.events import Completion, SessionOpening, SetConfirmation
 from schemas.times import Clock
 from schemas.wire import Receipt
-from store.plans import Plan, PlannedSets
+from store.plans import Plan
 from store.records import Records
 from store.sessions import SessionRow
 from store.sets import SetRow
@@ -106,12 +107,11 @@ class Recorder:
         self,
         user_id: UUID,
         plan_id: UUID,
-        name: str,
-        planned: PlannedSets,
+        body: Mapping[str, object],
         cost_of: CostOfBytes,
     ) -> Plan:
         """See `ingest.plans.put_plan`."""
-        return await plans.put_plan(self._writer, user_id, plan_id, name, planned, cost_of)
+        return await plans.put_plan(self._writer, user_id, plan_id, body, cost_of)
 
     async def delete_plan(self, user_id: UUID, plan_id: UUID) -> None:
         """See `ingest.plans.delete_plan`."""

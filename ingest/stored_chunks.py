@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from ingest.chunks import Chunk
+from ingest.chunks import NumberedChunk
 from schemas.errors import EventConflict
 from schemas.layout import part_of
 from store.records import Records
@@ -40,7 +40,7 @@ async def numbers_of(
 
 
 async def refuse_other_bodies(
-    records: Records, user_id: UUID, session_id: UUID, chunks: Sequence[tuple[str, int, Chunk]]
+    records: Records, user_id: UUID, session_id: UUID, chunks: Sequence[NumberedChunk]
 ) -> None:
     """Refuse a document's chunks where others have their numbers; the same ones may be sent again.
 
@@ -51,7 +51,7 @@ async def refuse_other_bodies(
         records: the repositories.
         user_id: whose session.
         session_id: which one.
-        chunks: each with its stream and number.
+        chunks: of the document.
 
     Raises:
         EventConflict: with the first such number, and the next one that is free in all streams.

@@ -158,6 +158,9 @@ class Auth(Section):
     outside_audience: str = "muvr"
 
 
+_MIB = 2**20
+
+
 class Limits(Section):
     """Caps that hold for every client."""
 
@@ -172,6 +175,21 @@ class Limits(Section):
     passwords_per_minute: int = Field(default=10, ge=1)
     samples_per_day: int = Field(default=50_000_000, ge=1)
     dead_letters_per_user: int = Field(default=1000, ge=1)
+
+    @property
+    def body_bytes(self) -> int:
+        """The longest body as received."""
+        return int(self.body_mb * _MIB)
+
+    @property
+    def decoded_bytes(self) -> int:
+        """The longest body without its Content-Encoding."""
+        return int(self.decoded_mb * _MIB)
+
+    @property
+    def completion_bytes(self) -> int:
+        """The longest list that completes a session."""
+        return int(self.completion_mb * _MIB)
 
 
 class Training(Section):

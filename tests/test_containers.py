@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from api.app import forwarded
-from api.keys import LOOPBACK
+from api.keys import LOOPBACK_HOSTS
 from schemas.config import Config
 from schemas.config_file import load_config
 
@@ -96,7 +96,7 @@ def test_only_the_services_port_is_published_on_the_hosts_loopback(
 def test_the_service_listens_on_an_address_that_can_be_published(
     service: dict[str, Any], config: Config
 ):
-    assert config.api.host not in LOOPBACK, "a container's loopback cannot be published"
+    assert config.api.host not in LOOPBACK_HOSTS, "a container's loopback cannot be published"
     script = script_of(service)
     assert 0 <= script.index("muvr token rotate") < script.index("api.serve")
     assert "exec python -m api.serve" in script, "without exec it would not receive SIGTERM"

@@ -76,7 +76,7 @@ class RunningService:
 
     @property
     def services(self) -> Services:
-        return self.app.state.services
+        return self.app.state.connector.services
 
     def client(self, access_token: str | None = None) -> httpx.Client:
         headers = {"Authorization": f"Bearer {access_token}"} if access_token else {}
@@ -182,7 +182,7 @@ def _serving(
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            http="api.header_deadline:DeadlineProtocol",
+            http="api.http_protocol:DeadlineProtocol",
             ws="api.websocket_protocol:ProblemProtocol",
             log_level="warning",
             limit_concurrency=config.api.connections,

@@ -1,7 +1,7 @@
 """Acquisitions become numbered chunks of both streams, or none of them is stored."""
 
 import asyncio
-from typing import Any, cast
+from typing import cast
 from uuid import UUID, uuid4
 
 import httpx
@@ -9,7 +9,7 @@ import pytest
 
 from api.acquisitions import _stored
 from api.dependencies import Services
-from ingest.chunks import Chunk
+from ingest.chunks import Chunk, NumberedChunk
 from schemas.errors import BadChunk, DatabaseUnavailable, MuvrError
 from schemas.wire import SEQ_MAX, Receipt
 from tests.api.conftest import Person
@@ -47,7 +47,7 @@ def test_a_chunk_that_fails_for_a_while_is_not_charged_and_the_others_are_stored
     failure: MuvrError, refunded: int
 ) -> None:
     services = PartlyFailing(failure)
-    chunks: list[Any] = [("acc", seq, CHUNKS[seq, 0]) for seq in range(3)]
+    chunks = [NumberedChunk("acc", seq, CHUNKS[seq, 0]) for seq in range(3)]
     with pytest.raises(type(failure)):
         asyncio.run(_stored(cast(Services, services), uuid4(), uuid4(), chunks))
     assert (services.stored, services.refunded) == (2, refunded)

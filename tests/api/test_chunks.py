@@ -12,7 +12,7 @@ import pytest
 import zstandard
 
 from api.chunk_items import MAX_ITEMS
-from api.chunks import session_id_of
+from api.raw_routes import session_id_of
 from ingest.chunks import canonical_body
 from models.signal.pieces import Piece
 from schemas.errors import BadEvent

@@ -1,7 +1,6 @@
 """A worker that starts before its database is ready."""
 
 import asyncio
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,8 +25,7 @@ class Late(DatabaseConnector):
     """A connector whose database is unavailable at first; it stops where sweeping would begin."""
 
     def __init__(self) -> None:
-        self.app: Any = SimpleNamespace(state=SimpleNamespace(services=None))
-        super().__init__(self.app, Config(), Metrics(), None)
+        super().__init__(Config(), Metrics(), None)
         self.bases: list[Base] = []
         self.tried = 0
 
@@ -73,7 +71,7 @@ def test_a_bad_setting_found_after_startup_is_reported_and_retried(
         "auth.outside_jwks: cannot be read",
         "auth.outside_jwks: cannot be read",
     ]
-    assert (made.not_ready_reason, made.app.state.services) == ("", "services")
+    assert (made.not_ready_reason, made.services) == ("", "services")
     assert [base.closed for base in made.bases] == [True, True, False]
 
 
@@ -110,7 +108,7 @@ def test_an_unexpected_connection_error_is_reported_and_retried(
     monkeypatch.setattr(database_connector, "SweepTask", Done)
     asyncio.run(story())
     assert said == ["ZeroDivisionError: odd"]
-    assert made.app.state.services == "services"
+    assert made.services == "services"
 
 
 @pytest.mark.parametrize("error", [BadConfig("auth.outside_jwks"), PermissionError("secrets")])
@@ -139,8 +137,7 @@ def test_an_unexpected_error_of_a_check_closes_the_database(
 
     monkeypatch.setattr(database_connector, "open_as", lambda *_, **__: base)
     monkeypatch.setattr(database_connector, "check_schema", check)
-    app: Any = SimpleNamespace(state=SimpleNamespace(services=None))
-    connector = DatabaseConnector(app, Config(), Metrics(), None)
+    connector = DatabaseConnector(Config(), Metrics(), None)
     loop_thread: Any = None
     with pytest.raises(ZeroDivisionError):
         connector._connect(loop_thread)

@@ -19,6 +19,7 @@ from models.intensity.codec import to_bytes
 from models.intensity.fit import IntensitySettings, fit_intensity
 from models.intensity.model import IntensityModel
 from models.population.simulate import simulate_user
+from pipelines.exercise.global_models import STATISTICS
 from schemas.ids import version_of
 from schemas.layout import owner_of
 from store.models import ModelKey, StoredModel
@@ -162,6 +163,29 @@ def test_own_model_without_rotation_comes_before_a_global_one_with_it(
         service.run(
             service.services.models.champions.remove(ModelKey.of_global("wrist-acc6", "exercise"))
         )
+        forget_pointers(service, "global")
+
+
+def test_what_only_training_reads_is_neither_served_nor_loaded(
+    service: RunningService, person: Person, model: ExerciseModel
+):
+    """The sums over everybody serve as well, for training: they are no family of clients."""
+    sums = stored(model, "global")._replace(family=STATISTICS)
+    promote(service, sums)
+    try:
+        with person.client() as client:
+            answer = client.get(f"/v1/me/models/{STATISTICS}")
+            named = client.get(
+                f"/v1/me/models/{STATISTICS}",
+                headers={"If-None-Match": "*"},
+                params={"model_id": sums.model_id},
+            )
+        assert (answer.status_code, named.status_code) == (404, 404)
+        assert answer.json()["type"] == "urn:muvr:problem:no-model"
+        assert answer.json()["detail"].startswith(f"No family '{STATISTICS}' has models; ")
+        assert all(loaded.key.family != STATISTICS for loaded in service.services.models._versions)
+    finally:
+        service.run(service.services.models.champions.remove(sums.key))
         forget_pointers(service, "global")
 
 

@@ -18,7 +18,7 @@ from websockets.sync.client import connect
 
 from api.quota import MIN_CHUNK_QUOTA, chunk_quota, cost_of_bytes, set_quota, store_chunk
 from api.rate_limiter import RateLimiter
-from ingest.chunks import canonical_body, decode_chunk
+from ingest.chunks import NumberedChunk, canonical_body, decode_chunk
 from models.signal.pieces import Piece
 from schemas.config import Cassandra, Limits
 from schemas.errors import DatabaseUnavailable, LimitExceeded
@@ -202,7 +202,7 @@ def test_chunk_that_could_not_be_stored_is_not_charged(tmp_path: Path) -> None:
     )
 
     async def store() -> object:
-        return await store_chunk(services, UUID(int=1), UUID(int=2), "acc", 0, chunk)
+        return await store_chunk(services, UUID(int=1), UUID(int=2), NumberedChunk("acc", 0, chunk))
 
     for _ in range(2):
         with pytest.raises(DatabaseUnavailable):

@@ -56,7 +56,7 @@ def test_ratelimit_headers_report_the_remaining_requests(tmp_path: Path):
         limiter.take_request("anna")
     assert over.value.retry_after_s == 1
     clock.now += 30
-    headers = dict(limiter.take_request("anna").headers("default"))
+    headers = dict(limiter.take_request("anna").headers())
     assert headers[b"ratelimit-policy"] == b'"default";q=60;w=60'
     assert headers[b"ratelimit"] == b'"default";r=29;t=31'
 

@@ -73,4 +73,5 @@ class FreeRecorder(Recorder):
     async def put_plan(
         self, user_id: UUID, plan_id: UUID, name: str, planned: Any, cost_of: CostOfBytes = free
     ) -> Any:
-        return await super().put_plan(user_id, plan_id, name, planned, cost_of)
+        body = {"name": name, "sets": list(planned)}
+        return await super().put_plan(user_id, plan_id, body, cost_of)
