@@ -19,7 +19,14 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 
 from models.arrays import Floats64, Ints64
-from models.week.model import DAYS, AvailableExercise, Objective, WeekLimits, WeekPlan
+from models.week.model import (
+    DAYS,
+    AvailableExercise,
+    Objective,
+    WeekLimits,
+    WeekPlan,
+    muscle_sets,
+)
 from schemas.errors import BadInput
 
 DEFAULT_OBJECTIVE = Objective()
@@ -87,8 +94,7 @@ def volume(
     known = {candidate.exercise: candidate for candidate in candidates}
     sets: dict[str, float] = {}
     for name in (name for day in days for name in day):
-        for place, muscle in enumerate(known[name].muscles):
-            share = 1.0 if place == 0 else limits.secondary
+        for muscle, share in muscle_sets(known[name].muscles):
             sets[muscle] = sets.get(muscle, 0.0) + share * limits.block_sets
     return sets
 
@@ -205,10 +211,10 @@ class _Program:
         for number, muscle in enumerate(self.wanted):
             terms = [(self.first_s + number, -1.0)]
             for exercise, candidate in enumerate(self.candidates):
-                if muscle in candidate.muscles:
-                    share = 1.0 if candidate.muscles[0] == muscle else self.limits.secondary
-                    sets = -share * self.limits.block_sets
-                    terms += [(self.x(exercise, day), sets) for day in range(DAYS)]
+                for trained, share in muscle_sets(candidate.muscles):
+                    if trained == muscle:
+                        sets = -share * self.limits.block_sets
+                        terms += [(self.x(exercise, day), sets) for day in range(DAYS)]
             self.rows.append((terms, -self.limits.wanted_sets[muscle]))
 
     def days(self, solution: Floats64) -> tuple[tuple[str, ...], ...]:
