@@ -15,7 +15,7 @@ from bench.memory import MemorySampler
 from bench.training_data import LAYOUT
 from bench.training_keyspaces import TENTH, TrainedKeyspace, changing, train_again
 from bench.training_peers import joblib_seconds, pandas_seconds, scikit_model
-from models.exercise.examples import SetWindows, windows_of_sets
+from models.exercise.examples import SetWindows, set_windows
 from models.exercise.fit import PooledPrior, fit_framed_user
 from models.exercise.quantised import quantise
 from models.exercise.quantised_statistics import ExerciseWindows, framed_statistics
@@ -137,12 +137,18 @@ NamedSetWindows = tuple[str, SetWindows]  # exercise, windows of a set
 
 def _user_windows(keyspace: TrainedKeyspace, number: int) -> list[NamedSetWindows]:
     """A user's windows, as they were computed."""
-    sets = keyspace.users.sets(number)
-    windows_of = windows_of_sets(
-        [(wrist_signals(unpack_pieces(row.samples)), row.set_id.int % 2**63) for row in sets],
-        recipe_of(keyspace.config).windows.settings,
-    )
-    return [(row.exercise, windows) for row, windows in zip(sets, windows_of, strict=True)]
+    settings = recipe_of(keyspace.config).windows.settings
+    return [
+        (
+            row.exercise,
+            set_windows(
+                wrist_signals(unpack_pieces(row.samples)),
+                seed=row.set_id.int % 2**63,
+                settings=settings,
+            ),
+        )
+        for row in keyspace.users.sets(number)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
