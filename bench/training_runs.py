@@ -121,9 +121,8 @@ def run_peers(keyspaces: dict[str, TrainedKeyspace]) -> PeerRates:
 
 def _fit_context_file(keyspace: TrainedKeyspace, folder: Path) -> Path:
     """The `FitContext` that tasks of our job carry, as a file for joblib's processes."""
-    database = keyspace.database()
-    global_models = read_global_models(database)
-    database.close()
+    with keyspace.database() as database:
+        global_models = read_global_models(database)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "context.joblib"
     joblib.dump(
@@ -168,9 +167,8 @@ class LearningTimes:
 
 def time_learning(keyspace: TrainedKeyspace) -> LearningTimes:
     """The learning step alone, for a few users."""
-    database = keyspace.database()
-    global_model = read_global_models(database)[LAYOUT]
-    database.close()
+    with keyspace.database() as database:
+        global_model = read_global_models(database)[LAYOUT]
     prior = global_model.learned.prior
     users = range(min(COMPARED, keyspace.users.size))
     timings = [_time_user_learning(_user_windows(keyspace, number), prior) for number in users]
@@ -210,27 +208,24 @@ def _seconds(work: Callable[[], object]) -> float:
 
 def count_equal(keyspace: TrainedKeyspace) -> tuple[int, int]:
     """(changed users whose champion has the bytes that a first training gives, users compared)."""
-    database = keyspace.database()
-    global_models = read_global_models(database)
-    recipe = named_recipe(recipe_of(keyspace.config), global_models)
     numbers = changing(keyspace.users.size)[:COMPARED]
     equal = 0
-    for number in numbers:
-        key = keyspace.users.user_id(number), LAYOUT
-        sets = labelled_sets(read_training_sets(database, key))
-        raw = [replace(row, features=None) for row in sets]
-        learned = learn_user(raw, LAYOUT, recipe, global_models[LAYOUT].learned)
-        sha256 = hashlib.sha256(learned.content).digest()
-        pointer = asyncio.run(Champions(database).read(ModelKey.of_user(*key, "exercise")))
-        equal += pointer is not None and bytes(pointer.sha256) == sha256
-    database.close()
+    with keyspace.database() as database:
+        global_models = read_global_models(database)
+        recipe = named_recipe(recipe_of(keyspace.config), global_models)
+        for number in numbers:
+            key = keyspace.users.user_id(number), LAYOUT
+            sets = labelled_sets(read_training_sets(database, key))
+            raw = [replace(row, features=None) for row in sets]
+            learned = learn_user(raw, LAYOUT, recipe, global_models[LAYOUT].learned)
+            sha256 = hashlib.sha256(learned.content).digest()
+            pointer = asyncio.run(Champions(database).read(ModelKey.of_user(*key, "exercise")))
+            equal += pointer is not None and bytes(pointer.sha256) == sha256
     return equal, len(numbers)
 
 
 def kept_bytes(keyspace: TrainedKeyspace) -> float:
     """Bytes of windows that a user's sets keep."""
-    database = keyspace.database()
     key = keyspace.users.user_id(0), LAYOUT
-    rows = asyncio.run(LabelledSets(database).training_sets(*key))
-    database.close()
+    rows = keyspace.ask(lambda database: LabelledSets(database).training_sets(*key))
     return float(sum(len(row.features or b"") for row in rows))
