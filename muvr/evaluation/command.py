@@ -106,7 +106,8 @@ def _tell_unmeasured(
 def _take(protocol: Protocol, recordings: EvaluationData, results: ProtocolResults) -> None:
     """Run a protocol; its figures are not measured where the recordings are not enough for it."""
     try:
-        one_blas_thread()(protocol.run)(recordings, results)
+        with one_blas_thread():
+            protocol.run(recordings, results)
     except CannotLearn as problem:
         figures = protocol.promised or (Figure(protocol.name, None),)
         why = f"It cannot be measured: {problem}."
