@@ -28,7 +28,7 @@ from ingest.classify_body import (
 )
 from ingest.media_types import CBOR, JSON
 from ingest.missing_rotation import lacks_rotation
-from models.exercise.layout import model_id
+from models.exercise.layout import layout_of_recording
 from models.exercise.minimum_sets import NEEDED
 from models.recognition.counting import FROM_S, UP_TO_S, repetitions
 from models.recognition.naming import NO_MODEL, LadderPrediction
@@ -153,7 +153,7 @@ async def classify(request: Request) -> Response:
         read = await asyncio.to_thread(read_recording, *args)
     recording = read.recording
     seconds = duration_s(recording)
-    ladder = await services.models.ladder(caller.user_id, model_id(recording), EXERCISE)
+    ladder = await services.models.ladder(caller.user_id, layout_of_recording(recording), EXERCISE)
     if seconds <= INLINE_S and not (count and seconds >= FROM_S):
         # In step with all concurrent requests: running the same code again is a quarter cheaper.
         await asyncio.sleep(0)

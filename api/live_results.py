@@ -13,7 +13,7 @@ from api.set_schema import recognised_set_schema
 from ingest.missing_rotation import rotation_notes, with_rotation_notes
 from ingest.recognition import ModelVersions, prediction_of
 from ingest.wrist_streams import WristStreams
-from models.exercise.layout import model_id
+from models.exercise.layout import layout_of_recording
 from models.recognition.live import LiveSets, recognise_live
 from models.recognition.sets import RecognisedSet, RecognitionModels
 from models.signal.pieces import Recording
@@ -40,7 +40,7 @@ class LiveGuess:
         """The response for the last seconds, in the shape of `classify`, with their start."""
         try:
             recording, until_ns = self.buffer.recording(), self.buffer.complete_until_ns()
-            layout = model_id(recording)
+            layout = layout_of_recording(recording)
             ladder = await self._services.models.ladder(self._user_id, layout, EXERCISE)
             response = await asyncio.to_thread(classify_response, recording, ladder, count=False)
             windows = response.pop("windows")
@@ -74,7 +74,7 @@ class LiveSetTracker:
                     self._clock_resets, self._finished = self.buffer.clock_resets, []
                 recording, until_ns = self.buffer.recording(), self.buffer.complete_until_ns()
                 versions, models = await self._services.recogniser.load_models(
-                    self._user_id, model_id(recording)
+                    self._user_id, layout_of_recording(recording)
                 )
                 live_sets = await self._services.recogniser.run_live(
                     self._user_id, self._recognise, recording, models, until_ns

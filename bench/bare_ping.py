@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import httpx
 import psutil
 
-from bench.load import CHECKOUT
+from muvr.checkout import CHECKOUT
 from store.node.preflight import free_ports
 
 PEER = "a bare FastAPI ping: one async function, one worker, no log, no limits"

@@ -15,9 +15,17 @@ from schemathesis import Case, GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.failures import Failure, FailureGroup
 
+from bench.fuzz_user import (
+    WITHIN_S,
+    FuzzUser,
+    example,
+    log_in,
+    opened,
+    prepare_fuzz_user,
+    with_known,
+)
 from bench.generated_requests import generated_cases, operations_of, register_serializers
 from bench.hostile import attack_in_subprocess
-from bench.known import WITHIN_S, FuzzUser, example, log_in, opened, prepare_fuzz_user, with_known
 from muvr.context import CommandContext
 from muvr.deployment import PASSWORD, Deployment, deployed
 from schemas.progress import Progress

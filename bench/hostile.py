@@ -19,7 +19,7 @@ import numpy as np
 import zstandard
 
 from api.chunk_items import items_in
-from bench.recorded import FIRST_NS
+from bench.spar_bodies import FIRST_NS
 from ingest.bodies import decode_body
 from ingest.chunks import canonical_body, decode_chunk
 from ingest.classify_body import read_recording

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from bench.clients import chunk_targets, register_people
 from bench.load import LoadPlan, LoadResult, RequestTarget, drive, write_bodies
-from bench.recorded import DATA, bodies_of, cut_pieces, spar_counts
 from bench.rowwise import RowwiseRates, bound_batches, packed_batches, rows_per_s
-from bench.stored import stored_bytes
+from bench.spar_bodies import DATA, bodies_of, cut_pieces, spar_counts
+from bench.stored_bytes import stored_bytes
 from ingest.media_types import CBOR
 from muvr.context import CommandContext
 from muvr.deployment import Deployment, deployed

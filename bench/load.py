@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+from muvr.checkout import CHECKOUT
 
 
 class RequestTarget(msgspec.Struct, frozen=True):

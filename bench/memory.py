@@ -5,7 +5,7 @@ import threading
 import psutil
 
 MIB = 2**20
-GUESS_INTERVAL_S = 0.5
+SAMPLE_INTERVAL_S = 0.5
 
 
 class MemorySampler:
@@ -36,7 +36,7 @@ class MemorySampler:
         return self.driver_mb, self.worker_mb
 
     def _sample(self) -> None:
-        while not self._stop.wait(GUESS_INTERVAL_S):
+        while not self._stop.wait(SAMPLE_INTERVAL_S):
             for process in psutil.Process().children(recursive=True):
                 try:
                     line, mb = process.cmdline(), process.memory_info().rss / MIB

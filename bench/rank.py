@@ -14,7 +14,7 @@ import networkit
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.timed import REPEATS, best_of
+from bench.best_of import REPEATS, best_of
 from models.rank.fit import make_graph, pagerank
 from models.rank.model import RankSettings
 from models.rank.rmat import rmat_edges

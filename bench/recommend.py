@@ -18,8 +18,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `implicit` asks: its th
 from implicit.cpu.als import AlternatingLeastSquares
 from scipy.sparse import csr_matrix
 
+from bench.best_of import REPEATS, best_of
 from bench.movielens import DATA, Split, read_movielens, split
-from bench.timed import REPEATS, best_of
 from models.recommend.evaluate import RecommendScore, evaluate_recommender
 from models.recommend.features import Counts
 from models.recommend.fit import candidates, fit_recommender

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from bench.bare_ping import PEER, bare_ping
 from bench.clients import register_people
-from bench.learned import serve_model
+from bench.fuzz_models import serve_model
 from bench.load import LoadPlan, LoadResult, RequestTarget, drive, write_bodies
 from bench.memory import MIB
 from ingest.chunks import canonical_body

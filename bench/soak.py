@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 from bench.clients import open_session, register_people
 from bench.phone import STREAM, ChunkLosses, SoakPhone
-from bench.recorded import DATA, cut_pieces, spar_counts
+from bench.spar_bodies import DATA, cut_pieces, spar_counts
 from ingest.export import export_user
 from muvr.context import CommandContext
 from muvr.deployment import Deployment, deployed

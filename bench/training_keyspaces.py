@@ -3,8 +3,8 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable, Coroutine
-from contextlib import closing
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -33,13 +33,16 @@ class TrainedKeyspace:
     config: Config
     users: SimulatedUsers
 
-    def database(self) -> Database:
-        """A connection; close it."""
-        return connect(self.config.cassandra, keyspace=self.config.cassandra.keyspace)
+    @contextmanager
+    def database(self) -> Generator[Database]:
+        """A connection, closed when the block ends."""
+        cassandra = self.config.cassandra
+        with closing(connect(cassandra, keyspace=cassandra.keyspace)) as database:
+            yield database
 
     def ask(self, question: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
         """One answer from the keyspace."""
-        with closing(self.database()) as database:
+        with self.database() as database:
             return asyncio.run(question(database))
 
 
@@ -59,11 +62,10 @@ def load_keyspaces(
         keyspaces[name] = TrainedKeyspace(
             own, SimulatedUsers(recordings, size, seed, datetime.now(UTC))
         )
-        database = keyspaces[name].database()
-        load_users(database, keyspaces[name].users, changing(USERS) if name == "large" else ())
-        if name == "large":
-            corrupt_newest_set(database, keyspaces[name].users, POISONED)
-        database.close()
+        with keyspaces[name].database() as database:
+            load_users(database, keyspaces[name].users, changing(USERS) if name == "large" else ())
+            if name == "large":
+                corrupt_newest_set(database, keyspaces[name].users, POISONED)
     node.stop()  # a node that ends writes everything to disk; what is read is then really read
     node.start(context.terminal)
     _await_estimates(keyspaces["large"])
@@ -80,18 +82,17 @@ def _await_estimates(keyspace: TrainedKeyspace) -> None:
 
     It estimates every half minute; after 90 s the wait is given up.
     """
-    database = keyspace.database()
     until = time.monotonic() + 90
-    while time.monotonic() < until:
-        rows = database.execute(
-            "SELECT partitions_count FROM system.size_estimates "
-            "WHERE keyspace_name = ? AND table_name = 'labelled_sets'",
-            (keyspace.config.cassandra.keyspace,),
-        )
-        if sum(row.partitions_count for row in rows) > keyspace.users.size / 2:
-            break
-        time.sleep(1)
-    database.close()
+    with keyspace.database() as database:
+        while time.monotonic() < until:
+            rows = database.execute(
+                "SELECT partitions_count FROM system.size_estimates "
+                "WHERE keyspace_name = ? AND table_name = 'labelled_sets'",
+                (keyspace.config.cassandra.keyspace,),
+            )
+            if sum(row.partitions_count for row in rows) > keyspace.users.size / 2:
+                break
+            time.sleep(1)
 
 
 def train_again(keyspace: TrainedKeyspace) -> None:
@@ -99,13 +100,12 @@ def train_again(keyspace: TrainedKeyspace) -> None:
 
     They are later than the global model that serves: only such sets judge users who are in it.
     """
-    database, now = keyspace.database(), datetime.now(UTC)
+    now = datetime.now(UTC)
 
-    async def arrive() -> None:
+    async def arrive(database: Database) -> None:
         """Store the newest set of each of the seven exercises, user after user."""
         for number in changing(keyspace.users.size):
             newest = keyspace.users.sets(number)[-7:]
             await put(database, keyspace.users.user_id(number), done_at(newest, now))
 
-    asyncio.run(arrive())
-    database.close()
+    keyspace.ask(arrive)

@@ -24,7 +24,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from models.exercise.discriminant import FitSettings
-from models.exercise.examples import ExampleSettings, windows_of_sets
+from models.exercise.examples import ExampleSettings, set_windows
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
 from pipelines.exercise.kept_windows import windows_of
@@ -69,12 +69,14 @@ def pandas_user(frame: Any, settings: ExampleSettings, share: float, solver: str
         LabelledRow(r.set_id, r.revision, r.exercise, r.started_at, r.label_source, r.samples)
         for r in frame.itertuples()
     ]
-    signals = [wrist_signals(unpack_pieces(row.samples)) for row in sets]
-    windows_of = windows_of_sets(
-        [(each, UUID(row.set_id).int % 2**63) for each, row in zip(signals, sets, strict=True)],
-        settings,
-    )
-    x_of = {row.set_id: windows.x for row, windows in zip(sets, windows_of, strict=True)}
+    x_of = {
+        row.set_id: set_windows(
+            wrist_signals(unpack_pieces(row.samples)),
+            seed=UUID(row.set_id).int % 2**63,
+            settings=settings,
+        ).x
+        for row in sets
+    }
     early, late = split_judged(sets, share)
     late = known_before(early, late)
     judged = scikit_model(solver).fit(*_stacked(early, x_of))

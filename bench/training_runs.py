@@ -15,7 +15,7 @@ from bench.memory import MemorySampler
 from bench.training_data import LAYOUT
 from bench.training_keyspaces import TENTH, TrainedKeyspace, changing, train_again
 from bench.training_peers import joblib_seconds, pandas_seconds, scikit_model
-from models.exercise.examples import SetWindows, windows_of_sets
+from models.exercise.examples import SetWindows, set_windows
 from models.exercise.fit import PooledPrior, fit_framed_user
 from models.exercise.quantised import quantise
 from models.exercise.quantised_statistics import ExerciseWindows, framed_statistics
@@ -121,9 +121,8 @@ def run_peers(keyspaces: dict[str, TrainedKeyspace]) -> PeerRates:
 
 def _fit_context_file(keyspace: TrainedKeyspace, folder: Path) -> Path:
     """The `FitContext` that tasks of our job carry, as a file for joblib's processes."""
-    database = keyspace.database()
-    global_models = read_global_models(database)
-    database.close()
+    with keyspace.database() as database:
+        global_models = read_global_models(database)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "context.joblib"
     joblib.dump(
@@ -137,12 +136,18 @@ NamedSetWindows = tuple[str, SetWindows]  # exercise, windows of a set
 
 def _user_windows(keyspace: TrainedKeyspace, number: int) -> list[NamedSetWindows]:
     """A user's windows, as they were computed."""
-    sets = keyspace.users.sets(number)
-    windows_of = windows_of_sets(
-        [(wrist_signals(unpack_pieces(row.samples)), row.set_id.int % 2**63) for row in sets],
-        recipe_of(keyspace.config).windows.settings,
-    )
-    return [(row.exercise, windows) for row, windows in zip(sets, windows_of, strict=True)]
+    settings = recipe_of(keyspace.config).windows.settings
+    return [
+        (
+            row.exercise,
+            set_windows(
+                wrist_signals(unpack_pieces(row.samples)),
+                seed=row.set_id.int % 2**63,
+                settings=settings,
+            ),
+        )
+        for row in keyspace.users.sets(number)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +167,8 @@ class LearningTimes:
 
 def time_learning(keyspace: TrainedKeyspace) -> LearningTimes:
     """The learning step alone, for a few users."""
-    database = keyspace.database()
-    global_model = read_global_models(database)[LAYOUT]
-    database.close()
+    with keyspace.database() as database:
+        global_model = read_global_models(database)[LAYOUT]
     prior = global_model.learned.prior
     users = range(min(COMPARED, keyspace.users.size))
     timings = [_time_user_learning(_user_windows(keyspace, number), prior) for number in users]
@@ -204,27 +208,24 @@ def _seconds(work: Callable[[], object]) -> float:
 
 def count_equal(keyspace: TrainedKeyspace) -> tuple[int, int]:
     """(changed users whose champion has the bytes that a first training gives, users compared)."""
-    database = keyspace.database()
-    global_models = read_global_models(database)
-    recipe = named_recipe(recipe_of(keyspace.config), global_models)
     numbers = changing(keyspace.users.size)[:COMPARED]
     equal = 0
-    for number in numbers:
-        key = keyspace.users.user_id(number), LAYOUT
-        sets = labelled_sets(read_training_sets(database, key))
-        raw = [replace(row, features=None) for row in sets]
-        learned = learn_user(raw, LAYOUT, recipe, global_models[LAYOUT].learned)
-        sha256 = hashlib.sha256(learned.content).digest()
-        pointer = asyncio.run(Champions(database).read(ModelKey.of_user(*key, "exercise")))
-        equal += pointer is not None and bytes(pointer.sha256) == sha256
-    database.close()
+    with keyspace.database() as database:
+        global_models = read_global_models(database)
+        recipe = named_recipe(recipe_of(keyspace.config), global_models)
+        for number in numbers:
+            key = keyspace.users.user_id(number), LAYOUT
+            sets = labelled_sets(read_training_sets(database, key))
+            raw = [replace(row, features=None) for row in sets]
+            learned = learn_user(raw, LAYOUT, recipe, global_models[LAYOUT].learned)
+            sha256 = hashlib.sha256(learned.content).digest()
+            pointer = asyncio.run(Champions(database).read(ModelKey.of_user(*key, "exercise")))
+            equal += pointer is not None and bytes(pointer.sha256) == sha256
     return equal, len(numbers)
 
 
 def kept_bytes(keyspace: TrainedKeyspace) -> float:
     """Bytes of windows that a user's sets keep."""
-    database = keyspace.database()
     key = keyspace.users.user_id(0), LAYOUT
-    rows = asyncio.run(LabelledSets(database).training_sets(*key))
-    database.close()
+    rows = keyspace.ask(lambda database: LabelledSets(database).training_sets(*key))
     return float(sum(len(row.features or b"") for row in rows))

@@ -13,7 +13,7 @@ from ingest.missing_rotation import with_rotation_notes
 from ingest.recordings import load_recordings
 from ingest.stored_session import StoredSession
 from ingest.wrist_streams import WristStreams, wrist_of
-from models.exercise.layout import model_id
+from models.exercise.layout import layout_of_recording
 from models.recognition.sets import RecognisedSet, RecognitionModels, recognise
 from models.signal.pieces import Recording
 from schemas.errors import AmbiguousChunks, BadSamples
@@ -131,7 +131,7 @@ def declared_layout(session: SessionRow) -> InputLayout:
 
 def _layout(recording: Recording, session: SessionRow) -> InputLayout:
     """The input layout of the samples; of the declared streams if there are none."""
-    return model_id(recording) if recording.acc else declared_layout(session)
+    return layout_of_recording(recording) if recording.acc else declared_layout(session)
 
 
 def outdated(used: ModelVersions, current: ModelVersions, *, abstained: bool) -> bool:

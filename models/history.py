@@ -145,6 +145,33 @@ class SetLog:
         """The sets that began at `from_s` or later."""
         return self.where(self.started_s >= from_s)
 
+    def next_session(self) -> int:
+        """The number that a new session would have."""
+        return int(self.session.max(initial=-1)) + 1
+
+    def followed_by(
+        self,
+        exercise: str,
+        started_s: float,
+        session: int,
+        *,
+        reps: float | None = None,
+        weight_kg: float | None = None,
+    ) -> "SetLog":
+        """The log with one more set, of which only this is known.
+
+        >>> log = SetLog.of([DoneSet("a", 1.0, "squat", 5, 75.0, 0.7)])
+        >>> longer = log.followed_by("bench-press", 9.0, log.next_session(), reps=8)
+        >>> longer.exercise.tolist(), longer.session.tolist(), longer.reps.tolist()
+        (['squat', 'bench-press'], [0, 1], [5.0, 8.0])
+        >>> longer.weight_kg.tolist(), longer.intensity.tolist()
+        ([75.0, nan], [0.7, nan])
+        """
+        known = {"started_s": started_s, "session": session, "exercise": exercise}
+        known |= {"reps": reps, "weight_kg": weight_kg}
+        values = ((field.name, known.get(field.name)) for field in fields(self))
+        return SetLog(*(np.append(getattr(self, n), np.nan if v is None else v) for n, v in values))
+
 
 def session_numbers(rows: Iterable[DoneSet]) -> dict[str, int]:
     """Session id → its number in the log of these rows, however they arrive.

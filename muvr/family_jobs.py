@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from muvr.context import CommandContext
 from pipelines.lifecycle.runs import RunReport
-from pipelines.lifecycle.scope import UserSelection
+from pipelines.lifecycle.scope import EngineName, UserSelection
 from schemas.config import Config
 from schemas.errors import BadInput, MuvrError, NoKernel, Retryable
 from schemas.families import ACTIVITY, MART_JOB
@@ -17,18 +16,11 @@ from store.labelled_sets import LabelledSets
 from store.records import records_in
 
 
-class TrainingEngine(StrEnum):
-    """Where the learning function runs."""
-
-    spark = "spark"
-    local = "local"
-
-
 def run_job(
     context: CommandContext,
     family: str,
     users: UserSelection,
-    engine: TrainingEngine = TrainingEngine.spark,
+    engine: EngineName = "spark",
     cutoff_at: datetime | None = None,
 ) -> RunReport:
     """Run one family's job, after bringing up to date what it reads, or refresh the mart.
@@ -42,7 +34,7 @@ def run_job(
     from pipelines.mart.job import refresh_mart
 
     if family == MART_JOB:
-        if not isinstance(users, str) or engine is not TrainingEngine.spark:
+        if not isinstance(users, str) or engine != "spark":
             option = "users" if not isinstance(users, str) else "engine"
             raise BadInput("The mart is refreshed as a whole, on Spark", field=option)
         with context.terminal as terminal:
@@ -55,7 +47,7 @@ def run_job(
             context.config,
             users=users,
             cutoff_at=cutoff_at,
-            engine=engine.value,
+            engine=engine,
             progress=terminal,
         )
 

@@ -2,9 +2,8 @@
 
 import secrets
 from collections.abc import Callable, Sequence
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import typer
 
@@ -19,13 +18,8 @@ from muvr.options import AsJson, Conf, has_terminal, prompted_password
 from schemas.errors import BadInput
 from schemas.events import known_timezone
 
-
-class ImportSource(StrEnum):
-    """What can be imported."""
-
-    spar = "spar"
-    gym = "gym"
-    csv = "csv"
+ImportSource = Literal["spar", "gym", "csv"]
+"""What can be imported."""
 
 
 class PublicSource(NamedTuple):
@@ -55,8 +49,8 @@ class ReadRecordings(NamedTuple):
 
 
 PUBLIC_SOURCES = {
-    ImportSource.spar: PublicSource(read_spar, "spar10"),  # spar-01 … are users of the demo
-    ImportSource.gym: PublicSource(read_gym, "gym"),
+    "spar": PublicSource(read_spar, "spar10"),  # spar-01 … are users of the demo
+    "gym": PublicSource(read_gym, "gym"),
 }
 
 HELP = """
@@ -135,7 +129,7 @@ def import_(
     _check_options(source, path, user, (side, timezone, start))
     password = _password(context, source, password)
     with context.terminal as terminal:
-        if source is ImportSource.csv and path is not None:
+        if source == "csv" and path is not None:
             found = ReadRecordings(read_csv(path, user, side, timezone, terminal, start), "csv")
         else:
             found = _read_public(source, path or context.config.paths.datasets)
@@ -152,11 +146,11 @@ def _check_options(
     Raises:
         BadInput: names them.
     """
-    if path is None and source is not ImportSource.spar:
+    if path is None and source != "spar":
         raise BadInput(f"{source} needs the path of its files", field="path")
-    if source is ImportSource.csv and not user:
+    if source == "csv" and not user:
         raise BadInput("csv needs --user: whose recordings they are", field="--user")
-    if source is not ImportSource.csv and (user or any(csv_options)):
+    if source != "csv" and (user or any(csv_options)):
         options = "--user, --side, --timezone and --start"
         raise BadInput(f"{options} are for csv; {source} knows its people")
 
@@ -169,7 +163,7 @@ def _password(context: CommandContext, source: ImportSource, given: str) -> str:
     Raises:
         BadInput: of `csv` there is none, and no terminal to ask for it.
     """
-    if given or has_terminal() or source is ImportSource.csv:
+    if given or has_terminal() or source == "csv":
         return prompted_password(given)
     context.terminal.notes(
         [

@@ -5,15 +5,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from itertools import chain
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
 from muvr.context import open_context
-from muvr.family_jobs import TrainingEngine, run_job
+from muvr.family_jobs import run_job
 from muvr.options import AsJson, Conf
 from muvr.scoreboard import show_run
+from pipelines.lifecycle.scope import EngineName, UserSelection
 from schemas.errors import BadInput, NotFound
 from schemas.families import FAMILIES
 from store.champions import Champions
@@ -84,14 +85,14 @@ def rerun(
     context = open_context(conf, as_json=as_json)
     earlier, outcomes = context.run_async(lambda database: _read(database, family, run))
     selection = users_to_rerun(earlier, outcomes, only_failed=failed)
-    report = run_job(context, family, selection, engine_of(earlier), cutoff_of(earlier))
+    report = run_job(context, family, selection, engine_named_in(earlier), cutoff_of(earlier))
     show_run(context.terminal, asdict(report))
     context.terminal.answer(asdict(report))
 
 
 def users_to_rerun(
     earlier: JobRun, outcomes: Sequence[UserOutcome], *, only_failed: bool
-) -> Literal["all", "changed"] | list[UUID]:
+) -> UserSelection:
     """The users of a repeated run: everybody if the first run learned all, else those it recorded.
 
     Batch families and experiments always learn from everybody.
@@ -118,9 +119,9 @@ def users_to_rerun(
     )
 
 
-def engine_of(earlier: JobRun) -> TrainingEngine:
+def engine_named_in(earlier: JobRun) -> EngineName:
     """The engine of a run; Spark where it was not recorded."""
-    return TrainingEngine(str(earlier.inputs.get("engine", TrainingEngine.spark)))
+    return "local" if earlier.inputs.get("engine") == "local" else "spark"
 
 
 def cutoff_of(earlier: JobRun) -> datetime | None:

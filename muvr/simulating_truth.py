@@ -8,7 +8,7 @@ from uuid import UUID
 
 import numpy as np
 
-from models.clusters.evaluate import adjusted_rand
+from models.clusters.evaluate import adjusted_rand, frequency_groups
 from muvr.simulating_crowd import SimulatedWorld
 from schemas.errors import BadInput
 from store.concurrency import map_concurrently
@@ -101,9 +101,8 @@ async def clusters_against_truth(
     names = [name for name, _ in clustered]
     frequency = np.array([cluster.features["frequency"] for _, cluster in clustered])
     groups = len({cluster.cluster for _, cluster in clustered})
-    cut = np.argsort(np.argsort(frequency, kind="stable")) * groups // len(clustered)
     return {
         "people": len(clustered),
         "clusters": adjusted_rand([cluster.cluster for _, cluster in clustered], names),
-        "frequency_alone": adjusted_rand(cut, names),
+        "frequency_alone": adjusted_rand(frequency_groups(frequency, groups), names),
     }

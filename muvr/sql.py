@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,11 +17,8 @@ ASKING = "asking Spark"
 SERVING = "starting Spark's Thrift server"
 
 
-class SqlEngine(StrEnum):
-    """What answers."""
-
-    duckdb = "duckdb"
-    spark = "spark"
+SqlEngine = Literal["duckdb", "spark"]
+"""What answers."""
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 def sql(
     query: Annotated[str, typer.Argument(help="one SELECT, or the word `serve`")],
-    engine: Annotated[SqlEngine, typer.Option(help="duckdb, or spark")] = SqlEngine.duckdb,
+    engine: Annotated[SqlEngine, typer.Option(help="duckdb, or spark")] = "duckdb",
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
@@ -52,9 +48,7 @@ def sql(
         return
     _show(
         context,
-        _query_spark(context, query)
-        if engine is SqlEngine.spark
-        else _query_duckdb(context, query),
+        _query_spark(context, query) if engine == "spark" else _query_duckdb(context, query),
     )
 
 

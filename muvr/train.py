@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from muvr.context import CommandContext, open_context
-from muvr.family_jobs import TrainingEngine, problem_text, read_users, run_job
+from muvr.family_jobs import problem_text, read_users, run_job
 from muvr.options import AsJson, Conf
 from muvr.scoreboard import HEAD, SCORES_TITLE, WHY_HEAD, reason_rows, score_rows, show_run
 from muvr.terminal import Terminal
 from pipelines.lifecycle.runs import RunReport
-from pipelines.lifecycle.scope import UserSelection
+from pipelines.lifecycle.scope import EngineName, UserSelection
 
 
 def register(app: typer.Typer) -> None:
@@ -23,9 +23,7 @@ def register(app: typer.Typer) -> None:
 def train(
     family: Annotated[str, typer.Argument(help="a family, an experiment, or `all`")],
     users: Annotated[str, typer.Option(help="changed, all, or user ids with commas")] = "changed",
-    engine: Annotated[
-        TrainingEngine, typer.Option(help="spark, or local for few users")
-    ] = TrainingEngine.spark,
+    engine: Annotated[EngineName, typer.Option(help="spark, or local for few users")] = "spark",
     conf: Conf = None,
     as_json: AsJson = False,
 ) -> None:
@@ -66,7 +64,7 @@ def train_each(
     context: CommandContext,
     families: Sequence[str],
     users: UserSelection,
-    engine: TrainingEngine = TrainingEngine.spark,
+    engine: EngineName = "spark",
 ) -> tuple[list[RunReport], dict[str, str]]:
     """Run the jobs of families, of which none waits for one that fails.
 
@@ -88,11 +86,11 @@ def show_failed(terminal: Terminal, failed: Mapping[str, str]) -> None:
     terminal.table("failed", ("family", "why"), list(failed.items()))
 
 
-def families_on(engine: TrainingEngine) -> Sequence[str]:
+def families_on(engine: EngineName) -> Sequence[str]:
     """The families that `all` trains on an engine, in this order."""
     from pipelines.jobs import ALL_JOBS, ON_LOCAL  # as `run_job` does
 
-    return [name for name in ALL_JOBS if engine is TrainingEngine.spark or name in ON_LOCAL]
+    return [name for name in ALL_JOBS if engine == "spark" or name in ON_LOCAL]
 
 
 def _recovered_truth(

@@ -43,7 +43,7 @@ def learn_clusters(spark: SparkSession, config: Config) -> BatchResult:
     settings = ClusterSettings(seed=config.training.seed)
     model = fit_clusters(summaries, settings)
     features = model.features(summaries)
-    score = evaluate_clusters(summaries, settings)
+    score = evaluate_clusters(model, summaries, settings)
     assignments = [
         (row["user_id"], int(k), model.names[k], json.dumps(dict(zip(FEATURES, x, strict=True))))
         for row, k, x in zip(rows, model.assign(features), features.tolist(), strict=True)

@@ -23,7 +23,7 @@ from pipelines.keys import Key, Row, UserKey
 from pipelines.lifecycle.attempts import attempted_row
 from pipelines.lifecycle.engines import Partitions, Pass, engine_of
 from pipelines.lifecycle.environment import environment
-from pipelines.lifecycle.job import EngineName, Job, finish_run, open_job, recorded_users
+from pipelines.lifecycle.job import Job, finish_run, open_job, recorded_users
 from pipelines.lifecycle.labelled_partitions import (
     newest_of_each,
     partition_table,
@@ -31,7 +31,7 @@ from pipelines.lifecycle.labelled_partitions import (
 from pipelines.lifecycle.model_rows import MODEL_FIELDS, model_columns
 from pipelines.lifecycle.pointers import pointers_in_effect
 from pipelines.lifecycle.runs import RunReport
-from pipelines.lifecycle.scope import Scope, UserSelection, scope_of
+from pipelines.lifecycle.scope import EngineName, Scope, UserSelection, scope_of
 from pipelines.lifecycle.user_models import (
     USER_MODEL_WRITER,
     outcome_of,

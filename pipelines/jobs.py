@@ -14,9 +14,8 @@ from pipelines.experiments.perceptron import perceptron
 from pipelines.experiments.search import search
 from pipelines.form import train_form
 from pipelines.intensity import INTENSITY
-from pipelines.lifecycle.job import EngineName
 from pipelines.lifecycle.runs import RunReport
-from pipelines.lifecycle.scope import UserSelection
+from pipelines.lifecycle.scope import EngineName, UserSelection
 from pipelines.load import LOAD
 from pipelines.next import NEXT
 from pipelines.personal.family import PersonalFamily

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import stored
+from bench import stored_bytes
 from bench.__main__ import main
 from bench.ingest import LoadMeasurement, times_rows
 from bench.load import LoadResult
@@ -119,8 +119,8 @@ def test_bytes_per_sample_need_flushed_files(
     size: int,
     value: float | None,
 ):
-    monkeypatch.setattr(stored, "CASES", (stored.FLOORED,))
-    monkeypatch.setattr(stored, "_keep", lambda *_: None)
+    monkeypatch.setattr(stored_bytes, "CASES", (stored_bytes.FLOORED,))
+    monkeypatch.setattr(stored_bytes, "_keep", lambda *_: None)
     files = {"bench_size_1024_2048/samples-1/big-Data.db": size} if size else {}
     deployment: Any = SimpleNamespace(
         config=SimpleNamespace(paths=SimpleNamespace(data=tmp_path)),
@@ -128,7 +128,7 @@ def test_bytes_per_sample_need_flushed_files(
         node=StoppedNode(tmp_path, flushes, files, running),
     )
     counts = np.zeros((2048, 3), dtype=np.int16)
-    [figure] = stored.stored_bytes(deployment, counts, floor=3.0)
+    [figure] = stored_bytes.stored_bytes(deployment, counts, floor=3.0)
     assert (figure.value, figure.holds) == (value, value is not None)
 
 

@@ -39,6 +39,9 @@ class ExampleSettings:
     turn_deg: tuple[float, float, float] = (10.0, 6.0, 6.0)
 
 
+DEFAULT_EXAMPLES = ExampleSettings()
+
+
 @dataclass(frozen=True, slots=True)
 class SetWindows:
     """The training windows of one labelled set.
@@ -75,29 +78,21 @@ class _CutSet:
     turns_deg: Floats64
 
 
-def windows_of_sets(
-    sets: Sequence[tuple[Sequence[WristSignal], int]], settings: ExampleSettings | None = None
-) -> list[SetWindows]:
-    """Windows of many sets.
+def set_windows(
+    signals: Sequence[WristSignal], *, seed: int, settings: ExampleSettings = DEFAULT_EXAMPLES
+) -> SetWindows:
+    """Windows of one set.
 
     Args:
-        sets: signals of one layout, and the seed of the rotations of each set; the same set and
-            seed give the same windows, whatever the other sets are.
+        signals: the set's signals, all of one layout.
+        seed: of the rotations; the same set and seed give the same windows.
         settings: how windows are taken.
 
     Returns:
-        One per set; without rows where no stretch of it is as long as a window (4 s). Rows that are
-        not finite are left out. A set of more than `MAX_ROWS` is thinned evenly from its begin to
-        its end.
+        without rows where no stretch of the set is as long as a window (4 s). Rows that are not
+        finite are left out. A set of more than `MAX_ROWS` is thinned evenly from its begin to its
+        end.
     """
-    return [set_windows(signals, seed=seed, settings=settings) for signals, seed in sets]
-
-
-def set_windows(
-    signals: Sequence[WristSignal], *, seed: int, settings: ExampleSettings | None = None
-) -> SetWindows:
-    """Windows of one set; see `windows_of_sets`."""
-    settings = settings or ExampleSettings()
     cut = _cut(signals, seed, settings)
     originals = features(cut.acc, cut.gyro)
     copies = [
@@ -115,7 +110,7 @@ def set_statistics(
     exercise: str,
     *,
     seed: int,
-    settings: ExampleSettings | None = None,
+    settings: ExampleSettings = DEFAULT_EXAMPLES,
 ) -> Statistics:
     """Statistics of one labelled set.
 

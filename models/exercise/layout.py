@@ -7,7 +7,7 @@ from models.signal.wrist import WristSignal
 from schemas.inputs import ACC3, ACC6, InputLayout
 
 
-def model_id(recording: Recording) -> InputLayout:
+def layout_of_recording(recording: Recording) -> InputLayout:
     """The layout of a recording: acceleration and rotation, or acceleration alone."""
     return ACC6 if recording.gyro else ACC3
 

@@ -64,14 +64,11 @@ class IntensityModel:
             weight_kg: planned weight; None: unknown or none, taken as usual.
             session: number in the log of the session that goes on; None: a new one.
         """
-        new = int(log.session.max(initial=-1)) + 1 if session is None else session
-        longer = SetLog(
-            started_s=np.append(log.started_s, log.started_s.max(initial=at_s)),
-            session=np.append(log.session, new),
-            exercise=np.append(log.exercise, exercise),
-            reps=np.append(log.reps, np.nan if reps is None else reps),
-            weight_kg=np.append(log.weight_kg, np.nan if weight_kg is None else weight_kg),
-            intensity=np.append(log.intensity, np.nan),
-            duration_s=np.append(log.duration_s, np.nan),
+        longer = log.followed_by(
+            exercise,
+            float(log.started_s.max(initial=at_s)),
+            log.next_session() if session is None else session,
+            reps=reps,
+            weight_kg=weight_kg,
         )
         return float(self.predict_rows(intensity_rows(longer, self.scale).x[-1:])[0])

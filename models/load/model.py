@@ -61,15 +61,8 @@ class LoadModel:
             session: number in the log of the session that goes on; None: a new one.
         """
         own = log.where(log.exercise == exercise)
-        new = int(log.session.max(initial=-1)) + 1 if session is None else session
-        longer = SetLog(
-            started_s=np.append(own.started_s, np.inf),
-            session=np.append(own.session, new),
-            exercise=np.append(own.exercise, exercise),
-            reps=np.append(own.reps, np.nan),
-            weight_kg=np.append(own.weight_kg, np.nan),
-            intensity=np.append(own.intensity, np.nan),
-            duration_s=np.append(own.duration_s, np.nan),
+        longer = own.followed_by(
+            exercise, np.inf, log.next_session() if session is None else session
         )
         by_target: dict[str, Forecast] = {}
         for number, target in enumerate(TARGETS):

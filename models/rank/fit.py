@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from models.arrays import Floats64, Ints32, Ints64
-from models.rank.kernel import compiled
+from models.arrays import Ints32, Ints64
+from models.numba_threads import at_most_threads
+from models.rank.kernel import compiled_pull, compiled_sort
 from models.rank.model import DEFAULT_SETTINGS, Graph, Ranks, RankSettings
 from schemas.errors import BadInput
 
@@ -30,7 +31,7 @@ def make_graph(sources: Ints32, targets: Ints32, vertices: int) -> Graph:
     for side in (sources, targets):
         if len(side) and (side.min() < 0 or side.max() >= vertices):
             raise BadInput(f"an edge names a vertex outside of 0 to {vertices - 1}")
-    sort, _ = compiled()
+    sort = compiled_sort()
     return Graph(*sort(sources.astype(np.int32), targets.astype(np.int32), vertices))
 
 
@@ -60,34 +61,18 @@ def pagerank(
     inverse[dangling] = 0.0
     blocks = _blocks(graph.starts)
     next_rank = np.empty(n)
+    pull = compiled_pull()
     limit = settings.tolerance * floor * (1 - damping) / damping
     for step in range(1, (iterations or settings.max_iterations) + 1):
         base = floor + damping * float(rank[dangling].sum()) / n if spread else floor
-        _step(graph, rank * inverse, base, blocks, next_rank, settings)
+        share = rank * inverse
+        with at_most_threads(settings.threads):
+            pull(graph.starts, graph.sources, share, base, damping, blocks, next_rank)
         change = float(np.abs(next_rank - rank).sum()) if iterations is None else np.inf
         rank, next_rank = next_rank, rank
         if change <= limit:
             return Ranks(rank, step, True)
     return Ranks(rank, iterations or settings.max_iterations, iterations is not None)
-
-
-def _step(
-    graph: Graph,
-    share: Floats64,
-    base: float,
-    blocks: Ints64,
-    rank: Floats64,
-    settings: RankSettings,
-) -> None:
-    import numba
-
-    _, pull = compiled()
-    before = numba.get_num_threads()
-    numba.set_num_threads(min(settings.threads, before))
-    try:
-        pull(graph.starts, graph.sources, share, base, settings.damping, blocks, rank)
-    finally:
-        numba.set_num_threads(before)
 
 
 def _blocks(starts: Ints64) -> Ints64:

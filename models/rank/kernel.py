@@ -16,15 +16,20 @@ PullStep = Callable[..., None]
 
 
 @cache
-def compiled() -> tuple[Callable[..., Any], PullStep]:
-    """(sort of edges, pull step); compiling takes some seconds, once."""
+def compiled_sort() -> Callable[..., Any]:
+    """The sort of edges; compiling takes some seconds, once."""
     import numba
 
-    sort = numba.njit(cache=True, nogil=True)(_sort_edges)
-    pull = numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"}, parallel=True)(
-        _pull(numba.prange)
-    )
-    return sort, pull
+    return numba.njit(cache=True, nogil=True)(_sort_edges)
+
+
+@cache
+def compiled_pull() -> PullStep:
+    """The pull step; compiling takes some seconds, once."""
+    import numba
+
+    flags = {"reassoc", "contract"}
+    return numba.njit(cache=True, nogil=True, fastmath=flags, parallel=True)(_pull(numba.prange))
 
 
 def _sort_edges(sources: Ints32, targets: Ints32, vertices: int) -> tuple[Ints64, Ints32, Ints32]:

@@ -7,9 +7,8 @@ Rates of false and missed corrections: decisions 18 and 22. Two deviations at on
 turned round) are not tried: they look too much like other exercises.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from models.activity.segments import Segment
 from models.exercise.model import FAMILIAR
@@ -74,8 +73,8 @@ def as_worn(line: Timeline, segments: Sequence[Segment], ladder: Sequence[Rung])
     """
     declared = stretch_of(_segment_signals(line, segments))
     wearing = _find_wearing(
+        declared,
         ((rung, strangeness(rung.model, declared)) for rung in declared.rungs(ladder)),
-        partial(_strangeness_under, declared),
         _candidate_wearings(line.recording.side),
         OTHER_FRAMES,
         line.notes,
@@ -143,8 +142,8 @@ def _retry_under_other_wearings(
     windows = sum(len(signal.wrists[0].x) for signal in declared.windows.signals)
     tried = zip(declared.rungs(ladder), result.tried, strict=False)
     wearing = _find_wearing(
+        declared,
         [(rung, prediction.strangeness) for rung, prediction in tried],
-        partial(_strangeness_under, declared),
         _candidate_wearings(declared.signals[0].side),
         OTHER_FRAMES if windows >= MIN_WINDOWS_FOR_FRAMES else (),
         known_notes,
@@ -172,8 +171,8 @@ def _strangeness_under(
 
 
 def _find_wearing(
-    declared: Iterable[tuple[Rung, float | None]],
-    strangeness_under: Callable[[Rung, Sequence[Wearing], float], Mapping[Wearing, float]],
+    declared: Stretch,
+    rungs: Iterable[tuple[Rung, float | None]],
     candidates: Sequence[Wearing],
     other_frames: Sequence[Wearing],
     known_notes: Sequence[QualityNote],
@@ -185,13 +184,13 @@ def _find_wearing(
     familiar (decision 39).
 
     Args:
-        declared: rungs in order, and the strangeness of the movement to each as declared.
-        strangeness_under: strangeness to a rung under other wearings, as `_strangeness_under`.
+        declared: the movement as declared.
+        rungs: in order, and the strangeness of the movement to each as declared.
         candidates: wearings that are tried first.
         other_frames: frames of other devices that are tried after them, or none.
         known_notes: corrections that the samples already had.
     """
-    for rung, declared_strangeness in declared:
+    for rung, declared_strangeness in rungs:
         if declared_strangeness is None:
             continue
         if declared_strangeness < FAMILIAR:
@@ -199,10 +198,10 @@ def _find_wearing(
         # The abstention threshold is one of novelty; strangeness alone is compared with it here, as
         # it was measured (decision 26). Whether the set is named is decided on its novelty later.
         threshold = rung.model.calibration.abstain_above
-        by_wearing = strangeness_under(rung, candidates, threshold)
+        by_wearing = _strangeness_under(declared, rung, candidates, threshold)
         wearing = _least_strange(declared_strangeness, by_wearing, known_notes)
         best = declared_strangeness if wearing is None else by_wearing[wearing]
-        frames = strangeness_under(rung, other_frames, FAMILIAR)
+        frames = _strangeness_under(declared, rung, other_frames, FAMILIAR)
         wearing = _least_strange(best, frames, known_notes) or wearing
         if wearing is not None or declared_strangeness <= threshold:
             return wearing

@@ -7,6 +7,7 @@ from itertools import product
 import numpy as np
 
 from models.arrays import Floats64
+from models.numba_threads import at_most_threads
 from models.recommend.features import Counts
 from models.recommend.kernel import compiled
 from models.recommend.model import (
@@ -56,13 +57,9 @@ def fit_recommender(
 
 def fast_rows(counts: Counts, fixed: Floats64, settings: AlsSettings) -> Floats64:
     """(rows, k) as of `reference.solve_rows`, compiled; threads change no bit."""
-    import numba
-
     solved = np.empty((counts.height, fixed.shape[1]))
     kernel = compiled()
-    before = numba.get_num_threads()
-    numba.set_num_threads(min(settings.threads, before))
-    try:
+    with at_most_threads(settings.threads):
         kernel(
             counts.starts,
             counts.columns,
@@ -72,8 +69,6 @@ def fast_rows(counts: Counts, fixed: Floats64, settings: AlsSettings) -> Floats6
             fixed.T @ fixed,
             solved,
         )
-    finally:
-        numba.set_num_threads(before)
     return solved
 
 

@@ -1,13 +1,13 @@
 """Inputs of the week plan from a history or from plans: exercises, time, wanted sets, rest."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from models.catalogue import BY_NAME
 from models.history import DAY_S, WEEK_S, SetLog
-from models.week.model import DAYS, SECONDARY, AvailableExercise, WeekLimits
+from models.week.model import DAYS, AvailableExercise, WeekLimits, muscle_sets
 from schemas.errors import NotEnoughLabels
 
 REP_S = 2.5  # a usual repetition
@@ -75,19 +75,26 @@ def limits_of(
         day = int((at_s[0] - begin_s) // DAY_S) % DAYS
         minutes[day].append(float(until_s.max() - at_s[0]) / 60 + WARM_UP_MIN)
     usual = [1.1 * float(np.median(day)) if len(day) >= seen_weeks / 4 else 0.0 for day in minutes]
-    wanted: dict[str, float] = {}
-    last: dict[str, int] = {}
-    for name, at_s in zip(recent.exercise.tolist(), recent.started_s.tolist(), strict=True):
-        for place, muscle in enumerate(muscles_of(name)):
-            share = 1.0 if place == 0 else SECONDARY
-            wanted[muscle] = wanted.get(muscle, 0.0) + share
-        last[muscles_of(name)[0]] = int((begin_s - at_s) // DAY_S) + 1
+    names = recent.exercise.tolist()
+    last = {
+        muscles_of(name)[0]: int((begin_s - at_s) // DAY_S) + 1
+        for name, at_s in zip(names, recent.started_s.tolist(), strict=True)
+    }
     return WeekLimits(
         minutes=tuple(usual),
-        wanted_sets={muscle: wanted[muscle] / seen_weeks for muscle in sorted(wanted)},
+        wanted_sets={muscle: sets / seen_weeks for muscle, sets in _sets_of(names).items()},
         rested_days=last,
         most_days=max(sum(time > 0 for time in usual), 1),
     )
+
+
+def _sets_of(names: Iterable[str]) -> dict[str, float]:
+    """Muscle → what it gets of one set of each of these exercises, sorted by muscle."""
+    sets: dict[str, float] = {}
+    for name in names:
+        for muscle, share in muscle_sets(muscles_of(name)):
+            sets[muscle] = sets.get(muscle, 0.0) + share
+    return dict(sorted(sets.items()))
 
 
 def candidates_of_plans(plans: Sequence[Sequence[str]]) -> tuple[AvailableExercise, ...]:
@@ -116,13 +123,9 @@ def limits_of_plans(plans: Sequence[Sequence[str]]) -> WeekLimits:
     Args:
         plans: the exercise of every set, plan by plan; at least one plan.
     """
-    wanted: dict[str, float] = {}
-    for name in (name for plan in plans for name in plan):
-        for place, muscle in enumerate(muscles_of(name)):
-            wanted[muscle] = wanted.get(muscle, 0.0) + (1.0 if place == 0 else SECONDARY)
     longest = max(sum(_minutes_of(name, USUAL_REPS) for name in plan) for plan in plans)
     return WeekLimits(
         minutes=(longest + WARM_UP_MIN,) * DAYS,
-        wanted_sets=dict(sorted(wanted.items())),
+        wanted_sets=_sets_of(name for plan in plans for name in plan),
         most_days=min(len(plans), DAYS),
     )

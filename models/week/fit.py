@@ -12,14 +12,21 @@ day d is a training day; s[m] ≥ 0: wanted sets that m does not get.
     volume    Σ share(e, m) · block_sets · x[e, d] + s[m] ≥ wanted[m]
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 
 from models.arrays import Floats64, Ints64
-from models.week.model import DAYS, AvailableExercise, Objective, WeekLimits, WeekPlan
+from models.week.model import (
+    DAYS,
+    AvailableExercise,
+    Objective,
+    WeekLimits,
+    WeekPlan,
+    muscle_sets,
+)
 from schemas.errors import BadInput
 
 DEFAULT_OBJECTIVE = Objective()
@@ -87,8 +94,7 @@ def volume(
     known = {candidate.exercise: candidate for candidate in candidates}
     sets: dict[str, float] = {}
     for name in (name for day in days for name in day):
-        for place, muscle in enumerate(known[name].muscles):
-            share = 1.0 if place == 0 else limits.secondary
+        for muscle, share in muscle_sets(known[name].muscles):
             sets[muscle] = sets.get(muscle, 0.0) + share * limits.block_sets
     return sets
 
@@ -118,6 +124,9 @@ def _gain(candidate: AvailableExercise, limits: WeekLimits, objective: Objective
     return objective.liking * candidate.liking - objective.minute * minutes
 
 
+Row = tuple[list[tuple[int, float]], float]  # ([(number of x, a), ...], b): Σ a · x ≤ b
+
+
 class _Program:
     """Numbers the variables and writes the rows of the program."""
 
@@ -130,7 +139,6 @@ class _Program:
         self.first_u = self.first_t + len(self.muscles) * DAYS
         self.first_s = self.first_u + DAYS
         self.size = self.first_s + len(self.wanted)
-        self.rows: list[tuple[list[tuple[int, float]], float]] = []  # Σ a · x ≤ b
 
     def x(self, exercise: int, day: int) -> int:
         """Number of the variable x[e, d]; `exercise` is a place in `candidates`."""
@@ -163,53 +171,49 @@ class _Program:
         return (np.arange(self.size) < self.first_s).astype(np.int64)
 
     def constraints(self) -> LinearConstraint:
-        """All rows, Σ a · x ≤ b, with a sparse matrix (rows, size); written anew by every call."""
-        self.rows = []
-        for day in range(DAYS):
-            self._day(day)
-        for exercise in range(len(self.candidates)):
-            times = [(self.x(exercise, day), 1.0) for day in range(DAYS)]
-            self.rows.append((times, self.limits.most_times))
-        used = [(self.first_u + day, 1.0) for day in range(DAYS)]
-        self.rows.append((used, self.limits.most_days))
-        self._recovery()
-        self._volume()
-        entries = [
-            (row, column, a) for row, (terms, _) in enumerate(self.rows) for column, a in terms
-        ]
+        """All rows, Σ a · x ≤ b, with a sparse matrix (rows, size)."""
+        rows = list(self._rows())
+        entries = [(row, column, a) for row, (terms, _) in enumerate(rows) for column, a in terms]
         row, column, a = (np.array(part) for part in zip(*entries, strict=True))
-        matrix = coo_array((a, (row, column)), shape=(len(self.rows), self.size))
-        most = np.array([b for _, b in self.rows])
+        matrix = coo_array((a, (row, column)), shape=(len(rows), self.size))
+        most = np.array([b for _, b in rows])
         return LinearConstraint(matrix.tocsc(), -np.inf, most)
 
-    def _day(self, day: int) -> None:
+    def _rows(self) -> Iterator[Row]:
+        for day in range(DAYS):
+            yield from self._day(day)
+        for exercise in range(len(self.candidates)):
+            yield [(self.x(exercise, day), 1.0) for day in range(DAYS)], self.limits.most_times
+        yield [(self.first_u + day, 1.0) for day in range(DAYS)], self.limits.most_days
+        yield from self._recovery()
+        yield from self._volume()
+
+    def _day(self, day: int) -> Iterator[Row]:
         blocks = [(self.x(exercise, day), 1.0) for exercise in range(len(self.candidates))]
         time = [
             (self.x(exercise, day), candidate.set_minutes * self.limits.block_sets)
             for exercise, candidate in enumerate(self.candidates)
         ]
-        self.rows.append((time, self.limits.minutes[day]))
-        at_most = (self.first_u + day, -float(self.limits.most_blocks_a_day))
-        self.rows.append(([*blocks, at_most], 0.0))
+        yield time, self.limits.minutes[day]
+        yield [*blocks, (self.first_u + day, -float(self.limits.most_blocks_a_day))], 0.0
         for exercise, candidate in enumerate(self.candidates):
-            link = [(self.x(exercise, day), 1.0), (self.t(candidate.muscles[0], day), -1.0)]
-            self.rows.append((link, 0.0))
+            yield [(self.x(exercise, day), 1.0), (self.t(candidate.muscles[0], day), -1.0)], 0.0
 
-    def _recovery(self) -> None:
+    def _recovery(self) -> Iterator[Row]:
         for muscle in self.muscles:
             for day in range(DAYS - 1):
                 window = range(day, min(day + self.limits.recovery_days, DAYS))
-                self.rows.append(([(self.t(muscle, other_day), 1.0) for other_day in window], 1.0))
+                yield [(self.t(muscle, other_day), 1.0) for other_day in window], 1.0
 
-    def _volume(self) -> None:
+    def _volume(self) -> Iterator[Row]:
         for number, muscle in enumerate(self.wanted):
             terms = [(self.first_s + number, -1.0)]
             for exercise, candidate in enumerate(self.candidates):
-                if muscle in candidate.muscles:
-                    share = 1.0 if candidate.muscles[0] == muscle else self.limits.secondary
-                    sets = -share * self.limits.block_sets
-                    terms += [(self.x(exercise, day), sets) for day in range(DAYS)]
-            self.rows.append((terms, -self.limits.wanted_sets[muscle]))
+                for trained, share in muscle_sets(candidate.muscles):
+                    if trained == muscle:
+                        sets = -share * self.limits.block_sets
+                        terms += [(self.x(exercise, day), sets) for day in range(DAYS)]
+            yield terms, -self.limits.wanted_sets[muscle]
 
     def days(self, solution: Floats64) -> tuple[tuple[str, ...], ...]:
         """Names per day; exercises of many muscles first, while one is fresh."""

@@ -1,10 +1,19 @@
 """The exercises, limits and objective of a week, and the plan for it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 DAYS = 7
 SECONDARY = 0.5  # of a set, for muscles that only help
+
+
+def muscle_sets(muscles: Sequence[str]) -> list[tuple[str, float]]:
+    """What one set counts for each muscle, the main one first.
+
+    >>> muscle_sets(("quads", "core"))
+    [('quads', 1.0), ('core', 0.5)]
+    """
+    return [(muscle, SECONDARY if place else 1.0) for place, muscle in enumerate(muscles)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +39,7 @@ class WeekLimits:
 
     Attributes:
         minutes: time for training on each of the seven days; 0: no training.
-        wanted_sets: muscle → sets a week; a set counts 1 for its main muscle and `secondary` for
-            the others.
+        wanted_sets: muscle → sets a week, counted as `muscle_sets` does.
         rested_days: muscle → days since it was last the main muscle, on the first day of the plan
             (1: yesterday); muscles that are not named are rested.
         recovery_days: days from one training of a main muscle to the next: 2 leaves one day free.
@@ -39,7 +47,6 @@ class WeekLimits:
         most_days: training days in the week.
         most_blocks_a_day: exercises in one day.
         most_times: how often one exercise may come up in the week.
-        secondary: see `wanted_sets`.
     """
 
     minutes: tuple[float, ...]
@@ -50,7 +57,6 @@ class WeekLimits:
     most_days: int = 5
     most_blocks_a_day: int = 7
     most_times: int = 2
-    secondary: float = SECONDARY
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from models.reps.count import count_repetitions
 from models.reps.evaluate import reps_figures
 from muvr.context import CommandContext
 from muvr.evaluation.cost import cost_figures
-from muvr.evaluation.page import PageData, write_page
+from muvr.evaluation.page import write_page
 from muvr.evaluation.promised import GYM_FLOORS, OF_SPAR, SPAR_REPS_FLOORS, at_least, of_gym
 from muvr.evaluation.recordings import EvaluationData, read_data
 from muvr.evaluation.results import ProtocolResults
@@ -84,8 +84,7 @@ def run(context: CommandContext, family: str) -> bool:
     reports = context.config.paths.reports
     name = "evaluate" if family == "all" else f"evaluate-{family}"  # the whole report stays whole
     report = write_report(name, time.monotonic() - began, results.figures, reports)
-    shown = PageData(results.outcomes, results.recordings, results.counted)
-    write_page(reports / f"{name}.html", report, shown)
+    write_page(reports / f"{name}.html", report, results)
     show_figures(context.terminal, name, report.figures)
     _tell_unmeasured(context.terminal, results, report.figures)
     context.terminal.say(f"The page is {reports / name}.html.")
@@ -107,7 +106,8 @@ def _tell_unmeasured(
 def _take(protocol: Protocol, recordings: EvaluationData, results: ProtocolResults) -> None:
     """Run a protocol; its figures are not measured where the recordings are not enough for it."""
     try:
-        one_blas_thread()(protocol.run)(recordings, results)
+        with one_blas_thread():
+            protocol.run(recordings, results)
     except CannotLearn as problem:
         figures = protocol.promised or (Figure(protocol.name, None),)
         why = f"It cannot be measured: {problem}."

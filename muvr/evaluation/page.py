@@ -1,7 +1,6 @@
 """build/evaluate.html: figures, confusions, reliability, and signals with what was found."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +14,7 @@ from muvr.evaluation import pictures
 from muvr.evaluation.chosen_examples import recordings_to_draw, sets_to_draw
 from muvr.evaluation.drawing import drawn
 from muvr.evaluation.pictures import DrawnSet
+from muvr.evaluation.results import ProtocolResults
 from muvr.evaluation.sections import SECTIONS, ProtocolSection, figures_of
 from muvr.reports import floor_text, number_text
 from schemas.report import Figure, Report
@@ -22,25 +22,10 @@ from schemas.report import Figure, Report
 SIGNALS = (("x", "acceleration x"), ("y", "y"), ("z", "z (g, gravity included)"))
 
 
-@dataclass(frozen=True, slots=True)
-class PageData:
-    """What the pictures are drawn from.
-
-    Attributes:
-        outcomes: answers of protocols, by section.
-        recordings: with the sets that were found in them.
-        counted: sets whose repetitions are known.
-    """
-
-    outcomes: Mapping[str, ProtocolOutcome] = field(default_factory=dict)
-    recordings: Sequence[RecordingSegments] = ()
-    counted: Sequence[RepsExample] = ()
-
-
-def write_page(path: Path, report: Report, shown: PageData) -> None:
+def write_page(path: Path, report: Report, results: ProtocolResults) -> None:
     """Write the page; it stands alone, without anything from elsewhere."""
     style = files("muvr.evaluation").joinpath("page.css").read_text()
-    sections = "".join(_section(section, report, shown) for section in SECTIONS)
+    sections = "".join(_section(section, report, results) for section in SECTIONS)
     path.write_text(
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -72,19 +57,19 @@ def _head(report: Report) -> str:
     )
 
 
-def _section(section: ProtocolSection, report: Report, shown: PageData) -> str:
+def _section(section: ProtocolSection, report: Report, results: ProtocolResults) -> str:
     """A question, its figures and its pictures; nothing where it was not asked."""
     mine = figures_of(section, report.figures)
     if not mine:
         return ""
     body = _table(mine) + _protocols(mine)
-    outcome = shown.outcomes.get(section.key)
+    outcome = results.outcomes.get(section.key)
     if outcome is not None and outcome.predictions:
         body += _answers(outcome)
-    if section.key == "s4b" and shown.recordings:
-        body += _recordings(shown.recordings)
-    if section.key == "s5" and shown.counted:
-        body += _sets(shown.counted)
+    if section.key == "s4b" and results.recordings:
+        body += _recordings(results.recordings)
+    if section.key == "s5" and results.counted:
+        body += _sets(results.counted)
     title = f"<h2><span>{section.key.upper()}</span> {escape(section.title)}</h2>"
     return f"<section id={section.key}>{title}<p>{escape(section.asks)}</p>{body}</section>\n"
 

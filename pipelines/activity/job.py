@@ -30,7 +30,7 @@ from pipelines.keys import Row, UserKey
 from pipelines.lifecycle.engines import Pass, engine_of
 from pipelines.lifecycle.global_retirement import comparable, must_go, retire_global
 from pipelines.lifecycle.incumbents import IncumbentBytes
-from pipelines.lifecycle.job import EngineName, Job, open_job, recorded_users
+from pipelines.lifecycle.job import Job, open_job, recorded_users
 from pipelines.lifecycle.members import members_of
 from pipelines.lifecycle.pointers import (
     WITHDRAWN,
@@ -41,7 +41,7 @@ from pipelines.lifecycle.pointers import (
 from pipelines.lifecycle.recent import METRIC, recent_inputs
 from pipelines.lifecycle.retries import same_outcomes
 from pipelines.lifecycle.runs import RunReport
-from pipelines.lifecycle.scope import Changes, UserSelection, changes
+from pipelines.lifecycle.scope import Changes, EngineName, UserSelection, changes
 from pipelines.lifecycle.user_models import outcome_of
 from schemas.config import Config
 from schemas.families import ACTIVITY

@@ -22,12 +22,12 @@ from pipelines.exercise.users import LearnedUsers, learn_users, relearn_unpromot
 from pipelines.lifecycle.engines import engine_of
 from pipelines.lifecycle.full_runs import begin_full_run, end_full_run
 from pipelines.lifecycle.global_retirement import must_go
-from pipelines.lifecycle.job import EngineName, Job, finish_run, open_job, recorded_users
+from pipelines.lifecycle.job import Job, finish_run, open_job, recorded_users
 from pipelines.lifecycle.members import members_of
 from pipelines.lifecycle.pointers import MoveOutcome, served_versions
 from pipelines.lifecycle.retries import UNFINISHED
 from pipelines.lifecycle.runs import Run, RunReport
-from pipelines.lifecycle.scope import Scope, UserSelection, scope_of
+from pipelines.lifecycle.scope import EngineName, Scope, UserSelection, scope_of
 from pipelines.lifecycle.user_models import outcome_of, retire_users
 from schemas.config import Config
 from schemas.families import EXERCISE

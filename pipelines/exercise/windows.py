@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from models.exercise.examples import ExampleSettings, windows_of_sets
+from models.exercise.examples import DEFAULT_EXAMPLES, ExampleSettings, set_windows
 from models.exercise.features import FEATURES_VERSION
 from models.exercise.layout import layout_of
 from models.exercise.quantised import (
@@ -48,7 +48,7 @@ class WindowRecipe:
         seed: of the rotated copies.
     """
 
-    settings: ExampleSettings = ExampleSettings()
+    settings: ExampleSettings = DEFAULT_EXAMPLES
     seed: int = 1
 
     @property
@@ -96,8 +96,12 @@ def find_windows(
     """
     stored = {row.set_id: kept for row in sets if (kept := _stored(row, recipe)) is not None}
     missing = [row for row in sets if row.set_id not in stored]
-    signals = [(_signals(row, model_id), _seed(row, recipe)) for row in missing]
-    computed = [quantise(windows) for windows in windows_of_sets(signals, recipe.settings)]
+    computed = [
+        quantise(
+            set_windows(_signals(row, model_id), seed=_seed(row, recipe), settings=recipe.settings)
+        )
+        for row in missing
+    ]
     fresh = tuple(
         FreshWindows(row.set_id, row.revision, windows_to_bytes(windows, _name(row, recipe)))
         for row, windows in zip(missing, computed, strict=True)

@@ -48,12 +48,10 @@ def tried(
 ) -> Iterator[pa.RecordBatch]:
     """On an executor: train the candidates of a Spark partition."""
     for number in [n for batch in batches for n in batch.column(0).to_pylist()]:
-        right, content = one_blas_thread()(try_candidate)(
-            CANDIDATES[number],
-            _wide(train),
-            _wide(validation),
-            reference,
-        )
+        with one_blas_thread():
+            right, content = try_candidate(
+                CANDIDATES[number], _wide(train), _wide(validation), reference
+            )
         row = {"number": number, "windows_right": right, "model": content}
         yield pa.RecordBatch.from_pylist([row], schema=TRIED)
 

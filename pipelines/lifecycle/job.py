@@ -3,13 +3,12 @@
 from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Literal
 
 from pyspark.sql import SparkSession
 
 from pipelines.lifecycle.retries import same_outcomes
 from pipelines.lifecycle.runs import Run, leased_run
-from pipelines.lifecycle.scope import UserSelection
+from pipelines.lifecycle.scope import EngineName, UserSelection
 from pipelines.spark.executors import executors_kernel
 from pipelines.spark.session import spark_session
 from pipelines.spark.tasks import task_progress
@@ -18,9 +17,6 @@ from schemas.progress import NoProgress, Progress
 from schemas.times import Clock, server_time
 from store.credentials import open_as
 from store.database import Database
-
-EngineName = Literal["spark", "local"]
-"""Where a job's functions run: on Spark, or in this process with the same bytes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ from store.watermarks import CHANGES_KEPT, Watermarks
 
 UserSelection = Literal["all", "changed"] | Sequence[UUID]
 """The users that a run is asked to learn."""
+EngineName = Literal["spark", "local"]
+"""Where a job's functions run: on Spark, or in this process with the same bytes."""
 Changes = Literal["none", "read", "new"]
 """What changed since a family's last run: nothing, what that run has read already, or more. A run
 that finds `read` leaves the watermark to the one that read it, which may be withdrawn later."""

@@ -10,10 +10,11 @@ from functools import partial
 from uuid import UUID
 
 from pipelines.keys import Row, UserKey
-from pipelines.lifecycle.job import EngineName, Job, finish_run, open_job, recorded_users
+from pipelines.lifecycle.job import Job, finish_run, open_job, recorded_users
 from pipelines.lifecycle.pointers import pointers_in_effect
 from pipelines.lifecycle.runs import RunReport
 from pipelines.lifecycle.scope import (
+    EngineName,
     UserSelection,
     orphaned_pointers,
     pointer_keys,

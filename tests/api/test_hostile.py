@@ -9,8 +9,8 @@ from bench.fuzz import (
     _asked,
     ask_everything,
 )
+from bench.fuzz_user import FuzzUser, log_in, prepare_fuzz_user
 from bench.hostile import BodyDecoder, attack_in_subprocess, public_decoders
-from bench.known import FuzzUser, log_in, prepare_fuzz_user
 from schemas.families import BATCH_FAMILIES
 from schemas.progress import NoProgress
 from tests.api.conftest import PASSWORD, RunningService

@@ -16,7 +16,7 @@ from models.signal.pieces import Piece, Recording
 from muvr import import_command, importing
 from muvr.cli import command_line
 from muvr.demo.sending import username
-from muvr.import_command import PUBLIC_SOURCES, ImportSource
+from muvr.import_command import PUBLIC_SOURCES
 from muvr.importing import connect, days_to_move, import_recordings, named_id, session_of, time_of
 from muvr.service import Service
 from schemas.errors import BadInput, NameTaken
@@ -123,8 +123,8 @@ def test_only_public_recordings_are_moved(
         imported.append(moved_days)
         return {}
 
-    public = PUBLIC_SOURCES[ImportSource.gym]._replace(read=lambda _: recordings)
-    monkeypatch.setitem(PUBLIC_SOURCES, ImportSource.gym, public)
+    public = PUBLIC_SOURCES["gym"]._replace(read=lambda _: recordings)
+    monkeypatch.setitem(PUBLIC_SOURCES, "gym", public)
     monkeypatch.setattr(import_command, "read_csv", lambda *_: recordings)
     monkeypatch.setattr(import_command, "import_recordings", imports)
     monkeypatch.setattr(Service, "_answers", lambda *_: True)
@@ -144,10 +144,8 @@ def test_off_a_terminal_nobody_can_log_in_as_new_public_people_without_a_passwor
         passwords.append(given[3])
         return {"users": 10}
 
-    public = import_command.PUBLIC_SOURCES[import_command.ImportSource.gym]._replace(
-        read=lambda _: [recorded(NOW)]
-    )
-    monkeypatch.setitem(import_command.PUBLIC_SOURCES, import_command.ImportSource.gym, public)
+    public = import_command.PUBLIC_SOURCES["gym"]._replace(read=lambda _: [recorded(NOW)])
+    monkeypatch.setitem(import_command.PUBLIC_SOURCES, "gym", public)
     monkeypatch.setattr(import_command, "import_recordings", imports)
     monkeypatch.setattr(Service, "_answers", lambda *_: True)
     words = ["import", "gym", str(tmp_path), *(["--json"] if as_json else [])]

@@ -16,8 +16,9 @@ from models.signal.windows import RATE_HZ
 from models.signal.wrist import WristSignal
 from muvr.evaluation.chosen_examples import recordings_to_draw, sets_to_draw, spread, worst_error_s
 from muvr.evaluation.drawing import VARIABLES, drawn
-from muvr.evaluation.page import PageData, write_page
+from muvr.evaluation.page import write_page
 from muvr.evaluation.pictures import predictions_of, recording
+from muvr.evaluation.results import ProtocolResults
 from schemas.report import Figure, Report
 
 NS = 1_000_000_000
@@ -57,13 +58,13 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
         Figure("s4c_sets", None, floor=0.9),
         Figure("s5_spar", 1.0, floor=0.95),
     )
-    shown = PageData(
-        {"s1": outcome(5), "s4c": outcome(0)},
-        [found(0.5), found(3.5, "tuesday")],
-        [RepsExample("spar", "ann", (lifts(25, 2.5),), reps) for reps in (10, 13)],
+    results = ProtocolResults(
+        outcomes={"s1": outcome(5), "s4c": outcome(0)},
+        recordings=[found(0.5), found(3.5, "tuesday")],
+        counted=tuple(RepsExample("spar", "ann", (lifts(25, 2.5),), reps) for reps in (10, 13)),
     )
     path = tmp_path_factory.mktemp("page") / "evaluate.html"
-    write_page(path, Report("evaluate", "abc", "machine", 60.0, figures), shown)
+    write_page(path, Report("evaluate", "abc", "machine", 60.0, figures), results)
     return path.read_text()
 
 

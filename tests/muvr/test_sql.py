@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from muvr.sql import SqlEngine, sql
+from muvr.sql import sql
 from store.mart import QueryResult
 
 
@@ -18,7 +18,7 @@ def test_progress_is_shown_while_spark_starts(
     monkeypatch.setattr("pipelines.mart.query.query_mart", lambda *_: answer)
     conf = tmp_path / "conf.yaml"
     conf.write_text("{}\n")
-    sql("SELECT 1 AS n", engine=SqlEngine.spark, conf=conf)
+    sql("SELECT 1 AS n", engine="spark", conf=conf)
     said = capsys.readouterr()
     assert said.err == "asking Spark ...\nasking Spark: done\n"
     assert "1 row" in said.out

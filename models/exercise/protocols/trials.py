@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from models.exercise.evaluate import LabelledWindows, labelled_windows
-from models.exercise.examples import ExampleSettings, windows_of_sets
+from models.exercise.examples import DEFAULT_EXAMPLES, ExampleSettings, set_windows
 from models.exercise.layout import layout_of
 from models.exercise.quantised import quantise
 from models.exercise.quantised_statistics import statistics_of_sets
@@ -57,7 +57,7 @@ def without_rotation(movement: Movement) -> Movement:
 
 
 def training_statistics(
-    movements: Sequence[Movement], settings: ExampleSettings | None = None
+    movements: Sequence[Movement], settings: ExampleSettings = DEFAULT_EXAMPLES
 ) -> Statistics:
     """Statistics of these sets, from quantised windows as in training; of one layout.
 
@@ -65,9 +65,11 @@ def training_statistics(
         NotEnoughLabels: none of them is long enough.
     """
     movements = of_one_layout(movements)
-    windows = windows_of_sets([(m.signals, seed_of(m)) for m in movements], settings)
     return statistics_of_sets(
-        [(m.exercise, quantise(w)) for m, w in zip(movements, windows, strict=True)]
+        [
+            (m.exercise, quantise(set_windows(m.signals, seed=seed_of(m), settings=settings)))
+            for m in movements
+        ]
     )
 
 

@@ -80,7 +80,7 @@ S3 = UserModelProtocol(
 
 
 @dataclass(frozen=True, slots=True)
-class UserTrial:
+class ModelTrial:
     """One user model to be fitted and evaluated.
 
     Attributes:
@@ -95,7 +95,7 @@ class UserTrial:
 
 
 @dataclass(frozen=True, slots=True)
-class UserTrialResults:
+class ModelTrialResults:
     """Results of all trials.
 
     Attributes:
@@ -111,13 +111,13 @@ class UserTrialResults:
 
 def user_models(movements: Sequence[Movement], *, model_id: InputLayout = ACC6) -> ProtocolOutcome:
     """S2: every recording in five blocks of time; each is scored by a model of the other four."""
-    trials: list[UserTrial] = []
+    trials: list[ModelTrial] = []
     for person, sets in people(movements).items():
         blocks = [[part(m, b / BLOCKS, (b + 1) / BLOCKS) for m in sets] for b in range(BLOCKS)]
         statistics = [training_statistics(block) for block in blocks]
         all_blocks = total(statistics)
         trials += [
-            UserTrial(person, all_blocks - own, evaluation_windows(block))
+            ModelTrial(person, all_blocks - own, evaluation_windows(block))
             for block, own in zip(blocks, statistics, strict=True)
         ]
     return _outcome(S2, trials, movements, model_id)
@@ -126,7 +126,7 @@ def user_models(movements: Sequence[Movement], *, model_id: InputLayout = ACC6) 
 def enrolment(movements: Sequence[Movement], *, model_id: InputLayout = ACC6) -> ProtocolOutcome:
     """S3: the first fifth of each recording is enrolled, the last three fifths are scored."""
     trials = [
-        UserTrial(
+        ModelTrial(
             person,
             training_statistics([part(m, 0, 0.2) for m in sets]),
             evaluation_windows([part(m, 0.4, 1) for m in sets]),
@@ -138,7 +138,7 @@ def enrolment(movements: Sequence[Movement], *, model_id: InputLayout = ACC6) ->
 
 def _outcome(
     protocol: UserModelProtocol,
-    trials: Sequence[UserTrial],
+    trials: Sequence[ModelTrial],
     movements: Sequence[Movement],
     model_id: InputLayout,
 ) -> ProtocolOutcome:
@@ -156,8 +156,8 @@ def _outcome(
 
 
 def _evaluate(
-    trials: Sequence[UserTrial], movements: Sequence[Movement], model_id: InputLayout
-) -> UserTrialResults:
+    trials: Sequence[ModelTrial], movements: Sequence[Movement], model_id: InputLayout
+) -> ModelTrialResults:
     """Every trial with the settings and the calibration that the other people chose."""
     labels = exercises(movements)
     statistics_of = {p: training_statistics(sets) for p, sets in people(movements).items()}
@@ -183,7 +183,7 @@ def _evaluate(
                 model = replace(fitted, calibration=calibration)
                 sizes.append(len(to_bytes(model)))
                 results.append(predictions_of(person, model, held_out, labels))
-    return UserTrialResults(tuple(results), tuple(chosen), max(sizes))
+    return ModelTrialResults(tuple(results), tuple(chosen), max(sizes))
 
 
 def _choose_on_others(
@@ -206,14 +206,14 @@ def _choose_on_others(
 
 
 def _fit_and_score(
-    trial: UserTrial, all_statistics: Statistics, settings: FitSettings, model_id: InputLayout
+    trial: ModelTrial, all_statistics: Statistics, settings: FitSettings, model_id: InputLayout
 ) -> tuple[ExerciseModel, HeldOutScores]:
     global_model = fit_global(all_statistics, settings, model_id=model_id)
     model = fit_user(trial.train, global_model, settings, model_id=model_id)
     return model, score_test_sets(model, trial.test)
 
 
-def _figures(prefix: str, results: UserTrialResults, measured: ProtocolData) -> tuple[Figure, ...]:
+def _figures(prefix: str, results: ModelTrialResults, measured: ProtocolData) -> tuple[Figure, ...]:
     size = measured.at_most(f"{prefix}_model_bytes", results.largest_bytes, MODEL_BYTES, unit="B")
     return (
         measured.at_least(f"{prefix}_sets", set_accuracy(results.predictions)),

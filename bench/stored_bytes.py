@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.recorded import DATA, cut_pieces
+from bench.spar_bodies import DATA, cut_pieces
 from examples.client import new_id
 from ingest.chunks import canonical_body, decode_chunk
 from ingest.importers.spar import ACC_SCALE_G

@@ -13,7 +13,7 @@ from typing import Any
 import requests
 from schemathesis.core import NOT_SET
 
-from bench.learned import store_learned
+from bench.fuzz_models import store_learned
 from examples.client import new_id
 from store.database import Database
 from store.jobs import JobRuns, UserOutcome
