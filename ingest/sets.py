@@ -139,15 +139,14 @@ async def delete_set(writer: EventWriter, key: SetKey, if_match: int | None) -> 
             return  # its session was deleted, and it never was in it
     if row and if_match is not None and row.revision != if_match:
         raise _stale(key.set_id, if_match, row.revision)
-    event, _ = await writer.write(
-        key.user_id,
+    wanted = writer.event(
         key.set_id,
         slots.set_deleted(key.set_id),
         "set-deleted",
         {"session": str(key.session_id)},
-        topic=SETS,
         after_us=row.revision if row else 0,
     )
+    event = await writer.records.journal.append(key.user_id, wanted, SETS)
     await project(writer.records, key.user_id, event, writer.now_us())
 
 
