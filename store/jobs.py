@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from schemas.ids import uuid7
+from schemas.ids import first_id_at
 from schemas.layout import SHARDS, shard_of
 from schemas.statuses import RunStatus, UserStatus
-from schemas.times import aware, us_of
+from schemas.times import aware
 from store.database import Database, Row, Statement
 from store.mart import plain
 
@@ -137,7 +137,7 @@ class JobRuns:
 
     async def between(self, family: str, since: datetime, before: UUID) -> list[JobRun]:
         """The family's runs that began after a time and before a given run, newest first."""
-        first = uuid7(us_of(since) // 1000, bytes(10))
+        first = first_id_at(since)
         cql = f"{READ_RUN}AND run_id > ? AND run_id < ?"
         return [_job_run(row) for row in await self._database.run(cql, (family, first, before))]
 
