@@ -4,10 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-import msgspec
-
-from ingest.cbor import read_cbor
 from ingest.chunks import read_samples
+from ingest.documents import read_document
 from ingest.media_types import CBOR, JSON, media_type_of
 from ingest.named_streams import read_together
 from models.signal.pieces import Piece, Recording, Side
@@ -63,13 +61,7 @@ def _streams(body: bytes, media_type: str) -> dict[str, object] | None:
     """The map of a body that holds `streams`; None for one that is to be read as a chunk."""
     if b"streams" not in body[:64] and b"streams" not in body[-64:]:
         return None
-    try:
-        if media_type == JSON:
-            whole = msgspec.json.decode(body)
-        else:
-            whole = read_cbor(body, max_depth=6)  # a list of chunks of lists
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        raise BadChunk(f"The body does not decode: {problem}", field="body") from problem
+    whole = read_document(body, media_type)
     if not isinstance(whole, dict) or "streams" not in whole:
         return None
     unknown = [key for key in whole if key not in ("streams", "side")]
