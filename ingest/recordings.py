@@ -8,7 +8,7 @@ from ingest.chunk_selection import (
     chunks_of_spans,
     extent_of,
     first_day_chunks,
-    parts_of,
+    portions_of,
     require_single_bodies,
     within_samples,
 )
@@ -26,40 +26,40 @@ from schemas.times import NS_PER_S
 CONTEXT_NS = 60 * NS_PER_S  # wrong units and drifting clocks are detected in samples around a set
 
 
-async def load_parts(
+async def load_portions(
     stored: StoredSession, spans: Sequence[tuple[int, int]], context_ns: int = 0
 ) -> AsyncGenerator[tuple[range, Recording | None]]:
     """The samples of several spans of a session, a few hours at a time: it may last for weeks.
 
     Whole chunks, in time order. Of a stream that `complete` listed exactly the listed chunks count,
-    of others all stored ones. A part is loaded when it is asked for; which chunks there are is read
-    once for all.
+    of others all stored ones. A portion is loaded when it is asked for; which chunks there are is
+    read once for all.
 
     Args:
         stored: the session.
         spans: first and last nanosecond of each, ordered by the first.
-        context_ns: is loaded before and after each part as well.
+        context_ns: is loaded before and after each portion as well.
 
     Yields:
-        the positions of the spans of a part, and its recording; None where that is ambiguous or
+        the positions of the spans of a portion, and its recording; None where that is ambiguous or
         does not decode.
     """
     if not spans:
         return  # without reading which chunks there are
-    parts = parts_of(spans)
-    extents = [extent_of(spans[part.start : part.stop], context_ns) for part in parts]
+    portions = portions_of(spans)
+    extents = [extent_of(spans[portion.start : portion.stop], context_ns) for portion in portions]
     acc, gyro = [
         _of_extents(await _counted_chunks(stored, names), extents)
         for names in (stored.wrist.acc, stored.wrist.gyro)
     ]
-    for part, acc_chunks, gyro_chunks in zip(parts, acc, gyro, strict=True):
+    for portion, acc_chunks, gyro_chunks in zip(portions, acc, gyro, strict=True):
         try:
             require_single_bodies(acc_chunks)
             require_single_bodies(gyro_chunks)
             recording = await _recording_of(stored, acc_chunks, gyro_chunks)
         except (AmbiguousChunks, BadSamples):
             recording = None
-        yield part, recording
+        yield portion, recording
 
 
 async def load_recordings(

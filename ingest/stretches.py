@@ -12,7 +12,7 @@ from itertools import accumulate
 from uuid import UUID
 
 from ingest.labelled_sets import packed_layouts
-from ingest.recordings import load_parts
+from ingest.recordings import load_portions
 from ingest.stored_session import StoredSession, find_session
 from models.signal.pieces import Recording
 from models.signal.timeline import Timeline, timeline
@@ -218,10 +218,12 @@ async def _stretches(
     """
     rows: list[StoredStretch] = []
     spans = [span for _, span in wanted]
-    async for part, recording in load_parts(stored, spans):
+    async for portion, recording in load_portions(stored, spans):
         if recording is None:
             return None  # the session's notes report it
-        rows += await asyncio.to_thread(_cut_stretches, recording, wanted[part.start : part.stop])
+        rows += await asyncio.to_thread(
+            _cut_stretches, recording, wanted[portion.start : portion.stop]
+        )
     return rows
 
 
