@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ingest.rows import end_ns_of
 from models.signal.wrist import MAX_RECORDING_S
 from schemas.errors import AmbiguousChunks
-from schemas.times import NS_PER_S
+from schemas.times import NS_PER_S, SpanNs
 from store.samples import ChunkMetadata
 from store.sessions import StreamList
 
@@ -65,7 +65,7 @@ def within_samples(chunks: StreamChunks) -> dict[str, list[ChunkMetadata]]:
 
 
 def chunks_of_spans(
-    chunks: Sequence[ChunkMetadata], spans: Sequence[tuple[int, int]]
+    chunks: Sequence[ChunkMetadata], spans: Sequence[SpanNs]
 ) -> list[list[ChunkMetadata]]:
     """The chunks that may hold samples of each span, in one pass.
 
@@ -74,7 +74,7 @@ def chunks_of_spans(
 
     Args:
         chunks: ordered by number.
-        spans: first and last nanosecond of each; both ascend.
+        spans: their begins and ends ascend.
     """
     starts_ns, ends_ns = [start_ns for start_ns, _ in spans], [end_ns for _, end_ns in spans]
     chosen: list[list[ChunkMetadata]] = [[] for _ in spans]
@@ -106,11 +106,11 @@ def require_single_bodies(chosen: StreamChunks) -> None:
             )
 
 
-def portions_of(spans: Sequence[tuple[int, int]]) -> list[range]:
+def portions_of(spans: Sequence[SpanNs]) -> list[range]:
     """Divide spans into portions of at most `MAX_PORTION_NS` each, or of one longer span.
 
     Args:
-        spans: first and last nanosecond of each, ordered by the first.
+        spans: ordered by their begin.
 
     Returns:
         the positions of each portion's spans. Both ends of the portions ascend.
@@ -131,6 +131,6 @@ def portions_of(spans: Sequence[tuple[int, int]]) -> list[range]:
     return portions
 
 
-def extent_of(spans: Sequence[tuple[int, int]], context_ns: int = 0) -> tuple[int, int]:
+def extent_of(spans: Sequence[SpanNs], context_ns: int = 0) -> SpanNs:
     """From the first begin of spans to the last end, with `context_ns` before and after."""
     return min(start for start, _ in spans) - context_ns, max(end for _, end in spans) + context_ns

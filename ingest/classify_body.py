@@ -12,6 +12,7 @@ from models.signal.pieces import Piece, Recording, Side
 from schemas.config import Limits
 from schemas.errors import BadChunk
 from schemas.events import MAX_STREAMS
+from schemas.times import SpanNs
 from schemas.wire import UNITS
 
 MAX_DURATION_S = 3600.0  # kilobytes of 1 Hz samples can span weeks, which are resampled to 50 Hz
@@ -109,7 +110,7 @@ def _of_kind(pieces: Mapping[str, list[Piece]], kind: str) -> dict[str, list[Pie
     return {name: of_stream for name, of_stream in mine.items() if of_stream}
 
 
-def _spans(pieces: Mapping[str, list[Piece]]) -> dict[str, list[tuple[int, int]]]:
+def _spans(pieces: Mapping[str, list[Piece]]) -> dict[str, list[SpanNs]]:
     return {name: [(p.t0_ns, p.end_ns) for p in of_stream] for name, of_stream in pieces.items()}
 
 

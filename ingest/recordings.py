@@ -21,13 +21,13 @@ from models.signal.overlaps import is_resent
 from models.signal.pieces import Piece, Recording
 from schemas.errors import AmbiguousChunks, BadSamples
 from schemas.notes import CLOCK_WENT_BACK, QualityNote
-from schemas.times import NS_PER_S
+from schemas.times import NS_PER_S, SpanNs
 
 CONTEXT_NS = 60 * NS_PER_S  # wrong units and drifting clocks are detected in samples around a set
 
 
 async def load_portions(
-    stored: StoredSession, spans: Sequence[tuple[int, int]], context_ns: int = 0
+    stored: StoredSession, spans: Sequence[SpanNs], context_ns: int = 0
 ) -> AsyncGenerator[tuple[range, Recording | None]]:
     """The samples of several spans of a session, a few hours at a time: it may last for weeks.
 
@@ -37,7 +37,7 @@ async def load_portions(
 
     Args:
         stored: the session.
-        spans: first and last nanosecond of each, ordered by the first.
+        spans: ordered by their begin.
         context_ns: is loaded before and after each portion as well.
 
     Yields:
@@ -152,7 +152,7 @@ async def _counted_chunks(stored: StoredSession, names: Sequence[str]) -> Stream
     return {name: counted[name] for name in kept}
 
 
-def _of_extents(chunks: StreamChunks, extents: Sequence[tuple[int, int]]) -> list[StreamChunks]:
+def _of_extents(chunks: StreamChunks, extents: Sequence[SpanNs]) -> list[StreamChunks]:
     """The chunks that may hold samples of each extent."""
     by_stream = {name: chunks_of_spans(of_stream, extents) for name, of_stream in chunks.items()}
     return [
