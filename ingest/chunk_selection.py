@@ -131,6 +131,6 @@ def portions_of(spans: Sequence[SpanNs]) -> list[range]:
     return portions
 
 
-def extent_of(spans: Sequence[SpanNs], context_ns: int = 0) -> SpanNs:
+def extent_of(spans: Sequence[SpanNs], context_ns: int) -> SpanNs:
     """From the first begin of spans to the last end, with `context_ns` before and after."""
     return min(start for start, _ in spans) - context_ns, max(end for _, end in spans) + context_ns

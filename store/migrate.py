@@ -43,7 +43,6 @@ def migrate(
     folder: Path = FOLDER,
     layout: Mapping[str, str] = LAYOUT,
     progress: Progress | None = None,
-    lease_s: int = LEASE_S,
     timeout_s: float = _LEASE_TIMEOUT_S,
 ) -> tuple[str, ...]:
     """Create the keyspace and apply what is pending; returns the names applied by this call.
@@ -63,7 +62,7 @@ def migrate(
         if not _pending(database, config.keyspace, migrations):
             _check_layout(database, config.keyspace, layout)
             return ()
-        lease = Lease(database, "migrate", ttl_s=lease_s)
+        lease = Lease(database, "migrate", ttl_s=LEASE_S)
         with holding(lease, timeout_s=timeout_s):
             _write_layout(database, config.keyspace, layout)
             return _apply_all(

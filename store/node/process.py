@@ -40,6 +40,7 @@ _LISTENING = b"Starting listening for CQL clients"
 _OPTIONS = bytes.fromhex("040000000500000000")
 _SUPPORTED = (0x84, 0x06)
 _PAUSE_S = 0.05
+STOPS_WITHIN_S = 60.0
 ANSWERS_WITHIN_S = 30.0
 """How long a node that runs is waited for before it is taken for one that does not answer."""
 _STARTING = "starting Cassandra"
@@ -121,12 +122,12 @@ class EmbeddedNode:
                 self.kill()
             raise
 
-    def stop(self, *, within_s: float = 60.0) -> bool:
+    def stop(self) -> bool:
         """Stop the node gracefully; True if it stopped, or was not running.
 
         If it does not stop in time it is killed: acknowledged writes are in its commit log.
         """
-        if self._terminate(signal.SIGTERM, within_s):
+        if self._terminate(signal.SIGTERM, within_s=STOPS_WITHIN_S):
             return True
         self.kill()
         return False
