@@ -13,6 +13,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from ingest.openings import MAX_TRAVEL_MS, OFFSET_MS, opening_of, openings_of
+from ingest.replaced_predictions import not_replaced
 from models.deviations.align import align
 from models.deviations.model import Target
 from schemas.times import us_of
@@ -20,7 +21,7 @@ from schemas.topics import DEVIATIONS
 from store.deviations import DeviationRow, deviations_month
 from store.journal import Event
 from store.plans import Plan, PlanVersion
-from store.predictions import Prediction, not_replaced
+from store.predictions import Prediction
 from store.records import Records
 from store.sessions import SessionRow
 from store.sets import SetRow
