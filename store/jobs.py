@@ -12,7 +12,7 @@ from schemas.layout import SHARDS, shard_of
 from schemas.statuses import RunStatus, UserStatus
 from schemas.times import aware
 from store.database import Database, Row, Statement
-from store.mart import plain
+from store.json_values import plain
 
 READ_RUN = (
     "SELECT family, run_id, status, started_at, heartbeat_at, finished_at, inputs, counts, "
