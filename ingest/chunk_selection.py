@@ -4,7 +4,7 @@ import itertools
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 
-from ingest.rows import end_ns_of
+from ingest.sample_rows import end_ns_of
 from models.signal.wrist import MAX_RECORDING_S
 from schemas.errors import AmbiguousChunks
 from schemas.times import NS_PER_S, SpanNs

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ingest.chunk_selection import StreamChunks
 from ingest.clocks import LARGE_STEP_NS, MAX_RATE_ERROR, MIN_CLOCK_STEP_NS, split_by_clock
-from ingest.rows import end_ns_of
+from ingest.sample_rows import end_ns_of
 from schemas.times import SpanNs
 from store.samples import ChunkMetadata
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
-from ingest.rows import end_ns_of
+from ingest.sample_rows import end_ns_of
 from schemas.times import NS_PER_S, SpanNs
 from store.samples import ChunkMetadata
 

@@ -14,7 +14,7 @@ from ingest.chunk_selection import (
 )
 from ingest.clock_parts import parts_by_clock, rotation_by_clock
 from ingest.clocks import are_interleaved
-from ingest.rows import end_ns_of, piece_of
+from ingest.sample_rows import end_ns_of, piece_of
 from ingest.stored_session import StoredSession
 from ingest.wrist_streams import in_turn
 from models.signal.overlaps import is_resent

@@ -16,7 +16,7 @@ from ingest.chunk_selection import (
 from ingest.chunks import Chunk
 from ingest.labelled_sets import covers
 from ingest.recordings import load_portions, load_recordings
-from ingest.rows import end_ns_of, piece_of, row_of
+from ingest.sample_rows import end_ns_of, piece_of, row_of
 from ingest.session_notes import session_notes
 from ingest.stored_session import with_lists
 from models.signal.pieces import Piece
