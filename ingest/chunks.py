@@ -18,7 +18,7 @@ import zstandard
 
 from ingest.canonical import canonical_piece
 from ingest.cbor import read_cbor
-from ingest.checks import bad, checked, times
+from ingest.checks import bad, checked, checked_offsets
 from ingest.json_chunk import read_json
 from ingest.media_types import CBOR, JSON, media_type_of
 from models.signal.codec import pack_bytes, unpack_bytes
@@ -185,7 +185,7 @@ def _piece(fields: Mapping[str, Any], limits: Limits) -> Piece:
         unit=_text("unit", fields["unit"]),
         scale=_number("scale", fields["scale"]),
         counts=np.frombuffer(xyz, dtype="<i2").reshape(-1, 3),
-        t_ms=None if t_ms is None else times(t_ms, n),
+        t_ms=None if t_ms is None else checked_offsets(t_ms, n),
     )
 
 

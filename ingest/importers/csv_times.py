@@ -19,7 +19,7 @@ _UNREADABLE = (BadChunk, ArithmeticError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class LineTimes:
     """How the times of a file are read.
 
     Attributes:

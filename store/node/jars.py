@@ -62,10 +62,10 @@ def locked_jars(lock: Path, cache: Path, progress: Progress | None = None) -> li
     return [_place(jar, cache) for jar in wanted]
 
 
-def version_of(jars: Sequence[Path], artifact: str) -> str:
+def artifact_version(jars: Sequence[Path], artifact: str) -> str:
     """The version of an artifact among jars in Maven's layout.
 
-    >>> version_of([Path("org/apache/cassandra/cassandra-all/5.0.9/cassandra-all-5.0.9.jar")],
+    >>> artifact_version([Path("org/apache/cassandra/cassandra-all/5.0.9/cassandra-all-5.0.9.jar")],
     ...            "cassandra-all")
     '5.0.9'
     """

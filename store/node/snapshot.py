@@ -20,7 +20,7 @@ from schemas.progress import Progress
 from store.java import find_java
 from store.node.files import LOOPBACK
 from store.node.jars import cassandra_jars
-from store.node.jmx import login_arguments, password_file
+from store.node.jmx import jmx_password_file, login_arguments
 from store.node.jvm import tool_arguments
 from store.node.process import EmbeddedNode
 from store.synced import copy_synced
@@ -116,7 +116,7 @@ def _nodetool(node: EmbeddedNode, *words: str) -> None:
         output = (done.stderr or done.stdout).strip().splitlines()
         why = f"Cassandra made no snapshot: {' | '.join(output[:2])}"
         if "Credentials required" in why:  # the file was lost while the node runs
-            path = password_file(node.paths.secrets)
+            path = jmx_password_file(node.paths.secrets)
             why += (
                 f". {path} is not there; restart the node, which makes one: `muvr down`, `muvr up`."
             )
