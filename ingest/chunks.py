@@ -175,9 +175,7 @@ def _piece(fields: Mapping[str, Any], limits: Limits) -> Piece:
     if type(xyz) is not bytes or len(xyz) != 6 * n:
         size = len(xyz) if type(xyz) is bytes else type(xyz).__name__
         raise bad("xyz", size, f"must be 6·n = {6 * n} bytes")
-    if t_ms is not None and type(t_ms) is not list:
-        raise bad("t_ms", t_ms, "must be a list of integers")
-    if "t_ms" in fields and t_ms is None:
+    if "t_ms" in fields and type(t_ms) is not list:
         raise bad("t_ms", t_ms, "must be a list of integers, or left out")
     return Piece(
         t0_ns=t0,

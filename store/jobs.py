@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from schemas.ids import first_id_at
@@ -204,10 +204,6 @@ def _json(values: Mapping[str, object]) -> str:
     return json.dumps(plain(dict(values)), sort_keys=True, allow_nan=False)
 
 
-def _object(text: str | None) -> dict[str, Any]:
-    return json.loads(text) if text else {}
-
-
 def _job_run(row: Row) -> JobRun:
     return JobRun(
         row.family,
@@ -216,8 +212,8 @@ def _job_run(row: Row) -> JobRun:
         aware(row.started_at),
         aware(row.heartbeat_at),
         aware(row.finished_at),
-        _object(row.inputs),
-        _object(row.counts),
-        _object(row.metrics),
-        _object(row.reasons),
+        json.loads(row.inputs or "{}"),
+        json.loads(row.counts or "{}"),
+        json.loads(row.metrics or "{}"),
+        json.loads(row.reasons or "{}"),
     )

@@ -1,9 +1,10 @@
 """An overview of the deployment, for the status command and the status page."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
+from schemas.times import server_time
 from store.database import Database
 from store.jobs import JobRun, JobRuns
 
@@ -65,5 +66,5 @@ async def read_overview(database: Database) -> Overview:
             for name, rows in zip(_COUNTED, counted, strict=True)
         },
         runs,
-        datetime.now(UTC),
+        server_time(),
     )

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from schemas.errors import BadBackup
 from schemas.progress import NoProgress, Progress
-from store.node.jars import artifact_version, cassandra_jars
+from store.node.jars import artifact_version, cassandra_jars, sha256_of
 from store.node.process import EmbeddedNode
-from store.node.snapshot import BackupFile, copied_snapshot, remove_left_behind, sha256_of
+from store.node.snapshot import BackupFile, copied_snapshot, remove_left_behind
 
 MANIFEST = "manifest.json"
 FORMAT = 1

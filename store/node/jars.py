@@ -72,6 +72,12 @@ def artifact_version(jars: Sequence[Path], artifact: str) -> str:
     return jar_of(jars, artifact).parent.name
 
 
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def jar_of(jars: Sequence[Path], artifact: str) -> Path:
     """The jar of an artifact among jars in Maven's layout.
 
@@ -167,8 +173,7 @@ def _place(jar: LockedDependency, cache: Path) -> Path:
 
 
 def _check(jar: LockedDependency, path: Path, otherwise: str) -> None:
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    sha256 = sha256_of(path)
     if sha256 != jar.sha256:
         raise BadJar(
             f"{_coordinates(jar)} has the hash {sha256[:16]}…, the lock says "

@@ -4,7 +4,6 @@ Cassandra's nodetool makes a snapshot over the loopback port: it flushes memory 
 so that no acknowledged write is missing.
 """
 
-import hashlib
 import shutil
 import subprocess
 import time
@@ -19,7 +18,7 @@ from schemas.errors import NodeFailed
 from schemas.progress import Progress
 from store.java import find_java
 from store.node.files import LOOPBACK
-from store.node.jars import cassandra_jars
+from store.node.jars import cassandra_jars, sha256_of
 from store.node.jmx import jmx_password_file, login_arguments
 from store.node.jvm import tool_arguments
 from store.node.process import EmbeddedNode
@@ -121,9 +120,3 @@ def _nodetool(node: EmbeddedNode, *words: str) -> None:
                 f". {path} is not there; restart the node, which makes one: `muvr down`, `muvr up`."
             )
         raise NodeFailed(why)
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
