@@ -206,7 +206,7 @@ def confirmation_body(session_id: UUID, confirmation: SetConfirmation) -> dict[s
     return {"session": str(session_id), **confirmation.model_dump(mode="json")}
 
 
-def _conflict(row: SetRow, if_match: int | None) -> Exception:
+def _conflict(row: SetRow, if_match: int | None) -> StaleRevision | EventConflict:
     """The error for a confirmation that came too late, with what is confirmed now."""
     if if_match is not None:
         return _stale(row.set_id, if_match, row.revision)
