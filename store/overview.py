@@ -54,9 +54,8 @@ async def read_overview(database: Database) -> Overview:
     newest = await asyncio.gather(
         *(jobs.newest(family, RUNS_EACH) for family in await jobs.families())
     )
-    runs = sorted(
-        (run for runs in newest for run in runs), key=lambda r: r.run_id, reverse=True
-    )  # ids are times
+    # Ids are times.
+    runs = sorted((run for runs in newest for run in runs), key=lambda r: r.run_id, reverse=True)
     return Overview(
         local.cluster_name,
         local.release_version,
