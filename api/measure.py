@@ -19,7 +19,7 @@ from api.model_cache import ModelCache
 from ingest.bounded_cache import BoundedCache
 from ingest.labelled_sets import has_all_samples
 from ingest.recognition import declared_layout
-from ingest.recordings import CONTEXT_NS, load_parts
+from ingest.recordings import CONTEXT_NS, load_portions
 from ingest.stored_session import StoredSession, with_lists
 from ingest.stretches import span_of
 from ingest.wrist_streams import WristStreams
@@ -138,10 +138,10 @@ async def _measure(
     results: dict[UUID, _Measured] = {}
     complete = stored.session.complete
     finished = complete, complete or not stored.wrist.gyro
-    async for part, recording in load_parts(stored, spans, CONTEXT_NS):
+    async for portion, recording in load_portions(stored, spans, CONTEXT_NS):
         if recording is None:
             continue  # the session's notes report it
-        rows = ordered[part.start : part.stop]
+        rows = ordered[portion.start : portion.stop]
         with suppress(BadSamples):  # the notes report these too
             results |= await asyncio.to_thread(_measured, recording, rows, form_models, finished)
     return results

@@ -7,7 +7,7 @@ from api.heard_pieces import HeardPieces
 from ingest.clocks import LARGE_STEP_NS
 from ingest.wrist_streams import WristStreams, in_turn
 from models.signal.pieces import Piece, Recording
-from schemas.times import NS_PER_S
+from schemas.times import NS_PER_S, SpanNs
 
 MAX_SAMPLES = 60_000  # of a stream, 360 kB: devices may claim a thousand a second
 MAX_SPAN_S = 3600.0  # of a stream: devices may claim one a second, all of which becomes 50 Hz
@@ -162,7 +162,7 @@ class SampleBuffer:
 
     def _in_turn(self, sensor: str) -> tuple[Piece, ...]:
         """The pieces of a sensor's streams that are read as one recording."""
-        spans: dict[str, list[tuple[int, int]]] = {}
+        spans: dict[str, list[SpanNs]] = {}
         for stream, piece in self._pieces[sensor]:
             spans.setdefault(stream, []).append((piece.t0_ns, piece.end_ns))
         kept = in_turn(dict(sorted(spans.items())))

@@ -16,12 +16,12 @@ from api.disconnect import cancel_on_disconnect
 from api.fields import SessionId, StartedAt, TimeZone
 from api.problems import problem_responses
 from api.set_schema import SetSchema, recognised_set_schema, set_schema
+from ingest.replaced_predictions import not_replaced
 from ingest.session_notes import session_notes
 from schemas.errors import Deleted, NotFound
 from schemas.events import SessionOpening, StreamKind, StreamUnit, Wrist
 from schemas.notes import ONLY_OF_SETS, meanings_without
 from store.deviations import deviations_month
-from store.predictions import not_replaced
 from store.sessions import SessionRow
 
 router = APIRouter(prefix="/v1/sessions", tags=["recording"])

@@ -19,7 +19,7 @@ from examples.client import new_id
 from ingest.chunks import canonical_body, decode_chunk
 from ingest.importers.spar import ACC_SCALE_G
 from ingest.media_types import CBOR
-from ingest.rows import row_of
+from ingest.sample_rows import row_of
 from muvr.deployment import Deployment
 from schemas.config import Limits
 from schemas.report import Figure

@@ -15,7 +15,7 @@ def decode_body(body: bytes, encoding: str | None, limits: Limits) -> bytes:
     """The body after removing its Content-Encoding.
 
     Args:
-        body: as received, already within `limits.body_mb`.
+        body: as received.
         encoding: the header: "zstd", "gzip" or "identity"; None or "" where there is none.
         limits: `decoded_mb` is never exceeded, whatever the frame claims.
 

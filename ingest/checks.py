@@ -81,7 +81,7 @@ def bad(field: str, value: object, why: str) -> BadChunk:
     return BadChunk(f"{field} = {shown}: {why}", field=field, value=value if plain else shown)
 
 
-def times(t_ms: list[int], n: int) -> NDArray[np.int32]:
+def checked_offsets(t_ms: list[int], n: int) -> NDArray[np.int32]:
     """Offsets of irregular samples, int32 (n,), ms.
 
     Raises:

@@ -4,18 +4,18 @@ import itertools
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 
-from ingest.rows import end_ns_of
+from ingest.sample_rows import end_ns_of
 from models.signal.wrist import MAX_RECORDING_S
 from schemas.errors import AmbiguousChunks
-from schemas.times import NS_PER_S
+from schemas.times import NS_PER_S, SpanNs
 from store.samples import ChunkMetadata
 from store.sessions import StreamList
 
 StreamChunks = Mapping[str, Sequence[ChunkMetadata]]
 """Chunks by stream, each stream's ordered by number."""
 
-MAX_PART_NS = 2 * 3600 * NS_PER_S
-"""The longest span whose samples are loaded at once for several of its parts: a long workout. At
+MAX_PORTION_NS = 2 * 3600 * NS_PER_S
+"""The longest span whose samples are loaded at once for several spans in it: a long workout. At
 100 Hz its two sensors take 9 MB, while a session may last for weeks."""
 MAX_SAMPLES_READ = 25_000_000
 """The samples of one sensor that are read at once, 150 MB: half of what a user may send in a day.
@@ -65,7 +65,7 @@ def within_samples(chunks: StreamChunks) -> dict[str, list[ChunkMetadata]]:
 
 
 def chunks_of_spans(
-    chunks: Sequence[ChunkMetadata], spans: Sequence[tuple[int, int]]
+    chunks: Sequence[ChunkMetadata], spans: Sequence[SpanNs]
 ) -> list[list[ChunkMetadata]]:
     """The chunks that may hold samples of each span, in one pass.
 
@@ -74,7 +74,7 @@ def chunks_of_spans(
 
     Args:
         chunks: ordered by number.
-        spans: first and last nanosecond of each; both ascend.
+        spans: their begins and ends ascend.
     """
     starts_ns, ends_ns = [start_ns for start_ns, _ in spans], [end_ns for _, end_ns in spans]
     chosen: list[list[ChunkMetadata]] = [[] for _ in spans]
@@ -106,31 +106,31 @@ def require_single_bodies(chosen: StreamChunks) -> None:
             )
 
 
-def parts_of(spans: Sequence[tuple[int, int]]) -> list[range]:
-    """Divide spans into parts of at most `MAX_PART_NS` each, or of one longer span.
+def portions_of(spans: Sequence[SpanNs]) -> list[range]:
+    """Divide spans into portions of at most `MAX_PORTION_NS` each, or of one longer span.
 
     Args:
-        spans: first and last nanosecond of each, ordered by the first.
+        spans: ordered by their begin.
 
     Returns:
-        the positions of each part's spans. Both ends of the parts ascend.
+        the positions of each portion's spans. Both ends of the portions ascend.
 
     >>> h = 3600 * NS_PER_S
-    >>> parts_of([(0, h), (h, 2 * h), (h, 3 * h), (9 * h, 15 * h), (10 * h, 11 * h)])
+    >>> portions_of([(0, h), (h, 2 * h), (h, 3 * h), (9 * h, 15 * h), (10 * h, 11 * h)])
     [range(0, 2), range(2, 3), range(3, 5)]
     """
-    parts: list[range] = []
+    portions: list[range] = []
     reached_ns = limit_ns = _FIRST_NS
     for n, (start_ns, end_ns) in enumerate(spans):
-        if parts and end_ns <= max(reached_ns, limit_ns):
-            parts[-1] = range(parts[-1].start, n + 1)
+        if portions and end_ns <= max(reached_ns, limit_ns):
+            portions[-1] = range(portions[-1].start, n + 1)
         else:
-            parts.append(range(n, n + 1))
-            limit_ns = start_ns + MAX_PART_NS
+            portions.append(range(n, n + 1))
+            limit_ns = start_ns + MAX_PORTION_NS
         reached_ns = max(reached_ns, end_ns)
-    return parts
+    return portions
 
 
-def extent_of(spans: Sequence[tuple[int, int]], context_ns: int = 0) -> tuple[int, int]:
+def extent_of(spans: Sequence[SpanNs], context_ns: int) -> SpanNs:
     """From the first begin of spans to the last end, with `context_ns` before and after."""
     return min(start for start, _ in spans) - context_ns, max(end for _, end in spans) + context_ns

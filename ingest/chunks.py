@@ -18,7 +18,7 @@ import zstandard
 
 from ingest.canonical import canonical_piece
 from ingest.cbor import read_cbor
-from ingest.checks import bad, checked, times
+from ingest.checks import bad, checked, checked_offsets
 from ingest.json_chunk import read_json
 from ingest.media_types import CBOR, JSON, media_type_of
 from models.signal.codec import pack_bytes, unpack_bytes
@@ -183,9 +183,7 @@ def _piece(fields: Mapping[str, Any], limits: Limits) -> Piece:
     if type(xyz) is not bytes or len(xyz) != 6 * n:
         size = len(xyz) if type(xyz) is bytes else type(xyz).__name__
         raise bad("xyz", size, f"must be 6·n = {6 * n} bytes")
-    if t_ms is not None and type(t_ms) is not list:
-        raise bad("t_ms", t_ms, "must be a list of integers")
-    if "t_ms" in fields and t_ms is None:
+    if "t_ms" in fields and type(t_ms) is not list:
         raise bad("t_ms", t_ms, "must be a list of integers, or left out")
     return Piece(
         t0_ns=t0,
@@ -193,7 +191,7 @@ def _piece(fields: Mapping[str, Any], limits: Limits) -> Piece:
         unit=_text("unit", fields["unit"]),
         scale=_number("scale", fields["scale"]),
         counts=np.frombuffer(xyz, dtype="<i2").reshape(-1, 3),
-        t_ms=None if t_ms is None else times(t_ms, n),
+        t_ms=None if t_ms is None else checked_offsets(t_ms, n),
     )
 
 

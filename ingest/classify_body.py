@@ -4,16 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-import msgspec
-
-from ingest.cbor import read_cbor
 from ingest.chunks import read_samples
+from ingest.documents import read_document
 from ingest.media_types import CBOR, JSON, media_type_of
 from ingest.named_streams import read_together
 from models.signal.pieces import Piece, Recording, Side
 from schemas.config import Limits
 from schemas.errors import BadChunk
 from schemas.events import MAX_STREAMS
+from schemas.times import SpanNs
 from schemas.wire import UNITS
 
 MAX_DURATION_S = 3600.0  # kilobytes of 1 Hz samples can span weeks, which are resampled to 50 Hz
@@ -63,13 +62,7 @@ def _streams(body: bytes, media_type: str) -> dict[str, object] | None:
     """The map of a body that holds `streams`; None for one that is to be read as a chunk."""
     if b"streams" not in body[:64] and b"streams" not in body[-64:]:
         return None
-    try:
-        if media_type == JSON:
-            whole = msgspec.json.decode(body)
-        else:
-            whole = read_cbor(body, max_depth=6)  # a list of chunks of lists
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        raise BadChunk(f"The body does not decode: {problem}", field="body") from problem
+    whole = read_document(body, media_type)
     if not isinstance(whole, dict) or "streams" not in whole:
         return None
     unknown = [key for key in whole if key not in ("streams", "side")]
@@ -117,7 +110,7 @@ def _of_kind(pieces: Mapping[str, list[Piece]], kind: str) -> dict[str, list[Pie
     return {name: of_stream for name, of_stream in mine.items() if of_stream}
 
 
-def _spans(pieces: Mapping[str, list[Piece]]) -> dict[str, list[tuple[int, int]]]:
+def _spans(pieces: Mapping[str, list[Piece]]) -> dict[str, list[SpanNs]]:
     return {name: [(p.t0_ns, p.end_ns) for p in of_stream] for name, of_stream in pieces.items()}
 
 

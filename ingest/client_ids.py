@@ -4,7 +4,7 @@ from uuid import UUID
 
 from schemas.config import Limits
 from schemas.errors import BadEvent, ClockSkew
-from schemas.ids import MS_PER_DAY
+from schemas.ids import MS_PER_DAY, time_us_of
 
 
 def check_client_id(id_: UUID, field: str, now_ms: int, limits: Limits) -> None:
@@ -17,7 +17,7 @@ def check_client_id(id_: UUID, field: str, now_ms: int, limits: Limits) -> None:
     if id_.version != 7:
         raise BadEvent(f"{field} {id_} must be a UUIDv7", field=field, value=str(id_))
     past_days, future_days = limits.clock_past_days, limits.clock_future_days
-    ahead_ms = (id_.int >> 80) - now_ms
+    ahead_ms = time_us_of(id_) // 1000 - now_ms
     if not -past_days * MS_PER_DAY <= ahead_ms <= future_days * MS_PER_DAY:
         raise ClockSkew(
             f"{field} {id_} lies {ahead_ms / MS_PER_DAY:+.1f} days from the server's clock; "

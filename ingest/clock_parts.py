@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from ingest.chunk_selection import StreamChunks
 from ingest.clocks import LARGE_STEP_NS, MAX_RATE_ERROR, MIN_CLOCK_STEP_NS, split_by_clock
-from ingest.rows import end_ns_of
+from ingest.sample_rows import end_ns_of
+from schemas.times import SpanNs
 from store.samples import ChunkMetadata
 
 ClockParts = list[tuple[str, Sequence[ChunkMetadata]]]
@@ -138,11 +139,11 @@ def _steps_back(chunks: Sequence[ChunkMetadata]) -> Iterator[tuple[int, _Step]]:
             yield at, step
 
 
-def _spans(chunks: Sequence[ChunkMetadata]) -> list[tuple[int, int]]:
+def _spans(chunks: Sequence[ChunkMetadata]) -> list[SpanNs]:
     return sorted((chunk.t0_ns, end_ns_of(chunk)) for chunk in chunks)
 
 
-def _shared_ns(mine: Sequence[tuple[int, int]], theirs: Sequence[tuple[int, int]]) -> int:
+def _shared_ns(mine: Sequence[SpanNs], theirs: Sequence[SpanNs]) -> int:
     """For how long spans of both, in time order, last at one time.
 
     >>> _shared_ns([(0, 10), (10, 20), (40, 50)], [(15, 25), (30, 45)])

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
-from ingest.rows import end_ns_of
-from schemas.times import NS_PER_S
+from ingest.sample_rows import end_ns_of
+from schemas.times import NS_PER_S, SpanNs
 from store.samples import ChunkMetadata
 
 LARGE_STEP_NS = 60 * NS_PER_S  # back by more is another clock, whatever lies around it
@@ -99,11 +99,11 @@ def are_interleaved(parts: Sequence[Sequence[ChunkMetadata]]) -> bool:
     return overlap([[(chunk.t0_ns, end_ns_of(chunk)) for chunk in part] for part in parts])
 
 
-def overlap(parts: Sequence[Sequence[tuple[int, int]]]) -> bool:
+def overlap(parts: Sequence[Sequence[SpanNs]]) -> bool:
     """Whether two parts overlap by more than a second in all, however short their chunks.
 
     Args:
-        parts: first and last nanosecond of the chunks of each.
+        parts: the spans of the chunks of each.
     """
     timed = sorted((*span, k) for k, part in enumerate(parts) for span in part)
     shared_ns: Counter[frozenset[int]] = Counter()

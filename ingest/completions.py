@@ -5,6 +5,7 @@ from uuid import UUID
 
 from ingest.chunk_selection import StreamChunks
 from ingest.event_writer import CostOfBytes, EventWriter
+from ingest.openings import MAX_TRAVEL_MS
 from ingest.sessions import require_session, sender_offset_ms
 from ingest.stored_chunks import chunk_metadata
 from ingest.stream_lists import RequestedList, list_bytes, list_streams
@@ -13,8 +14,6 @@ from schemas.events import Completion
 from schemas.wire import LIST_BYTES
 from store.samples import ChunkMetadata
 from store.sessions import NO_STREAM, SessionRow
-
-MAX_TRAVEL_MS = 60_000  # no request takes longer: a larger difference is not travel time
 
 
 async def complete(

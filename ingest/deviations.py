@@ -12,7 +12,8 @@ from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from ingest.openings import OFFSET_MS, opening_of, openings_of
+from ingest.openings import MAX_TRAVEL_MS, OFFSET_MS, opening_of, openings_of
+from ingest.replaced_predictions import not_replaced
 from models.deviations.align import align
 from models.deviations.model import Target
 from schemas.times import us_of
@@ -20,12 +21,10 @@ from schemas.topics import DEVIATIONS
 from store.deviations import DeviationRow, deviations_month
 from store.journal import Event
 from store.plans import Plan, PlanVersion
-from store.predictions import Prediction, not_replaced
+from store.predictions import Prediction
 from store.records import Records
 from store.sessions import SessionRow
 from store.sets import SetRow
-
-MAX_TRAVEL_US = 60_000_000  # no request takes longer
 
 
 class Done(NamedTuple):
@@ -94,7 +93,7 @@ def followed_us(openings: Sequence[Event]) -> int:
     offset_ms = newest.meta.get(OFFSET_MS)  # None where the device did not say what its clock shows
     start_us = us_of(opening_of(newest).started_at)
     start_us += offset_ms * 1000 if isinstance(offset_ms, int) else 0
-    return min(arrived_us, start_us + MAX_TRAVEL_US)
+    return min(arrived_us, start_us + MAX_TRAVEL_MS * 1000)
 
 
 def version_at(versions: Sequence[PlanVersion], followed_us: int) -> PlanVersion | None:

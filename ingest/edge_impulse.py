@@ -13,17 +13,16 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from ingest.cbor import read_cbor
 from ingest.checks import bad, checked
 from ingest.chunks import Chunk, canonical_body
+from ingest.documents import read_document
 from ingest.media_types import CBOR, JSON, media_type_of
 from ingest.quantise import quantised
 from models.signal.pieces import Piece
 from schemas.config import Limits
-from schemas.errors import BadChunk
 from schemas.wire import MAX_MAGNITUDE, UNITS, conversion_of, magnitude_rule
 
 AXES = ("x", "y", "z")
@@ -56,7 +55,8 @@ def read_acquisition(
         BadChunk: which field, and its value.
         UnsupportedMedia: neither JSON nor CBOR.
     """
-    document = _document(body, media_type)
+    named = media_type_of(media_type, (JSON, CBOR))
+    document = _mapping(read_document(body, named), "body")
     payload = _mapping(document.get("payload"), "payload")
     interval_ms: Any = payload.get("interval_ms")
     if not _is_number(interval_ms) or not 1 <= interval_ms <= 1000:
@@ -74,21 +74,11 @@ def read_acquisition(
 
 
 def _parts(
-    values: np.ndarray[Any, np.dtype[np.float64]], start_ns: int, interval_ms: float, most: int
-) -> Iterator[tuple[int, np.ndarray[Any, np.dtype[np.float64]]]]:
+    values: NDArray[np.float64], start_ns: int, interval_ms: float, most: int
+) -> Iterator[tuple[int, NDArray[np.float64]]]:
     """At most so many samples at a time, each time with the time of the first."""
     for first in range(0, len(values), most):
         yield start_ns + round(first * interval_ms * 1e6), values[first : first + most]
-
-
-def _document(body: bytes, media_type: str) -> Mapping[str, Any]:
-    named = media_type_of(media_type, (JSON, CBOR))
-    try:
-        if named == JSON:
-            return _mapping(msgspec.json.decode(body), "body")
-        return _mapping(read_cbor(body, max_depth=6), "body")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        raise BadChunk(f"the body is no acquisition: {problem}", field="body") from problem
 
 
 def _columns(sensors: Any) -> dict[str, tuple[str, list[int]]]:
@@ -124,7 +114,7 @@ def _unit(kind: str, axes: Sequence[tuple[int, str]]) -> str:
     return units.pop()
 
 
-def _values(values: Any, sensors: Any, limits: Limits) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _values(values: Any, sensors: Any, limits: Limits) -> NDArray[np.float64]:
     """All samples, float64 (n, sensors)."""
     most = MAX_CHUNKS * limits.chunk_samples
     if not isinstance(values, list) or not 1 <= len(values) <= most:
@@ -139,7 +129,7 @@ def _values(values: Any, sensors: Any, limits: Limits) -> np.ndarray[Any, np.dty
 
 
 def _chunk(
-    values: np.ndarray[Any, np.dtype[np.float64]],
+    values: NDArray[np.float64],
     unit: str,
     at_ns: int,
     interval_ms: float,

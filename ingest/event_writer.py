@@ -83,37 +83,6 @@ class EventWriter:
         """
         check_client_id(id_, field, self.now_us() // 1000, self.limits)
 
-    async def write(
-        self,
-        user_id: UUID,
-        entity_id: UUID,
-        slot_id: UUID,
-        kind: str,
-        body: Mapping[str, object],
-        *,
-        topic: Topic,
-        after_us: int = 0,
-        meta: Mapping[str, object] | None = None,
-    ) -> tuple[Event, bool]:
-        """Append an event, unless its slot is taken.
-
-        Args:
-            user_id: whose journal.
-            entity_id: the session, set or plan.
-            slot_id: of `ingest.slots`.
-            kind: of the event.
-            body: what the client sent.
-            topic: announced in `changes` first.
-            after_us: the revision that this event follows; the event's time is always later.
-            meta: what the server adds; not part of the comparison of two events.
-
-        Returns:
-            The event that is in the slot now, and whether it matches the one to be written.
-        """
-        event = self.event(entity_id, slot_id, kind, body, after_us=after_us, meta=meta)
-        stored = await self.records.journal.append(user_id, event, topic)
-        return stored, stored.matches(event)
-
     async def append(self, user_id: UUID, event: Event, topic: Topic, cost: Cost) -> Event:
         """Append an event, and charge it if it is stored.
 
@@ -141,7 +110,16 @@ class EventWriter:
         after_us: int = 0,
         meta: Mapping[str, object] | None = None,
     ) -> Event:
-        """The event that `write` would append now."""
+        """An event of now, to be appended.
+
+        Args:
+            entity_id: the session, set or plan.
+            slot_id: of `ingest.slots`.
+            kind: of the event.
+            body: what the client sent.
+            after_us: the revision that this event follows; the event's time is always later.
+            meta: what the server adds; not part of the comparison of two events.
+        """
         return Event(
             event_id=slot_id,
             entity_id=entity_id,

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
-from ingest.rows import body_of
+from ingest.sample_rows import body_of
 from schemas.errors import BadSamples
 from schemas.layout import owner_of
 from schemas.times import us_of

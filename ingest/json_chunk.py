@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.checks import bad, times
+from ingest.checks import bad, checked_offsets
 from ingest.quantise import quantised
 from models.signal.pieces import Piece
 from schemas.config import Limits
@@ -45,7 +45,7 @@ def read_json(body: bytes, limits: Limits) -> Piece:
         unit=chunk.unit,
         scale=scale,
         counts=counts,
-        t_ms=None if chunk.t_ms is None else times(chunk.t_ms, len(values)),
+        t_ms=None if chunk.t_ms is None else checked_offsets(chunk.t_ms, len(values)),
     )
 
 

@@ -8,7 +8,7 @@ and samples keep it cheap whatever clients send.
 from collections.abc import Sequence
 from itertools import accumulate
 
-from ingest.rows import end_ns_of
+from ingest.sample_rows import end_ns_of
 from schemas.layout import CHUNKS_PER_PART
 from schemas.times import NS_PER_S
 from store.samples import ChunkMetadata

@@ -8,7 +8,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from ingest.event_writer import TOMBSTONE_AHEAD_US
-from ingest.recordings import CONTEXT_NS, load_parts
+from ingest.recordings import CONTEXT_NS, load_portions
 from ingest.stored_session import StoredSession, with_lists
 from ingest.wrist_streams import wrist_of
 from models.signal.pieces import Piece, Recording, pack_pieces
@@ -60,15 +60,15 @@ async def project_labelled_sets(
     if rows and all(await _streams_finished(stored)):
         rows = await _without_current_labels(stored, rows)
     spans = [row.span_ns for row in rows]
-    async for part, recording in load_parts(stored, spans, CONTEXT_NS):
+    async for portion, recording in load_portions(stored, spans, CONTEXT_NS):
         if recording is None:
             # The client's list will decide, which projects again; broken rows stay for inspection.
             continue
         # Judged after the samples were read: a first chunk of a sensor may have come meanwhile.
         finished = await _streams_finished(stored)
-        part_rows = rows[part.start : part.stop]
+        portion_rows = rows[portion.start : portion.stop]
         for labelled in await asyncio.to_thread(
-            _labelled_sets, recording, stored, part_rows, finished
+            _labelled_sets, recording, stored, portion_rows, finished
         ):
             await _write(records, user_id, labelled, now_us)
 

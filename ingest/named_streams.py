@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 
 from ingest.wrist_streams import in_turn
 from models.signal.pieces import Side
+from schemas.times import SpanNs
 
-Spans = Mapping[str, Sequence[tuple[int, int]]]
-"""First and last nanosecond of each chunk, by stream."""
+Spans = Mapping[str, Sequence[SpanNs]]
+"""Of the chunks of each stream."""
 
 MIN_SHARED = 2  # characters: "left" and "right" have one in common
 

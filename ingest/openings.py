@@ -24,6 +24,8 @@ from store.records import Records
 OFFSET_MS = "offset_ms"
 """In the meta of openings, declarations and lists: how far the server's clock is ahead of the
 device's, null where that is not known."""
+MAX_TRAVEL_MS = 60_000
+"""No request takes longer: a larger difference of clocks is not travel time."""
 EARLIER_AT_MOST = timedelta(days=1)
 """How far a later opening moves the start back: a clock that is off by a time zone stays below it,
 and one that counts from 1970 moves nothing."""

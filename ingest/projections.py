@@ -15,7 +15,7 @@ from ingest.deviations import forget_deviations, project_deviations
 from ingest.event_writer import deletion_us
 from ingest.labelled_sets import project_labelled_sets
 from ingest.openings import OFFSET_MS
-from ingest.rows import end_ns_of
+from ingest.sample_rows import end_ns_of
 from ingest.session_changes import SessionChanges, session_changes
 from ingest.stored_session import StoredSession, find_session
 from ingest.unlisted_chunks import forget_listed, keep_unlisted

@@ -11,6 +11,7 @@ from uuid import UUID
 from ingest.deviations import project_deviations
 from ingest.missing_rotation import with_rotation_notes
 from ingest.recordings import load_recordings
+from ingest.replaced_predictions import not_replaced
 from ingest.stored_session import StoredSession
 from ingest.wrist_streams import WristStreams, wrist_of
 from models.exercise.layout import layout_of_recording
@@ -23,7 +24,7 @@ from schemas.inputs import ACC3, ACC6, InputLayout
 from schemas.notes import QualityNote
 from schemas.times import at_ms_of_ns, us_of
 from schemas.topics import PREDICTIONS
-from store.predictions import Prediction, not_replaced
+from store.predictions import Prediction
 from store.sessions import SessionRow
 
 ModelVersions = dict[str, Any]

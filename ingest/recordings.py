@@ -8,58 +8,58 @@ from ingest.chunk_selection import (
     chunks_of_spans,
     extent_of,
     first_day_chunks,
-    parts_of,
+    portions_of,
     require_single_bodies,
     within_samples,
 )
 from ingest.clock_parts import parts_by_clock, rotation_by_clock
 from ingest.clocks import are_interleaved
-from ingest.rows import end_ns_of, piece_of
+from ingest.sample_rows import end_ns_of, piece_of
 from ingest.stored_session import StoredSession
 from ingest.wrist_streams import in_turn
 from models.signal.overlaps import is_resent
 from models.signal.pieces import Piece, Recording
 from schemas.errors import AmbiguousChunks, BadSamples
 from schemas.notes import CLOCK_WENT_BACK, QualityNote
-from schemas.times import NS_PER_S
+from schemas.times import NS_PER_S, SpanNs
 
 CONTEXT_NS = 60 * NS_PER_S  # wrong units and drifting clocks are detected in samples around a set
 
 
-async def load_parts(
-    stored: StoredSession, spans: Sequence[tuple[int, int]], context_ns: int = 0
+async def load_portions(
+    stored: StoredSession, spans: Sequence[SpanNs], context_ns: int = 0
 ) -> AsyncGenerator[tuple[range, Recording | None]]:
     """The samples of several spans of a session, a few hours at a time: it may last for weeks.
 
     Whole chunks, in time order. Of a stream that `complete` listed exactly the listed chunks count,
-    of others all stored ones. A part is loaded when it is asked for; which chunks there are is read
-    once for all.
+    of others all stored ones. A portion is loaded when it is asked for; which chunks there are is
+    read once for all.
 
     Args:
         stored: the session.
-        spans: first and last nanosecond of each, ordered by the first.
-        context_ns: is loaded before and after each part as well.
+        spans: ordered by their begin.
+        context_ns: is loaded before and after each portion as well.
 
     Yields:
-        the positions of the spans of a part, and its recording; None where that is ambiguous or
+        the positions of the spans of a portion, and its recording; None where that is ambiguous or
         does not decode.
     """
     if not spans:
         return  # without reading which chunks there are
-    parts = parts_of(spans)
-    extents = [extent_of(spans[part.start : part.stop], context_ns) for part in parts]
+    portions = portions_of(spans)
+    extents = [extent_of(spans[portion.start : portion.stop], context_ns) for portion in portions]
     acc, gyro = [
         _of_extents(await _counted_chunks(stored, names), extents)
         for names in (stored.wrist.acc, stored.wrist.gyro)
     ]
-    for part, acc_chunks, gyro_chunks in zip(parts, acc, gyro, strict=True):
+    for portion, acc_chunks, gyro_chunks in zip(portions, acc, gyro, strict=True):
         try:
             require_single_bodies(acc_chunks)
             require_single_bodies(gyro_chunks)
             recording = await _recording_of(stored, acc_chunks, gyro_chunks)
         except (AmbiguousChunks, BadSamples):
             recording = None
-        yield part, recording
+        yield portion, recording
 
 
 async def load_recordings(
@@ -152,7 +152,7 @@ async def _counted_chunks(stored: StoredSession, names: Sequence[str]) -> Stream
     return {name: counted[name] for name in kept}
 
 
-def _of_extents(chunks: StreamChunks, extents: Sequence[tuple[int, int]]) -> list[StreamChunks]:
+def _of_extents(chunks: StreamChunks, extents: Sequence[SpanNs]) -> list[StreamChunks]:
     """The chunks that may hold samples of each extent."""
     by_stream = {name: chunks_of_spans(of_stream, extents) for name, of_stream in chunks.items()}
     return [

@@ -8,7 +8,7 @@ record in 1970, and nothing that was recorded may be lost. But no set will ever 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from ingest.rows import end_ns_of
+from ingest.sample_rows import end_ns_of
 from schemas.notes import TIMES_OUTSIDE
 from schemas.times import us_of
 from store.samples import ChunkMetadata

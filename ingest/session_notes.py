@@ -11,7 +11,7 @@ from ingest.chunk_selection import StreamChunks
 from ingest.clocks import split_by_clock
 from ingest.judged_chunks import beside, judged_places, parts_to_read
 from ingest.recordings import unused_streams
-from ingest.rows import end_ns_of, piece_of
+from ingest.sample_rows import end_ns_of, piece_of
 from ingest.sample_times import are_outside
 from ingest.stored_session import StoredSession, with_lists
 from ingest.wrist_streams import is_on_wrist

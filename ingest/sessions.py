@@ -75,7 +75,8 @@ async def delete_session(writer: EventWriter, user_id: UUID, session_id: UUID) -
     with suppress(Deleted):  # project again: the first attempt may have failed half way
         await require_session(writer, user_id, session_id)
     slot_id = slots.session_deleted(session_id)
-    event, _ = await writer.write(user_id, session_id, slot_id, "session-deleted", {}, topic=SETS)
+    wanted = writer.event(session_id, slot_id, "session-deleted", {})
+    event = await writer.records.journal.append(user_id, wanted, SETS)
     await project(writer.records, user_id, event, writer.now_us())
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from ingest.event_writer import EventWriter
-from ingest.rows import end_ns_of
+from ingest.sample_rows import end_ns_of
 from ingest.sample_times import ADVICE, end_outside
 from ingest.stored_session import with_lists
 from schemas.errors import BadEvent, ClockSkew

@@ -139,15 +139,14 @@ async def delete_set(writer: EventWriter, key: SetKey, if_match: int | None) -> 
             return  # its session was deleted, and it never was in it
     if row and if_match is not None and row.revision != if_match:
         raise _stale(key.set_id, if_match, row.revision)
-    event, _ = await writer.write(
-        key.user_id,
+    wanted = writer.event(
         key.set_id,
         slots.set_deleted(key.set_id),
         "set-deleted",
         {"session": str(key.session_id)},
-        topic=SETS,
         after_us=row.revision if row else 0,
     )
+    event = await writer.records.journal.append(key.user_id, wanted, SETS)
     await project(writer.records, key.user_id, event, writer.now_us())
 
 
@@ -207,7 +206,7 @@ def confirmation_body(session_id: UUID, confirmation: SetConfirmation) -> dict[s
     return {"session": str(session_id), **confirmation.model_dump(mode="json")}
 
 
-def _conflict(row: SetRow, if_match: int | None) -> Exception:
+def _conflict(row: SetRow, if_match: int | None) -> StaleRevision | EventConflict:
     """The error for a confirmation that came too late, with what is confirmed now."""
     if if_match is not None:
         return _stale(row.set_id, if_match, row.revision)

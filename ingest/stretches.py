@@ -12,13 +12,13 @@ from itertools import accumulate
 from uuid import UUID
 
 from ingest.labelled_sets import packed_layouts
-from ingest.recordings import load_parts
+from ingest.recordings import load_portions
 from ingest.stored_session import StoredSession, find_session
 from models.signal.pieces import Recording
 from models.signal.timeline import Timeline, timeline
 from schemas.errors import BadSamples
 from schemas.inputs import ACC3, LAYOUTS
-from schemas.times import NS_PER_S, at_ms_of_ns, us_of
+from schemas.times import NS_PER_S, SpanNs, at_ms_of_ns, us_of
 from schemas.topics import STRETCHES
 from store.labelled_sets import remaining_ttl_s
 from store.records import Records
@@ -34,8 +34,6 @@ MAX_GAP_NS = 2 * MARGIN_NS
 
 MAX_STRETCH_NS = 300 * NS_PER_S
 """The longest stretch in one row: half an hour in one blob would be too much for a page of rows."""
-
-TimeSpan = tuple[int, int]
 
 
 async def project_stretches(
@@ -89,7 +87,7 @@ async def project_session_stretches(
 
 def stretches_of(
     spans: Sequence[NamedSpan], first_ns: int, last_ns: int
-) -> list[tuple[TimeSpan, tuple[NamedSpan, ...]]]:
+) -> list[tuple[SpanNs, tuple[NamedSpan, ...]]]:
     """The stretches of a session that can be trained on, and the sets in each.
 
     Args:
@@ -103,7 +101,7 @@ def stretches_of(
 (200000000000, 240000000000, 'row')))]
     """
     in_order = sorted(spans)
-    time_spans: list[TimeSpan] = []
+    time_spans: list[SpanNs] = []
     for block in blocks_of(in_order):
         start_ns = max(first_ns, block[0][0] - MARGIN_NS)
         end_ns = min(last_ns, max(end for _, end, _ in block) + MARGIN_NS)
@@ -135,7 +133,7 @@ def blocks_of(spans: Sequence[NamedSpan]) -> list[list[NamedSpan]]:
     return blocks
 
 
-def split_block(start_ns: int, end_ns: int, block: Sequence[NamedSpan]) -> list[TimeSpan]:
+def split_block(start_ns: int, end_ns: int, block: Sequence[NamedSpan]) -> list[SpanNs]:
     """Split a block into rows of at most 300 s, in the middle of a pause if there is one.
 
     >>> s = NS_PER_S
@@ -146,7 +144,7 @@ def split_block(start_ns: int, end_ns: int, block: Sequence[NamedSpan]) -> list[
     reached_ns = accumulate((end for _, end, _ in block), max)  # sets may overlap
     pauses = [(end, span[0]) for end, span in zip(reached_ns, block[1:], strict=False)]
     middles = [(end + begin) // 2 for end, begin in pauses if begin > end]
-    rows: list[TimeSpan] = []
+    rows: list[SpanNs] = []
     while end_ns - start_ns > MAX_STRETCH_NS:
         reach_ns = start_ns + MAX_STRETCH_NS
         cut_ns = max((m for m in middles if start_ns < m <= reach_ns), default=reach_ns)
@@ -160,15 +158,13 @@ def span_of(row: SetRow) -> NamedSpan:
     return *row.span_ns, row.exercise
 
 
-def session_extent(session: SessionRow) -> TimeSpan:
-    """First and last nanosecond of a complete session."""
+def session_extent(session: SessionRow) -> SpanNs:
+    """From begin to end of a complete session."""
     end = session.ended_at or session.started_at
     return us_of(session.started_at) * 1000, us_of(end) * 1000
 
 
-def _wanted(
-    stored: StoredSession, sets: Sequence[SetRow]
-) -> list[tuple[StretchMetadata, TimeSpan]]:
+def _wanted(stored: StoredSession, sets: Sequence[SetRow]) -> list[tuple[StretchMetadata, SpanNs]]:
     """A session's stretches, and where they are on the clock of its samples; none of an open one.
 
     Their metadata are of the layout without rotation; the revision is set later.
@@ -210,7 +206,7 @@ async def _delete_stretches(
 
 
 async def _stretches(
-    stored: StoredSession, wanted: Sequence[tuple[StretchMetadata, TimeSpan]]
+    stored: StoredSession, wanted: Sequence[tuple[StretchMetadata, SpanNs]]
 ) -> list[StoredStretch] | None:
     """The rows of stretches in time order; None where samples are ambiguous or do not decode.
 
@@ -218,15 +214,17 @@ async def _stretches(
     """
     rows: list[StoredStretch] = []
     spans = [span for _, span in wanted]
-    async for part, recording in load_parts(stored, spans):
+    async for portion, recording in load_portions(stored, spans):
         if recording is None:
             return None  # the session's notes report it
-        rows += await asyncio.to_thread(_cut_stretches, recording, wanted[part.start : part.stop])
+        rows += await asyncio.to_thread(
+            _cut_stretches, recording, wanted[portion.start : portion.stop]
+        )
     return rows
 
 
 def _cut_stretches(
-    recording: Recording, wanted: Sequence[tuple[StretchMetadata, TimeSpan]]
+    recording: Recording, wanted: Sequence[tuple[StretchMetadata, SpanNs]]
 ) -> list[StoredStretch]:
     """The rows of stretches; none where the recording's units or rates are unusable."""
     try:
@@ -236,7 +234,7 @@ def _cut_stretches(
     return [row for metadata, span in wanted for row in _rows(metadata, span, line)]
 
 
-def _rows(metadata: StretchMetadata, span: TimeSpan, line: Timeline) -> list[StoredStretch]:
+def _rows(metadata: StretchMetadata, span: SpanNs, line: Timeline) -> list[StoredStretch]:
     """A stretch's rows, in both layouts if it has rotation; none without samples."""
     try:
         samples = line.cut(*span)

@@ -234,7 +234,7 @@ async def recent_keys(
     user_id: UUID,
     since: datetime,
     now: datetime,
-    topics: Collection[str] = TOPICS,
+    topics: Collection[str],
 ) -> list[EventKey]:
     """The keys of a user's events that were received since then, by the months of their ids.
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from ingest import slots
 from ingest.chunk_selection import StreamChunks, is_listed
 from ingest.event_writer import MS_US
-from ingest.rows import body_of
+from ingest.sample_rows import body_of
 from ingest.stored_session import StoredSession
 from schemas.errors import BadSamples
 from schemas.ids import day_of, slot

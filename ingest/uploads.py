@@ -7,7 +7,7 @@ from ingest.checks import bad
 from ingest.chunks import Chunk
 from ingest.event_writer import EventWriter
 from ingest.projections import reopen
-from ingest.rows import row_of
+from ingest.sample_rows import row_of
 from ingest.sessions import require_session
 from ingest.ttl_cache import TtlCache
 from schemas.errors import NotFound

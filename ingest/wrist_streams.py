@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ingest.clocks import overlap
 from models.signal.pieces import Side
+from schemas.times import SpanNs
 
 WRIST_PLACEMENTS = ("wrist", "watch")
 """Words that name a wrist; alone they contradict no other placement on a wrist: `wrist` is also
@@ -62,14 +63,14 @@ def wrist_of(streams: Mapping[str, Mapping[str, str | None]]) -> WristStreams:
     return WristStreams((), (), None)
 
 
-def in_turn(spans: Mapping[str, Sequence[tuple[int, int]]]) -> list[str]:
+def in_turn(spans: Mapping[str, Sequence[SpanNs]]) -> list[str]:
     """Those streams of one sensor at one place that are read as one recording.
 
     An app that is restarted may go on under another name. Where two streams overlap in time by more
     than a second, samples of both would be interleaved: the first one counts.
 
     Args:
-        spans: first and last nanosecond of each chunk, by stream; the streams in order.
+        spans: those of the chunks of each stream; the streams in order.
 
     >>> s = 10**9
     >>> in_turn({"a": [(0, 9 * s)], "b": [(5 * s, 20 * s)], "c": [(9 * s, 12 * s)], "d": []})

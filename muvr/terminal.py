@@ -24,7 +24,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from store.mart import plain
+from store.json_values import plain
 
 PLAIN_EVERY_S = 15.0  # off a terminal: interval of a long step's progress lines
 PAIR = 2  # columns of a name-value table, which is always folded

@@ -2,9 +2,10 @@
 
 import difflib
 from pathlib import Path
+from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from schemas.cron import read_cron
 from schemas.families import AVERAGED, FAMILIES, MART_JOB
@@ -13,6 +14,14 @@ from schemas.layout import MAX_ID_AGE_DAYS, MAX_ID_AHEAD_DAYS
 FEW_COPIES = frozenset({"ONE", "LOCAL_ONE", "TWO", "THREE"})
 """Levels of consistency that ask a fixed number of copies, of any data centre or of the local one;
 all others ask a majority or all."""
+
+
+def _read_yaml(value: object) -> object:
+    """An environment override is one text in YAML's braces, such as `{exercise: 10 1 * * *}`."""
+    return yaml.safe_load(value) if isinstance(value, str) else value
+
+
+TextByName = Annotated[dict[str, str], BeforeValidator(_read_yaml)]
 
 
 class Section(BaseModel):
@@ -104,7 +113,7 @@ class Spark(Section):
     cores: int = Field(default=2, ge=1)
     split_mb: int = Field(default=64, ge=1)
     batch_rows: int = Field(default=512, ge=1)
-    options: dict[str, str] = Field(default_factory=dict[str, str])
+    options: TextByName = Field(default_factory=dict[str, str])
 
     @field_validator("deploy_mode")
     @classmethod
@@ -115,12 +124,6 @@ class Spark(Section):
                 "the driver in the cluster, run muvr there"
             )
         return value
-
-    @field_validator("options", mode="before")
-    @classmethod
-    def _read_options(cls, value: object) -> object:
-        """An environment override is one text, in YAML's braces."""
-        return yaml.safe_load(value) if isinstance(value, str) else value
 
     @field_validator("options")
     @classmethod
@@ -222,14 +225,8 @@ NIGHTLY_AND_WEEKLY = {
 class Schedule(Section):
     """When `muvr schedule run` runs a job: five cron fields in UTC; empty: never."""
 
-    jobs: dict[str, str] = Field(default_factory=NIGHTLY_AND_WEEKLY.copy)
+    jobs: TextByName = Field(default_factory=NIGHTLY_AND_WEEKLY.copy)
     retry_minutes: float = Field(default=30, gt=0)
-
-    @field_validator("jobs", mode="before")
-    @classmethod
-    def _read_jobs(cls, value: object) -> object:
-        """An environment override is one text: `exercise: 10 1 * * *` in YAML's braces."""
-        return yaml.safe_load(value) if isinstance(value, str) else value
 
     @field_validator("jobs")
     @classmethod

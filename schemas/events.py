@@ -123,7 +123,7 @@ Intensity = Annotated[
 
 
 class ClientEvent(BoundedBody):
-    """A body that a client sends: immutable, unknown keys refused."""
+    """A body of which events are made: immutable, and its numbers are finite."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 

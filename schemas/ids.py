@@ -1,10 +1,11 @@
 """Ids: UUIDv7 from clients, the slots of the journal that follow from them, versions of models."""
 
 import hashlib
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from schemas.layout import MAX_ID_AHEAD_DAYS
+from schemas.times import at_us, us_of
 
 MS_PER_DAY = 86_400_000
 
@@ -15,9 +16,16 @@ def uuid7(at_ms: int, entropy: bytes) -> UUID:
     >>> uuid7(1_700_000_000_000, bytes(10))
     UUID('018bcfe5-6800-7000-8000-000000000000')
     """
-    number = (at_ms & (1 << 48) - 1) << 80 | int.from_bytes(entropy[:10], "big")
-    number = number & ~(0xF << 76) | 0x7 << 76
-    return UUID(int=number & ~(0x3 << 62) | 0x2 << 62)
+    return _rfc9562((at_ms & (1 << 48) - 1) << 80 | int.from_bytes(entropy[:10], "big"), version=7)
+
+
+def first_id_at(at: datetime) -> UUID:
+    """The first UUIDv7 of a time: those from then on sort behind it.
+
+    >>> first_id_at(datetime(2023, 11, 14, 22, 13, 20))
+    UUID('018bcfe5-6800-7000-8000-000000000000')
+    """
+    return uuid7(us_of(at) // 1000, bytes(10))
 
 
 def recognised_set_id(session_id: UUID, start_ns: int) -> UUID:
@@ -62,7 +70,7 @@ def day_of(id_: UUID) -> date:
     Raises:
         OverflowError: a day after the year 9999; `may_exist` tells such ids.
     """
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_us_of(id_))).date()
+    return at_us(time_us_of(id_)).date()
 
 
 def may_exist(id_: UUID, now_us: int) -> bool:
@@ -89,9 +97,8 @@ def slot(id_: UUID, *words: object) -> UUID:
     False
     """
     text = "\x1f".join([str(id_), *(str(word) for word in words)])
-    number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big")
-    number = number & ~(0xF << 76) | 0x8 << 76
-    return UUID(int=number & ~(0x3 << 62) | 0x2 << 62)
+    digest = hashlib.sha256(text.encode()).digest()
+    return _rfc9562(int.from_bytes(digest[:16], "big"), version=8)
 
 
 def version_of(sha256: bytes) -> str:
@@ -101,3 +108,9 @@ def version_of(sha256: bytes) -> str:
     '0000000000000000'
     """
     return sha256.hex()[:16]
+
+
+def _rfc9562(number: int, version: int) -> UUID:
+    """The UUID of 128 bits, of which six are overwritten: those of version and variant."""
+    number = number & ~(0xF << 76) | version << 76
+    return UUID(int=number & ~(0x3 << 62) | 0x2 << 62)

@@ -9,6 +9,8 @@ from typing import TypeVar, cast
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NS_PER_S = 1_000_000_000
 Clock = Callable[[], datetime]
+SpanNs = tuple[int, int]
+"""A span of time: its first and last nanosecond since the epoch."""
 AnyTime = TypeVar("AnyTime", bound=datetime | None)
 EARLIEST, LATEST = EPOCH, datetime(2200, 1, 1, tzinfo=UTC)
 """The range of times that a client may send: from an unset clock to well before `datetime.max`."""

@@ -67,7 +67,7 @@ def password_file(folder: Path, role: Role) -> Path:
     return folder / (_FILE if role == "service" else f"{_FILE}-{role}")
 
 
-def password_in(path: Path, username: str, environment: Mapping[str, str] | None = None) -> str:
+def password_in(path: Path, username: str, environment: Mapping[str, str] | None) -> str:
     """The password from the environment variable named like the file, else from the file.
 
     Raises:

@@ -7,6 +7,8 @@ from uuid import UUID
 from schemas.times import aware
 from store.database import Database, Row
 
+_COLUMNS = "followee, since"
+
 
 class Follow(NamedTuple):
     """A followed user, and since when."""
@@ -24,14 +26,14 @@ class Follows:
     async def put(self, user_id: UUID, followee: UUID, since: datetime) -> None:
         """Follow a user."""
         await self._database.run(
-            "INSERT INTO follows (user_id, followee, since) VALUES (?, ?, ?)",
+            f"INSERT INTO follows (user_id, {_COLUMNS}) VALUES (?, ?, ?)",
             (user_id, followee, since),
         )
 
     async def read(self, user_id: UUID, followee: UUID) -> Follow | None:
         """Whether and since when a user is followed."""
         rows = await self._database.run(
-            "SELECT followee, since FROM follows WHERE user_id = ? AND followee = ?",
+            f"SELECT {_COLUMNS} FROM follows WHERE user_id = ? AND followee = ?",
             (user_id, followee),
         )
         return _follow(rows[0]) if rows else None
@@ -39,7 +41,7 @@ class Follows:
     async def of_user(self, user_id: UUID) -> list[Follow]:
         """All users that a user follows."""
         rows = await self._database.run(
-            "SELECT followee, since FROM follows WHERE user_id = ?", (user_id,)
+            f"SELECT {_COLUMNS} FROM follows WHERE user_id = ?", (user_id,)
         )
         return [_follow(row) for row in rows]
 
@@ -47,7 +49,7 @@ class Follows:
         """A page of the users that a user follows, by id, after a given one."""
         where, values = ("AND followee > ? ", (after,)) if after else ("", ())
         rows = await self._database.run(
-            f"SELECT followee, since FROM follows WHERE user_id = ? {where}LIMIT ?",
+            f"SELECT {_COLUMNS} FROM follows WHERE user_id = ? {where}LIMIT ?",
             (user_id, *values, limit),
         )
         return [_follow(row) for row in rows]

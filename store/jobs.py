@@ -4,15 +4,15 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
-from schemas.ids import uuid7
+from schemas.ids import first_id_at
 from schemas.layout import SHARDS, shard_of
 from schemas.statuses import RunStatus, UserStatus
-from schemas.times import aware, us_of
+from schemas.times import aware
 from store.database import Database, Row, Statement
-from store.mart import plain
+from store.json_values import plain
 
 READ_RUN = (
     "SELECT family, run_id, status, started_at, heartbeat_at, finished_at, inputs, counts, "
@@ -137,7 +137,7 @@ class JobRuns:
 
     async def between(self, family: str, since: datetime, before: UUID) -> list[JobRun]:
         """The family's runs that began after a time and before a given run, newest first."""
-        first = uuid7(us_of(since) // 1000, bytes(10))
+        first = first_id_at(since)
         cql = f"{READ_RUN}AND run_id > ? AND run_id < ?"
         return [_job_run(row) for row in await self._database.run(cql, (family, first, before))]
 
@@ -204,10 +204,6 @@ def _json(values: Mapping[str, object]) -> str:
     return json.dumps(plain(dict(values)), sort_keys=True, allow_nan=False)
 
 
-def _object(text: str | None) -> dict[str, Any]:
-    return json.loads(text) if text else {}
-
-
 def _job_run(row: Row) -> JobRun:
     return JobRun(
         row.family,
@@ -216,8 +212,8 @@ def _job_run(row: Row) -> JobRun:
         aware(row.started_at),
         aware(row.heartbeat_at),
         aware(row.finished_at),
-        _object(row.inputs),
-        _object(row.counts),
-        _object(row.metrics),
-        _object(row.reasons),
+        json.loads(row.inputs or "{}"),
+        json.loads(row.counts or "{}"),
+        json.loads(row.metrics or "{}"),
+        json.loads(row.reasons or "{}"),
     )

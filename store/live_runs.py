@@ -101,9 +101,8 @@ class LiveRuns:
                 raise LostChampionRace(f"Run {run_id} of {family} is not the one that is live.")
             if successor is None or not await self._is_withdrawn(successor.run_id):
                 return successor
-            run_id = (
-                successor.run_id
-            )  # withdrawn meanwhile by an operator who saw that it was not live
+            # Withdrawn meanwhile by an operator who saw that it was not live.
+            run_id = successor.run_id
 
     async def clear(self, family: str, run_id: UUID) -> bool:
         """Leave no run live; False when this run is not the live one any more.

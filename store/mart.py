@@ -6,28 +6,21 @@ that no file holds an erased user after the next refresh; a query that was readi
 """
 
 import hashlib
-import hmac
 import json
-import math
-import secrets
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from schemas.errors import BadConfig, BadQuery, NoMart
+from schemas.errors import BadQuery, NoMart
 from schemas.mart import MART
-from store.secret_file import write_new
 from store.synced import replace_synced
 
 MANIFEST = "manifest.json"
-KEY_FILE = "mart-key"
-KEY_BYTES = 32
-PSEUDONYM_DIGITS = 16  # of a pseudonym: 64 bits, no two of a billion people alike
+DIGEST_DIGITS = 16  # of a layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,87 +133,7 @@ class QueryResult:
     as_of: datetime
 
 
-def plain(value: Any, *, zones: bool = True) -> Any:
-    """A value in the types of JSON, apart from times, in lists, structs and maps too.
-
-    Decimals become floats, numbers that JSON does not have (NaN, infinities) None, and keys text.
-
-    Args:
-        value: any.
-        zones: whether times keep their zone. Without it they are those of UTC, as the mart's are.
-
-    >>> plain({1: [Decimal("1.50"), 2, math.nan]})
-    {'1': [1.5, 2, None]}
-    """
-    if isinstance(value, dict):
-        return {
-            str(plain(key, zones=zones)): plain(item, zones=zones) for key, item in value.items()
-        }
-    if isinstance(value, (list, tuple)):
-        return [plain(item, zones=zones) for item in value]
-    if isinstance(value, Decimal):
-        return plain(float(value))
-    if isinstance(value, datetime) and value.tzinfo is not None and not zones:
-        return value.astimezone(UTC).replace(tzinfo=None)
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def layout_digest() -> str:
     """A digest of the mart's tables and columns."""
     columns = [(t.name, c.name, c.type) for t in MART.values() for c in t.columns]
-    return hashlib.sha256(repr(columns).encode()).hexdigest()[:PSEUDONYM_DIGITS]
-
-
-def pseudonym_key(folder: Path, mart: MartFolder) -> bytes:
-    """The key of the pseudonyms: a secret file, created with the first version of the mart.
-
-    Without the key pseudonyms cannot be traced to users; with another key all pseudonyms change.
-
-    Args:
-        folder: `paths.secrets`; created if it does not exist.
-        mart: whose pseudonyms it makes.
-
-    Raises:
-        BadConfig: the file holds no valid key, which would make the pseudonyms insecure; or there
-            is none although the mart has been built, as on another host.
-    """
-    path = folder / KEY_FILE
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not path.exists():
-        if (manifest := mart.path / MANIFEST).exists():
-            raise BadConfig(
-                f"{path} is missing, the key of the pseudonyms in {mart.path}: with a new one "
-                "everybody would get another pseudonym.",
-                field="paths.secrets",
-                value=str(folder),
-                next_step="Put it back, or refresh on the host that has it. If everybody is to get "
-                f"another pseudonym, delete {manifest}.",
-            )
-        write_new(path, secrets.token_hex(KEY_BYTES).encode())
-    try:
-        key = bytes.fromhex(path.read_text())
-    except ValueError:
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise BadConfig(
-            f"{path} is no key of {KEY_BYTES} bytes in hex digits.",
-            field=str(path),
-            next_step="Put back the one that was there. If everybody is to get another pseudonym, "
-            f"delete the file and {mart.path / MANIFEST}; `muvr mart refresh` then makes a key.",
-        )
-    return key
-
-
-def pseudonym(key: bytes, letter: str, id_: object) -> str:
-    """The pseudonym of an id in the mart: HMAC-SHA256.
-
-    >>> pseudonym(bytes(32), "u", "00000000-0000-0000-0000-000000000001")
-    'u_2f34dcb9d915a09a'
-    """
-    digest = hmac.new(key, str(id_).encode(), hashlib.sha256).hexdigest()
-    return f"{letter}_{digest[:PSEUDONYM_DIGITS]}"
-
-
-def key_id(key: bytes) -> str:
-    """An identifier of a key that does not reveal it."""
-    return pseudonym(key, "k", "key")
+    return hashlib.sha256(repr(columns).encode()).hexdigest()[:DIGEST_DIGITS]

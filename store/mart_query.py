@@ -12,7 +12,8 @@ import duckdb
 from schemas.config import Sql
 from schemas.errors import BadQuery, QueryTooLong
 from schemas.mart import MART
-from store.mart import Manifest, MartFolder, QueryResult, plain
+from store.json_values import plain
+from store.mart import Manifest, MartFolder, QueryResult
 from store.time_limit import stopped_after
 
 

@@ -9,7 +9,7 @@ import os
 import socket
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from cassandra import RequestValidationException
@@ -19,6 +19,7 @@ from schemas.config import Cassandra
 from schemas.errors import BadMigration, DatabaseUnavailable, SchemaMismatch
 from schemas.layout import LAYOUT
 from schemas.progress import NoProgress, Progress
+from schemas.times import server_time
 from store.connection import connect
 from store.cql import Migration, read_migrations
 from store.database import Database
@@ -43,7 +44,6 @@ def migrate(
     folder: Path = FOLDER,
     layout: Mapping[str, str] = LAYOUT,
     progress: Progress | None = None,
-    lease_s: int = LEASE_S,
     timeout_s: float = _LEASE_TIMEOUT_S,
 ) -> tuple[str, ...]:
     """Create the keyspace and apply what is pending; returns the names applied by this call.
@@ -63,7 +63,7 @@ def migrate(
         if not _pending(database, config.keyspace, migrations):
             _check_layout(database, config.keyspace, layout)
             return ()
-        lease = Lease(database, "migrate", ttl_s=lease_s)
+        lease = Lease(database, "migrate", ttl_s=LEASE_S)
         with holding(lease, timeout_s=timeout_s):
             _write_layout(database, config.keyspace, layout)
             return _apply_all(
@@ -140,7 +140,7 @@ def _apply_all(
             _apply(database, migration.name, statement)
             done += 1
             progress.step("creating tables", done, total)
-        _record(database, migration, done_at=datetime.now(UTC))
+        _record(database, migration, done_at=server_time())
     return tuple(migration.name for migration in pending)
 
 

@@ -1,9 +1,10 @@
 """An overview of the deployment, for the status command and the status page."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
+from schemas.times import server_time
 from store.database import Database
 from store.jobs import JobRun, JobRuns
 
@@ -53,9 +54,8 @@ async def read_overview(database: Database) -> Overview:
     newest = await asyncio.gather(
         *(jobs.newest(family, RUNS_EACH) for family in await jobs.families())
     )
-    runs = sorted(
-        (run for runs in newest for run in runs), key=lambda r: r.run_id, reverse=True
-    )  # ids are times
+    # Ids are times.
+    runs = sorted((run for runs in newest for run in runs), key=lambda r: r.run_id, reverse=True)
     return Overview(
         local.cluster_name,
         local.release_version,
@@ -65,5 +65,5 @@ async def read_overview(database: Database) -> Overview:
             for name, rows in zip(_COUNTED, counted, strict=True)
         },
         runs,
-        datetime.now(UTC),
+        server_time(),
     )

@@ -7,9 +7,8 @@ from uuid import UUID
 
 from store.database import Database, Row
 
-_VERSIONS = (
-    "SELECT plan_id, name, sets, revision FROM plan_versions WHERE user_id = ? AND plan_id = ?"
-)
+_COLUMNS = "plan_id, name, sets, revision"
+_VERSIONS = f"SELECT {_COLUMNS} FROM plan_versions WHERE user_id = ? AND plan_id = ?"
 PlannedSets = Sequence[Mapping[str, object]]
 
 
@@ -41,7 +40,7 @@ class Plans:
         values = (plan.plan_id, plan.name, sets, plan.revision)
         for table in ("plan_versions", "plans"):  # a plan that is listed has its version
             await self._database.run(
-                f"INSERT INTO {table} (user_id, plan_id, name, sets, revision) "
+                f"INSERT INTO {table} (user_id, {_COLUMNS}) "
                 "VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?",
                 (user_id, *values, plan.revision),
             )
@@ -61,7 +60,7 @@ class Plans:
     async def read(self, user_id: UUID, plan_id: UUID) -> Plan | None:
         """One plan as it is now, or None."""
         rows = await self._database.run(
-            "SELECT plan_id, name, sets, revision FROM plans WHERE user_id = ? AND plan_id = ?",
+            f"SELECT {_COLUMNS} FROM plans WHERE user_id = ? AND plan_id = ?",
             (user_id, plan_id),
         )
         return _plan(rows[0]) if rows else None
@@ -69,7 +68,7 @@ class Plans:
     async def of_user(self, user_id: UUID) -> list[Plan]:
         """All plans of a user as they are now."""
         rows = await self._database.run(
-            "SELECT plan_id, name, sets, revision FROM plans WHERE user_id = ?", (user_id,)
+            f"SELECT {_COLUMNS} FROM plans WHERE user_id = ?", (user_id,)
         )
         return [_plan(row) for row in rows]
 
@@ -77,7 +76,7 @@ class Plans:
         """A user's plans as they are now, by id and so oldest first, those after a given one."""
         where, values = ("AND plan_id > ? ", (after,)) if after else ("", ())
         rows = await self._database.run(
-            f"SELECT plan_id, name, sets, revision FROM plans WHERE user_id = ? {where}LIMIT ?",
+            f"SELECT {_COLUMNS} FROM plans WHERE user_id = ? {where}LIMIT ?",
             (user_id, *values, limit),
         )
         return [_plan(row) for row in rows]

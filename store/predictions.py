@@ -1,7 +1,7 @@
 """Predictions for recognised sets: with model, level and probability."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -9,7 +9,6 @@ from schemas.ids import day_of
 from schemas.layout import month_of
 from schemas.times import aware
 from store.database import Database, Statement
-from store.sets import SetRow
 
 _COLUMNS = (
     "user_id, month, session_id, set_id, started_at, ended_at, exercise, probability, abstained, "
@@ -88,37 +87,6 @@ class Predictions:
         )
         predictions = [_with_aware_times(Prediction(row.user_id, *row[2:])) for row in rows]
         return sorted(predictions, key=lambda prediction: prediction.started_at)
-
-
-def not_replaced(
-    recognised: Sequence[Prediction], by: Sequence[Prediction | SetRow]
-) -> list[Prediction]:
-    """The predictions that no other set replaces, such as a confirmed one.
-
-    One is replaced if a set has its id, wherever that lies now; if half of it overlaps such sets;
-    or if it covers half of one.
-    """
-    ids = {other.set_id for other in by}
-    spans = [(other.started_at, other.ended_at) for other in by]
-    return [
-        prediction
-        for prediction in recognised
-        if prediction.set_id not in ids and not _is_covered(prediction, spans)
-    ]
-
-
-def _is_covered(prediction: Prediction, others: Sequence[tuple[datetime, datetime]]) -> bool:
-    """Whether half of a prediction lies in other sets, or half of one of them in it."""
-    spans = [
-        (max(start, prediction.started_at), min(end, prediction.ended_at)) for start, end in others
-    ]
-    overlaps = [max(timedelta(0), end - start) for start, end in spans]
-    lengths = [end - start for start, end in others]
-    inside = sum(overlaps, timedelta(0)) * 2 >= prediction.ended_at - prediction.started_at
-    return inside or any(
-        overlap * 2 >= length > timedelta(0)
-        for overlap, length in zip(overlaps, lengths, strict=True)
-    )
 
 
 def _with_aware_times(stored: Prediction) -> Prediction:

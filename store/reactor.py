@@ -74,9 +74,8 @@ class LoopConnection(Connection):
     def push(self, data: bytes) -> None:
         """Send later in this loop iteration, together with whatever else was pushed."""
         self._unsent.append(data)
-        if (
-            not self._flush_scheduled
-        ):  # cleared before the queue is emptied, so nothing stays behind
+        # Cleared before the queue is emptied, so nothing stays behind.
+        if not self._flush_scheduled:
             self._flush_scheduled = True
             self.loop_thread.call_soon(self._flush)
 

@@ -44,7 +44,9 @@ class Results:
             "SELECT cluster, name, features FROM clusters WHERE run_id = ? AND user_id = ?",
             (run_id, user_id),
         )
-        return Cluster(rows[0].cluster, rows[0].name, _object(rows[0].features)) if rows else None
+        if not rows:
+            return None
+        return Cluster(rows[0].cluster, rows[0].name, json.loads(rows[0].features or "{}"))
 
     async def recommendations(self, run_id: UUID, user_id: UUID) -> list[RecommendationRow]:
         """What a run recommends to the user, the best first."""
@@ -61,7 +63,3 @@ class Results:
             "SELECT rank, position FROM ranks WHERE run_id = ? AND user_id = ?", (run_id, user_id)
         )
         return Rank(*rows[0]) if rows else None
-
-
-def _object(text: str | None) -> dict[str, float]:
-    return json.loads(text) if text else {}

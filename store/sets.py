@@ -7,7 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from schemas.errors import BadSets
-from schemas.times import aware, us_of
+from schemas.times import SpanNs, aware, us_of
 from store.database import Database, Row, Statement
 
 _COLUMNS = (
@@ -35,8 +35,8 @@ class SetRow(NamedTuple):
     revision: int
 
     @property
-    def span_ns(self) -> tuple[int, int]:
-        """Begin and end in nanoseconds since the epoch, on the clock of its samples."""
+    def span_ns(self) -> SpanNs:
+        """From begin to end, on the clock of its samples."""
         return us_of(self.started_at) * 1000, us_of(self.ended_at) * 1000
 
 

@@ -85,16 +85,8 @@ class Stretches:
 
     async def of_session(self, user_id: UUID, session_id: UUID) -> list[StretchMetadata]:
         """A session's stretches in order, without samples."""
-        pages = await asyncio.gather(
-            *(
-                self._database.run(
-                    f"SELECT {_COLUMNS} FROM labelled_stretches {_SESSION}",
-                    (user_id, model_id, session_id),
-                )
-                for model_id in LAYOUTS
-            )
-        )
-        return [_metadata(row) for page in pages for row in page]
+        cql = f"SELECT {_COLUMNS} FROM labelled_stretches {_SESSION}"
+        return [_metadata(row) for row in await self._in_each_layout(cql, user_id, session_id)]
 
     async def of_user(self, user_id: UUID, model_id: str) -> list[StoredStretch]:
         """The stretches of a user in one layout."""
@@ -111,28 +103,25 @@ class Stretches:
             "SELECT model_id, session_id, started_at, revision FROM labelled_stretches "
             "WHERE user_id = ? AND model_id = ?"
         )
-        rows = [
-            row for layout in LAYOUTS for row in await self._database.run(cql, (user_id, layout))
-        ]
+        rows = await self._in_each_layout(cql, user_id)
         return [(r.model_id, r.session_id, aware(r.started_at), r.revision) for r in rows]
 
     async def sessions_of(self, user_id: UUID) -> set[UUID]:
         """Sessions of a user that have stretches."""
-        pages = await asyncio.gather(
-            *(
-                self._database.run(
-                    "SELECT session_id FROM labelled_stretches WHERE user_id = ? AND model_id = ?",
-                    (user_id, model_id),
-                )
-                for model_id in LAYOUTS
-            )
-        )
-        return {row[0] for page in pages for row in page}
+        cql = "SELECT session_id FROM labelled_stretches WHERE user_id = ? AND model_id = ?"
+        return {row.session_id for row in await self._in_each_layout(cql, user_id)}
 
     async def keys(self) -> list[tuple[UUID, str]]:
         """Every (user, layout) that has stretches, in order."""
         rows = await self._database.run("SELECT DISTINCT user_id, model_id FROM labelled_stretches")
         return sorted((row[0], row[1]) for row in rows)
+
+    async def _in_each_layout(self, cql: str, user_id: UUID, *more: UUID) -> list[Row]:
+        """The rows of a user's partitions, which are one for each layout, in their order."""
+        pages = await asyncio.gather(
+            *(self._database.run(cql, (user_id, model_id, *more)) for model_id in LAYOUTS)
+        )
+        return [row for page in pages for row in page]
 
 
 def spans_of(text: str) -> tuple[NamedSpan, ...]:

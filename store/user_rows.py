@@ -14,7 +14,7 @@ from uuid import UUID
 
 from schemas.errors import BadEvent
 from schemas.families import FAMILIES
-from schemas.ids import uuid7
+from schemas.ids import first_id_at
 from schemas.inputs import INPUTS, LAYOUTS
 from schemas.journal import SessionOpened
 from schemas.layout import MAX_ID_AGE_DAYS, owner_of, shard_of
@@ -204,8 +204,7 @@ class UserRows:
 
         The number of runs only grows: searching all of them would take longer every day.
         """
-        since = now - RUNS_KEPT
-        oldest = uuid7(int(since.timestamp() * 1000), bytes(10))
+        oldest = first_id_at(now - RUNS_KEPT)
         newer = "SELECT run_id FROM job_runs WHERE family = ? AND run_id >= ?"
         families = await self._database.run("SELECT DISTINCT family FROM job_runs")
         pages = await asyncio.gather(

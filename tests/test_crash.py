@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from examples.client import Client, TryLater, chunk, new_id
-from ingest.rows import body_of
+from ingest.sample_rows import body_of
 from schemas.config import Limits
 from store.connection import connect
 from store.migrate import migrate

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from ingest.importers.csv_lines import UNITS, Header, Line, header_of, lines_of
 from ingest.importers.csv_sets import SetsInLines
-from ingest.importers.csv_times import Clock, read_time_ns
+from ingest.importers.csv_times import LineTimes, read_time_ns
 from ingest.importers.imported import ImportedRecording
 from ingest.quantise import quantised
 from models.signal.pieces import Piece, Recording, Side
@@ -72,7 +72,7 @@ def read_csv(
     Raises:
         BadInput: which file, line, column and value cannot be used.
     """
-    clock = _clock_of(timezone, start)
+    line_times = _line_times(timezone, start)
     files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
     if not files:
         raise BadInput(f"{path} has no .csv file", field="path", value=str(path))
@@ -81,14 +81,14 @@ def read_csv(
         raise BadInput(says, field="--start", value=start, next_step="Import them one by one.")
     recordings: list[ImportedRecording] = []
     for done, file in enumerate(files, start=1):
-        read = _read(file, side, clock)
+        read = _read(file, side, line_times)
         recordings.append(replace(read, person=person, timezone=timezone or "UTC"))
         progress.step("read csv", done, len(files))
     _refuse_same_start(recordings)
     return recordings
 
 
-def _clock_of(timezone: str | None, start: str) -> Clock:
+def _line_times(timezone: str | None, start: str) -> LineTimes:
     """How times are read.
 
     Raises:
@@ -96,12 +96,12 @@ def _clock_of(timezone: str | None, start: str) -> Clock:
     """
     zone = ZoneInfo(timezone) if timezone else None
     try:
-        return Clock(zone, read_time_ns(start, zone) if start else None)
+        return LineTimes(zone, read_time_ns(start, zone) if start else None)
     except BadInput as problem:
         raise BadInput(f"--start {start!r} {problem}", field="--start", value=start) from problem
 
 
-def _read(file: Path, side: Side | None, clock: Clock) -> ImportedRecording:
+def _read(file: Path, side: Side | None, line_times: LineTimes) -> ImportedRecording:
     lines = lines_of(file)
     first = next(lines, None)
     if first is None:
@@ -114,7 +114,7 @@ def _read(file: Path, side: Side | None, clock: Clock) -> ImportedRecording:
         if len(line.cells) != header.width:
             columns = f"{len(line.cells)} columns, its header {header.width}"
             raise _unusable(file, f"has in line {line.number} {columns}")
-        at_ns = clock.time_ns(line, header.time)
+        at_ns = line_times.time_ns(line, header.time)
         begin_ns = begin_ns or at_ns
         _require_order(line, header, begin_ns, before_ns, at_ns)
         before_ns = at_ns
@@ -172,7 +172,7 @@ def _pieces(
         return ()
     times_ns = np.array([at_ns for at_ns, _ in samples], np.int64)
     xyz = np.array([values for _, values in samples], np.float64)
-    rate_hz, t_ms = _clock(times_ns)
+    rate_hz, t_ms = _rate_and_offsets(times_ns)
     if not RATE_MIN_HZ <= rate_hz <= RATE_MAX_HZ:
         bounds = f"{RATE_MIN_HZ:g} to {RATE_MAX_HZ:g} Hz can be used"
         raise _unusable(file, f"has {len(samples)} samples of {kind} at {rate_hz:.4g} Hz; {bounds}")
@@ -211,16 +211,16 @@ def _piece(
     return Piece(t0_ns + first_ms * 10**6, rate_hz, unit, scale, counts, since_ms)
 
 
-def _clock(times_ns: NDArray[np.int64]) -> tuple[float, NDArray[np.int32] | None]:
+def _rate_and_offsets(times_ns: NDArray[np.int64]) -> tuple[float, NDArray[np.int32] | None]:
     """The rate of a stream, and offsets in ms where its times are not those of a regular clock.
 
     Samples that were stamped as their batch arrived have the rate at which batches bring them.
 
-    >>> _clock(np.array([0, 20, 40]) * 10**6)
+    >>> _rate_and_offsets(np.array([0, 20, 40]) * 10**6)
     (50.0, None)
-    >>> _clock(np.array([0, 20, 40, 90]) * 10**6)
+    >>> _rate_and_offsets(np.array([0, 20, 40, 90]) * 10**6)
     (50.0, array([ 0, 20, 40, 90], dtype=int32))
-    >>> _clock(np.array([0, 0, 40, 40, 80, 80]) * 10**6)
+    >>> _rate_and_offsets(np.array([0, 0, 40, 40, 80, 80]) * 10**6)
     (50.0, array([ 0,  0, 40, 40, 80, 80], dtype=int32))
     """
     since_ns = (times_ns - times_ns[0]).astype(np.float64)

@@ -1,5 +1,6 @@
 """Times of the lines of CSV files: with an offset, in a time zone, or counted from a start."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -14,10 +15,11 @@ from schemas.times import NS_PER_S
 
 EARLIEST_NS = 946_684_800 * NS_PER_S  # 2000: an earlier time was not counted from 1970
 FORM = "must be RFC 3339 with Z or an offset, such as 2026-11-21T10:00:00.02Z"
+_UNREADABLE = (BadChunk, ArithmeticError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class LineTimes:
     """How the times of a file are read.
 
     Attributes:
@@ -76,30 +78,19 @@ def read_time_ns(text: str, zone: ZoneInfo | None) -> int:
     Raises:
         BadInput: why it cannot be read, as the end of a sentence that begins with it.
     """
-    try:
+    with suppress(*_UNREADABLE):
         return nanoseconds(text)
-    except (BadChunk, ArithmeticError, ValueError) as problem:
-        if zone is None:
-            hint = "; --timezone says where times without an offset are" if _is_local(text) else ""
-            raise BadInput(f"{FORM}{hint}") from problem
-    try:
+    try:  # whether only the offset is missing
         wall_ns = nanoseconds(f"{text}Z")
-        offset_s = _offset_s(zone, wall_ns // (60 * NS_PER_S))
-    except (BadChunk, ArithmeticError, ValueError) as problem:
+        offset_s = None if zone is None else _offset_s(zone, wall_ns // (60 * NS_PER_S))
+    except _UNREADABLE as problem:
         raise BadInput(FORM) from problem
+    if zone is None:
+        raise BadInput(f"{FORM}; --timezone says where times without an offset are")
     if offset_s is None:
         why = f"occurs twice or never in {zone.key}, where clocks change; write it with its offset"
         raise BadInput(why)
     return wall_ns - offset_s * NS_PER_S
-
-
-def _is_local(text: str) -> bool:
-    """Whether only the offset is missing."""
-    try:
-        nanoseconds(f"{text}Z")
-    except (BadChunk, ArithmeticError, ValueError):
-        return False
-    return True
 
 
 @lru_cache(maxsize=1024)

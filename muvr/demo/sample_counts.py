@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from ingest.rows import body_of
+from ingest.sample_rows import body_of
 from muvr.demo.sending import SentSamples, username
 from pipelines.census import samples_per_session
 from schemas.config import Config

@@ -12,7 +12,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pipelines.mart.tables import SOURCES, columns_of, spark_type
 from pipelines.spark.tables import CATALOG, read_keys
 from schemas.mart import MART
-from store.mart import Manifest, MartFolder, pseudonym
+from store.mart import Manifest, MartFolder
+from store.pseudonyms import pseudonym
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,8 @@ from store.concurrency import map_concurrently
 from store.database import Database
 from store.journal import Journal
 from store.live_runs import LiveRuns
-from store.mart import Manifest, MartFolder, key_id, pseudonym_key
+from store.mart import Manifest, MartFolder
+from store.pseudonyms import key_id, pseudonym_key
 from store.user_rows import UserRows
 from store.watermarks import CHANGES_KEPT
 

@@ -26,7 +26,8 @@ from pipelines.mart.stopped_tasks import StoppedTasks
 from schemas.config import Config, Sql
 from schemas.errors import BadQuery, QueryTooLong
 from schemas.mart import MART
-from store.mart import Manifest, MartFolder, QueryResult, plain
+from store.json_values import plain
+from store.mart import Manifest, MartFolder, QueryResult
 from store.time_limit import stopped_after
 
 
@@ -131,7 +132,7 @@ def _without_zone(of: DataType) -> DataType:
 
 
 def _plain(value: Any) -> Any:
-    """A value as `store.mart.plain` gives it, with structs as mappings."""
+    """A value as `store.json_values.plain` gives it, with structs as mappings."""
     if isinstance(value, Row):
         value = value.asDict()
     if isinstance(value, dict):

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from schemas.mart import MART
-from store.mart import PSEUDONYM_DIGITS, layout_digest
+from store.mart import DIGEST_DIGITS, layout_digest
+from store.pseudonyms import PSEUDONYM_DIGITS
 
 PAD = 64  # block of SHA-256: HMAC is two hashes over padded keys (RFC 2104)
 IDS = {
@@ -154,7 +155,7 @@ def copies_digest(zones: Sequence[str]) -> str:
         if source.keyed is not None
     ]
     content = repr((layout_digest(), made_of))
-    return hashlib.sha256(content.encode()).hexdigest()[:PSEUDONYM_DIGITS]
+    return hashlib.sha256(content.encode()).hexdigest()[:DIGEST_DIGITS]
 
 
 def pseudonyms(key: bytes) -> dict[str, str]:

@@ -1,11 +1,12 @@
 """Explains from its logs why a node died or did not start, with the next step."""
 
 import re
+from pathlib import Path
 
 from schemas.config import Cassandra
 from schemas.errors import DiskFull, NodeError, NodeFailed, PortBusy
 from store.node.folders import Folders
-from store.node.preflight import port_busy
+from store.node.preflight import PORT_SETTINGS, port_busy
 
 _READ_BYTES = 200_000
 _LINES = 6
@@ -57,10 +58,10 @@ def relevant_lines(text: str) -> str:
     return " | ".join([last, *causes][:_LINES])
 
 
-def _tail(path: object) -> str:
+def _tail(path: Path) -> str:
     """The end of a log file; empty if it does not exist yet."""
     try:
-        with open(str(path), "rb") as file:
+        with path.open("rb") as file:
             file.seek(0, 2)
             file.seek(max(0, file.tell() - _READ_BYTES))
             return file.read().decode(errors="replace")
@@ -69,5 +70,4 @@ def _tail(path: object) -> str:
 
 
 def _setting_of(port: int, config: Cassandra) -> str:
-    settings = ("port", "storage_port", "jmx_port")
-    return next((s for s in settings if getattr(config, s) == port), "port")
+    return next((s for s in PORT_SETTINGS if getattr(config, s) == port), "port")

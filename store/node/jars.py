@@ -62,14 +62,20 @@ def locked_jars(lock: Path, cache: Path, progress: Progress | None = None) -> li
     return [_place(jar, cache) for jar in wanted]
 
 
-def version_of(jars: Sequence[Path], artifact: str) -> str:
+def artifact_version(jars: Sequence[Path], artifact: str) -> str:
     """The version of an artifact among jars in Maven's layout.
 
-    >>> version_of([Path("org/apache/cassandra/cassandra-all/5.0.9/cassandra-all-5.0.9.jar")],
+    >>> artifact_version([Path("org/apache/cassandra/cassandra-all/5.0.9/cassandra-all-5.0.9.jar")],
     ...            "cassandra-all")
     '5.0.9'
     """
     return jar_of(jars, artifact).parent.name
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def jar_of(jars: Sequence[Path], artifact: str) -> Path:
@@ -167,8 +173,7 @@ def _place(jar: LockedDependency, cache: Path) -> Path:
 
 
 def _check(jar: LockedDependency, path: Path, otherwise: str) -> None:
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    sha256 = sha256_of(path)
     if sha256 != jar.sha256:
         raise BadJar(
             f"{_coordinates(jar)} has the hash {sha256[:16]}…, the lock says "

@@ -14,7 +14,7 @@ from store.secret_file import write_new
 USERNAME = "muvr"
 
 
-def password_file(folder: Path) -> Path:
+def jmx_password_file(folder: Path) -> Path:
     """The file with name and password, as nodetool reads them, in `paths.secrets`."""
     return folder / "cassandra-jmx-password"
 
@@ -28,7 +28,7 @@ def write_server_file(config: Cassandra, folders: Folders, secrets_folder: Path)
     if not config.username:
         return
     secrets_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = password_file(secrets_folder)
+    path = jmx_password_file(secrets_folder)
     if not path.exists():
         write_new(path, f"{USERNAME} {secrets.token_urlsafe(24)}\n".encode())
     write_new(server_file(folders), path.read_bytes())
@@ -57,5 +57,5 @@ def login_arguments(config: Cassandra, secrets_folder: Path) -> list[str]:
     >>> login_arguments(Cassandra(), Path())
     []
     """
-    path = password_file(secrets_folder)
+    path = jmx_password_file(secrets_folder)
     return ["-u", USERNAME, "-pwf", str(path)] if config.username and path.exists() else []

@@ -15,7 +15,7 @@ from store.node.files import COMMITLOG_TOTAL_MIB, LOOPBACK
 MIB = 1 << 20
 # The commit log may be full, and as much again is flushed before its segments are recycled.
 NEEDED_MIB = 2 * COMMITLOG_TOTAL_MIB
-_SETTINGS = ("port", "storage_port", "jmx_port")
+PORT_SETTINGS = ("port", "storage_port", "jmx_port")
 
 
 def check_ports(config: Cassandra) -> None:
@@ -24,7 +24,7 @@ def check_ports(config: Cassandra) -> None:
     Raises:
         PortBusy: names the port, its setting and, if visible, the process that uses it.
     """
-    for setting in _SETTINGS:
+    for setting in PORT_SETTINGS:
         port = int(getattr(config, setting))
         if not is_free(port):
             raise PortBusy(port_busy(setting, port))

@@ -21,7 +21,7 @@ from store.java import Java, find_java
 from store.node.failure import explain_failure
 from store.node.files import LOOPBACK, has_roles, write_files
 from store.node.folders import Folders
-from store.node.jars import cassandra_jars, jar_of, version_of
+from store.node.jars import artifact_version, cassandra_jars, jar_of
 from store.node.jmx import write_server_file
 from store.node.owner import (
     NodeRecord,
@@ -40,6 +40,7 @@ _LISTENING = b"Starting listening for CQL clients"
 _OPTIONS = bytes.fromhex("040000000500000000")
 _SUPPORTED = (0x84, 0x06)
 _PAUSE_S = 0.05
+STOPS_WITHIN_S = 60.0
 ANSWERS_WITHIN_S = 30.0
 """How long a node that runs is waited for before it is taken for one that does not answer."""
 _STARTING = "starting Cassandra"
@@ -121,12 +122,12 @@ class EmbeddedNode:
                 self.kill()
             raise
 
-    def stop(self, *, within_s: float = 60.0) -> bool:
+    def stop(self) -> bool:
         """Stop the node gracefully; True if it stopped, or was not running.
 
         If it does not stop in time it is killed: acknowledged writes are in its commit log.
         """
-        if self._terminate(signal.SIGTERM, within_s):
+        if self._terminate(signal.SIGTERM, within_s=STOPS_WITHIN_S):
             return True
         self.kill()
         return False
@@ -197,7 +198,7 @@ class EmbeddedNode:
             start_new_session=True,
             check=True,
         )
-        version = version_of(jars, "cassandra-all")
+        version = artifact_version(jars, "cassandra-all")
         write_record(self.folders, NodeRecord(int(started.stdout), self.config.port, version))
 
     def _await_ready(self, progress: Progress, within_s: float) -> None:

@@ -4,7 +4,6 @@ Cassandra's nodetool makes a snapshot over the loopback port: it flushes memory 
 so that no acknowledged write is missing.
 """
 
-import hashlib
 import shutil
 import subprocess
 import time
@@ -19,8 +18,8 @@ from schemas.errors import NodeFailed
 from schemas.progress import Progress
 from store.java import find_java
 from store.node.files import LOOPBACK
-from store.node.jars import cassandra_jars
-from store.node.jmx import login_arguments, password_file
+from store.node.jars import cassandra_jars, sha256_of
+from store.node.jmx import jmx_password_file, login_arguments
 from store.node.jvm import tool_arguments
 from store.node.process import EmbeddedNode
 from store.synced import copy_synced
@@ -116,14 +115,8 @@ def _nodetool(node: EmbeddedNode, *words: str) -> None:
         output = (done.stderr or done.stdout).strip().splitlines()
         why = f"Cassandra made no snapshot: {' | '.join(output[:2])}"
         if "Credentials required" in why:  # the file was lost while the node runs
-            path = password_file(node.paths.secrets)
+            path = jmx_password_file(node.paths.secrets)
             why += (
                 f". {path} is not there; restart the node, which makes one: `muvr down`, `muvr up`."
             )
         raise NodeFailed(why)
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

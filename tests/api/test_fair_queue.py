@@ -134,7 +134,7 @@ def test_a_timed_out_measurement_continues_and_its_result_is_cached(
             yield range(n, n + 1), object()
 
     monkeypatch.setattr(measure, "_measured", slowly)
-    monkeypatch.setattr(measure, "load_parts", recordings)
+    monkeypatch.setattr(measure, "load_portions", recordings)
     records: Any = SimpleNamespace(sessions=SimpleNamespace(lists=nothing))
     models: Any = SimpleNamespace(by_layout=nothing)
     session: Any = SimpleNamespace(session_id=UUID(int=9), streams={}, complete=True)

@@ -47,7 +47,7 @@ def test_sets_of_a_long_session_are_measured_apart_and_without_those_that_cannot
     sets = [a_set(hour) for hour in (30, 0, 1, 12)]
     loaded: list[tuple[int, int]] = []
 
-    async def load_parts(*args: Any) -> AsyncGenerator[tuple[range, object | None]]:
+    async def load_portions(*args: Any) -> AsyncGenerator[tuple[range, object | None]]:
         loaded.extend(args[-2])
         assert args[-1] == CONTEXT_NS
         yield range(2), "recording 1"
@@ -64,7 +64,7 @@ def test_sets_of_a_long_session_are_measured_apart_and_without_those_that_cannot
         return {}
 
     monkeypatch.setattr(measure, "_measured", measured)
-    monkeypatch.setattr(measure, "load_parts", load_parts)
+    monkeypatch.setattr(measure, "load_portions", load_portions)
     records: Any = SimpleNamespace(sessions=SimpleNamespace(lists=nothing))
     models: Any = SimpleNamespace(by_layout=nothing)
     session: Any = SimpleNamespace(session_id=UUID(int=9), streams={}, complete=True)

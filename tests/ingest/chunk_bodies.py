@@ -8,7 +8,7 @@ import numpy as np
 
 from ingest.chunks import canonical_body, decode_chunk
 from ingest.media_types import CBOR
-from ingest.rows import body_of, row_of
+from ingest.sample_rows import body_of, row_of
 from models.signal.pieces import Piece
 from schemas.config import Limits
 

@@ -15,8 +15,8 @@ from ingest.chunk_selection import (
 )
 from ingest.chunks import Chunk
 from ingest.labelled_sets import covers
-from ingest.recordings import load_parts, load_recordings
-from ingest.rows import end_ns_of, piece_of, row_of
+from ingest.recordings import load_portions, load_recordings
+from ingest.sample_rows import end_ns_of, piece_of, row_of
 from ingest.session_notes import session_notes
 from ingest.stored_session import with_lists
 from models.signal.pieces import Piece
@@ -163,7 +163,7 @@ def test_no_more_than_a_number_of_samples_is_loaded(monkeypatch: pytest.MonkeyPa
         (recording,), _ = await load_recordings(stored)
         assert len(recording.acc) == 5
         span = (sent.piece.t0_ns, sent.piece.end_ns)
-        parts = [p async for _, p in load_parts(stored, [span])]
+        parts = [p async for _, p in load_portions(stored, [span])]
         assert [len(part.acc) for part in parts if part] == [5]
 
     asyncio.run(story())

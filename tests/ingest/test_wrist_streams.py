@@ -10,7 +10,7 @@ import pytest
 
 from ingest.chunks import canonical_body, decode_chunk
 from ingest.missing_rotation import rotation_notes
-from ingest.recordings import load_parts, load_recordings
+from ingest.recordings import load_portions, load_recordings
 from ingest.session_notes import session_notes
 from ingest.stored_session import with_lists
 from ingest.wrist_streams import WristStreams, wrist_of
@@ -196,7 +196,7 @@ def test_streams_of_one_sensor_and_place_are_read_in_turn_and_others_are_noted(
         (whole,), _ = await load_recordings(stored)
         start_ns = CHUNKS[0, 0].piece.t0_ns
         spans = [(start_ns, start_ns + 6 * NS)]
-        parts = [part async for _, part in load_parts(stored, spans)]
+        parts = [part async for _, part in load_portions(stored, spans)]
         for recording in (whole, *parts):
             assert recording is not None
             assert (seconds_of(recording.acc), seconds_of(recording.gyro)) == (acc, gyro)

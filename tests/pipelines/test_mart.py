@@ -23,8 +23,9 @@ from schemas.config import Config, Sql
 from schemas.errors import BadConfig, IncompleteRun
 from schemas.mart import MART
 from schemas.times import us_of
-from store.mart import MANIFEST, MartFolder, pseudonym, pseudonym_key
+from store.mart import MANIFEST, MartFolder
 from store.mart_query import query_duckdb
+from store.pseudonyms import pseudonym, pseudonym_key
 from tests.pipelines.analyst_guide import questions
 from tests.pipelines.mart_people import FIVE_YEARS_BEHIND, NOW, OLD, RUN, people
 from tests.spark_session import emptied

@@ -8,8 +8,9 @@ import pytest
 
 from schemas.config import Sql
 from schemas.errors import BadConfig, BadQuery, NoMart, QueryTooLong
-from store.mart import KEY_BYTES, MANIFEST, MartFolder, key_id, pseudonym, pseudonym_key
+from store.mart import MANIFEST, MartFolder
 from store.mart_query import query_duckdb
+from store.pseudonyms import KEY_BYTES, key_id, pseudonym, pseudonym_key
 from tests.patched_os import os_with
 from tests.store.made_mart import AS_OF, ONE, TWO, made
 

@@ -2,14 +2,13 @@
 
 import asyncio
 import uuid
-from datetime import timedelta
 
 import pytest
 
 from schemas.errors import NoModel
 from store.database import Database
 from store.models import Models
-from store.predictions import Prediction, Predictions, not_replaced
+from store.predictions import Prediction, Predictions
 from tests.store.made_records import prediction
 from tests.store.stored_models import NOW, a_model, an_owner
 
@@ -33,22 +32,6 @@ def test_model_is_read_back_as_it_was_stored(database: Database):
         assert {version.content for version in versions} == {b""}
 
     asyncio.run(life())
-
-
-@pytest.mark.parametrize(
-    ("same_id", "later_s", "stays"),
-    [(False, 300, True), (True, 300, False), (False, 14, False), (False, 16, True)],
-)
-def test_recognised_set_gives_way_to_a_set_of_its_id_or_of_its_time(
-    same_id: bool, later_s: int, stays: bool
-):
-    """Both take 30 s: half of one lies in the other up to 15 s later."""
-    user_id, session_id = uuid.uuid4(), uuid.uuid4()
-    recognised = prediction(user_id, session_id, NOW)
-    confirmed = prediction(user_id, session_id, NOW + timedelta(seconds=later_s))
-    if same_id:
-        confirmed = confirmed._replace(set_id=recognised.set_id)
-    assert not_replaced([recognised], [confirmed]) == ([recognised] if stays else [])
 
 
 def test_predictions_of_a_session_are_replaced_together(database: Database):

@@ -132,7 +132,7 @@ def test_the_node_is_managed_with_a_password_only(guarded: Guarded) -> None:
     """JMX could otherwise read and change all that the roles protect, from any local account."""
     node = guarded.context.node
     _nodetool(node, "statusbinary")
-    secret = jmx.password_file(node.paths.secrets)
+    secret = jmx.jmx_password_file(node.paths.secrets)
     for path in (secret, jmx.server_file(node.folders)):
         assert path.stat().st_mode & 0o777 == 0o600
     _, password = secret.read_text().split()
