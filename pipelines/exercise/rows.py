@@ -57,12 +57,9 @@ class FitContext:
 
 
 def learned_row(key: Key, group: pa.Table, *, context: FitContext) -> list[Row]:
-    """On an executor: one user's row. Errors in a user's data become the reason in that row.
-
-    No row where the sets were deleted since the run began.
-    """
+    """On an executor: one user's row. Errors in a user's data become the reason in that row."""
     row = attempted_row(key, lambda: _learned(key, group, context))
-    return [row | {"sets": group.num_rows}] if group.num_rows else []
+    return [row | {"sets": group.num_rows}]
 
 
 def _learned(key: Key, table: pa.Table, context: FitContext) -> Row:
