@@ -45,7 +45,7 @@ def changed_scope(job: Job, recipe: Recipe, going: Set[InputLayout]) -> Scope:
         return replace(scope, whole=not waits)
     global_models = read_global_models(job.database)
     named = named_recipe(recipe, global_models)
-    scope = drop_unchanged(job.database, EXERCISE, scope, named.newest_sets, named.name)
+    scope = drop_unchanged(job.database, scope, named)
     retried = unfinished(job.database, EXERCISE)
     due = due or (not global_models and any(user not in retried for user, _ in scope.keys))
     if due and not waits:

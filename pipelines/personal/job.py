@@ -64,7 +64,7 @@ def train_personal(
         selected = selected_users(job.database, family.name, users, job.run.started_at)
         to_learn, unchanged = selected, list[UserOutcome]()
         if users == "changed" and selected is not None:
-            to_learn, unchanged = split_unchanged(job.database, family.name, SETS, selected)
+            to_learn, unchanged = split_unchanged(job.database, family.name, selected)
             job.run.add_outcomes(unchanged)
         rows = _learn(job, family, to_learn) if to_learn is None or to_learn else []
         with_sets = {UUID(row["user_id"]) for row in rows} | {row.user_id for row in unchanged}
