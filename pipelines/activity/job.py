@@ -8,21 +8,19 @@ all users together have given 600 sets.
 """
 
 import asyncio
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from functools import partial
 from uuid import UUID
 
 from models.activity.codec import from_bytes
+from pipelines.activity.fits import border_context, evaluation_context
 from pipelines.activity.promotion import PassRows, promote_layout
 from pipelines.activity.rows import (
     BORDERS,
     EVALUATED,
     SUMS,
-    border_context,
     borders_row,
-    evaluation_context,
     evaluation_row,
-    ordered,
     sums_row,
 )
 from pipelines.activity.stretches import LABELLED_STRETCHES
@@ -111,7 +109,7 @@ def _learn(
     run, engine = job.run, engine_of(job)
     members = members_of(keys, job.config.training.seed)
     with run.step("sums"):
-        rows = ordered(engine.collect(members, Pass(LABELLED_STRETCHES, sums_row, SUMS)))
+        rows = _ordered(engine.collect(members, Pass(LABELLED_STRETCHES, sums_row, SUMS)))
     job.progress.step("activity: users read", len(rows), len(members))
     run.add_outcomes([_outcome(row) for row in rows if row["status"] != "learned"])
     sums_rows = [row for row in rows if row["status"] == "learned"]
@@ -122,14 +120,14 @@ def _learn(
     with run.step("borders"):
         context = border_context(sums_rows)
         pass_ = Pass(LABELLED_STRETCHES, partial(borders_row, context=context), BORDERS)
-        border_rows = ordered(engine.collect(_keys(sums_rows), pass_))
+        border_rows = _ordered(engine.collect(_keys(sums_rows), pass_))
     run.add_outcomes([_outcome(row) for row in border_rows if row["status"] != "learned"])
     with run.step("judge"):
         served = served_versions(job.database, (ACTIVITY,))
         incumbents = _incumbents(job, going)
         evaluation = evaluation_context(context, border_rows, incumbents)
         pass_ = Pass(LABELLED_STRETCHES, partial(evaluation_row, context=evaluation), EVALUATED)
-        evaluated_rows = ordered(engine.collect(_keys(border_rows), pass_))
+        evaluated_rows = _ordered(engine.collect(_keys(border_rows), pass_))
     run.add_outcomes([_outcome(row) for row in evaluated_rows])
     run.require_lease()
     with run.step("promotion"):
@@ -141,6 +139,11 @@ def _learn(
         }
     run.status = _status({outcome.status for outcome in outcomes.values()})
     return outcomes
+
+
+def _ordered(rows: Iterable[Row]) -> list[Row]:
+    """Rows in the order of their users: the order of a float sum decides its last bits."""
+    return sorted(rows, key=lambda row: (row["user_id"], row["model_id"]))
 
 
 def _incumbents(job: Job, going: Set[InputLayout]) -> dict[str, IncumbentBytes]:
