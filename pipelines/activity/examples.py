@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 from models import codec
 from models.activity.border_examples import border_examples
 from models.activity.examples import ActivityExample, activity_examples
-from models.activity.fit import fit_discriminant
+from models.activity.fit import discriminant_or_none
 from models.activity.logit import BorderExample, BorderModel
-from models.activity.model import ActivityModel
 from models.exercise.statistics import Statistics
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
@@ -146,7 +145,9 @@ def newest_border_examples(
     for day in sorted({stretch.day for stretch in stretches}, reverse=True):
         of_day = [stretch for stretch in stretches if stretch.day == day]
         examples = examples_of(of_day, model_id).get(day)
-        without_day = discriminant(total - day_sums(examples), model_id) if examples else None
+        without_day = (
+            discriminant_or_none(total - day_sums(examples), model_id) if examples else None
+        )
         if not examples or without_day is None:
             continue
         starts, ends = border_examples(without_day, examples)
@@ -160,14 +161,6 @@ def newest_border_examples(
 
 def _newest(examples: list[BorderExample], n: int) -> list[BorderExample]:
     return examples[max(0, len(examples) - n) :]
-
-
-def discriminant(statistics: Statistics, model_id: InputLayout) -> ActivityModel | None:
-    """A model without borders; None where the sums are too few for one."""
-    try:
-        return fit_discriminant(statistics, model_id)
-    except NotEnoughLabels:
-        return None
 
 
 def border_examples_to_bytes(borders: BorderExamples) -> bytes:

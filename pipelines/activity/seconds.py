@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from models.activity.examples import ActivityExample, labels_of
+from models.activity.examples import ActivityExample, labels_of, relative_spans
+from models.activity.fit import discriminant_or_none
 from models.activity.model import ActivityModel
 from models.activity.segments import Segment
 from models.activity.states import Span
 from models.activity.untrained import untrained_segments
 from models.exercise.statistics import Statistics
 from models.signal.wrist import WristSignal
-from pipelines.activity.examples import Borders, day_sums, discriminant, sums_of
+from pipelines.activity.examples import Borders, day_sums, sums_of
 from schemas.inputs import InputLayout
 
 Seconds = tuple[int, int, int]
@@ -62,9 +63,11 @@ def evaluate_user(
         incumbent: the serving model, and the days after its training data.
     """
     seconds = EvaluatedSeconds()
-    others = None if single_user else discriminant(total - sums_of(days), model_id)
+    others = None if single_user else discriminant_or_none(total - sums_of(days), model_id)
     for day, examples in days.items():
-        model = discriminant(total - day_sums(examples), model_id) if single_user else others
+        model = (
+            discriminant_or_none(total - day_sums(examples), model_id) if single_user else others
+        )
         if model is None:
             continue
         start, end = borders(day)
@@ -99,15 +102,10 @@ def _pooled(
     """The sum over the examples, in each of which `find` gives the segments of exercise."""
     total = (0, 0, 0)
     for example in examples:
-        found = _spans(find(example), example)
+        found_ns = [(segment.start_ns, segment.end_ns) for segment in find(example)]
+        found = relative_spans(found_ns, example.signal)
         total = plus(total, compared(example.signal, found, example.sets_s))
     return total
-
-
-def _spans(segments: Sequence[Segment], example: ActivityExample) -> list[Span]:
-    """Segments in seconds after the first sample."""
-    t0_ns = example.signal.t0_ns
-    return [((s.start_ns - t0_ns) / 1e9, (s.end_ns - t0_ns) / 1e9) for s in segments]
 
 
 def compared(signal: WristSignal, predicted: Sequence[Span], truth: Sequence[Span]) -> Seconds:
