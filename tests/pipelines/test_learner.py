@@ -14,7 +14,8 @@ from models.signal.wrist import wrist_signals
 from pipelines.exercise.learner import Incumbent, learn_user, member_statistics
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import WindowRecipe
-from pipelines.lifecycle.incumbents import NONE_SINCE_GLOBAL, EvaluationPeriod
+from pipelines.lifecycle.incumbents import EvaluationPeriod
+from pipelines.lifecycle.open_refusals import NONE_SINCE_GLOBAL
 from schemas.errors import BadSamples, NotEnoughLabels
 from schemas.times import us_of
 from tests.pipelines.people import NOW, short
