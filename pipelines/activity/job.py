@@ -36,10 +36,9 @@ from pipelines.lifecycle.pointers import (
     read_global_incumbents,
     served_versions,
 )
-from pipelines.lifecycle.recent import METRIC, recent_inputs
 from pipelines.lifecycle.retries import same_outcomes
 from pipelines.lifecycle.runs import RunReport
-from pipelines.lifecycle.scope import Changes, UserSelection, changes
+from pipelines.lifecycle.scope import UserSelection, record_changes
 from pipelines.lifecycle.user_models import outcome_of
 from schemas.config import Config
 from schemas.families import ACTIVITY
@@ -80,26 +79,32 @@ def train_activity(
     """
     inputs = {"users": recorded_users(users), "engine": engine}
     with open_job(config, ACTIVITY, inputs, engine=engine, progress=progress, clock=clock) as job:
-        job.run.metrics[METRIC] = recent_inputs(job.database, TOPICS, job.run.started_at)
-        keys = asyncio.run(Stretches(job.database).keys())
         going = must_go(job.database, (ACTIVITY,), job.run.started_at)
-        found: Changes = "new"
-        if users == "changed" and not going:
-            found = changes(job.database, ACTIVITY, TOPICS, job.run.started_at)
-        skipped = found != "new"
-        outcomes: dict[InputLayout, MoveOutcome] = {}
-        if not keys or skipped:
+        changed, overtaken = users == "changed", False
+        found = record_changes(job.database, job.run, TOPICS, only_changed=changed and not going)
+        if found == "new":
+            overtaken = _renew(job, going, only_changed=changed)
+        else:
             job.run.status = "nothing-to-do"
-        if not skipped:
-            outcomes = _learn(job, keys, going) if keys else {}
-            retire_global(job, (ACTIVITY,), going)
-            failed = [outcome for outcome in job.run.outcomes if outcome.status == "failed"]
-            unchanged = {outcome.status for outcome in outcomes.values()} == {"unchanged"}
-            if users == "changed" and unchanged and same_outcomes(job.database, ACTIVITY, failed):
-                job.run.status = "nothing-to-do"  # the last run had already read what changed
-        if found != "read" and not any(outcome.overtaken for outcome in outcomes.values()):
+        if found != "read" and not overtaken:
             job.run.mark_read()  # else nothing would be new to the next run
     return job.run.report()
+
+
+def _renew(job: Job, going: Set[InputLayout], *, only_changed: bool) -> bool:
+    """Learn the models, and retire those that must go; whether one was overtaken."""
+    keys = asyncio.run(Stretches(job.database).keys())
+    outcomes: dict[InputLayout, MoveOutcome] = {}
+    if keys:
+        outcomes = _learn(job, keys, going)
+    else:
+        job.run.status = "nothing-to-do"
+    retire_global(job, (ACTIVITY,), going)
+    failed = [outcome for outcome in job.run.outcomes if outcome.status == "failed"]
+    unchanged = {outcome.status for outcome in outcomes.values()} == {"unchanged"}
+    if only_changed and unchanged and same_outcomes(job.database, ACTIVITY, failed):
+        job.run.status = "nothing-to-do"  # the last run had already read what changed
+    return any(outcome.overtaken for outcome in outcomes.values())
 
 
 def _learn(
