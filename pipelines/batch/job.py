@@ -90,7 +90,7 @@ def _run_recipe(job: Job, family: BatchFamily) -> BatchResult | None:
     spark = job.spark()
     try:
         with job.run.step("learn"):
-            result = family.learn(spark, job.config)
+            result = family.learn(spark, job.config, job.run.started_at)
     except CannotLearn as problem:  # an answer, not a failure
         job.run.status = "not-learned"
         job.run.reasons[str(problem)] += 1
