@@ -14,8 +14,8 @@ from models.clusters.features import FEATURES, Measure, Summary, summarise
 from models.clusters.fit import ClusterSettings, fit_clusters
 from models.history import SetLog
 from pipelines.batch.family import BatchFamily, BatchResult
-from pipelines.personal.history import map_logs, newest_set_at
-from pipelines.personal.logs import USER_KEY, latest_start
+from pipelines.lifecycle.log_partitions import map_logs, newest_set_at
+from pipelines.lifecycle.set_logs import USER_KEY, latest_start
 from pipelines.spark.span import require_unique_keys
 from schemas.config import Config
 from schemas.topics import ERASURES, SETS

@@ -17,9 +17,9 @@ from models.recommend.features import Counts, counts_of
 from models.recommend.fit import fit_recommender
 from models.recommend.model import AlsSettings
 from pipelines.batch.family import BatchFamily, BatchResult
+from pipelines.lifecycle.log_partitions import map_logs, newest_set_at
+from pipelines.lifecycle.set_logs import latest_start
 from pipelines.personal.cutoff import LATER_DAYS, evaluation_cutoff_s
-from pipelines.personal.history import map_logs, newest_set_at
-from pipelines.personal.logs import latest_start
 from schemas.config import Config
 from schemas.errors import NotEnoughLabels
 from schemas.topics import ERASURES, SETS

@@ -8,7 +8,7 @@ from uuid import UUID
 from pipelines.lifecycle.gather import gather
 from pipelines.lifecycle.pointers import WITHDRAWN
 from pipelines.lifecycle.retries import is_unfinished
-from pipelines.personal.logs import log_digest
+from pipelines.lifecycle.set_logs import log_digest
 from schemas.inputs import SETS
 from store.champions import Champions
 from store.database import Database

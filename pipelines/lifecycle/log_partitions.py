@@ -13,7 +13,7 @@ from pyspark.sql import functions as f
 from models.history import SetLog
 from pipelines.keys import Key
 from pipelines.lifecycle.attempts import attempted
-from pipelines.personal.logs import COLUMNS, USER_KEY, log_of
+from pipelines.lifecycle.set_logs import COLUMNS, USER_KEY, log_of
 from pipelines.spark.persist import rows_of
 from pipelines.spark.plans import require_direct_join, require_no_shuffle
 from pipelines.spark.span import span_by
