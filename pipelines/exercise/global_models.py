@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from models.exercise.codec import (
@@ -50,6 +51,22 @@ REDUCED = "iterative-reduce"  # recipe: the average of `exercise-averaged`
 WAITS = "promoted for users' models; people without one are served by what is averaged"
 
 
+class Provenance(NamedTuple):
+    """Which run learned a model, and from what.
+
+    Attributes:
+        run_id: of the run.
+        seed: by which the members were drawn.
+        learned_until: when their sets had been read; later ones are not in the model.
+        at: when it is stored.
+    """
+
+    run_id: UUID
+    seed: int
+    learned_until: datetime
+    at: datetime
+
+
 def read_global_models(database: Database) -> dict[InputLayout, VersionedGlobalModel]:
     """The serving global models, by layout; of their members only what `EarlierMembers` holds."""
     return asyncio.run(_read(database))
@@ -65,13 +82,10 @@ def store_global(
     layout: InputLayout,
     model: VersionedGlobalModel,
     verdict: GlobalVerdict,
+    provenance: Provenance,
     *,
     served: Mapping[ModelKey, str],
     must_replace: bool,
-    seed: int,
-    run_id: UUID,
-    learned_until: datetime,
-    at: datetime,
 ) -> MoveOutcome:
     """Store a layout's new global model, and promote it where the verdict allows it.
 
@@ -80,20 +94,17 @@ def store_global(
         layout: of its input.
         model: with its members.
         verdict: on it.
+        provenance: of the model.
         served: what served when the run began, see `move_global`.
         must_replace: whether no model that serves may stay, see `global_retirement`.
-        seed: by which the members were drawn.
-        run_id: of the run that learned it.
-        learned_until: when its members' sets had been read; later ones are not in it.
-        at: now.
     """
     judged = {
         "calibration_next": verdict.calibrations.as_manifest(),
-        "drawn": drawn_from(model.members, seed),
+        "drawn": drawn_from(model.members, provenance.seed),
         "metrics": verdict.shares,
-        "trained_until": learned_until.isoformat(),
+        "trained_until": provenance.learned_until.isoformat(),
     }
-    rows = _rows(layout, model, judged, run_id, at)
+    rows = _rows(layout, model, judged, provenance)
     if refusal := next(filter(None, (too_large(row.content) for row in rows)), ""):
         return MoveOutcome("refused", refusal)
     if verdict.reason:
@@ -161,8 +172,7 @@ def _rows(
     layout: InputLayout,
     model: VersionedGlobalModel,
     judged: Mapping[str, object],
-    run_id: UUID,
-    at: datetime,
+    provenance: Provenance,
 ) -> list[StoredModel]:
     """The two rows of a model; `judged` is added to their manifests."""
     manifest = {
@@ -180,6 +190,7 @@ def _rows(
         (EXERCISE, answers, {**manifest, "golden": golden(answers)}),
         (STATISTICS, global_to_bytes(model.learned), manifest),
     )
+    run_id, at = provenance.run_id, provenance.at
     return [
         StoredModel.of(ModelKey.of_global(layout, family), content, entry, run_id, at)
         for family, content, entry in contents

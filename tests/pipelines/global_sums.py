@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from pipelines.exercise.global_fit import PortionSums
 from pipelines.exercise.global_gate import judge_global
-from pipelines.exercise.global_models import STATISTICS, store_global
+from pipelines.exercise.global_models import STATISTICS, Provenance, store_global
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.promotion import ModelCandidate
 from pipelines.lifecycle.pointers import served_versions
@@ -39,12 +39,9 @@ def trained(store, model, members, run_id=None, served=None):
         LAYOUT,
         model,
         judge_global(LAYOUT, model, members, 0.01),
+        Provenance(run_id or uuid4(), 1, AT, AT),
         served=served or served_versions(store, FAMILIES),
         must_replace=False,
-        seed=1,
-        run_id=run_id or uuid4(),
-        learned_until=AT,
-        at=AT,
     )
     return moved.reason or moved.status
 
