@@ -5,7 +5,6 @@ statistics.
 """
 
 import asyncio
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -33,11 +32,9 @@ from pipelines.lifecycle.pointers import (
     global_pointers,
     incumbent_of,
     move_global,
-    serving_manifest,
 )
 from schemas.errors import BadModelBytes, NoModel
 from schemas.families import EXERCISE
-from schemas.ids import version_of
 from schemas.inputs import InputLayout
 from store.champions import Champions
 from store.database import Database
@@ -116,58 +113,6 @@ def store_global(
     return MoveOutcome("promoted", WAITS if waits else "") if moved.serves else moved
 
 
-def promote_global(
-    database: Database,
-    layout: InputLayout,
-    content: bytes,
-    details: Mapping[str, object],
-    *,
-    run_id: UUID,
-    at: datetime,
-    served: Mapping[ModelKey, str],
-) -> MoveOutcome:
-    """Let a global model serve users without one of their own; no change where it does already.
-
-    Args:
-        database: where models are.
-        layout: of its input.
-        content: of `models.exercise.codec`.
-        details: more entries of its manifest.
-        run_id: of the run that judged it.
-        at: now.
-        served: what served before it was judged, see `move_global`.
-
-    Returns:
-        as `move_global`.
-    """
-    manifest = {
-        "level": "global",
-        "labels": list(from_bytes(content).labels),
-        "trained_until": at.isoformat(),
-        "environment": environment(),
-        "golden": golden(content),
-        **details,
-    }
-    model = StoredModel.of(ModelKey.of_global(layout, EXERCISE), content, manifest, run_id, at)
-    return asyncio.run(_put(database, model, served))
-
-
-def promote_summed(
-    database: Database,
-    layout: InputLayout,
-    model: VersionedGlobalModel,
-    *,
-    run_id: UUID,
-    at: datetime,
-    served: Mapping[ModelKey, str],
-) -> MoveOutcome:
-    """Let the stored model of the members' sums serve again; returns as `promote_global`."""
-    sha256 = hashlib.sha256(to_bytes(model.learned.model)).digest()
-    key = ModelKey.of_global(layout, EXERCISE)
-    challenger = Challenger(*key, version_of(sha256), sha256, run_id)
-    return asyncio.run(move_global(database, challenger, at, served))
-
-
 def _rows(
     layout: InputLayout,
     model: VersionedGlobalModel,
@@ -214,20 +159,6 @@ async def _store(
         if row.key.family == STATISTICS:
             await delete_unnamed_versions(database, row.key, row.created_at)
     return next((outcome for outcome in moved if not outcome.serves), MoveOutcome("promoted"))
-
-
-async def _put(
-    database: Database, model: StoredModel, served: Mapping[ModelKey, str]
-) -> MoveOutcome:
-    """Store a model and promote it; as of `move_global`."""
-    await Models(database).put(model)
-    return await move_global(database, Challenger.of(model), model.created_at, served)
-
-
-async def serving_recipe(database: Database, layout: InputLayout) -> object:
-    """The recipe of the model that serves users without one of their own."""
-    manifest = await serving_manifest(database, ModelKey.of_global(layout, EXERCISE))
-    return manifest.get("recipe", SUMS)
 
 
 async def _averaged_beside(

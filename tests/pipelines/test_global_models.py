@@ -16,11 +16,10 @@ from pipelines.exercise.global_models import (
     STATISTICS,
     SUMS,
     WAITS,
-    promote_global,
-    promote_summed,
     read_global_models,
 )
 from pipelines.exercise.promotion import ModelCandidate
+from pipelines.experiments.promotion import promote_averaged, promote_summed
 from pipelines.lifecycle.pointers import OVERTAKEN, served_versions
 from schemas.layout import GLOBAL_OWNER
 from store.champions import Champions
@@ -70,9 +69,9 @@ def test_withdrawn_global_model_is_promoted_again_only_if_no_other_version_serve
 
     averaged = to_bytes(replace(before.learned.model, bias=before.learned.model.bias + 1))
     third, said = uuid4(), {"recipe": REDUCED}
-    assert promote_global(store, LAYOUT, averaged, said, **judging(store, third)).serves
+    assert promote_averaged(store, averaged, said, **judging(store, third)).serves
     withdraw(third)
-    again = promote_global(store, LAYOUT, averaged, said, **judging(store))
+    again = promote_averaged(store, averaged, said, **judging(store))
     assert "was withdrawn" in again.reason
     assert serving(store)[0] == SUMS
 
@@ -106,7 +105,7 @@ def test_averaged_model_serves_until_the_summed_model_it_was_compared_with_is_re
 
     def judge(one, run):
         said = {"recipe": REDUCED, "everybody": one.version, "metrics": asdict(compare([]))}
-        promote_global(store, LAYOUT, averaged, said, **judging(store, UUID(int=run)))
+        promote_averaged(store, averaged, said, **judging(store, UUID(int=run)))
         assert serving(store)[0] == REDUCED
 
     assert train(everybody, 1) == "promoted"
@@ -123,7 +122,7 @@ def test_averaged_model_serves_until_the_summed_model_it_was_compared_with_is_re
     assert serving(store, STATISTICS) != before
 
     judge(later, 5)
-    promote_summed(store, LAYOUT, later, **judging(store, UUID(int=6)))
+    promote_summed(store, later, **judging(store, UUID(int=6)))
     assert serving(store)[0] == SUMS
     asyncio.run(Champions(store).rollback(ModelKey.of_global(LAYOUT, "exercise"), AT))
     assert serving(store)[0] == REDUCED
@@ -136,7 +135,7 @@ def test_unreadable_averaged_model_falls_back_to_the_summed_model(store, statist
     )
     averaged = to_bytes(replace(sums, bias=sums.bias + 2))
     said = {"recipe": REDUCED, "everybody": everybody.version}
-    promote_global(store, LAYOUT, averaged, said, **judging(store))
+    promote_averaged(store, averaged, said, **judging(store))
     _, version = serving(store)
     store.execute(
         "UPDATE models SET bytes = ? "
