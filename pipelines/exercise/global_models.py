@@ -44,7 +44,7 @@ from store.unnamed_versions import delete_unnamed_versions
 
 STATISTICS = "exercise-statistics"
 SUMS = "sums"  # recipe: a discriminant of the members' sums
-REDUCED = "iterative-reduce"  # recipe: the average of `exercise-averaged`
+AVERAGED_RECIPE = "iterative-reduce"  # recipe: the average of `exercise-averaged`
 WAITS = "promoted for users' models; people without one are served by what is averaged"
 
 
@@ -179,7 +179,7 @@ async def _averaged_beside(
     except (NoModel, BadModelBytes):
         return False
     manifest = stored.manifest
-    return manifest.get("recipe") == REDUCED and manifest.get("everybody") == sums.version
+    return manifest.get("recipe") == AVERAGED_RECIPE and manifest.get("everybody") == sums.version
 
 
 async def _read(database: Database) -> dict[InputLayout, VersionedGlobalModel]:

@@ -10,7 +10,7 @@ from uuid import UUID
 from models.exercise.codec import from_bytes, to_bytes
 from pipelines.exercise.gate import Comparison
 from pipelines.exercise.global_fit import VersionedGlobalModel
-from pipelines.exercise.global_models import REDUCED, SUMS, read_global_models
+from pipelines.exercise.global_models import AVERAGED_RECIPE, SUMS, read_global_models
 from pipelines.exercise.manifest import golden
 from pipelines.experiments.sample import LAYOUT
 from pipelines.lifecycle.environment import environment
@@ -38,7 +38,7 @@ def promote_winner(
     Neither is promoted if the sums were replaced meanwhile, or if another model serves than
     `served` says: the comparison is out of date. `drawn` goes into the averaged model's manifest.
     """
-    run, serves = job.run, REDUCED if comparison.takes_over else SUMS
+    run, serves = job.run, AVERAGED_RECIPE if comparison.takes_over else SUMS
     run.metrics["cold_start"] = {"serves": serves, **asdict(comparison)}
     run.require_lease()
     statistics = read_global_models(job.database).get(LAYOUT)
@@ -46,7 +46,7 @@ def promote_winner(
         outcome = MoveOutcome("overtaken", OVERTAKEN)
     elif comparison.takes_over:
         details = {
-            "recipe": REDUCED,
+            "recipe": AVERAGED_RECIPE,
             "everybody": sums.version,
             "drawn": drawn,
             "metrics": asdict(comparison),

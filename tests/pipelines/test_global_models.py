@@ -12,7 +12,7 @@ from pipelines.exercise.calibration import Calibrations
 from pipelines.exercise.gate import compare
 from pipelines.exercise.global_fit import fit_from_sums
 from pipelines.exercise.global_models import (
-    REDUCED,
+    AVERAGED_RECIPE,
     STATISTICS,
     SUMS,
     WAITS,
@@ -68,7 +68,7 @@ def test_withdrawn_global_model_is_promoted_again_only_if_no_other_version_serve
     assert read_global_models(store)[LAYOUT].version == before.version
 
     averaged = to_bytes(replace(before.learned.model, bias=before.learned.model.bias + 1))
-    third, said = uuid4(), {"recipe": REDUCED}
+    third, said = uuid4(), {"recipe": AVERAGED_RECIPE}
     assert promote_averaged(store, averaged, said, **judging(store, third)).serves
     withdraw(third)
     again = promote_averaged(store, averaged, said, **judging(store))
@@ -104,15 +104,15 @@ def test_averaged_model_serves_until_the_summed_model_it_was_compared_with_is_re
         return trained(store, one, members, UUID(int=run))
 
     def judge(one, run):
-        said = {"recipe": REDUCED, "everybody": one.version, "metrics": asdict(compare([]))}
+        said = {"recipe": AVERAGED_RECIPE, "everybody": one.version, "metrics": asdict(compare([]))}
         promote_averaged(store, averaged, said, **judging(store, UUID(int=run)))
-        assert serving(store)[0] == REDUCED
+        assert serving(store)[0] == AVERAGED_RECIPE
 
     assert train(everybody, 1) == "promoted"
     assert serving(store)[0] == SUMS
     judge(everybody, 2)
     assert train(everybody, 3) == WAITS
-    assert serving(store)[0] == REDUCED
+    assert serving(store)[0] == AVERAGED_RECIPE
 
     fewer = {user: one for user, one in statistics.items() if user != STRANGER}
     later = fit_from_sums(each(fewer), LAYOUT, Calibrations())
@@ -125,7 +125,7 @@ def test_averaged_model_serves_until_the_summed_model_it_was_compared_with_is_re
     promote_summed(store, later, **judging(store, UUID(int=6)))
     assert serving(store)[0] == SUMS
     asyncio.run(Champions(store).rollback(ModelKey.of_global(LAYOUT, "exercise"), AT))
-    assert serving(store)[0] == REDUCED
+    assert serving(store)[0] == AVERAGED_RECIPE
 
 
 def test_unreadable_averaged_model_falls_back_to_the_summed_model(store, statistics, sums):
@@ -134,7 +134,7 @@ def test_unreadable_averaged_model_falls_back_to_the_summed_model(store, statist
         fit_from_sums(each(statistics), LAYOUT, Calibrations()),
     )
     averaged = to_bytes(replace(sums, bias=sums.bias + 2))
-    said = {"recipe": REDUCED, "everybody": everybody.version}
+    said = {"recipe": AVERAGED_RECIPE, "everybody": everybody.version}
     promote_averaged(store, averaged, said, **judging(store))
     _, version = serving(store)
     store.execute(
