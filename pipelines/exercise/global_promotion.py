@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 
-from pipelines.exercise.global_fit import VersionedGlobalModel
+from pipelines.exercise.global_fit import GlobalModels
 from pipelines.exercise.global_gate import judge_global
 from pipelines.exercise.global_models import STATISTICS, Provenance, store_global
 from pipelines.exercise.promotion import ModelCandidate
@@ -23,7 +23,7 @@ GLOBAL_FAMILIES = (EXERCISE, STATISTICS)
 
 def judge_and_store(
     job: Job,
-    models: Mapping[InputLayout, VersionedGlobalModel],
+    models: GlobalModels,
     candidates: Sequence[ModelCandidate],
     served: Mapping[ModelKey, str],
     going: Set[InputLayout],

@@ -9,7 +9,7 @@ import pyarrow as pa
 from models.exercise.codec import from_bytes
 from pipelines.exercise.calibration import SHIPPED
 from pipelines.exercise.evaluation import Hits
-from pipelines.exercise.global_fit import VersionedGlobalModel
+from pipelines.exercise.global_fit import GlobalModels, VersionedGlobalModel
 from pipelines.exercise.labelled import LabelledRow, labelled_sets
 from pipelines.exercise.learner import Incumbent, LearnedModel, learn_user, member_digest
 from pipelines.exercise.manifest import manifest
@@ -47,7 +47,7 @@ class FitContext:
     """
 
     recipe: Recipe
-    global_models: Mapping[InputLayout, VersionedGlobalModel]
+    global_models: GlobalModels
     incumbents: Mapping[tuple[str, str], IncumbentBytes] = field(
         default_factory=dict[tuple[str, str], IncumbentBytes]
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from pipelines.exercise.evaluation import Hits
-from pipelines.exercise.global_fit import VersionedGlobalModel
+from pipelines.exercise.global_fit import GlobalModels
 from pipelines.exercise.global_models import read_global_models
 from pipelines.exercise.passes import learning_pass
 from pipelines.exercise.prepared import Recipe
@@ -66,7 +66,7 @@ def relearn_unpromoted(
     job: Job,
     scope: Scope,
     recipe: Recipe,
-    new_models: Mapping[InputLayout, VersionedGlobalModel],
+    new_models: GlobalModels,
     learned: LearnedUsers,
 ) -> LearnedUsers:
     """Learn users again in the layouts whose new global model was not promoted.
@@ -94,7 +94,7 @@ def relearn_unpromoted(
     )
 
 
-def _version(models: Mapping[InputLayout, VersionedGlobalModel], layout: InputLayout) -> str:
+def _version(models: GlobalModels, layout: InputLayout) -> str:
     """The version of a layout's global model, "" where there is none."""
     return models[layout].version if layout in models else ""
 

@@ -15,7 +15,7 @@ from pyspark.sql import functions as f
 
 from models.exercise.codec import from_bytes
 from models.exercise.model import ExerciseModel
-from pipelines.exercise.global_fit import VersionedGlobalModel
+from pipelines.exercise.global_fit import GlobalModels
 from pipelines.exercise.global_models import read_global_models
 from pipelines.exercise.passes import global_sums
 from pipelines.exercise.recipes import named_recipe, recipe_of
@@ -45,14 +45,11 @@ from pipelines.spark.persist import persisted
 from schemas.config import Config
 from schemas.errors import CannotLearn, NotEnoughLabels
 from schemas.families import EXERCISE
-from schemas.inputs import InputLayout
 from schemas.progress import Progress
 from store.database import Database
 from store.jobs import JobRuns
 from store.labelled_sets import LabelledSets
 from store.models import ModelKey, Models, StoredModel
-
-GlobalModels = Mapping[InputLayout, VersionedGlobalModel]
 
 
 @dataclass(frozen=True, slots=True)

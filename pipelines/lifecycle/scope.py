@@ -70,9 +70,7 @@ def orphaned_pointers(
     return tuple(sorted(pointer_keys(database, family, users) - set(read)))
 
 
-def pointer_keys(
-    database: Database, family: str, users: Sequence[UUID] | None
-) -> set[tuple[UUID, str]]:
+def pointer_keys(database: Database, family: str, users: Sequence[UUID] | None) -> set[UserKey]:
     """Users and layouts that have a pointer of a family; None for users: everybody."""
     champions = Champions(database)
     if users is None:
