@@ -22,6 +22,7 @@ from models.exercise.user_calibration import calibrate_for_user
 from pipelines.exercise.calibration import held_out_scores, scores_of_sets
 from pipelines.exercise.evaluation import (
     Hits,
+    Rungs,
     SetWithWindows,
     evaluation_sets,
     hits_of,
@@ -58,11 +59,7 @@ class LearnedModel:
         trained_until: start of the newest set in it.
         sets: number of sets read.
         seconds: of movement in them, in windows.
-        own, everybody, incumbent, former, majority: each rung's hits on late sets. `own` and
-            `incumbent` are asked only about exercises that the early sets teach. `everybody` is
-            the global model without this user; `former` is the global model that the run would
-            replace, evaluated only on users from whom the new one was not learned, and on sets
-            later than its training data: it may have been learned from their earlier ones.
+        rungs: each rung's hits on late sets.
         fresh: windows to be stored for the next run.
         held_out: scores of `everybody` and `own` on late sets, split exercise by exercise, for
             calibration; b"" of users who are not members.
@@ -75,11 +72,7 @@ class LearnedModel:
     trained_until: datetime
     sets: int
     seconds: float
-    own: Hits
-    everybody: Hits
-    incumbent: Hits
-    former: Hits
-    majority: Hits
+    rungs: Rungs
     fresh: tuple[FreshWindows, ...]
     held_out: bytes
     missing_sets: str
@@ -148,11 +141,13 @@ def learn_user(
         fresh=prepared.fresh,
         held_out=held_out_scores(global_without_user, early.unseen, by_share) if is_member else b"",
         missing_sets=sets_missing_to_judge(prepared, beatable=beatable),
-        own=hits_of(early.evaluated, known),
-        everybody=hits_of(global_without_user, late),
-        incumbent=_incumbent_hits(incumbent, known),
-        former=_incumbent_hits(None if is_member else former, late),
-        majority=majority_hits(split.early, late if beatable else ()),
+        rungs=Rungs(
+            own=hits_of(early.evaluated, known),
+            everybody=hits_of(global_without_user, late),
+            incumbent=_incumbent_hits(incumbent, known),
+            former=_incumbent_hits(None if is_member else former, late),
+            majority=majority_hits(split.early, late if beatable else ()),
+        ),
     )
 
 

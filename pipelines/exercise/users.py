@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from pipelines.exercise.evaluation import Hits
+from pipelines.exercise.evaluation import Rungs
 from pipelines.exercise.global_fit import GlobalModels
 from pipelines.exercise.global_models import read_global_models
 from pipelines.exercise.passes import learning_pass
@@ -115,15 +115,13 @@ def waves(scope: Scope, served: int) -> list[Scope]:
 
 
 def _candidate(row: Row, serving: Mapping[UserKey, ServingVersion]) -> ModelCandidate:
-    rungs = {rung: Hits.from_json(hits) for rung, hits in json.loads(row["rungs"]).items()}
     key = UUID(row["user_id"]), row["model_id"]
     return ModelCandidate(
         *key,
         row["version"],
         bytes(row["sha256"]),
         row["sets"],
-        hits={rung: hits.sets for rung, hits in rungs.items()},
-        windows={rung: (hits.windows, hits.right_windows) for rung, hits in rungs.items()},
+        Rungs.from_json(json.loads(row["rungs"])),
         held_out=bytes(row["held_out"]),
         note=row["reason"],
         expected_version=serving[key].version if key in serving else "",

@@ -30,6 +30,7 @@ from tests.pipelines.global_sums import (
     STRANGER,
     each,
     judging,
+    made_rungs,
     passing_members,
     serving,
     trained,
@@ -82,10 +83,9 @@ def test_global_model_that_is_worse_for_users_outside_both_models_is_refused(
 ):
     """Of nine sets that the incumbent names right, five lost are significant, four are not."""
     hits = {str(n): n < right for n in range(9)}
-    rungs = {"own": {}, "everybody": hits, "incumbent": {}, "majority": dict.fromkeys(hits, False)}
-    rungs["former"] = dict.fromkeys(hits, True)
-    asked = dict.fromkeys(rungs, (9, 9))
-    stranger = ModelCandidate(uuid4(), LAYOUT, "v", b"", 16, rungs, asked)
+    wrong, former = dict.fromkeys(hits, False), dict.fromkeys(hits, True)
+    rungs = made_rungs(everybody=hits, majority=wrong, former=former)
+    stranger = ModelCandidate(uuid4(), LAYOUT, "v", b"", 16, rungs)
     everybody = fit_from_sums(each(statistics), LAYOUT, Calibrations())
     challengers = [*passing_members(statistics), stranger]
     assert trained(store, everybody, challengers).startswith(said)
