@@ -107,9 +107,9 @@ def evaluation_row(key: Key, group: pa.Table, *, context: EvaluationContext) -> 
     ]
 
 
-def _sums(group: pa.Table, model_id: InputLayout) -> Row:
+def _sums(group: pa.Table, layout: InputLayout) -> Row:
     stretches = labelled_stretches(group)
-    days = examples_of(stretches, model_id)
+    days = examples_of(stretches, layout)
     digest = hashlib.sha256()
     for stretch in stretches:
         started_at = stretch.started_at.isoformat()

@@ -46,7 +46,7 @@ class EvaluatedSeconds:
 def evaluate_user(
     days: Mapping[str, Sequence[ActivityExample]],
     total: Statistics,
-    model_id: InputLayout,
+    layout: InputLayout,
     *,
     single_user: bool,
     borders: Callable[[str], Borders],
@@ -57,17 +57,15 @@ def evaluate_user(
     Args:
         days: the user's examples.
         total: the sums over all users, this one included.
-        model_id: the layout.
+        layout: of the models.
         single_user: whether nobody else is in the total: then each day is held out, else the user.
         borders: gives the border models that were learned without a day, or without the user.
         incumbent: the serving model, and the days after its training data.
     """
     seconds = EvaluatedSeconds()
-    others = None if single_user else discriminant_or_none(total - sums_of(days), model_id)
+    others = None if single_user else discriminant_or_none(total - sums_of(days), layout)
     for day, examples in days.items():
-        model = (
-            discriminant_or_none(total - day_sums(examples), model_id) if single_user else others
-        )
+        model = discriminant_or_none(total - day_sums(examples), layout) if single_user else others
         if model is None:
             continue
         start, end = borders(day)
