@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -13,11 +14,10 @@ from models.clusters.features import FEATURES, Measure, Summary, summarise
 from models.clusters.fit import ClusterSettings, fit_clusters
 from models.history import SetLog
 from pipelines.batch.family import BatchFamily, BatchResult
-from pipelines.personal.history import map_logs, newest_set_at
-from pipelines.personal.logs import USER_KEY, latest_start
+from pipelines.lifecycle.log_partitions import map_logs, newest_set_at
+from pipelines.lifecycle.set_logs import USER_KEY, latest_start
 from pipelines.spark.span import require_unique_keys
 from schemas.config import Config
-from schemas.times import server_time
 from schemas.topics import ERASURES, SETS
 
 SUMMARY = pa.schema(
@@ -32,9 +32,9 @@ SUMMARY = pa.schema(
 MIN_RESEED = 0.8  # adjusted Rand index with other seeds; below it clusters depend on the seed
 
 
-def learn_clusters(spark: SparkSession, config: Config) -> BatchResult:
+def learn_clusters(spark: SparkSession, config: Config, now: datetime) -> BatchResult:
     """Summarise every user on the executors; cluster the summaries on the driver."""
-    keyspace, latest = config.cassandra.keyspace, latest_start(server_time())
+    keyspace, latest = config.cassandra.keyspace, latest_start(now)
     until = newest_set_at(spark, keyspace, latest).timestamp() + 1
     summarise_log = partial(summary_row, until_s=until)
     rows, broken = map_logs(spark, keyspace, summarise_log, SUMMARY, latest)

@@ -104,13 +104,10 @@ LABELLED_SETS = Partitions("labelled_sets", COLUMNS, read_form_sets)
 
 
 def learned_row(key: Key, group: pa.Table) -> list[Row]:
-    """On an executor: one user's templates, or the reason why there are none.
-
-    No row where the sets were deleted since the run began.
-    """
+    """On an executor: one user's templates, or the reason why there are none."""
     sets = group.select(COLUMNS[1:])
     row = attempted_row(key, lambda: learn_form(str(key[0]), sets.to_pylist()))
-    return [row | {"sets": sets.num_rows}] if sets.num_rows else []
+    return [row | {"sets": sets.num_rows}]
 
 
 def learn_form(user_id: str, rows: Sequence[Row]) -> Row:

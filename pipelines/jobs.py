@@ -88,12 +88,9 @@ def train(
         LeaseHeld: another run of the family is under way.
     """
     _check_options(family, cutoff_at, engine)
-    if family == EXERCISE:
-        return train_exercise(
-            config, users=users, cutoff_at=cutoff_at, engine=engine, progress=progress
-        )
     if family in FROM_SAMPLES:
-        return FROM_SAMPLES[family](config, users=users, engine=engine, progress=progress)
+        more = {"cutoff_at": cutoff_at} if family == EXERCISE else {}
+        return FROM_SAMPLES[family](config, users=users, engine=engine, progress=progress, **more)
     if family in EXPERIMENTS:
         return train_experiment(
             family,

@@ -1,5 +1,7 @@
 """Rank: PageRank over the follows."""
 
+from datetime import datetime
+
 import numpy as np
 from pyspark.sql import SparkSession
 
@@ -12,7 +14,7 @@ from schemas.errors import NotEnoughLabels
 from schemas.topics import ERASURES, FOLLOWS, REGISTERED
 
 
-def learn_rank(spark: SparkSession, config: Config) -> BatchResult:
+def learn_rank(spark: SparkSession, config: Config, _now: datetime) -> BatchResult:
     """Rank all users on the driver: the kernel is faster than a shuffle on a cluster.
 
     An edge takes some 230 bytes until its ids are indexed: that bounds the number of follows, not

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -9,21 +10,20 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from models.history import DAY_S, SetLog
+from models.history import SetLog
 from models.recommend.evaluate import evaluate_recommender
 from models.recommend.explain import Recommendation, recommend_user
 from models.recommend.features import Counts, counts_of
 from models.recommend.fit import fit_recommender
 from models.recommend.model import AlsSettings
 from pipelines.batch.family import BatchFamily, BatchResult
-from pipelines.personal.history import map_logs, newest_set_at
-from pipelines.personal.logs import latest_start
+from pipelines.lifecycle.log_partitions import map_logs, newest_set_at
+from pipelines.lifecycle.set_logs import latest_start
+from pipelines.personal.cutoff import LATER_DAYS, evaluation_cutoff_s
 from schemas.config import Config
 from schemas.errors import NotEnoughLabels
-from schemas.times import server_time
 from schemas.topics import ERASURES, SETS
 
-LATER_DAYS = 28  # the last four weeks evaluate what was learned from the time before
 TOP_N = 10
 COUNTED = pa.schema(
     [
@@ -38,10 +38,10 @@ COUNTED = pa.schema(
 CountRows = Sequence[Mapping[str, Any]]
 
 
-def learn_recommend(spark: SparkSession, config: Config) -> BatchResult:
+def learn_recommend(spark: SparkSession, config: Config, now: datetime) -> BatchResult:
     """Count on the executors; factorise on the driver; evaluate on the last weeks."""
-    keyspace, latest = config.cassandra.keyspace, latest_start(server_time())
-    cutoff_s = newest_set_at(spark, keyspace, latest).timestamp() - LATER_DAYS * DAY_S
+    keyspace, latest = config.cassandra.keyspace, latest_start(now)
+    cutoff_s = evaluation_cutoff_s(newest_set_at(spark, keyspace, latest))
     count = partial(count_rows, cutoff_s=cutoff_s)
     rows, broken = map_logs(spark, keyspace, count, COUNTED, latest)
     if not any(row["early"] for row in rows):

@@ -21,6 +21,7 @@ from pyspark import SparkFiles
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
+from pipelines.keys import Row
 from pipelines.lifecycle.attempts import attempted
 from pipelines.lifecycle.job import open_job
 from pipelines.lifecycle.runs import Run, RunReport
@@ -157,5 +158,5 @@ def _events(
     return by_user.sortWithinPartitions("user_id", "received_at", "event_id")
 
 
-def _outcome(row: dict[str, Any]) -> UserOutcome:
+def _outcome(row: Row) -> UserOutcome:
     return UserOutcome(UUID(row["user_id"]), "journal", row["status"], row["reason"], "", "{}")

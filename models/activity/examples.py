@@ -1,7 +1,7 @@
 """Training examples of activity models: windows in sets are exercise, between them idle."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -9,10 +9,10 @@ from models.activity.features import ActivityWindows, activity_features
 from models.activity.settings import SETTINGS
 from models.activity.states import Span
 from models.arrays import Flags, Floats64
-from models.exercise.layout import layout_of
+from models.exercise.layout import as_layout
 from models.exercise.statistics import Statistics, statistics_of, total
 from models.signal.wrist import WristSignal
-from schemas.inputs import ACC3, ACC6, InputLayout
+from schemas.inputs import InputLayout
 
 EXERCISE, IDLE = "exercise", "idle"
 
@@ -54,9 +54,9 @@ def activity_examples(
     """
     examples: list[ActivityExample] = []
     for signal in signals:
-        if model_id == ACC6 and layout_of(signal) == ACC3:
+        used = as_layout(signal, model_id)
+        if used is None:
             continue
-        used = replace(signal, gyro_rad_s=None) if model_id == ACC3 else signal
         windows = activity_features(used, SETTINGS.step_s)
         if windows.still.all():
             continue

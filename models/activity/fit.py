@@ -71,6 +71,14 @@ def fit_discriminant(statistics: Statistics, model_id: InputLayout) -> ActivityM
     )
 
 
+def discriminant_or_none(statistics: Statistics, model_id: InputLayout) -> ActivityModel | None:
+    """As `fit_discriminant`; None where the sums are too few for a model."""
+    try:
+        return fit_discriminant(statistics, model_id)
+    except NotEnoughLabels:
+        return None
+
+
 def standardisation(statistics: Statistics) -> tuple[Floats64, Floats64]:
     """Mean and deviation (d,) of every feature over exercise and idle.
 
@@ -148,7 +156,4 @@ def fit_without(
     rest = total_statistics
     for example in left_out:
         rest = rest - example.statistics
-    try:
-        return fit_discriminant(rest, model_id)
-    except NotEnoughLabels:
-        return None
+    return discriminant_or_none(rest, model_id)

@@ -1,7 +1,7 @@
 """The activity model: finds sets in a recording. `untrained` does so without a model."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,9 +23,9 @@ from models.activity.states import Span, spans_of, viterbi_states
 from models.activity.traces import postures, traces
 from models.activity.untrained import untrained_segments
 from models.arrays import Floats32, Floats64
-from models.exercise.layout import layout_of
+from models.exercise.layout import as_layout
 from models.signal.wrist import WristSignal
-from schemas.inputs import ACC3, ACC6, InputLayout
+from schemas.inputs import InputLayout
 from schemas.notes import LOW_RATE
 
 FEATURE_CLIP = 5.0
@@ -112,11 +112,11 @@ class ActivityModel:
         """
         segments: list[Segment] = []
         for signal in signals:
-            if self.model_id == ACC6 and layout_of(signal) == ACC3:
+            read = as_layout(signal, self.model_id)
+            if read is None:
                 segments += untrained_segments([signal])
-                continue
-            read = replace(signal, gyro_rad_s=None) if self.model_id == ACC3 else signal
-            segments += self.segments_in(self.scored(read))
+            else:
+                segments += self.segments_in(self.scored(read))
         return merge_across_gaps(segments)
 
     def segments_in(self, scored: ScoredSignal) -> tuple[Segment, ...]:

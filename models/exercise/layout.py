@@ -1,6 +1,7 @@
 """Input layouts: what a recording holds decides which models can read it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from models.signal.pieces import Recording
 from models.signal.wrist import WristSignal
@@ -20,3 +21,13 @@ def common_layout(signals: Sequence[WristSignal]) -> InputLayout:
 def layout_of(signal: WristSignal) -> InputLayout:
     """The layout of a signal."""
     return ACC3 if signal.gyro_rad_s is None else ACC6
+
+
+def as_layout(signal: WristSignal, layout: InputLayout) -> WristSignal | None:
+    """The signal as models of a layout read it: without rotation for "wrist-acc3".
+
+    None where it lacks the rotation that they need.
+    """
+    if layout == ACC3:
+        return replace(signal, gyro_rad_s=None)
+    return signal if layout_of(signal) == ACC6 else None

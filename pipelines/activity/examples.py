@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 from models import codec
 from models.activity.border_examples import border_examples
 from models.activity.examples import ActivityExample, activity_examples
-from models.activity.fit import fit_discriminant
+from models.activity.fit import discriminant_or_none
 from models.activity.logit import BorderExample, BorderModel
-from models.activity.model import ActivityModel
 from models.exercise.statistics import Statistics
 from models.signal.pieces import unpack_pieces
 from models.signal.wrist import wrist_signals
@@ -92,7 +91,7 @@ def _newest_rows(table: pa.Table, newest: int) -> pa.Table:
 
 
 def examples_of(
-    stretches: Sequence[LabelledStretch], model_id: InputLayout
+    stretches: Sequence[LabelledStretch], layout: InputLayout
 ) -> dict[str, list[ActivityExample]]:
     """Examples by day, days and stretches in order.
 
@@ -102,7 +101,7 @@ def examples_of(
     by_day: dict[str, list[ActivityExample]] = {}
     for stretch in stretches:
         signals = wrist_signals(unpack_pieces(stretch.samples))
-        examples = activity_examples(signals, stretch.spans, stretch.day, model_id)
+        examples = activity_examples(signals, stretch.spans, stretch.day, layout)
         by_day.setdefault(stretch.day, []).extend(examples)
     return {day: examples for day, examples in sorted(by_day.items()) if examples}
 
@@ -125,7 +124,7 @@ def day_sums(examples: Sequence[ActivityExample]) -> Statistics:
 
 
 def newest_border_examples(
-    stretches: Sequence[LabelledStretch], total: Statistics, model_id: InputLayout, count: int
+    stretches: Sequence[LabelledStretch], total: Statistics, layout: InputLayout, count: int
 ) -> dict[str, BorderExamples]:
     """The newest border examples of one user, by day, days in order.
 
@@ -135,7 +134,7 @@ def newest_border_examples(
     Args:
         stretches: the user's.
         total: over all users, this one included.
-        model_id: the layout.
+        layout: as which they are read.
         count: how many examples of each kind are wanted; no more are returned.
 
     Raises:
@@ -145,8 +144,8 @@ def newest_border_examples(
     more_starts = more_ends = count
     for day in sorted({stretch.day for stretch in stretches}, reverse=True):
         of_day = [stretch for stretch in stretches if stretch.day == day]
-        examples = examples_of(of_day, model_id).get(day)
-        without_day = discriminant(total - day_sums(examples), model_id) if examples else None
+        examples = examples_of(of_day, layout).get(day)
+        without_day = discriminant_or_none(total - day_sums(examples), layout) if examples else None
         if not examples or without_day is None:
             continue
         starts, ends = border_examples(without_day, examples)
@@ -160,14 +159,6 @@ def newest_border_examples(
 
 def _newest(examples: list[BorderExample], n: int) -> list[BorderExample]:
     return examples[max(0, len(examples) - n) :]
-
-
-def discriminant(statistics: Statistics, model_id: InputLayout) -> ActivityModel | None:
-    """A model without borders; None where the sums are too few for one."""
-    try:
-        return fit_discriminant(statistics, model_id)
-    except NotEnoughLabels:
-        return None
 
 
 def border_examples_to_bytes(borders: BorderExamples) -> bytes:

@@ -5,9 +5,9 @@ Pure: the seconds were compared on executors (`pipelines.activity.rows`).
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 
-from pipelines.activity.rows import RUNGS
-from pipelines.activity.seconds import Seconds, f1, plus
+from pipelines.activity.seconds import EvaluatedSeconds, Seconds, f1, plus
 from pipelines.keys import Row
 
 UNCOMPARED = "not compared with what served before: no later day to judge by"
@@ -15,7 +15,7 @@ UNCOMPARED = "not compared with what served before: no later day to judge by"
 
 def pooled_seconds(evaluated_rows: Sequence[Row]) -> dict[str, Seconds]:
     """Seconds of every rung, summed over all users."""
-    pooled: dict[str, Seconds] = dict.fromkeys(RUNGS, (0, 0, 0))
+    pooled: dict[str, Seconds] = {rung.name: (0, 0, 0) for rung in fields(EvaluatedSeconds)}
     for row in evaluated_rows:
         of_user = json.loads(row["seconds"]) if row["seconds"] else {}
         pooled = {rung: plus(s, tuple(of_user.get(rung, (0, 0, 0)))) for rung, s in pooled.items()}

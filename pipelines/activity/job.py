@@ -8,21 +8,19 @@ all users together have given 600 sets.
 """
 
 import asyncio
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from functools import partial
 from uuid import UUID
 
 from models.activity.codec import from_bytes
+from pipelines.activity.fits import border_context, evaluation_context
 from pipelines.activity.promotion import PassRows, promote_layout
 from pipelines.activity.rows import (
     BORDERS,
     EVALUATED,
     SUMS,
-    border_context,
     borders_row,
-    evaluation_context,
     evaluation_row,
-    ordered,
     sums_row,
 )
 from pipelines.activity.stretches import LABELLED_STRETCHES
@@ -38,10 +36,9 @@ from pipelines.lifecycle.pointers import (
     read_global_incumbents,
     served_versions,
 )
-from pipelines.lifecycle.recent import METRIC, recent_inputs
 from pipelines.lifecycle.retries import same_outcomes
 from pipelines.lifecycle.runs import RunReport
-from pipelines.lifecycle.scope import Changes, EngineName, UserSelection, changes
+from pipelines.lifecycle.scope import EngineName, UserSelection, record_changes
 from pipelines.lifecycle.user_models import outcome_of
 from schemas.config import Config
 from schemas.families import ACTIVITY
@@ -82,26 +79,32 @@ def train_activity(
     """
     inputs = {"users": recorded_users(users), "engine": engine}
     with open_job(config, ACTIVITY, inputs, engine=engine, progress=progress, clock=clock) as job:
-        job.run.metrics[METRIC] = recent_inputs(job.database, TOPICS, job.run.started_at)
-        keys = asyncio.run(Stretches(job.database).keys())
         going = must_go(job.database, (ACTIVITY,), job.run.started_at)
-        found: Changes = "new"
-        if users == "changed" and not going:
-            found = changes(job.database, ACTIVITY, TOPICS, job.run.started_at)
-        skipped = found != "new"
-        outcomes: dict[InputLayout, MoveOutcome] = {}
-        if not keys or skipped:
+        changed, overtaken = users == "changed", False
+        found = record_changes(job.database, job.run, TOPICS, only_changed=changed and not going)
+        if found == "new":
+            overtaken = _renew(job, going, only_changed=changed)
+        else:
             job.run.status = "nothing-to-do"
-        if not skipped:
-            outcomes = _learn(job, keys, going) if keys else {}
-            retire_global(job, (ACTIVITY,), going)
-            failed = [outcome for outcome in job.run.outcomes if outcome.status == "failed"]
-            unchanged = {outcome.status for outcome in outcomes.values()} == {"unchanged"}
-            if users == "changed" and unchanged and same_outcomes(job.database, ACTIVITY, failed):
-                job.run.status = "nothing-to-do"  # the last run had already read what changed
-        if found != "read" and not any(outcome.overtaken for outcome in outcomes.values()):
+        if found != "read" and not overtaken:
             job.run.mark_read()  # else nothing would be new to the next run
     return job.run.report()
+
+
+def _renew(job: Job, going: Set[InputLayout], *, only_changed: bool) -> bool:
+    """Learn the models, and retire those that must go; whether one was overtaken."""
+    keys = asyncio.run(Stretches(job.database).keys())
+    outcomes: dict[InputLayout, MoveOutcome] = {}
+    if keys:
+        outcomes = _learn(job, keys, going)
+    else:
+        job.run.status = "nothing-to-do"
+    retire_global(job, (ACTIVITY,), going)
+    failed = [outcome for outcome in job.run.outcomes if outcome.status == "failed"]
+    unchanged = {outcome.status for outcome in outcomes.values()} == {"unchanged"}
+    if only_changed and unchanged and same_outcomes(job.database, ACTIVITY, failed):
+        job.run.status = "nothing-to-do"  # the last run had already read what changed
+    return any(outcome.overtaken for outcome in outcomes.values())
 
 
 def _learn(
@@ -111,7 +114,7 @@ def _learn(
     run, engine = job.run, engine_of(job)
     members = members_of(keys, job.config.training.seed)
     with run.step("sums"):
-        rows = ordered(engine.collect(members, Pass(LABELLED_STRETCHES, sums_row, SUMS)))
+        rows = _ordered(engine.collect(members, Pass(LABELLED_STRETCHES, sums_row, SUMS)))
     job.progress.step("activity: users read", len(rows), len(members))
     run.add_outcomes([_outcome(row) for row in rows if row["status"] != "learned"])
     sums_rows = [row for row in rows if row["status"] == "learned"]
@@ -122,14 +125,14 @@ def _learn(
     with run.step("borders"):
         context = border_context(sums_rows)
         pass_ = Pass(LABELLED_STRETCHES, partial(borders_row, context=context), BORDERS)
-        border_rows = ordered(engine.collect(_keys(sums_rows), pass_))
+        border_rows = _ordered(engine.collect(_keys(sums_rows), pass_))
     run.add_outcomes([_outcome(row) for row in border_rows if row["status"] != "learned"])
     with run.step("judge"):
         served = served_versions(job.database, (ACTIVITY,))
         incumbents = _incumbents(job, going)
         evaluation = evaluation_context(context, border_rows, incumbents)
         pass_ = Pass(LABELLED_STRETCHES, partial(evaluation_row, context=evaluation), EVALUATED)
-        evaluated_rows = ordered(engine.collect(_keys(border_rows), pass_))
+        evaluated_rows = _ordered(engine.collect(_keys(border_rows), pass_))
     run.add_outcomes([_outcome(row) for row in evaluated_rows])
     run.require_lease()
     with run.step("promotion"):
@@ -141,6 +144,11 @@ def _learn(
         }
     run.status = _status({outcome.status for outcome in outcomes.values()})
     return outcomes
+
+
+def _ordered(rows: Iterable[Row]) -> list[Row]:
+    """Rows in the order of their users: the order of a float sum decides its last bits."""
+    return sorted(rows, key=lambda row: (row["user_id"], row["model_id"]))
 
 
 def _incumbents(job: Job, going: Set[InputLayout]) -> dict[str, IncumbentBytes]:

@@ -3,17 +3,15 @@
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from models.activity.codec import to_bytes
 from models.activity.examples import EXERCISE, IDLE
 from models.activity.features import ACTIVITY_VERSION
-from models.activity.fit import fit_discriminant
-from models.activity.model import ActivityModel
 from models.activity.settings import SETTINGS
+from pipelines.activity.fits import fit_layout
 from pipelines.activity.gate import UNCOMPARED, pooled_seconds, refusal_reason
-from pipelines.activity.rows import border_examples_of, fit_borders, total_of
 from pipelines.activity.seconds import f1
 from pipelines.keys import Row
 from pipelines.lifecycle.environment import environment
@@ -82,23 +80,6 @@ def promote_layout(
     run.reasons.update(f"{layout}: {sentence}" for sentence in sentences if sentence)
     run.metrics[layout] = metrics | {"outcome": outcome.status}
     return outcome
-
-
-def fit_layout(
-    sums_rows: Sequence[Row], border_rows: Sequence[Row], layout: InputLayout
-) -> ActivityModel:
-    """The model of one layout, from the rows of the first two passes in order.
-
-    Raises:
-        NotEnoughLabels: less than 20 s of exercise or of idle.
-    """
-    statistics = total_of(sums_rows, layout)
-    if statistics is None:
-        raise CannotLearn(f"nobody has stretches of {layout}")
-    model = fit_discriminant(statistics, layout)
-    days = [examples for _, examples in border_examples_of(border_rows, layout)]
-    start, end = fit_borders(days)
-    return replace(model, start=start, end=end)
 
 
 def _stored_model(

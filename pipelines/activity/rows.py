@@ -2,23 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from functools import reduce
-from operator import add
 
 import pyarrow as pa
 
-from models.activity.border_examples import fit_both_borders
 from models.activity.codec import from_bytes
 from models.activity.model import ActivityModel
 from models.exercise.codec import statistics_from_bytes, statistics_to_bytes
-from models.exercise.statistics import Statistics
 from pipelines.activity.examples import (
-    BorderExamples,
     Borders,
     LabelledStretch,
-    border_examples_from_bytes,
     border_examples_to_bytes,
     examples_of,
     labelled_stretches,
@@ -29,10 +23,8 @@ from pipelines.activity.seconds import evaluate_user
 from pipelines.keys import Key, Row
 from pipelines.lifecycle.attempts import attempted_row
 from pipelines.lifecycle.incumbents import IncumbentBytes
-from schemas.inputs import LAYOUTS, InputLayout, input_layout
+from schemas.inputs import InputLayout, input_layout
 
-BORDER_EXAMPLES = 600  # of each kind, over all users: 60 MB on the driver
-RUNGS = ("own", "rhythm", "own_later", "incumbent")
 SUMS = pa.schema(
     [(n, pa.string()) for n in ("user_id", "model_id", "status", "reason", "until", "digest")]
     + [("stretches", pa.int32()), ("sums", pa.binary())]
@@ -115,86 +107,9 @@ def evaluation_row(key: Key, group: pa.Table, *, context: EvaluationContext) -> 
     ]
 
 
-def border_context(sums_rows: Sequence[Row]) -> BorderContext:
-    """The inputs of the second pass, from the rows of the first in order."""
-    totals = {layout: total_of(sums_rows, layout) for layout in LAYOUTS}
-    members = {
-        layout: sum(row["model_id"] == layout and bool(row["sums"]) for row in sums_rows)
-        for layout in LAYOUTS
-    }
-    return BorderContext(
-        totals={k: statistics_to_bytes(v) for k, v in totals.items() if v is not None},
-        single_user=frozenset(layout for layout, n in members.items() if n == 1),
-        examples_per_user=max(4, BORDER_EXAMPLES // max(1, *members.values())),
-    )
-
-
-def evaluation_context(
-    context: BorderContext, border_rows: Sequence[Row], incumbents: Mapping[str, IncumbentBytes]
-) -> EvaluationContext:
-    """The inputs of the third pass, from the rows of the second in order."""
-    return EvaluationContext(
-        context,
-        {layout: halves_of(border_rows, layout, context) for layout in context.totals},
-        incumbents,
-    )
-
-
-def halves_of(border_rows: Sequence[Row], layout: str, context: BorderContext) -> BorderHalves:
-    """Fit border models to each half of a layout's users, who go to the halves in turn.
-
-    Where the layout has one user, that user's days do.
-    """
-    by = 1 if layout in context.single_user else 0
-    groups: dict[str, list[BorderExamples]] = {}
-    for user_and_day, examples in border_examples_of(border_rows, layout):
-        groups.setdefault(user_and_day[by], []).append(examples)
-    first, second = list(groups)[::2], list(groups)[1::2]
-    learned = [
-        fit_borders([examples for group in half for examples in groups[group]])
-        for half in (first, second)
-    ]
-    return BorderHalves(frozenset(first), *learned)
-
-
-def border_examples_of(
-    border_rows: Sequence[Row], layout: str
-) -> list[tuple[tuple[str, str], BorderExamples]]:
-    """(user, day) and the border examples of that day, in the order of the rows."""
-    return [
-        ((row["user_id"], day), border_examples_from_bytes(bytes(content)))
-        for row in border_rows
-        if row["model_id"] == layout
-        for day, content in zip(row["days"] or (), row["borders"] or (), strict=True)
-    ]
-
-
-def fit_borders(days: Sequence[BorderExamples]) -> Borders:
-    """Models of starts and of ends, learned from the border examples of days."""
-    return fit_both_borders(
-        [example for day in days for example in day.starts],
-        [example for day in days for example in day.ends],
-    )
-
-
-def total_of(sums_rows: Sequence[Row], layout: str) -> Statistics | None:
-    """The sums over all users of a layout, added in the order of the rows."""
-    parts = [
-        statistics_from_bytes(bytes(row["sums"]))
-        for row in sums_rows
-        if row["model_id"] == layout and row["sums"]
-    ]
-    return reduce(add, parts) if parts else None
-
-
-def ordered(rows: Iterable[Row]) -> list[Row]:
-    """Rows in the order of their users: the order of a float sum decides its last bits."""
-    return sorted(rows, key=lambda row: (row["user_id"], row["model_id"]))
-
-
-def _sums(group: pa.Table, model_id: InputLayout) -> Row:
+def _sums(group: pa.Table, layout: InputLayout) -> Row:
     stretches = labelled_stretches(group)
-    days = examples_of(stretches, model_id)
+    days = examples_of(stretches, layout)
     digest = hashlib.sha256()
     for stretch in stretches:
         started_at = stretch.started_at.isoformat()

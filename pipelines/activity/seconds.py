@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from models.activity.examples import ActivityExample, labels_of
+from models.activity.examples import ActivityExample, labels_of, relative_spans
+from models.activity.fit import discriminant_or_none
 from models.activity.model import ActivityModel
 from models.activity.segments import Segment
 from models.activity.states import Span
 from models.activity.untrained import untrained_segments
 from models.exercise.statistics import Statistics
 from models.signal.wrist import WristSignal
-from pipelines.activity.examples import Borders, day_sums, discriminant, sums_of
+from pipelines.activity.examples import Borders, day_sums, sums_of
 from schemas.inputs import InputLayout
 
 Seconds = tuple[int, int, int]
@@ -45,7 +46,7 @@ class EvaluatedSeconds:
 def evaluate_user(
     days: Mapping[str, Sequence[ActivityExample]],
     total: Statistics,
-    model_id: InputLayout,
+    layout: InputLayout,
     *,
     single_user: bool,
     borders: Callable[[str], Borders],
@@ -56,15 +57,15 @@ def evaluate_user(
     Args:
         days: the user's examples.
         total: the sums over all users, this one included.
-        model_id: the layout.
+        layout: of the models.
         single_user: whether nobody else is in the total: then each day is held out, else the user.
         borders: gives the border models that were learned without a day, or without the user.
         incumbent: the serving model, and the days after its training data.
     """
     seconds = EvaluatedSeconds()
-    others = None if single_user else discriminant(total - sums_of(days), model_id)
+    others = None if single_user else discriminant_or_none(total - sums_of(days), layout)
     for day, examples in days.items():
-        model = discriminant(total - day_sums(examples), model_id) if single_user else others
+        model = discriminant_or_none(total - day_sums(examples), layout) if single_user else others
         if model is None:
             continue
         start, end = borders(day)
@@ -99,15 +100,10 @@ def _pooled(
     """The sum over the examples, in each of which `find` gives the segments of exercise."""
     total = (0, 0, 0)
     for example in examples:
-        found = _spans(find(example), example)
+        found_ns = [(segment.start_ns, segment.end_ns) for segment in find(example)]
+        found = relative_spans(found_ns, example.signal)
         total = plus(total, compared(example.signal, found, example.sets_s))
     return total
-
-
-def _spans(segments: Sequence[Segment], example: ActivityExample) -> list[Span]:
-    """Segments in seconds after the first sample."""
-    t0_ns = example.signal.t0_ns
-    return [((s.start_ns - t0_ns) / 1e9, (s.end_ns - t0_ns) / 1e9) for s in segments]
 
 
 def compared(signal: WristSignal, predicted: Sequence[Span], truth: Sequence[Span]) -> Seconds:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from pyspark.sql import SparkSession
 
@@ -37,11 +38,11 @@ class BatchFamily:
         table: where its rows go; keyed by run and user.
         columns: their names and Spark types, without the run.
         topics: of the changes after which a new run is due.
-        learn: the recipe.
+        learn: the recipe; it is told when the run began.
     """
 
     name: str
     table: str
     columns: str
     topics: tuple[Topic, ...]
-    learn: Callable[[SparkSession, Config], BatchResult]
+    learn: Callable[[SparkSession, Config, datetime], BatchResult]

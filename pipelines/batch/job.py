@@ -18,9 +18,8 @@ from pipelines.batch.live_rows import (
 )
 from pipelines.batch.stored_rows import write_rows
 from pipelines.lifecycle.job import Job, open_job
-from pipelines.lifecycle.recent import METRIC, recent_inputs
 from pipelines.lifecycle.runs import RunReport
-from pipelines.lifecycle.scope import Changes, changes
+from pipelines.lifecycle.scope import record_changes
 from schemas.config import Config
 from schemas.errors import CannotLearn, RunWithdrawn
 from schemas.progress import Progress
@@ -54,11 +53,8 @@ def train_batch(
     inputs = {"users": "changed" if only_changed else "all"}
     with open_job(config, family.name, inputs, progress=progress, clock=clock) as job:
         run = job.run
-        run.metrics[METRIC] = recent_inputs(job.database, family.topics, run.started_at)
         only_changed = only_changed and not expiring(job.database, family.name, run.started_at)
-        found: Changes = "new"
-        if only_changed:
-            found = changes(job.database, family.name, family.topics, run.started_at)
+        found = record_changes(job.database, run, family.topics, only_changed=only_changed)
         if found == "new":
             _learn(job, family, only_changed=only_changed)
         else:
@@ -94,7 +90,7 @@ def _run_recipe(job: Job, family: BatchFamily) -> BatchResult | None:
     spark = job.spark()
     try:
         with job.run.step("learn"):
-            result = family.learn(spark, job.config)
+            result = family.learn(spark, job.config, job.run.started_at)
     except CannotLearn as problem:  # an answer, not a failure
         job.run.status = "not-learned"
         job.run.reasons[str(problem)] += 1

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,42 @@ class Hits:
         True
         """
         return cls(values["sets"], values["windows"], values["right"])
+
+
+class Rungs(NamedTuple):
+    """The hits of each rung of the ladder on a user's late sets.
+
+    Attributes:
+        own: of the user's new model. It and `incumbent` are asked only about exercises that the
+            early sets teach.
+        everybody: of the global model without this user.
+        incumbent: of the user's serving model, on sets later than its training data.
+        former: of the global model that the run would replace. It is evaluated only on users from
+            whom the new one was not learned, and on sets later than its training data: it may have
+            been learned from their earlier ones.
+        majority: of a constant answer.
+    """
+
+    own: Hits
+    everybody: Hits
+    incumbent: Hits
+    former: Hits
+    majority: Hits
+
+    def as_json(self) -> dict[str, dict[str, Any]]:
+        """The rungs as values of JSON."""
+        return {rung: hits.as_json() for rung, hits in self._asdict().items()}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Mapping[str, Any]]) -> "Rungs":
+        """The rungs of `as_json`.
+
+        >>> hits = Hits({"a set": True}, 9, 7)
+        >>> rungs = Rungs(hits, hits, Hits({}, 0, 0), Hits({}, 0, 0), hits)
+        >>> Rungs.from_json(rungs.as_json()) == rungs
+        True
+        """
+        return cls(*(Hits.from_json(values[rung]) for rung in cls._fields))
 
 
 def evaluation_sets(

@@ -23,7 +23,7 @@ from pipelines.exercise.labelled import LabelledRow, labelled_sets
 from pipelines.exercise.learner import member_digest, member_statistics
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import FRESH, FreshWindows
-from pipelines.keys import Key, UserKey
+from pipelines.keys import Key, Row, UserKey
 from pipelines.lifecycle.attempts import attempted
 from pipelines.lifecycle.incumbents import EvaluationPeriod
 from pipelines.lifecycle.members import may_be_member
@@ -87,6 +87,10 @@ class VersionedGlobalModel:
     calibrations: Calibrations = Calibrations()
     digests: Mapping[str, str] = field(default_factory=dict[str, str])
     earlier: EarlierMembers | None = None
+
+
+GlobalModels = Mapping[InputLayout, VersionedGlobalModel]
+"""Global models by layout; layouts without one are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,15 +170,13 @@ def fit_from_sums(
     return VersionedGlobalModel(learned, members, statistics_version(learned), calibrations)
 
 
-def portion_rows(
-    portion: Sequence[tuple[Key, pa.Table]], *, recipe: Recipe
-) -> list[dict[str, Any]]:
+def portion_rows(portion: Sequence[tuple[Key, pa.Table]], *, recipe: Recipe) -> list[Row]:
     """On an executor: a row per member of a portion; the last row carries their sums.
 
     Users whose data is broken are left out; the next pass, in which users are learned, reports
     them.
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     sums: list[Statistics] = []
     for key, group in sorted(portion, key=lambda member: str(member[0])):
         value = attempted(partial(_member_statistics, key, group, recipe)).value

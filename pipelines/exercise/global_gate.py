@@ -96,7 +96,7 @@ def unseen_user_trials(
     Their users are not in the new one; earlier sets of theirs may be in the serving one.
     """
     return [
-        UserTrial(str(c.user_id), c.labelled_sets, c.hits["everybody"], c.hits["former"], {})
+        UserTrial(str(c.user_id), c.labelled_sets, c.rungs.everybody.sets, c.rungs.former.sets, {})
         for c in candidates
-        if c.model_id == layout and c.hits.get("former")
+        if c.model_id == layout and c.rungs.former.sets
     ]

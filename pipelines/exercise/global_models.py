@@ -5,9 +5,9 @@ statistics.
 """
 
 import asyncio
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from models.exercise.codec import (
@@ -32,11 +32,9 @@ from pipelines.lifecycle.pointers import (
     global_pointers,
     incumbent_of,
     move_global,
-    serving_manifest,
 )
 from schemas.errors import BadModelBytes, NoModel
 from schemas.families import EXERCISE
-from schemas.ids import version_of
 from schemas.inputs import InputLayout
 from store.champions import Champions
 from store.database import Database
@@ -46,8 +44,24 @@ from store.unnamed_versions import delete_unnamed_versions
 
 STATISTICS = "exercise-statistics"
 SUMS = "sums"  # recipe: a discriminant of the members' sums
-REDUCED = "iterative-reduce"  # recipe: the average of `exercise-averaged`
+AVERAGED_RECIPE = "iterative-reduce"  # recipe: the average of `exercise-averaged`
 WAITS = "promoted for users' models; people without one are served by what is averaged"
+
+
+class Provenance(NamedTuple):
+    """Which run learned a model, and from what.
+
+    Attributes:
+        run_id: of the run.
+        seed: by which the members were drawn.
+        learned_until: when their sets had been read; later ones are not in the model.
+        at: when it is stored.
+    """
+
+    run_id: UUID
+    seed: int
+    learned_until: datetime
+    at: datetime
 
 
 def read_global_models(database: Database) -> dict[InputLayout, VersionedGlobalModel]:
@@ -65,13 +79,10 @@ def store_global(
     layout: InputLayout,
     model: VersionedGlobalModel,
     verdict: GlobalVerdict,
+    provenance: Provenance,
     *,
     served: Mapping[ModelKey, str],
     must_replace: bool,
-    seed: int,
-    run_id: UUID,
-    learned_until: datetime,
-    at: datetime,
 ) -> MoveOutcome:
     """Store a layout's new global model, and promote it where the verdict allows it.
 
@@ -80,20 +91,17 @@ def store_global(
         layout: of its input.
         model: with its members.
         verdict: on it.
+        provenance: of the model.
         served: what served when the run began, see `move_global`.
         must_replace: whether no model that serves may stay, see `global_retirement`.
-        seed: by which the members were drawn.
-        run_id: of the run that learned it.
-        learned_until: when its members' sets had been read; later ones are not in it.
-        at: now.
     """
     judged = {
         "calibration_next": verdict.calibrations.as_manifest(),
-        "drawn": drawn_from(model.members, seed),
+        "drawn": drawn_from(model.members, provenance.seed),
         "metrics": verdict.shares,
-        "trained_until": learned_until.isoformat(),
+        "trained_until": provenance.learned_until.isoformat(),
     }
-    rows = _rows(layout, model, judged, run_id, at)
+    rows = _rows(layout, model, judged, provenance)
     if refusal := next(filter(None, (too_large(row.content) for row in rows)), ""):
         return MoveOutcome("refused", refusal)
     if verdict.reason:
@@ -105,64 +113,11 @@ def store_global(
     return MoveOutcome("promoted", WAITS if waits else "") if moved.serves else moved
 
 
-def promote_global(
-    database: Database,
-    layout: InputLayout,
-    content: bytes,
-    details: Mapping[str, object],
-    *,
-    run_id: UUID,
-    at: datetime,
-    served: Mapping[ModelKey, str],
-) -> MoveOutcome:
-    """Let a global model serve users without one of their own; no change where it does already.
-
-    Args:
-        database: where models are.
-        layout: of its input.
-        content: of `models.exercise.codec`.
-        details: more entries of its manifest.
-        run_id: of the run that judged it.
-        at: now.
-        served: what served before it was judged, see `move_global`.
-
-    Returns:
-        as `move_global`.
-    """
-    manifest = {
-        "level": "global",
-        "labels": list(from_bytes(content).labels),
-        "trained_until": at.isoformat(),
-        "environment": environment(),
-        "golden": golden(content),
-        **details,
-    }
-    model = StoredModel.of(ModelKey.of_global(layout, EXERCISE), content, manifest, run_id, at)
-    return asyncio.run(_put(database, model, served))
-
-
-def promote_summed(
-    database: Database,
-    layout: InputLayout,
-    model: VersionedGlobalModel,
-    *,
-    run_id: UUID,
-    at: datetime,
-    served: Mapping[ModelKey, str],
-) -> MoveOutcome:
-    """Let the stored model of the members' sums serve again; returns as `promote_global`."""
-    sha256 = hashlib.sha256(to_bytes(model.learned.model)).digest()
-    key = ModelKey.of_global(layout, EXERCISE)
-    challenger = Challenger(*key, version_of(sha256), sha256, run_id)
-    return asyncio.run(move_global(database, challenger, at, served))
-
-
 def _rows(
     layout: InputLayout,
     model: VersionedGlobalModel,
     judged: Mapping[str, object],
-    run_id: UUID,
-    at: datetime,
+    provenance: Provenance,
 ) -> list[StoredModel]:
     """The two rows of a model; `judged` is added to their manifests."""
     manifest = {
@@ -180,6 +135,7 @@ def _rows(
         (EXERCISE, answers, {**manifest, "golden": golden(answers)}),
         (STATISTICS, global_to_bytes(model.learned), manifest),
     )
+    run_id, at = provenance.run_id, provenance.at
     return [
         StoredModel.of(ModelKey.of_global(layout, family), content, entry, run_id, at)
         for family, content, entry in contents
@@ -205,20 +161,6 @@ async def _store(
     return next((outcome for outcome in moved if not outcome.serves), MoveOutcome("promoted"))
 
 
-async def _put(
-    database: Database, model: StoredModel, served: Mapping[ModelKey, str]
-) -> MoveOutcome:
-    """Store a model and promote it; as of `move_global`."""
-    await Models(database).put(model)
-    return await move_global(database, Challenger.of(model), model.created_at, served)
-
-
-async def serving_recipe(database: Database, layout: InputLayout) -> object:
-    """The recipe of the model that serves users without one of their own."""
-    manifest = await serving_manifest(database, ModelKey.of_global(layout, EXERCISE))
-    return manifest.get("recipe", SUMS)
-
-
 async def _averaged_beside(
     database: Database, layout: InputLayout, sums: VersionedGlobalModel
 ) -> bool:
@@ -237,7 +179,7 @@ async def _averaged_beside(
     except (NoModel, BadModelBytes):
         return False
     manifest = stored.manifest
-    return manifest.get("recipe") == REDUCED and manifest.get("everybody") == sums.version
+    return manifest.get("recipe") == AVERAGED_RECIPE and manifest.get("everybody") == sums.version
 
 
 async def _read(database: Database) -> dict[InputLayout, VersionedGlobalModel]:

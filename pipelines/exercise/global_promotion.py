@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 
-from pipelines.exercise.global_fit import VersionedGlobalModel
+from pipelines.exercise.global_fit import GlobalModels
 from pipelines.exercise.global_gate import judge_global
-from pipelines.exercise.global_models import STATISTICS, store_global
+from pipelines.exercise.global_models import STATISTICS, Provenance, store_global
 from pipelines.exercise.promotion import ModelCandidate
 from pipelines.lifecycle.full_runs import global_models_move
 from pipelines.lifecycle.global_retirement import NO_SUCCESSOR, comparable, retire_global
@@ -23,7 +23,7 @@ GLOBAL_FAMILIES = (EXERCISE, STATISTICS)
 
 def judge_and_store(
     job: Job,
-    models: Mapping[InputLayout, VersionedGlobalModel],
+    models: GlobalModels,
     candidates: Sequence[ModelCandidate],
     served: Mapping[ModelKey, str],
     going: Set[InputLayout],
@@ -52,12 +52,9 @@ def judge_and_store(
             layout,
             model,
             verdicts[layout],
+            Provenance(job.run.run_id, settings.seed, learned_until, server_time()),
             served=served,
             must_replace=layout in going,
-            seed=settings.seed,
-            run_id=job.run.run_id,
-            learned_until=learned_until,
-            at=server_time(),
         )
     return outcomes
 

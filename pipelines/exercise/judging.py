@@ -8,7 +8,8 @@ from models.exercise.model import ExerciseModel
 from pipelines.exercise.evaluation import SetWithWindows, evaluation_sets, majority_hits
 from pipelines.exercise.labelled import LabelledRow
 from pipelines.exercise.prepared import PreparedSets, TimeSplit
-from pipelines.lifecycle.incumbents import NONE_SINCE_GLOBAL, EvaluationPeriod
+from pipelines.lifecycle.incumbents import EvaluationPeriod
+from pipelines.lifecycle.open_refusals import NONE_SINCE_GLOBAL
 
 
 class JudgingSets(NamedTuple):

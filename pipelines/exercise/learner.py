@@ -22,6 +22,7 @@ from models.exercise.user_calibration import calibrate_for_user
 from pipelines.exercise.calibration import held_out_scores, scores_of_sets
 from pipelines.exercise.evaluation import (
     Hits,
+    Rungs,
     SetWithWindows,
     evaluation_sets,
     hits_of,
@@ -58,11 +59,7 @@ class LearnedModel:
         trained_until: start of the newest set in it.
         sets: number of sets read.
         seconds: of movement in them, in windows.
-        own, everybody, incumbent, former, majority: each rung's hits on late sets. `own` and
-            `incumbent` are asked only about exercises that the early sets teach. `everybody` is
-            the global model without this user; `former` is the global model that the run would
-            replace, evaluated only on users from whom the new one was not learned, and on sets
-            later than its training data: it may have been learned from their earlier ones.
+        rungs: each rung's hits on late sets.
         fresh: windows to be stored for the next run.
         held_out: scores of `everybody` and `own` on late sets, split exercise by exercise, for
             calibration; b"" of users who are not members.
@@ -75,11 +72,7 @@ class LearnedModel:
     trained_until: datetime
     sets: int
     seconds: float
-    own: Hits
-    everybody: Hits
-    incumbent: Hits
-    former: Hits
-    majority: Hits
+    rungs: Rungs
     fresh: tuple[FreshWindows, ...]
     held_out: bytes
     missing_sets: str
@@ -102,7 +95,7 @@ class EarlyModels(NamedTuple):
 @one_blas_thread()
 def learn_user(
     sets: Sequence[LabelledRow],
-    model_id: InputLayout,
+    layout: InputLayout,
     recipe: Recipe,
     global_model: GlobalModel | None = None,
     *,
@@ -115,7 +108,7 @@ def learn_user(
 
     Args:
         sets: all labelled sets of the user in one layout, oldest first.
-        model_id: the layout.
+        layout: which.
         recipe: shared by the run.
         global_model: None before there is one.
         is_member: whether exactly these sets are in `global_model`, see `member_digest`. It is
@@ -129,14 +122,14 @@ def learn_user(
         NotEnoughLabels: fewer than two exercises with enough movement.
         BadSamples: a stored recording does not decode.
     """
-    prepared = prepare_sets(sets, model_id, recipe, global_model)
+    prepared = prepare_sets(sets, layout, recipe, global_model)
     prior = global_model.prior if global_model else None
     given = _given_statistics(prepared, recipe) if is_member else None
-    prior_without_user, global_without_user = _without_user(global_model, given, model_id)
+    prior_without_user, global_without_user = _without_user(global_model, given, layout)
     split = prepared.split(recipe)
-    early = _early_models(prepared, split, prior_without_user, prior, model_id)
+    early = _early_models(prepared, split, prior_without_user, prior, layout)
     by_share = evaluation_sets(prepared.by_share.late, prepared.windows)
-    shipped = _shipped_model(prepared, scores_of_sets(early.as_shipped, by_share), prior, model_id)
+    shipped = _shipped_model(prepared, scores_of_sets(early.as_shipped, by_share), prior, layout)
     late, known, beatable = judging_sets(prepared, split, early.evaluated, unlearned)
     return LearnedModel(
         content=to_bytes(shipped),
@@ -148,17 +141,19 @@ def learn_user(
         fresh=prepared.fresh,
         held_out=held_out_scores(global_without_user, early.unseen, by_share) if is_member else b"",
         missing_sets=sets_missing_to_judge(prepared, beatable=beatable),
-        own=hits_of(early.evaluated, known),
-        everybody=hits_of(global_without_user, late),
-        incumbent=_incumbent_hits(incumbent, known),
-        former=_incumbent_hits(None if is_member else former, late),
-        majority=majority_hits(split.early, late if beatable else ()),
+        rungs=Rungs(
+            own=hits_of(early.evaluated, known),
+            everybody=hits_of(global_without_user, late),
+            incumbent=_incumbent_hits(incumbent, known),
+            former=_incumbent_hits(None if is_member else former, late),
+            majority=majority_hits(split.early, late if beatable else ()),
+        ),
     )
 
 
 @one_blas_thread()
 def member_statistics(
-    sets: Sequence[LabelledRow], model_id: InputLayout, recipe: Recipe
+    sets: Sequence[LabelledRow], layout: InputLayout, recipe: Recipe
 ) -> tuple[Statistics, tuple[FreshWindows, ...]]:
     """A member's statistics for the global model, and windows to be stored for the next pass.
 
@@ -167,9 +162,9 @@ def member_statistics(
         BadSamples: a stored recording does not decode.
     """
     used = newest(sets, recipe.member_sets)
-    set_windows = find_windows(used, model_id, recipe.windows)
-    named = cap_seconds(named_windows(used, set_windows.by_set), recipe.member_s)
-    return statistics_of_sets(named), set_windows.fresh
+    found = find_windows(used, layout, recipe.windows)
+    named = cap_seconds(named_windows(used, found.by_set), recipe.member_s)
+    return statistics_of_sets(named), found.fresh
 
 
 def member_digest(sets: Sequence[LabelledRow], recipe: Recipe) -> str:
@@ -192,27 +187,27 @@ def _early_models(
     split: TimeSplit,
     prior_without_user: PooledPrior | None,
     prior: PooledPrior | None,
-    model_id: InputLayout,
+    layout: InputLayout,
 ) -> EarlyModels:
     """The models of early sets; where two would be the same, one is fitted for both."""
     frame = prepared.frame
-    evaluated = unseen = _early_model(split, frame, prior_without_user, model_id)
+    evaluated = unseen = _early_model(split, frame, prior_without_user, layout)
     if split is not prepared.by_share:
-        unseen = _early_model(prepared.by_share, frame, prior_without_user, model_id)
+        unseen = _early_model(prepared.by_share, frame, prior_without_user, layout)
     as_shipped = unseen
     if prior_without_user is not prior:
-        as_shipped = _early_model(prepared.by_share, frame, prior, model_id)
+        as_shipped = _early_model(prepared.by_share, frame, prior, layout)
     return EarlyModels(evaluated, unseen, as_shipped)
 
 
 def _early_model(
-    split: TimeSplit, frame: Frame, prior: PooledPrior | None, model_id: InputLayout
+    split: TimeSplit, frame: Frame, prior: PooledPrior | None, layout: InputLayout
 ) -> ExerciseModel | None:
     """The model of the early sets; None when they are too few for one."""
     if split.learned is None:
         return None
     try:
-        return fit_framed_user(split.learned, frame, prior, EVALUATION_FIT, model_id=model_id)
+        return fit_framed_user(split.learned, frame, prior, EVALUATION_FIT, model_id=layout)
     except NotEnoughLabels:
         return None
 
@@ -221,19 +216,19 @@ def _shipped_model(
     prepared: PreparedSets,
     late: HeldOutScores | None,
     prior: PooledPrior | None,
-    model_id: InputLayout,
+    layout: InputLayout,
 ) -> ExerciseModel:
     """The model of all sets, calibrated by the scores of `EarlyModels.as_shipped` on late ones.
 
     Both are mixed with the pooled statistics, and for calibration sets are split exercise by
     exercise. So neither membership nor the split that judges changes the bytes of the model.
     """
-    model = fit_framed_user(prepared.own, prepared.frame, prior, model_id=model_id)
+    model = fit_framed_user(prepared.own, prepared.frame, prior, model_id=layout)
     return replace(model, calibration=calibrate_for_user(model.calibration, late))
 
 
 def _without_user(
-    global_model: GlobalModel | None, given: Statistics | None, model_id: InputLayout
+    global_model: GlobalModel | None, given: Statistics | None, layout: InputLayout
 ) -> tuple[PooledPrior | None, ExerciseModel | None]:
     """The global statistics without this user's, and their model; None when nothing is left."""
     if global_model is None or given is None:
@@ -242,7 +237,7 @@ def _without_user(
     try:
         calibration = global_model.model.calibration
         model = fit_framed_global(
-            rest.statistics, rest.frame, EVALUATION_FIT, model_id=model_id, calibration=calibration
+            rest.statistics, rest.frame, EVALUATION_FIT, model_id=layout, calibration=calibration
         )
     except NotEnoughLabels:
         return None, None

@@ -30,10 +30,10 @@ def manifest(learned: LearnedModel, recipe: Recipe, calibrated: str) -> dict[str
         "sets": learned.sets,
         "seconds": round(learned.seconds, 3),
         "metrics": {
-            "own": shares(learned.own),
-            "global": shares(learned.everybody),
-            "incumbent": shares(learned.incumbent),
-            "majority": shares(learned.majority),
+            "own": shares(learned.rungs.own),
+            "global": shares(learned.rungs.everybody),
+            "incumbent": shares(learned.rungs.incumbent),
+            "majority": shares(learned.rungs.majority),
         },
         "golden": golden(learned.content),
     }

@@ -106,7 +106,7 @@ class PreparedSets:
 
 def prepare_sets(
     sets: Sequence[LabelledRow],
-    model_id: InputLayout,
+    layout: InputLayout,
     recipe: Recipe,
     global_model: GlobalModel | None,
 ) -> PreparedSets:
@@ -114,7 +114,7 @@ def prepare_sets(
 
     Args:
         sets: all labelled sets of the user in one layout, oldest first.
-        model_id: the layout.
+        layout: which.
         recipe: shared by the run.
         global_model: gives the frame; None before there is one.
 
@@ -123,8 +123,8 @@ def prepare_sets(
         BadSamples: a stored recording does not decode.
     """
     used = newest(sets, recipe.newest_sets)
-    set_windows = find_windows(used, model_id, recipe.windows)
-    windows = set_windows.by_set
+    found = find_windows(used, layout, recipe.windows)
+    windows = found.by_set
     named = named_windows(used, windows)
     if not any(kept.rows for _, kept in named):
         raise NotEnoughLabels(f"none of {len(used)} labelled sets is as long as a window")
@@ -132,9 +132,7 @@ def prepare_sets(
     early, late = split_share(used, recipe.cutoff_share)
     learned, rest = (_statistics(sets, windows, frame) for sets in (early, late))
     own = total([part for part in (learned, rest) if part is not None])
-    return PreparedSets(
-        used, windows, set_windows.fresh, frame, TimeSplit(early, late, learned), own
-    )
+    return PreparedSets(used, windows, found.fresh, frame, TimeSplit(early, late, learned), own)
 
 
 def named_windows(

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
+from pipelines.exercise.evaluation import Hits, Rungs
 from pipelines.exercise.gate import (
     UserTrial,
     Verdict,
@@ -27,9 +28,7 @@ class ModelCandidate:
     """A learned model that may be promoted: its row without its bytes.
 
     Attributes:
-        hits: rung to set id to right or wrong; rungs are own, everybody, incumbent, former and
-            majority, see `LearnedModel`.
-        windows: rung to the numbers of windows evaluated and named right.
+        rungs: each rung's hits on late sets.
         held_out: scores of late sets, for calibration.
         note: added to the reason of the outcome.
         expected_version: the user's own version that served during the evaluation; "" for none.
@@ -41,8 +40,7 @@ class ModelCandidate:
     version: str
     sha256: bytes
     labelled_sets: int
-    hits: Mapping[str, Mapping[str, bool]]
-    windows: Mapping[str, tuple[int, int]]
+    rungs: Rungs
     held_out: bytes = b""
     note: str = ""
     expected_version: str = ""
@@ -51,8 +49,9 @@ class ModelCandidate:
     @property
     def trial(self) -> UserTrial:
         """The gate's input. The serving model is the incumbent, else the global model."""
-        serving = self.hits["incumbent"] or self.hits["everybody"]
-        own, majority = self.hits["own"], self.hits["majority"]
+        rungs = self.rungs
+        serving = rungs.incumbent.sets or rungs.everybody.sets
+        own, majority = rungs.own.sets, rungs.majority.sets
         return UserTrial(str(self.user_id), self.labelled_sets, own, serving, majority)
 
 
@@ -132,9 +131,10 @@ def rung_shares(candidates: Sequence[ModelCandidate]) -> dict[str, dict[str, flo
     """For each rung the numbers of late sets and windows, and the shares named right."""
     shares: dict[str, dict[str, float | int]] = {}
     for rung in ("own", "everybody", "incumbent", "majority"):
-        sets = [hit for candidate in candidates for hit in candidate.hits[rung].values()]
-        windows = sum(candidate.windows[rung][0] for candidate in candidates)
-        right = sum(candidate.windows[rung][1] for candidate in candidates)
+        of_users: list[Hits] = [getattr(candidate.rungs, rung) for candidate in candidates]
+        sets = [right for hits in of_users for right in hits.sets.values()]
+        windows = sum(hits.windows for hits in of_users)
+        right = sum(hits.right_windows for hits in of_users)
         if sets:
             shares[rung] = {
                 "sets": len(sets),
@@ -146,7 +146,11 @@ def rung_shares(candidates: Sequence[ModelCandidate]) -> dict[str, dict[str, flo
 
 
 def _outcome(candidate: ModelCandidate, status: UserStatus, reason: str) -> UserOutcome:
-    metrics = {rung: list(counts) for rung, counts in candidate.windows.items() if counts[0]}
+    metrics = {
+        rung: [hits.windows, hits.right_windows]
+        for rung, hits in candidate.rungs._asdict().items()
+        if hits.windows
+    }
     return UserOutcome(
         candidate.user_id,
         candidate.model_id,

@@ -1,16 +1,14 @@
 """The recipe of a run: its settings, and the name that tells models of other recipes apart."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from models.exercise.examples import ExampleSettings
-from pipelines.exercise.global_fit import VersionedGlobalModel
+from pipelines.exercise.global_fit import GlobalModels
 from pipelines.exercise.manifest import recipe_name
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import WindowRecipe
 from schemas.config import Config
-from schemas.inputs import InputLayout
 
 
 def recipe_of(config: Config, cutoff_at: datetime | None = None) -> Recipe:
@@ -28,9 +26,7 @@ def recipe_of(config: Config, cutoff_at: datetime | None = None) -> Recipe:
     )
 
 
-def named_recipe(
-    recipe: Recipe, global_models: Mapping[InputLayout, VersionedGlobalModel]
-) -> Recipe:
+def named_recipe(recipe: Recipe, global_models: GlobalModels) -> Recipe:
     """The recipe with the name that goes into every digest."""
     versions = ",".join(
         f"{layout}:{global_models[layout].version}" for layout in sorted(global_models)

@@ -8,10 +8,9 @@ import pyarrow as pa
 
 from models.exercise.codec import from_bytes
 from pipelines.exercise.calibration import SHIPPED
-from pipelines.exercise.evaluation import Hits
-from pipelines.exercise.global_fit import VersionedGlobalModel
+from pipelines.exercise.global_fit import GlobalModels, VersionedGlobalModel
 from pipelines.exercise.labelled import LabelledRow, labelled_sets
-from pipelines.exercise.learner import Incumbent, LearnedModel, learn_user, member_digest
+from pipelines.exercise.learner import Incumbent, learn_user, member_digest
 from pipelines.exercise.manifest import manifest
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import FRESH
@@ -47,7 +46,7 @@ class FitContext:
     """
 
     recipe: Recipe
-    global_models: Mapping[InputLayout, VersionedGlobalModel]
+    global_models: GlobalModels
     incumbents: Mapping[tuple[str, str], IncumbentBytes] = field(
         default_factory=dict[tuple[str, str], IncumbentBytes]
     )
@@ -57,12 +56,9 @@ class FitContext:
 
 
 def learned_row(key: Key, group: pa.Table, *, context: FitContext) -> list[Row]:
-    """On an executor: one user's row. Errors in a user's data become the reason in that row.
-
-    No row where the sets were deleted since the run began.
-    """
+    """On an executor: one user's row. Errors in a user's data become the reason in that row."""
     row = attempted_row(key, lambda: _learned(key, group, context))
-    return [row | {"sets": group.num_rows}] if group.num_rows else []
+    return [row | {"sets": group.num_rows}]
 
 
 def _learned(key: Key, table: pa.Table, context: FitContext) -> Row:
@@ -91,7 +87,7 @@ def _learned(key: Key, table: pa.Table, context: FitContext) -> Row:
     entry = manifest(learned, context.recipe, calibrated_on)
     return model_columns(user_id, learned.content, entry) | {
         "reason": note,
-        "rungs": _rungs(learned),
+        "rungs": json.dumps(learned.rungs.as_json()),
         "fresh": [asdict(windows) for windows in learned.fresh],
         "held_out": learned.held_out,
         "missing_sets": learned.missing_sets,
@@ -112,15 +108,3 @@ def _decoded(stored: IncumbentBytes | None) -> tuple[Incumbent | None, str]:
         return None, ""
     model, problem = stored.decoded(from_bytes)
     return (Incumbent(model, stored.period) if model is not None else None), problem
-
-
-def _rungs(learned: LearnedModel) -> str:
-    """Each rung's hits as JSON; the driver reads them with `Hits.from_json`."""
-    rungs: dict[str, Hits] = {
-        "own": learned.own,
-        "everybody": learned.everybody,
-        "incumbent": learned.incumbent,
-        "former": learned.former,
-        "majority": learned.majority,
-    }
-    return json.dumps({name: hits.as_json() for name, hits in rungs.items()})

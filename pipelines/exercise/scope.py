@@ -39,17 +39,21 @@ def changed_scope(job: Job, recipe: Recipe, going: Set[InputLayout]) -> Scope:
         global_models_move(job.database, job.run)
         job.run.metrics["global"] = retire_global_models(job, {}, going)
     scope = scope_of(job.database, EXERCISE, "changed", now)
-    if scope.whole:  # nobody knows who changed
-        if waits:
-            job.run.reasons[waits] += 1
-        return replace(scope, whole=not waits)
-    global_models = read_global_models(job.database)
-    named = named_recipe(recipe, global_models)
-    scope = drop_unchanged(job.database, EXERCISE, scope, named.newest_sets, named.name)
-    retried = unfinished(job.database, EXERCISE)
-    due = due or (not global_models and any(user not in retried for user, _ in scope.keys))
-    if due and not waits:
-        return scope_of(job.database, EXERCISE, "all", now)
-    if due:
+    if scope.whole:
+        due = True  # nobody knows who changed
+    else:
+        scope, teaches = _narrowed(job, scope, recipe)
+        due = due or teaches
+    if due and waits:
         job.run.reasons[waits] += 1
-    return scope
+    elif due and not scope.whole:
+        return scope_of(job.database, EXERCISE, "all", now)
+    return replace(scope, whole=scope.whole and not waits)
+
+
+def _narrowed(job: Job, scope: Scope, recipe: Recipe) -> tuple[Scope, bool]:
+    """Users whose sets are new; and whether those may give a global model where none serves."""
+    global_models = read_global_models(job.database)
+    scope = drop_unchanged(job.database, scope, named_recipe(recipe, global_models))
+    retried = unfinished(job.database, EXERCISE)
+    return scope, not global_models and any(user not in retried for user, _ in scope.keys)

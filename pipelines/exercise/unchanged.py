@@ -5,32 +5,32 @@ from dataclasses import replace
 from functools import partial
 
 from pipelines.exercise.labelled import LabelledRow, digest, newest
+from pipelines.exercise.prepared import Recipe
 from pipelines.keys import UserKey
 from pipelines.lifecycle.gather import gather
 from pipelines.lifecycle.pointers import serving_manifest
 from pipelines.lifecycle.scope import Scope, revisions_of
+from schemas.families import EXERCISE
 from store.database import Database
 from store.labelled_sets import TrainingRevision
 from store.models import ModelKey
 
 
-def drop_unchanged(
-    database: Database, family: str, scope: Scope, newest_sets: int, recipe: str
-) -> Scope:
+def drop_unchanged(database: Database, scope: Scope, recipe: Recipe) -> Scope:
     """Skip users who are served by a model of the same sets and the same recipe."""
-    serving = gather(partial(_serving_digest, database, family), scope.keys)
+    serving = gather(partial(_serving_digest, database), scope.keys)
     revisions = revisions_of(database, scope.keys)
     changed = [
         key
         for key, digest_before, sets in zip(scope.keys, serving, revisions, strict=True)
-        if digest_before != sets_digest(sets, newest_sets, recipe)
+        if digest_before != sets_digest(sets, recipe.newest_sets, recipe.name)
     ]
     return replace(scope, keys=tuple(changed))
 
 
-async def _serving_digest(database: Database, family: str, key: UserKey) -> object:
+async def _serving_digest(database: Database, key: UserKey) -> object:
     """The digest of the sets that a user's serving model was learned from; None without a model."""
-    manifest = await serving_manifest(database, ModelKey.of_user(*key, family))
+    manifest = await serving_manifest(database, ModelKey.of_user(*key, EXERCISE))
     return manifest.get("data_digest")
 
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from pipelines.exercise.evaluation import Hits
-from pipelines.exercise.global_fit import VersionedGlobalModel
+from pipelines.exercise.evaluation import Rungs
+from pipelines.exercise.global_fit import GlobalModels
 from pipelines.exercise.global_models import read_global_models
 from pipelines.exercise.passes import learning_pass
 from pipelines.exercise.prepared import Recipe
@@ -66,7 +66,7 @@ def relearn_unpromoted(
     job: Job,
     scope: Scope,
     recipe: Recipe,
-    new_models: Mapping[InputLayout, VersionedGlobalModel],
+    new_models: GlobalModels,
     learned: LearnedUsers,
 ) -> LearnedUsers:
     """Learn users again in the layouts whose new global model was not promoted.
@@ -94,7 +94,7 @@ def relearn_unpromoted(
     )
 
 
-def _version(models: Mapping[InputLayout, VersionedGlobalModel], layout: InputLayout) -> str:
+def _version(models: GlobalModels, layout: InputLayout) -> str:
     """The version of a layout's global model, "" where there is none."""
     return models[layout].version if layout in models else ""
 
@@ -115,15 +115,13 @@ def waves(scope: Scope, served: int) -> list[Scope]:
 
 
 def _candidate(row: Row, serving: Mapping[UserKey, ServingVersion]) -> ModelCandidate:
-    rungs = {rung: Hits.from_json(hits) for rung, hits in json.loads(row["rungs"]).items()}
     key = UUID(row["user_id"]), row["model_id"]
     return ModelCandidate(
         *key,
         row["version"],
         bytes(row["sha256"]),
         row["sets"],
-        hits={rung: hits.sets for rung, hits in rungs.items()},
-        windows={rung: (hits.windows, hits.right_windows) for rung, hits in rungs.items()},
+        Rungs.from_json(json.loads(row["rungs"])),
         held_out=bytes(row["held_out"]),
         note=row["reason"],
         expected_version=serving[key].version if key in serving else "",

@@ -69,7 +69,7 @@ class FreshWindows:
 
 
 @dataclass(frozen=True, slots=True)
-class SetWindows:
+class FoundWindows:
     """Windows of a user's sets.
 
     Attributes:
@@ -82,13 +82,13 @@ class SetWindows:
 
 
 def find_windows(
-    sets: Sequence[LabelledRow], model_id: InputLayout, recipe: WindowRecipe
-) -> SetWindows:
+    sets: Sequence[LabelledRow], layout: InputLayout, recipe: WindowRecipe
+) -> FoundWindows:
     """The windows of every set, stored ones where they fit the recipe.
 
     Args:
         sets: of one user and layout.
-        model_id: the layout; stretches of another one are left out.
+        layout: which; stretches of another one are left out.
         recipe: how windows are taken.
 
     Raises:
@@ -98,7 +98,7 @@ def find_windows(
     missing = [row for row in sets if row.set_id not in stored]
     computed = [
         quantise(
-            set_windows(_signals(row, model_id), seed=_seed(row, recipe), settings=recipe.settings)
+            set_windows(_signals(row, layout), seed=_seed(row, recipe), settings=recipe.settings)
         )
         for row in missing
     ]
@@ -107,7 +107,7 @@ def find_windows(
         for row, windows in zip(missing, computed, strict=True)
     )
     new = {row.set_id: windows for row, windows in zip(missing, computed, strict=True)}
-    return SetWindows({**stored, **new}, fresh)
+    return FoundWindows({**stored, **new}, fresh)
 
 
 def ttl_s(revision: int, now: datetime) -> int:
@@ -139,9 +139,9 @@ def _name(row: LabelledRow, recipe: WindowRecipe) -> str:
     return f"{row.revision} {recipe.name}"
 
 
-def _signals(row: LabelledRow, model_id: InputLayout) -> list[WristSignal]:
+def _signals(row: LabelledRow, layout: InputLayout) -> list[WristSignal]:
     signals = wrist_signals(unpack_pieces(row.samples))
-    return [signal for signal in signals if layout_of(signal) == model_id]
+    return [signal for signal in signals if layout_of(signal) == layout]
 
 
 def _seed(row: LabelledRow, recipe: WindowRecipe) -> int:

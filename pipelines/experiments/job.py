@@ -8,23 +8,15 @@ users without a model of their own, and only when it is better for the test user
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
 from models.exercise.codec import from_bytes
 from models.exercise.model import ExerciseModel
-from pipelines.exercise.gate import Comparison
-from pipelines.exercise.global_fit import VersionedGlobalModel
-from pipelines.exercise.global_models import (
-    REDUCED,
-    SUMS,
-    promote_global,
-    promote_summed,
-    read_global_models,
-    serving_recipe,
-)
+from pipelines.exercise.global_fit import GlobalModels
+from pipelines.exercise.global_models import read_global_models
 from pipelines.exercise.passes import global_sums
 from pipelines.exercise.recipes import named_recipe, recipe_of
 from pipelines.experiments.cold_start import (
@@ -32,6 +24,7 @@ from pipelines.experiments.cold_start import (
     held_out_users,
     model_of_sums,
 )
+from pipelines.experiments.promotion import promote_winner
 from pipelines.experiments.sample import (
     LAYOUT,
     SPLIT_VERBS,
@@ -46,20 +39,17 @@ from pipelines.lifecycle.engines import engine_of
 from pipelines.lifecycle.environment import environment
 from pipelines.lifecycle.job import Job, open_job
 from pipelines.lifecycle.members import drawn_from
-from pipelines.lifecycle.pointers import OVERTAKEN, MoveOutcome, served_versions
+from pipelines.lifecycle.pointers import served_versions
 from pipelines.lifecycle.runs import RunReport
 from pipelines.spark.persist import persisted
 from schemas.config import Config
 from schemas.errors import CannotLearn, NotEnoughLabels
 from schemas.families import EXERCISE
-from schemas.inputs import InputLayout
 from schemas.progress import Progress
 from store.database import Database
 from store.jobs import JobRuns
 from store.labelled_sets import LabelledSets
 from store.models import ModelKey, Models, StoredModel
-
-GlobalModels = Mapping[InputLayout, VersionedGlobalModel]
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,54 +196,8 @@ def _learn(
         test_users = held_out_users(job.database, test_keys, settings)
     comparison = compare_models(from_bytes(result.content), sums, test_users)
     drawn = drawn_from((user_id for user_id, _ in users), job.config.training.seed)
-    return _promote_winner(job, global_models[LAYOUT], result, comparison, drawn, served).overtaken
-
-
-def _promote_winner(
-    job: Job,
-    sums: VersionedGlobalModel,
-    averaged: RecipeResult,
-    comparison: Comparison,
-    drawn: Mapping[str, int],
-    served: Mapping[ModelKey, str],
-) -> MoveOutcome:
-    """Promote the better of the two models, and record the comparison.
-
-    Neither is promoted if the sums were replaced meanwhile, or if another model serves than
-    `served` says: the comparison is out of date. `drawn` goes into the averaged model's manifest.
-    """
-    run, serves = job.run, REDUCED if comparison.takes_over else SUMS
-    run.metrics["cold_start"] = {"serves": serves, **asdict(comparison)}
-    run.require_lease()
-    statistics = read_global_models(job.database).get(LAYOUT)
-    if statistics is None or statistics.version != sums.version:
-        outcome = MoveOutcome("overtaken", OVERTAKEN)
-    elif comparison.takes_over:
-        details = {
-            "recipe": REDUCED,
-            "everybody": sums.version,
-            "drawn": drawn,
-            "metrics": asdict(comparison),
-        }
-        outcome = promote_global(
-            job.database,
-            LAYOUT,
-            averaged.content,
-            details,
-            run_id=run.run_id,
-            at=run.started_at,
-            served=served,
-        )
-    else:
-        outcome = promote_summed(
-            job.database, LAYOUT, sums, run_id=run.run_id, at=run.started_at, served=served
-        )
-    if not outcome.serves:
-        run.status = "refused"
-        run.reasons[outcome.reason] += 1
-        serves = asyncio.run(serving_recipe(job.database, LAYOUT))
-        run.metrics["cold_start"] = {"serves": serves, **asdict(comparison)}
-    return outcome
+    stored = global_models[LAYOUT]
+    return promote_winner(job, stored, result.content, comparison, drawn, served).overtaken
 
 
 def _store(job: Job, result: RecipeResult) -> None:

@@ -16,18 +16,18 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
 
 from models.exercise.model import ExerciseModel
-from pipelines.exercise.global_fit import VersionedGlobalModel
+from pipelines.exercise.global_fit import GlobalModels
 from pipelines.exercise.labelled import COLUMNS, labelled_sets, newest
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import find_windows
-from pipelines.keys import KEY, Key, UserKey
+from pipelines.keys import KEY, Key, Row, UserKey
 from pipelines.lifecycle.attempts import attempted
 from pipelines.lifecycle.members import sample
 from pipelines.spark.plans import require_direct_join
 from pipelines.spark.span import span_by
 from pipelines.spark.tables import read_keys
 from schemas.errors import NotEnoughLabels
-from schemas.inputs import ACC6, InputLayout
+from schemas.inputs import ACC6
 from store.database import Database
 from store.labelled_sets import LabelledSets
 
@@ -97,7 +97,7 @@ def _split_of(index: int) -> Split:
     return "validation" if index % VALIDATION_EVERY == 1 else "train"
 
 
-def reference_model(global_models: Mapping[InputLayout, VersionedGlobalModel]) -> ExerciseModel:
+def reference_model(global_models: GlobalModels) -> ExerciseModel:
     """The serving global model: it gives standardisation and the order of exercises.
 
     Raises:
@@ -131,7 +131,7 @@ def sampled_rows(
     recipe: Recipe,
     splits: Mapping[str, Split],
     reference: ExerciseModel,
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """On an executor: one user's sets; none of a user whose data is broken."""
     sets = newest(labelled_sets(group), SETS_PER_EXERCISE)
     used = [row for row in sets if row.exercise in reference.labels]
@@ -170,6 +170,6 @@ def examples_of(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> Exa
     return Examples(np.concatenate(x), np.repeat(y, [len(windows) for windows in x]))
 
 
-def batch_rows(batches: Iterable[pa.RecordBatch]) -> list[dict[str, Any]]:
+def batch_rows(batches: Iterable[pa.RecordBatch]) -> list[Row]:
     """All rows of a Spark partition."""
     return [row for batch in batches for row in batch.to_pylist()]

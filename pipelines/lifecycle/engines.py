@@ -78,11 +78,6 @@ class Pass:
     schema: pa.Schema
     writers: tuple[ColumnWriter, ...] = ()
 
-    @property
-    def large_columns(self) -> list[str]:
-        """Columns that the writers take."""
-        return large_columns(self.writers)
-
 
 class Engine(Protocol):
     """Runs a `Pass` over partitions."""
@@ -204,7 +199,8 @@ class LocalEngine:
             run.require_lease()
             for writer in pass_.writers:
                 writer.write_row(row, self.database, run)
-        returned = [name for name in pass_.schema.names if name not in pass_.large_columns]
+        large = large_columns(pass_.writers)
+        returned = [name for name in pass_.schema.names if name not in large]
         return [{name: row.get(name) for name in returned} for row in rows]
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 
 from pipelines.lifecycle.runs import Run
-from pipelines.lifecycle.scope import has_changes
+from pipelines.lifecycle.scope import changes
 from schemas.topics import SETS
 from store.database import Database
 from store.jobs import JobRuns
@@ -42,7 +42,7 @@ def full_run_due(database: Database, family: str, now: datetime, after: timedelt
     moved = asyncio.run(marks.newest(_moved_mark(family)))  # also one that a wrong clock set ahead
     if moved is not None and moved.read_until > since:
         return True
-    return now - since > after and has_changes(database, mark, [SETS], now)
+    return now - since > after and changes(database, mark, [SETS], now) == "new"
 
 
 def why_full_run_waits(database: Database, family: str, now: datetime) -> str:

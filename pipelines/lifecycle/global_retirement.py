@@ -13,8 +13,9 @@ from uuid import UUID
 
 from pipelines.lifecycle.job import Job
 from pipelines.lifecycle.members import may_be_member
+from pipelines.lifecycle.pointers import global_pointers
 from schemas.ids import time_us_of
-from schemas.inputs import LAYOUTS, InputLayout
+from schemas.inputs import InputLayout
 from schemas.times import at_us, server_time, us_of
 from schemas.topics import ERASURES
 from store.champions import Champions
@@ -103,13 +104,11 @@ async def _serving(
     database: Database, families: Sequence[str]
 ) -> list[tuple[InputLayout, StoredModel]]:
     """The serving global models without their bytes."""
-    champions, models = Champions(database), Models(database)
+    models = Models(database)
     found: list[tuple[InputLayout, StoredModel]] = []
-    for layout in LAYOUTS:
-        for family in families:
-            serving = await champions.serving(ModelKey.of_global(layout, family))
-            model = await models.described(serving.key, serving.version) if serving else None
-            if model:
+    for family in families:
+        for layout, serving in (await global_pointers(database, family)).items():
+            if model := await models.described(serving.key, serving.version):
                 found.append((layout, model))
     return found
 

@@ -8,11 +8,6 @@ from schemas.errors import BadModelBytes
 from schemas.times import us_of
 
 Model = TypeVar("Model")
-NONE_SINCE_GLOBAL = (
-    "the global model may hold this user's sets; needed are later ones, not only of the most "
-    "frequent exercise"
-)
-"""Why no later set of a user judges, although there are some."""
 
 
 class EvaluationPeriod(NamedTuple):

@@ -116,7 +116,7 @@ def finish_run(job: Job, users: UserSelection) -> None:
     repeated = users == "changed" and same_outcomes(job.database, run.family, run.outcomes)
     if run.status == "done" and (repeated or not run.outcomes):
         run.status = "nothing-to-do"
-    if not isinstance(users, str) and not run.outcomes:
-        run.reasons["who was named has no set that training can read"] += len(users)
     if isinstance(users, str):  # a run over named users has not read all users who changed
         run.mark_read()
+    elif not run.outcomes:
+        run.reasons["who was named has no set that training can read"] += len(users)

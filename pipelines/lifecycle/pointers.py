@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+from pipelines.keys import UserKey
 from pipelines.lifecycle.gather import gather
 from pipelines.lifecycle.incumbents import EvaluationPeriod, IncumbentBytes
 from pipelines.lifecycle.runs import Run
@@ -70,8 +71,8 @@ class MoveOutcome(NamedTuple):
 
 
 def pointers_in_effect(
-    database: Database, keys: Sequence[tuple[UUID, str]], family: str
-) -> dict[tuple[UUID, str], ServingVersion]:
+    database: Database, keys: Sequence[UserKey], family: str
+) -> dict[UserKey, ServingVersion]:
     """The pointers in effect of users' own models; users without one are left out."""
     champions = Champions(database)
     pointers = gather(lambda key: champions.serving(ModelKey.of_user(*key, family)), keys)
@@ -79,8 +80,8 @@ def pointers_in_effect(
 
 
 def read_serving(
-    database: Database, pointers: Mapping[tuple[UUID, str], ServingVersion]
-) -> dict[tuple[UUID, str], StoredModel]:
+    database: Database, pointers: Mapping[UserKey, ServingVersion]
+) -> dict[UserKey, StoredModel]:
     """The models that pointers in effect name.
 
     Users whose pointer names a deleted model are left out: an erasure deletes models first.

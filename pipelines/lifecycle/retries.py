@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from pipelines.lifecycle.incumbents import NONE_SINCE_GLOBAL
-from pipelines.lifecycle.open_refusals import OPEN_REFUSALS
+from pipelines.lifecycle.open_refusals import is_open
 from schemas.statuses import UserStatus
 from store.database import Database
 from store.jobs import JobRuns, UserOutcome
@@ -32,7 +31,7 @@ def is_unfinished(outcome: UserOutcome) -> bool:
     (True, False)
     """
     if outcome.status == "refused":
-        return outcome.reason in OPEN_REFUSALS or NONE_SINCE_GLOBAL in outcome.reason
+        return is_open(outcome.reason)
     return outcome.status in UNFINISHED
 
 

@@ -9,8 +9,9 @@ from uuid import UUID
 
 from pipelines.keys import UserKey
 from pipelines.lifecycle.gather import gather
-from pipelines.lifecycle.recent import METRIC, announced, inputs_of
+from pipelines.lifecycle.recent import METRIC, announced, inputs_of, recent_inputs
 from pipelines.lifecycle.retries import unfinished
+from pipelines.lifecycle.runs import Run
 from schemas.inputs import ACC3, ACC6
 from schemas.layout import owner_of, user_of_owner
 from schemas.topics import SETS, Topic
@@ -71,9 +72,7 @@ def orphaned_pointers(
     return tuple(sorted(pointer_keys(database, family, users) - set(read)))
 
 
-def pointer_keys(
-    database: Database, family: str, users: Sequence[UUID] | None
-) -> set[tuple[UUID, str]]:
+def pointer_keys(database: Database, family: str, users: Sequence[UUID] | None) -> set[UserKey]:
     """Users and layouts that have a pointer of a family; None for users: everybody."""
     champions = Champions(database)
     if users is None:
@@ -110,16 +109,26 @@ def changed_or_unfinished(database: Database, family: str, now: datetime) -> lis
     return sorted({*changed, *unfinished(database, family)})
 
 
-def has_changes(database: Database, family: str, topics: Sequence[Topic], now: datetime) -> bool:
-    """Whether anything of these topics changed that a family's last run has not read.
+def record_changes(
+    database: Database, run: Run, topics: Sequence[Topic], *, only_changed: bool
+) -> Changes:
+    """What is new to a run over everybody; what there is goes into its metrics, for the next one.
 
-    True before the first run, and when changes since the last run have expired.
+    Args:
+        database: where both are.
+        run: that begins.
+        topics: of the changes that count.
+        only_changed: whether the run does nothing where nothing changed; else all is new to it.
     """
-    return changes(database, family, topics, now) == "new"
+    run.metrics[METRIC] = recent_inputs(database, topics, run.started_at)
+    return changes(database, run.family, topics, run.started_at) if only_changed else "new"
 
 
 def changes(database: Database, family: str, topics: Sequence[Topic], now: datetime) -> Changes:
-    """What changed of these topics since a family's last run, as of `has_changes`."""
+    """What changed of these topics since a family's last run.
+
+    "new" before the first run, and when changes since the last run have expired.
+    """
     marks = Watermarks(database)
     since = asyncio.run(marks.read(family, now))
     if since is None or now - since > CHANGES_KEPT:

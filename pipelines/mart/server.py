@@ -1,10 +1,10 @@
 """Spark's Thrift server over the mart, for JDBC clients of this machine.
 
 Every text passes the same check as `muvr sql --engine spark`: it is built into the session's
-parser, so nothing but a plain SELECT over the mart's tables is ever resolved or run. The process
-has no connector and no credentials; all clients share one session, which holds the views. They are
-made anew before the first text after a refresh. No client can change the session's settings for
-longer than until the next text.
+parser, so nothing but a plain SELECT over the mart's tables is ever resolved or run (see
+`pipelines.mart.guarded_session`). The process has no connector and no credentials; all clients
+share one session, which holds the views. They are made anew before the first text after a refresh.
+No client can change the session's settings for longer than until the next text.
 """
 
 import socket
@@ -12,96 +12,19 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from py4j.protocol import Py4JJavaError
 from pyspark import SparkContext
-from pyspark.java_gateway import ensure_callback_server_started
 from pyspark.sql import SparkSession
 
 from pipelines.mart.duties import Duties
-from pipelines.mart.guard import require_readable
+from pipelines.mart.guarded_session import guarded_session
 from pipelines.mart.planning import OverdueStatements, callers_thread
 from pipelines.mart.query import make_views
 from pipelines.mart.session import mart_session
 from pipelines.mart.shared_session import FixedSettings, OverdueQueries
 from pipelines.mart.stopped_tasks import EVERY_S, StoppedTasks
 from schemas.config import Config
-from schemas.errors import BadConfig, BadQuery
+from schemas.errors import BadConfig
 from store.mart import MartFolder
-
-SESSION_STATEMENTS = ("use default", "use `default`")
-"""What every Hive driver says first; it changes nothing."""
-
-
-class GuardedParser:
-    """Spark's parser, which hands out no plan that does more than read the mart."""
-
-    class Java:
-        """What py4j shows of this object to the JVM."""
-
-        implements = ("org.apache.spark.sql.catalyst.parser.ParserInterface",)
-
-    def __init__(self, inner: Any, jvm: Any, before_parse: Callable[[], None]) -> None:
-        self._inner = inner
-        self._jvm = jvm
-        self._before_parse = before_parse
-        gateway: Any = SparkContext._gateway
-        self._no_stack_trace = gateway.new_array(jvm.java.lang.StackTraceElement, 0)
-
-    def parsePlan(self, text: str) -> Any:  # a name of Spark's
-        """Parse and check one text.
-
-        Raises:
-            Py4JJavaError: it does more than read the mart's tables, or is no SQL. Spark gets an
-                exception of its own kind, so that the client sees the sentence and no traceback.
-        """
-        self._before_parse()
-        plan = self._inner.parsePlan(text)
-        if text.strip().rstrip(";").lower() not in SESSION_STATEMENTS:
-            try:
-                require_readable(plan)
-            except BadQuery as problem:
-                thrown = self._jvm.java.lang.IllegalArgumentException(str(problem))
-                thrown.setStackTrace(self._no_stack_trace)  # the client would see each of them
-                raise Py4JJavaError(str(problem), thrown) from problem
-        return plan
-
-    def __getattr__(self, name: str) -> Any:
-        """Names and types are parsed as Spark parses them."""
-        return getattr(self._inner, name)
-
-
-class _ParserBuilder:
-    """Given to Spark: wraps the parser of every new session."""
-
-    class Java:
-        """A Scala function of (session, parser)."""
-
-        implements = ("scala.Function2",)
-
-    def __init__(self, jvm: Any, before_parse: Callable[[], None]) -> None:
-        self._jvm = jvm
-        self._before_parse = before_parse
-
-    def apply(self, session: Any, inner: Any) -> GuardedParser:  # Spark's shape
-        """The guarded parser."""
-        return GuardedParser(inner, self._jvm, self._before_parse)
-
-
-class _Extension:
-    """Given to Spark: what a new session has besides."""
-
-    class Java:
-        """A Scala function of the session's extensions."""
-
-        implements = ("scala.Function1",)
-
-    def __init__(self, jvm: Any, before_parse: Callable[[], None]) -> None:
-        self._jvm = jvm
-        self._before_parse = before_parse
-
-    def apply(self, extensions: Any) -> None:
-        """Add the guarded parser."""
-        extensions.injectParser(_ParserBuilder(self._jvm, self._before_parse))
 
 
 class FreshViews:
@@ -123,26 +46,6 @@ class FreshViews:
             if manifest.version != self._version:
                 make_views(spark, self._folder, manifest)
                 self._version = manifest.version
-
-
-def guarded_session(
-    spark: SparkSession, before_parse: Callable[[], None] = lambda: None
-) -> SparkSession:
-    """A session of the same Spark that can only read the mart; whatever it parses is checked.
-
-    Args:
-        spark: the session that knows the mart.
-        before_parse: is called before every text that it parses.
-    """
-    context = spark.sparkContext
-    gateway: Any = context._gateway
-    ensure_callback_server_started(gateway)
-    gateway.python_parameters.propagate_java_exceptions = True
-    sessions = gateway.jvm.org.apache.spark.sql.SparkSession
-    sessions.clearDefaultSession()  # or the builder would hand out the session without the guard
-    sessions.clearActiveSession()
-    guarded = sessions.builder().withExtensions(_Extension(gateway.jvm, before_parse)).getOrCreate()
-    return SparkSession(context, guarded)
 
 
 def start_server(spark: SparkSession) -> Any:

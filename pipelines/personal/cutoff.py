@@ -8,9 +8,9 @@ from uuid import UUID
 
 from models.history import DAY_S
 from pipelines.lifecycle.job import Job
+from pipelines.lifecycle.set_logs import latest_start
 from pipelines.personal.engines import SetsEngine
 from pipelines.personal.evidence import RUNS_BACK
-from pipelines.personal.logs import latest_start
 from schemas.errors import BadSets, NotEnoughLabels
 from store.jobs import JobRuns
 

@@ -17,10 +17,10 @@ from pipelines.keys import Row, UserKey
 from pipelines.lifecycle.engines import LocalEngine, Partitions, Pass, written_rows
 from pipelines.lifecycle.gather import gather
 from pipelines.lifecycle.job import Job
+from pipelines.lifecycle.log_partitions import newest_of, newest_set_at, sets_of
 from pipelines.lifecycle.runs import Run
+from pipelines.lifecycle.set_logs import COLUMNS, REVISIONS, USER_KEY, partition_of
 from pipelines.lifecycle.user_models import USER_MODEL_WRITER
-from pipelines.personal.history import newest_of, newest_set_at, sets_of
-from pipelines.personal.logs import COLUMNS, REVISIONS, USER_KEY, partition_of
 from pipelines.personal.rows import LEARNED
 from pipelines.spark.plans import require_direct_join, require_no_shuffle
 from pipelines.spark.span import PortionFunction, span_by
@@ -35,7 +35,7 @@ class SetsEngine(Protocol):
     """Reads users' confirmed sets and learns from them; None for users is everybody."""
 
     def newest_set_at(self, latest: datetime, users: Sequence[UUID] | None = None) -> datetime:
-        """The start of the newest set, as `pipelines.personal.history.newest_set_at`."""
+        """The start of the newest set, as `pipelines.lifecycle.log_partitions.newest_set_at`."""
         ...
 
     def learn(self, users: Sequence[UUID] | None, task: PortionFunction, run: Run) -> list[Row]:

@@ -20,13 +20,13 @@ from pipelines.lifecycle.scope import (
     pointer_keys,
     selected_users,
 )
+from pipelines.lifecycle.set_logs import latest_start
 from pipelines.lifecycle.user_models import outcome_of, promote_users, retire_users
 from pipelines.personal.cutoff import NEWEST_SET, evaluation_cutoff_s, newest_known_set_at
 from pipelines.personal.engines import sets_engine_of
 from pipelines.personal.evidence import JUDGED, RECIPE, earlier_evidence, serving_evidence
 from pipelines.personal.family import PersonalFamily
 from pipelines.personal.gate import VETOED, Evidence
-from pipelines.personal.logs import latest_start
 from pipelines.personal.rows import evidence_of, learned_rows
 from pipelines.personal.unchanged import split_unchanged
 from schemas.config import Config
@@ -65,7 +65,7 @@ def train_personal(
         selected = selected_users(job.database, family.name, users, job.run.started_at)
         to_learn, unchanged = selected, list[UserOutcome]()
         if users == "changed" and selected is not None:
-            to_learn, unchanged = split_unchanged(job.database, family.name, SETS, selected)
+            to_learn, unchanged = split_unchanged(job.database, family.name, selected)
             job.run.add_outcomes(unchanged)
         rows = _learn(job, family, to_learn) if to_learn is None or to_learn else []
         with_sets = {UUID(row["user_id"]) for row in rows} | {row.user_id for row in unchanged}

@@ -13,9 +13,9 @@ from pipelines.keys import Key, Row
 from pipelines.lifecycle.attempts import Attempt, attempted
 from pipelines.lifecycle.environment import environment
 from pipelines.lifecycle.model_rows import MODEL_FIELDS, model_columns
+from pipelines.lifecycle.set_logs import REVISIONS, log_digest, log_of
 from pipelines.personal.family import Learn, PersonalModel
 from pipelines.personal.gate import Evidence
-from pipelines.personal.logs import REVISIONS, log_digest, log_of
 from schemas.inputs import SETS
 
 EVIDENCE = ("later_sets", "error", "baseline_error")  # columns: the fields of `Evidence`

@@ -8,7 +8,8 @@ from uuid import UUID
 from pipelines.lifecycle.gather import gather
 from pipelines.lifecycle.pointers import WITHDRAWN
 from pipelines.lifecycle.retries import is_unfinished
-from pipelines.personal.logs import log_digest
+from pipelines.lifecycle.set_logs import log_digest
+from schemas.inputs import SETS
 from store.champions import Champions
 from store.database import Database
 from store.jobs import JobRuns, UserOutcome
@@ -18,7 +19,7 @@ from store.watermarks import Watermarks
 
 
 def split_unchanged(
-    database: Database, family: str, layout: str, users: Sequence[UUID]
+    database: Database, family: str, users: Sequence[UUID]
 ) -> tuple[tuple[UUID, ...], list[UserOutcome]]:
     """Skip users without sets, and those whose sets an earlier run has read, with any outcome.
 
@@ -33,17 +34,17 @@ def split_unchanged(
     revisions = gather(Sets(database).revisions, users)
     digests = {user: log_digest(rows) for user, rows in zip(users, revisions, strict=True) if rows}
     outcomes = gather(
-        lambda known: _unchanged_outcome(database, family, layout, *known, last), digests.items()
+        lambda known: _unchanged_outcome(database, family, *known, last), digests.items()
     )
     to_learn = [user for user, known in zip(digests, outcomes, strict=True) if known is None]
     return tuple(to_learn), [outcome for outcome in outcomes if outcome is not None]
 
 
 async def _unchanged_outcome(
-    database: Database, family: str, layout: str, user: UUID, digest: str, last: UUID | None
+    database: Database, family: str, user: UUID, digest: str, last: UUID | None
 ) -> UserOutcome | None:
     """The outcome of a user whose sets were read before; None where they are to be learned."""
-    serving = await Champions(database).serving(ModelKey.of_user(user, layout, family))
+    serving = await Champions(database).serving(ModelKey.of_user(user, SETS, family))
     for before in await JobRuns(database).of_user(last, user) if last else ():
         if json.loads(before.metrics).get("data_digest") == digest:
             carried = carried_over(before, serving.version if serving else None)
@@ -55,7 +56,7 @@ async def _unchanged_outcome(
     if manifest is None or manifest.get("data_digest") != digest:
         return None
     metrics = json.dumps({"data_digest": digest})
-    return UserOutcome(user, layout, "unchanged", "", serving.version, metrics)
+    return UserOutcome(user, SETS, "unchanged", "", serving.version, metrics)
 
 
 def carried_over(before: UserOutcome, serving: str | None) -> UserOutcome | None:

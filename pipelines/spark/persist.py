@@ -2,10 +2,11 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
 
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame
+
+from pipelines.keys import Row
 
 
 @contextmanager
@@ -18,7 +19,7 @@ def persisted(frame: DataFrame) -> Generator[DataFrame]:
         frame.unpersist()
 
 
-def rows_of(frame: DataFrame) -> list[dict[str, Any]]:
+def rows_of(frame: DataFrame) -> list[Row]:
     """All rows of a frame: computed on every core, then fetched one Spark partition at a time.
 
     A local iterator alone would compute split after split, on one core of any cluster.

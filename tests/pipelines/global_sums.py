@@ -4,9 +4,10 @@ import asyncio
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
+from pipelines.exercise.evaluation import Hits, Rungs
 from pipelines.exercise.global_fit import PortionSums
 from pipelines.exercise.global_gate import judge_global
-from pipelines.exercise.global_models import STATISTICS, store_global
+from pipelines.exercise.global_models import STATISTICS, Provenance, store_global
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.promotion import ModelCandidate
 from pipelines.lifecycle.pointers import served_versions
@@ -39,12 +40,9 @@ def trained(store, model, members, run_id=None, served=None):
         LAYOUT,
         model,
         judge_global(LAYOUT, model, members, 0.01),
+        Provenance(run_id or uuid4(), 1, AT, AT),
         served=served or served_versions(store, FAMILIES),
         must_replace=False,
-        seed=1,
-        run_id=run_id or uuid4(),
-        learned_until=AT,
-        at=AT,
     )
     return moved.reason or moved.status
 
@@ -57,6 +55,11 @@ def judging(store, run_id=None):
 
 def passing_members(statistics):
     """Members with one late set each that the global model names right and a constant does not."""
-    rungs = {"own": {}, "everybody": {"s": True}, "incumbent": {}, "majority": {"s": False}}
-    asked = dict.fromkeys(rungs, (1, 1))
-    return [ModelCandidate(UUID(user), LAYOUT, "v", b"", 16, rungs, asked) for user in statistics]
+    rungs = made_rungs(everybody={"s": True}, majority={"s": False})
+    return [ModelCandidate(UUID(user), LAYOUT, "v", b"", 16, rungs) for user in statistics]
+
+
+def made_rungs(**sets: dict[str, bool]) -> Rungs:
+    """Rungs with these hits of sets, of one window each, all of which are named right."""
+    counted = {rung: Hits(of_rung, len(of_rung), len(of_rung)) for rung, of_rung in sets.items()}
+    return Rungs(**dict.fromkeys(Rungs._fields, Hits({}, 0, 0)) | counted)

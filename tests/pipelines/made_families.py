@@ -25,7 +25,7 @@ USER = str(UUID(int=1))
 
 
 def fake(learn) -> BatchFamily:
-    return replace(RANK, learn=lambda spark, config: learn())
+    return replace(RANK, learn=lambda *_: learn())
 
 
 def fail_to_learn():

@@ -10,21 +10,23 @@ import pytest
 
 from models.activity.codec import to_bytes
 from pipelines.activity.examples import labelled_stretches, sums_of
+from pipelines.activity.fits import (
+    border_context,
+    border_examples_of,
+    evaluation_context,
+    fit_borders,
+    fit_layout,
+    halves_of,
+    total_of,
+)
 from pipelines.activity.gate import refusal_reason
-from pipelines.activity.promotion import fit_layout
 from pipelines.activity.rows import (
     BORDERS,
     BorderHalves,
     EvaluationContext,
-    border_context,
-    border_examples_of,
     borders_row,
-    evaluation_context,
     evaluation_row,
-    fit_borders,
-    halves_of,
     sums_row,
-    total_of,
 )
 from pipelines.activity.seconds import f1
 from pipelines.lifecycle.incumbents import EvaluationPeriod, IncumbentBytes
@@ -49,7 +51,7 @@ def test_model_from_pass_rows_equals_model_fitted_in_one_process(two_days, whole
     assert [sums_rows[0]["status"], border_rows[0]["status"]] == ["learned", "learned"]
     made = fit_layout(sums_rows, border_rows, LAYOUT)
     assert to_bytes(made) == to_bytes(whole)
-    np.testing.assert_array_equal(total_of(sums_rows, LAYOUT).moments, sums_of(two_days).moments)
+    np.testing.assert_array_equal(total_of(sums_rows).moments, sums_of(two_days).moments)
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +73,9 @@ def same_borders(one, other) -> bool:
 
 
 def test_users_are_excluded_from_the_evaluation_of_their_own_borders(three):
-    keys, _, context, border_rows = three
-    lessons = [one for _, one in border_examples_of(border_rows, LAYOUT)]
-    halves = halves_of(border_rows, LAYOUT, context)
+    keys, _, _, border_rows = three
+    lessons = [one for _, one in border_examples_of(border_rows)]
+    halves = halves_of(border_rows, by_day=False)
     users = [user for user, _ in keys]
     first, second = fit_borders([lessons[0], lessons[2]]), fit_borders([lessons[1]])
     assert same_borders(halves.unseen_by(users[1]), first)
@@ -83,14 +85,14 @@ def test_users_are_excluded_from_the_evaluation_of_their_own_borders(three):
 
 
 def test_days_of_a_single_user_are_evaluated_with_borders_of_the_other_days(three):
-    keys, _, context, border_rows = three
+    keys, _, _, border_rows = three
     days = ["2026-11-01", "2026-11-02", "2026-11-03"]
     one = {**border_rows[0], "days": days, "borders": [row["borders"][0] for row in border_rows]}
-    halves = halves_of([one], LAYOUT, replace(context, single_user=frozenset({LAYOUT})))
-    lessons = [context for _, context in border_examples_of([one], LAYOUT)]
+    halves = halves_of([one], by_day=True)
+    lessons = [context for _, context in border_examples_of([one])]
     assert same_borders(halves.unseen_by(days[1]), fit_borders([lessons[0], lessons[2]]))
     assert same_borders(halves.unseen_by(days[0]), fit_borders([lessons[1]]))
-    single = halves_of([{**one, "days": days[:1], "borders": one["borders"][:1]}], LAYOUT, context)
+    single = halves_of([{**one, "days": days[:1], "borders": one["borders"][:1]}], by_day=False)
     assert single.unseen_by(keys[0][0]) == NO_BORDERS
 
 

@@ -10,13 +10,13 @@ from ingest.registration import register
 from pipelines.batch.family import BatchResult
 from pipelines.batch.job import train_batch
 from pipelines.clusters import CLUSTERS
+from pipelines.lifecycle.log_partitions import newest_set_at
 from pipelines.lifecycle.open_refusals import LITTLE_EVIDENCE
 from pipelines.lifecycle.runs import run_id_at
 from pipelines.load import LOAD
 from pipelines.next import NEXT
 from pipelines.personal.family import PersonalFamily, PersonalModel
 from pipelines.personal.gate import LOST_TO_SERVING, Evidence
-from pipelines.personal.history import newest_set_at
 from pipelines.personal.job import NEWEST_SET, train_personal
 from pipelines.rank import RANK
 from schemas.errors import BadSets

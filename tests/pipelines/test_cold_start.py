@@ -12,7 +12,7 @@ from pipelines.exercise.calibration import Calibrations
 from pipelines.exercise.gate import UserTrial, compare
 from pipelines.exercise.global_fit import fit_from_sums
 from pipelines.experiments.cold_start import compare_models, held_out_user
-from pipelines.experiments.job import RecipeResult, _promote_winner
+from pipelines.experiments.promotion import promote_winner
 from pipelines.lifecycle.pointers import OVERTAKEN, served_versions
 from tests.pipelines.global_sums import (
     AT,
@@ -82,12 +82,12 @@ def test_comparison_with_sums_that_were_replaced_meanwhile_promotes_nothing(
         require_lease=lambda: None,
     )
     served = served_versions(store, ("exercise",))
-    averaged = RecipeResult({}, to_bytes(compared.learned.model), promotable=True)
+    averaged = to_bytes(compared.learned.model)
     hits = {str(n): takes_over for n in range(5)}
     others = {name: not hit for name, hit in hits.items()}
     comparison = compare([UserTrial("a", 5, hits, others, dict.fromkeys(hits, False))])
     assert comparison.takes_over == takes_over
     job = SimpleNamespace(database=store, run=run)
-    assert _promote_winner(job, compared, averaged, comparison, {}, served).overtaken
+    assert promote_winner(job, compared, averaged, comparison, {}, served).overtaken
     assert (run.status, run.reasons) == ("refused", {OVERTAKEN: 1})
     assert serving(store) == before

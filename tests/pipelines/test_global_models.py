@@ -12,15 +12,14 @@ from pipelines.exercise.calibration import Calibrations
 from pipelines.exercise.gate import compare
 from pipelines.exercise.global_fit import fit_from_sums
 from pipelines.exercise.global_models import (
-    REDUCED,
+    AVERAGED_RECIPE,
     STATISTICS,
     SUMS,
     WAITS,
-    promote_global,
-    promote_summed,
     read_global_models,
 )
 from pipelines.exercise.promotion import ModelCandidate
+from pipelines.experiments.promotion import promote_averaged, promote_summed
 from pipelines.lifecycle.pointers import OVERTAKEN, served_versions
 from schemas.layout import GLOBAL_OWNER
 from store.champions import Champions
@@ -31,6 +30,7 @@ from tests.pipelines.global_sums import (
     STRANGER,
     each,
     judging,
+    made_rungs,
     passing_members,
     serving,
     trained,
@@ -69,10 +69,10 @@ def test_withdrawn_global_model_is_promoted_again_only_if_no_other_version_serve
     assert read_global_models(store)[LAYOUT].version == before.version
 
     averaged = to_bytes(replace(before.learned.model, bias=before.learned.model.bias + 1))
-    third, said = uuid4(), {"recipe": REDUCED}
-    assert promote_global(store, LAYOUT, averaged, said, **judging(store, third)).serves
+    third, said = uuid4(), {"recipe": AVERAGED_RECIPE}
+    assert promote_averaged(store, averaged, said, **judging(store, third)).serves
     withdraw(third)
-    again = promote_global(store, LAYOUT, averaged, said, **judging(store))
+    again = promote_averaged(store, averaged, said, **judging(store))
     assert "was withdrawn" in again.reason
     assert serving(store)[0] == SUMS
 
@@ -83,10 +83,9 @@ def test_global_model_that_is_worse_for_users_outside_both_models_is_refused(
 ):
     """Of nine sets that the incumbent names right, five lost are significant, four are not."""
     hits = {str(n): n < right for n in range(9)}
-    rungs = {"own": {}, "everybody": hits, "incumbent": {}, "majority": dict.fromkeys(hits, False)}
-    rungs["former"] = dict.fromkeys(hits, True)
-    asked = dict.fromkeys(rungs, (9, 9))
-    stranger = ModelCandidate(uuid4(), LAYOUT, "v", b"", 16, rungs, asked)
+    wrong, former = dict.fromkeys(hits, False), dict.fromkeys(hits, True)
+    rungs = made_rungs(everybody=hits, majority=wrong, former=former)
+    stranger = ModelCandidate(uuid4(), LAYOUT, "v", b"", 16, rungs)
     everybody = fit_from_sums(each(statistics), LAYOUT, Calibrations())
     challengers = [*passing_members(statistics), stranger]
     assert trained(store, everybody, challengers).startswith(said)
@@ -105,15 +104,15 @@ def test_averaged_model_serves_until_the_summed_model_it_was_compared_with_is_re
         return trained(store, one, members, UUID(int=run))
 
     def judge(one, run):
-        said = {"recipe": REDUCED, "everybody": one.version, "metrics": asdict(compare([]))}
-        promote_global(store, LAYOUT, averaged, said, **judging(store, UUID(int=run)))
-        assert serving(store)[0] == REDUCED
+        said = {"recipe": AVERAGED_RECIPE, "everybody": one.version, "metrics": asdict(compare([]))}
+        promote_averaged(store, averaged, said, **judging(store, UUID(int=run)))
+        assert serving(store)[0] == AVERAGED_RECIPE
 
     assert train(everybody, 1) == "promoted"
     assert serving(store)[0] == SUMS
     judge(everybody, 2)
     assert train(everybody, 3) == WAITS
-    assert serving(store)[0] == REDUCED
+    assert serving(store)[0] == AVERAGED_RECIPE
 
     fewer = {user: one for user, one in statistics.items() if user != STRANGER}
     later = fit_from_sums(each(fewer), LAYOUT, Calibrations())
@@ -123,10 +122,10 @@ def test_averaged_model_serves_until_the_summed_model_it_was_compared_with_is_re
     assert serving(store, STATISTICS) != before
 
     judge(later, 5)
-    promote_summed(store, LAYOUT, later, **judging(store, UUID(int=6)))
+    promote_summed(store, later, **judging(store, UUID(int=6)))
     assert serving(store)[0] == SUMS
     asyncio.run(Champions(store).rollback(ModelKey.of_global(LAYOUT, "exercise"), AT))
-    assert serving(store)[0] == REDUCED
+    assert serving(store)[0] == AVERAGED_RECIPE
 
 
 def test_unreadable_averaged_model_falls_back_to_the_summed_model(store, statistics, sums):
@@ -135,8 +134,8 @@ def test_unreadable_averaged_model_falls_back_to_the_summed_model(store, statist
         fit_from_sums(each(statistics), LAYOUT, Calibrations()),
     )
     averaged = to_bytes(replace(sums, bias=sums.bias + 2))
-    said = {"recipe": REDUCED, "everybody": everybody.version}
-    promote_global(store, LAYOUT, averaged, said, **judging(store))
+    said = {"recipe": AVERAGED_RECIPE, "everybody": everybody.version}
+    promote_averaged(store, averaged, said, **judging(store))
     _, version = serving(store)
     store.execute(
         "UPDATE models SET bytes = ? "

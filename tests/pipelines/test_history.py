@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from api.forecasts import log_from
 from models.history import SetLog
-from pipelines.personal.history import split_failed
-from pipelines.personal.logs import COLUMNS, log_of
+from pipelines.lifecycle.log_partitions import split_failed
+from pipelines.lifecycle.set_logs import COLUMNS, log_of
 from schemas.errors import BadSets
 from schemas.times import EARLIEST, LATEST
 from store.sets import SetRow

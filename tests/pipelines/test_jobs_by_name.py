@@ -79,7 +79,7 @@ def test_recommend_without_sets_before_the_cutoff_says_how_old_they_must_be(
     monkeypatch.setattr(recommend, "newest_set_at", lambda *_: datetime.now(UTC))
     monkeypatch.setattr(recommend, "map_logs", lambda *_: ([row], {}))
     with pytest.raises(NotEnoughLabels, match="no set is 28 days older than the newest"):
-        recommend.learn_recommend(cast(SparkSession, None), Config())
+        recommend.learn_recommend(cast(SparkSession, None), Config(), datetime.now(UTC))
 
 
 class Rows:
@@ -104,8 +104,8 @@ def test_ranks_become_equal_when_the_last_follow_ends(monkeypatch: pytest.Monkey
     tables = {"follows": Rows(), "usernames": Rows(("ben",), ("anna",)), "ranks": Rows()}
     monkeypatch.setattr(rank, "read_table", lambda *asked: tables[asked[-1]])
     with pytest.raises(NotEnoughLabels, match="nobody follows anybody yet"):
-        rank.learn_rank(cast(SparkSession, None), Config())
+        rank.learn_rank(cast(SparkSession, None), Config(), datetime.now(UTC))
     tables["ranks"] = Rows(("anna",))
-    found = rank.learn_rank(cast(SparkSession, None), Config())
+    found = rank.learn_rank(cast(SparkSession, None), Config(), datetime.now(UTC))
     assert found.rows == [("anna", 0.5, 1), ("ben", 0.5, 1)]
     assert not found.refusal

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.exercise.minimum_sets import MIN_EXERCISES
-from pipelines import form
 from pipelines.exercise.labelled import (
     SESSION_GAP,
     LabelledRow,
@@ -25,10 +24,12 @@ from pipelines.exercise.labelled import (
     split_sessions,
     split_share,
 )
+from pipelines.exercise.passes import learning_pass
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.rows import FitContext, learned_row
 from pipelines.exercise.unchanged import sets_digest
 from pipelines.exercise.windows import ttl_s
+from pipelines.lifecycle.engines import LocalEngine
 from schemas.retention import LABELLED_TTL_S
 from schemas.times import us_of
 from store.labelled_sets import LabelledSets
@@ -162,11 +163,9 @@ def test_digest_from_revisions_equals_digest_from_sets_with_samples(database):
     assert sets_digest(read, 1, "r") == digest(newest(labelled_sets(table), 1), "r")
 
 
-def test_partition_whose_sets_were_deleted_meanwhile_gives_no_row():
-    key = {"user_id": "u", "model_id": LAYOUT, "reps": None}
-    empty = pa.Table.from_pylist([key | asdict(a_set(1))]).slice(1)
-    assert learned_row(("u", LAYOUT), empty, context=FitContext(Recipe("r"), {})) == []
-    assert form.learned_row(("u", LAYOUT), empty) == []
+def test_partition_whose_sets_were_deleted_meanwhile_gives_no_row(database):
+    pass_ = learning_pass(FitContext(Recipe("r"), {}))
+    assert LocalEngine(database).collect([(uuid4(), LAYOUT)], pass_) == []
 
 
 def test_unknown_layout_fails_its_user_only():

@@ -14,7 +14,8 @@ from models.signal.wrist import wrist_signals
 from pipelines.exercise.learner import Incumbent, learn_user, member_statistics
 from pipelines.exercise.prepared import Recipe
 from pipelines.exercise.windows import WindowRecipe
-from pipelines.lifecycle.incumbents import NONE_SINCE_GLOBAL, EvaluationPeriod
+from pipelines.lifecycle.incumbents import EvaluationPeriod
+from pipelines.lifecycle.open_refusals import NONE_SINCE_GLOBAL
 from schemas.errors import BadSamples, NotEnoughLabels
 from schemas.times import us_of
 from tests.pipelines.people import NOW, short
@@ -38,10 +39,10 @@ def test_model_is_evaluated_on_late_sets_and_then_trained_on_all(people):
     model = from_bytes(learned.content)
     assert model.labels == learned.labels == tuple(sorted({row.exercise for row in people[0]}))
     # 0.7 of four sets is three: the last set of each exercise is evaluated
-    assert set(learned.own.sets) == {row.set_id for row in people[0][-EXERCISES:]}
-    assert sum(learned.own.sets.values()) == EXERCISES
-    assert sum(learned.majority.sets.values()) == 1
-    assert learned.everybody.sets == {}
+    assert set(learned.rungs.own.sets) == {row.set_id for row in people[0][-EXERCISES:]}
+    assert sum(learned.rungs.own.sets.values()) == EXERCISES
+    assert sum(learned.rungs.majority.sets.values()) == 1
+    assert learned.rungs.everybody.sets == {}
     assert learned.trained_until == people[0][-1].started_at
 
 
@@ -49,8 +50,9 @@ def test_model_is_judged_on_another_session_than_it_was_learned_from(people, eve
     """The last day lacks two exercises: exercise by exercise the third day is split."""
     sets = people[0][:-2]
     learned = learn_user(sets, "wrist-acc6", RECIPE, everybody, is_member=True)
-    assert set(learned.own.sets) == {row.set_id for row in sets[-2:]}
-    assert learned.own.sets.keys() == learned.everybody.sets.keys() == learned.majority.sets.keys()
+    assert set(learned.rungs.own.sets) == {row.set_id for row in sets[-2:]}
+    rungs = learned.rungs
+    assert rungs.own.sets.keys() == rungs.everybody.sets.keys() == rungs.majority.sets.keys()
     by_date = replace(RECIPE, cutoff_at=sets[-2].started_at)
     assert learn_user(sets, "wrist-acc6", by_date, everybody, is_member=True) == learned
 
@@ -63,8 +65,8 @@ def test_exercise_that_is_new_after_the_cutoff_judges_all_but_the_own_model(peop
     by_date = replace(RECIPE, cutoff_at=cutoff_at)
     learned = learn_user(sets, "wrist-acc6", by_date, everybody)
     late = {row.set_id: row.exercise for row in people[0][-EXERCISES:]}
-    assert set(learned.own.sets) == {name for name in late if late[name] != new}
-    assert learned.everybody.sets.keys() == learned.majority.sets.keys() == late.keys()
+    assert set(learned.rungs.own.sets) == {name for name in late if late[name] != new}
+    assert learned.rungs.everybody.sets.keys() == learned.rungs.majority.sets.keys() == late.keys()
     assert new in learned.labels
 
 
@@ -78,7 +80,7 @@ def test_model_bytes_do_not_depend_on_the_evaluation_cutoff(people, everybody):
         is_member=True,
     )
     assert (once.content, once.held_out) == (again.content, again.held_out)
-    assert once.own.sets.keys() < again.own.sets.keys()
+    assert once.rungs.own.sets.keys() < again.rungs.own.sets.keys()
 
 
 @pytest.mark.parametrize(
@@ -97,8 +99,8 @@ def test_late_sets_of_the_most_frequent_exercise_alone_are_compared_with_no_cons
     sets = [*more, *people[0]]
     learned = learn_user(sets, "wrist-acc6", RECIPE, everybody, unlearned=period)
     last = {row.set_id for row in people[0][len(people[0]) - later :]}
-    assert set(learned.own.sets) == last  # beside what serves they count
-    assert set(learned.majority.sets) == (last if judges else set())
+    assert set(learned.rungs.own.sets) == last  # beside what serves they count
+    assert set(learned.rungs.majority.sets) == (last if judges else set())
     assert learned.missing_sets == ("" if judges else NONE_SINCE_GLOBAL)
 
 
@@ -115,7 +117,7 @@ def test_session_in_which_an_exercise_is_too_short_to_learn_is_no_border(people)
         for n, (row, day) in enumerate(zip(order, days, strict=True))
     ]
     learned = learn_user(sets, "wrist-acc6", RECIPE)
-    assert set(learned.own.sets) == {one[3].set_id, other[2].set_id}
+    assert set(learned.rungs.own.sets) == {one[3].set_id, other[2].set_id}
 
 
 def test_member_statistics_are_capped_per_exercise(people):
@@ -146,9 +148,9 @@ def test_evaluated_own_and_global_models_have_not_seen_the_late_sets(people, mem
     clean = learn_user(
         sets, "wrist-acc6", recipe, fit_global(others, model_id="wrist-acc6"), is_member=False
     )
-    assert learned.own == clean.own
-    assert learned.everybody == clean.everybody
-    assert not any(learned.own.sets.values())
+    assert learned.rungs.own == clean.rungs.own
+    assert learned.rungs.everybody == clean.rungs.everybody
+    assert not any(learned.rungs.own.sets.values())
 
 
 def test_incumbent_is_evaluated_only_on_sets_after_its_training(people):
@@ -156,7 +158,7 @@ def test_incumbent_is_evaluated_only_on_sets_after_its_training(people):
     model = from_bytes(learn_user(people[0], "wrist-acc6", RECIPE).content)
     incumbent = Incumbent(model, EvaluationPeriod(until))
     learned = learn_user(people[0], "wrist-acc6", RECIPE, incumbent=incumbent)
-    assert set(learned.incumbent.sets) == {row.set_id for row in people[0][-2:]}
+    assert set(learned.rungs.incumbent.sets) == {row.set_id for row in people[0][-2:]}
 
 
 @pytest.mark.parametrize("by", [timedelta(hours=8), timedelta(days=365)])
@@ -169,7 +171,7 @@ def test_set_dated_ahead_evaluates_only_an_incumbent_that_was_learned_without_it
     for revision, counted in ((us_of(until), ()), (us_of(until) + 1, (ahead.set_id,))):
         sets = [*people[0][:-1], replace(ahead, revision=revision)]
         learned = learn_user(sets, "wrist-acc6", RECIPE, incumbent=incumbent)
-        assert set(learned.incumbent.sets) == {people[0][-2].set_id, *counted}
+        assert set(learned.rungs.incumbent.sets) == {people[0][-2].set_id, *counted}
 
 
 def test_former_global_model_is_evaluated_only_on_users_outside_the_new_one(people, everybody):
@@ -180,19 +182,19 @@ def test_former_global_model_is_evaluated_only_on_users_outside_the_new_one(peop
         learn_user(people[0], "wrist-acc6", RECIPE, everybody, is_member=within, former=former)
         for within in (False, True)
     )
-    assert set(stranger.former.sets) == {row.set_id for row in people[0][-2:]}
-    assert member.former.sets == {}
+    assert set(stranger.rungs.former.sets) == {row.set_id for row in people[0][-2:]}
+    assert member.rungs.former.sets == {}
     assert stranger.content == member.content
 
 
 def test_accepted_guesses_are_not_used_for_evaluation(people):
     accepted = [replace(row, label_source="accepted_guess") for row in people[0]]
-    assert learn_user(accepted, "wrist-acc6", RECIPE).own.sets == {}
+    assert learn_user(accepted, "wrist-acc6", RECIPE).rungs.own.sets == {}
 
 
 def test_training_and_serving_predict_the_same_for_a_set(people):
     learned = learn_user(people[0], "wrist-acc6", replace(RECIPE, cutoff_at=NOW))
-    assert learned.own.sets == {}  # nothing lies before the cut-off
+    assert learned.rungs.own.sets == {}  # nothing lies before the cut-off
     late = people[0][-1]
     model = from_bytes(learned.content)
     signals = wrist_signals(unpack_pieces(late.samples))
@@ -216,7 +218,7 @@ def test_stored_windows_give_the_same_model_without_the_samples(people, everybod
     found = [replace(row, samples=b"gone", features=kept[row.set_id]) for row in people[0]]
     again = learn_user(found, "wrist-acc6", RECIPE, everybody)
     assert again.content == first.content
-    assert (again.own, again.everybody) == (first.own, first.everybody)
+    assert (again.rungs.own, again.rungs.everybody) == (first.rungs.own, first.rungs.everybody)
     assert again.fresh == ()
 
 

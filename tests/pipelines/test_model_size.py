@@ -10,8 +10,8 @@ from pipelines.exercise.global_models import read_global_models
 from pipelines.exercise.job import train_exercise
 from pipelines.lifecycle import model_rows
 from pipelines.lifecycle.pointers import pointers_in_effect
+from pipelines.lifecycle.set_logs import COLUMNS
 from pipelines.personal.family import PersonalModel
-from pipelines.personal.logs import COLUMNS
 from pipelines.personal.rows import learned_rows
 from schemas.times import LATEST
 from tests.pipelines.people import LAYOUT, put, sets_of, user_id

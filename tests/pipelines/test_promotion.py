@@ -27,6 +27,7 @@ from schemas.times import us_of
 from store.champions import Champions
 from store.database import Database
 from store.models import ModelKey, Models, StoredModel
+from tests.pipelines.global_sums import made_rungs
 from tests.pipelines.made_families import lease_of
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -231,13 +232,11 @@ def model_trained_until(at: datetime) -> StoredModel:
 
 def candidate(database: Database, own: dict[str, bool], sets: int = 3) -> ModelCandidate:
     """A new user's model with these results on later sets; the majority label is never right."""
-    rungs = {"own": own, "everybody": {}, "incumbent": {}, "majority": dict.fromkeys(own, False)}
-    user = uuid4()
-    windows = dict.fromkeys(rungs, (len(own), len(own)))
+    rungs, user = made_rungs(own=own, majority=dict.fromkeys(own, False)), uuid4()
     key = ModelKey.of_user(user, LAYOUT, FAMILY)
     model = StoredModel.of(key, b"a model", {}, uuid4(), NOW)
     asyncio.run(Models(database).put(model))
-    return ModelCandidate(user, LAYOUT, model.version, model.sha256, sets, rungs, windows)
+    return ModelCandidate(user, LAYOUT, model.version, model.sha256, sets, rungs)
 
 
 def test_unevaluated_users_are_promoted_only_with_enough_evaluated_sets_of_others(

@@ -14,7 +14,7 @@ from pipelines.exercise.passes import read_training_sets
 from pipelines.exercise.recipes import named_recipe, recipe_of
 from pipelines.exercise.rows import FitContext, learned_row
 from pipelines.lifecycle.engines import spark_key
-from pipelines.lifecycle.incumbents import NONE_SINCE_GLOBAL
+from pipelines.lifecycle.open_refusals import NONE_SINCE_GLOBAL
 from pipelines.lifecycle.retries import unfinished
 from schemas.times import us_of
 from store.champions import Champions

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.exercise import global_gate
 from pipelines.exercise.global_models import STATISTICS, read_global_models
-from pipelines.lifecycle.incumbents import NONE_SINCE_GLOBAL
+from pipelines.lifecycle.open_refusals import NONE_SINCE_GLOBAL
 from pipelines.lifecycle.pointers import pointers_in_effect
 from pipelines.lifecycle.scope import selected_users
 from schemas.layout import GLOBAL_OWNER, owner_of

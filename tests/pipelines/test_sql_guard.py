@@ -3,8 +3,8 @@
 import pytest
 
 from pipelines.mart.guard import require_readable
+from pipelines.mart.guarded_session import guarded_session
 from pipelines.mart.query import parsed
-from pipelines.mart.server import guarded_session
 from schemas.errors import BadQuery
 
 HARMLESS = (

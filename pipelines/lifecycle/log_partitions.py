@@ -11,9 +11,9 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
 from models.history import SetLog
-from pipelines.keys import Key
+from pipelines.keys import Key, Row
 from pipelines.lifecycle.attempts import attempted
-from pipelines.personal.logs import COLUMNS, USER_KEY, log_of
+from pipelines.lifecycle.set_logs import COLUMNS, USER_KEY, log_of
 from pipelines.spark.persist import rows_of
 from pipelines.spark.plans import require_direct_join, require_no_shuffle
 from pipelines.spark.span import span_by
@@ -38,7 +38,7 @@ def map_logs(
     function: LogFunction,
     schema: pa.Schema,
     latest: datetime,
-) -> tuple[list[dict[str, Any]], Mapping[str, str]]:
+) -> tuple[list[Row], Mapping[str, str]]:
     """Call `function` for every user's log on the executors.
 
     Args:
@@ -64,8 +64,8 @@ def map_logs(
 
 
 def split_failed(
-    rows: Sequence[dict[str, Any]],
-) -> tuple[list[dict[str, Any]], Mapping[str, str]]:
+    rows: Sequence[Row],
+) -> tuple[list[Row], Mapping[str, str]]:
     """The rows of readable users, and the reasons of users whose sets are broken.
 
     Raises:
@@ -133,9 +133,7 @@ def _checked(newest_us: int | None, sets: int, latest: datetime) -> datetime:
     raise NotEnoughLabels("nobody has confirmed a set yet")
 
 
-def _rows(
-    key: Key, group: pa.Table, *, function: LogFunction, latest: datetime
-) -> list[dict[str, Any]]:
+def _rows(key: Key, group: pa.Table, *, function: LogFunction, latest: datetime) -> list[Row]:
     attempt = attempted(lambda: function(log_of(group, latest)))
     if attempt.value is None:
         return [{"user_id": key[0], PROBLEM: attempt.reason}]
