@@ -30,7 +30,7 @@ from schemas.journal import (
     StreamDeclared,
     StreamListed,
 )
-from schemas.times import at_us
+from schemas.times import time_at
 from schemas.topics import SESSIONS
 from store.concurrency import map_concurrently
 from store.journal import Event
@@ -225,7 +225,7 @@ async def _project_extent(
     """Write a session's end by its lists, and whether each stream with chunks has one."""
     session, records = stored.session, stored.records
     ends_ns = [end_ns_of(chunk) for chunks in counted.values() for chunk in chunks]
-    end = at_us(max(ends_ns) // 1000) if ends_ns else None
+    end = time_at(max(ends_ns) // 1000) if ends_ns else None
     complete = not session.unlisted(stored.lists, with_chunks)
     if (end, complete) != (session.ended_at, session.complete):  # a sweep may find it hours later
         await records.journal.announce(stored.user_id, SESSIONS, now_us)
@@ -247,23 +247,23 @@ async def reopen(records: Records, user_id: UUID, session_id: UUID, now_us: int)
 
 
 async def _delete_session(records: Records, user_id: UUID, event: Event) -> None:
-    at = deletion_us(event)
-    await records.sessions.delete(user_id, event.entity_id, at)
-    await records.dead_letters.delete_session(user_id, event.entity_id, at_us(event.received_us))
-    await _delete_sets(records, user_id, event.entity_id, at)
-    await records.stretches.delete_session(user_id, event.entity_id, at)
-    await records.samples.delete_session(user_id, event.entity_id, at)
-    await records.predictions.delete(user_id, event.entity_id, at)
-    await forget_deviations(records, user_id, event.entity_id, at)
+    at_us = deletion_us(event)
+    await records.sessions.delete(user_id, event.entity_id, at_us)
+    await records.dead_letters.delete_session(user_id, event.entity_id, time_at(event.received_us))
+    await _delete_sets(records, user_id, event.entity_id, at_us)
+    await records.stretches.delete_session(user_id, event.entity_id, at_us)
+    await records.samples.delete_session(user_id, event.entity_id, at_us)
+    await records.predictions.delete(user_id, event.entity_id, at_us)
+    await forget_deviations(records, user_id, event.entity_id, at_us)
 
 
-async def _delete_sets(records: Records, user_id: UUID, session_id: UUID, at: int) -> None:
+async def _delete_sets(records: Records, user_id: UUID, session_id: UUID, at_us: int) -> None:
     """Delete a session's sets and their labelled rows, which a repeat finds without the sets."""
     labelled = await records.labelled.revisions(user_id)
     await asyncio.gather(
-        records.sets.delete_session(user_id, session_id, at),
+        records.sets.delete_session(user_id, session_id, at_us),
         *(
-            records.labelled.delete(user_id, row.model_id, row.set_id, at)
+            records.labelled.delete(user_id, row.model_id, row.set_id, at_us)
             for row in labelled
             if row.session_id == session_id
         ),
@@ -271,10 +271,10 @@ async def _delete_sets(records: Records, user_id: UUID, session_id: UUID, at: in
 
 
 async def _delete_set(records: Records, user_id: UUID, session_id: UUID, event: Event) -> None:
-    at = deletion_us(event)
+    at_us = deletion_us(event)
     await asyncio.gather(
-        records.sets.delete(user_id, session_id, event.entity_id, at),
-        records.labelled.delete_set(user_id, event.entity_id, at),
+        records.sets.delete(user_id, session_id, event.entity_id, at_us),
+        records.labelled.delete_set(user_id, event.entity_id, at_us),
     )
 
 
@@ -282,5 +282,5 @@ async def _delete_stale_labels(records: Records, user_id: UUID, event: Event) ->
     """Delete the labelled sets of earlier revisions, even if new samples are not complete yet."""
     if event.event_id == slots.set_confirmed(event.entity_id, 0):
         return  # there is no earlier one
-    at = event.received_us - 1
-    await records.labelled.delete_set(user_id, event.entity_id, at)
+    at_us = event.received_us - 1
+    await records.labelled.delete_set(user_id, event.entity_id, at_us)

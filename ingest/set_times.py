@@ -11,7 +11,7 @@ from ingest.stored_session import with_lists
 from schemas.errors import BadEvent, ClockSkew
 from schemas.events import SetConfirmation
 from schemas.layout import part_of
-from schemas.times import AHEAD_AT_MOST, at_us, us_of
+from schemas.times import AHEAD_AT_MOST, time_at, us_of
 from store.records import Records
 from store.sessions import SessionRow
 from store.sets import SetRow
@@ -121,7 +121,7 @@ async def _with_later_chunks(
         later = [part for part in parts.get(stream, []) if part >= part_of(first)]
         for some in (later[-1:], later[:-1]):
             chunks = await stored.metadata(stream, some)
-            ends = [at_us(end_ns_of(chunk) // 1000) for chunk in chunks if chunk.seq >= first]
+            ends = [time_at(end_ns_of(chunk) // 1000) for chunk in chunks if chunk.seq >= first]
             session = session._replace(ended_at=_latest([session.ended_at, *ends]))
             if session.ended_at is not None and session.ended_at >= needed:
                 return session

@@ -12,7 +12,7 @@ from ingest.stored_session import StoredSession
 from schemas.errors import BadSamples
 from schemas.ids import day_of, slot
 from schemas.retention import DEAD_LETTERS_TTL
-from schemas.times import at_us
+from schemas.times import time_at
 from store.dead_letters import CHUNK, DeadLetter, seconds_left
 from store.samples import ChunkMetadata, SampleRow
 
@@ -29,10 +29,10 @@ async def keep_unlisted(
     unlisted = [chunk for chunk in chunks if not is_listed(chunk, stored.lists[stream])]
     if not unlisted:
         return
-    letters, now = stored.records.dead_letters, at_us(now_us)
+    letters, now = stored.records.dead_letters, time_at(now_us)
     remaining: dict[date, int] = {}  # a broken client must not fill the disk of all
     for row in await stored.rows(stream, unlisted[: letters.per_day]):
-        received_at = at_us(row.received_us)
+        received_at = time_at(row.received_us)
         if not seconds_left(received_at, now):
             continue
         day = received_at.date()
@@ -73,17 +73,17 @@ async def forget_listed(stored: StoredSession, chunks: StreamChunks, now_us: int
         chunks: those that the lists name, by stream.
         now_us: server time.
     """
-    dead_letters, lists, now = stored.records.dead_letters, stored.lists, at_us(now_us)
+    dead_letters, lists, now = stored.records.dead_letters, stored.lists, time_at(now_us)
     user_id, session_id = stored.key
     grown = [
         stream
         for stream in chunks
-        if seconds_left(at_us(lists[stream].revision), now) and await _has_grown(stored, stream)
+        if seconds_left(time_at(lists[stream].revision), now) and await _has_grown(stored, stream)
     ]
     if not grown:
         return
     day = timedelta(days=1)  # the device's clock may be ahead, and those of two servers differ
-    until = at_us(max(lists[stream].revision for stream in grown)).date() + day
+    until = time_at(max(lists[stream].revision for stream in grown)).date() + day
     since = max(day_of(session_id) - day, (now - DEAD_LETTERS_TTL).date())
     letters = await dead_letters.about(user_id, session_id, now, since=since, until=until)
     if not letters:

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from schemas.layout import MAX_ID_AHEAD_DAYS
-from schemas.times import at_us, us_of
+from schemas.times import time_at, us_of
 
 MS_PER_DAY = 86_400_000
 
@@ -70,7 +70,7 @@ def day_of(id_: UUID) -> date:
     Raises:
         OverflowError: a day after the year 9999; `may_exist` tells such ids.
     """
-    return at_us(time_us_of(id_)).date()
+    return time_at(time_us_of(id_)).date()
 
 
 def may_exist(id_: UUID, now_us: int) -> bool:

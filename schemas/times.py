@@ -40,7 +40,7 @@ def us_of(at: datetime) -> int:
     return (aware(at) - EPOCH) // _US
 
 
-def at_us(us: int) -> datetime:
+def time_at(us: int) -> datetime:
     """The time so many microseconds after the epoch."""
     return EPOCH + timedelta(microseconds=us)
 
@@ -51,7 +51,7 @@ def at_ms_of_ns(ns: int) -> datetime:
     >>> at_ms_of_ns(1_999_999_999).isoformat()
     '1970-01-01T00:00:01.999000+00:00'
     """
-    return at_us(ns // 1_000_000 * 1000)
+    return time_at(ns // 1_000_000 * 1000)
 
 
 def aware(at: AnyTime) -> AnyTime:

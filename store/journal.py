@@ -21,8 +21,7 @@ from schemas.errors import UncertainWrite
 from schemas.ids import day_of
 from schemas.journal import EventBody, parse_event_body
 from schemas.layout import MAX_ID_AGE_DAYS, SHARDS, month_of, shard_of
-from schemas.times import at_us as time_at
-from schemas.times import aware, us_of
+from schemas.times import aware, time_at, us_of
 from schemas.topics import OLD_IDS, Topic
 from store.concurrency import map_concurrently
 from store.database import Database, Row, Statement

@@ -9,7 +9,7 @@ from ingest.importers.csv_lines import NOTHING, Column, Line
 from ingest.importers.imported import ImportedSet
 from schemas.events import SetConfirmation
 from schemas.names import normalised_name
-from schemas.times import NS_PER_S, at_us
+from schemas.times import NS_PER_S, time_at
 
 MAX_PAUSE_NS = 60 * NS_PER_S
 """Lines of one exercise that are further apart are two sets: a device that is switched off between
@@ -111,8 +111,8 @@ class SetsInLines:
             return SetConfirmation.model_validate(
                 {
                     "exercise": read.name[0],
-                    "started_at": at_us(read.start_ns // 1000),
-                    "ended_at": at_us(end_ns // 1000),
+                    "started_at": time_at(read.start_ns // 1000),
+                    "ended_at": time_at(end_ns // 1000),
                     **numbers,
                 }
             )

@@ -16,7 +16,7 @@ from pipelines.lifecycle.members import may_be_member
 from pipelines.lifecycle.pointers import global_pointers
 from schemas.ids import time_us_of
 from schemas.inputs import InputLayout
-from schemas.times import at_us, server_time, us_of
+from schemas.times import server_time, time_at, us_of
 from schemas.topics import ERASURES
 from store.champions import Champions
 from store.database import Database
@@ -92,7 +92,7 @@ async def _must_go(
     serving = await _serving(database, families)
     known_us = range(us_of(until - CHANGES_KEPT), us_of(until + MAX_CLOCK_SKEW))
     read_us = [at for _, model in serving if (at := _read_us(model)) in known_us]
-    erasures = await _erasures(database, at_us(min(read_us)), until) if read_us else []
+    erasures = await _erasures(database, time_at(min(read_us)), until) if read_us else []
     return {
         layout
         for layout, model in serving

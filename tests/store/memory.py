@@ -12,7 +12,7 @@ from uuid import UUID
 from schemas.config import Limits
 from schemas.ids import day_of, time_us_of
 from schemas.layout import month_of, part_of
-from schemas.times import at_us, us_of
+from schemas.times import time_at, us_of
 from schemas.topics import Topic
 from store.dead_letters import DeadLetter, DeadLetters, LetterKey, is_about, seconds_left
 from store.journal import Event, EventKey, Journal
@@ -218,7 +218,7 @@ class MemoryJournal(Journal):
         topics: dict[UUID, dict[str, datetime]] = {}
         for (user_id, topic), at in self._changes.items():
             if at >= us_of(since):
-                topics.setdefault(user_id, {})[topic] = at_us(at)
+                topics.setdefault(user_id, {})[topic] = time_at(at)
         return topics
 
 

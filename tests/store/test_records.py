@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from schemas.ids import slot, time_us_of
 from schemas.layout import CHUNKS_PER_PART
-from schemas.times import at_us
+from schemas.times import time_at
 from store.dead_letters import DeadLetter
 from store.journal import EventKey
 from store.records import Records
@@ -96,7 +96,7 @@ def test_first_event_of_a_slot_wins(records: Records, run: Any) -> None:
         assert await records.journal.read_many(user, [heads[1], gone]) == [first]
         changed = await records.journal.changed(NOW - timedelta(1), NOW + timedelta(seconds=1))
         assert changed[user].keys() == {"sets"}
-        assert changed[user]["sets"] == at_us((NOW_US - 1000) // 1000 * 1000)
+        assert changed[user]["sets"] == time_at((NOW_US - 1000) // 1000 * 1000)
         assert user not in await records.journal.changed(NOW + timedelta(1), NOW + timedelta(2))
 
     run(story())
