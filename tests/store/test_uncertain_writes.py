@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from schemas.times import us_of
 from store.champions import Champions
 from store.database import Database
 from store.job_leases import Leases
+from store.journal import Event, Journal
 from store.live_runs import LiveRuns
 from store.pointers import Challenger
 from store.users import User, Users
@@ -55,6 +57,18 @@ def test_registration_whose_answer_was_lost_keeps_its_name(losing: Database) -> 
         user = User(uuid.uuid4(), name, "hash", frozenset(), NOW)
         await Users(losing).register(user)
         assert await Users(losing).by_name(name) == user
+
+    asyncio.run(story())
+
+
+def test_events_whose_answer_was_lost_are_in_the_journal(losing: Database) -> None:
+    async def story() -> None:
+        journal, user, entity = Journal(losing), uuid.uuid4(), new_run()
+        first = Event(uuid.uuid4(), entity, "set-confirmed", {"reps": 8}, us_of(NOW))
+        second = replace(first, event_id=uuid.uuid4())
+        assert await journal.append(user, first, "sets") == first
+        rival = replace(first, body={"reps": 9})
+        assert await journal.append_all(user, [rival, second], "sets") == [first, second]
 
     asyncio.run(story())
 
