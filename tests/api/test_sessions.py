@@ -222,6 +222,7 @@ def test_an_export_is_complete_and_an_erasure_removes_all_data(
         "labelled_sets": 2,  # with and without the gyroscope
     }.items():
         assert tables.count(table) == count, table
+    assert rows[0]["row"].keys() == {"user_id", "username", "scopes"}  # no password hash
     assert tables.count("journal") == 6  # opened, two declared, confirmed, two listed
     assert tables.count("dead_letters") == 1
     report = phone.http.request("DELETE", "/v1/me")

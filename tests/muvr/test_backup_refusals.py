@@ -5,6 +5,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -15,7 +16,7 @@ from muvr.backup import (
     require_one_backup,
     restore,
 )
-from muvr.erased_ledger import LEDGER
+from muvr.erased_ledger import LEDGER, read_ledger
 from muvr.service import Service
 from schemas.errors import BadBackup, BadInput
 from schemas.layout import LAYOUT
@@ -165,3 +166,21 @@ def test_damaged_ledger_stops_a_backup_before_anything_is_copied(
     monkeypatch.setattr("muvr.context.CommandContext.run_async", lambda *_: {})
     with pytest.raises(BadBackup, match=f"{LEDGER} is damaged"):
         backup(tmp_path, conf=conf)
+
+
+def test_whoever_is_erased_while_tables_are_copied_is_in_the_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The copied tables may hold them still."""
+    erased: list[UUID] = []
+
+    def copying(*_: object, **__: object) -> SimpleNamespace:
+        erased.append(uuid4())
+        return SimpleNamespace(files=(), bytes=0)
+
+    conf = tmp_path / "conf.yaml"
+    conf.write_text(f"paths: {{data: {tmp_path / 'node'}}}\n")
+    monkeypatch.setattr("muvr.backup.make_backup", copying)
+    monkeypatch.setattr("muvr.context.CommandContext.run_async", lambda *_: list(erased))
+    backup(tmp_path, conf=conf)
+    assert read_ledger(tmp_path / LEDGER) == erased != []

@@ -1,8 +1,9 @@
 """Which users a restore erases again."""
 
+import asyncio
 import json
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -13,6 +14,8 @@ import pytest
 from muvr.context import CommandContext
 from muvr.erased_ledger import LEDGER, read_ledger, read_ledgers, remember_erased
 from schemas.errors import BadBackup
+from schemas.topics import ERASED
+from store.journal import Journal
 from tests.patched_os import os_with
 
 
@@ -72,6 +75,21 @@ def test_ledger_is_on_the_disk_before_it_replaces_the_former_one(
     assert remember_erased(erased_are(second), tmp_path, NOW) == 2
     assert set(read_ledger(tmp_path / LEDGER)) == {first, second}
     assert [path.name for path in tmp_path.iterdir()] == [LEDGER]
+
+
+def test_ledger_lists_whoever_was_erased_while_announcements_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Backups may be months apart."""
+    erased_at = {uuid4(): NOW, uuid4(): NOW - timedelta(days=80)}
+
+    async def changed(_: Journal, since: datetime, until: datetime) -> dict[UUID, object]:
+        return {user: {ERASED: at} for user, at in erased_at.items() if since <= at <= until}
+
+    monkeypatch.setattr(Journal, "changed", changed)
+    context = SimpleNamespace(run_async=lambda work: asyncio.run(work(None)))
+    assert remember_erased(cast(CommandContext, context), tmp_path, NOW) == 2
+    assert set(read_ledger(tmp_path / LEDGER)) == erased_at.keys()
 
 
 def test_damaged_ledger_is_not_replaced(tmp_path: Path):

@@ -14,7 +14,7 @@ from store.jobs import JobRuns
 from store.journal import Event, Journal
 from store.live_runs import LiveRuns
 from store.migrate import FOLDER
-from store.user_rows import RUN_TABLES, USER_TABLES, UserKeys, UserRows
+from store.user_rows import RUN_TABLES, USER_TABLES, UserKeys, UserRows, possible_months
 from tests.cassandra_node import ON_NODE
 
 PERSONAL = {"user_id", "owner", "username", "followee"}
@@ -51,6 +51,13 @@ def test_every_table_of_runs_and_users_is_registered_as_one_that_a_run_may_still
         if "user_id uuid" in columns and "PRIMARY KEY ((run_id" in columns
     }
     assert found == set(RUN_TABLES)
+
+
+def test_the_months_of_ids_include_that_of_the_day_after_tomorrow() -> None:
+    """The clock of a phone may be ahead."""
+    months = possible_months(datetime(2026, 11, 30, 12, tzinfo=UTC))
+    assert months[-2:] == ["2026-11", "2026-12"]
+    assert possible_months(datetime(2026, 11, 28, 12, tzinfo=UTC))[-1] == "2026-11"
 
 
 @ON_NODE
