@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from ingest.chunks import Chunk
-from schemas.errors import BadChunk, NotFound
+from schemas.errors import BadChunk, Deleted, NotFound
 from schemas.events import SessionOpening
 from schemas.layout import CHUNKS_PER_PART
 from schemas.wire import SEQ_MAX, Receipt
+from store.watermarks import ANNOUNCED_BEFORE
 from tests.ingest.histories import CHUNKS, SHA, START, N
 from tests.ingest.recorded_session import (
     GYRO,
@@ -82,5 +83,40 @@ def test_each_part_of_a_stream_is_registered_once() -> None:
         assert (samples.calls["register_part"], samples.calls["put"]) == (2, 5)
         parts = await session.records.samples.parts(session.user, session.session)
         assert parts == {"acc": [0, 1], "gyro": [0]}
+
+    asyncio.run(story())
+
+
+def later(session: RecordedSession, seconds: float) -> None:
+    """Let this time pass for what the session's worker caches."""
+    for cache in (session.recorder._uploads._streams, session.recorder._uploads._parts):
+        now_s = cache._clock() + seconds
+        cache._clock = lambda now_s=now_s: now_s
+
+
+def test_a_session_that_another_worker_deleted_is_gone_after_six_seconds() -> None:
+    async def story() -> None:
+        session = RecordedSession()
+        await session.open(0)
+        await session.on(session.records).delete_session(session.user, session.session)
+        later(session, 6)
+        with pytest.raises(Deleted):
+            await session.put(1)
+
+    asyncio.run(story())
+
+
+def test_late_samples_are_announced_again_while_a_sweep_looks_back() -> None:
+    async def story() -> None:
+        session = RecordedSession()
+        await session.open(0)
+        journal: Any = CountingRepository(session.records.journal)
+        session.recorder = session.on(replace(session.records, journal=journal))
+        await session.put(1)
+        await session.put(2)
+        assert journal.calls["announce"] == 1
+        later(session, ANNOUNCED_BEFORE.total_seconds() - 1)
+        await session.put(3)
+        assert journal.calls["announce"] == 2
 
     asyncio.run(story())
