@@ -1,21 +1,18 @@
 """Which deletions of sets and sessions are taken, and what a repeated one does."""
 
 import asyncio
+from contextlib import suppress
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
-from schemas.errors import (
-    NotFound,
-    StaleRevision,
-)
+from schemas.errors import Deleted, NotFound, StaleRevision
 from schemas.events import SessionOpening
 from schemas.ids import day_of, uuid7
-from schemas.layout import month_of
-from tests.ingest.histories import START, new_id
-from tests.ingest.recorded_session import (
-    RecordedSession,
-)
+from schemas.layout import CHUNKS_PER_PART, month_of
+from tests.ingest.histories import CHUNKS, START, new_id
+from tests.ingest.recorded_session import RecordedSession, RunBefore
 
 
 def test_a_deletion_names_the_newest_revision_or_none():
@@ -92,5 +89,39 @@ def test_a_set_that_lives_in_another_session_is_not_deleted_with_a_deleted_sessi
         assert await alive.labelled() == ["biceps curl"]
         await alive.recorder.delete_set(alive.user, alive.session, alive.set, first.revision)
         assert await alive.records.sets.of_user(alive.user) == []
+
+    asyncio.run(story())
+
+
+def test_a_deleted_session_refuses_chunks_in_a_new_part() -> None:
+    async def story() -> None:
+        one = RecordedSession()
+        await one.open(0)
+        await one.on(one.records).delete_session(one.user, one.session)
+        with pytest.raises(Deleted):
+            await one.recorder.put_chunk(
+                one.user, one.session, "acc", CHUNKS_PER_PART, CHUNKS[0, 0]
+            )
+        assert await one.records.samples.metadata(one.user, one.session, "acc", [0, 1]) == []
+
+    asyncio.run(story())
+
+
+def test_a_part_that_is_begun_during_a_deletion_keeps_no_chunks() -> None:
+    """A worker that knows the session begins it after the samples were deleted."""
+
+    async def story() -> None:
+        one = RecordedSession()
+        await one.open(0)
+
+        async def begin() -> None:
+            with suppress(Deleted):
+                place = (one.user, one.session, "acc", CHUNKS_PER_PART)
+                await one.recorder.put_chunk(*place, CHUNKS[0, 0])
+
+        predictions = RunBefore(one.records.predictions, "delete", begin)
+        deleting = one.on(replace(one.records, predictions=predictions))
+        await deleting.delete_session(one.user, one.session)
+        assert await one.records.samples.metadata(one.user, one.session, "acc", [0, 1]) == []
 
     asyncio.run(story())

@@ -10,7 +10,7 @@ import pytest
 from ingest import erasure
 from ingest.erasure import erase_user
 from ingest.export import export_user
-from schemas.errors import Deleted, NotFound
+from schemas.errors import NotFound
 from schemas.ids import subject_id
 from schemas.layout import CHUNKS_PER_PART
 from schemas.times import us_of
@@ -148,21 +148,6 @@ def test_export_and_erasure_include_deviations_of_a_session_with_a_wrong_clock(
         erased = await erase_user(database, gym.user, gym.now)
         assert erased.deleted["deviations"] == len(rows)
         assert await gym.records.deviations.of_month(gym.user, month) == []
-
-    asyncio.run(story())
-
-
-def test_deleted_session_refuses_chunks_in_a_new_part() -> None:
-    async def story() -> None:
-        one, other = RecordedSession(), RecordedSession()
-        await one.open(0)
-        other.records, other.user, other.session = one.records, one.user, one.session
-        await other.on(one.records).delete_session(one.user, one.session)
-        with pytest.raises(Deleted):
-            await one.recorder.put_chunk(
-                one.user, one.session, "acc", CHUNKS_PER_PART, CHUNKS[0, 0]
-            )
-        assert await one.records.samples.metadata(one.user, one.session, "acc", [0, 1]) == []
 
     asyncio.run(story())
 

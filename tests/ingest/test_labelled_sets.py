@@ -12,7 +12,7 @@ from ingest.labelled_sets import project_labelled_sets
 from ingest.missing_labels import refresh_labelled_sets
 from ingest.sweeper import sweep
 from models.signal.pieces import Recording, unpack_pieces
-from schemas.errors import DatabaseUnavailable
+from schemas.errors import DatabaseUnavailable, Deleted
 from schemas.events import Completion
 from schemas.inputs import ACC3, LAYOUTS
 from schemas.retention import LABELLED_TTL_S
@@ -271,5 +271,25 @@ def test_set_confirmed_during_a_sweep_keeps_its_label() -> None:
         )
         await refresh_labelled_sets(meanwhile, one.user, sweep_us)
         assert await one.labelled() == ["biceps curl"]
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("deleted", ["set", "session"])
+def test_a_label_written_during_a_deletion_is_removed_without_a_sweep(deleted: str) -> None:
+    async def story() -> None:
+        one = RecordedSession()
+        await one.open(0, 1)
+        set_id = [one.set] if deleted == "set" else []
+
+        async def delete() -> None:
+            deletion = getattr(one.recorder, f"delete_{deleted}")
+            await deletion(one.user, one.session, *set_id)
+
+        labelled = RunBefore(one.records.labelled, "put", delete)
+        slower = one.on(replace(one.records, labelled=labelled))
+        with pytest.raises(Deleted):
+            await slower.confirm_set(one.user, one.session, one.set, confirmation(0, 0))
+        assert await one.labelled() == []
 
     asyncio.run(story())
