@@ -186,6 +186,30 @@ def test_what_was_not_stored_because_the_database_is_away_is_not_charged(
     asyncio.run(story())
 
 
+@pytest.mark.parametrize(
+    ("send", "method"),
+    [(send_list, "append_all"), (send_plan, "append"), (send_set, "append")],
+)
+def test_what_was_not_stored_because_its_time_was_over_is_not_charged(
+    send: Callable[..., Awaitable[None]], method: str
+) -> None:
+    async def story() -> None:
+        session, charged = RecordedSession(), list[int]()
+        await session.open(0, 1)
+
+        async def cancelled() -> None:
+            raise asyncio.CancelledError  # as after `api.request_timeout_s`
+
+        journal = RunBefore(session.records.journal, method, cancelled)
+        slow = session.on(replace(session.records, journal=journal))
+        with pytest.raises(asyncio.CancelledError):
+            await send(session, slow, charged)
+        assert len(charged) == 2
+        assert sum(charged) == 0
+
+    asyncio.run(story())
+
+
 def test_only_the_lists_that_won_their_race_are_charged() -> None:
     """Another request lists one of two streams, with less, between reading and appending."""
 
