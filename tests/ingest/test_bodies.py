@@ -64,6 +64,21 @@ def test_decompression_bombs_are_refused_in_bounded_memory(
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 32_000
 
 
+@pytest.mark.parametrize(("window_log", "taken"), [(23, True), (24, False)])
+def test_zstd_that_asks_for_a_long_history_is_refused(window_log: int, *, taken: bool) -> None:
+    """It would take as much memory, however short the body is."""
+    asking = zstandard.ZstdCompressionParameters(window_log=window_log, write_content_size=0)
+    out = io.BytesIO()
+    packer = zstandard.ZstdCompressor(compression_params=asking)
+    with packer.stream_writer(out, closefd=False) as writer:
+        writer.write(b"short")
+    if taken:
+        assert decode_body(out.getvalue(), "zstd", LIMITS) == b"short"
+        return
+    with pytest.raises(BadChunk, match="not zstd"):
+        decode_body(out.getvalue(), "zstd", LIMITS)
+
+
 @pytest.mark.parametrize("cut", [slice(0, -1), slice(0, 10), slice(0, 0)])
 @pytest.mark.parametrize("encoding", ["zstd", "gzip"])
 def test_truncated_bodies_and_trailing_bytes_are_refused(encoding: str, cut: slice) -> None:

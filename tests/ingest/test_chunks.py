@@ -216,6 +216,10 @@ def test_eight_bit_sensor_ranges_are_accepted(most_g: int) -> None:
         b"\xd8\x23\x63(a+",
         b"\xc4\x82\x1b\x7f\xff\xff\xff\xff\xff\xff\xff\x01",
         cbor(t0=2**70),
+        bytes([canonical_body(PIECE)[0] + 1])  # a map with one entry more: `t0` again
+        + canonical_body(PIECE)[1:]
+        + cbor2.dumps("t0")
+        + cbor2.dumps(PIECE.t0_ns),
     ],
 )
 def test_malformed_cbor_bodies_are_refused(body: bytes) -> None:
