@@ -111,6 +111,30 @@ def test_an_unexpected_connection_error_is_reported_and_retried(
     assert made.services == "services"
 
 
+def test_a_worker_whose_database_is_there_at_once_sweeps_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, swept = Late(), list[str]()
+    made.tried = 1
+
+    class Swept:
+        def __init__(self, services: str, *_: object) -> None:
+            self.services = services
+
+        async def run(self) -> None:
+            swept.append(self.services)
+
+    monkeypatch.setattr(database_connector, "build_services", lambda *_: "services")
+    monkeypatch.setattr(database_connector, "SweepTask", Swept)
+
+    async def story() -> None:
+        await made.open()
+        await made._task
+
+    asyncio.run(story())
+    assert swept == ["services"]
+
+
 @pytest.mark.parametrize("error", [BadConfig("auth.outside_jwks"), PermissionError("secrets")])
 def test_what_cannot_be_built_at_startup_stops_the_service_and_closes_the_database(
     monkeypatch: pytest.MonkeyPatch, error: Exception

@@ -70,6 +70,16 @@ def test_all_other_scopes_together_are_denied(service: RunningService, owner: Pe
         assert close_code(connection) == 4403
 
 
+def test_all_other_scopes_together_do_not_renew_a_connection(
+    service: RunningService, owner: Person, session
+):
+    others = frozenset(SCOPES) - {SCOPE}
+    token = service.services.tokens.access(owner.user_id, owner.login_id, others)
+    with talk(service, session, owner.tokens["access_token"]) as connection:
+        connection.send('{"auth": "' + token + '"}')
+        assert close_code(connection) == 4403
+
+
 def test_a_revoked_token_is_denied(service: RunningService, session):
     gone = service.register()
     with gone.client() as client:

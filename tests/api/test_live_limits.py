@@ -1,12 +1,18 @@
 """A live connection is subject to its user's limits, whatever it sends."""
 
+import asyncio
 import json
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from api.live import MAX_BAD_ITEMS
+from api.live_connection import MAX_CHUNKS_OF_CONNECTION
 from ingest.importers.imported import ImportedRecording
 from schemas.config import Cassandra, Limits
-from tests.api.conftest import running_strictly, settings
+from schemas.errors import DatabaseUnavailable
+from tests.api.conftest import Person, RunningService, running_strictly, settings
 from tests.api.live_client import bodies, hear, item, open_session, receipts_and_problems, talk
 
 
@@ -55,3 +61,31 @@ def test_invalid_items_count_against_the_request_limit(
     assert receipts == [0]
     statuses = [problem["status"] for problem in problems]
     assert statuses == [422] * 3 + [429] * (MAX_BAD_ITEMS - 3) + [422]  # the rest is skipped
+
+
+def test_a_connection_stores_no_more_chunks_at_once_than_it_may(
+    service: RunningService,
+    person: Person,
+    recordings: list[ImportedRecording],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """The others wait in the socket: what one client sends ahead must not fill the memory."""
+    running, most, chunks = 0, 0, 2 * MAX_CHUNKS_OF_CONNECTION + 8
+
+    async def store(*_: object) -> Any:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)  # all that were started begin
+        running -= 1
+        raise DatabaseUnavailable("not now")
+
+    monkeypatch.setattr("api.live.store_chunk", store)
+    recording = recordings[0].recording
+    sent = [item("acc", n, body) for n, body in enumerate(bodies(recording.acc[0], chunks, 20))]
+    assert len(sent) == chunks
+    with talk(service, open_session(person, recording), person.tokens["access_token"]) as connected:
+        hear(connected, "ready")
+        connected.send(b"".join(sent))
+        assert len(receipts_and_problems(connected, chunks)[1]) == chunks
+    assert most == MAX_CHUNKS_OF_CONNECTION

@@ -59,6 +59,9 @@ def test_a_download_returns_the_stored_bytes_with_a_strong_etag(person: Person, 
     assert (again.status_code, again.content) == (304, b"")
     assert again.headers["etag"] == answer.headers["etag"]
     assert other.status_code == 200
+    for one in (answer, again, other):  # a cache between must ask, and tell users apart
+        assert one.headers["cache-control"] == "private, no-cache"
+        assert one.headers["vary"] == "Authorization"
     assert entry["sha256"] == kept.sha256.hex()
     assert entry["bytes"] == len(kept.content)
 
@@ -229,15 +232,26 @@ def test_users_without_a_model_are_served_the_global_model(
 
 
 def test_an_unreadable_model_is_not_listed_or_served(
-    service: RunningService, person: Person, kept: StoredModel
+    service: RunningService, person: Person, kept: StoredModel, model: ExerciseModel
 ):
     """Such as one of a release with other features: the global model is served instead."""
+    of_all = stored(model, "global")
+
+    def served() -> tuple[str | None, list[tuple[str, str]]]:
+        with person.client() as client:
+            answer = client.get("/v1/me/models/exercise")
+            listed = client.get("/v1/me/models").json()["models"]
+        return answer.headers.get("muvr-model"), [(one["family"], one["level"]) for one in listed]
+
     content = b"of another release"
     sha256 = hashlib.sha256(content).digest()
     promote(service, kept._replace(content=content, sha256=sha256, version=version_of(sha256)))
-    with person.client() as client:
-        answer = client.get("/v1/me/models/exercise")
-        listed = client.get("/v1/me/models").json()["models"]
-    assert answer.status_code in (200, 404)
-    assert not answer.headers.get("Muvr-Model", "").startswith("exercise/user/")
-    assert all((one["family"], one["level"]) != ("exercise", "user") for one in listed)
+    assert served() == (None, [])
+    promote(service, of_all)
+    try:
+        assert served() == (f"exercise/global/{of_all.version}", [("exercise", "global")])
+    finally:
+        service.run(
+            service.services.models.champions.remove(ModelKey.of_global("wrist-acc6", "exercise"))
+        )
+        forget_pointers(service, "global")

@@ -96,6 +96,19 @@ def test_a_refused_chunk_costs_nothing(tmp_path: Path):
     limiter.take_samples("anna", 100)
 
 
+def test_samples_of_yesterday_that_are_returned_do_not_count_for_today(tmp_path: Path):
+    """A chunk was charged before midnight and could not be stored."""
+    clock = Clock()
+    limiter = RateLimiter(LIMITS, tmp_path / "table", clock)
+    limiter.take_samples("anna", 900)
+    clock.now += 86_400
+    limiter.take_samples("anna", 10)
+    limiter.refund_samples("anna", 900)
+    limiter.take_samples("anna", 1000)
+    with pytest.raises(LimitExceeded):
+        limiter.take_samples("anna", 1)
+
+
 def test_quotas_survive_a_restart(tmp_path: Path):
     clock = Clock()
     first = RateLimiter(LIMITS, tmp_path / "table", clock)

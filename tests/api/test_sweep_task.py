@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import pytest
 
 from api.request_log import RequestLog
 from api.sweep_task import NAME, SweepTask
+from ingest.erasure import announce_erasure
 from schemas.errors import DatabaseUnavailable
 from store.watermarks import Watermarks
-from tests.api.conftest import RunningService
+from tests.api.conftest import Person, RunningService
+from tests.api.phone import Phone
 from tests.cassandra_node import announce_only
 
 
@@ -41,6 +44,45 @@ def test_one_worker_sweeps_and_another_takes_over_when_it_closes(
     assert not service.run(second.sweep_once())
     first.close()
     assert service.run(second.sweep_once())
+
+
+def test_a_sweep_is_done_up_to_when_it_began(
+    service: RunningService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """What was announced while it ran is for the next one."""
+    announce_only(monkeypatch)
+    now, asked = datetime.now(UTC), list[datetime]()
+
+    def clock() -> datetime:
+        asked.append(now + timedelta(seconds=10 * len(asked)))
+        return asked[-1]
+
+    task = SweepTask(replace(service.services, clock=clock), tmp_path / "sweeper.lock")
+    service.run(task.sweep_once())
+    task.close()
+    reached = service.run(Watermarks(service.services.database).read(NAME, asked[-1]))
+    assert len(asked) > 1
+    assert reached is not None
+    assert abs(reached - now) < timedelta(seconds=1)
+
+
+def test_a_sweep_finishes_an_erasure_that_was_only_announced(
+    service: RunningService,
+    person: Person,
+    open_phone: Phone,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """The service ended between the announcement and the deletion."""
+    services, user_id = service.services, person.user_id
+    announce_only(monkeypatch, user_id)
+    assert service.run(services.records.sessions.read(user_id, open_phone.session))
+    service.run(announce_erasure(services.database, user_id, datetime.now(UTC)))
+    task = SweepTask(services, tmp_path / "sweeper.lock")
+    service.run(task.sweep_once())
+    task.close()
+    assert service.run(services.users.by_id(user_id)) is None
+    assert service.run(services.records.sessions.read(user_id, open_phone.session)) is None
 
 
 def test_a_failed_sweep_does_not_advance_the_watermark(

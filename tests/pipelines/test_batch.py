@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -13,13 +14,14 @@ from models.intensity.codec import from_bytes
 from models.intensity.fit import IntensitySettings, fit_intensity
 from models.rank.model import index_edges
 from models.rank.reference import pagerank_exact
+from models.recommend.evaluate import evaluate_recommender
 from pipelines.batch.job import train_batch
 from pipelines.clusters import CLUSTERS
 from pipelines.intensity import INTENSITY
 from pipelines.load import LOAD
 from pipelines.next import NEXT
 from pipelines.personal.family import PersonalFamily, PersonalModel
-from pipelines.personal.gate import Evidence
+from pipelines.personal.gate import VETOED, Evidence
 from pipelines.personal.job import train_personal
 from pipelines.rank import RANK
 from pipelines.recommend import RECOMMEND
@@ -92,12 +94,28 @@ def test_ranks_equal_the_exact_pagerank(database, trained, people):
     assert sum(row.rank for row in stored.values()) == pytest.approx(1, abs=1e-3)
 
 
-def test_recommendations_go_live_only_if_they_beat_the_baselines(database, spark_config, people):
-    report = train_batch(RECOMMEND, spark_config)
-    scores = {name: report.metrics[name]["ndcg"] for name in ("model", "popularity", "repeat_last")}
-    wins = scores["model"] > max(scores["popularity"], scores["repeat_last"])
-    assert (report.status == "done") == wins
-    assert (live(database, "recommend") is not None) == wins
+@pytest.fixture
+def recommend_ahead_by(monkeypatch):
+    """Let the recommender's model be this much ahead of the better baseline."""
+
+    def ahead_by(ndcg):
+        def evaluate(*given, **asked):
+            score = evaluate_recommender(*given, **asked)
+            best = max(score.popularity.ndcg, score.repeat_last.ndcg)
+            return replace(score, model=replace(score.model, ndcg=best + ndcg))
+
+        monkeypatch.setattr("pipelines.recommend.evaluate_recommender", evaluate)
+
+    return ahead_by
+
+
+def test_recommendations_no_better_than_a_baseline_do_not_go_live(
+    database, spark_config, recommend_ahead_by
+):
+    """Those that are better do: see the test of impossible sets."""
+    recommend_ahead_by(0.0)
+    assert train_batch(RECOMMEND, spark_config).status == "refused"
+    assert live(database, "recommend") is None
 
 
 @pytest.mark.parametrize("family", [INTENSITY, LOAD, NEXT], ids=lambda family: family.name)
@@ -109,9 +127,8 @@ def test_personal_models_beat_the_last_value_baseline(database, spark_config, tr
     outcomes = asyncio.run(JobRuns(database).users(report.run_id))
     assert len(outcomes) == PEOPLE
     assert report.counts["promoted"] >= PEOPLE // 2
-    assert all(
-        outcome.reason for outcome in outcomes if outcome.status in {"not-learned", "vetoed"}
-    )
+    others = [(one.status, one.reason) for one in outcomes if one.status != "promoted"]
+    assert others == [("vetoed", VETOED)] * (PEOPLE - report.counts["promoted"])
     again = train_personal(family, spark_config)
     assert again.counts["unchanged"] == report.counts["promoted"]  # the same bytes
 
@@ -132,6 +149,33 @@ def test_recipe_that_loses_to_its_baseline_is_refused_for_every_user(
     assert champions == [None] * PEOPLE
 
 
+def test_user_without_a_good_model_is_told_why_and_the_others_are_served(
+    database, spark_config, people
+):
+    """A recipe that is good for most goes live, but not for whom it is clearly worse."""
+    sets = [len(person.sets()) for person in people]
+    worse_for, too_few_of = sets[0], next(count for count in sets if count != sets[0])
+
+    def learn(logs, cutoff_s):
+        made = {worse_for: PersonalModel(b"bad", Evidence(20, 30.0, 10.0)), too_few_of: "too few"}
+        good = PersonalModel(b"good", Evidence(100, 40.0, 50.0))
+        return [made.get(len(log), good) for log in logs]
+
+    family = PersonalFamily("mixed", learn, "made")
+    report = train_personal(family, spark_config, engine="local")
+    assert report.status == "done"
+    outcomes = asyncio.run(JobRuns(database).users(report.run_id))
+    said = {one.user_id: (one.status, one.reason) for one in outcomes}
+    expected = {worse_for: ("vetoed", VETOED), too_few_of: ("not-learned", "too few")}
+    assert said == {
+        person.user_id: expected.get(count, ("promoted", ""))
+        for person, count in zip(people, sets, strict=True)
+    }
+    keys = [ModelKey.of_user(person.user_id, "sets", "mixed") for person in people]
+    champions = [asyncio.run(Champions(database).read(key)) for key in keys]
+    assert [one is not None for one in champions] == [count not in expected for count in sets]
+
+
 @pytest.fixture
 def poisoned(database, people):
     """People, each with one impossible set among theirs, written as the newest one."""
@@ -148,19 +192,21 @@ def poisoned(database, people):
     "family", [INTENSITY, LOAD, NEXT, CLUSTERS, RECOMMEND], ids=lambda family: family.name
 )
 def test_users_with_impossible_sets_are_reported_and_the_others_are_trained(
-    database, spark_config, people, poisoned, family
+    database, spark_config, people, poisoned, family, recommend_ahead_by
 ):
     """Users are trained in batches: one failure must not fail the others, nor spoil their sums."""
+    recommend_ahead_by(0.001)
     train = train_personal if isinstance(family, PersonalFamily) else train_batch
     report = train(family, spark_config)
     outcomes = asyncio.run(JobRuns(database).users(report.run_id))
     assert {outcome.user_id for outcome in outcomes if outcome.status == "failed"} == poisoned
     assert all(BadSets.__name__ in one.reason for one in outcomes if one.status == "failed")
     others = PEOPLE - len(IMPOSSIBLE)
-    if family is RECOMMEND:  # whether it wins is another question
-        assert report.counts["users"] == others
-        return
     assert report.status == "done"
+    if family is RECOMMEND:
+        assert report.counts["users"] == others
+        assert live(database, "recommend").run_id == report.run_id
+        return
     if family is CLUSTERS:
         assert report.counts["rows"] == others
         return

@@ -230,13 +230,48 @@ def model_trained_until(at: datetime) -> StoredModel:
     return StoredModel.of(key, b"a model", manifest, uuid4(), NOW)
 
 
-def candidate(database: Database, own: dict[str, bool], sets: int = 3) -> ModelCandidate:
+def candidate(
+    database: Database, own: dict[str, bool], sets: int = 3, **serving: dict[str, bool]
+) -> ModelCandidate:
     """A new user's model with these results on later sets; the majority label is never right."""
-    rungs, user = made_rungs(own=own, majority=dict.fromkeys(own, False)), uuid4()
+    rungs = made_rungs(own=own, majority=dict.fromkeys(own, False), **serving)
+    user = uuid4()
     key = ModelKey.of_user(user, LAYOUT, FAMILY)
     model = StoredModel.of(key, b"a model", {}, uuid4(), NOW)
     asyncio.run(Models(database).put(model))
     return ModelCandidate(user, LAYOUT, model.version, model.sha256, sets, rungs)
+
+
+def statuses(database: Database, *candidates: ModelCandidate) -> list[tuple[str, str]]:
+    said = promote(database, candidates, verdicts_of(candidates, 0.01), a_run(uuid4()))
+    return [(one.status, one.reason) for one in said]
+
+
+def results(right: int, sets: int) -> dict[str, bool]:
+    """Results on this many later sets, the first of them right."""
+    return {f"{n}": n < right for n in range(sets)}
+
+
+def test_model_clearly_worse_for_its_user_is_vetoed_however_good_it_is_for_others(
+    database: Database,
+) -> None:
+    """Their stratum passes: 24 of 30 sets are right, and 20 with what serves now."""
+    worse = candidate(database, results(4, 10), incumbent=results(10, 10))
+    better = candidate(database, results(20, 20), incumbent=results(10, 20))
+    vetoed = ("vetoed", "worse than what serves now on 6 of 10 later sets")
+    assert statuses(database, worse, better) == [vetoed, ("promoted", "")]
+    keys = [(one.user_id, LAYOUT) for one in (worse, better)]
+    assert pointers_in_effect(database, keys, FAMILY).keys() == {keys[1]}
+
+
+@pytest.mark.parametrize("rung", ["incumbent", "everybody"])
+def test_models_worse_than_what_serves_are_refused(database: Database, rung: str) -> None:
+    """A user without an own model is served by the global one."""
+    [(status, reason)] = statuses(
+        database, candidate(database, results(12, 20), **{rung: results(20, 20)})
+    )
+    assert status == "refused"
+    assert reason.endswith("right in 0.600 of sets, what serves now in 1.000")
 
 
 def test_unevaluated_users_are_promoted_only_with_enough_evaluated_sets_of_others(
@@ -244,21 +279,15 @@ def test_unevaluated_users_are_promoted_only_with_enough_evaluated_sets_of_other
 ) -> None:
     """In small deployments users with later sets are still promoted by these."""
 
-    def statuses(*candidates: ModelCandidate) -> list[tuple[str, str]]:
-        verdicts = verdicts_of(candidates, 0.01)
-        said = promote(database, candidates, verdicts, a_run(uuid4()))
-        return [(one.status, one.reason) for one in said]
-
     few = "1-4 sets: no later set of this user, and 1 of others are too few"
-    assert statuses(
-        candidate(database, {"s": True}), candidate(database, {}), candidate(database, {})
-    ) == [
+    one, *others = [candidate(database, own) for own in ({"s": True}, {}, {})]
+    assert statuses(database, one, *others) == [
         ("promoted", ""),
         ("refused", few),
         ("refused", few),
     ]
     many = [candidate(database, {f"{n}": True}) for n in range(MIN_SETS)]
-    assert statuses(*many, candidate(database, {}))[-1] == ("promoted", "")
-    assert statuses(candidate(database, {"s": True, "t": True, "u": True}, sets=10)) == [
+    assert statuses(database, *many, candidate(database, {}))[-1] == ("promoted", "")
+    assert statuses(database, candidate(database, {"s": True, "t": True, "u": True}, sets=10)) == [
         ("promoted", "")
     ]
