@@ -151,11 +151,9 @@ async def is_stale(services: Services, family: str, as_of: datetime) -> bool:
     checked_at = await Watermarks(services.database).read(family, now)
     if now - max(as_of, checked_at or as_of) <= STALE_AFTER:
         return False
+    recent = await JobRuns(services.database).since(family, now - STALE_AFTER)
     return not any(
-        run.status == "nothing-to-do"
-        and run.inputs.get("users") == "changed"
-        and now - run.started_at <= STALE_AFTER
-        for run in await JobRuns(services.database).newest(family)
+        run.status == "nothing-to-do" and run.inputs.get("users") == "changed" for run in recent
     )
 
 

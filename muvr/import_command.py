@@ -14,7 +14,7 @@ from ingest.importers.spar import read_spar
 from models.signal.pieces import Side
 from muvr.context import CommandContext, open_context
 from muvr.importing import days_to_move, import_recordings
-from muvr.options import AsJson, Conf, has_terminal, prompted_password
+from muvr.options import AsJson, Conf, has_terminal, prompted_password, stored_name
 from schemas.errors import BadInput
 from schemas.events import known_timezone
 
@@ -112,7 +112,9 @@ def zone(name: str | None) -> str | None:
 def import_(
     source: Annotated[ImportSource, typer.Argument(help="where the recordings come from")],
     path: Annotated[Path | None, typer.Argument(help="file or folder; spar has its own")] = None,
-    user: Annotated[str, typer.Option(help="csv: whose recordings; registered if new")] = "",
+    user: Annotated[
+        str, typer.Option(callback=stored_name, help="csv: whose recordings; registered if new")
+    ] = "",
     side: Annotated[Side | None, typer.Option(help="csv: the wrist that wore the device")] = None,
     timezone: Annotated[
         str | None, typer.Option(callback=zone, help="csv: where it was; UTC if not given")

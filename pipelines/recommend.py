@@ -18,8 +18,7 @@ from models.recommend.fit import fit_recommender
 from models.recommend.model import AlsSettings
 from pipelines.batch.family import BatchFamily, BatchResult
 from pipelines.lifecycle.log_partitions import map_logs, newest_set_at
-from pipelines.lifecycle.set_logs import latest_start
-from pipelines.personal.cutoff import LATER_DAYS, evaluation_cutoff_s
+from pipelines.lifecycle.set_logs import LATER_DAYS, evaluation_cutoff_s, latest_start
 from schemas.config import Config
 from schemas.errors import NotEnoughLabels
 from schemas.topics import ERASURES, SETS

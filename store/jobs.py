@@ -135,11 +135,12 @@ class JobRuns:
         runs = [_job_run(row) for rows in pages for row in rows]
         return sorted(runs, key=lambda run: run.run_id, reverse=True)[:limit]  # ids are times
 
-    async def between(self, family: str, since: datetime, before: UUID) -> list[JobRun]:
-        """The family's runs that began after a time and before a given run, newest first."""
-        first = first_id_at(since)
-        cql = f"{READ_RUN}AND run_id > ? AND run_id < ?"
-        return [_job_run(row) for row in await self._database.run(cql, (family, first, before))]
+    async def since(self, family: str, time: datetime, before: UUID | None = None) -> list[JobRun]:
+        """The family's runs that began after a time, newest first; those before a given run."""
+        where, values = ("AND run_id < ?", (before,)) if before else ("", ())
+        cql = f"{READ_RUN}AND run_id > ? {where}"
+        rows = await self._database.run(cql, (family, first_id_at(time), *values))
+        return [_job_run(row) for row in rows]
 
     async def write_users(self, run_id: UUID, outcomes: Sequence[UserOutcome]) -> None:
         """Store the outcomes of a run."""

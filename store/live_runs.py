@@ -116,7 +116,7 @@ class LiveRuns:
 
         They were live once, their rows are kept, and they were not withdrawn.
         """
-        runs = await JobRuns(self._database).between(family, at - RESULTS_TTL, before)
+        runs = await JobRuns(self._database).since(family, at - RESULTS_TTL, before)
         withdrawn = set(await Champions(self._database).withdrawn())
         return [run for run in runs if _was_live(run) and run.run_id not in withdrawn]
 

@@ -76,7 +76,7 @@ def fit_discriminant(
     rows, _, means, covariance = within_class_covariance(pooled, overwrite=pooled is not own)
     means = (means[[rows.index(label) for label in labels]] - centre) / scale
     prototypes, precision, mean_distances = _fit_metric(own, centre, scale, labels, settings)
-    solution = _solve_shrunk(covariance, scale, means, shrink)
+    solution = _half_solve(covariance, scale, means, shrink)
     weights, bias = _rounded_weights(solution.of_all(), means)
     low_rate = _low_rate(solution, means, mean_distances, settings, model_id)
     return ExerciseModel(
@@ -177,10 +177,8 @@ class _HalfSolved:
         return solved[: self.rows] * self.scale[:count]
 
 
-def _solve_shrunk(
-    covariance: Floats, scale: Floats64, means: Floats64, shrink: float
-) -> _HalfSolved:
-    """Means · ((1 - λ)·C + λ·tr(C)/d·I)⁻¹, C in units of `scale`; overwrites the covariance.
+def _half_solve(covariance: Floats, scale: Floats64, means: Floats64, shrink: float) -> _HalfSolved:
+    """W·((1 - λ)·C + λ·tr(C)/d·I) = means, C in units of `scale`; overwrites the covariance.
 
     The units go to the identity and to the means: the covariance is not touched for them.
     """

@@ -135,8 +135,8 @@ def sampled_rows(
     """On an executor: one user's sets; none of a user whose data is broken."""
     sets = newest(labelled_sets(group), SETS_PER_EXERCISE)
     used = [row for row in sets if row.exercise in reference.labels]
-    set_windows = attempted(lambda: find_windows(used, LAYOUT, recipe.windows)).value
-    if set_windows is None:
+    found = attempted(lambda: find_windows(used, LAYOUT, recipe.windows)).value
+    if found is None:
         return []
     return [
         {
@@ -148,7 +148,7 @@ def sampled_rows(
             .astype("<f2")
             .tobytes(),
         }
-        for row, windows in ((row, set_windows.by_set[row.set_id]) for row in used)
+        for row, windows in ((row, found.by_set[row.set_id]) for row in used)
         if windows.evaluation_rows
     ]
 

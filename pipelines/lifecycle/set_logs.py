@@ -9,12 +9,13 @@ from uuid import UUID
 import numpy as np
 import pyarrow as pa
 
-from models.history import SetLog, done_set
+from models.history import DAY_S, SetLog, done_set
 from schemas.errors import BadSets
 from schemas.events import MAX_INTENSITY, MAX_REPS, MAX_WEIGHT_KG
 from schemas.times import AHEAD_AT_MOST, EARLIEST, us_of
 
 USER_KEY = ("user_id",)
+LATER_DAYS = 28  # before the newest set of all, from which on sets judge models
 COLUMNS = (
     "user_id",
     "session_id",
@@ -68,6 +69,11 @@ def _as_read(user_id: UUID, row: Mapping[str, Any]) -> dict[str, Any]:
     ms = row["started_ms"]
     started_us = None if ms is None else max(-_MOST_US, min(1000 * ms, _MOST_US))
     return {**row, **ids, "user_id": str(user_id), "started_at": started_us}
+
+
+def evaluation_cutoff_s(newest: datetime) -> float:
+    """The cut-off, seconds since the epoch: models of the sets before it are judged on the rest."""
+    return newest.timestamp() - LATER_DAYS * DAY_S
 
 
 def latest_start(now: datetime) -> datetime:

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from models.history import DAY_S
 from pipelines.lifecycle.job import Job
 from pipelines.lifecycle.set_logs import latest_start
 from pipelines.personal.engines import SetsEngine
@@ -14,13 +13,7 @@ from pipelines.personal.evidence import RUNS_BACK
 from schemas.errors import BadSets, NotEnoughLabels
 from store.jobs import JobRuns
 
-LATER_DAYS = 28
 NEWEST_SET = "newest_set"  # key of a run's metrics: start of the newest set that it knows
-
-
-def evaluation_cutoff_s(newest: datetime) -> float:
-    """The cut-off, seconds since the epoch: models of the sets before it are judged on the rest."""
-    return newest.timestamp() - LATER_DAYS * DAY_S
 
 
 def newest_known_set_at(job: Job, engine: SetsEngine, users: Sequence[UUID] | None) -> datetime:

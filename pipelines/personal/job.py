@@ -20,9 +20,9 @@ from pipelines.lifecycle.scope import (
     pointer_keys,
     selected_users,
 )
-from pipelines.lifecycle.set_logs import latest_start
+from pipelines.lifecycle.set_logs import evaluation_cutoff_s, latest_start
 from pipelines.lifecycle.user_models import outcome_of, promote_users, retire_users
-from pipelines.personal.cutoff import NEWEST_SET, evaluation_cutoff_s, newest_known_set_at
+from pipelines.personal.cutoff import NEWEST_SET, newest_known_set_at
 from pipelines.personal.engines import sets_engine_of
 from pipelines.personal.evidence import JUDGED, RECIPE, earlier_evidence, serving_evidence
 from pipelines.personal.family import PersonalFamily

@@ -63,6 +63,10 @@ def test_a_run_that_found_only_what_the_one_before_had_read_has_checked_too(
             assert client.get("/v1/me/rank").json()["stale"] is True
         asyncio.run(JobRuns(store).finish("rank", run, "nothing-to-do", last, **ended))
         assert client.get("/v1/me/rank").json()["stale"] is False
+        for minutes in range(1, 12):  # a job that fails is tried again each half hour
+            at = last + timedelta(minutes=minutes)
+            asyncio.run(JobRuns(store).start("rank", run_id_at(at), {"users": "changed"}, at))
+        assert client.get("/v1/me/rank").json()["stale"] is False
 
 
 def test_the_reason_of_the_last_run_is_reported_when_no_run_is_live(

@@ -123,12 +123,16 @@ def test_only_public_recordings_are_moved(
         imported.append(moved_days)
         return {}
 
+    def read_csv(_: Path, person: str, *__: object) -> list[ImportedRecording]:
+        assert person == "ada"  # as it is registered: ids of sessions come from it
+        return recordings
+
     public = PUBLIC_SOURCES["gym"]._replace(read=lambda _: recordings)
     monkeypatch.setitem(PUBLIC_SOURCES, "gym", public)
-    monkeypatch.setattr(import_command, "read_csv", lambda *_: recordings)
+    monkeypatch.setattr(import_command, "read_csv", read_csv)
     monkeypatch.setattr(import_command, "import_recordings", imports)
     monkeypatch.setattr(Service, "_answers", lambda *_: True)
-    user = ["--user", "ada"] if source == "csv" else []
+    user = ["--user", "Ada"] if source == "csv" else []
     words = ["import", source, str(tmp_path), *user, "--password", "a long password"]
     assert CliRunner().invoke(command_line(["muvr.import_command"]), words).exit_code == 0
     assert imported == [moved]
