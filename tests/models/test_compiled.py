@@ -6,17 +6,20 @@ import pytest
 
 from models import compiled as code
 from models.compiled import compiled
+from models.exercise import kernel, quantised, scores
+from models.reps import cover
+from models.signal import planes
 from schemas.errors import NoKernel
 
 
 @pytest.mark.parametrize(
     ("name", "version", "kind"),
     [
-        ("features", 2, ctypes.CDLL),
-        ("scores", 1, ctypes.CDLL),
-        ("quantised", 4, ctypes.CDLL),
-        ("codec", 1, ctypes.PyDLL),
-        ("cover", 1, ctypes.CDLL),
+        ("features", kernel.VERSION, ctypes.CDLL),
+        ("scores", scores.VERSION, ctypes.CDLL),
+        ("quantised", quantised.VERSION, ctypes.CDLL),
+        ("codec", planes.VERSION, ctypes.PyDLL),
+        ("cover", cover.VERSION, ctypes.CDLL),
     ],
 )
 def test_compiled_libraries_have_the_version_of_this_release(name, version, kind):
@@ -31,4 +34,4 @@ def test_missing_or_broken_library_error_names_make(monkeypatch, tmp_path, there
     if there:
         (tmp_path / "muvr_features.so").write_bytes(b"no library")
     with pytest.raises(NoKernel, match="make"):
-        compiled("features", 2, ctypes.CDLL)
+        compiled("features", kernel.VERSION, ctypes.CDLL)
