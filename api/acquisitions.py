@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.chunks import SCOPE, ReceiptSchema
-from api.dependencies import Services, authorise, security, services_of
+from api.chunks import ReceiptSchema
+from api.dependencies import SENSOR_WRITE, Services, authorise, security, services_of
 from api.problems import problem_responses
 from api.quota import chunk_quota, store_charged_chunk
 from api.raw_routes import ENCODING, RawRoute, body_of, chunk_number, parameter, session_id_of
@@ -55,7 +55,7 @@ class AcquisitionResponse(BaseModel):
     response_description="The samples are stored",
     responses={200: {"model": AcquisitionResponse}, **problem_responses(409, 410, 415)},
     openapi_extra={
-        "security": security(SCOPE),
+        "security": security(SENSOR_WRITE),
         "parameters": [
             parameter("session", {"type": "string", "format": "uuid"}),
             parameter("seq", {"type": "integer", "minimum": 0, "maximum": SEQ_MAX}),
@@ -87,7 +87,7 @@ async def put_acquisition(request: Request) -> Response:
     A sensor goes to the session's first stream of its kind and unit. Its axes may be called accX,
     acc_x, accel.x or ax, and likewise gyrX, gyro_x or gx, in any case.
     """
-    caller = await authorise(request, SCOPE)
+    caller = await authorise(request, SENSOR_WRITE)
     services = services_of(request)
     limits = services.config.limits
     session_id = session_id_of(request.path_params["session"])

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.chunk_items import MAX_ITEMS, BadItem, Item, decoded, items_in
-from api.dependencies import Services, authorise, security, services_of
+from api.dependencies import SENSOR_WRITE, Services, authorise, security, services_of
 from api.fields import SessionId
 from api.problems import kind_of, problem_members, problem_responses
 from api.quota import store_chunk
@@ -23,8 +23,7 @@ from ingest.media_types import CBOR, CBOR_SEQUENCE, JSON, media_type_of
 from schemas.errors import LimitExceeded, MuvrError, Retryable
 from schemas.wire import SEQ_MAX
 
-SCOPE = "sensor:write"
-MAX_CHUNKS_OF_BATCH = 32  # that are stored at the same time
+CHUNKS_AT_ONCE = 32  # of a body, being stored
 router = APIRouter(prefix="/v1/sessions/{session}", tags=["recording"], route_class=RawRoute)
 
 
@@ -74,7 +73,7 @@ _CHUNK = {"schema": {"$ref": "#/components/schemas/ChunkSchema"}}
     response_description="The chunk is stored",
     responses={200: {"model": ReceiptSchema}, **problem_responses(410, 415)},
     openapi_extra={
-        "security": security(SCOPE),
+        "security": security(SENSOR_WRITE),
         "parameters": [
             _SESSION,
             parameter("stream", {"type": "string"}),
@@ -90,7 +89,7 @@ async def put_chunk(request: Request) -> Response:
     Another body under the same number is stored as well; `complete` decides between them. A chunk
     of fewer than 16 samples counts as 16 of the daily quota.
     """
-    caller = await authorise(request, SCOPE)
+    caller = await authorise(request, SENSOR_WRITE)
     services = services_of(request)
     limits = services.config.limits
     path = request.path_params
@@ -108,7 +107,7 @@ async def put_chunk(request: Request) -> Response:
     response_description="A receipt or a problem for each chunk",
     responses={200: {"model": BatchResponse}, **problem_responses(410, 415)},
     openapi_extra={
-        "security": security(SCOPE),
+        "security": security(SENSOR_WRITE),
         "parameters": [_SESSION, ENCODING],
         "requestBody": {
             "required": True,
@@ -127,7 +126,7 @@ async def post_chunks(request: Request) -> Response:
     that is refused counts as one more request; over the limit the rest is not looked at (429 each).
     A body of too many is refused as a whole.
     """
-    caller = await authorise(request, SCOPE)
+    caller = await authorise(request, SENSOR_WRITE)
     services = services_of(request)
     session_id = session_id_of(request.path_params["session"])
     media_type_of(header_of(request, b"content-type"), (CBOR_SEQUENCE, CBOR))  # refuses others
@@ -147,7 +146,7 @@ class _Upload:
     ) -> None:
         self._request, self._services = request, services
         self._user_id, self._session_id = user_id, session_id
-        self._semaphore = asyncio.Semaphore(MAX_CHUNKS_OF_BATCH)
+        self._semaphore = asyncio.Semaphore(CHUNKS_AT_ONCE)
         self._over: LimitExceeded | None = None
 
     async def store(self, item: Item | BadItem) -> object:

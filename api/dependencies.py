@@ -105,7 +105,8 @@ def security(scope: str) -> list[dict[str, list[str]]]:
     return [{OAUTH: [scope]}]
 
 
-Sensor = Annotated[Caller, require("sensor:write")]
+SENSOR_WRITE = "sensor:write"
+Sensor = Annotated[Caller, require(SENSOR_WRITE)]
 Predict = Annotated[Caller, require("predict")]
 ModelRead = Annotated[Caller, require("model:read")]
 Social = Annotated[Caller, require("social")]

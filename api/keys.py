@@ -145,7 +145,7 @@ def load_keys(folder: Path, host: str, now: datetime) -> Keys:
     return keys
 
 
-def rotate(folder: Path, now: datetime, *, revoke_others: bool = False) -> str:
+def rotate(folder: Path, now: datetime, *, forget_others: bool = False) -> str:
     """Generate a new signing key; the previous one stays trusted, older ones are deleted.
 
     When the new one begins to sign is told by `signs_from`. A folder without a key for cursors gets
@@ -155,7 +155,7 @@ def rotate(folder: Path, now: datetime, *, revoke_others: bool = False) -> str:
         folder: where the keys are.
         now: part of the key's name. Where the newest key bears a later time, as it was made while
             the clock was ahead, the new one is named a second after that: it has to sort last.
-        revoke_others: trust no other key any more, for a key that was stolen. All users have to log
+        forget_others: trust no other key any more, for a key that was stolen. All users have to log
             in again.
 
     Returns:
@@ -167,7 +167,7 @@ def rotate(folder: Path, now: datetime, *, revoke_others: bool = False) -> str:
     """
     _make_folder(folder)
     before = _key_files(folder)
-    if not revoke_others:
+    if not forget_others:
         _require_signing(trusted_kids(folder), now)
     owner = _other_owner(folder, before)
     times = (_made_at(_kid(path)) for path in before)
@@ -175,7 +175,7 @@ def rotate(folder: Path, now: datetime, *, revoke_others: bool = False) -> str:
     kid = f"{made_at:{_MADE_AT}}-{secrets.token_hex(3)}"  # sorts after `dev…` and by time
     write_new(folder / f"token-{kid}.pem", _pem(Ed25519PrivateKey.generate()), owner)
     _cursor_key(folder, owner)
-    for path in before if revoke_others else before[: 1 - LIVE_KEYS]:
+    for path in before if forget_others else before[: 1 - LIVE_KEYS]:
         path.unlink(missing_ok=True)
     return kid
 

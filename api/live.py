@@ -22,8 +22,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from api.authenticator import Caller
 from api.chunk_items import BadItem, Item, decoded, items_in
-from api.chunks import SCOPE
-from api.dependencies import Services, services_of
+from api.dependencies import SENSOR_WRITE, Services, services_of
 from api.live_connection import LiveConnection, close_with_problem
 from api.live_results import LiveGuess, LiveSetTracker
 from api.quota import store_chunk
@@ -165,11 +164,11 @@ async def _handle_chunk(connection: LiveConnection, numbered: NumberedChunk) -> 
             if stream not in connection.streams:
                 await _use_declared_streams(connection)
         guess_is_due = guess.buffer.add(stream, seq, piece)
-        look_is_due = sets.buffer.add(stream, seq, piece)
+        sets_are_due = sets.buffer.add(stream, seq, piece)
         await connection.send("receipt", **msgspec.to_builtins(receipt))
         if guess_is_due:
             await _send_result(connection, "guess", guess)
-        if look_is_due:
+        if sets_are_due:
             await _send_result(connection, "sets", sets)
     except Exception as error:  # noqa: BLE001 (nobody awaits this task)
         await connection.send_problem(error, numbered)
@@ -254,7 +253,7 @@ async def _revalidated(connection: LiveConnection) -> Caller:
 
 async def _authenticate(services: Services, token: str) -> Caller:
     caller = await services.authenticator.authenticate_token(token)
-    caller.require_scope(SCOPE)
+    caller.require_scope(SENSOR_WRITE)
     return caller
 
 

@@ -11,8 +11,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.types import Message, Receive
 
-from api.chunks import SCOPE
-from api.dependencies import services_of
+from api.dependencies import SENSOR_WRITE, services_of
 from api.request_head import header_of
 from api.scope_keys import MAX_BODY_BYTES
 from schemas.errors import Retryable
@@ -86,7 +85,7 @@ class LongBodies:
 
 
 class LongBodyRoute(APIRoute):
-    """A route that takes bodies of up to `limits.completion_mb`.
+    """A route of recorders (`sensor:write`) that takes bodies of up to `limits.completion_mb`.
 
     The sender of a body that is longer than `limits.body_mb`, or of unknown length, is authorised
     before any of it is read. Few long bodies are handled at once; the others wait.
@@ -104,7 +103,7 @@ class LongBodyRoute(APIRoute):
             if length.isdecimal() and int(length) <= long_bodies.short_bytes:
                 return await handle(request)
             caller = await services.authenticator.authenticate(header_of(request, b"authorization"))
-            caller.require_scope(SCOPE)
+            caller.require_scope(SENSOR_WRITE)
             request.scope[MAX_BODY_BYTES] = services.config.limits.completion_bytes
             declared_bytes = int(length) if length.isdecimal() else 0
             async with long_bodies.received(request, caller.user_id, declared_bytes) as body:

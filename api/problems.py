@@ -39,7 +39,7 @@ class Problem(BaseModel):
                 "type": "urn:muvr:problem:bad-chunk",
                 "title": "The chunk does not follow the contract",
                 "status": 422,
-                "detail": "rate_hz is 0.2; it must lie between 1 and 1000",
+                "detail": "rate_hz = 0.2: must lie between 1.0 and 1000.0",
                 "field": "rate_hz",
                 "value": 0.2,
                 "request_id": "0199f3c2a4b17d3e8c5a",

@@ -171,6 +171,6 @@ class Recogniser:
         return versions, RecognitionModels(
             tuple(rungs_of(ladder)),
             activity.model if activity else None,
-            {layout: loaded.model for layout, loaded in forms.items()},
+            {of_layout: loaded.model for of_layout, loaded in forms.items()},
             acc_only.model if acc_only else None,
         )

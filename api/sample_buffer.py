@@ -41,7 +41,8 @@ class SampleBuffer:
         keep_unevaluated: bool = False,
     ) -> None:
         self._window_ns, self._interval_ns = window_s * NS_PER_S, interval_s * NS_PER_S
-        self._kept_from_ns = 0 if keep_unevaluated else None
+        # None: what was not evaluated is not kept for that
+        self._unevaluated_from_ns = 0 if keep_unevaluated else None
         self._pieces = {"acc": HeardPieces(), "gyro": HeardPieces()}
         self._held_from_ns: int | None = None
         self._newest: dict[str, tuple[int, int]] = {}  # number and start of each stream's last one
@@ -85,7 +86,9 @@ class SampleBuffer:
         pieces = self._pieces[sensor]
         pieces.add(stream, piece)
         newest_ns = pieces.end_ns
-        needed_ns = newest_ns if self._kept_from_ns is None else min(newest_ns, self._kept_from_ns)
+        needed_ns = newest_ns
+        if self._unevaluated_from_ns is not None:
+            needed_ns = min(newest_ns, self._unevaluated_from_ns)
         kept_from_ns = needed_ns - self._window_ns
         if self._held_from_ns is not None:
             kept_from_ns = min(kept_from_ns, self._held_from_ns)
@@ -107,7 +110,8 @@ class SampleBuffer:
         if piece.t0_ns < last_ns - LARGE_STEP_NS:
             self._newest.clear()
             self._pieces = {sensor: HeardPieces() for sensor in self._pieces}
-            self._kept_from_ns = None if self._kept_from_ns is None else 0
+            if self._unevaluated_from_ns is not None:
+                self._unevaluated_from_ns = 0
             self._began_ns, self._evaluated_until_ns, self._held_from_ns = None, 0, None
             self.clock_resets += 1
         self._newest[stream] = (seq, piece.t0_ns)
@@ -119,7 +123,8 @@ class SampleBuffer:
         if self._held_from_ns is not None:  # or the work would grow with the square of its length
             interval_ns = max(interval_ns, (until_ns - self._held_from_ns) / MIN_INTERVALS)
         self._evaluating = until_ns >= self._evaluated_until_ns + interval_ns
-        self._evaluated_until_ns = until_ns if self._evaluating else self._evaluated_until_ns
+        if self._evaluating:
+            self._evaluated_until_ns = until_ns
         return self._evaluating
 
     def hold_from(self, start_ns: int | None) -> None:
@@ -153,8 +158,8 @@ class SampleBuffer:
 
     def recording(self) -> Recording:
         """The buffered samples in time order; from now on they count as evaluated."""
-        if self._kept_from_ns is not None:
-            self._kept_from_ns = self.complete_until_ns()
+        if self._unevaluated_from_ns is not None:
+            self._unevaluated_from_ns = self.complete_until_ns()
         acc, gyro = self._in_turn("acc"), self._in_turn("gyro")
         began_ns = acc[0].t0_ns if acc else 0
         gyro = tuple(piece for piece in gyro if piece.end_ns > began_ns)  # not from before a pause

@@ -48,7 +48,7 @@ async def put_plan(
         await project(writer.records, user_id, stored, writer.now_us())
         if plan := _if_equal(await plans.newest(user_id, plan_id), body):
             return plan
-    raise EventConflict(f"plan {plan_id} is being changed by others; send it again.")
+    raise EventConflict(f"Plan {plan_id} is being changed by others; send it again.")
 
 
 async def delete_plan(writer: EventWriter, user_id: UUID, plan_id: UUID) -> None:
@@ -69,7 +69,7 @@ async def delete_plan(writer: EventWriter, user_id: UUID, plan_id: UUID) -> None
         event = _event(writer, plan_id, newest, "plan-deleted", {})
         stored = await writer.records.journal.append(user_id, event, PLANS)
         await project(writer.records, user_id, stored, writer.now_us())
-    raise EventConflict(f"plan {plan_id} is being changed by others; delete it again.")
+    raise EventConflict(f"Plan {plan_id} is being changed by others; delete it again.")
 
 
 def _if_equal(newest: PlanVersion | None, body: Mapping[str, object]) -> Plan | None:

@@ -97,7 +97,7 @@ async def _write(
     await project(writer.records, key.user_id, winner, writer.now_us())
     if winner.body["session"] != str(key.session_id):
         raise EventConflict(
-            f"set {key.set_id} is confirmed in another session, {winner.body['session']}; "
+            f"Set {key.set_id} is confirmed in another session, {winner.body['session']}; "
             "a new set needs a new id."
         )
     row = await require_set(writer, key)

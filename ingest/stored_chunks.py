@@ -69,7 +69,7 @@ async def refuse_other_bodies(
     if taken:
         (seq, name), (last, _) = min(taken), max(sent)
         raise EventConflict(
-            f"chunk {seq} of stream {name!r} is stored with another body, and the document would "
+            f"Chunk {seq} of stream {name!r} is stored with another body, and the document would "
             f"be chunks up to {last}; the next free number is {max(stored)[0] + 1}."
         )
 

@@ -71,7 +71,7 @@ async def list_streams(
         if not waiting:
             return
     names = ", ".join(waiting)
-    raise EventConflict(f"the lists of {names} are being changed by others; send them again")
+    raise EventConflict(f"The lists of {names} are being changed by others; send them again.")
 
 
 def list_bytes(hashes: Sequence[str | None]) -> int:

@@ -78,7 +78,7 @@ def rotate_key(
     """
     context = open_context(conf, as_json=as_json)
     folder, now = context.config.paths.secrets, datetime.now(UTC)
-    kid = rotate(folder, now, revoke_others=forget_others)
+    kid = rotate(folder, now, forget_others=forget_others)
     believed = trusted_kids(folder)
     next_at = signs_from(believed, now)
     begins, by_then = "now on", "now"

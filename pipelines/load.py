@@ -11,7 +11,7 @@ from pipelines.personal.family import PersonalFamily, PersonalModel
 from pipelines.personal.gate import Evidence
 
 SETTINGS = LoadSettings()
-JUDGED = "weight_kg"  # the target that a person would notice first
+JUDGED_TARGET = "weight_kg"  # the target that a person would notice first
 
 
 def learn_load(logs: Sequence[SetLog], cutoff_s: float) -> list[PersonalModel | str]:
@@ -21,7 +21,7 @@ def learn_load(logs: Sequence[SetLog], cutoff_s: float) -> list[PersonalModel | 
 
 def _learn(log: SetLog, cutoff_s: float) -> PersonalModel:
     content = to_bytes(fit_load(log, SETTINGS))
-    score = evaluate_load([log], cutoff_s, SETTINGS)[JUDGED]
+    score = evaluate_load([log], cutoff_s, SETTINGS)[JUDGED_TARGET]
     if not score.sets:
         return PersonalModel(content)
     error, last_error = score.error * score.sets, score.last_error * score.sets

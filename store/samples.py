@@ -19,8 +19,10 @@ _USUAL = (
     "user_id, session_id, stream, sha256, unit, xyz, "
     "part, seq, t0_ns, rate_hz, n, scale, codec, received_at"
 )
-_NUMBERS = struct.Struct(">iiqdidbqq")  # as CQL writes them: part to received_at, and the timestamp
-_APART = struct.Struct("4s4s8s8s4s8s1s8s8s")
+# The driver takes one `bytes` per column: all numbers of a row, from part to received_at, and the
+# write timestamp are packed at once, as CQL encodes them, and the result is cut apart.
+_NUMBERS = struct.Struct(">iiqdidbqq")
+_APART = struct.Struct("4s4s8s8s4s8s1s8s8s")  # the same sizes
 
 
 def _insert(columns: str) -> str:

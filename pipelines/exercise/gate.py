@@ -1,4 +1,7 @@
-"""The gate: may a challenger go live? Pure: decided on each rung's hits on held-out sets.
+"""The gate: may a challenger go live? Pure.
+
+A *rung* is one way to answer: the new model (challenger), what serves now, or always the user's
+most frequent exercise. All are compared by their hits on held-out sets.
 
 Two levels, because one user has too few sets for a test:
 
@@ -105,9 +108,9 @@ def compare(trials: Sequence[UserTrial]) -> Comparison:
     """
     challenger, serving = _shares(trials, "serving")
     _, majority = _shares(trials, "majority")
-    lost, won = (sum(counts) for counts in zip((0, 0), *map(_disagreements, trials), strict=True))
+    lost, won = _total_disagreements(trials)
     sets = sum(len(trial.challenger) for trial in trials)
-    luck = sign_test(won, lost)
+    luck = sign_test(won, lost)  # would equals win as many?
     return Comparison(len(trials), sets, challenger, serving, majority, won, lost, luck)
 
 
@@ -183,26 +186,32 @@ def regression_reason(trials: Sequence[UserTrial], margin: float) -> str:
     challenger, serving = _shares(trials, "serving")
     if challenger is None or serving is None or challenger >= serving - margin:
         return ""
-    lost, won = (sum(counts) for counts in zip(*map(_disagreements, trials), strict=True))
+    lost, won = _total_disagreements(trials)
     if sign_test(lost, won) >= SIGNIFICANCE:
         return ""
     return f"right in {challenger:.3f} of sets, what serves now in {serving:.3f}"
 
 
-def sign_test(lost: int, won: int) -> float:
-    """One-sided sign test: chance of at least `lost` losses of `lost + won` between equals.
+def sign_test(hits: int, others: int) -> float:
+    """One-sided sign test: chance of at least `hits` of `hits + others` between equals.
 
-    It is at least a half where there are no more losses than wins.
+    It is at least a half where there are no more `hits` than `others`.
 
     >>> sign_test(5, 0)
     0.03125
     """
-    n = lost + won
-    ways = total = comb(n, lost)
-    for losses in range(lost, n):  # each from the one before: `comb` of every number takes hours
-        ways = ways * (n - losses) // (losses + 1)
+    n = hits + others
+    ways = total = comb(n, hits)
+    for k in range(hits, n):  # each from the one before: `comb` of every number takes hours
+        ways = ways * (n - k) // (k + 1)
         total += ways
     return total / 2**n
+
+
+def _total_disagreements(trials: Sequence[UserTrial]) -> tuple[int, int]:
+    """`_disagreements`, summed over users."""
+    counts = [_disagreements(trial) for trial in trials]
+    return sum(lost for lost, _ in counts), sum(won for _, won in counts)
 
 
 def _verdict(name: str, trials: Sequence[UserTrial], margin: float) -> Verdict:

@@ -172,21 +172,21 @@ def incumbent_of(model: StoredModel) -> IncumbentBytes:
     return IncumbentBytes(model.content, EvaluationPeriod(after))
 
 
-def move_pointers(database: Database, pointers: Sequence[Move], run: Run) -> list[MoveOutcome]:
+def move_pointers(database: Database, moves: Sequence[Move], run: Run) -> list[MoveOutcome]:
     """Point users to their new models.
+
+    The store may not hold a model that the driver knows: if an executor is lost, Spark learns its
+    users again, perhaps from other sets, and stores other bytes; and the models of a user who was
+    erased since the run began are not stored.
 
     Args:
         database: where the pointers are.
-        pointers: one request for each model.
+        moves: one request for each model.
         run: that learned the models.
 
     Returns:
         one for each, as of `move_pointer`; or overtaken, where that loses the race, or the store
         does not hold the model: the pointer stays, and the next run judges again.
-
-    The store may not hold a model that the driver knows: if an executor is lost, Spark learns its
-    users again, perhaps from other sets, and stores other bytes; and the models of a user who was
-    erased since the run began are not stored.
     """
     champions, models, at = Champions(database), Models(database), server_time()
 
@@ -203,7 +203,7 @@ def move_pointers(database: Database, pointers: Sequence[Move], run: Run) -> lis
         except LostChampionRace:
             return MoveOutcome("overtaken", OVERTAKEN)
 
-    return gather(promoted, pointers)
+    return gather(promoted, moves)
 
 
 async def move_pointer(

@@ -62,15 +62,16 @@ def train_personal(
     """
     name, inputs = family.name, {"users": recorded_users(users), "engine": engine}
     with open_job(config, name, inputs, engine=engine, progress=progress, clock=clock) as job:
-        selected = selected_users(job.database, family.name, users, job.run.started_at)
+        selected = selected_users(job.database, name, users, job.run.started_at)
         to_learn, unchanged = selected, list[UserOutcome]()
         if users == "changed" and selected is not None:
-            to_learn, unchanged = split_unchanged(job.database, family.name, selected)
+            to_learn, unchanged = split_unchanged(job.database, name, selected)
             job.run.add_outcomes(unchanged)
-        rows = _learn(job, family, to_learn) if to_learn is None or to_learn else []
+        nobody = to_learn is not None and not to_learn  # None is everybody
+        rows = [] if nobody else _learn(job, family, to_learn)
         with_sets = {UUID(row["user_id"]) for row in rows} | {row.user_id for row in unchanged}
         read = [(user, SETS) for user in with_sets]
-        orphaned = orphaned_pointers(job.database, family.name, selected, read)
+        orphaned = orphaned_pointers(job.database, name, selected, read)
         too_few = [outcome_of(row) for row in rows if row["status"] == "not-learned"]
         retire_users(job, too_few, orphaned)
         finish_run(job, users)

@@ -98,7 +98,7 @@ def test_a_deleted_key_is_not_trusted_although_the_new_one_cannot_be_used(
     tokens = Tokens(Auth(), ring)
     user, login = uuid.uuid4(), uuid.uuid4()
     stolen = tokens.access(user, login, frozenset({"predict"}))
-    newer = tmp_path / f"token-{rotate(tmp_path, datetime.now(UTC), revoke_others=True)}.pem"
+    newer = tmp_path / f"token-{rotate(tmp_path, datetime.now(UTC), forget_others=True)}.pem"
     newer.chmod(0o644)
     for _ in range(3):
         with pytest.raises(NotAuthenticated):
@@ -245,7 +245,7 @@ def test_new_key_signs_at_once_where_no_other_host_has_the_one_before(tmp_path: 
         load_keys(tmp_path, "127.0.0.1", NOW)
     elif before == "a stolen key":
         rotate(tmp_path, NOW - timedelta(days=9))
-    new = rotate(tmp_path, NOW, revoke_others=before == "a stolen key")
+    new = rotate(tmp_path, NOW, forget_others=before == "a stolen key")
     keys = load_keys(tmp_path, "0.0.0.0", NOW)
     assert (keys.kid, keys.next_at) == (new, None)
 
@@ -285,19 +285,19 @@ def test_folder_of_a_first_key_is_complete_for_other_hosts(tmp_path: Path):
     assert sealed == other
 
 
-@pytest.mark.parametrize("revoke_others", [False, True])
+@pytest.mark.parametrize("forget_others", [False, True])
 def test_new_key_signs_although_the_clock_was_ahead_when_the_last_one_was_made(
-    tmp_path: Path, revoke_others: bool
+    tmp_path: Path, forget_others: bool
 ):
     stolen = rotate(tmp_path, NOW + timedelta(days=400))
-    new = rotate(tmp_path, NOW, revoke_others=revoke_others)
+    new = rotate(tmp_path, NOW, forget_others=forget_others)
     keys = load_keys(tmp_path, "0.0.0.0", NOW)
     assert keys.kid == new
-    assert set(keys.trusted) == ({new} if revoke_others else {stolen, new})
+    assert set(keys.trusted) == ({new} if forget_others else {stolen, new})
     assert rotate(tmp_path, NOW) > new, "also within the same second"
 
 
-def test_rotation_with_revoke_others_invalidates_older_tokens_immediately(
+def test_rotation_that_forgets_others_invalidates_older_tokens_immediately(
     keyspace: Cassandra, tmp_path: Path, service: RunningService, person: Person
 ):
     """Also in a worker that cached a token signed with it, within `api.pointer_ttl_s`."""
@@ -307,6 +307,6 @@ def test_rotation_with_revoke_others_invalidates_older_tokens_immediately(
         assert works(other, token)
         rotate(config.paths.secrets, datetime.now(UTC))
         assert works(other, token)
-        rotate(config.paths.secrets, datetime.now(UTC), revoke_others=True)
+        rotate(config.paths.secrets, datetime.now(UTC), forget_others=True)
         assert not works(other, token)
         assert works(other, other.register().tokens["access_token"])

@@ -104,7 +104,7 @@ def test_refusing_many_items_yields_to_other_requests(
         body = cbor2.dumps({"stream": "acc", "seq": 0, "chunk": b"junk"}) * 1000
         answer = phone.http.post(f"{phone.path}/chunks", content=body, headers=CBOR)
         assert len(answer.json()["results"]) == 1000
-    assert max(steps) <= 2 * chunks.MAX_CHUNKS_OF_BATCH
+    assert max(steps) <= 2 * chunks.CHUNKS_AT_ONCE
 
 
 def test_the_stored_chunks_of_a_batch_count_as_one_request(
