@@ -36,7 +36,7 @@ class ModelEntry(ModelName):
     created_at: datetime = Field(description="when it was learned, UTC")
     manifest: dict[str, Any] = Field(
         description="the record of its training: sets, metrics, environment and the like; not the "
-        "`manifest` that the forms raw and onnx hold"
+        "`manifest` that the forms raw and onnx hold. Of a global model nothing of its members"
     )
 
 
@@ -49,6 +49,7 @@ class ModelList(BaseModel):
 _LEARNED = tuple(family.name for family in FAMILIES.values() if family.kind == "model")
 """The families whose models clients get; rows of other names, such as statistics that only training
 reads, have pointers as well."""
+_TOLD_OF_GLOBAL = frozenset({"level", "labels", "recipe", "features", "settings", "environment"})
 UNCHANGED = {304: {"description": "The client has it already"}}
 
 
@@ -155,13 +156,21 @@ def _entry(layout: ModelInput, loaded: LoadedModel) -> ModelEntry:
         bytes=len(stored.content),
         promoted_at=loaded.serving.promoted_at,
         created_at=stored.created_at,
-        manifest=_without_vectors(stored.manifest),
+        manifest=_told(loaded.level, stored.manifest),
     )
 
 
-def _without_vectors(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The manifest for a list: golden vectors come with the forms `raw` and `onnx`."""
-    return {key: value for key, value in manifest.items() if key != "golden"}
+def _told(level: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What a list tells of how a model was learned; golden vectors come with `raw` and `onnx`.
+
+    Of a global model only what says nothing about its members: few members are told apart by sums
+    and times of all of them.
+    """
+    return {
+        key: value
+        for key, value in manifest.items()
+        if key != "golden" and (level == "user" or key in _TOLD_OF_GLOBAL)
+    }
 
 
 def _response(content: bytes, media_type: str, etag: str, if_none_match: str | None) -> Response:

@@ -1,4 +1,4 @@
-"""The status page at `/` for operators. No ids, no names, no scripts."""
+"""The status page at `/`, which anybody may read. No ids, no names, no reasons, no scripts."""
 
 import time
 from pathlib import Path
@@ -102,5 +102,4 @@ def _run(run: JobRun) -> dict[str, Any]:
         "started": f"{run.started_at:%Y-%m-%d %H:%M} UTC",
         "took": took,
         "counts": ", ".join(f"{name} {count:,}" for name, count in run.counts.items()),
-        "reasons": ", ".join(f"{reason} ({count})" for reason, count in run.reasons.items()),
     }

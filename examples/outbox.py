@@ -5,6 +5,9 @@ when the server has taken them. What it refuses for good, or what cannot be sent
 aside with its body (`refused`), so that a recording is never lost to somebody's mistake. The
 service takes each of them twice without harm, so a crash between the answer and the removal loses
 and doubles nothing.
+
+Each account needs a file of its own: what waits is recorded for whoever is logged in when it is
+sent.
 """
 
 import hashlib

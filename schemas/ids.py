@@ -1,6 +1,7 @@
 """Ids: UUIDv7 from clients, the slots of the journal that follow from them, versions of models."""
 
 import hashlib
+import re
 from datetime import date, datetime
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -8,6 +9,7 @@ from schemas.layout import MAX_ID_AHEAD_DAYS
 from schemas.times import time_at, us_of
 
 MS_PER_DAY = 86_400_000
+UUID_PATTERN = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 
 def uuid7(at_ms: int, entropy: bytes) -> UUID:
@@ -17,6 +19,15 @@ def uuid7(at_ms: int, entropy: bytes) -> UUID:
     UUID('018bcfe5-6800-7000-8000-000000000000')
     """
     return _rfc9562((at_ms & (1 << 48) - 1) << 80 | int.from_bytes(entropy[:10], "big"), version=7)
+
+
+def without_ids(sentence: str) -> str:
+    """A sentence that names nobody's rows: each id is replaced.
+
+    >>> without_ids("half a set in session 018bcfe5-6800-7000-8000-000000000000")
+    'half a set in session (id)'
+    """
+    return re.sub(UUID_PATTERN, "(id)", sentence)
 
 
 def first_id_at(at: datetime) -> UUID:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pipelines.lifecycle.lease import Lease, heartbeats, take_lease
 from pipelines.lifecycle.threads import one_blas_thread
-from schemas.ids import uuid7
+from schemas.ids import uuid7, without_ids
 from schemas.statuses import RunStatus
 from schemas.times import Clock, server_time
 from store.database import Database
@@ -81,10 +81,13 @@ class Run:
         self.read_until = self.all_read_until
 
     def add_outcomes(self, outcomes: Sequence[UserOutcome]) -> None:
-        """Add users' outcomes, and count their statuses and reasons."""
+        """Add users' outcomes, and count their statuses and reasons.
+
+        Outcomes are erased with their user, the run's record is not: its reasons name no row.
+        """
         self.outcomes.extend(outcomes)
         self.counts.update(outcome.status for outcome in outcomes)
-        self.reasons.update(outcome.reason for outcome in outcomes if outcome.reason)
+        self.reasons.update(without_ids(one.reason) for one in outcomes if one.reason)
 
     @contextmanager
     def step(self, name: str) -> Generator[None]:
@@ -137,7 +140,7 @@ def leased_run(
                     asyncio.run(marks.advance(mark, run_id, run.read_until, clock()))
     except BaseException as problem:
         run.status = "failed"
-        run.reasons[f"{type(problem).__name__}: {problem}"[:500]] += 1
+        run.reasons[without_ids(f"{type(problem).__name__}: {problem}")[:500]] += 1
         if asyncio.run(_is_live(database, family, run_id)):
             run.metrics[PUBLISHED] = True
         asyncio.run(runs.write_users(run_id, run.outcomes))

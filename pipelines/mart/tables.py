@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from schemas.ids import UUID_PATTERN
 from schemas.mart import MART
 from store.mart import DIGEST_DIGITS, layout_digest
 from store.pseudonyms import PSEUDONYM_DIGITS
@@ -20,7 +21,6 @@ IDS = {
     "set": ("t", "set_id"),
     "plan": ("p", "plan_id"),
 }
-UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 OWNER = {
     "owner": "CASE WHEN owner LIKE 'u:%' THEN {owner} ELSE owner END",
     "level": "CASE WHEN owner LIKE 'u:%' THEN 'user' ELSE 'global' END",
@@ -161,7 +161,7 @@ def copies_digest(zones: Sequence[str]) -> str:
 def pseudonyms(key: bytes) -> dict[str, str]:
     """For every kind of id the expression of its pseudonym, an HMAC-SHA256; null stays null."""
     expressions = {name: _hmac(key, letter, column) for name, (letter, column) in IDS.items()}
-    return {**expressions, "owner": _hmac(key, "u", "substring(owner, 3)"), "uuid": UUID}
+    return {**expressions, "owner": _hmac(key, "u", "substring(owner, 3)"), "uuid": UUID_PATTERN}
 
 
 def spark_type(type_: str) -> str:

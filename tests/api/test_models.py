@@ -217,11 +217,15 @@ def test_users_without_a_model_are_served_the_global_model(
     service: RunningService, person: Person, model: ExerciseModel
 ):
     run_id = uuid.uuid4()
+    of_members = {"members": 2, "trained_until": "2026-11-21", "metrics": {"own": [9, 9]}}
     X1 = stored(model, "global", run_id)
+    X1 = X1._replace(manifest={**X1.manifest, **of_members})
     promote(service, X1)
     try:
         with person.client() as client:
             answer = client.get("/v1/me/models/exercise")
+            (entry,) = client.get("/v1/me/models").json()["models"]
+        assert entry["manifest"] == {"labels": list(model.labels)}, "and nothing of its members"
         assert answer.headers["muvr-model"] == f"exercise/global/{X1.version}"
         assert from_bytes(answer.content).labels == model.labels
     finally:

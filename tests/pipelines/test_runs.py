@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.lifecycle.runs import Run, leased_run, run_id_at
 from pipelines.lifecycle.scope import changed_or_unfinished
-from schemas.errors import DatabaseUnavailable, LeaseHeld
+from schemas.errors import BadSets, DatabaseUnavailable, LeaseHeld
 from schemas.times import us_of
 from store.jobs import JobRuns, UserOutcome
 from store.journal import Journal
@@ -83,6 +83,26 @@ def test_all_users_are_read_once_after_a_clock_that_was_ahead(database, family):
             run.mark_read()
     # Users of other tests may have changed since; it is a selection, no longer all users.
     assert changed_or_unfinished(database, family, NOW) is not None
+
+
+def test_reasons_of_a_run_name_no_rows_as_they_outlive_their_users(database, family):
+    user, session = uuid4(), uuid4()
+    reason = f"BadSets: reps -1 of a set in session {session} is not a number from 0 to 1000"
+
+    def fail() -> None:
+        with leased_run(database, family, {}, clock=lambda: NOW) as run:
+            run.add_outcomes([UserOutcome(user, "", "failed", reason, "", "{}")])
+            raise BadSets(f"half a set in session {session}")
+
+    with pytest.raises(BadSets):
+        fail()
+    [kept] = asyncio.run(JobRuns(database).newest(family))
+    assert sorted(kept.reasons) == [
+        "BadSets: half a set in session (id)",
+        "BadSets: reps -1 of a set in session (id) is not a number from 0 to 1000",
+    ]
+    [outcome] = asyncio.run(JobRuns(database).users(kept.run_id))
+    assert outcome.reason == reason
 
 
 def test_second_run_is_refused_while_the_first_holds_the_lease(database, family):
