@@ -113,7 +113,7 @@ async def _serving(
     serving = await Champions(database).serving(key)
     if serving is None:
         raise NotFound(
-            f"No {family} model for {key.model_id} serves {user}; see `muvr models list {user}`"
+            f"No {family} model for {key.model_id} serves {user}; see `muvr models list {user}`."
         )
     return serving
 
@@ -130,7 +130,7 @@ async def withdraw_run(database: Database, run: UUID, reason: str) -> tuple[str,
     """
     job_run = await JobRuns(database).find(run)
     if job_run is None:
-        raise NotFound(f"There is no run {run}; `muvr jobs list` shows them")
+        raise NotFound(f"There is no run {run}; `muvr jobs list` shows them.")
     now = server_time()
     await Champions(database).withdraw(run, reason, now)
     result: dict[str, Any] = {"withdrawn": run, "family": job_run.family}

@@ -118,4 +118,4 @@ def open_context(conf: Path | None, *, as_json: bool) -> CommandContext:
     for path in candidates:
         if path.exists():
             return CommandContext(load_config(path), path.resolve(), Terminal(as_json=as_json))
-    raise BadConfig(f"There is no {candidates[0]}", field="--config", value=str(candidates[0]))
+    raise BadConfig(f"There is no {candidates[0]}.", field="--config", value=str(candidates[0]))

@@ -36,7 +36,7 @@ def run_job(
     if family == MART_JOB:
         if not isinstance(users, str) or engine != "spark":
             option = "users" if not isinstance(users, str) else "engine"
-            raise BadInput("The mart is refreshed as a whole, on Spark", field=option)
+            raise BadInput("The mart is refreshed as a whole, on Spark.", field=option)
         with context.terminal as terminal:
             return refresh_mart(context.config, everybody=users == "all", progress=terminal)
     if family == ACTIVITY:

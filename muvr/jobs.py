@@ -148,7 +148,7 @@ async def _newest(database: Database, family: str) -> list[dict[str, Any]]:
     known = await JobRuns(database).families()
     if family != "all" and family not in {*known, *FAMILIES}:
         raise BadInput(
-            f"Nothing called {family} has run; there is {', '.join(known) or 'no run yet'}",
+            f"Nothing called {family} has run; there is {', '.join(known) or 'no run yet'}.",
             field="family",
             value=family,
         )

@@ -53,7 +53,7 @@ def show(
     context.terminal.say(f"The mart is as of {manifest.as_of:%Y-%m-%d %H:%M:%S} UTC.")
     if table not in ("all", *MART):
         raise BadInput(
-            f"The mart has no table {table}; it has {', '.join(MART)}", field="table", value=table
+            f"The mart has no table {table}; it has {', '.join(MART)}.", field="table", value=table
         )
     chosen = [mart_table for mart_table in MART.values() if table in ("all", mart_table.name)]
     for mart_table in chosen:

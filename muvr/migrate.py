@@ -35,7 +35,7 @@ def migrate(
     context = open_context(conf, as_json=as_json)
     if (roles or show_roles) and not context.config.cassandra.username:
         raise BadInput(
-            "Roles need names: set cassandra.username, spark_username and migrations_username",
+            "Roles need names: set cassandra.username, spark_username and migrations_username.",
             field="cassandra.username",
         )
     if show_roles:

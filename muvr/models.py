@@ -121,7 +121,7 @@ def rollback(
     Example: `muvr models rollback --run 01a1fb67-1800-7000-8000-000000000000`
     """
     if (user is None) == (run is None):
-        raise BadInput("Name either a user or --run, not both", field="user", value=user)
+        raise BadInput("Name either a user or --run, not both.", field="user", value=user)
     context = open_context(conf, as_json=as_json)
     if run is not None:
         says, answer = context.run_async(
@@ -153,7 +153,7 @@ def export(
         path.write_bytes(content)
     except OSError as problem:
         raise BadInput(
-            f"{path} cannot be written: {problem.strerror}. Name a file in a folder that is there",
+            f"{path} cannot be written: {problem.strerror}. Name a file in a folder that is there.",
             field="path",
             value=path,
         ) from problem

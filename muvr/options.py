@@ -25,7 +25,7 @@ def prompted_password(given: str) -> str:
         return given
     if not has_terminal():
         raise BadInput(
-            "There is no terminal to ask for the password; say --password", field="--password"
+            "There is no terminal to ask for the password; say --password.", field="--password"
         )
     return str(typer.prompt("Password", hide_input=True, err=True))
 

@@ -1,4 +1,4 @@
-"""The model families learned from the journal, on Spark, over simulated people."""
+"""The families learned from confirmed sets and follows, on Spark, over simulated people."""
 
 import asyncio
 from collections import Counter
@@ -112,7 +112,7 @@ def recommend_ahead_by(monkeypatch):
 def test_recommendations_no_better_than_a_baseline_do_not_go_live(
     database, spark_config, recommend_ahead_by
 ):
-    """Those that are better do: see the test of impossible sets."""
+    """Better ones do: see `test_users_with_impossible_sets_…`, which trains on such people."""
     recommend_ahead_by(0.0)
     assert train_batch(RECOMMEND, spark_config).status == "refused"
     assert live(database, "recommend") is None
