@@ -125,7 +125,7 @@ def test_a_long_acquisition_does_not_overlap_another_one(person: Person) -> None
         assert put(0, 0).status_code == 200
         stored = http.get(f"{phone.path}/chunks").json()
         refused = problem(put(1, 1), 409, "event-conflict")["detail"]
-        assert "chunk 1 of stream 'acc' is stored with another body" in refused
+        assert "Chunk 1 of stream 'acc' is stored with another body" in refused
         assert "chunks up to 2; the next free number is 2" in refused
         problem(put(0, 1), 409, "event-conflict")
         assert http.get(f"{phone.path}/chunks").json() == stored
