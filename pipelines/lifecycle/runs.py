@@ -83,11 +83,15 @@ class Run:
     def add_outcomes(self, outcomes: Sequence[UserOutcome]) -> None:
         """Add users' outcomes, and count their statuses and reasons.
 
-        Outcomes are erased with their user, the run's record is not: its reasons name no row.
+        Outcomes are erased with their user, the record is not: of broken data it names no row.
         """
         self.outcomes.extend(outcomes)
         self.counts.update(outcome.status for outcome in outcomes)
-        self.reasons.update(without_ids(one.reason) for one in outcomes if one.reason)
+        self.reasons.update(
+            without_ids(outcome.reason) if outcome.status == "failed" else outcome.reason
+            for outcome in outcomes
+            if outcome.reason
+        )
 
     @contextmanager
     def step(self, name: str) -> Generator[None]:
