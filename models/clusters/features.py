@@ -24,6 +24,7 @@ from models.history import WEEK_S, SetLog
 
 FEATURES = ("frequency", "performance", "improvement")
 WEEKS = 26.0
+ROUNDING = 1e-9  # differences of features up to which equal sets are told from different ones
 
 
 class Measure(NamedTuple):
@@ -105,12 +106,18 @@ def summarise(log: SetLog, until_s: float) -> Summary:
 
 
 def _slope(time: Floats64, value: Floats64, group: Ints64) -> float:
-    """Common slope of `value` over `time` within groups; 0 when no group spreads in time."""
+    """Common slope of `value` over `time` within groups.
+
+    Exactly 0 where no group spreads in time, and where all values of each group are the same: the
+    1e-29 that rounding leaves would be the spread of people most of whom never change a weight.
+    """
     if not len(time):
         return 0.0
     size = np.bincount(group)
     centred_time = time - (np.bincount(group, time) / size)[group]
     centred_value = value - (np.bincount(group, value) / size)[group]
+    if np.abs(centred_value).max() <= ROUNDING:
+        return 0.0
     spread = float(centred_time @ centred_time)
     # Less than a week's spread of a handful of sets tells of the day, not of progress.
     if spread < 0.25**2 * 4:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.arrays import Floats64, Ints64
-from models.clusters.features import Summary, features, reference_capacity
+from models.clusters.features import ROUNDING, Summary, features, reference_capacity
 from models.clusters.model import WORDS, ClusterModel, names_of, nearest
 from schemas.errors import BadInput, NotEnoughLabels
 
@@ -54,7 +54,7 @@ def fit_clusters(summaries: Sequence[Summary], settings: ClusterSettings) -> Clu
         raise BadInput(f"{settings.k} clusters have no names", field="k", value=settings.k)
     reference = reference_capacity(summaries)
     rows = features(summaries, reference)
-    different = len(np.unique(rows, axis=0))
+    different = len(np.unique(np.round(rows / ROUNDING), axis=0))
     if different < settings.k:
         needed = f"{settings.k} who train differently are needed for as many clusters"
         raise NotEnoughLabels(f"{different} of {len(rows)} people train differently; {needed}")
@@ -79,11 +79,13 @@ def _middle_and_spread(
     """Median and 1.4826 × median absolute deviation; the standard deviation where that is 0.
 
     In a normal population these are mean and standard deviation; a few odd people do not move them.
+    A spread that rounding alone can make counts as 0, and a feature that everybody shares gets 1.
     """
     middle = np.median(rows, axis=0)
+    rounding = ROUNDING * np.maximum(1, np.abs(middle))
     spread = 1.4826 * np.median(np.abs(rows - middle), axis=0)
-    spread = np.where(spread > 0, spread, rows.std(axis=0))
-    return middle, np.where(spread > 0, spread, 1.0)
+    spread = np.where(spread > rounding, spread, rows.std(axis=0))
+    return middle, np.where(spread > rounding, spread, 1.0)
 
 
 def kmeans(points: Floats64, settings: ClusterSettings) -> KMeans:

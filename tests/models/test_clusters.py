@@ -66,6 +66,39 @@ def test_improvement_compares_within_exercises():
     assert summarise(SetLog.of(rows), 28 * 86_400.0).improvement == pytest.approx(0.0, abs=1e-12)
 
 
+@pytest.mark.parametrize("weight", [22.5, 30.0, 47.5])
+def test_improvement_of_a_person_who_never_changes_a_weight_is_exactly_zero(weight):
+    """The mean of equal logarithms differs from them by a bit: the slope was about 1e-28."""
+    rows = [squats(str(day), day, weight) for day in range(2, 59, 3)]
+    assert summarise(SetLog.of(rows), 60 * 86_400.0).improvement == 0.0
+
+
+def mostly_constant(noise):
+    """Sixty people: twelve improve, the others' improvement is what rounding leaves."""
+    random = np.random.default_rng(2)
+    visits, capacities = random.uniform(1, 4, 60), random.normal(4, 0.3, 60)
+    improvement = random.normal(0, noise, 60) + np.where(np.arange(60) < 12, 0.05, 0)
+    rows = zip(visits.tolist(), capacities.tolist(), improvement.tolist(), strict=True)
+    return [Summary(visits, {SQUAT: log}, slope, 1) for visits, log, slope in rows]
+
+
+@pytest.mark.parametrize("noise", [1e-29, 1e-16])
+def test_rounding_of_people_who_do_not_change_is_no_spread(noise):
+    settings = ClusterSettings(starts=10)
+    noisy, exact = mostly_constant(noise), mostly_constant(0.0)
+    found, expected = fit_clusters(noisy, settings), fit_clusters(exact, settings)
+    assert found.spread == pytest.approx(expected.spread)
+    assert found.assign(found.features(noisy)).tolist() == (
+        expected.assign(expected.features(exact)).tolist()
+    )
+
+
+def test_people_who_differ_by_rounding_alone_train_the_same():
+    people = [Summary(1.0, {SQUAT: 4.0}, number * 1e-16, 1) for number in range(9)]
+    with pytest.raises(NotEnoughLabels, match="1 of 9 people"):
+        fit_clusters(people, SETTINGS)
+
+
 def bench_press(session, day, weight):
     return DoneSet(session, day * 86_400.0, "bench press", 8, weight, None)
 
