@@ -21,6 +21,7 @@ MIN_SETS_TO_JUDGE = 1000
 baseline is refused by 3 % of such samples, and by 45 % of samples of one person (decision 49)."""
 MIN_SETS_TO_VETO = 20  # later sets; with fewer, one user's error says little
 VETO_RATIO = 1.1  # times the error of "the same as last time"
+ROUNDING = 1e-9  # of an error in a set: the baseline makes none where a user always says the same
 MUCH_WORSE = 1.2
 """Times the share of the baseline's error that the recipe before left. The two are of other days
 and in part of other people: with a closer bound one in ten good recipes would be refused."""
@@ -140,7 +141,8 @@ class Evidence:
     @property
     def vetoes(self) -> bool:
         """Whether one user's model is clearly worse than the baseline on its user's later sets."""
-        return self.sets >= MIN_SETS_TO_VETO and self.error > VETO_RATIO * self.baseline_error
+        excess = self.error - VETO_RATIO * self.baseline_error
+        return self.sets >= MIN_SETS_TO_VETO and excess > ROUNDING * self.sets
 
     @property
     def is_finite(self) -> bool:

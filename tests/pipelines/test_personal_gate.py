@@ -5,12 +5,15 @@ from uuid import UUID
 
 import pytest
 
+from models.history import DAY_S, DoneSet, SetLog
+from pipelines.intensity import learn_intensity
 from pipelines.lifecycle.open_refusals import (
     LITTLE_EVIDENCE,
     LITTLE_EVIDENCE_OF_SERVING,
     NO_EVIDENCE,
 )
 from pipelines.lifecycle.retries import is_unfinished
+from pipelines.personal.family import PersonalModel
 from pipelines.personal.gate import LOST, LOST_TO_SERVING, MIN_SETS_TO_JUDGE, Evidence
 from store.jobs import UserOutcome
 
@@ -86,6 +89,25 @@ def test_earlier_runs_are_read_only_as_far_as_they_are_needed():
 )
 def test_veto_needs_enough_sets_and_a_clear_loss(sets, error, says):
     assert Evidence(sets, error, 10.0).vetoes == says
+
+
+@pytest.mark.parametrize(("error", "says"), [(3e-15, False), (1e-9, False), (1e-3, True)])
+def test_veto_of_a_user_who_always_answers_the_same_needs_more_than_rounding(error, says):
+    """The same as last time is exactly right, and a mean of equal numbers may be a bit off."""
+    assert Evidence(30, error, 0.0).vetoes == says
+
+
+def test_model_of_a_user_who_always_feels_the_same_is_not_vetoed():
+    rows = [
+        DoneSet(str(day), day * DAY_S, "squat", 5, 100.0 + number, 0.9)
+        for day in range(40)
+        for number in range(3)
+    ]
+    [learned] = learn_intensity([SetLog.of(rows)], 26 * DAY_S)
+    assert isinstance(learned, PersonalModel)
+    assert learned.evidence.sets == 42
+    assert learned.evidence.error > learned.evidence.baseline_error == 0.0
+    assert not learned.evidence.vetoes
 
 
 @pytest.mark.parametrize(("sets", "earlier"), [(474, 2095), (1, 999), (7, 10**6 + 3)])
