@@ -100,10 +100,15 @@ def scores_of(report: RunReport) -> list[Score]:
 
 
 def _activity_scores(shares: Mapping[str, float]) -> list[Score]:
+    """The incumbent is judged only on days after its training: so is the model beside it."""
+    pairs = (
+        ("F1 of seconds", "own", "rhythm"),
+        ("F1 of later seconds", "own_later", "incumbent"),
+    )
     return [
-        Score("F1 of seconds", shares["own"], name, shares[name])
-        for name in ("incumbent", "rhythm")
-        if {"own", name} <= shares.keys()
+        Score(measured, shares[own], name, shares[name])
+        for measured, own, name in pairs
+        if {own, name} <= shares.keys()
     ]
 
 

@@ -225,3 +225,13 @@ def test_the_score_table_has_rows_for_each_family():
     assert [row[4] for row in rows[3:7]] == ["ndcg@10", "ndcg@10", "recall@10", "recall@10"]
     assert rows[7] == ("form", "done", 0, 0, "", "", "", 2.5)
     assert rows[8] == ("activity", "done", 1, 1, "F1 of seconds", "0.9", "0.7 rhythm", 2.5)
+
+
+def test_an_activity_model_stands_beside_the_serving_one_on_the_days_that_both_are_judged_on():
+    """On all days it finds .9, on those after the serving model's training .6, as that one .8."""
+    f1 = {"own": 0.9, "rhythm": 0.7, "own_later": 0.6, "incumbent": 0.8}
+    rows = score_rows([report("activity", {LAYOUTS[0]: {"f1": f1, "outcome": "promoted"}})], None)
+    assert [row[4:7] for row in rows] == [
+        ("F1 of seconds", "0.9", "0.7 rhythm"),
+        ("F1 of later seconds", "0.6", "0.8 incumbent"),
+    ]
