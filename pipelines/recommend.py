@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from models.history import SetLog
-from models.recommend.evaluate import evaluate_recommender
+from models.recommend.evaluate import RecommendScore, evaluate_recommender
 from models.recommend.explain import Recommendation, recommend_user
 from models.recommend.features import Counts, counts_of
 from models.recommend.fit import fit_recommender
@@ -61,12 +61,23 @@ def learn_recommend(spark: SparkSession, config: Config, now: datetime) -> Batch
         for number, user in enumerate(users)
         for item in recommend_user(counts, number, model, n=TOP_N, new_only=False)
     ]
-    refusal = "" if score.wins else "no better than popularity or repeating the last exercises"
     metrics = {
         name: asdict(getattr(score, name)) for name in ("model", "popularity", "repeat_last")
     }
     sizes = {"users": len(users), "entries": len(rows)}
-    return BatchResult(recommendations, metrics, refusal, sizes, broken)
+    return BatchResult(recommendations, metrics, refusal_reason(score), sizes, broken)
+
+
+def refusal_reason(score: RecommendScore) -> str:
+    """Why recommendations do not go live; "" where they do.
+
+    >>> from models.recommend.evaluate import Ranking
+    >>> refusal_reason(RecommendScore(*[Ranking(float("nan"), float("nan"), 0)] * 3))
+    'nobody has sets both before and in the last 28 days, which judge'
+    """
+    if not score.model.users:
+        return f"nobody has sets both before and in the last {LATER_DAYS} days, which judge"
+    return "" if score.wins else "no better than popularity or repeating the last exercises"
 
 
 def count_rows(log: SetLog, *, cutoff_s: float) -> CountRows:
