@@ -96,7 +96,7 @@ def scores_of(report: RunReport) -> list[Score]:
         return [Score("iterations", metrics["iterations"])]
     if layouts := _layouts_of(metrics):
         return _activity_scores(layouts[0].get("f1", {}))
-    return _exercise_scores(metrics.get("rungs", {}))
+    return _exercise_scores(metrics.get("compared", {}))
 
 
 def _activity_scores(shares: Mapping[str, float]) -> list[Score]:
@@ -129,13 +129,12 @@ def _cold_start_scores(comparison: Mapping[str, Any]) -> list[Score]:
     ]
 
 
-def _exercise_scores(rungs: Mapping[str, Any]) -> list[Score]:
-    if "own" not in rungs:
-        return []
-    own = rungs["own"]
-    beside = [name for name in ("incumbent", "everybody", "majority") if name in rungs]
+def _exercise_scores(compared: Mapping[str, Any]) -> list[Score]:
+    """The own models beside each other rung, on the sets on which both were asked."""
     return [
-        Score("right later", own["sets_right"], name, rungs[name]["sets_right"]) for name in beside
+        Score("right later", compared[name]["own_right"], name, compared[name]["right"])
+        for name in ("incumbent", "everybody", "majority")
+        if name in compared
     ]
 
 

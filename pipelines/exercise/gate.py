@@ -20,33 +20,16 @@ are scored. Labels that a user merely accepted from a guess never count.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from math import comb
+
+from pipelines.exercise.trials import CommonShares, UserTrial, common_shares
 
 STRATA = (5, 10, 20, 50)
 COUNTED_SOURCES = frozenset({"typed", "corrected", "plan"})
 SIGNIFICANCE = 0.05
 MIN_SETS = 10  # later sets of a stratum, to decide for users without any of their own
-
-
-@dataclass(frozen=True, slots=True)
-class UserTrial:
-    """Each rung's hits on one user's later sets.
-
-    Attributes:
-        owner: the user.
-        labelled_sets: how many labelled sets the user has in all; decides the stratum.
-        challenger: set id to whether the new model was right.
-        serving: the same for the serving model, on sets after *its* training data.
-        majority: the same for always naming the user's most frequent exercise.
-    """
-
-    owner: str
-    labelled_sets: int
-    challenger: Mapping[str, bool]
-    serving: Mapping[str, bool]
-    majority: Mapping[str, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +41,8 @@ class Verdict:
         passes: whether its users' challengers may go live.
         reason: why not, "" when they may.
         users, sets: how many were evaluated.
-        challenger, serving, majority: shares of sets named right; None without common sets.
+        beside_serving, beside_majority: shares of sets named right, of the challengers and of what
+            serves or a constant answer, each on the sets on which both were asked; None without.
     """
 
     stratum: str
@@ -66,9 +50,8 @@ class Verdict:
     reason: str
     users: int
     sets: int
-    challenger: float | None
-    serving: float | None
-    majority: float | None
+    beside_serving: CommonShares | None
+    beside_majority: CommonShares | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +89,21 @@ def compare(trials: Sequence[UserTrial]) -> Comparison:
     >>> result.challenger, result.serving, result.won, result.takes_over
     (1.0, 0.0, 9, True)
     """
-    challenger, serving = _shares(trials, "serving")
-    _, majority = _shares(trials, "majority")
+    beside = _beside_serving(trials)
+    constant = _beside_majority(trials)
     lost, won = _total_disagreements(trials)
     sets = sum(len(trial.challenger) for trial in trials)
     luck = sign_test(won, lost)  # would equals win as many?
-    return Comparison(len(trials), sets, challenger, serving, majority, won, lost, luck)
+    return Comparison(
+        people=len(trials),
+        sets=sets,
+        challenger=beside.challenger if beside else None,
+        serving=beside.other if beside else None,
+        majority=constant.other if constant else None,
+        won=won,
+        lost=lost,
+        luck=luck,
+    )
 
 
 def stratum_of(labelled_sets: int) -> str:
@@ -161,7 +153,7 @@ def veto(trial: UserTrial) -> str:
 def insufficient_evidence(trial: UserTrial, verdict: Verdict) -> str:
     """Why the verdict of a passing stratum does not decide for this user, "" when it does.
 
-    >>> right, passed = {"s": True}, Verdict("1-4", True, "", 4, 1, 1.0, None, 0.0)
+    >>> right, passed = {"s": True}, Verdict("1-4", True, "", 4, 1, None, None)
     >>> insufficient_evidence(UserTrial("a", 3, right, {}, right), passed)
     ''
     >>> insufficient_evidence(UserTrial("b", 3, {}, {}, {}), passed)
@@ -183,13 +175,13 @@ def regression_reason(trials: Sequence[UserTrial], margin: float) -> str:
     >>> regression_reason([UserTrial("a", 9, right, wrong, {})], 0.01)
     ''
     """
-    challenger, serving = _shares(trials, "serving")
-    if challenger is None or serving is None or challenger >= serving - margin:
+    shares = _beside_serving(trials)
+    if shares is None or shares.challenger >= shares.other - margin:
         return ""
     lost, won = _total_disagreements(trials)
     if sign_test(lost, won) >= SIGNIFICANCE:
         return ""
-    return f"right in {challenger:.3f} of sets, what serves now in {serving:.3f}"
+    return f"right in {shares.challenger:.3f} of sets, what serves now in {shares.other:.3f}"
 
 
 def sign_test(hits: int, others: int) -> float:
@@ -216,18 +208,17 @@ def _total_disagreements(trials: Sequence[UserTrial]) -> tuple[int, int]:
 
 def _verdict(name: str, trials: Sequence[UserTrial], margin: float) -> Verdict:
     sets = sum(len(_judging(trial)) for trial in trials)
-    _, serving = _shares(trials, "serving")
-    challenger, majority = _shares(trials, "majority")
-    reason = ""
-    if challenger is None or majority is None:
+    serving, constant = _beside_serving(trials), _beside_majority(trials)
+    if constant is None:
         reason = "no later set to judge by"
-    elif challenger <= majority:
+    elif constant.challenger <= constant.other:
         reason = (
-            f"right in {challenger:.3f} of sets, always saying the most frequent in {majority:.3f}"
+            f"right in {constant.challenger:.3f} of sets, always saying the most frequent in "
+            f"{constant.other:.3f}"
         )
     else:
         reason = regression_reason(trials, margin)
-    return Verdict(name, not reason, reason, len(trials), sets, challenger, serving, majority)
+    return Verdict(name, not reason, reason, len(trials), sets, serving, constant)
 
 
 def _judging(trial: UserTrial) -> Set[str]:
@@ -243,13 +234,9 @@ def _disagreements(trial: UserTrial) -> tuple[int, int]:
     return lost, won
 
 
-def _shares(trials: Sequence[UserTrial], other: str) -> tuple[float | None, float | None]:
-    """Shares of common sets that the challenger and the other rung named right."""
-    pairs = [
-        (trial.challenger[set_id], getattr(trial, other)[set_id])
-        for trial in trials
-        for set_id in sorted(trial.challenger.keys() & getattr(trial, other).keys())
-    ]
-    if not pairs:
-        return None, None
-    return sum(a for a, _ in pairs) / len(pairs), sum(b for _, b in pairs) / len(pairs)
+def _beside_serving(trials: Iterable[UserTrial]) -> CommonShares | None:
+    return common_shares((trial.challenger, trial.serving) for trial in trials)
+
+
+def _beside_majority(trials: Iterable[UserTrial]) -> CommonShares | None:
+    return common_shares((trial.challenger, trial.majority) for trial in trials)

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipelines.exercise.calibration import Calibrations, learn_calibrations
-from pipelines.exercise.gate import UserTrial, regression_reason
+from pipelines.exercise.gate import regression_reason
 from pipelines.exercise.global_fit import VersionedGlobalModel
 from pipelines.exercise.promotion import ModelCandidate, rung_shares
+from pipelines.exercise.trials import UserTrial
 from schemas.inputs import InputLayout
 from schemas.plurals import plural
 

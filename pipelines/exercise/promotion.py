@@ -6,14 +6,8 @@ from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from pipelines.exercise.evaluation import Hits, Rungs
-from pipelines.exercise.gate import (
-    UserTrial,
-    Verdict,
-    insufficient_evidence,
-    judge,
-    stratum_of,
-    veto,
-)
+from pipelines.exercise.gate import Verdict, insufficient_evidence, judge, stratum_of, veto
+from pipelines.exercise.trials import UserTrial, common_shares
 from pipelines.lifecycle.job import Job
 from pipelines.lifecycle.pointers import Move, move_pointers
 from pipelines.lifecycle.runs import Run
@@ -63,8 +57,12 @@ def judge_and_promote(job: Job, candidates: Sequence[ModelCandidate]) -> None:
     run.add_outcomes(outcomes)
     # the layout with rotation, if any user has it
     best = ACC6 if any(c.model_id == ACC6 for c in candidates) else ACC3
-    run.metrics["rungs"] = rung_shares([c for c in candidates if c.model_id == best])
-    run.metrics["rungs_alone"] = rung_shares([c for c in candidates if c.model_id != best])
+    for suffix, of_layout in (
+        ("", [c for c in candidates if c.model_id == best]),
+        ("_alone", [c for c in candidates if c.model_id != best]),
+    ):
+        run.metrics[f"rungs{suffix}"] = rung_shares(of_layout)
+        run.metrics[f"compared{suffix}"] = compared_shares(of_layout)
     run.metrics["strata"] = {name: asdict(verdict) for name, verdict in verdicts.items()}
     refused = any(outcome.status == "refused" for outcome in outcomes)
     judged = [verdict for verdict in verdicts.values() if verdict.sets]
@@ -128,7 +126,10 @@ def verdicts_of(candidates: Sequence[ModelCandidate], margin: float) -> dict[str
 
 
 def rung_shares(candidates: Sequence[ModelCandidate]) -> dict[str, dict[str, float | int]]:
-    """For each rung the numbers of late sets and windows, and the shares named right."""
+    """For each rung the numbers of late sets and windows, and the shares named right.
+
+    Each rung is asked about other sets (`Rungs`): `compared_shares` compares them.
+    """
     shares: dict[str, dict[str, float | int]] = {}
     for rung in ("own", "everybody", "incumbent", "majority"):
         of_users: list[Hits] = [getattr(candidate.rungs, rung) for candidate in candidates]
@@ -141,6 +142,20 @@ def rung_shares(candidates: Sequence[ModelCandidate]) -> dict[str, dict[str, flo
                 "sets_right": round(sum(sets) / len(sets), 4),
                 "windows": windows,
                 "windows_right": round(right / max(windows, 1), 4),
+            }
+    return shares
+
+
+def compared_shares(candidates: Sequence[ModelCandidate]) -> dict[str, dict[str, float | int]]:
+    """The users' own models beside each other rung, on the late sets on which both were asked."""
+    shares: dict[str, dict[str, float | int]] = {}
+    for rung in ("incumbent", "everybody", "majority"):
+        pairs = ((c.rungs.own.sets, getattr(c.rungs, rung).sets) for c in candidates)
+        if common := common_shares(pairs):
+            shares[rung] = {
+                "sets": common.sets,
+                "own_right": round(common.challenger, 4),
+                "right": round(common.other, 4),
             }
     return shares
 

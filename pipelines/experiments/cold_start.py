@@ -27,11 +27,12 @@ from pipelines.exercise.evaluation import (
     hits_of,
     majority_hits,
 )
-from pipelines.exercise.gate import Comparison, UserTrial, compare
+from pipelines.exercise.gate import Comparison, compare
 from pipelines.exercise.global_fit import fit_from_sums, portion_sums
 from pipelines.exercise.labelled import LabelledRow, labelled_sets, newest
 from pipelines.exercise.passes import read_training_sets
 from pipelines.exercise.prepared import Recipe
+from pipelines.exercise.trials import UserTrial
 from pipelines.exercise.windows import find_windows
 from pipelines.experiments.sample import LAYOUT
 from pipelines.keys import UserKey

@@ -235,3 +235,21 @@ def test_an_activity_model_stands_beside_the_serving_one_on_the_days_that_both_a
         ("F1 of seconds", "0.9", "0.7 rhythm"),
         ("F1 of later seconds", "0.6", "0.8 incumbent"),
     ]
+
+
+def test_exercise_models_stand_beside_each_rung_on_the_sets_on_which_both_were_asked():
+    """The global model names all of their ten sets right, and four of ten that are new to them."""
+    compared = {
+        "everybody": {"sets": 10, "own_right": 0.9, "right": 1.0},
+        "incumbent": {"sets": 4, "own_right": 1.0, "right": 0.75},
+    }
+    rungs = {
+        "own": {"sets": 10, "sets_right": 0.9},
+        "everybody": {"sets": 20, "sets_right": 0.7},
+        "incumbent": {"sets": 4, "sets_right": 0.75},
+    }
+    rows = score_rows([report("exercise", {"rungs": rungs, "compared": compared})], None)
+    assert [row[4:7] for row in rows] == [
+        ("right later", "1", "0.75 incumbent"),
+        ("right later", "0.9", "1 everybody"),
+    ]

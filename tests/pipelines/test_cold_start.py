@@ -9,8 +9,9 @@ import pytest
 
 from models.exercise.codec import to_bytes
 from pipelines.exercise.calibration import Calibrations
-from pipelines.exercise.gate import UserTrial, compare
+from pipelines.exercise.gate import compare
 from pipelines.exercise.global_fit import fit_from_sums
+from pipelines.exercise.trials import UserTrial
 from pipelines.experiments.cold_start import compare_models, held_out_user
 from pipelines.experiments.promotion import promote_winner
 from pipelines.lifecycle.pointers import OVERTAKEN, served_versions

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from pipelines.exercise.gate import (
     MIN_SETS,
     STRATA,
-    UserTrial,
     Verdict,
     insufficient_evidence,
     judge,
@@ -18,6 +17,7 @@ from pipelines.exercise.gate import (
     stratum_of,
     veto,
 )
+from pipelines.exercise.trials import CommonShares, UserTrial
 
 MARGIN = 0.01
 
@@ -36,7 +36,18 @@ def trial(owner, challenger, serving=(), majority=None, labelled_sets=30):
 def test_better_recipe_passes_and_the_verdict_has_its_shares_of_right_sets():
     [verdict] = judge([trial("a", [1, 1, 1, 0], [1, 0, 0, 0])], margin=MARGIN).values()
     assert verdict.passes
-    assert (verdict.challenger, verdict.serving, verdict.majority) == (0.75, 0.25, 0.0)
+    assert verdict.beside_serving == CommonShares(4, 0.75, 0.25)
+    assert verdict.beside_majority == CommonShares(4, 0.75, 0.0)
+
+
+def test_verdict_that_passes_has_no_pair_of_shares_beyond_the_margin():
+    """The serving model is asked about nine of ten sets: the tenth, which is lost, is not its."""
+    hits = [1] * 9 + [0]
+    late = trial("a", hits, [1] * 9)
+    [verdict] = judge([late], margin=MARGIN).values()
+    assert verdict.passes
+    assert verdict.beside_serving == CommonShares(9, 1.0, 1.0)
+    assert verdict.beside_majority == CommonShares(10, 0.9, 0.0)
 
 
 def test_worse_recipe_is_refused_only_in_its_stratum():
@@ -76,14 +87,14 @@ def test_recipe_exactly_as_good_as_the_majority_is_refused():
 
 @pytest.mark.parametrize(("sets", "decides"), [(MIN_SETS - 1, False), (MIN_SETS, True)])
 def test_stratum_decides_for_users_without_later_sets_only_if_it_has_enough(sets, decides):
-    passing = Verdict("5-9", True, "", 1, sets, 1.0, None, 0.0)
+    passing = Verdict("5-9", True, "", 1, sets, None, None)
     assert (insufficient_evidence(trial("a", []), passing) == "") == decides
     assert insufficient_evidence(trial("b", [1]), passing) == ""
 
 
 def test_sets_on_which_a_constant_answer_is_right_are_no_evidence_but_can_veto():
     """All of a user's later sets are of the most frequent exercise: no majority is asked."""
-    passing = Verdict("20+", True, "", 9, MIN_SETS, 1.0, None, 0.0)
+    passing = Verdict("20+", True, "", 9, MIN_SETS, None, None)
     lost = trial("a", [0] * 8, [1] * 8, majority=[])
     assert insufficient_evidence(lost, passing) == ""
     assert "worse than what serves now on 8 of 8" in veto(lost)
@@ -116,7 +127,7 @@ def test_only_sets_that_are_new_to_both_models_are_compared():
         {f"s{n}": False for n in range(10)},
     )
     [verdict] = judge([partly_new], margin=MARGIN).values()
-    assert verdict.serving == 0.5
+    assert verdict.beside_serving == CommonShares(2, 1.0, 0.5)
     assert verdict.passes
 
 

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from pipelines.exercise.gate import MIN_SETS
-from pipelines.exercise.promotion import ModelCandidate, promote, verdicts_of
+from pipelines.exercise.promotion import ModelCandidate, compared_shares, promote, verdicts_of
 from pipelines.lifecycle.pointers import (
     CLOCK_TOLERANCE,
     NOT_KEPT,
@@ -291,3 +291,16 @@ def test_unevaluated_users_are_promoted_only_with_enough_evaluated_sets_of_other
     assert statuses(database, candidate(database, {"s": True, "t": True, "u": True}, sets=10)) == [
         ("promoted", "")
     ]
+
+
+def test_shares_of_two_rungs_are_of_the_sets_on_which_both_were_asked() -> None:
+    """The global model is asked about ten sets more, of exercises new to the user's own model."""
+    own = {f"{n}": n < 9 for n in range(10)}
+    everybody = dict.fromkeys(own, True) | {f"new {n}": n < 4 for n in range(10)}
+    rungs = made_rungs(own=own, everybody=everybody, majority=dict.fromkeys(everybody, False))
+    learned = ModelCandidate(uuid4(), LAYOUT, "v", b"", 20, rungs)
+    unjudged = ModelCandidate(uuid4(), LAYOUT, "v", b"", 20, made_rungs(everybody={"s": False}))
+    assert compared_shares([learned, unjudged]) == {
+        "everybody": {"sets": 10, "own_right": 0.9, "right": 1.0},
+        "majority": {"sets": 10, "own_right": 0.9, "right": 0.0},
+    }
