@@ -7,7 +7,7 @@ from pipelines.exercise.calibration import Calibrations, learn_calibrations
 from pipelines.exercise.gate import regression_reason
 from pipelines.exercise.global_fit import VersionedGlobalModel
 from pipelines.exercise.promotion import ModelCandidate, rung_shares
-from pipelines.exercise.trials import UserTrial
+from pipelines.exercise.trials import CommonShares, UserTrial, common_shares
 from schemas.inputs import InputLayout
 from schemas.plurals import plural
 
@@ -45,22 +45,27 @@ def judge_global(
     """
     of_layout = [c for c in candidates if c.model_id == layout]
     members = [c for c in of_layout if str(c.user_id) in model.members]
-    shares = rung_shares(members)
+    beside_constant = common_shares(
+        (c.rungs.everybody.sets, c.rungs.majority.sets) for c in members
+    )
+    late = any(c.rungs.majority.sets for c in members)
     unseen = unseen_user_trials(candidates, layout)
     by_user = sorted(members, key=lambda c: str(c.user_id))
     scores = [c.held_out for c in by_user if c.held_out]
     return GlobalVerdict(
-        refusal_reason(shares, unseen, margin, len(model.members)),
-        shares,
+        refusal_reason(beside_constant, unseen, margin, len(model.members), has_late_sets=late),
+        rung_shares(members),
         learn_calibrations(scores, model.calibrations),
     )
 
 
 def refusal_reason(
-    shares: Mapping[str, Mapping[str, float | int]],
+    beside_constant: CommonShares | None,
     unseen: Sequence[UserTrial],
     margin: float,
     members: int,
+    *,
+    has_late_sets: bool,
 ) -> str:
     """Why a global model may not serve, "" when it may.
 
@@ -69,22 +74,28 @@ def refusal_reason(
     not be worse than the one that serves now.
 
     Args:
-        shares: of the members' rungs.
+        beside_constant: of its members' late sets that it names right, beside the constant answer;
+            None where it cannot be asked about any.
         unseen: trials of the users who are not in it, on sets later than the training data of the
             one that serves.
         margin: how much worse it may be, as a share of sets.
         members: how many users it was learned from.
+        has_late_sets: whether a member has late sets.
     """
     if members < MIN_MEMBERS:
         return (
             f"learned from {plural(members, 'user')}; {MIN_MEMBERS} are needed, because each "
             "member is evaluated by a model without that member"
         )
-    if "everybody" not in shares:
+    if beside_constant is None:
+        if has_late_sets:
+            return "no member can judge it: without that member it knows fewer than two exercises"
         return "no later set of a member to judge by"
-    right, most = shares["everybody"]["sets_right"], shares["majority"]["sets_right"]
-    if right <= most:
-        return f"right in {right} of sets, the most frequent in {most}"
+    if beside_constant.challenger <= beside_constant.other:
+        return (
+            f"right in {beside_constant.challenger:.3f} of sets, the most frequent in "
+            f"{beside_constant.other:.3f}"
+        )
     regression = regression_reason(unseen, margin)
     return f"of people who are not in it: {regression}" if regression else ""
 

@@ -100,7 +100,7 @@ def test_member_without_a_later_set_keeps_what_serves(database, spark_config, sp
     assert train_exercise(spark_config, users="changed", engine="local").reasons == {reason: 1}
     assert serving(database, user_id(0)) == before
     with monkeypatch.context() as refusing:
-        refusing.setattr(global_gate, "refusal_reason", lambda *_: "worse")
+        refusing.setattr(global_gate, "refusal_reason", lambda *_, **__: "worse")
         assert train_exercise(spark_config, engine="local").counts["refused"] == 1
     assert unfinished(database, "exercise") == {user_id(0)}, "until a global model is promoted"
     whole = train_exercise(spark_config, engine="local")

@@ -108,7 +108,7 @@ def test_partial_run_gives_the_same_bytes_as_the_full_run_before_it(
     train("all")
     put_newest(database, people, held_back=2)
     if refusal:
-        monkeypatch.setattr(global_gate, "refusal_reason", lambda *_: refusal)
+        monkeypatch.setattr(global_gate, "refusal_reason", lambda *_, **__: refusal)
     whole = train("all")
     assert (whole.run_id == global_run(database)) == (not refusal)
     before = own_versions(database)
