@@ -56,6 +56,7 @@ class Rungs(NamedTuple):
             whom the new one was not learned, and on sets later than its training data: it may have
             been learned from their earlier ones.
         majority: of a constant answer.
+        exercises: set id to the exercise that was done, of all these sets.
     """
 
     own: Hits
@@ -63,21 +64,29 @@ class Rungs(NamedTuple):
     incumbent: Hits
     former: Hits
     majority: Hits
+    exercises: Mapping[str, str]
+
+    @property
+    def hits(self) -> dict[str, Hits]:
+        """The hits of each rung by its name."""
+        return {name: value for name, value in self._asdict().items() if name != "exercises"}
 
     def as_json(self) -> dict[str, dict[str, Any]]:
         """The rungs as values of JSON."""
-        return {rung: hits.as_json() for rung, hits in self._asdict().items()}
+        hits = {rung: hits.as_json() for rung, hits in self.hits.items()}
+        return hits | {"exercises": dict(self.exercises)}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Mapping[str, Any]]) -> "Rungs":
         """The rungs of `as_json`.
 
         >>> hits = Hits({"a set": True}, 9, 7)
-        >>> rungs = Rungs(hits, hits, Hits({}, 0, 0), Hits({}, 0, 0), hits)
+        >>> rungs = Rungs(hits, hits, Hits({}, 0, 0), Hits({}, 0, 0), hits, {"a set": "curl"})
         >>> Rungs.from_json(rungs.as_json()) == rungs
         True
         """
-        return cls(*(Hits.from_json(values[rung]) for rung in cls._fields))
+        hits = {rung: Hits.from_json(values[rung]) for rung in cls._fields if rung != "exercises"}
+        return cls(**hits, exercises=values["exercises"])
 
 
 def evaluation_sets(

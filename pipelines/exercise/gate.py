@@ -22,9 +22,8 @@ are scored. Labels that a user merely accepted from a guess never count.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
-from math import comb
 
-from pipelines.exercise.trials import CommonShares, UserTrial, common_shares
+from pipelines.exercise.trials import CommonShares, UserTrial, common_shares, disagreements
 
 STRATA = (5, 10, 20, 50)
 COUNTED_SOURCES = frozenset({"typed", "corrected", "plan"})
@@ -61,8 +60,9 @@ class Comparison:
     Attributes:
         people, sets: how many users and sets they were evaluated on.
         challenger, serving, majority: shares of sets named right; None without sets.
-        won, lost: sets that only the challenger, only the other named right.
-        luck: p-value: the chance of at least this many won sets if both were equally good.
+        unit: what won and lost are of, see `Disagreements`: "people" or "exercises".
+        won, lost: units with more sets that only the challenger, only the other named right.
+        luck: p-value: the chance of winning as clearly if both were equally good.
     """
 
     people: int
@@ -70,6 +70,7 @@ class Comparison:
     challenger: float | None
     serving: float | None
     majority: float | None
+    unit: str
     won: int
     lost: int
     luck: float
@@ -85,24 +86,25 @@ def compare(trials: Sequence[UserTrial]) -> Comparison:
     """Compare two global models, pooled over all users.
 
     >>> right, wrong = ({str(n): hit for n in range(9)} for hit in (True, False))
-    >>> result = compare([UserTrial("a", 9, right, wrong, wrong)])
-    >>> result.challenger, result.serving, result.won, result.takes_over
-    (1.0, 0.0, 9, True)
+    >>> done = {name: f"exercise {name}" for name in right}
+    >>> result = compare([UserTrial("a", 9, right, wrong, wrong, done)])
+    >>> result.challenger, result.serving, result.won, result.unit, result.takes_over
+    (1.0, 0.0, 9, 'exercises', True)
     """
     beside = _beside_serving(trials)
     constant = _beside_majority(trials)
-    lost, won = _total_disagreements(trials)
+    counted = disagreements(trials)
     sets = sum(len(trial.challenger) for trial in trials)
-    luck = sign_test(won, lost)  # would equals win as many?
     return Comparison(
         people=len(trials),
         sets=sets,
         challenger=beside.challenger if beside else None,
         serving=beside.other if beside else None,
         majority=constant.other if constant else None,
-        won=won,
-        lost=lost,
-        luck=luck,
+        unit=counted.unit,
+        won=counted.units.won,
+        lost=counted.units.lost,
+        luck=counted.chance_to_win,
     )
 
 
@@ -137,26 +139,27 @@ def judge(trials: Iterable[UserTrial], *, margin: float) -> dict[str, Verdict]:
 def veto(trial: UserTrial) -> str:
     """Why this user's challenger is not promoted, "" when it is.
 
-    A sign test on the sets where the two disagree: the challenger must not be significantly worse.
+    The challenger must not be worse by more than chance explains, counted in exercises.
 
     >>> worse = {str(n): n > 4 for n in range(10)}
-    >>> veto(UserTrial("a", 30, worse, dict.fromkeys(worse, True), {}))
-    'worse than what serves now on 5 of 10 later sets'
+    >>> done = {name: f"exercise {name}" for name in worse}
+    >>> veto(UserTrial("a", 30, worse, dict.fromkeys(worse, True), {}, done))
+    'worse than what serves now in 5 of 10 exercises, better in 0 (later sets: 5 lost, 0 won)'
     """
-    lost, won = _disagreements(trial)
-    if sign_test(lost, won) < SIGNIFICANCE:
-        common = trial.challenger.keys() & trial.serving.keys()
-        return f"worse than what serves now on {lost} of {len(common)} later sets"
-    return ""
+    counted = disagreements([trial])
+    if counted.chance_to_lose >= SIGNIFICANCE:
+        return ""
+    won, lost = counted.sets
+    return f"worse than what serves now {counted.loss} (later sets: {lost} lost, {won} won)"
 
 
 def insufficient_evidence(trial: UserTrial, verdict: Verdict) -> str:
     """Why the verdict of a passing stratum does not decide for this user, "" when it does.
 
     >>> right, passed = {"s": True}, Verdict("1-4", True, "", 4, 1, None, None)
-    >>> insufficient_evidence(UserTrial("a", 3, right, {}, right), passed)
+    >>> insufficient_evidence(UserTrial("a", 3, right, {}, right, {"s": "curl"}), passed)
     ''
-    >>> insufficient_evidence(UserTrial("b", 3, {}, {}, {}), passed)
+    >>> insufficient_evidence(UserTrial("b", 3, {}, {}, {}, {}), passed)
     'no later set of this user, and 1 of others are too few'
     """
     if _judging(trial) or verdict.sets >= MIN_SETS:
@@ -167,43 +170,27 @@ def insufficient_evidence(trial: UserTrial, verdict: Verdict) -> str:
 def regression_reason(trials: Sequence[UserTrial], margin: float) -> str:
     """How much worse the challenger is than the serving model, as a sentence; "" if it is not.
 
-    Worse by more than the margin, and significantly, on the sets that both were evaluated on.
+    Worse by more than the margin, and by more than chance explains, on the sets that both were
+    evaluated on.
 
-    >>> right, wrong = ({str(n): hit for n in range(9)} for hit in (True, False))
-    >>> regression_reason([UserTrial("a", 9, wrong, right, {})], 0.01)
-    'right in 0.000 of sets, what serves now in 1.000'
-    >>> regression_reason([UserTrial("a", 9, right, wrong, {})], 0.01)
+    >>> right, wrong = ({"s": hit, "t": hit, "u": hit} for hit in (True, False))
+    >>> done = {"s": "curl", "t": "press", "u": "row"}
+    >>> lost = [UserTrial(str(n), 9, wrong, right, {}, done) for n in range(8)]
+    >>> regression_reason(lost, 0.01)
+    'right in 0.000 of sets, what serves now in 1.000: worse for 8 of 8 people, better for 0'
+    >>> regression_reason([UserTrial("a", 9, right, wrong, {}, done)], 0.01)
     ''
     """
     shares = _beside_serving(trials)
     if shares is None or shares.challenger >= shares.other - margin:
         return ""
-    lost, won = _total_disagreements(trials)
-    if sign_test(lost, won) >= SIGNIFICANCE:
+    counted = disagreements(trials)
+    if counted.chance_to_lose >= SIGNIFICANCE:
         return ""
-    return f"right in {shares.challenger:.3f} of sets, what serves now in {shares.other:.3f}"
-
-
-def sign_test(hits: int, others: int) -> float:
-    """One-sided sign test: chance of at least `hits` of `hits + others` between equals.
-
-    It is at least a half where there are no more `hits` than `others`.
-
-    >>> sign_test(5, 0)
-    0.03125
-    """
-    n = hits + others
-    ways = total = comb(n, hits)
-    for k in range(hits, n):  # each from the one before: `comb` of every number takes hours
-        ways = ways * (n - k) // (k + 1)
-        total += ways
-    return total / 2**n
-
-
-def _total_disagreements(trials: Sequence[UserTrial]) -> tuple[int, int]:
-    """`_disagreements`, summed over users."""
-    counts = [_disagreements(trial) for trial in trials]
-    return sum(lost for lost, _ in counts), sum(won for _, won in counts)
+    return (
+        f"right in {shares.challenger:.3f} of sets, what serves now in {shares.other:.3f}: worse "
+        f"{counted.loss}"
+    )
 
 
 def _verdict(name: str, trials: Sequence[UserTrial], margin: float) -> Verdict:
@@ -224,14 +211,6 @@ def _verdict(name: str, trials: Sequence[UserTrial], margin: float) -> Verdict:
 def _judging(trial: UserTrial) -> Set[str]:
     """The sets on which the challenger can show that it is better than a constant answer."""
     return trial.challenger.keys() & trial.majority.keys()
-
-
-def _disagreements(trial: UserTrial) -> tuple[int, int]:
-    """Numbers of common sets that only the serving model, and only the challenger named right."""
-    common = trial.challenger.keys() & trial.serving.keys()
-    lost = sum(trial.serving[set_id] and not trial.challenger[set_id] for set_id in common)
-    won = sum(trial.challenger[set_id] and not trial.serving[set_id] for set_id in common)
-    return lost, won
 
 
 def _beside_serving(trials: Iterable[UserTrial]) -> CommonShares | None:

@@ -108,7 +108,14 @@ def unseen_user_trials(
     Their users are not in the new one; earlier sets of theirs may be in the serving one.
     """
     return [
-        UserTrial(str(c.user_id), c.labelled_sets, c.rungs.everybody.sets, c.rungs.former.sets, {})
+        UserTrial(
+            str(c.user_id),
+            c.labelled_sets,
+            c.rungs.everybody.sets,
+            c.rungs.former.sets,
+            {},
+            c.rungs.exercises,
+        )
         for c in candidates
         if c.model_id == layout and c.rungs.former.sets
     ]

@@ -147,6 +147,7 @@ def learn_user(
             incumbent=_incumbent_hits(incumbent, known),
             former=_incumbent_hits(None if is_member else former, late),
             majority=majority_hits(split.early, late if beatable else ()),
+            exercises={row.set_id: row.exercise for row, _ in late},
         ),
     )
 

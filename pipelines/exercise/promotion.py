@@ -46,7 +46,8 @@ class ModelCandidate:
         rungs = self.rungs
         serving = rungs.incumbent.sets or rungs.everybody.sets
         own, majority = rungs.own.sets, rungs.majority.sets
-        return UserTrial(str(self.user_id), self.labelled_sets, own, serving, majority)
+        trial = own, serving, majority, rungs.exercises
+        return UserTrial(str(self.user_id), self.labelled_sets, *trial)
 
 
 def judge_and_promote(job: Job, candidates: Sequence[ModelCandidate]) -> None:
@@ -163,7 +164,7 @@ def compared_shares(candidates: Sequence[ModelCandidate]) -> dict[str, dict[str,
 def _outcome(candidate: ModelCandidate, status: UserStatus, reason: str) -> UserOutcome:
     metrics = {
         rung: [hits.windows, hits.right_windows]
-        for rung, hits in candidate.rungs._asdict().items()
+        for rung, hits in candidate.rungs.hits.items()
         if hits.windows
     }
     return UserOutcome(

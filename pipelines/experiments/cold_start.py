@@ -111,6 +111,7 @@ def compare_models(
                 hits_of(averaged, user.sets).sets,
                 hits_of(sums, user.sets).sets,
                 user.majority.sets,
+                {row.set_id: row.exercise for row, _ in user.sets},
             )
             for user in users
         ]

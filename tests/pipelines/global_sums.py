@@ -60,6 +60,11 @@ def passing_members(statistics):
 
 
 def made_rungs(**sets: dict[str, bool]) -> Rungs:
-    """Rungs with these hits of sets, of one window each, all of which are named right."""
+    """Rungs with these hits of sets, of one window each, all of which are named right.
+
+    Every set is of another exercise.
+    """
     counted = {rung: Hits(of_rung, len(of_rung), len(of_rung)) for rung, of_rung in sets.items()}
-    return Rungs(**dict.fromkeys(Rungs._fields, Hits({}, 0, 0)) | counted)
+    exercises = {name: f"exercise {name}" for of_rung in sets.values() for name in of_rung}
+    nothing = dict.fromkeys(Rungs._fields, Hits({}, 0, 0))
+    return Rungs(**nothing | counted | {"exercises": exercises})

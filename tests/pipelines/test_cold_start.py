@@ -54,7 +54,8 @@ def test_recipe_takes_over_only_if_it_wins_significantly_and_beats_the_majority(
 ):
     hits = {f"w{n}": True for n in range(won)} | {f"l{n}": False for n in range(lost)}
     other = {name: not hit for name, hit in hits.items()}
-    trial = UserTrial("a", len(hits), hits, other, dict.fromkeys(hits, majority_right))
+    done = {name: f"exercise {name}" for name in hits}
+    trial = UserTrial("a", len(hits), hits, other, dict.fromkeys(hits, majority_right), done)
     assert compare([trial]).takes_over == takes_over
 
 
@@ -86,7 +87,8 @@ def test_comparison_with_sums_that_were_replaced_meanwhile_promotes_nothing(
     averaged = to_bytes(compared.learned.model)
     hits = {str(n): takes_over for n in range(5)}
     others = {name: not hit for name, hit in hits.items()}
-    comparison = compare([UserTrial("a", 5, hits, others, dict.fromkeys(hits, False))])
+    done = {name: f"exercise {name}" for name in hits}
+    comparison = compare([UserTrial("a", 5, hits, others, dict.fromkeys(hits, False), done)])
     assert comparison.takes_over == takes_over
     job = SimpleNamespace(database=store, run=run)
     assert promote_winner(job, compared, averaged, comparison, {}, served).overtaken

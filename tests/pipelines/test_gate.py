@@ -1,5 +1,6 @@
 """The promotion gate on populations with known accuracy."""
 
+from dataclasses import replace
 from math import comb
 
 import numpy as np
@@ -11,18 +12,20 @@ from pipelines.exercise.gate import (
     MIN_SETS,
     STRATA,
     Verdict,
+    compare,
     insufficient_evidence,
     judge,
-    sign_test,
+    regression_reason,
     stratum_of,
     veto,
 )
-from pipelines.exercise.trials import CommonShares, UserTrial
+from pipelines.exercise.trials import MIN_PEOPLE, CommonShares, UserTrial, disagreements, sign_test
 
 MARGIN = 0.01
 
 
-def trial(owner, challenger, serving=(), majority=None, labelled_sets=30):
+def trial(owner, challenger, serving=(), majority=None, labelled_sets=30, sets_of_each=1):
+    """One user's sets, in the order of their exercises, of as many sets each."""
     majority = [False] * len(challenger) if majority is None else majority
     return UserTrial(
         owner,
@@ -30,6 +33,7 @@ def trial(owner, challenger, serving=(), majority=None, labelled_sets=30):
         {f"s{n}": bool(hit) for n, hit in enumerate(challenger)},
         {f"s{n}": bool(hit) for n, hit in enumerate(serving)},
         {f"s{n}": bool(hit) for n, hit in enumerate(majority)},
+        {f"s{n}": f"exercise {n // sets_of_each}" for n in range(len(challenger))},
     )
 
 
@@ -97,7 +101,7 @@ def test_sets_on_which_a_constant_answer_is_right_are_no_evidence_but_can_veto()
     passing = Verdict("20+", True, "", 9, MIN_SETS, None, None)
     lost = trial("a", [0] * 8, [1] * 8, majority=[])
     assert insufficient_evidence(lost, passing) == ""
-    assert "worse than what serves now on 8 of 8" in veto(lost)
+    assert veto(lost).startswith("worse than what serves now in 8 of 8 exercises")
     [verdict] = judge([trial("b", [1] * 8, [0] * 8, majority=[])], margin=MARGIN).values()
     assert (verdict.sets, verdict.reason) == (0, "no later set to judge by")
 
@@ -125,6 +129,7 @@ def test_only_sets_that_are_new_to_both_models_are_compared():
         {f"s{n}": n >= 8 for n in range(10)},
         {"s8": True, "s9": False},
         {f"s{n}": False for n in range(10)},
+        {f"s{n}": f"exercise {n}" for n in range(10)},
     )
     [verdict] = judge([partly_new], margin=MARGIN).values()
     assert verdict.beside_serving == CommonShares(2, 1.0, 0.5)
@@ -170,3 +175,112 @@ def test_stratum_name_contains_the_count(n):
     low, _, high = name.removesuffix("+").partition("-")
     assert int(low) <= n
     assert name == f"{STRATA[-1]}+" or n <= int(high)
+
+
+def world(seed, people, lost, won, *, exercises=6, sets_of_each=8):
+    """Users whose exercises are each lost or won as a whole, with these probabilities."""
+    random = np.random.default_rng(seed).random((people, exercises))
+    right = np.repeat(random >= lost, sets_of_each, axis=1)
+    serving = np.repeat((random < lost) | (random >= lost + won), sets_of_each, axis=1)
+    return [
+        trial(f"u{n}", *hits, sets_of_each=sets_of_each)
+        for n, hits in enumerate(zip(right, serving, strict=True))
+    ]
+
+
+def share_of_worlds(happens, *given, **sizes):
+    """The share of a hundred worlds in which something happens."""
+    return sum(bool(happens(world(seed, *given, **sizes))) for seed in range(100)) / 100
+
+
+def refused(trials):
+    """Whether these users' stratum is refused beside what serves now."""
+    return not all(verdict.passes for verdict in judge(trials, margin=MARGIN).values())
+
+
+def vetoed(trials):
+    """Whether the only user's model is vetoed."""
+    [only] = trials
+    return veto(only)
+
+
+def takes_over(trials):
+    """Whether the challenger serves newcomers."""
+    return compare(trials).takes_over
+
+
+def test_luck_with_one_exercise_of_one_person_is_no_evidence():
+    """Five sets won of 780: five of one exercise, about which two models differ once."""
+    hits = [True] * 30
+    trials = [trial(f"u{n}", hits, hits, sets_of_each=5) for n in range(25)]
+    won = trial("lucky", hits, [False] * 5 + hits[5:], sets_of_each=5)
+    assert not compare([*trials, won]).takes_over
+    assert (
+        regression_reason(
+            [*trials, replace(won, challenger=won.serving, serving=won.challenger)], margin=0.0
+        )
+        == ""
+    )
+
+
+@pytest.mark.parametrize("sets_of_each", [1, 8])
+@pytest.mark.parametrize("happens", [takes_over, refused])
+def test_models_that_are_equally_good_seldom_differ_however_many_sets_there_are(
+    happens, sets_of_each
+):
+    """In sets, more than a quarter of these worlds would differ at eight sets of each exercise."""
+    assert share_of_worlds(happens, 26, 0.03, 0.03, sets_of_each=sets_of_each) < 0.07
+
+
+@pytest.mark.parametrize("exercises", [2, 3, 4, 6, 10])
+def test_equally_good_model_of_one_user_is_seldom_vetoed(exercises):
+    """In sets, .17 to .28 of them would be."""
+    assert share_of_worlds(vetoed, 1, 0.1, 0.1, exercises=exercises) < 0.07
+
+
+@pytest.mark.parametrize(
+    ("people", "lost", "least"), [(26, 0.2, 0.97), (8, 0.4, 0.9), (3, 0.5, 0.8)]
+)
+def test_worse_recipe_is_refused_by_few_people_as_well(people, lost, least):
+    assert share_of_worlds(refused, people, lost, 0.03) > least
+
+
+@pytest.mark.parametrize("exercises", [1, 2, 3, 4, 6])
+def test_model_of_one_user_that_knows_nothing_is_vetoed(exercises):
+    """One, two and four exercises are too few units for a test, be all of them lost."""
+    assert share_of_worlds(vetoed, 1, 1.0, 0.0, exercises=exercises) == 1.0
+
+
+def test_model_that_lost_half_of_the_users_exercises_is_vetoed():
+    hits = [False] * 24 + [True] * 24
+    assert veto(trial("a", hits, [True] * 48, sets_of_each=8)) == (
+        "worse than what serves now in 3 of 6 exercises, better in 0 (later sets: 24 lost, 0 won)"
+    )
+    assert veto(trial("b", [False] * 16 + [True] * 32, [True] * 48, sets_of_each=8)) == ""
+
+
+def test_units_are_people_from_eight_on_and_their_exercises_below():
+    hits, others = [False] * 8 + [True] * 8, [True] * 16
+    people = [trial(f"u{n}", hits, others, sets_of_each=8) for n in range(MIN_PEOPLE)]
+    counted = disagreements(people)
+    assert (counted.unit, counted.compared, counted.units) == ("people", 8, (0, 8))
+    counted = disagreements(people[1:])
+    assert (counted.unit, counted.compared, counted.units) == ("exercises", 14, (0, 7))
+    unasked = replace(people[0], serving={})
+    assert disagreements([unasked, *people[1:]]) == counted
+    assert disagreements(people[:0:-1]) == counted
+
+
+def test_model_that_wins_more_sets_is_not_vetoed_for_many_small_losses():
+    """A set lost of each of eight exercises, and ten won of the ninth."""
+    won, serving = [True] * 10, [False] * 10
+    for _ in range(8):
+        won, serving = [False, *[True] * 9, *won], [*[True] * 10, *serving]
+    better = trial("a", won, serving, sets_of_each=10)
+    counted = disagreements([better])
+    assert (counted.units, counted.sets) == ((1, 8), (10, 8))
+    assert veto(better) == ""
+    assert regression_reason([better], margin=-1.0) == ""
+    assert not compare(
+        [replace(better, challenger=better.serving, serving=better.challenger)]
+    ).takes_over

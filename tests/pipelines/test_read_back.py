@@ -46,7 +46,7 @@ def evaluated(database, spark_config, user) -> dict[str, set[str]]:
     key = user, LAYOUT
     [row] = learned_row(spark_key(key), read_training_sets(database, key), context=context)
     assert row["status"] == "learned"
-    return {rung: set(hits["sets"]) for rung, hits in json.loads(row["rungs"]).items()}
+    return {rung: set(json.loads(row["rungs"])[rung]["sets"]) for rung in RUNGS}
 
 
 def serving(database, user):
