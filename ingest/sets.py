@@ -160,8 +160,27 @@ async def delete_set(writer: EventWriter, key: SetKey, if_match: int | None) -> 
         {"session": str(key.session_id)},
         after_us=row.revision if row else 0,
     )
-    event = await writer.records.journal.append(key.user_id, wanted, SETS)
+    event = await _append_deletion(writer.records, key.user_id, wanted, if_match if row else None)
     await project(writer.records, key.user_id, event, writer.now_us())
+
+
+async def _append_deletion(
+    records: Records, user_id: UUID, wanted: Event, if_match: int | None
+) -> Event:
+    """Append a deletion, of a revision only if nothing has corrected that yet.
+
+    A correction of it that arrives later meets a deleted set.
+
+    Raises:
+        StaleRevision: it was corrected.
+    """
+    if if_match is None:
+        return await records.journal.append(user_id, wanted, SETS)
+    correction = slots.set_confirmed(wanted.entity_id, if_match)
+    event = await records.journal.append_unless(user_id, wanted, SETS, correction)
+    if event.event_id == correction:
+        raise _stale(wanted.entity_id, if_match, event.received_us)
+    return event
 
 
 async def _was_confirmed(records: Records, key: SetKey) -> bool:

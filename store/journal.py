@@ -7,8 +7,6 @@ same row.
 
 import asyncio
 import json
-import random
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,6 +22,7 @@ from schemas.layout import MAX_ID_AGE_DAYS, SHARDS, month_of, shard_of
 from schemas.times import aware, time_at, us_of
 from schemas.topics import OLD_IDS, Topic
 from store.concurrency import map_concurrently
+from store.conditional_writes import decided
 from store.database import Database, Row, Statement
 
 _MONTH = "SELECT event_id, kind, payload, received_at FROM journal WHERE user_id = ? AND month = ?"
@@ -31,10 +30,6 @@ _ONE = f"{_MONTH} AND event_id = ?"
 _SOME = f"{_MONTH} AND event_id IN ?"
 _TIMES = ("started_at", "ended_at")
 """The fields of bodies that are times."""
-
-_MAX_ATTEMPTS = 4
-_REPEATED_FOR_S = 15.0  # a node that hangs takes 10 s each time, and the client waits
-_MAX_JITTER_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +91,31 @@ class Journal:
             UncertainWrite: Cassandra could not tell, several times; the call may be repeated.
         """
         await self._announce_events(user_id, topic, [event])
-        insert, until_s = _insert(user_id, event), time.monotonic() + _REPEATED_FOR_S
-        for attempt in range(_MAX_ATTEMPTS):
-            try:
-                answer = await self._database.run(insert.cql, insert.values)
-            except UncertainWrite:  # a repeat returns the event that won
-                if attempt + 1 == _MAX_ATTEMPTS or time.monotonic() > until_s:
-                    raise
-                await asyncio.sleep(random.uniform(0, _MAX_JITTER_S))  # not in step with others
-                continue
-            return event if answer[0][0] else _event(answer[0])
-        raise AssertionError("unreachable")
+        insert = _insert(user_id, event)
+        answer = await decided(partial(self._database.run, insert.cql, insert.values))
+        return event if answer[0][0] else _event(answer[0])
+
+    async def append_unless(
+        self, user_id: UUID, event: Event, topic: Topic, other_slot: UUID
+    ) -> Event:
+        """Announce and insert an event unless another slot of its entity is taken.
+
+        Returns:
+            The event that is in its slot afterwards; the one in the other slot where that kept it
+            from being written.
+
+        Raises:
+            UncertainWrite: Cassandra could not tell, several times; the call may be repeated.
+        """
+        await self._announce_events(user_id, topic, [event])
+        batch = [_insert(user_id, event), _if_free(user_id, event.entity_id, other_slot)]
+        answer = await decided(partial(self._database.run_batch, batch))
+        if answer[0][0]:
+            return event
+        for slot_id in (event.event_id, other_slot):
+            if stored := await self.read(user_id, event.entity_id, slot_id):
+                return stored
+        raise UncertainWrite("What kept an event from being written is gone: is the user erased?")
 
     async def append_all(self, user_id: UUID, events: Sequence[Event], topic: Topic) -> list[Event]:
         """Append events of one month in one batch.
@@ -194,6 +203,14 @@ class Journal:
         for row in sorted(rows, key=lambda row: row.changed_at):
             topics.setdefault(row.user_id, {})[row.topic] = aware(row.changed_at)
         return topics
+
+
+def _if_free(user_id: UUID, entity_id: UUID, slot_id: UUID) -> Statement:
+    """A condition for a batch: nothing is in a slot, and so nothing is deleted there."""
+    return Statement(
+        "DELETE v FROM journal WHERE user_id = ? AND month = ? AND event_id = ? IF kind = null",
+        (user_id, month_of(day_of(entity_id)), slot_id),
+    )
 
 
 def _insert(user_id: UUID, event: Event) -> Statement:

@@ -38,6 +38,32 @@ def test_a_deletion_names_the_newest_revision_or_none():
     asyncio.run(story())
 
 
+@pytest.mark.parametrize("repeats", [False, True])
+def test_a_deletion_of_a_revision_keeps_what_is_confirmed_meanwhile(repeats: bool) -> None:
+    """Another device corrects the set after the deletion has read it, and gets its answer."""
+
+    async def story() -> None:
+        one = RecordedSession()
+        await one.open(0, 1)
+        first = await one.confirm()
+        place = (one.user, one.session, one.set)
+
+        async def correct() -> None:
+            await one.confirm(0 if repeats else 1, first.revision)
+
+        journal = RunBefore(one.records.journal, "append_unless", correct)
+        deleting = one.on(replace(one.records, journal=journal))
+        if repeats:  # what is said already is no correction
+            await deleting.delete_set(*place, first.revision)
+            assert await one.labelled() == []
+        else:
+            with pytest.raises(StaleRevision, match=f'not "{first.revision}"'):
+                await deleting.delete_set(*place, first.revision)
+            assert await one.labelled() == ["bench press"]
+
+    asyncio.run(story())
+
+
 @pytest.mark.parametrize("whole_session", [False, True])
 def test_a_set_stays_deleted_when_cassandra_has_forgotten_its_deletion(whole_session: bool) -> None:
     """An offline phone sends what it has queued until weeks later."""
