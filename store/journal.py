@@ -7,7 +7,7 @@ same row.
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -15,12 +15,12 @@ from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
-from schemas.errors import UncertainWrite
+from schemas.errors import Retryable, UncertainWrite
 from schemas.ids import day_of
 from schemas.journal import EventBody, parse_event_body
 from schemas.layout import MAX_ID_AGE_DAYS, SHARDS, month_of, shard_of
 from schemas.times import aware, time_at, us_of
-from schemas.topics import OLD_IDS, Topic
+from schemas.topics import OLD_IDS, UNSWEPT, Topic
 from store.concurrency import map_concurrently
 from store.conditional_writes import decided
 from store.database import Database, Row, Statement
@@ -28,6 +28,7 @@ from store.database import Database, Row, Statement
 _MONTH = "SELECT event_id, kind, payload, received_at FROM journal WHERE user_id = ? AND month = ?"
 _ONE = f"{_MONTH} AND event_id = ?"
 _SOME = f"{_MONTH} AND event_id IN ?"
+_NO_EVENT = UUID(int=0)
 _TIMES = ("started_at", "ended_at")
 """The fields of bodies that are times."""
 
@@ -92,7 +93,8 @@ class Journal:
         """
         await self._announce_events(user_id, topic, [event])
         insert = _insert(user_id, event)
-        answer = await decided(partial(self._database.run, insert.cql, insert.values))
+        ask = partial(self._database.run, insert.cql, insert.values)
+        answer = await self._decided(user_id, event, ask)
         return event if answer[0][0] else _event(answer[0])
 
     async def append_unless(
@@ -109,13 +111,31 @@ class Journal:
         """
         await self._announce_events(user_id, topic, [event])
         batch = [_insert(user_id, event), _if_free(user_id, event.entity_id, other_slot)]
-        answer = await decided(partial(self._database.run_batch, batch))
+        answer = await self._decided(user_id, event, partial(self._database.run_batch, batch))
         if answer[0][0]:
             return event
         for slot_id in (event.event_id, other_slot):
             if stored := await self.read(user_id, event.entity_id, slot_id):
                 return stored
         raise UncertainWrite("What kept an event from being written is gone: is the user erased?")
+
+    async def _decided(
+        self, user_id: UUID, event: Event, ask: Callable[[], Awaitable[list[Row]]]
+    ) -> list[Row]:
+        """The answer to a conditional write of an event.
+
+        Where nobody knows, a later write to the month may still complete it, with its old date. If
+        the client does not ask again, only a sweep that settles the month first will meet it.
+
+        Raises:
+            UncertainWrite: Cassandra could not tell, several times.
+        """
+        try:
+            return await decided(ask)
+        except UncertainWrite:
+            with suppress(Retryable):
+                await self.announce(user_id, UNSWEPT, event.received_us)
+            raise
 
     async def append_all(self, user_id: UUID, events: Sequence[Event], topic: Topic) -> list[Event]:
         """Append events of one month in one batch.
@@ -189,6 +209,16 @@ class Journal:
         )
         events = {row.event_id: _event(row) for page in pages for row in page}
         return [events[key.event_id] for key in keys if key.event_id in events]
+
+    async def settle(self, user_id: UUID, months: Iterable[str]) -> None:
+        """Complete or discard the writes to a user's months whose writers gave up on them.
+
+        Each conditional write does that before anything else. These are of an event that does not
+        exist, and so write nothing.
+        """
+        cql = "DELETE FROM journal WHERE user_id = ? AND month = ? AND event_id = ? IF EXISTS"
+        keys = [(user_id, month, _NO_EVENT) for month in sorted(set(months))]
+        await map_concurrently(partial(self._database.run, cql), keys, limit=32)
 
     async def changed(self, since: datetime, until: datetime) -> dict[UUID, dict[str, datetime]]:
         """Users with announced changes since a time: each topic, and when it was announced last.

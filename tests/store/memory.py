@@ -221,6 +221,9 @@ class MemoryJournal(Journal):
         events = [self._events.get((user_id, k.month), {}).get(k.event_id) for k in keys]
         return [event for event in events if event is not None]
 
+    async def settle(self, user_id: UUID, months: Iterable[str]) -> None:
+        """Settle writes in flight; there are none."""
+
     async def changed(self, since: datetime, until: datetime) -> dict[UUID, dict[str, datetime]]:
         """Users with changes since then."""
         topics: dict[UUID, dict[str, datetime]] = {}

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from schemas.errors import UncertainWrite
+from schemas.errors import DatabaseUnavailable, UncertainWrite
 from schemas.ids import uuid7
 from schemas.times import us_of
 from store import conditional_writes, journal
@@ -27,12 +27,19 @@ class FakeDatabase:
 
     def __init__(self, *answers: Exception | list[Any]) -> None:
         self.tables: list[str] = []
+        self.topics: list[object] = []
+        self.refused_topic = ""
         self._answers = list(answers)
 
-    async def run(self, cql: str, _: Sequence[object] = ()) -> list[Any]:
+    async def run(self, cql: str, values: Sequence[object] = ()) -> list[Any]:
         table = cql.partition("INTO ")[2].partition(" ")[0] or "read"
         self.tables.append(table)
-        return [] if table == "changes" else self._answer()
+        if table != "changes":
+            return self._answer()
+        if values[3] == self.refused_topic:
+            raise DatabaseUnavailable("nobody answers")
+        self.topics.append(values[3])
+        return []
 
     async def run_batch(self, _: Sequence[Statement]) -> list[Any]:
         self.tables.append("journal batch")
@@ -128,8 +135,24 @@ def test_a_condition_that_nothing_explains_is_uncertain() -> None:
         asyncio.run(Journal(database).append_unless(USER, an_event(), "sets", uuid4()))
 
 
-def test_an_event_that_stays_uncertain_is_not_acknowledged() -> None:
+@pytest.mark.parametrize("condition", [False, True])
+def test_an_event_that_stays_uncertain_is_not_acknowledged(*, condition: bool) -> None:
+    """The sweep looks for it: its write may be completed much later."""
     database = FakeDatabase(*[LOST] * MAX_ATTEMPTS)
+    writing, event = Journal(database), an_event()
+    if condition:
+        appending = writing.append_unless(USER, event, "sets", uuid4())
+    else:
+        appending = writing.append(USER, event, "sets")
+    with pytest.raises(UncertainWrite):
+        asyncio.run(appending)
+    tried = ["journal batch" if condition else "journal"] * MAX_ATTEMPTS
+    assert database.tables == ["changes", *tried, "changes"]
+    assert database.topics == ["sets", "unswept"]
+
+
+def test_an_event_stays_uncertain_also_where_that_cannot_be_announced() -> None:
+    database = FakeDatabase(*[LOST] * MAX_ATTEMPTS)
+    database.refused_topic = "unswept"
     with pytest.raises(UncertainWrite):
         appended(database, an_event())
-    assert database.tables == ["changes", *["journal"] * MAX_ATTEMPTS]

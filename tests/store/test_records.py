@@ -140,6 +140,17 @@ def test_an_event_is_not_written_where_another_slot_is_taken(records: Records, r
     run(story())
 
 
+def test_settled_months_have_the_events_that_they_had(records: Records, run: Any) -> None:
+    user, entity_id = uuid4(), new_id()
+
+    async def story() -> None:
+        kept = await records.journal.append(user, event(entity_id), "sets")
+        await records.journal.settle(user, ["2026-11", "2026-10"])
+        assert await records.journal.events(user, ["2026-11", "2026-10"]) == [kept]
+
+    run(story())
+
+
 def test_dead_letters_are_counted_by_user_and_day(records: Records, run: Any) -> None:
     user, stranger = uuid4(), uuid4()
     letter = DeadLetter(new_id(), user, "chunk", "why", b"payload", NOW)
