@@ -19,11 +19,11 @@ from ingest.session_changes import SessionChanges, merge_changes
 from ingest.stretches import project_stretches
 from schemas.errors import Retryable
 from schemas.journal import SetConfirmed, SetDeleted
-from schemas.layout import MAX_ID_AGE_DAYS, MAX_ID_AHEAD_DAYS
+from schemas.layout import MAX_ID_AGE_DAYS, MAX_ID_AHEAD_DAYS, months_between
 from schemas.times import clock_from, us_of
 from schemas.topics import ERASED, ERASURE_DONE, OLD_IDS, SAMPLES, UNSWEPT, Topic
 from store.database import Database
-from store.journal import Event, EventKey, Journal, months_between
+from store.journal import Event, EventKey, Journal
 from store.records import Records
 from store.user_rows import possible_months
 from store.watermarks import ANNOUNCED_BEFORE

@@ -265,17 +265,6 @@ def days(since: datetime, until: datetime) -> list[date]:
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
-def months_between(first: date, last: date) -> list[str]:
-    """Every month from one day to another, in order.
-
-    >>> months_between(date(2026, 12, 31), date(2027, 1, 1))
-    ['2026-12', '2027-01']
-    """
-    count = (last.year - first.year) * 12 + last.month - first.month
-    starts = (first.year * 12 + first.month - 1 + n for n in range(count + 1))
-    return [month_of(date(n // 12, n % 12 + 1, 1)) for n in starts]
-
-
 def _text(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 

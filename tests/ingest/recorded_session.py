@@ -11,7 +11,7 @@ from ingest.recorder import Recorder
 from ingest.replay import replay_events
 from schemas.errors import DatabaseUnavailable
 from schemas.events import Completion, SessionOpening
-from store.journal import months_between
+from schemas.layout import months_between
 from store.records import Records
 from tests.ingest.costs import FreeRecorder
 from tests.ingest.histories import (
