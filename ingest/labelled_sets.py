@@ -8,8 +8,9 @@ from dataclasses import replace
 from uuid import UUID
 
 from ingest.event_writer import TOMBSTONE_AHEAD_US
+from ingest.label_revisions import label_revision
 from ingest.recordings import CONTEXT_NS, load_portions
-from ingest.stored_session import StoredSession, with_lists
+from ingest.stored_session import StoredSession
 from ingest.wrist_streams import wrist_of
 from models.signal.pieces import Piece, Recording, pack_pieces
 from models.signal.timeline import timeline
@@ -49,13 +50,15 @@ async def project_labelled_sets(
         now_us: announced in `changes`, so that training finds the user.
         only: these sets, all of the session by default.
     """
+    # Before the session: a list is written after the clock offset that came with it.
+    lists = await records.sessions.lists(user_id, session_id)
     session = await records.sessions.read(user_id, session_id)
     if session is None or not wrist_of(session.streams).acc:
         return
     rows = await _confirmed_sets(records, user_id, session_id, only)
     if not rows:
         return
-    stored = await with_lists(records, user_id, session)
+    stored = StoredSession(records, user_id, session, lists)
     rows = [row for row in rows if remaining_ttl_s(revision_of(row, stored), now_us) > 0]
     if rows and all(await _streams_finished(stored)):
         rows = await _without_current_labels(stored, rows)
@@ -156,9 +159,10 @@ def labelled_rows(
 
 
 def revision_of(row: SetRow, stored: StoredSession) -> int:
-    """The newest revision of a set and of its streams' lists, microseconds of server time."""
+    """The revision of a set and of its streams' lists, microseconds of server time."""
     names, lists = (*stored.wrist.acc, *stored.wrist.gyro), stored.lists
-    return max([row.revision, *(lists[name].revision for name in names if name in lists)])
+    listed = (lists[name].revision for name in names if name in lists)
+    return label_revision((row.revision, *listed))
 
 
 async def _streams_finished(stored: StoredSession) -> tuple[bool, bool]:

@@ -134,8 +134,9 @@ async def _write_rows(records: Records, user_id: UUID, event: Event, body: Event
         case StreamListed():
             listed = [bytes.fromhex(text) if text else NO_HASH for text in body.hashes]
             place = (event.entity_id, body.stream)
-            await records.sessions.put_list(user_id, *place, listed, event.received_us)
+            # The offset first: a label that is cut by this list is taken to be of both.
             await _write_offset(records, user_id, event, body.stream)
+            await records.sessions.put_list(user_id, *place, listed, event.received_us)
         case SessionDeleted():
             await _delete_session(records, user_id, event)
         case SetConfirmed():

@@ -69,7 +69,13 @@ async def confirm_set(
         await _refuse_stale(writer.records, key.user_id, event, row, if_match)
     elif stored is None:
         await _refuse_many(writer.records, key)
-    return await _write(writer, key, event, if_match, cost)
+    winner = await writer.append(key.user_id, event, SETS, cost)
+    if stored is None and winner != event:
+        await _refuse_deleted(writer, key.user_id, winner)
+    row = await _project(writer, key, winner)
+    if not winner.matches(event):
+        raise _conflict(row, if_match)
+    return row
 
 
 async def _confirmation(
@@ -89,21 +95,29 @@ async def _confirmation(
     )
 
 
-async def _write(
-    writer: EventWriter, key: SetKey, event: Event, if_match: int | None, cost: Cost
-) -> SetRow:
-    """Write a confirmation, charge it if it is stored, and project what is in its slot."""
-    winner = await writer.append(key.user_id, event, SETS, cost)
-    await project(writer.records, key.user_id, winner, writer.now_us())
-    if winner.body["session"] != str(key.session_id):
+async def _project(writer: EventWriter, key: SetKey, confirmed: Event) -> SetRow:
+    """Project the confirmation that is in the slot; the set as it is then."""
+    await project(writer.records, key.user_id, confirmed, writer.now_us())
+    if confirmed.body["session"] != str(key.session_id):
         raise EventConflict(
-            f"Set {key.set_id} is confirmed in another session, {winner.body['session']}; "
+            f"Set {key.set_id} is confirmed in another session, {confirmed.body['session']}; "
             "a new set needs a new id."
         )
-    row = await require_set(writer, key)
-    if not winner.matches(event):
-        raise _conflict(row, if_match)
-    return row
+    return await require_set(writer, key)
+
+
+async def _refuse_deleted(writer: EventWriter, user_id: UUID, confirmed: Event) -> None:
+    """Refuse a set that has a confirmation but no row because it was deleted.
+
+    Cassandra forgets a deletion after `gc_grace_seconds`. To project the confirmation then would
+    bring the set back.
+
+    Raises:
+        Deleted: it, or the session that it is confirmed in, was deleted.
+    """
+    set_id, session_id = confirmed.entity_id, UUID(str(confirmed.body["session"]))
+    if await set_deletion(writer.records, user_id, session_id, set_id, writer.now_us()):
+        raise _deleted(set_id)
 
 
 def _says(row: SetRow, confirmation: SetConfirmation) -> bool:
@@ -146,8 +160,27 @@ async def delete_set(writer: EventWriter, key: SetKey, if_match: int | None) -> 
         {"session": str(key.session_id)},
         after_us=row.revision if row else 0,
     )
-    event = await writer.records.journal.append(key.user_id, wanted, SETS)
+    event = await _append_deletion(writer.records, key.user_id, wanted, if_match if row else None)
     await project(writer.records, key.user_id, event, writer.now_us())
+
+
+async def _append_deletion(
+    records: Records, user_id: UUID, wanted: Event, if_match: int | None
+) -> Event:
+    """Append a deletion, of a revision only if nothing has corrected that yet.
+
+    A correction of it that arrives later meets a deleted set.
+
+    Raises:
+        StaleRevision: it was corrected.
+    """
+    if if_match is None:
+        return await records.journal.append(user_id, wanted, SETS)
+    correction = slots.set_confirmed(wanted.entity_id, if_match)
+    event = await records.journal.append_unless(user_id, wanted, SETS, correction)
+    if event.event_id == correction:
+        raise _stale(wanted.entity_id, if_match, event.received_us)
+    return event
 
 
 async def _was_confirmed(records: Records, key: SetKey) -> bool:
@@ -169,7 +202,7 @@ async def require_set(writer: EventWriter, key: SetKey) -> SetRow:
         return row
     now_us = writer.now_us()
     if may_exist(key.set_id, now_us) and await set_deletion(writer.records, *key, now_us):
-        raise Deleted(f"Set {key.set_id} was deleted; a new one needs a new id.")
+        raise _deleted(key.set_id)
     raise NotFound(f"There is no set {key.set_id} in session {key.session_id}.")
 
 
@@ -204,6 +237,10 @@ async def _refuse_stale(
 def confirmation_body(session_id: UUID, confirmation: SetConfirmation) -> dict[str, object]:
     """The journal's body of a confirmation."""
     return {"session": str(session_id), **confirmation.model_dump(mode="json")}
+
+
+def _deleted(set_id: UUID) -> Deleted:
+    return Deleted(f"Set {set_id} was deleted; a new one needs a new id.")
 
 
 def _conflict(row: SetRow, if_match: int | None) -> StaleRevision | EventConflict:

@@ -19,11 +19,11 @@ from ingest.session_changes import SessionChanges, merge_changes
 from ingest.stretches import project_stretches
 from schemas.errors import Retryable
 from schemas.journal import SetConfirmed, SetDeleted
-from schemas.layout import MAX_ID_AGE_DAYS, MAX_ID_AHEAD_DAYS
+from schemas.layout import MAX_ID_AGE_DAYS, MAX_ID_AHEAD_DAYS, months_between
 from schemas.times import clock_from, us_of
 from schemas.topics import ERASED, ERASURE_DONE, OLD_IDS, SAMPLES, UNSWEPT, Topic
 from store.database import Database
-from store.journal import Event, EventKey, Journal, months_between
+from store.journal import Event, EventKey, Journal
 from store.records import Records
 from store.user_rows import possible_months
 from store.watermarks import ANNOUNCED_BEFORE
@@ -31,7 +31,8 @@ from store.watermarks import ANNOUNCED_BEFORE
 MAX_UNAVAILABLE_USERS = 3
 """Users for whom reads may fail before a sweep counts the database as unavailable."""
 UNSWEPT_FOR = timedelta(MAX_ID_AGE_DAYS)
-"""How far back events of a user are projected whom earlier sweeps could not read."""
+"""How far back events are projected of a user whom earlier sweeps could not read, or a write of
+whose journal stayed uncertain."""
 EVENTS_PER_READ = 16
 """Events whose bodies are in memory at the same time: the list of a long stream takes megabytes."""
 
@@ -245,5 +246,7 @@ async def recent_keys(
     months = months_between(first.date(), last.date())
     if OLD_IDS in topics:
         months = possible_months(now)
+    if UNSWEPT in topics:  # perhaps by a write that nobody knows the end of
+        await records.journal.settle(user_id, months)
     keys = await records.journal.keys(user_id, months)
     return [key for key in keys if key.received_us >= us_of(since)]

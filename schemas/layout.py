@@ -42,6 +42,17 @@ def month_of(day: date) -> str:
     return f"{day.year:04d}-{day.month:02d}"
 
 
+def months_between(first: date, last: date) -> list[str]:
+    """Every month from one day to another, in order.
+
+    >>> months_between(date(2026, 12, 31), date(2027, 1, 1))
+    ['2026-12', '2027-01']
+    """
+    count = (last.year - first.year) * 12 + last.month - first.month
+    starts = (first.year * 12 + first.month - 1 + n for n in range(count + 1))
+    return [month_of(date(n // 12, n % 12 + 1, 1)) for n in starts]
+
+
 def owner_of(user_id: UUID) -> str:
     """The owner key of a user's own models; `user_of_owner` reads it."""
     return f"{_USER_PREFIX}{user_id}"

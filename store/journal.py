@@ -7,9 +7,7 @@ same row.
 
 import asyncio
 import json
-import random
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -17,24 +15,22 @@ from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
-from schemas.errors import UncertainWrite
+from schemas.errors import Retryable, UncertainWrite
 from schemas.ids import day_of
 from schemas.journal import EventBody, parse_event_body
 from schemas.layout import MAX_ID_AGE_DAYS, SHARDS, month_of, shard_of
 from schemas.times import aware, time_at, us_of
-from schemas.topics import OLD_IDS, Topic
+from schemas.topics import OLD_IDS, UNSWEPT, Topic
 from store.concurrency import map_concurrently
+from store.conditional_writes import decided
 from store.database import Database, Row, Statement
 
 _MONTH = "SELECT event_id, kind, payload, received_at FROM journal WHERE user_id = ? AND month = ?"
 _ONE = f"{_MONTH} AND event_id = ?"
 _SOME = f"{_MONTH} AND event_id IN ?"
+_NO_EVENT = UUID(int=0)
 _TIMES = ("started_at", "ended_at")
 """The fields of bodies that are times."""
-
-_MAX_ATTEMPTS = 4
-_REPEATED_FOR_S = 15.0  # a node that hangs takes 10 s each time, and the client waits
-_MAX_JITTER_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +92,50 @@ class Journal:
             UncertainWrite: Cassandra could not tell, several times; the call may be repeated.
         """
         await self._announce_events(user_id, topic, [event])
-        insert, until_s = _insert(user_id, event), time.monotonic() + _REPEATED_FOR_S
-        for attempt in range(_MAX_ATTEMPTS):
-            try:
-                answer = await self._database.run(insert.cql, insert.values)
-            except UncertainWrite:  # a repeat returns the event that won
-                if attempt + 1 == _MAX_ATTEMPTS or time.monotonic() > until_s:
-                    raise
-                await asyncio.sleep(random.uniform(0, _MAX_JITTER_S))  # not in step with others
-                continue
-            return event if answer[0][0] else _event(answer[0])
-        raise AssertionError("unreachable")
+        insert = _insert(user_id, event)
+        ask = partial(self._database.run, insert.cql, insert.values)
+        answer = await self._decided(user_id, event, ask)
+        return event if answer[0][0] else _event(answer[0])
+
+    async def append_unless(
+        self, user_id: UUID, event: Event, topic: Topic, other_slot: UUID
+    ) -> Event:
+        """Announce and insert an event unless another slot of its entity is taken.
+
+        Returns:
+            The event that is in its slot afterwards; the one in the other slot where that kept it
+            from being written.
+
+        Raises:
+            UncertainWrite: Cassandra could not tell, several times; the call may be repeated.
+        """
+        await self._announce_events(user_id, topic, [event])
+        batch = [_insert(user_id, event), _if_free(user_id, event.entity_id, other_slot)]
+        answer = await self._decided(user_id, event, partial(self._database.run_batch, batch))
+        if answer[0][0]:
+            return event
+        for slot_id in (event.event_id, other_slot):
+            if stored := await self.read(user_id, event.entity_id, slot_id):
+                return stored
+        raise UncertainWrite("What kept an event from being written is gone: is the user erased?")
+
+    async def _decided(
+        self, user_id: UUID, event: Event, ask: Callable[[], Awaitable[list[Row]]]
+    ) -> list[Row]:
+        """The answer to a conditional write of an event.
+
+        Where nobody knows, a later write to the month may still complete it, with its old date. If
+        the client does not ask again, only a sweep that settles the month first will meet it.
+
+        Raises:
+            UncertainWrite: Cassandra could not tell, several times.
+        """
+        try:
+            return await decided(ask)
+        except UncertainWrite:
+            with suppress(Retryable):
+                await self.announce(user_id, UNSWEPT, event.received_us)
+            raise
 
     async def append_all(self, user_id: UUID, events: Sequence[Event], topic: Topic) -> list[Event]:
         """Append events of one month in one batch.
@@ -181,6 +210,16 @@ class Journal:
         events = {row.event_id: _event(row) for page in pages for row in page}
         return [events[key.event_id] for key in keys if key.event_id in events]
 
+    async def settle(self, user_id: UUID, months: Iterable[str]) -> None:
+        """Complete or discard the writes to a user's months whose writers gave up on them.
+
+        Each conditional write does that before anything else. These are of an event that does not
+        exist, and so write nothing.
+        """
+        cql = "DELETE FROM journal WHERE user_id = ? AND month = ? AND event_id = ? IF EXISTS"
+        keys = [(user_id, month, _NO_EVENT) for month in sorted(set(months))]
+        await map_concurrently(partial(self._database.run, cql), keys, limit=32)
+
     async def changed(self, since: datetime, until: datetime) -> dict[UUID, dict[str, datetime]]:
         """Users with announced changes since a time: each topic, and when it was announced last.
 
@@ -194,6 +233,14 @@ class Journal:
         for row in sorted(rows, key=lambda row: row.changed_at):
             topics.setdefault(row.user_id, {})[row.topic] = aware(row.changed_at)
         return topics
+
+
+def _if_free(user_id: UUID, entity_id: UUID, slot_id: UUID) -> Statement:
+    """A condition for a batch: nothing is in a slot, and so nothing is deleted there."""
+    return Statement(
+        "DELETE v FROM journal WHERE user_id = ? AND month = ? AND event_id = ? IF kind = null",
+        (user_id, month_of(day_of(entity_id)), slot_id),
+    )
 
 
 def _insert(user_id: UUID, event: Event) -> Statement:
@@ -216,17 +263,6 @@ def days(since: datetime, until: datetime) -> list[date]:
     """Every UTC day of a span of time."""
     first, last = since.astimezone(UTC).date(), until.astimezone(UTC).date()
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
-
-
-def months_between(first: date, last: date) -> list[str]:
-    """Every month from one day to another, in order.
-
-    >>> months_between(date(2026, 12, 31), date(2027, 1, 1))
-    ['2026-12', '2027-01']
-    """
-    count = (last.year - first.year) * 12 + last.month - first.month
-    starts = (first.year * 12 + first.month - 1 + n for n in range(count + 1))
-    return [month_of(date(n // 12, n % 12 + 1, 1)) for n in starts]
 
 
 def _text(value: object) -> str:

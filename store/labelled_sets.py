@@ -18,7 +18,8 @@ class LabelledSet(NamedTuple):
     """A labelled set: a confirmed set with its samples, for training.
 
     Times are corrected by the clock offset of its stream; those inside `samples` are the device's.
-    `revision` is the newest of the set and its streams' lists: it changes when the samples may.
+    `revision` is that of the set and its streams' lists (`ingest.label_revisions`): it changes when
+    the samples may. Its millisecond is that of the newest of them.
     """
 
     model_id: str

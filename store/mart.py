@@ -2,7 +2,7 @@
 
 A version is a folder of Parquet files. `manifest.json` names the current one and is replaced by a
 rename, so that a reader sees the tables of a single refresh. Older versions are deleted at once, so
-that no file holds an erased user after the next refresh; a query that was reading them is repeated.
+that no file holds an erased user after the next refresh; a query during a refresh is repeated.
 """
 
 import hashlib
@@ -91,7 +91,10 @@ class MartFolder:
                 shutil.rmtree(other)
 
     def query(self, run: Callable[[Manifest], "QueryResult"]) -> "QueryResult":
-        """Run a query on the current version; again if a refresh deleted its files meanwhile.
+        """Run a query on the current version; again if a refresh replaced that meanwhile.
+
+        A version's files are deleted one by one. A query that begins then may fail, or read what is
+        left of a table.
 
         Raises:
             NoMart: the mart has not been built yet.
@@ -100,10 +103,13 @@ class MartFolder:
         while True:
             manifest = self.manifest()
             try:
-                return run(manifest)
+                result = run(manifest)
             except BadQuery:
                 if self.manifest().version == manifest.version:
                     raise
+            else:
+                if self.manifest().version == manifest.version:
+                    return result
 
 
 def _is_version(folder: Path) -> bool:

@@ -17,13 +17,13 @@ from schemas.families import FAMILIES
 from schemas.ids import first_id_at
 from schemas.inputs import INPUTS, LAYOUTS
 from schemas.journal import SessionOpened
-from schemas.layout import MAX_ID_AGE_DAYS, owner_of, shard_of
+from schemas.layout import MAX_ID_AGE_DAYS, months_between, owner_of, shard_of
 from schemas.retention import CHANGES_TTL, RESULTS_TTL, TOMBSTONE_AHEAD
 from schemas.times import us_of
 from store.concurrency import map_concurrently
 from store.database import Database, Row, Statement
 from store.deviations import deviations_month
-from store.journal import Event, event_of, months_between
+from store.journal import Event, event_of
 
 OLDEST_DATA = date(2024, 1, 1)  # no deployment is older
 CHANGES_SCANNED_DAYS = CHANGES_TTL.days + 2  # up to tomorrow; the oldest day has expired in part

@@ -11,8 +11,7 @@ from ingest.recorder import Recorder
 from ingest.replay import replay_events
 from schemas.errors import DatabaseUnavailable
 from schemas.events import Completion, SessionOpening
-from schemas.times import us_of
-from store.journal import months_between
+from schemas.layout import months_between
 from store.records import Records
 from tests.ingest.costs import FreeRecorder
 from tests.ingest.histories import (
@@ -91,7 +90,7 @@ async def replay(records: Records, user_id: UUID, first: datetime, now: datetime
     """Project a user's events from a day on; the number of events."""
     months = months_between(first.date(), (now + timedelta(days=1)).date())
     events = await records.journal.events(user_id, months)
-    await replay_events(records, user_id, events, us_of(now))
+    await replay_events(records, user_id, events, lambda: now)
     return len(events)
 
 

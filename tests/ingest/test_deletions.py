@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -11,8 +12,10 @@ from schemas.errors import Deleted, NotFound, StaleRevision
 from schemas.events import SessionOpening
 from schemas.ids import day_of, uuid7
 from schemas.layout import CHUNKS_PER_PART, month_of
-from tests.ingest.histories import CHUNKS, START, new_id
+from store.records import Records
+from tests.ingest.histories import CHUNKS, START, confirmation, new_id
 from tests.ingest.recorded_session import RecordedSession, RunBefore
+from tests.store.cells import Cells
 
 
 def test_a_deletion_names_the_newest_revision_or_none():
@@ -33,6 +36,67 @@ def test_a_deletion_names_the_newest_revision_or_none():
             await session.recorder.delete_set(session.user, session.session, new_id())
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("repeats", [False, True])
+def test_a_deletion_of_a_revision_keeps_what_is_confirmed_meanwhile(repeats: bool) -> None:
+    """Another device corrects the set after the deletion has read it, and gets its answer."""
+
+    async def story() -> None:
+        one = RecordedSession()
+        await one.open(0, 1)
+        first = await one.confirm()
+        place = (one.user, one.session, one.set)
+
+        async def correct() -> None:
+            await one.confirm(0 if repeats else 1, first.revision)
+
+        journal = RunBefore(one.records.journal, "append_unless", correct)
+        deleting = one.on(replace(one.records, journal=journal))
+        if repeats:  # what is said already is no correction
+            await deleting.delete_set(*place, first.revision)
+            assert await one.labelled() == []
+        else:
+            with pytest.raises(StaleRevision, match=f'not "{first.revision}"'):
+                await deleting.delete_set(*place, first.revision)
+            assert await one.labelled() == ["bench press"]
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("whole_session", [False, True])
+def test_a_set_stays_deleted_when_cassandra_has_forgotten_its_deletion(whole_session: bool) -> None:
+    """An offline phone sends what it has queued until weeks later."""
+
+    async def story() -> None:
+        one = RecordedSession()
+        await one.open(0, 1)
+        await one.complete(0, 1)
+        await one.confirm()
+        other, opening = new_id(), SessionOpening(started_at=START, streams={})
+        await one.recorder.open_session(one.user, other, opening)
+        if whole_session:
+            await one.recorder.delete_session(one.user, one.session)
+        else:
+            await one.recorder.delete_set(one.user, one.session, one.set)
+        purge(one.records)
+        one.now += timedelta(days=14)
+        for session, content in ((one.session, 0), (one.session, 1), (other, 0)):
+            place = (one.user, session, one.set, confirmation(0, content), None)
+            with pytest.raises(Deleted):
+                await one.recorder.confirm_set(*place)
+        assert await one.records.sets.of_user(one.user) == []
+        assert await one.labelled() == []
+
+    asyncio.run(story())
+
+
+def purge(records: Records) -> None:
+    """Forget what was deleted, in all tables in memory."""
+    for name in Records.__slots__:
+        for table in vars(getattr(records, name)).values():
+            if isinstance(table, Cells):
+                table.purge()
 
 
 def id_of(year: int) -> UUID:

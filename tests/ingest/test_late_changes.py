@@ -4,16 +4,19 @@ import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from ingest.replay import replay_events
+from ingest import replay
 from ingest.sweeper import sweep
 from schemas.config import Limits
 from schemas.errors import DatabaseUnavailable
 from schemas.events import SessionOpening
-from schemas.times import us_of
+from schemas.times import clock_from, time_at
+from schemas.topics import Topic
 from store.database import Database
+from store.labelled_sets import LabelledSet
 from store.records import Records, records_in
 from store.watermarks import ANNOUNCED_BEFORE, Watermarks
 from tests.cassandra_node import ON_NODE
@@ -21,6 +24,7 @@ from tests.ingest.costs import FreeRecorder
 from tests.ingest.gym import BENCH, MONTH, ROW, Gym
 from tests.ingest.histories import START, new_id
 from tests.ingest.recorded_session import FailingRepository, RecordedSession
+from tests.store.memory_sets import MemoryLabelledSets
 
 
 async def announced(records: Records, user: Any, since: datetime) -> set[str]:
@@ -137,7 +141,7 @@ def test_what_is_projected_is_not_announced_again() -> None:
             later += timedelta(minutes=1)
             await sweep(records, begin, later)
             events = await records.journal.events(user, [MONTH])
-            await replay_events(records, user, events, us_of(later))
+            await replay.replay_events(records, user, events, clock_from(later))
             assert await announced(records, user, later) == set()
 
     asyncio.run(story())
@@ -151,8 +155,44 @@ def test_a_replay_announces_what_it_restores() -> None:
         row_id = gym.sets["first"][0]
         gym.records.sets._sets._rows.pop((gym.user, gym.session, row_id))
         later = gym.now + timedelta(minutes=10)
-        await replay_events(gym.records, gym.user, events, us_of(later))
+        await replay.replay_events(gym.records, gym.user, events, lambda: later)
         assert await announced(gym.records, gym.user, later) == {"sets"}
+
+    asyncio.run(story())
+
+
+def test_a_replay_of_years_announces_what_it_changes_when_it_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An older time would hide what was corrected meanwhile from jobs that had run since then."""
+    monkeypatch.setattr(replay, "SESSIONS_PER_ANNOUNCEMENT", 1)
+
+    class Slow(MemoryLabelledSets):
+        """Labelled sets that take long to write."""
+
+        async def put(self, user_id: UUID, row: LabelledSet, ttl_s: int) -> None:
+            await super().put(user_id, row, ttl_s)
+            one.now += 2 * ANNOUNCED_BEFORE
+
+    one, announcements = RecordedSession(), list[tuple[Topic, timedelta]]()
+
+    async def story() -> None:
+        for one.session, one.set in [(new_id(), new_id()) for _ in range(2)]:
+            await one.open(0, 1)
+            await one.confirm()
+            await one.complete(0, 1)
+        events = await one.records.journal.events(one.user, [MONTH])
+        announce, empty = one.records.journal.announce, replace(one.records, labelled=Slow())
+
+        async def observed(user_id: UUID, topic: Topic, at_us: int) -> None:
+            """Compare an announcement with the clock."""
+            announcements.append((topic, one.now - time_at(at_us)))
+            await announce(user_id, topic, at_us)
+
+        monkeypatch.setattr(one.records.journal, "announce", observed)
+        await replay.replay_events(empty, one.user, events, lambda: one.now)
+        assert [topic for topic, _ in announcements] == ["sets", "sets", "stretches", "stretches"]
+        assert max(age for _, age in announcements) < ANNOUNCED_BEFORE
 
     asyncio.run(story())
 

@@ -144,6 +144,27 @@ async def _corrections_race(two: Two) -> None:
     assert [(one.exercise, one.revision) for one in labelled] == [(kept.exercise, kept.revision)]
 
 
+async def _correction_and_deletion_race(two: Two) -> None:
+    """A correction and a deletion of one revision: one is done, the other is refused."""
+    await two.open()
+    set_id = new_id()
+    place = (two.user, two.session, set_id)
+    first = await two.workers[0].confirm_set(*place, confirmation(0, 0), None)
+    two.now += timedelta(seconds=1)
+    corrected, deleted = await two.both(
+        two.workers[0].confirm_set(*place, confirmation(0, 1), first.revision),
+        two.workers[1].delete_set(*place, first.revision),
+    )
+    row = await two.records.sets.read(*place)
+    if isinstance(deleted, StaleRevision):
+        assert row == corrected
+        assert str(corrected.revision) in str(deleted)
+    else:
+        assert (deleted, row) == (None, None)
+        assert isinstance(corrected, Deleted)
+        await two.workers[0].delete_set(*place, first.revision)  # a repeat
+
+
 async def _declarations_race(two: Two) -> None:
     """Of two devices that declare a stream differently one gets a conflict."""
     openings = [
@@ -192,6 +213,7 @@ RACES = [
     _lists_race,
     _extensions_race,
     _corrections_race,
+    _correction_and_deletion_race,
     _declarations_race,
     _deletion_race,
 ]

@@ -1,17 +1,24 @@
 """How far back a sweep looks: at announcements, at events, and at the months of their ids."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from uuid import UUID
 
 import pytest
 
 from ingest.sweeper import sweep
-from schemas.errors import DatabaseUnavailable
-from schemas.ids import uuid7
+from schemas.errors import DatabaseUnavailable, UncertainWrite
+from schemas.ids import day_of, uuid7
+from schemas.layout import month_of
 from schemas.times import us_of
+from schemas.topics import SETS, UNSWEPT, Topic
+from store.journal import Event
 from tests.ingest.histories import confirmation
 from tests.ingest.recorded_session import FailingRepository, RecordedSession
+from tests.store.memory import MemoryJournal
 
 
 async def crash_at_a_set(one: RecordedSession) -> None:
@@ -45,6 +52,39 @@ def test_a_crash_at_a_set_is_repaired_in_every_month_that_new_ids_may_have(days:
         await crash_at_a_set(one)
         assert await one.labelled() == []
         await sweep(one.records, one.now - timedelta(minutes=1), one.now)
+        assert await one.labelled() == ["biceps curl"]
+
+    asyncio.run(story())
+
+
+def test_a_write_that_nobody_knew_the_end_of_is_settled_and_projected() -> None:
+    """Its client gave up. The next event of the month would complete it, unseen by any sweep."""
+
+    async def story() -> None:
+        one = RecordedSession()
+        await one.open(0, 1)
+        journal, in_flight = one.records.journal, list[Event]()
+
+        async def append(user_id: UUID, event: Event, topic: Topic) -> Event:
+            """Leave a write in flight, as the journal does where Cassandra cannot tell."""
+            in_flight.append(event)
+            await journal.announce(user_id, UNSWEPT, event.received_us)
+            raise UncertainWrite("two of three nodes are away")
+
+        async def settle(user_id: UUID, months: Iterable[str]) -> None:
+            """Complete what is in flight in these months."""
+            for event in in_flight:
+                if month_of(day_of(event.entity_id)) in months:
+                    await MemoryJournal.append(journal, user_id, event, SETS)
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(journal, "append", append)
+            with pytest.raises(UncertainWrite):
+                await one.confirm()
+            patched.setattr(journal, "append", partial(MemoryJournal.append, journal))
+            patched.setattr(journal, "settle", settle)
+            begin = one.now + timedelta(minutes=4)
+            assert await sweep(one.records, begin, begin + timedelta(hours=1)) == ()
         assert await one.labelled() == ["biceps curl"]
 
     asyncio.run(story())

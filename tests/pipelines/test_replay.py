@@ -13,7 +13,7 @@ from pipelines.replay import (
 )
 from schemas.config import Limits
 from schemas.ids import slot
-from schemas.times import us_of
+from schemas.times import clock_from
 from store.database import Database
 from store.journal import Event
 from store.records import records_in
@@ -92,7 +92,8 @@ def test_replay_does_not_extend_the_ttl_of_samples(empty):
 
     async def replayed(days: int) -> None:
         events = await records.journal.events(world.user, {f"{START:%Y-%m}"})
-        await replay_events(records, world.user, events, us_of(START + timedelta(days=days)))
+        clock = clock_from(START + timedelta(days=days))
+        await replay_events(records, world.user, events, clock)
 
     def left_s(table: str) -> set[int]:
         rows = empty.execute(

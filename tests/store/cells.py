@@ -25,6 +25,12 @@ class Cells:
         """Delete everything under a prefix that was written at or before `at`."""
         self._tombstones[prefix] = max(at, self._tombstones.get(prefix, 0))
 
+    def purge(self) -> None:
+        """Forget deletions and what they deleted, as a compaction does after `gc_grace_seconds`."""
+        live = dict(self.read(()))
+        self._rows = {key: {c: self._rows[key][c] for c in row} for key, row in live.items()}
+        self._tombstones.clear()
+
     def read(self, prefix: CellKey) -> Iterator[tuple[CellKey, dict[Any, Any]]]:
         """Live rows under a prefix, ordered by key."""
         for key in sorted((k for k in self._rows if k[: len(prefix)] == prefix), key=repr):

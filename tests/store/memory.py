@@ -186,6 +186,14 @@ class MemoryJournal(Journal):
         month = self._events.setdefault((user_id, month_of(day_of(event.entity_id))), {})
         return month.setdefault(event.event_id, event)
 
+    async def append_unless(
+        self, user_id: UUID, event: Event, topic: Topic, other_slot: UUID
+    ) -> Event:
+        """Append an event unless another slot is taken; returns what is in one of the two."""
+        own = await self.read(user_id, event.entity_id, event.event_id)
+        other = await self.read(user_id, event.entity_id, other_slot)
+        return own or other or await self.append(user_id, event, topic)
+
     async def append_all(self, user_id: UUID, events: Sequence[Event], topic: Topic) -> list[Event]:
         """Append events; returns the events in their slots."""
         return [await self.append(user_id, event, topic) for event in events]
@@ -212,6 +220,9 @@ class MemoryJournal(Journal):
         """Events with these keys."""
         events = [self._events.get((user_id, k.month), {}).get(k.event_id) for k in keys]
         return [event for event in events if event is not None]
+
+    async def settle(self, user_id: UUID, months: Iterable[str]) -> None:
+        """Settle writes in flight; there are none."""
 
     async def changed(self, since: datetime, until: datetime) -> dict[UUID, dict[str, datetime]]:
         """Users with changes since then."""

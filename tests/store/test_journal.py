@@ -10,10 +10,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from schemas.errors import UncertainWrite
+from schemas.errors import DatabaseUnavailable, UncertainWrite
 from schemas.ids import uuid7
 from schemas.times import us_of
-from store import journal
+from store import conditional_writes, journal
+from store.conditional_writes import MAX_ATTEMPTS
 from store.database import Statement
 from store.journal import Event, Journal
 
@@ -26,12 +27,19 @@ class FakeDatabase:
 
     def __init__(self, *answers: Exception | list[Any]) -> None:
         self.tables: list[str] = []
+        self.topics: list[object] = []
+        self.refused_topic = ""
         self._answers = list(answers)
 
-    async def run(self, cql: str, _: Sequence[object] = ()) -> list[Any]:
-        table = cql.split("INTO ")[1].split()[0]
+    async def run(self, cql: str, values: Sequence[object] = ()) -> list[Any]:
+        table = cql.partition("INTO ")[2].partition(" ")[0] or "read"
         self.tables.append(table)
-        return self._answer() if table == "journal" else []
+        if table != "changes":
+            return self._answer()
+        if values[3] == self.refused_topic:
+            raise DatabaseUnavailable("nobody answers")
+        self.topics.append(values[3])
+        return []
 
     async def run_batch(self, _: Sequence[Statement]) -> list[Any]:
         self.tables.append("journal batch")
@@ -45,6 +53,7 @@ class FakeDatabase:
 
 
 INSERTED = [(True,)]
+NOT_APPLIED = [(False,)]
 LOST = UncertainWrite("the node died")
 
 
@@ -77,7 +86,7 @@ def appended(database: Any, *events: Event) -> list[Event]:
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal, "_MAX_JITTER_S", 0.0)
+    monkeypatch.setattr(conditional_writes, "_MAX_JITTER_S", 0.0)
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -111,8 +120,39 @@ def test_events_of_a_batch_whose_answer_was_lost_are_appended_one_by_one() -> No
     assert appended(database, first, second) == [first, theirs]
 
 
-def test_an_event_that_stays_uncertain_is_not_acknowledged() -> None:
-    database = FakeDatabase(*[LOST] * journal._MAX_ATTEMPTS)
+def test_a_condition_whose_answer_was_lost_is_asked_again() -> None:
+    mine, other = an_event(), uuid4()
+    database = FakeDatabase(LOST, NOT_APPLIED, taken_by(mine))
+    appending = Journal(database).append_unless(USER, mine, "sets", other)
+    assert asyncio.run(appending) == mine
+    assert database.tables == ["changes", "journal batch", "journal batch", "read"]
+
+
+def test_a_condition_that_nothing_explains_is_uncertain() -> None:
+    """The user is being erased."""
+    database = FakeDatabase(NOT_APPLIED, [], [])
+    with pytest.raises(UncertainWrite):
+        asyncio.run(Journal(database).append_unless(USER, an_event(), "sets", uuid4()))
+
+
+@pytest.mark.parametrize("condition", [False, True])
+def test_an_event_that_stays_uncertain_is_not_acknowledged(*, condition: bool) -> None:
+    """The sweep looks for it: its write may be completed much later."""
+    database = FakeDatabase(*[LOST] * MAX_ATTEMPTS)
+    writing, event = Journal(database), an_event()
+    if condition:
+        appending = writing.append_unless(USER, event, "sets", uuid4())
+    else:
+        appending = writing.append(USER, event, "sets")
+    with pytest.raises(UncertainWrite):
+        asyncio.run(appending)
+    tried = ["journal batch" if condition else "journal"] * MAX_ATTEMPTS
+    assert database.tables == ["changes", *tried, "changes"]
+    assert database.topics == ["sets", "unswept"]
+
+
+def test_an_event_stays_uncertain_also_where_that_cannot_be_announced() -> None:
+    database = FakeDatabase(*[LOST] * MAX_ATTEMPTS)
+    database.refused_topic = "unswept"
     with pytest.raises(UncertainWrite):
         appended(database, an_event())
-    assert database.tables == ["changes", *["journal"] * journal._MAX_ATTEMPTS]

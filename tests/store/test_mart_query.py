@@ -1,5 +1,6 @@
 """DuckDB over a small mart: answers, limits and isolation."""
 
+import shutil
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from schemas.config import Sql
 from schemas.errors import BadConfig, BadQuery, NoMart, QueryTooLong
+from store import mart_query
 from store.mart import MANIFEST, MartFolder
 from store.mart_query import query_duckdb
 from store.pseudonyms import KEY_BYTES, key_id, pseudonym, pseudonym_key
@@ -152,6 +154,28 @@ def test_query_is_retried_if_a_refresh_removed_its_files(
             made(tmp_path, version, 5)
 
     monkeypatch.setattr("store.mart_query._lock_down", refreshed_meanwhile)
+    assert query_duckdb(folder, "SELECT count(*) FROM sets", LIMITS).rows == [(5,)]
+
+
+def test_query_is_retried_if_a_refresh_removed_some_of_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """It began while the older version was being deleted, and met no file that is missing."""
+    folder = made(tmp_path, ONE, 2)
+    part = tmp_path / ONE / "sets" / "part.parquet"
+    shutil.copy(part, part.with_name("rest.parquet"))
+    assert query_duckdb(folder, "SELECT count(*) FROM sets", LIMITS).rows == [(4,)]
+    create_views, refreshes = mart_query._create_views, iter([TWO])
+
+    def amid_a_deletion(connection: object, version: Path) -> None:
+        """A refresh has published its version, and deleted one of two files of the table."""
+        for newer in refreshes:
+            with monkeypatch.context() as patched:
+                patched.setattr(shutil, "rmtree", lambda _: part.unlink())
+                made(tmp_path, newer, 5)
+        create_views(connection, version)
+
+    monkeypatch.setattr(mart_query, "_create_views", amid_a_deletion)
     assert query_duckdb(folder, "SELECT count(*) FROM sets", LIMITS).rows == [(5,)]
 
 

@@ -1,6 +1,7 @@
 """Samples, journal and dead letters: one suite over Cassandra and the store in memory."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -110,6 +111,42 @@ def test_one_of_several_concurrent_events_wins_a_slot(records: Records, run: Any
             *(records.journal.append(user, event(entity_id, n), "sets") for n in range(8))
         )
         assert len({one.body["n"] for one in kept}) == 1
+
+    run(story())
+
+
+def test_an_event_is_not_written_where_another_slot_is_taken(records: Records, run: Any) -> None:
+    user, entity_id = uuid4(), new_id()
+    other = event(entity_id)
+    wanted, late = (replace(event(entity_id, n), event_id=slot(entity_id, "end")) for n in (1, 2))
+
+    async def story() -> None:
+        unless = (user, wanted, "sets", other.event_id)
+        await records.journal.append(user, other, "sets")
+        assert await records.journal.append_unless(*unless) == other
+        assert await records.journal.read(user, entity_id, wanted.event_id) is None
+        free = slot(entity_id, "free")
+        for one in (wanted, late):  # a repeat gets the first one
+            assert await records.journal.append_unless(user, one, "sets", free) == wanted
+        assert await records.journal.append_unless(*unless) == wanted
+        filled = replace(other, event_id=free)
+        assert await records.journal.append(user, filled, "sets") == filled
+        assert await records.journal.events(user, ["2026-11"]) == sorted(
+            [other, wanted, filled], key=lambda one: one.event_id
+        )
+        changed = await records.journal.changed(NOW - timedelta(1), NOW + timedelta(seconds=1))
+        assert changed[user].keys() == {"sets"}
+
+    run(story())
+
+
+def test_settled_months_have_the_events_that_they_had(records: Records, run: Any) -> None:
+    user, entity_id = uuid4(), new_id()
+
+    async def story() -> None:
+        kept = await records.journal.append(user, event(entity_id), "sets")
+        await records.journal.settle(user, ["2026-11", "2026-10"])
+        assert await records.journal.events(user, ["2026-11", "2026-10"]) == [kept]
 
     run(story())
 
