@@ -20,7 +20,7 @@ from schemas.times import us_of
 from schemas.topics import DEVIATIONS
 from store.deviations import DeviationRow, deviations_month
 from store.journal import Event
-from store.plans import Plan, PlanVersion
+from store.plans import Plan
 from store.predictions import Prediction
 from store.records import Records
 from store.sessions import SessionRow
@@ -55,8 +55,7 @@ async def project_deviations(
     openings = await openings_of(records, user_id, session_id)
     if not openings:
         return
-    versions = await records.plans.versions(user_id, session.plan_id)
-    version = version_at(versions, followed_us(openings))
+    version = await records.plans.followed(user_id, session.plan_id, followed_us(openings))
     sets = await records.sets.of_session(user_id, session_id)
     # Those of a session that is not complete any more are of what it was before.
     predictions = await records.predictions.of_session(user_id, session_id)
@@ -94,23 +93,6 @@ def followed_us(openings: Sequence[Event]) -> int:
     start_us = us_of(opening_of(newest).started_at)
     start_us += offset_ms * 1000 if isinstance(offset_ms, int) else 0
     return min(arrived_us, start_us + MAX_TRAVEL_MS * 1000)
-
-
-def version_at(versions: Sequence[PlanVersion], followed_us: int) -> PlanVersion | None:
-    """The version of a plan that a session followed.
-
-    Args:
-        versions: all, in order.
-        followed_us: when the session began to follow the plan.
-
-    >>> plan = Plan(UUID(int=1), "Monday", (), 5)
-    >>> states = [PlanVersion(5, plan), PlanVersion(9, None)]
-    >>> [version_at(states, at).revision for at in (3, 7, 11)]
-    [5, 5, 5]
-    """
-    kept = [version for version in versions if version.plan is not None]
-    before = [version for version in kept if version.revision <= followed_us]
-    return before[-1] if before else (kept[0] if kept else None)
 
 
 def done_sets(sets: Sequence[SetRow], predictions: Sequence[Prediction]) -> list[Done]:

@@ -138,9 +138,11 @@ class MemorySessions(Sessions):
         rows = [row for row in rows if before is None or row.session_id < before]
         return sorted(rows, key=lambda row: row.session_id, reverse=True)[:limit]
 
-    async def of_plan(self, user_id: UUID, plan_id: UUID) -> list[UUID]:
-        """The sessions of a plan."""
-        return [s.session_id for s in await self.page(user_id, None, 10**9) if s.plan_id == plan_id]
+    async def of_plan(self, user_id: UUID, plan_id: UUID, since_us: int) -> list[UUID]:
+        """The sessions of a plan by openings since then."""
+        rows = self._sessions.read((user_id,))
+        found = [(key[1], key) for key, row in rows if row.get("plan_id") == plan_id]
+        return [one for one, key in found if self._sessions.written(key, "plan_id") >= since_us]
 
     async def put_list(
         self, user_id: UUID, session_id: UUID, stream: str, hashes: Sequence[bytes], revision: int
