@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
@@ -186,13 +185,21 @@ class Journal:
 
         The days from `since` to `until` are read.
         """
-        cql = "SELECT user_id, topic, changed_at FROM changes WHERE day = ? AND shard = ?"
-        keys = [(day, shard) for day in days(since, until) for shard in range(SHARDS)]
-        pages = await map_concurrently(partial(self._database.run, cql), keys, limit=32)
-        rows = [row for page in pages for row in page if us_of(row.changed_at) >= us_of(since)]
+        cql = (
+            "SELECT user_id, topic, changed_at FROM changes "
+            "WHERE day = ? AND shard = ? AND changed_at >= ? ALLOW FILTERING"  # of one partition
+        )
+        since_ms = -(-us_of(since) // 1000)
         topics: dict[UUID, dict[str, datetime]] = {}
-        for row in sorted(rows, key=lambda row: row.changed_at):
-            topics.setdefault(row.user_id, {})[row.topic] = aware(row.changed_at)
+
+        async def read(day: date, shard: int) -> None:
+            """Add the changes of a day and shard: of all at once, 100,000 would block the loop."""
+            for row in await self._database.run(cql, (day, shard, since_ms)):
+                of_user, at = topics.setdefault(row.user_id, {}), aware(row.changed_at)
+                of_user[row.topic] = max(at, of_user.get(row.topic, at))
+
+        keys = [(day, shard) for day in days(since, until) for shard in range(SHARDS)]
+        await map_concurrently(lambda key: read(*key), keys, limit=32)
         return topics
 
 

@@ -17,6 +17,7 @@ _COLUMNS = "session_id, started_at, ended_at, timezone, plan_id, streams, clock_
 _KEY = "WHERE user_id = ? AND session_id = ?"
 PAGE_IDS = 5000
 """Rows in a page of queries that read ids and numbers alone: one page has the sessions of years."""
+PAGE_STREAMS = 1000
 NO_HASH = b""
 NO_STREAM = ""
 """Under this name an empty list completes a session that no samples were recorded in."""
@@ -153,6 +154,20 @@ class Sessions:
             page_rows=PAGE_IDS,
         )
         return [row.session_id async for page in pages for row in page if row.opened_us >= since_us]
+
+    async def recording(self, user_id: UUID) -> list[UUID]:
+        """The sessions that have streams and are not complete, which may get more samples."""
+        pages = self._database.pages(
+            "SELECT session_id, started_at, streams, complete FROM sessions WHERE user_id = ?",
+            (user_id,),
+            page_rows=PAGE_STREAMS,
+        )
+        return [
+            row.session_id
+            async for page in pages
+            for row in page
+            if row.streams and row.started_at and not row.complete
+        ]
 
     async def put_list(
         self, user_id: UUID, session_id: UUID, stream: str, hashes: Sequence[bytes], revision: int

@@ -75,13 +75,13 @@ class _Late:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    async def of_user(self, user_id: UUID) -> Any:
+    async def of_sessions(self, user_id: UUID, session_ids: Collection[UUID]) -> Any:
         if user_id in self._users:
             self.calls += 1
             if self.calls < self._answers_from:
                 raise DatabaseUnavailable("too much to read in time")
         self.answered.add(user_id)
-        return await self._inner.of_user(user_id)
+        return await self._inner.of_sessions(user_id, session_ids)
 
 
 class _Unreadable:

@@ -144,6 +144,11 @@ class MemorySessions(Sessions):
         found = [(key[1], key) for key, row in rows if row.get("plan_id") == plan_id]
         return [one for one, key in found if self._sessions.written(key, "plan_id") >= since_us]
 
+    async def recording(self, user_id: UUID) -> list[UUID]:
+        """Sessions with streams that are not complete."""
+        page = await self.page(user_id, None, 10**9)
+        return [session.session_id for session in page if session.streams and not session.complete]
+
     async def put_list(
         self, user_id: UUID, session_id: UUID, stream: str, hashes: Sequence[bytes], revision: int
     ) -> None:
