@@ -245,5 +245,4 @@ async def recent_keys(
     months = months_between(first.date(), last.date())
     if OLD_IDS in topics:
         months = possible_months(now)
-    keys = await records.journal.keys(user_id, months)
-    return [key for key in keys if key.received_us >= us_of(since)]
+    return await records.journal.keys(user_id, months, since)

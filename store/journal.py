@@ -28,6 +28,14 @@ from store.database import Database, Row, Statement
 _MONTH = "SELECT event_id, kind, payload, received_at FROM journal WHERE user_id = ? AND month = ?"
 _ONE = f"{_MONTH} AND event_id = ?"
 _SOME = f"{_MONTH} AND event_id IN ?"
+_CHANGED = (  # filtered within one partition: of a day, or a month, all else stays at the node
+    "SELECT user_id, topic, changed_at FROM changes "
+    "WHERE day = ? AND shard = ? AND changed_at >= ? ALLOW FILTERING"
+)
+_RECEIVED = (
+    "SELECT event_id, month, received_at FROM journal "
+    "WHERE user_id = ? AND month = ? AND received_at >= ? ALLOW FILTERING"
+)
 _TIMES = ("started_at", "ended_at")
 """The fields of bodies that are times."""
 
@@ -157,10 +165,12 @@ class Journal:
         events = [_event(row) for page in pages for row in page]
         return sorted(events, key=lambda event: (event.received_us, event.event_id))
 
-    async def keys(self, user_id: UUID, months: Iterable[str]) -> list[EventKey]:
-        """The keys of a user's events of some months, ordered by the time they were received."""
-        cql = "SELECT event_id, month, received_at FROM journal WHERE user_id = ? AND month = ?"
-        pages = await asyncio.gather(*(self._database.run(cql, (user_id, m)) for m in set(months)))
+    async def keys(self, user_id: UUID, months: Iterable[str], since: datetime) -> list[EventKey]:
+        """The keys of a user's events of some months that were received since then, in order."""
+        since_ms = _first_ms(since)
+        pages = await asyncio.gather(
+            *(self._database.run(_RECEIVED, (user_id, month, since_ms)) for month in set(months))
+        )
         keys = [
             EventKey(row.event_id, row.month, us_of(row.received_at))
             for page in pages
@@ -185,16 +195,12 @@ class Journal:
 
         The days from `since` to `until` are read.
         """
-        cql = (
-            "SELECT user_id, topic, changed_at FROM changes "
-            "WHERE day = ? AND shard = ? AND changed_at >= ? ALLOW FILTERING"  # of one partition
-        )
-        since_ms = -(-us_of(since) // 1000)
+        since_ms = _first_ms(since)
         topics: dict[UUID, dict[str, datetime]] = {}
 
         async def read(day: date, shard: int) -> None:
             """Add the changes of a day and shard: of all at once, 100,000 would block the loop."""
-            for row in await self._database.run(cql, (day, shard, since_ms)):
+            for row in await self._database.run(_CHANGED, (day, shard, since_ms)):
                 of_user, at = topics.setdefault(row.user_id, {}), aware(row.changed_at)
                 of_user[row.topic] = max(at, of_user.get(row.topic, at))
 
@@ -217,6 +223,11 @@ def _insert(user_id: UUID, event: Event) -> Statement:
             event.received_us // 1000,
         ),
     )
+
+
+def _first_ms(since: datetime) -> int:
+    """The first whole millisecond from a time on: stored times have no microseconds."""
+    return -(-us_of(since) // 1000)
 
 
 def days(since: datetime, until: datetime) -> list[date]:

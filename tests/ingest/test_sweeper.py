@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -142,9 +142,9 @@ def test_months_of_old_ids_are_read_only_after_one_of_them_changed(
         months: list[int] = []
         keys = one.records.journal.keys
 
-        async def counted(user_id: UUID, wanted: Sequence[str]) -> list[EventKey]:
+        async def counted(user_id: UUID, wanted: Sequence[str], since: datetime) -> list[EventKey]:
             months.append(len(wanted))
-            return await keys(user_id, wanted)
+            return await keys(user_id, wanted, since)
 
         monkeypatch.setattr(one.records.journal, "keys", counted)
         await one.open(0, 1)

@@ -210,9 +210,9 @@ class MemoryJournal(Journal):
         events = [e for m in set(months) for e in self._events.get((user_id, m), {}).values()]
         return sorted(events, key=lambda event: (event.received_us, event.event_id))
 
-    async def keys(self, user_id: UUID, months: Iterable[str]) -> list[EventKey]:
-        """Keys of events."""
-        events = await self.events(user_id, months)
+    async def keys(self, user_id: UUID, months: Iterable[str], since: datetime) -> list[EventKey]:
+        """Keys of events received since then."""
+        events = [e for e in await self.events(user_id, months) if e.received_us >= us_of(since)]
         return [EventKey(e.event_id, month_of(day_of(e.entity_id)), e.received_us) for e in events]
 
     async def read_many(self, user_id: UUID, keys: Iterable[EventKey]) -> list[Event]:

@@ -95,8 +95,11 @@ def test_first_event_of_a_slot_wins(records: Records, run: Any) -> None:
         other = event(entity_id, 3, event_id=slot(entity_id, "other"), received_us=NOW_US - 1000)
         await records.journal.append(user, other, "sets")
         assert await records.journal.events(user, ["2026-11", "2026-10"]) == [other, first]
-        heads = await records.journal.keys(user, ["2026-11", "2026-10"])
+        heads = await records.journal.keys(user, ["2026-11", "2026-10"], NOW - timedelta(1))
         assert heads == [EventKey(e.event_id, "2026-11", e.received_us) for e in (other, first)]
+        for later_us, found in ((1000, heads), (999, heads[1:]), (0, heads[1:]), (-1, [])):
+            since = time_at(NOW_US - later_us)
+            assert await records.journal.keys(user, ["2026-11"], since) == found
         gone = EventKey(entity_id, "2026-11", NOW_US)
         assert await records.journal.read_many(user, [heads[1], gone]) == [first]
         changed = await records.journal.changed(NOW - timedelta(1), NOW + timedelta(seconds=1))
