@@ -4,9 +4,11 @@ import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from ingest.late_changes import announce_late_changes
 from ingest.replay import replay_events
 from ingest.sweeper import sweep
 from schemas.config import Limits
@@ -15,6 +17,7 @@ from schemas.events import SessionOpening
 from schemas.times import us_of
 from store.database import Database
 from store.records import Records, records_in
+from store.sets import IDS_PER_QUERY
 from store.watermarks import ANNOUNCED_BEFORE, Watermarks
 from tests.cassandra_node import ON_NODE
 from tests.ingest.costs import FreeRecorder
@@ -153,6 +156,31 @@ def test_a_replay_announces_what_it_restores() -> None:
         later = gym.now + timedelta(minutes=10)
         await replay_events(gym.records, gym.user, events, us_of(later))
         assert await announced(gym.records, gym.user, later) == {"sets"}
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(("count", "reads_all"), [(IDS_PER_QUERY, False), (201, True)])
+def test_many_sets_are_compared_with_one_read(
+    monkeypatch: pytest.MonkeyPatch, count: int, *, reads_all: bool
+) -> None:
+    async def story() -> None:
+        gym, read = Gym(), list[Any]()
+        await gym.open()
+        for n in range(count):
+            await gym.do(f"set {n}", 1, "row", 10)
+        revisions = gym.records.sets.revisions
+
+        async def noted(user_id: UUID, only: Any = None) -> Any:
+            read.append(only)
+            return await revisions(user_id, only)
+
+        monkeypatch.setattr(gym.records.sets, "revisions", noted)
+        events = await gym.records.journal.events(gym.user, [MONTH])
+        later = gym.now + timedelta(minutes=10)
+        await announce_late_changes(gym.records, gym.user, events, us_of(later))
+        assert [only is None for only in read] == [reads_all]
+        assert await announced(gym.records, gym.user, later) == set()
 
     asyncio.run(story())
 

@@ -115,6 +115,9 @@ def test_sets_of_many_sessions_are_read_newest_session_first(
         rows = [set_row(session_id=session) for session in ids]
         await records.sets.put_all(user, rows)
         assert await records.sets.of_sessions(user, ids) == rows[::-1]
+        some = rows[:IDS_PER_QUERY]
+        found = await records.sets.revisions(user, [(s.session_id, s.set_id) for s in some])
+        assert sorted(found) == sorted((row.set_id, row.revision) for row in some)
 
     run(story())
 
