@@ -20,11 +20,14 @@ from schemas.times import us_of
 from schemas.topics import DEVIATIONS
 from store.deviations import DeviationRow, deviations_month
 from store.journal import Event
-from store.plans import Plan, PlanVersion
+from store.plans import Plan
 from store.predictions import Prediction
 from store.records import Records
 from store.sessions import SessionRow
 from store.sets import SetRow
+
+MAX_READS = 4
+"""Of one session, while others write its rows after each; then theirs stay, until the sweep."""
 
 
 class Done(NamedTuple):
@@ -37,10 +40,29 @@ class Done(NamedTuple):
     confidence: float | None
 
 
+class _Projection(NamedTuple):
+    """A session's rows as they follow from what is stored.
+
+    Attributes:
+        session: the session.
+        openings: the first one, and what later ones added.
+        rows: what is to be stored.
+        revision: the newest of what they follow from.
+    """
+
+    session: SessionRow
+    openings: list[Event]
+    rows: list[DeviationRow]
+    revision: int
+
+
 async def project_deviations(
     records: Records, user_id: UUID, session_id: UUID, at_us: int, now_us: int
 ) -> None:
     """Update a session's rows; writes nothing where they are current.
+
+    Where others meanwhile wrote rows that are not older, what rows follow from is read again: these
+    others may have read more.
 
     Args:
         records: the repositories.
@@ -49,14 +71,27 @@ async def project_deviations(
         at_us: time of the newest event about it, which may be a deletion and so have no row.
         now_us: announced in `changes` where something is written.
     """
+    seen_us = 0
+    for _ in range(MAX_READS):
+        projection = await _projection(records, user_id, session_id)
+        if projection is None:
+            return
+        await _leave_other_months(records, user_id, projection)
+        written_us = await _replace(records, user_id, projection, at_us, now_us, seen_us)
+        if written_us is None:
+            return
+        seen_us = written_us
+
+
+async def _projection(records: Records, user_id: UUID, session_id: UUID) -> _Projection | None:
+    """A session's rows as they follow from what is stored; None where it has no plan."""
     session = await records.sessions.read(user_id, session_id)
     if session is None or session.plan_id is None:
-        return
+        return None
     openings = await openings_of(records, user_id, session_id)
     if not openings:
-        return
-    versions = await records.plans.versions(user_id, session.plan_id)
-    version = version_at(versions, followed_us(openings))
+        return None
+    version = await records.plans.followed(user_id, session.plan_id, followed_us(openings))
     sets = await records.sets.of_session(user_id, session_id)
     # Those of a session that is not complete any more are of what it was before.
     predictions = await records.predictions.of_session(user_id, session_id)
@@ -71,8 +106,7 @@ async def project_deviations(
     begun = bool(done) or session.complete
     rows = rows_of(session, version.plan, done) if version and version.plan and begun else []
     wanted = [row._replace(revision=revision) for row in rows]
-    await _leave_other_months(records, user_id, session, openings)
-    await _replace(records, user_id, session, wanted, max(at_us, revision), now_us)
+    return _Projection(session, openings, wanted, revision)
 
 
 async def forget_deviations(records: Records, user_id: UUID, session_id: UUID, at_us: int) -> None:
@@ -94,23 +128,6 @@ def followed_us(openings: Sequence[Event]) -> int:
     start_us = us_of(opening_of(newest).started_at)
     start_us += offset_ms * 1000 if isinstance(offset_ms, int) else 0
     return min(arrived_us, start_us + MAX_TRAVEL_MS * 1000)
-
-
-def version_at(versions: Sequence[PlanVersion], followed_us: int) -> PlanVersion | None:
-    """The version of a plan that a session followed.
-
-    Args:
-        versions: all, in order.
-        followed_us: when the session began to follow the plan.
-
-    >>> plan = Plan(UUID(int=1), "Monday", (), 5)
-    >>> states = [PlanVersion(5, plan), PlanVersion(9, None)]
-    >>> [version_at(states, at).revision for at in (3, 7, 11)]
-    [5, 5, 5]
-    """
-    kept = [version for version in versions if version.plan is not None]
-    before = [version for version in kept if version.revision <= followed_us]
-    return before[-1] if before else (kept[0] if kept else None)
 
 
 def done_sets(sets: Sequence[SetRow], predictions: Sequence[Prediction]) -> list[Done]:
@@ -192,28 +209,43 @@ def _numbers(
 async def _replace(
     records: Records,
     user_id: UUID,
-    session: SessionRow,
-    wanted: Sequence[DeviationRow],
+    projection: _Projection,
     at_us: int,
     now_us: int,
-) -> None:
-    """Announce and write a session's rows, unless they are stored already."""
+    seen_us: int,
+) -> int | None:
+    """Announce and write a session's rows, unless they are stored already.
+
+    Args:
+        records: the repositories.
+        user_id: whose session.
+        projection: with the rows.
+        at_us: time of the newest event about the session.
+        now_us: announced in `changes`.
+        seen_us: rows written later than this may follow from more than the projection has read.
+
+    Returns:
+        None; where nothing was written because of such rows, when these were written.
+    """
+    session, wanted = projection.session, projection.rows
     month = deviations_month(session.started_at)
-    stored = await records.deviations.of_session(user_id, month, session.session_id)
-    if stored == list(wanted):
-        return
-    # The stored rows must be overwritten although no event may be newer.
+    if await records.deviations.of_session(user_id, month, session.session_id) == wanted:
+        return None
+    at_us = max(at_us, projection.revision)
     written_us = await records.deviations.written_us(user_id, month, session.session_id)
+    if written_us >= at_us and written_us > seen_us:
+        return written_us
+    # The stored rows must be overwritten although no event may be newer.
     at_us = max(at_us, written_us + 1)
     await records.journal.announce(user_id, DEVIATIONS, now_us)
     await records.deviations.replace(user_id, month, session.session_id, wanted, at_us)
+    return None
 
 
-async def _leave_other_months(
-    records: Records, user_id: UUID, session: SessionRow, openings: Sequence[Event]
-) -> None:
+async def _leave_other_months(records: Records, user_id: UUID, projection: _Projection) -> None:
     """Delete a session's rows of a month in which it started before another opening was heard."""
-    for month in _months_of(openings) - {deviations_month(session.started_at)}:
+    session = projection.session
+    for month in _months_of(projection.openings) - {deviations_month(session.started_at)}:
         written_us = await records.deviations.written_us(user_id, month, session.session_id)
         if written_us:
             await records.deviations.delete_session(user_id, month, session.session_id, written_us)

@@ -26,6 +26,7 @@ from store.concurrency import map_concurrently
 from store.journal import Event
 from store.records import Records
 from store.sessions import SessionRow, StreamList
+from store.sets import IDS_PER_QUERY
 
 READS_AT_ONCE = 8
 T = TypeVar("T")
@@ -90,8 +91,19 @@ async def _stored(
         sessions=await _each(opened, lambda one: records.sessions.read(user_id, one)),
         lists=await _each(about(StreamListed), lambda one: records.sessions.lists(user_id, one)),
         plans=await _each(about(PlanKept, PlanDeleted), plan_revision),
-        sets=dict(await records.sets.revisions(user_id)) if about(SetConfirmed) else {},
+        sets=await _set_revisions(records, user_id, facts),
     )
+
+
+async def _set_revisions(
+    records: Records, user_id: UUID, facts: Sequence[tuple[Event, EventBody]]
+) -> dict[UUID, int]:
+    """The revisions of the sets that were confirmed; of many, those of all sets in one read."""
+    keys = {(b.session, event.entity_id) for event, b in facts if isinstance(b, SetConfirmed)}
+    if not keys:
+        return {}
+    only = keys if len(keys) <= IDS_PER_QUERY else None
+    return dict(await records.sets.revisions(user_id, only))
 
 
 async def _each(

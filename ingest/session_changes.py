@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from sys import maxsize
 from uuid import UUID
 
 from schemas.journal import (
@@ -42,11 +43,12 @@ async def session_changes(
 ) -> dict[UUID, SessionChanges]:
     """What events changed, per session."""
     changes: dict[UUID, SessionChanges] = defaultdict(SessionChanges)
+    oldest_us: dict[UUID, int] = {}  # of each plan's versions among the events
     for event, body in parsed_events:
         match body:
-            case PlanKept():  # a session may name a plan that arrives later
-                for session_id in await records.sessions.of_plan(user_id, event.entity_id):
-                    changes[session_id].at_us = max(changes[session_id].at_us, 1)
+            case PlanKept():
+                plan_id = event.entity_id
+                oldest_us[plan_id] = min(event.received_us, oldest_us.get(plan_id, maxsize))
                 continue
             case SessionOpened():
                 session_id = event.entity_id
@@ -61,7 +63,21 @@ async def session_changes(
             case StreamDeclared() | SessionDeleted() | PlanDeleted():
                 continue
         changes[session_id].at_us = max(changes[session_id].at_us, event.received_us)
+    for plan_id, revision in oldest_us.items():
+        for session_id in await _followers(records, user_id, plan_id, revision):
+            changes[session_id].at_us = max(changes[session_id].at_us, 1)
     return changes
+
+
+async def _followers(records: Records, user_id: UUID, plan_id: UUID, revision: int) -> list[UUID]:
+    """The sessions that may follow a version of a plan, or a later one.
+
+    A session follows the plan as it stood at its start, so a later version concerns none that was
+    opened before it. Only the first one does: a session may name a plan that arrives later.
+    """
+    before = await records.plans.followed(user_id, plan_id, revision - 1)
+    is_first = before is None or before.revision >= revision
+    return await records.sessions.of_plan(user_id, plan_id, 0 if is_first else revision)
 
 
 def merge_changes(portions: Iterable[Mapping[UUID, SessionChanges]]) -> dict[UUID, SessionChanges]:

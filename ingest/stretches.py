@@ -47,13 +47,16 @@ async def project_stretches(
         now_us: announced in `changes` where something is written.
         only: these sessions, all by default.
     """
-    by_session: dict[UUID, list[SetRow]] = {}
-    for row in await records.sets.of_user(user_id):
+    if only is None:
+        sets = await records.sets.of_user(user_id)
+        sessions = await records.stretches.sessions_of(user_id)
+    else:
+        sets, sessions = await records.sets.of_sessions(user_id, only), set(only)
+    by_session: dict[UUID, list[SetRow]] = {session_id: [] for session_id in sessions}
+    for row in sets:
         by_session.setdefault(row.session_id, []).append(row)
-    known = by_session.keys() | await records.stretches.sessions_of(user_id)
-    for session_id in sorted(known if only is None else known & set(only)):
-        sets = by_session.get(session_id, [])
-        await project_session_stretches(records, user_id, session_id, sets, now_us)
+    for session_id, rows in sorted(by_session.items()):
+        await project_session_stretches(records, user_id, session_id, rows, now_us)
 
 
 async def project_session_stretches(
@@ -61,6 +64,8 @@ async def project_session_stretches(
 ) -> None:
     """Update one session's stretches."""
     before = await records.stretches.of_session(user_id, session_id)
+    if not (sets or before):
+        return
     stored = await find_session(records, user_id, session_id)
     listed = stored.lists_revision if stored else 0
     revision = max([listed, *(row.revision for row in sets)])

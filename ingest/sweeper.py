@@ -13,7 +13,7 @@ from uuid import UUID
 from ingest.bounded_cache import BoundedCache
 from ingest.erasure import announce_erasure, erase_user
 from ingest.late_changes import announce_late_changes
-from ingest.missing_labels import refresh_labelled_sets
+from ingest.missing_labels import refresh_sessions
 from ingest.projections import project_sessions, write_rows
 from ingest.session_changes import SessionChanges, merge_changes
 from ingest.stretches import project_stretches
@@ -200,8 +200,8 @@ async def sweep_user(
     unprojected = [key for key in recent if key.event_id not in known]
     sessions = set(known.values())
     sessions |= await _project(records, user_id, unprojected, us_of(now), projected)
-    arriving = None if SAMPLES in topics else sessions
-    await refresh_labelled_sets(records, user_id, us_of(now), arriving)
+    with_samples = SAMPLES in topics
+    await refresh_sessions(records, user_id, sessions, us_of(now), with_samples=with_samples)
     await project_stretches(records, user_id, us_of(now), only=sessions)
 
 
@@ -248,5 +248,4 @@ async def recent_keys(
         months = possible_months(now)
     if UNSWEPT in topics:  # perhaps by a write that nobody knows the end of
         await records.journal.settle(user_id, months)
-    keys = await records.journal.keys(user_id, months)
-    return [key for key in keys if key.received_us >= us_of(since)]
+    return await records.journal.keys(user_id, months, since)

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
@@ -29,6 +28,14 @@ _MONTH = "SELECT event_id, kind, payload, received_at FROM journal WHERE user_id
 _ONE = f"{_MONTH} AND event_id = ?"
 _SOME = f"{_MONTH} AND event_id IN ?"
 _NO_EVENT = UUID(int=0)
+_CHANGED = (  # filtered within one partition: of a day, or a month, all else stays at the node
+    "SELECT user_id, topic, changed_at FROM changes "
+    "WHERE day = ? AND shard = ? AND changed_at >= ? ALLOW FILTERING"
+)
+_RECEIVED = (
+    "SELECT event_id, month, received_at FROM journal "
+    "WHERE user_id = ? AND month = ? AND received_at >= ? ALLOW FILTERING"
+)
 _TIMES = ("started_at", "ended_at")
 """The fields of bodies that are times."""
 
@@ -187,10 +194,12 @@ class Journal:
         events = [_event(row) for page in pages for row in page]
         return sorted(events, key=lambda event: (event.received_us, event.event_id))
 
-    async def keys(self, user_id: UUID, months: Iterable[str]) -> list[EventKey]:
-        """The keys of a user's events of some months, ordered by the time they were received."""
-        cql = "SELECT event_id, month, received_at FROM journal WHERE user_id = ? AND month = ?"
-        pages = await asyncio.gather(*(self._database.run(cql, (user_id, m)) for m in set(months)))
+    async def keys(self, user_id: UUID, months: Iterable[str], since: datetime) -> list[EventKey]:
+        """The keys of a user's events of some months that were received since then, in order."""
+        since_ms = _first_ms(since)
+        pages = await asyncio.gather(
+            *(self._database.run(_RECEIVED, (user_id, month, since_ms)) for month in set(months))
+        )
         keys = [
             EventKey(row.event_id, row.month, us_of(row.received_at))
             for page in pages
@@ -225,13 +234,17 @@ class Journal:
 
         The days from `since` to `until` are read.
         """
-        cql = "SELECT user_id, topic, changed_at FROM changes WHERE day = ? AND shard = ?"
-        keys = [(day, shard) for day in days(since, until) for shard in range(SHARDS)]
-        pages = await map_concurrently(partial(self._database.run, cql), keys, limit=32)
-        rows = [row for page in pages for row in page if us_of(row.changed_at) >= us_of(since)]
+        since_ms = _first_ms(since)
         topics: dict[UUID, dict[str, datetime]] = {}
-        for row in sorted(rows, key=lambda row: row.changed_at):
-            topics.setdefault(row.user_id, {})[row.topic] = aware(row.changed_at)
+
+        async def read(day: date, shard: int) -> None:
+            """Add the changes of a day and shard: of all at once, 100,000 would block the loop."""
+            for row in await self._database.run(_CHANGED, (day, shard, since_ms)):
+                of_user, at = topics.setdefault(row.user_id, {}), aware(row.changed_at)
+                of_user[row.topic] = max(at, of_user.get(row.topic, at))
+
+        keys = [(day, shard) for day in days(since, until) for shard in range(SHARDS)]
+        await map_concurrently(lambda key: read(*key), keys, limit=32)
         return topics
 
 
@@ -257,6 +270,11 @@ def _insert(user_id: UUID, event: Event) -> Statement:
             event.received_us // 1000,
         ),
     )
+
+
+def _first_ms(since: datetime) -> int:
+    """The first whole millisecond from a time on: stored times have no microseconds."""
+    return -(-us_of(since) // 1000)
 
 
 def days(since: datetime, until: datetime) -> list[date]:

@@ -9,6 +9,8 @@ from store.database import Database, Row
 
 _COLUMNS = "plan_id, name, sets, revision"
 _VERSIONS = f"SELECT {_COLUMNS} FROM plan_versions WHERE user_id = ? AND plan_id = ?"
+_UNTIL = "AND revision <= ? ORDER BY plan_id DESC, revision DESC LIMIT 1"
+_AFTER = "AND revision > ? LIMIT 1"
 PlannedSets = Sequence[Mapping[str, object]]
 
 
@@ -81,10 +83,25 @@ class Plans:
         )
         return [_plan(row) for row in rows]
 
-    async def versions(self, user_id: UUID, plan_id: UUID) -> list[PlanVersion]:
-        """All versions of a plan, oldest first."""
-        rows = await self._database.run(_VERSIONS, (user_id, plan_id))
-        return [_version(row) for row in rows]
+    async def followed(self, user_id: UUID, plan_id: UUID, at_us: int) -> PlanVersion | None:
+        """The version that a session follows which begins at `at_us`; None where none is kept.
+
+        The newest one by then; of a younger plan the first. Deletions do not count. The others are
+        not read: a plan may be changed after each workout of years.
+        """
+        found = await self._kept(user_id, plan_id, _UNTIL, at_us)
+        return found or await self._kept(user_id, plan_id, _AFTER, at_us)
+
+    async def _kept(
+        self, user_id: UUID, plan_id: UUID, nearest: str, at_us: int
+    ) -> PlanVersion | None:
+        """The version nearest to a time on one side of it that is no deletion; None if none is."""
+        while rows := await self._database.run(f"{_VERSIONS} {nearest}", (user_id, plan_id, at_us)):
+            version = _version(rows[0])
+            if version.plan is not None:
+                return version
+            at_us = version.revision if nearest == _AFTER else version.revision - 1
+        return None
 
     async def newest(self, user_id: UUID, plan_id: UUID) -> PlanVersion | None:
         """The newest version of a plan, without reading the others; None if there are none."""

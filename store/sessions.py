@@ -15,6 +15,9 @@ from store.database import Database, Row
 
 _COLUMNS = "session_id, started_at, ended_at, timezone, plan_id, streams, clock_offset_ms, complete"
 _KEY = "WHERE user_id = ? AND session_id = ?"
+PAGE_IDS = 5000
+"""Rows in a page of queries that read ids and numbers alone: one page has the sessions of years."""
+PAGE_STREAMS = 1000
 NO_HASH = b""
 NO_STREAM = ""
 """Under this name an empty list completes a session that no samples were recorded in."""
@@ -142,13 +145,29 @@ class Sessions:
                 return sessions[:limit]
             before = rows[-1].session_id
 
-    async def of_plan(self, user_id: UUID, plan_id: UUID) -> list[UUID]:
-        """The sessions that followed a plan."""
-        rows = await self._database.run(
-            "SELECT session_id FROM sessions WHERE user_id = ? AND plan_id = ? ALLOW FILTERING",
+    async def of_plan(self, user_id: UUID, plan_id: UUID, since_us: int) -> list[UUID]:
+        """The sessions that follow a plan by an opening that was received since then."""
+        pages = self._database.pages(
+            "SELECT session_id, WRITETIME(plan_id) AS opened_us FROM sessions "
+            "WHERE user_id = ? AND plan_id = ? ALLOW FILTERING",
             (user_id, plan_id),  # within one partition
+            page_rows=PAGE_IDS,
         )
-        return [row.session_id for row in rows]
+        return [row.session_id async for page in pages for row in page if row.opened_us >= since_us]
+
+    async def recording(self, user_id: UUID) -> list[UUID]:
+        """The sessions that have streams and are not complete, which may get more samples."""
+        pages = self._database.pages(
+            "SELECT session_id, started_at, streams, complete FROM sessions WHERE user_id = ?",
+            (user_id,),
+            page_rows=PAGE_STREAMS,
+        )
+        return [
+            row.session_id
+            async for page in pages
+            for row in page
+            if row.streams and row.started_at and not row.complete
+        ]
 
     async def put_list(
         self, user_id: UUID, session_id: UUID, stream: str, hashes: Sequence[bytes], revision: int

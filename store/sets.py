@@ -14,6 +14,7 @@ _COLUMNS = (
     "session_id, set_id, exercise, started_at, ended_at, reps, weight_kg, intensity, "
     "label_source, revision"
 )
+IDS_PER_QUERY = 100
 _KEY = "WHERE user_id = ? AND session_id = ? AND set_id = ?"
 
 
@@ -114,10 +115,29 @@ class Sets:
         )
         return await asyncio.to_thread(_set_rows, rows)  # of years: a third of a second
 
-    async def revisions(self, user_id: UUID) -> list[tuple[UUID, int]]:
-        """Every set of a user with its revision, to detect changes."""
+    async def of_sessions(self, user_id: UUID, session_ids: Collection[UUID]) -> list[SetRow]:
+        """The sets of some sessions, newest session first; a query for every `IDS_PER_QUERY`."""
+        cql = f"SELECT {_COLUMNS} FROM sets WHERE user_id = ? AND session_id IN ?"
+        newest_first, rows = sorted(session_ids, reverse=True), list[Row]()
+        for start in range(0, len(newest_first), IDS_PER_QUERY):
+            some = newest_first[start : start + IDS_PER_QUERY]
+            rows += await self._database.run(cql, (user_id, some))
+        return await asyncio.to_thread(_set_rows, rows)
+
+    async def revisions(
+        self, user_id: UUID, only: Collection[tuple[UUID, UUID]] | None = None
+    ) -> list[tuple[UUID, int]]:
+        """A user's sets with their revisions, to detect changes.
+
+        Args:
+            user_id: whose.
+            only: session and id of up to `IDS_PER_QUERY` sets; all of the user by default.
+        """
+        where, values = ("", ())
+        if only is not None:
+            where, values = " AND (session_id, set_id) IN ?", (list(only),)
         rows = await self._database.run(
-            "SELECT set_id, revision FROM sets WHERE user_id = ?", (user_id,)
+            f"SELECT set_id, revision FROM sets WHERE user_id = ?{where}", (user_id, *values)
         )
         return [(row.set_id, row.revision) for row in rows]
 

@@ -7,13 +7,12 @@ from uuid import uuid4
 
 import pytest
 
-from ingest.deviations import project_deviations, version_at
+from ingest.deviations import project_deviations
 from ingest.projections import project, project_all
 from schemas.config import Limits
 from schemas.events import Completion, SessionOpening
 from schemas.times import us_of
 from store.database import Database
-from store.plans import Plan, PlanVersion
 from store.records import records_in
 from tests.ingest.gym import BENCH, MONTH, ROW, START, Gym, one_of_each
 from tests.ingest.histories import CHUNKS, STREAM, new_id
@@ -84,21 +83,6 @@ def test_deviations_use_the_plan_version_at_session_opening(gym: Gym) -> None:
         assert await gym.records.plans.of_user(gym.user) == []
 
     asyncio.run(story())
-
-
-@pytest.mark.parametrize(
-    ("opened_us", "revision"), [(4, 5), (5, 5), (8, 5), (9, 9), (10, 9), (13, 9)]
-)
-def test_a_session_follows_the_newest_version_that_is_not_younger(opened_us: int, revision: int):
-    plan = Plan(uuid4(), "Monday", (), 5)
-    versions = [PlanVersion(5, plan), PlanVersion(9, plan), PlanVersion(12, None)]
-    version = version_at(versions, opened_us)
-    assert version is not None
-    assert version.revision == revision
-
-
-def test_a_plan_without_any_version_left_is_followed_by_no_session():
-    assert version_at([PlanVersion(5, None)], 9) is None
 
 
 def test_every_planned_set_is_missed_once_a_session_without_sets_is_complete(gym: Gym) -> None:

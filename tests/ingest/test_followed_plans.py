@@ -1,16 +1,22 @@
 """Which version of its plan a session follows."""
 
 import asyncio
+import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from ingest.deviations import followed_us
+from ingest.projections import project, project_all
 from schemas.times import us_of
 from store.journal import Event
+from tests.ingest.costs import FreeRecorder
 from tests.ingest.devices import BENCH, PLAN, opened
-from tests.ingest.histories import START, confirmation, new_id
-from tests.ingest.recorded_session import RecordedSession
+from tests.ingest.gym import MONTH, ROW, Gym
+from tests.ingest.histories import LIMITS, START, confirmation, new_id
+from tests.ingest.recorded_session import CountingRepository, RecordedSession
+from tests.store.memory import memory_records
 
 
 @pytest.mark.parametrize(
@@ -61,3 +67,57 @@ def test_plan_counts_as_of_the_start_on_the_servers_clock() -> None:
     sent_at = START + timedelta(hours=2)
     assert asyncio.run(story(sent_at)) == "bench press"
     assert asyncio.run(story(None)) == "row"
+
+
+async def followed_thrice() -> Gym:
+    """Three sessions with a set each, before and after a second version of their plan."""
+    gym = Gym()
+    for planned in ((), (BENCH,), (ROW,)):
+        if planned:
+            await gym.keep(*planned)
+        gym.session, gym.sets = new_id(), {}
+        gym.start = gym.now = gym.now + timedelta(minutes=10)
+        await gym.open()
+        gym.now += timedelta(minutes=5)
+        await gym.do("first", 1, "row", 10)
+    return gym
+
+
+def test_a_later_version_of_a_plan_reads_no_session_that_was_opened_before_it() -> None:
+    async def story() -> None:
+        gym = await followed_thrice()
+        sessions = CountingRepository(gym.records.sessions)
+        deviations = CountingRepository(gym.records.deviations)
+        counted = replace(gym.records, sessions=sessions, deviations=deviations)
+        gym.recorder = FreeRecorder(counted, LIMITS, gym.clock)
+        await gym.keep(BENCH, ROW)
+        assert (sessions.calls, deviations.calls) == ({"of_plan": 1}, {})
+        await project_all(counted, gym.user, await gym.records.journal.events(gym.user, [MONTH]), 0)
+        assert sessions.calls["of_plan"] == 2, "a replay finds the sessions once for all versions"
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_each_session_follows_its_version_in_whichever_order_events_are_projected(
+    seed: int,
+) -> None:
+    async def story() -> None:
+        gym = await followed_thrice()
+        events = await gym.records.journal.events(gym.user, [MONTH])
+        wanted = await gym.records.deviations.of_month(gym.user, MONTH)
+        planned = [row.planned_exercise for row in wanted if row.planned_exercise]
+        assert sorted(planned) == ["bench press", "bench press", "row"]
+        told = [*events, *events[:4]]
+        random.Random(seed).shuffle(told)
+        one_by_one, at_once = memory_records(), memory_records()
+        for records in (one_by_one, at_once):
+            for event in events:
+                await records.journal.append(gym.user, event, "sets")
+        for event in told:
+            await project(one_by_one, gym.user, event, 0)
+        await project_all(at_once, gym.user, told, 0)
+        for records in (one_by_one, at_once):
+            assert await records.deviations.of_month(gym.user, MONTH) == wanted
+
+    asyncio.run(story())

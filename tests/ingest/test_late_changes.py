@@ -9,15 +9,17 @@ from uuid import UUID
 import pytest
 
 from ingest import replay
+from ingest.late_changes import announce_late_changes
 from ingest.sweeper import sweep
 from schemas.config import Limits
 from schemas.errors import DatabaseUnavailable
 from schemas.events import SessionOpening
-from schemas.times import clock_from, time_at
+from schemas.times import clock_from, time_at, us_of
 from schemas.topics import Topic
 from store.database import Database
 from store.labelled_sets import LabelledSet
 from store.records import Records, records_in
+from store.sets import IDS_PER_QUERY
 from store.watermarks import ANNOUNCED_BEFORE, Watermarks
 from tests.cassandra_node import ON_NODE
 from tests.ingest.costs import FreeRecorder
@@ -193,6 +195,31 @@ def test_a_replay_of_years_announces_what_it_changes_when_it_does(
         await replay.replay_events(empty, one.user, events, lambda: one.now)
         assert [topic for topic, _ in announcements] == ["sets", "sets", "stretches", "stretches"]
         assert max(age for _, age in announcements) < ANNOUNCED_BEFORE
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(("count", "reads_all"), [(IDS_PER_QUERY, False), (201, True)])
+def test_many_sets_are_compared_with_one_read(
+    monkeypatch: pytest.MonkeyPatch, count: int, *, reads_all: bool
+) -> None:
+    async def story() -> None:
+        gym, read = Gym(), list[Any]()
+        await gym.open()
+        for n in range(count):
+            await gym.do(f"set {n}", 1, "row", 10)
+        revisions = gym.records.sets.revisions
+
+        async def noted(user_id: UUID, only: Any = None) -> Any:
+            read.append(only)
+            return await revisions(user_id, only)
+
+        monkeypatch.setattr(gym.records.sets, "revisions", noted)
+        events = await gym.records.journal.events(gym.user, [MONTH])
+        later = gym.now + timedelta(minutes=10)
+        await announce_late_changes(gym.records, gym.user, events, us_of(later))
+        assert [only is None for only in read] == [reads_all]
+        assert await announced(gym.records, gym.user, later) == set()
 
     asyncio.run(story())
 

@@ -3,16 +3,17 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from ingest.labelled_sets import is_label_current
-from ingest.sweeper import sweep
+from ingest.sweeper import ProjectedEvents, sweep
 from schemas.errors import DatabaseUnavailable
 from schemas.inputs import ACC3, ACC6
+from schemas.retention import LABELLED_TTL_S
 from schemas.times import us_of
 from store.journal import EventKey
 from store.labelled_sets import LabelledRevision
@@ -113,6 +114,26 @@ def test_sweep_finishes_the_deletion_of_a_session_of_any_age() -> None:
     asyncio.run(story())
 
 
+def test_a_label_written_after_its_session_was_deleted_and_swept_is_deleted() -> None:
+    """The worker dies before it looks whether the set is still there."""
+
+    async def story() -> None:
+        one, projected = RecordedSession(), ProjectedEvents()
+        await one.open(0, 1)
+        await one.confirm()
+        [row] = await one.records.labelled.of_user(one.user, ACC3)
+        await one.records.labelled.delete(one.user, ACC3, one.set, row.revision)
+        await one.recorder.delete_session(one.user, one.session)
+        await sweep(one.records, START, one.now, projected=projected)
+        late = row._replace(revision=row.revision + 1)
+        await one.records.labelled.put(one.user, late, LABELLED_TTL_S)
+        assert await one.labelled() == ["biceps curl"]
+        await sweep(one.records, START, one.now, projected=projected)
+        assert await one.labelled() == []
+
+    asyncio.run(story())
+
+
 def test_months_of_old_ids_are_read_only_after_one_of_them_changed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -121,9 +142,9 @@ def test_months_of_old_ids_are_read_only_after_one_of_them_changed(
         months: list[int] = []
         keys = one.records.journal.keys
 
-        async def counted(user_id: UUID, wanted: Sequence[str]) -> list[EventKey]:
+        async def counted(user_id: UUID, wanted: Sequence[str], since: datetime) -> list[EventKey]:
             months.append(len(wanted))
-            return await keys(user_id, wanted)
+            return await keys(user_id, wanted, since)
 
         monkeypatch.setattr(one.records.journal, "keys", counted)
         await one.open(0, 1)

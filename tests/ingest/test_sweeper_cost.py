@@ -3,7 +3,8 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -92,6 +93,48 @@ def test_sessions_of_sets_without_samples_are_not_read() -> None:
             await one.on(dying).confirm_set(one.user, one.session, one.set, confirmation(0, 0))
         await refresh_labelled_sets(one.records, one.user, us_of(NOW))
         assert await one.labelled() == ["biceps curl"]
+
+    asyncio.run(story())
+
+
+class WithoutHistory:
+    """A repository that refuses to read all sets, labels or stretches of a user."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        assert name not in ("of_user", "sessions_of")
+        return getattr(self._inner, name)
+
+    async def revisions(self, user_id: UUID, only: Any = None) -> Any:
+        assert only is not None
+        return await self._inner.revisions(user_id, only)
+
+
+def test_a_sweep_reads_sets_labels_and_stretches_of_no_earlier_session() -> None:
+    async def story() -> None:
+        one, projected = RecordedSession(), ProjectedEvents()
+        await one.open(0, 1)
+        await one.confirm()
+        await one.complete(0, 1)
+        one.now += timedelta(days=1)
+        one.session, one.set = new_id(), new_id()
+        await one.open(0, 1)
+        dying = replace(one.records, labelled=FailingRepository(one.records.labelled, "put"))
+        with pytest.raises(DatabaseUnavailable):
+            await one.on(dying).confirm_set(one.user, one.session, one.set, confirmation(0, 0))
+        await one.recorder.put_plan(one.user, new_id(), "Monday", [])
+        bounded = replace(
+            one.records,
+            sets=WithoutHistory(one.records.sets),
+            labelled=WithoutHistory(one.records.labelled),
+            stretches=WithoutHistory(one.records.stretches),
+        )
+        for _ in range(2):
+            since = one.now - timedelta(minutes=1)
+            assert await sweep(bounded, since, one.now, projected=projected) == ()
+            assert await one.labelled() == ["biceps curl", "biceps curl"]
 
     asyncio.run(story())
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Collection, Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -75,13 +75,13 @@ class _Late:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    async def of_user(self, user_id: UUID) -> Any:
+    async def of_sessions(self, user_id: UUID, session_ids: Collection[UUID]) -> Any:
         if user_id in self._users:
             self.calls += 1
             if self.calls < self._answers_from:
                 raise DatabaseUnavailable("too much to read in time")
         self.answered.add(user_id)
-        return await self._inner.of_user(user_id)
+        return await self._inner.of_sessions(user_id, session_ids)
 
 
 class _Unreadable:
@@ -93,10 +93,10 @@ class _Unreadable:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    async def keys(self, user_id: UUID, months: Iterable[str]) -> Any:
+    async def keys(self, user_id: UUID, months: Iterable[str], since: datetime) -> Any:
         if user_id == self._user_id:
             raise DatabaseUnavailable("too much to read in time")
-        return await self._inner.keys(user_id, months)
+        return await self._inner.keys(user_id, months, since)
 
 
 async def _five(one: RecordedSession) -> list[UUID]:

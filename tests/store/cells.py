@@ -39,6 +39,10 @@ class Cells:
             if row:
                 yield key, row
 
+    def written(self, key: CellKey, column: Any) -> int:
+        """The time of a cell's write."""
+        return self._rows[key][column][0]
+
 
 def _wins(value: Any, old: Any) -> bool:
     """Which of two values wins a tie. Cassandra compares bytes; any fixed order will do here."""

@@ -138,9 +138,16 @@ class MemorySessions(Sessions):
         rows = [row for row in rows if before is None or row.session_id < before]
         return sorted(rows, key=lambda row: row.session_id, reverse=True)[:limit]
 
-    async def of_plan(self, user_id: UUID, plan_id: UUID) -> list[UUID]:
-        """The sessions of a plan."""
-        return [s.session_id for s in await self.page(user_id, None, 10**9) if s.plan_id == plan_id]
+    async def of_plan(self, user_id: UUID, plan_id: UUID, since_us: int) -> list[UUID]:
+        """The sessions of a plan by openings since then."""
+        rows = self._sessions.read((user_id,))
+        found = [(key[1], key) for key, row in rows if row.get("plan_id") == plan_id]
+        return [one for one, key in found if self._sessions.written(key, "plan_id") >= since_us]
+
+    async def recording(self, user_id: UUID) -> list[UUID]:
+        """Sessions with streams that are not complete."""
+        page = await self.page(user_id, None, 10**9)
+        return [session.session_id for session in page if session.streams and not session.complete]
 
     async def put_list(
         self, user_id: UUID, session_id: UUID, stream: str, hashes: Sequence[bytes], revision: int
@@ -211,9 +218,9 @@ class MemoryJournal(Journal):
         events = [e for m in set(months) for e in self._events.get((user_id, m), {}).values()]
         return sorted(events, key=lambda event: (event.received_us, event.event_id))
 
-    async def keys(self, user_id: UUID, months: Iterable[str]) -> list[EventKey]:
-        """Keys of events."""
-        events = await self.events(user_id, months)
+    async def keys(self, user_id: UUID, months: Iterable[str], since: datetime) -> list[EventKey]:
+        """Keys of events received since then."""
+        events = [e for e in await self.events(user_id, months) if e.received_us >= us_of(since)]
         return [EventKey(e.event_id, month_of(day_of(e.entity_id)), e.received_us) for e in events]
 
     async def read_many(self, user_id: UUID, keys: Iterable[EventKey]) -> list[Event]:

@@ -42,15 +42,21 @@ class MemoryPlans(Plans):
         plans = sorted(await self.of_user(user_id), key=lambda plan: plan.plan_id)
         return [plan for plan in plans if after is None or plan.plan_id > after][:limit]
 
-    async def versions(self, user_id: UUID, plan_id: UUID) -> list[PlanVersion]:
-        """All versions of a plan, oldest first."""
-        versions = [row["version"] for _, row in self._versions.read((user_id, plan_id))]
-        return sorted(versions, key=lambda version: version.revision)
+    async def followed(self, user_id: UUID, plan_id: UUID, at_us: int) -> PlanVersion | None:
+        """The version that a session follows which begins at a time."""
+        kept = [version for version in self._all(user_id, plan_id) if version.plan is not None]
+        before = [version for version in kept if version.revision <= at_us]
+        return before[-1] if before else (kept[0] if kept else None)
 
     async def newest(self, user_id: UUID, plan_id: UUID) -> PlanVersion | None:
         """The newest version of a plan."""
-        versions = await self.versions(user_id, plan_id)
+        versions = self._all(user_id, plan_id)
         return versions[-1] if versions else None
+
+    def _all(self, user_id: UUID, plan_id: UUID) -> list[PlanVersion]:
+        """All versions of a plan, oldest first."""
+        versions = [row["version"] for _, row in self._versions.read((user_id, plan_id))]
+        return sorted(versions, key=lambda version: version.revision)
 
 
 class MemoryDeviations(Deviations):

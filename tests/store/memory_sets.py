@@ -67,9 +67,17 @@ class MemorySets(Sets):
         rows = [row["row"] for _, row in self._sets.read((user_id,))]
         return sorted(rows, key=lambda s: (-s.session_id.int, s.set_id))
 
-    async def revisions(self, user_id: UUID) -> list[tuple[UUID, int]]:
-        """Every set with its revision."""
-        return [(row.set_id, row.revision) for row in await self.of_user(user_id)]
+    async def of_sessions(self, user_id: UUID, session_ids: Collection[UUID]) -> list[SetRow]:
+        """The sets of some sessions."""
+        return [row for row in await self.of_user(user_id) if row.session_id in session_ids]
+
+    async def revisions(
+        self, user_id: UUID, only: Collection[tuple[UUID, UUID]] | None = None
+    ) -> list[tuple[UUID, int]]:
+        """Sets with their revisions."""
+        rows = await self.of_user(user_id)
+        wanted = [row for row in rows if only is None or (row.session_id, row.set_id) in only]
+        return [(row.set_id, row.revision) for row in wanted]
 
     async def trained(self, user_id: UUID) -> list[TrainedSet]:
         """Every set as training reads it."""

@@ -35,16 +35,44 @@ def test_newest_plan_version_is_current_and_all_versions_are_kept(
         assert await plans.of_user(user) == [second]
         assert await plans.page(user, None, 1) == [second]
         assert await plans.page(user, plan_id, 1) == []
-        assert [v.plan for v in await plans.versions(user, plan_id)] == [first, second]
+        assert await plans.followed(user, plan_id, 19) == PlanVersion(10, first)
         assert (await plans.newest(user, plan_id)) == PlanVersion(20, second)
         await plans.delete(user, plan_id, 30)
         await plans.put(user, second)
         assert (await plans.read(user, plan_id), await plans.of_user(user)) == (None, [])
-        last = (await plans.versions(user, plan_id))[-1]
-        assert await plans.newest(user, plan_id) == last
-        assert (last.revision, last.plan) == (30, None)
-        assert await plans.versions(uuid4(), plan_id) == []
+        assert await plans.newest(user, plan_id) == PlanVersion(30, None)
+        assert await plans.followed(user, plan_id, 40) == PlanVersion(20, second)
+        assert await plans.followed(uuid4(), plan_id, 40) is None
         assert await plans.newest(uuid4(), plan_id) is None
+
+    run(story())
+
+
+def test_a_session_follows_the_newest_version_that_is_not_younger(
+    records: Records, run: Any
+) -> None:
+    user, plan_id = uuid4(), uuid4()
+    plan = Plan(plan_id, "Monday", [], 5)
+
+    async def story() -> None:
+        plans = records.plans
+        for at_us in (2, 11, 12):
+            await plans.delete(user, plan_id, at_us)
+        assert await plans.followed(user, plan_id, 9) is None
+        for revision in (5, 9, 15):
+            await plans.put(user, plan._replace(revision=revision))
+        for at_us, revision in (
+            (1, 5),
+            (4, 5),
+            (5, 5),
+            (8, 5),
+            (9, 9),
+            (13, 9),
+            (15, 15),
+            (99, 15),
+        ):
+            version = await plans.followed(user, plan_id, at_us)
+            assert version == PlanVersion(revision, plan._replace(revision=revision))
 
     run(story())
 
@@ -73,13 +101,20 @@ def test_deviations_of_a_session_are_replaced_together(records: Records, run: An
     run(story())
 
 
-def test_a_session_is_found_by_its_plan(records: Records, run: Any) -> None:
+def test_a_session_is_found_by_its_plan_and_when_it_was_opened(records: Records, run: Any) -> None:
     user, session, plan = uuid4(), uuid4(), uuid4()
 
     async def story() -> None:
-        await records.sessions.open(user, session, NOW, "UTC", plan, 1)
-        await records.sessions.open(user, uuid4(), NOW, "UTC", None, 1)
-        assert await records.sessions.of_plan(user, plan) == [session]
-        assert await records.sessions.of_plan(uuid4(), plan) == []
+        of_plan = records.sessions.of_plan
+        await records.sessions.open(user, session, NOW, "UTC", plan, 10)
+        await records.sessions.open(user, uuid4(), NOW, "UTC", None, 10)
+        await records.sessions.close(user, session, NOW, 30, complete=True)
+        assert await of_plan(user, plan, 0) == await of_plan(user, plan, 10) == [session]
+        assert await of_plan(user, plan, 11) == []
+        assert await of_plan(uuid4(), plan, 0) == []
+        amended = (user, session, NOW, "Europe/London", plan)
+        for revision in (20, 10):  # in any order
+            await records.sessions.open(*amended, revision)
+        assert await of_plan(user, plan, 20) == [session]
 
     run(story())

@@ -15,6 +15,7 @@ from schemas.times import us_of
 from store.database import Database
 from store.labelled_sets import StoredWindows
 from store.records import Records, records_in
+from store.sets import IDS_PER_QUERY
 from tests.cassandra_node import ON_NODE
 from tests.store.made_records import NOW, NOW_US, STREAM, labelled, new_id, prediction, set_row
 
@@ -83,6 +84,44 @@ def test_unopened_sessions_do_not_shorten_a_page(records: Records, run: Any) -> 
     run(story())
 
 
+def test_sessions_that_may_get_more_samples_have_streams_and_are_not_complete(
+    records: Records, run: Any
+) -> None:
+    user, put = uuid4(), records.sessions
+    unopened, typed, recording, ended, reopened = (new_id() for _ in range(5))
+
+    async def story() -> None:
+        for session in (typed, recording, ended, reopened):
+            await put.open(user, session, NOW, "UTC", None, NOW_US)
+        for session in (unopened, recording, ended, reopened):
+            await put.declare(user, session, "acc", STREAM, NOW_US)
+        for session in (ended, reopened):
+            await put.close(user, session, NOW, NOW_US + 1, complete=True)
+        await put.close(user, reopened, None, NOW_US + 2, complete=False)
+        assert set(await put.recording(user)) == {recording, reopened}
+        assert await put.recording(uuid4()) == []
+
+    run(story())
+
+
+@pytest.mark.parametrize("count", [IDS_PER_QUERY, 2 * IDS_PER_QUERY + 1])
+def test_sets_of_many_sessions_are_read_newest_session_first(
+    records: Records, run: Any, count: int
+) -> None:
+    user = uuid4()
+    ids = [uuid7(1_700_000_000_000 + n, bytes(10)) for n in range(count)]
+
+    async def story() -> None:
+        rows = [set_row(session_id=session) for session in ids]
+        await records.sets.put_all(user, rows)
+        assert await records.sets.of_sessions(user, ids) == rows[::-1]
+        some = rows[:IDS_PER_QUERY]
+        found = await records.sets.revisions(user, [(s.session_id, s.set_id) for s in some])
+        assert sorted(found) == sorted((row.set_id, row.revision) for row in some)
+
+    run(story())
+
+
 def test_newest_revision_of_a_set_wins(records: Records, run: Any) -> None:
     user, row = uuid4(), set_row()
     newer = row._replace(exercise="press", reps=None, weight_kg=60.0, revision=NOW_US + 1000)
@@ -105,6 +144,15 @@ def test_newest_revision_of_a_set_wins(records: Records, run: Any) -> None:
             other.set_id,
             elsewhere.set_id,
         }
+        some = [row.session_id, new_id()]
+        assert {s.set_id for s in await records.sets.of_sessions(user, some)} == {
+            row.set_id,
+            other.set_id,
+        }
+        assert await records.sets.of_sessions(user, []) == []
+        keys = [(row.session_id, row.set_id), (row.session_id, elsewhere.set_id)]
+        assert await records.sets.revisions(user, keys) == [(row.set_id, newer.revision)]
+        assert len(await records.sets.revisions(user)) == 3
         await records.sets.delete(user, row.session_id, row.set_id, NOW_US + 9000)
         await records.sets.put(user, newer)
         assert await records.sets.read(user, row.session_id, row.set_id) is None

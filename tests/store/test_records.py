@@ -1,18 +1,23 @@
 """Samples, journal and dead letters: one suite over Cassandra and the store in memory."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from schemas.ids import slot, time_us_of
 from schemas.layout import CHUNKS_PER_PART
-from schemas.times import time_at
+from schemas.times import time_at, us_of
+from store.database import Database
 from store.dead_letters import DeadLetter
-from store.journal import EventKey
+from store.journal import EventKey, Journal
 from store.records import Records
 from store.samples import PARTS_AT_ONCE, Samples
+from tests.cassandra_node import ON_NODE
 from tests.store.made_records import NOW, NOW_US, event, new_id, sample
 from tests.store.memory import memory_records
 
@@ -91,14 +96,60 @@ def test_first_event_of_a_slot_wins(records: Records, run: Any) -> None:
         other = event(entity_id, 3, event_id=slot(entity_id, "other"), received_us=NOW_US - 1000)
         await records.journal.append(user, other, "sets")
         assert await records.journal.events(user, ["2026-11", "2026-10"]) == [other, first]
-        heads = await records.journal.keys(user, ["2026-11", "2026-10"])
+        heads = await records.journal.keys(user, ["2026-11", "2026-10"], NOW - timedelta(1))
         assert heads == [EventKey(e.event_id, "2026-11", e.received_us) for e in (other, first)]
+        for later_us, found in ((1000, heads), (999, heads[1:]), (0, heads[1:]), (-1, [])):
+            since = time_at(NOW_US - later_us)
+            assert await records.journal.keys(user, ["2026-11"], since) == found
         gone = EventKey(entity_id, "2026-11", NOW_US)
         assert await records.journal.read_many(user, [heads[1], gone]) == [first]
         changed = await records.journal.changed(NOW - timedelta(1), NOW + timedelta(seconds=1))
         assert changed[user].keys() == {"sets"}
         assert changed[user]["sets"] == time_at((NOW_US - 1000) // 1000 * 1000)
         assert user not in await records.journal.changed(NOW + timedelta(1), NOW + timedelta(2))
+
+    run(story())
+
+
+def test_changes_since_a_time_are_found_to_the_millisecond_and_the_newest_counts(
+    records: Records, run: Any
+) -> None:
+    user, journal = uuid4(), records.journal
+    a_ms, a_us = timedelta(milliseconds=1), timedelta(microseconds=1)
+
+    async def story() -> None:
+        for days in (0, 1):  # a row in each day
+            await journal.announce(user, "sets", us_of(NOW + timedelta(days)))
+            await journal.announce(user, "plans", us_of(NOW))
+        until = NOW + timedelta(1)
+        found = (await journal.changed(NOW, until))[user]
+        assert found == {"sets": until, "plans": NOW}
+        for since in (NOW + a_us, NOW + a_ms, until):
+            assert (await journal.changed(since, until))[user] == {"sets": until}
+        assert user not in await journal.changed(until + a_us, until + timedelta(1))
+
+    run(story())
+
+
+@ON_NODE
+def test_changes_earlier_on_the_day_are_not_read(
+    database: Database, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep reads the changes of some minutes, each minute: of a day there are 100,000."""
+    user, journal, read = uuid4(), Journal(database), list[Any]()
+    inner, since = database.run, NOW + timedelta(hours=1)
+
+    async def noted(cql: str, values: Sequence[object] = ()) -> Any:
+        rows = await inner(cql, values)
+        read.extend(rows)
+        return rows
+
+    async def story() -> None:
+        for at in (NOW, since):
+            await journal.announce(uuid4() if at == NOW else user, "sets", us_of(at))
+        monkeypatch.setattr(database, "run", noted)
+        assert user in await journal.changed(since, since + timedelta(hours=1))
+        assert min(row.changed_at for row in read) == since.replace(tzinfo=None)
 
     run(story())
 
