@@ -65,6 +65,21 @@ def test_sessions_are_paged_newest_first(records: Records, run: Any) -> None:
     run(story())
 
 
+def test_time_zones_of_some_sessions_are_read_together(records: Records, run: Any) -> None:
+    user, zones = uuid4(), ("UTC", "Europe/Berlin", "Asia/Tokyo", "Europe/London")
+    ids = [uuid7(1_700_000_000_000 + n * 1000, bytes(10)) for n in range(6)]
+
+    async def story() -> None:
+        for id_, zone in zip(ids, zones, strict=False):
+            await records.sessions.open(user, id_, NOW, zone, None, NOW_US)
+        await records.sessions.close(user, ids[4], NOW, NOW_US, complete=False)  # never opened
+        found = await records.sessions.timezones(user, {ids[1], *ids[3:]})
+        assert found == {ids[1]: "Europe/Berlin", ids[3]: "Europe/London"}
+        assert await records.sessions.timezones(user, ()) == {}
+
+    run(story())
+
+
 def test_unopened_sessions_do_not_shorten_a_page(records: Records, run: Any) -> None:
     user = uuid4()
     ids = [uuid7(1_700_000_000_000 + n * 1000, bytes(10)) for n in range(6)]
