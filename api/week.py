@@ -110,11 +110,12 @@ async def get_week(
     ] = None,
 ) -> WeekResponse:
     """A week of training: rested muscles, the usual time, what you usually train."""
-    rows = await services.records.sets.of_user(caller.user_id)
     zone = await _zone(services, caller.user_id)
+    today = services.clock().astimezone(zone).date()
+    rows = await _recent_sets(services, caller.user_id, starts_on, today)
     zones = await _zones_of(services, caller.user_id, rows)
     log = await asyncio.to_thread(_wall_clock_log, rows, zones, zone)
-    first = starts_on or _first_day(log, services.clock().astimezone(zone).date())
+    first = starts_on or _first_day(log, today)
     request, source = await _week_request(services, caller.user_id, log, first)
     if minutes is not None:
         request = request[0], _with_time(request[1], minutes)
@@ -204,6 +205,20 @@ async def _zone(services: Services, user_id: UUID) -> ZoneInfo:
     """The time zone in which the caller trained last: that of the week."""
     newest = await services.records.sessions.page(user_id, None, 1)
     return ZoneInfo(newest[0].timezone if newest else "UTC")
+
+
+async def _recent_sets(
+    services: Services, user_id: UUID, starts_on: date | None, today: date
+) -> list[SetRow]:
+    """The sets of the weeks before a week, and without its first day those of today too.
+
+    With a day on either side, as no clock on a wall is further from UTC.
+    """
+    day = timedelta(days=1)
+    begin = datetime.combine(starts_on or today, time(), UTC)
+    since = begin - timedelta(weeks=LOOKBACK_WEEKS) - day
+    until = begin + day if starts_on else None
+    return await services.records.sets.between(user_id, since, until)
 
 
 async def _zones_of(

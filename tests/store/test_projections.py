@@ -130,6 +130,35 @@ def test_newest_revision_of_a_set_wins(records: Records, run: Any) -> None:
 
 
 @ON_NODE
+def test_some_sets_are_read_without_the_others(records: Records, run: Any) -> None:
+    """By exercise, by begin, and which sessions began before a time; ids tell nothing of it."""
+    user, first, second = uuid4(), *sorted((new_id(), new_id()))
+    starts = {first: (2, 0), second: (1, 4)}  # hours
+    rows = [
+        set_row(session_id=session, exercise=name, started_at=NOW + timedelta(hours=hours))
+        for session, both in starts.items()
+        for hours, name in zip(both, ("curl", "row"), strict=True)
+    ]
+
+    async def story() -> None:
+        sets = records.sets
+        await sets.put_all(user, rows)
+        after = [await sets.between(user, NOW + timedelta(hours=n)) for n in (0, 1, 3, 5)]
+        assert [len(some) for some in after] == [4, 3, 1, 0]
+        assert all(row in rows for row in after[0])
+        until = NOW + timedelta(hours=2)
+        assert await sets.between(user, NOW + timedelta(hours=1), until) == [rows[2]]
+        assert await sets.of_exercise(user, "curl") == [rows[2], rows[0]]
+        assert await sets.of_exercise(user, "squat") == []
+        assert await sets.begun_before(user, {first, second}, until) == {first, second}
+        assert await sets.begun_before(user, {first, second}, NOW + timedelta(hours=1)) == {first}
+        assert await sets.begun_before(user, {second, new_id()}, NOW) == set()
+        assert await sets.begun_before(user, set(), NOW) == set()
+        assert await sets.between(uuid4(), NOW) == []
+
+    run(story())
+
+
 def test_incomplete_set_row_is_named_in_the_error(database: Database, run: Any) -> None:
     user, session, half = uuid4(), new_id(), new_id()
     sets = records_in(database, Limits()).sets
