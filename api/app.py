@@ -114,6 +114,7 @@ def create_app(config: Config, log: RequestLog | None = None) -> Muvr:
     request_log = (log or RequestLog()) if config.api.access_log else None
     app.state.request_log = request_log
     app.state.connector = DatabaseConnector(config, metrics, request_log)
+    app.state.overviews = page.Overviews(page.FRESH_S, 1)
     app.router.default = not_found
     app.openapi = lambda: openapi.document(app)  # pyrefly: ignore[method-assign] as FastAPI documents it
     error_handlers.register(app)

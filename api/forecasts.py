@@ -1,6 +1,6 @@
 """Next exercise, load and intensity: the caller's own models on the caller's confirmed sets.
 
-The sets of years take up to a second to bring into columns, so a thread does it and asks the model.
+Many sets take long to bring into columns, so a thread does it and asks the model.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from api.dependencies import Predict, Services, ServicesDep
 from api.fields import Exercise
 from api.model_cache import LoadedModel
 from api.model_name import ModelName, UsedModel
+from api.needed_sets import sets_for_intensity, sets_for_next
 from api.problems import problem_responses
 from models.history import DoneSet, SetLog, done_set, session_numbers
 from models.intensity.fit import IntensitySettings
@@ -121,7 +122,7 @@ async def get_load(
 ) -> LoadResponse:
     """Weight, repetitions and intensity of the caller's next set of an exercise."""
     loaded = await _model(services, caller.user_id, "load")
-    rows = await services.records.sets.of_user(caller.user_id)
+    rows = await services.records.sets.of_exercise(caller.user_id, exercise)
     predictions = await asyncio.to_thread(_loads, loaded.model, rows, exercise, session)
     if not predictions:
         raise NotComputedYet(f"You have not done {exercise!r} often enough.")
@@ -165,8 +166,9 @@ async def get_intensity(
     if exercise is None:
         _, probable = await _next_exercises(services, caller.user_id, session)
         exercise = probable[0][0]
-    rows = await services.records.sets.of_user(caller.user_id)
-    planned = exercise, services.clock().timestamp(), reps, weight_kg
+    now = services.clock()
+    rows = await sets_for_intensity(services.records.sets, caller.user_id, exercise, session, now)
+    planned = exercise, now.timestamp(), reps, weight_kg
     value = await asyncio.to_thread(_intensity, loaded.model, rows, planned, session)
     low, high = loaded.model.interval(value)
     return IntensityResponse(
@@ -183,7 +185,7 @@ async def _next_exercises(
         NotComputedYet: none serves.
     """
     loaded = await _model(services, user_id, "next")
-    rows = await services.records.sets.of_user(user_id)
+    rows = await sets_for_next(services.records.sets, user_id, loaded.model.until_s, session)
     return loaded, await asyncio.to_thread(_probable, loaded.model, rows, session)
 
 
@@ -191,12 +193,20 @@ def _probable(
     model: NextModel, rows: Iterable[SetRow], session: UUID | None
 ) -> tuple[tuple[str, float], ...]:
     """The most probable next exercises after these sets, the best first."""
+    model, so_far, last = _gone_on(model, rows, session)
+    return model.predict(so_far, before=last)
+
+
+def _gone_on(
+    model: NextModel, rows: Iterable[SetRow], session: UUID | None
+) -> tuple[NextModel, list[str], list[str]]:
+    """The model after these sets, and the exercises of the session and of the one before it."""
     rows = sorted(rows, key=lambda row: row.started_at)
     so_far = [row.exercise for row in rows if row.session_id == session]
     before = [row for row in rows if row.session_id != session]
     last = [row.exercise for row in before if row.session_id == before[-1].session_id]
     # What was done since the last training is history too: a new plan is known after its first day.
-    return model.continued(log_from(before)).predict(so_far, before=last)
+    return model.continued(log_from(before)), so_far, last
 
 
 def _loads(

@@ -1,6 +1,5 @@
 """The status page at `/`, which anybody may read. No ids, no names, no reasons, no scripts."""
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from api.dependencies import Services
 from api.health import VERSION
 from api.problems import RETRY_AFTER_S
+from ingest.ttl_cache import TtlCache
 from schemas.errors import DatabaseUnavailable
 from schemas.families import FAMILIES
 from store.jobs import JobRun
 from store.overview import Overview, read_overview, shown
 
 router = APIRouter()
-_FRESH_S = 3.0
+Overviews = TtlCache[str, Overview]
+FRESH_S = 3.0
+"""How old the overview on the page may be."""
 _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
@@ -57,20 +59,19 @@ async def page(request: Request) -> HTMLResponse:
 
 
 async def _overview(request: Request) -> Overview | None:
-    """The overview, at most some seconds old: the page must not put load on the node."""
+    """The overview, at most some seconds old: the page must not put load on the node.
+
+    Anybody may ask, as often as they like: requests that arrive while it is read share it.
+    """
     state = request.app.state
     services: Services | None = state.connector.services
     if services is None:
         return None
-    kept: tuple[float, Overview] | None = getattr(state, "overview", None)
-    if kept is not None and time.monotonic() - kept[0] < _FRESH_S:
-        return kept[1]
+    overviews: Overviews = state.overviews
     try:
-        overview = await read_overview(services.database)
+        return await overviews.fresh("overview", lambda: read_overview(services.database))
     except DatabaseUnavailable:
         return None
-    state.overview = (time.monotonic(), overview)
-    return overview
 
 
 def _node(overview: Overview) -> dict[str, str]:
@@ -89,7 +90,10 @@ def _numbers(overview: Overview) -> list[tuple[str, str]]:
         "models": "models stored",
         "champions": "models serving",
     }
-    return [(label, shown(overview.counts[name])) for name, label in names.items()]
+    return [
+        (label, shown(overview.counts[name], more=name in overview.unread))
+        for name, label in names.items()
+    ]
 
 
 def _run(run: JobRun) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from api.keys import KeyRing, Keys
 from schemas.config import Auth
 from schemas.errors import NotAuthenticated, NotReady
 from schemas.ids import subject_id
+from schemas.times import LATEST
 
 Use = Literal["access", "refresh"]
 SCOPES = {
@@ -165,8 +166,12 @@ class Tokens:
             issuer=self._settings.outside_issuer,
             audience=self._settings.outside_audience,
             leeway=_LEEWAY_S,
-            options={"require": ["exp", "sub", "iss", "aud"]},
+            options={
+                "require": ["exp", "sub", "iss", "aud"],
+                "verify_iat": False,  # as of our own; an issuer that means a begin says `nbf`
+            },
         )
+        _refuse_unreal_end(claims["exp"])
         user_id = subject_id(claims["iss"], claims["sub"])
         scopes = frozenset(str(claims.get("scope", "")).split()) & frozenset(SCOPES)
         return Claims(user_id, None, scopes - {"operate"}, float(claims["exp"]))
@@ -203,9 +208,24 @@ def _claims(claims: Mapping[str, Any]) -> Claims:
     )
 
 
+def _refuse_unreal_end(exp: float) -> None:
+    """Refuse a token that ends at no time that could be told to a client.
+
+    Raises:
+        NotAuthenticated: it ends after the year 2200, mostly because it counts milliseconds.
+    """
+    if float(exp) >= LATEST.timestamp():
+        raise NotAuthenticated(
+            f"The token is not accepted: its `exp` of {exp} lies after {LATEST.date()}; its issuer "
+            "must count seconds since 1970."
+        )
+
+
 def _why(problem: Exception) -> str:
     if isinstance(problem, jwt.ExpiredSignatureError):
         return "it has expired"
+    if isinstance(problem, jwt.ImmatureSignatureError):
+        return "it is not valid yet; compare the clocks of its issuer and of this server"
     if isinstance(problem, jwt.InvalidSignatureError):
         return "its signature does not fit"
     return "it is not a token of this server"

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Literal
@@ -29,6 +29,7 @@ from models.week.fit import plan_week
 from models.week.model import DAYS, AvailableExercise, WeekLimits, WeekPlan
 from schemas.errors import NotComputedYet
 from schemas.times import BEGINS_WITH_DATE, EARLIEST, LATEST
+from store.sets import SetRow
 
 router = APIRouter(prefix="/v1/me", tags=["predictions"])
 FAMILY = "week"
@@ -109,11 +110,13 @@ async def get_week(
     ] = None,
 ) -> WeekResponse:
     """A week of training: rested muscles, the usual time, what you usually train."""
-    rows = await services.records.sets.of_user(caller.user_id)
-    log = await asyncio.to_thread(log_from, rows, ends=True)
     zone = await _zone(services, caller.user_id)
-    first = starts_on or _first_day(log, services.clock().astimezone(zone))
-    request, source = await _week_request(services, caller.user_id, log, first, zone)
+    today = services.clock().astimezone(zone).date()
+    rows = await _recent_sets(services, caller.user_id, starts_on, today)
+    zones = await _zones_of(services, caller.user_id, rows)
+    log = await asyncio.to_thread(_wall_clock_log, rows, zones, zone)
+    first = starts_on or _first_day(log, today)
+    request, source = await _week_request(services, caller.user_id, log, first)
     if minutes is not None:
         request = request[0], _with_time(request[1], minutes)
     return await asyncio.to_thread(_answer, request, first, str(zone), source)
@@ -165,19 +168,23 @@ def week_version(request: WeekRequest) -> str:
 
 
 async def _week_request(
-    services: Services, user_id: UUID, log: SetLog, first: date, zone: ZoneInfo
+    services: Services, user_id: UUID, log: SetLog, first: date
 ) -> tuple[WeekRequest, WeekSource]:
     """The inputs of the week, and their source: history or plans.
+
+    Args:
+        services: of the process.
+        user_id: whose week.
+        log: as `_wall_clock_log` makes it.
+        first: the first day of the week.
 
     Raises:
         NotComputedYet: there are neither recent sets nor a plan.
     """
-    begin = datetime.combine(first, time(), UTC)
-    offset = datetime.combine(first, time(), zone).utcoffset() or timedelta()
-    begin_s, offset_s = begin.timestamp(), offset.total_seconds()
-    recent = log.before(begin_s - offset_s).since(begin_s - offset_s - LOOKBACK_WEEKS * WEEK_S)
+    first_s = _midnight_s(first)
+    recent = log.before(first_s).since(first_s - LOOKBACK_WEEKS * WEEK_S)
     if len(recent):
-        limits = limits_of(recent, begin_s, utc_offset_s=offset_s, weeks=LOOKBACK_WEEKS)
+        limits = limits_of(recent, first_s, weeks=LOOKBACK_WEEKS)
         return (candidates_of(recent), limits), "history"
     stored = await services.records.plans.of_user(user_id)
     plans = [[str(planned["exercise"]) for planned in plan.sets] for plan in stored if plan.sets]
@@ -195,12 +202,67 @@ def _with_time(limits: WeekLimits, minutes: float) -> WeekLimits:
 
 
 async def _zone(services: Services, user_id: UUID) -> ZoneInfo:
-    """The time zone in which the caller trained last."""
+    """The time zone in which the caller trained last: that of the week."""
     newest = await services.records.sessions.page(user_id, None, 1)
     return ZoneInfo(newest[0].timezone if newest else "UTC")
 
 
-def _first_day(log: SetLog, now: datetime) -> date:
+async def _recent_sets(
+    services: Services, user_id: UUID, starts_on: date | None, today: date
+) -> list[SetRow]:
+    """The sets of the weeks before a week, and without its first day those of today too.
+
+    With a day on either side, as no clock on a wall is further from UTC.
+    """
+    day = timedelta(days=1)
+    begin = datetime.combine(starts_on or today, time(), UTC)
+    since = begin - timedelta(weeks=LOOKBACK_WEEKS) - day
+    until = begin + day if starts_on else None
+    return await services.records.sets.between(user_id, since, until)
+
+
+async def _zones_of(
+    services: Services, user_id: UUID, rows: Sequence[SetRow]
+) -> dict[UUID, ZoneInfo]:
+    """The time zone of each session of these sets."""
+    sessions = {row.session_id for row in rows}
+    names = await services.records.sessions.timezones(user_id, sessions)
+    return {session_id: ZoneInfo(name) for session_id, name in names.items()}
+
+
+def _wall_clock_log(
+    rows: Iterable[SetRow], zones: Mapping[UUID, ZoneInfo], zone: ZoneInfo
+) -> SetLog:
+    """Sets as columns, at the times of the clock on the wall where they were done, as if UTC.
+
+    A habit is kept by that clock: Monday at 23:10 is on Monday after a journey, and in winter and
+    in summer. A session has one clock, that of its first set, so that it is as long as it was.
+
+    Args:
+        rows: in any order.
+        zones: of sessions.
+        zone: of the others: a session that was deleted meanwhile.
+    """
+    ordered, offsets = sorted(rows, key=lambda row: row.started_at), dict[UUID, timedelta]()
+    for row in ordered:
+        if row.session_id not in offsets:
+            there = row.started_at.astimezone(zones.get(row.session_id, zone))
+            offsets[row.session_id] = there.utcoffset() or timedelta()
+    return log_from(
+        (
+            row._replace(started_at=row.started_at + offset, ended_at=row.ended_at + offset)
+            for row in ordered
+            for offset in (offsets[row.session_id],)
+        ),
+        ends=True,
+    )
+
+
+def _midnight_s(day: date) -> float:
+    """When a day begins on the clock on the wall, as `_wall_clock_log` counts its times."""
+    return datetime.combine(day, time(), UTC).timestamp()
+
+
+def _first_day(log: SetLog, today: date) -> date:
     """The first day to plan: today, or tomorrow if a set was done today already."""
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    return now.date() + timedelta(days=bool(len(log.since(midnight.timestamp()))))
+    return today + timedelta(days=bool(len(log.since(_midnight_s(today)))))

@@ -10,9 +10,16 @@ from ingest.event_writer import Cost, EventWriter
 from ingest.projections import project
 from ingest.sessions import require_session
 from ingest.set_times import has_times, refuse_outside
-from schemas.errors import BadEvent, Deleted, EventConflict, NotFound, StaleRevision
+from schemas.errors import (
+    BadEvent,
+    ClockSkew,
+    Deleted,
+    EventConflict,
+    NotFound,
+    StaleRevision,
+)
 from schemas.events import SetConfirmation
-from schemas.ids import may_exist
+from schemas.ids import is_within_a_day, may_exist
 from schemas.topics import SETS
 from store.journal import Event
 from store.records import Records
@@ -51,13 +58,13 @@ async def confirm_set(
         LimitExceeded: over the quota.
         NotFound, Deleted: no such session; the set was deleted.
         BadEvent, ClockSkew: a set outside its session, too many sets, a new set whose id is no
-            UUIDv7 of about now.
+            UUIDv7 of about now and not that of a recognised one.
         EventConflict: the set is already confirmed differently, or in another session.
         StaleRevision: it was corrected since that revision.
     """
     stored = await writer.records.sets.read(*key)
     if stored is None:  # one that exists may be of any age
-        writer.check_new_id(key.set_id, "set")
+        await _check_new_id(writer, key)
     session = await require_session(writer, key.user_id, key.session_id)
     await refuse_outside(writer, session, key.user_id, confirmation, stored)
     event = await _confirmation(writer, key, confirmation, if_match or 0)
@@ -76,6 +83,33 @@ async def confirm_set(
     if not winner.matches(event):
         raise _conflict(row, if_match)
     return row
+
+
+async def _check_new_id(writer: EventWriter, key: SetKey) -> None:
+    """Refuse the id of a new set, unless this service gave it to a recognised one.
+
+    That is as old as the samples, and a client may confirm it whenever it likes. Only one that lies
+    within a day of its session's id is taken: rows of a user are looked for under the months that
+    ids of sessions may carry.
+
+    Raises:
+        BadEvent, ClockSkew: as `EventWriter.check_new_id`.
+    """
+    try:
+        writer.check_new_id(key.set_id, "set")
+    except ClockSkew:
+        if not await _is_recognised(writer, key):
+            raise
+
+
+async def _is_recognised(writer: EventWriter, key: SetKey) -> bool:
+    """Whether a set was recognised in its session, under an id that may be confirmed."""
+    now_us = writer.now_us()
+    ids = (key.session_id, key.set_id)
+    if not (all(may_exist(id_, now_us) for id_ in ids) and is_within_a_day(*ids)):
+        return False
+    predictions = await writer.records.predictions.of_session(key.user_id, key.session_id)
+    return any(prediction.set_id == key.set_id for prediction in predictions)
 
 
 async def _confirmation(

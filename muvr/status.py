@@ -38,6 +38,7 @@ def _figures(overview: Overview) -> dict[str, Any]:
     return {
         "counts": overview.counts,
         "counted_to": MAX_COUNT,
+        "more": sorted(overview.unread),
         "runs": [run._asdict() for run in overview.runs],
     }
 
@@ -50,7 +51,10 @@ def _show_status(context: CommandContext, answer: dict[str, Any]) -> None:
     if "database" in answer:
         terminal.say(f"No figures: {answer['database']}")
         return
-    kept = [(name, shown(count)) for name, count in answer["counts"].items()]
+    kept = [
+        (name, shown(count, more=name in answer["more"]))
+        for name, count in answer["counts"].items()
+    ]
     terminal.table("kept", ("what", "rows"), kept)
     runs = [(r["family"], r["status"], r["started_at"], r["counts"]) for r in answer["runs"]]
     terminal.table("last job runs", ("family", "status", "started", "counts"), runs)

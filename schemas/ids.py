@@ -42,14 +42,34 @@ def first_id_at(at: datetime) -> UUID:
 def recognised_set_id(session_id: UUID, start_ns: int) -> UUID:
     """The id of a recognised set: the same whenever the same samples are recognised.
 
-    A UUIDv7 of its start, as a client would make one, so that the set is confirmed under it.
+    A UUIDv7 of its start, as a client would make one, so that the set is confirmed under it. Where
+    that is more than a day from the time in the session's id, as on a watch that counts from 1970,
+    it is that one: a client made it with a clock that was right.
 
     >>> session_id = UUID("018bcfe5-6800-7000-8000-000000000000")
     >>> recognised_set_id(session_id, 1_700_000_000_123_456_789)
     UUID('018bcfe5-687b-75ed-bd56-78dfafaf87b7')
+    >>> time_us_of(recognised_set_id(session_id, 9_000_000_000)) == time_us_of(session_id)
+    True
     """
     entropy = hashlib.sha256(f"{session_id} {start_ns}".encode()).digest()
-    return uuid7(start_ns // 1_000_000, entropy)
+    of_start = uuid7(start_ns // 1_000_000, entropy)
+    return (
+        of_start
+        if is_within_a_day(of_start, session_id)
+        else uuid7(time_us_of(session_id) // 1000, entropy)
+    )
+
+
+def is_within_a_day(id_: UUID, other: UUID) -> bool:
+    """Whether the times in two UUIDv7 are a day apart at most.
+
+    >>> is_within_a_day(uuid7(86_400_000, bytes(10)), uuid7(0, bytes(10)))
+    True
+    >>> is_within_a_day(uuid7(0, bytes(10)), uuid7(86_400_001, bytes(10)))
+    False
+    """
+    return abs(time_us_of(id_) - time_us_of(other)) <= MS_PER_DAY * 1000
 
 
 def subject_id(issuer: str, subject: str) -> UUID:

@@ -8,7 +8,7 @@ from schemas.times import server_time
 from store.database import Database
 from store.jobs import JobRun, JobRuns
 
-MAX_COUNT = 10_000
+MAX_COUNT = 1_000
 """Rows of a table that are counted at most: counting all would read whole tables."""
 RUNS_EACH = 5
 _COUNTED = {
@@ -21,23 +21,29 @@ _COUNTED = {
 
 
 class Overview(NamedTuple):
-    """Counts, each up to `MAX_COUNT`, node and the last runs of every job that ever ran."""
+    """Node, counts and the last runs of every job that ever ran.
+
+    Attributes:
+        counts: of the first `MAX_COUNT` rows of each table.
+        unread: the tables of which there may be more.
+    """
 
     cluster: str
     cassandra: str
     data_center: str
     counts: dict[str, int]
+    unread: frozenset[str]
     runs: list[JobRun]
     read_at: datetime
 
 
-def shown(count: int) -> str:
-    """A count for people; at the maximum it says that there may be more.
+def shown(count: int, *, more: bool) -> str:
+    """A count for people, which says where there may be more.
 
-    >>> shown(1234), shown(10_000)
-    ('1,234', '10,000 or more')
+    >>> shown(1234, more=False), shown(998, more=True)
+    ('1,234', '998 or more')
     """
-    return f"{count:,}" if count < MAX_COUNT else f"{MAX_COUNT:,} or more"
+    return f"{count:,} or more" if more else f"{count:,}"
 
 
 async def read_overview(database: Database) -> Overview:
@@ -64,6 +70,9 @@ async def read_overview(database: Database) -> Overview:
             name: sum(row[0] != "" for row in rows)  # a pointer may name nothing: store.champions
             for name, rows in zip(_COUNTED, counted, strict=True)
         },
+        frozenset(
+            name for name, rows in zip(_COUNTED, counted, strict=True) if len(rows) >= MAX_COUNT
+        ),
         runs,
         server_time(),
     )

@@ -145,6 +145,22 @@ class Sessions:
                 return sessions[:limit]
             before = rows[-1].session_id
 
+    async def timezones(self, user_id: UUID, session_ids: Collection[UUID]) -> dict[UUID, str]:
+        """The time zone of each of these sessions that exists."""
+        if not session_ids:
+            return {}
+        rows = await self._database.run(
+            "SELECT session_id, timezone FROM sessions "
+            "WHERE user_id = ? AND session_id >= ? AND session_id <= ?",
+            (user_id, min(session_ids), max(session_ids)),
+        )
+        wanted = set(session_ids)
+        return {
+            row.session_id: row.timezone
+            for row in rows
+            if row.session_id in wanted and row.timezone is not None
+        }
+
     async def of_plan(self, user_id: UUID, plan_id: UUID, since_us: int) -> list[UUID]:
         """The sessions that follow a plan by an opening that was received since then."""
         pages = self._database.pages(

@@ -124,6 +124,43 @@ class Sets:
             rows += await self._database.run(cql, (user_id, some))
         return await asyncio.to_thread(_set_rows, rows)
 
+    # The next three let the node pass over the other sets of the partition: years of them are read
+    # there in a tenth of the time that sending them takes. Ids do not tell when a set was done: a
+    # session may be imported, or go on, long after its id was made.
+
+    async def of_exercise(self, user_id: UUID, exercise: str) -> list[SetRow]:
+        """All sets of a user's exercise, newest session first."""
+        rows = await self._database.run(
+            f"SELECT {_COLUMNS} FROM sets WHERE user_id = ? AND exercise = ? ALLOW FILTERING",
+            (user_id, exercise),
+        )
+        return await asyncio.to_thread(_set_rows, rows)
+
+    async def between(
+        self, user_id: UUID, since: datetime, until: datetime | None = None
+    ) -> list[SetRow]:
+        """A user's sets that began at `since` or later and before `until`, newest session first."""
+        end, values = ("AND started_at < ? ", (until,)) if until else ("", ())
+        rows = await self._database.run(
+            f"SELECT {_COLUMNS} FROM sets WHERE user_id = ? AND started_at >= ? {end}"
+            "ALLOW FILTERING",
+            (user_id, since, *values),
+        )
+        return await asyncio.to_thread(_set_rows, rows)
+
+    async def begun_before(
+        self, user_id: UUID, session_ids: Collection[UUID], before: datetime
+    ) -> set[UUID]:
+        """Which of these sessions have a set that began before a time."""
+        if not session_ids:
+            return set()
+        rows = await self._database.run(
+            "SELECT session_id FROM sets WHERE user_id = ? AND session_id >= ? AND session_id <= ? "
+            "AND started_at < ? ALLOW FILTERING",
+            (user_id, min(session_ids), max(session_ids), before),
+        )
+        return {row.session_id for row in rows} & {*session_ids}
+
     async def revisions(
         self, user_id: UUID, only: Collection[tuple[UUID, UUID]] | None = None
     ) -> list[tuple[UUID, int]]:

@@ -63,11 +63,25 @@ def explained_by_log(settings: Cassandra) -> Generator[None]:
         raise
 
 
-def payloads_read(patch: pytest.MonkeyPatch, database: Database) -> list[Any]:
-    """The payload of each row that this connection's `run` returns from now on, in order.
+def rows_read(patch: pytest.MonkeyPatch, database: Database) -> list[Row]:
+    """Each row that this connection's `run` returns from now on, in order.
 
     Only of this connection: a service of other tests may sweep in the same process.
     """
+    read: list[Row] = []
+    run = database.run
+
+    async def noted(cql: str, values: Sequence[object] = ()) -> list[Row]:
+        rows = await run(cql, values)
+        read.extend(rows)
+        return rows
+
+    patch.setattr(database, "run", noted)
+    return read
+
+
+def payloads_read(patch: pytest.MonkeyPatch, database: Database) -> list[Any]:
+    """The payload of each row that this connection's `run` returns from now on, as `rows_read`."""
     read: list[Any] = []
     run = database.run
 

@@ -49,9 +49,7 @@ def _minutes_of(exercise: str, reps: float) -> float:
     return (reps * REP_S + (known.rest_s if known else USUAL_REST_S)) / 60
 
 
-def limits_of(
-    log: SetLog, first_day_s: float, *, utc_offset_s: float = 0.0, weeks: int = 8
-) -> WeekLimits:
+def limits_of(log: SetLog, first_day_s: float, *, weeks: int = 8) -> WeekLimits:
     """Limits that follow the user's habits of the last weeks.
 
     Time on a weekday: the median of its sessions plus a tenth, when there was one in at least a
@@ -59,25 +57,24 @@ def limits_of(
     the end was not read. Wanted sets: what the muscles got in a week in the mean.
 
     Args:
-        log: the user's sets.
-        first_day_s: 00:00 UTC of the local date on which the plan begins, seconds since
-            the epoch.
-        utc_offset_s: local time minus UTC.
+        log: the user's sets, at the times of the clock on the wall: somebody who trains on Mondays
+            at home and in another time zone trains on Mondays.
+        first_day_s: 00:00 of the day on which the plan begins, on that clock. Such times are
+            counted as if they were UTC, seconds since the epoch.
         weeks: how far back habits are looked for.
     """
-    begin_s = first_day_s - utc_offset_s
-    recent = log.before(begin_s).since(begin_s - weeks * WEEK_S)
-    seen_weeks = max((begin_s - recent.started_s[0]) / WEEK_S, 1.0) if len(recent) else 1.0
+    recent = log.before(first_day_s).since(first_day_s - weeks * WEEK_S)
+    seen_weeks = max((first_day_s - recent.started_s[0]) / WEEK_S, 1.0) if len(recent) else 1.0
     minutes: list[list[float]] = [[] for _ in range(DAYS)]
     for session in np.unique(recent.session):
         at_s = recent.started_s[recent.session == session]
         until_s = at_s + np.nan_to_num(recent.duration_s[recent.session == session])
-        day = int((at_s[0] - begin_s) // DAY_S) % DAYS
+        day = int((at_s[0] - first_day_s) // DAY_S) % DAYS
         minutes[day].append(float(until_s.max() - at_s[0]) / 60 + WARM_UP_MIN)
     usual = [1.1 * float(np.median(day)) if len(day) >= seen_weeks / 4 else 0.0 for day in minutes]
     names = recent.exercise.tolist()
     last = {
-        muscles_of(name)[0]: int((begin_s - at_s) // DAY_S) + 1
+        muscles_of(name)[0]: -int((at_s - first_day_s) // DAY_S)
         for name, at_s in zip(names, recent.started_s.tolist(), strict=True)
     }
     return WeekLimits(

@@ -25,6 +25,8 @@ CALLER: Any = SimpleNamespace(user_id=UUID(int=1))
 class Model:
     """Every family's model."""
 
+    until_s = NOW.timestamp()
+
     def continued(self, _: object) -> "Model":
         return self
 

@@ -15,6 +15,7 @@ from api.keys import KeyRing
 from api.tokens import Tokens
 from schemas.config import Cassandra
 from schemas.errors import NotAuthenticated, Retryable
+from schemas.times import LATEST
 from tests.api.conftest import running, settings
 from tests.api.issuer import Issuer, outside
 from tests.api.logins import works
@@ -37,6 +38,30 @@ def test_tokens_of_an_outside_issuer_are_verified_with_its_published_keys(
             tokens.read(issuer.sign("theirs", **wrong), "access")
     with pytest.raises(NotAuthenticated):
         tokens.read(issuer.sign("theirs"), "refresh")
+
+
+@pytest.fixture
+def tokens(tmp_path: Path, issuer: Issuer) -> Tokens:
+    """Tokens of this server and of an issuer whose keys are in a file."""
+    jwks = tmp_path / "jwks.json"
+    jwks.write_bytes(issuer.key_set())
+    return Tokens(outside(str(jwks)), KeyRing(tmp_path / "secrets", "127.0.0.1"))
+
+
+def test_an_issuer_whose_clock_is_ahead_is_accepted(tokens: Tokens, issuer: Issuer) -> None:
+    ahead_s = int(time.time()) + 60
+    assert tokens.read(issuer.sign("theirs", iat=ahead_s), "access").scopes == {"predict"}
+    with pytest.raises(NotAuthenticated, match="not valid yet; compare the clocks"):
+        tokens.read(issuer.sign("theirs", nbf=ahead_s), "access")
+
+
+def test_a_token_that_ends_in_milliseconds_is_refused(tokens: Tokens, issuer: Issuer) -> None:
+    """It would work over HTTP, and over no WebSocket, which says when it ends."""
+    in_ms = int(time.time() * 1000)
+    with pytest.raises(NotAuthenticated, match=f"`exp` of {in_ms} lies after 2200.*seconds"):
+        tokens.read(issuer.sign("theirs", exp=in_ms), "access")
+    last = int(LATEST.timestamp()) - 1
+    assert tokens.read(issuer.sign("theirs", exp=last), "access").expires_at == last
 
 
 def test_the_key_set_is_fetched_once_for_tokens_of_an_outside_issuer(

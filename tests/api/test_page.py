@@ -1,13 +1,20 @@
 """The status page at /: figures for people, without scripts and without personal data."""
 
+import asyncio
 import re
 import uuid
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
+
+from api import page
+from api.app import create_app
 from api.documentation import SCRIPT, STYLE
 from pipelines.lifecycle.runs import run_id_at
-from schemas.config import Cassandra
+from schemas.config import Cassandra, Config
 from store.jobs import JobRuns
 from tests.api.conftest import Person, RunningService, running, settings
 
@@ -37,8 +44,8 @@ def test_the_api_docs_load_only_local_resources(service: RunningService):
     """Passwords are typed on that page, and the service may have no internet access."""
     tags = Tags()
     with service.client() as client:
-        page = client.get("/docs")
-        tags.feed(page.text)
+        docs = client.get("/docs")
+        tags.feed(docs.text)
         taken = [address for address in tags.addresses if not address.startswith("data:")]
         answers = {one: client.get(one) for one in taken}
     assert {one: answer.status_code for one, answer in answers.items()} == {
@@ -48,9 +55,9 @@ def test_the_api_docs_load_only_local_resources(service: RunningService):
     }
     assert "SwaggerUIBundle" in answers[SCRIPT].text
     assert answers[STYLE].headers["Content-Type"].startswith("text/css")
-    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
-    assert "http:" not in page.text
-    assert "https:" not in page.text
+    assert "default-src 'none'" in docs.headers["Content-Security-Policy"]
+    assert "http:" not in docs.text
+    assert "https:" not in docs.text
 
 
 def test_the_api_docs_link_the_openapi_document_without_scripts(service: RunningService):
@@ -79,7 +86,7 @@ def test_the_status_page_shows_node_counts_and_runs(service: RunningService, per
         )
 
     service.run(work())
-    service.app.state.overview = None
+    service.app.state.overviews.forget("overview")
     with service.client() as client:
         answer = client.get("/")
     assert answer.status_code == 200
@@ -92,6 +99,30 @@ def test_the_status_page_shows_node_counts_and_runs(service: RunningService, per
     assert "/srv/" not in text
     assert person.username not in text
     assert str(person.user_id) not in text
+
+
+def test_visitors_who_come_together_share_one_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody may ask without a token or a limit, and a reading takes many pages of rows."""
+    readings: list[object] = []
+    overview = object()
+
+    async def read(database: object) -> object:
+        readings.append(database)
+        await asyncio.sleep(0.01)
+        return overview
+
+    monkeypatch.setattr(page, "read_overview", read)
+
+    async def story() -> None:
+        app = create_app(Config())
+        app.state.connector = SimpleNamespace(services=SimpleNamespace(database="node"))
+        visitor: Any = SimpleNamespace(app=app)
+        shown = await asyncio.gather(*(page._overview(visitor) for _ in range(50)))
+        assert all(one is overview for one in shown)
+        assert await page._overview(visitor) is overview
+
+    asyncio.run(story())
+    assert readings == ["node"]
 
 
 def test_the_status_page_loads_only_local_resources(service: RunningService):

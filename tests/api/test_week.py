@@ -1,17 +1,24 @@
 """The week plan: from history, else from plans, else reported as unknown."""
 
-import time
-from datetime import date, datetime, timedelta
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from time import sleep
+from time import time as seconds_now
+from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from api.forecasts import log_from
-from api.week import _first_day
+from api.week import _first_day, _wall_clock_log, get_week
+from schemas.ids import uuid7
+from schemas.times import us_of
 from store.sets import SetRow
 from tests.api.conftest import Person
 from tests.api.phone import Phone, fresh_id, problem
+from tests.store.memory import memory_records
 
 
 def week(person: Person, **query: Any) -> Any:
@@ -57,7 +64,61 @@ def test_a_week_starts_tomorrow_once_the_user_trained_today(
         SetRow(fresh_id(), fresh_id(), "row", at, at, None, None, None, "typed", 1)
         for at in trained_at
     ]
-    assert _first_day(log_from(sets), MIDNIGHT + timedelta(hours=23)) == first
+    log = _wall_clock_log(sets, {}, BERLIN)
+    assert _first_day(log, MIDNIGHT.date()) == first
+
+
+def planned_days(starts_on: date, trained: Sequence[tuple[str, datetime]]) -> list[str]:
+    """Weekdays with time in the week from `starts_on`, after sessions of a set in these zones."""
+    caller: Any = SimpleNamespace(user_id=UUID(int=1))
+
+    async def story() -> list[str]:
+        records = memory_records()
+        for zone, at in trained:
+            session = uuid7(us_of(at) // 1000, fresh_id().bytes)
+            await records.sessions.open(caller.user_id, session, at, zone, None, 1)
+            row = SetRow(session, fresh_id(), "row", at, at, None, None, None, "typed", 1)
+            await records.sets.put(caller.user_id, row)
+        services: Any = SimpleNamespace(records=records, clock=lambda: trained[-1][1])
+        answer = await get_week(caller, services, starts_on)
+        return [f"{day.date:%a}" for day in answer.days if day.minutes_available]
+
+    return asyncio.run(story())
+
+
+def mondays_and_thursdays(before: date, at: time, zone: str) -> list[tuple[str, datetime]]:
+    """Eight weeks of sessions at a time of the clock on the wall."""
+    monday = before - timedelta(days=before.weekday(), weeks=8)
+    days = (monday + timedelta(weeks=n, days=day) for n in range(8) for day in (0, 3))
+    return [(zone, datetime.combine(day, at, ZoneInfo(zone)).astimezone(UTC)) for day in days]
+
+
+def test_weekdays_stay_after_a_session_in_another_time_zone() -> None:
+    """Mondays and Thursdays at 19:00 in Berlin, which is the next day in Tokyo."""
+    first = date(2026, 11, 23)
+    home = mondays_and_thursdays(first, time(19), "Europe/Berlin")
+    away = ("Asia/Tokyo", datetime(2026, 11, 19, 19, tzinfo=ZoneInfo("Asia/Tokyo")))
+    assert planned_days(first, [*home[:-1], away]) == ["Mon", "Thu"]
+
+
+def test_weekdays_stay_when_the_clocks_change() -> None:
+    """23:10 in Berlin's winter is the next day, as summer time counts."""
+    first = date(2026, 4, 27)
+    late = mondays_and_thursdays(first, time(23, 10), "Europe/Berlin")
+    assert planned_days(first, late) == ["Mon", "Thu"]
+
+
+def test_a_session_while_the_clocks_change_is_as_long_as_it_was() -> None:
+    begin = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)  # at 1:00 it is 2:00 again
+    session = fresh_id()
+    sets = [
+        SetRow(session, fresh_id(), "row", at, at, None, None, None, "typed", 1)
+        for at in (begin, begin + timedelta(hours=1))
+    ]
+    log = _wall_clock_log(sets, {session: BERLIN}, ZoneInfo("UTC"))
+    assert log.started_s.tolist() == [
+        datetime(2026, 10, 25, hour, 30, tzinfo=UTC).timestamp() for hour in (2, 3)
+    ]
 
 
 def test_without_history_and_plans_there_is_no_week(person: Person):
@@ -83,9 +144,9 @@ def test_the_available_time_includes_the_last_set(person: Person):
 @pytest.fixture
 def within_a_day() -> None:
     """The test does not begin just before a midnight, which is a full hour in most time zones."""
-    left_s = 3600 - time.time() % 3600
+    left_s = 3600 - seconds_now() % 3600
     if left_s < 30:
-        time.sleep(left_s)
+        sleep(left_s)
 
 
 @pytest.mark.usefixtures("within_a_day")

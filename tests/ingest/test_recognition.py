@@ -39,6 +39,15 @@ def test_ids_of_recognised_sets_follow_from_session_and_start_and_are_as_clients
         check_client_id(id_, "set", start_ns // 10**6, LIMITS)
 
 
+def test_ids_of_sets_on_a_clock_that_is_not_set_have_the_time_of_their_session() -> None:
+    session = new_id()
+    ids = [recognised_set_id(session, start_ns) for start_ns in (60 * 10**9, 90 * 10**9)]
+    assert len(set(ids)) == 2
+    for id_ in ids:
+        assert time_us_of(id_) == time_us_of(session)
+        check_client_id(id_, "set", time_us_of(session) // 1000, LIMITS)
+
+
 def test_predictions_are_stored_and_published():
     asked_for: list[str] = []
 

@@ -17,8 +17,9 @@ from schemas.errors import (
     NotFound,
 )
 from schemas.events import SessionOpening, SetConfirmation
-from schemas.ids import day_of
+from schemas.ids import day_of, recognised_set_id, uuid7
 from schemas.layout import CHUNKS_PER_PART, month_of
+from schemas.times import us_of
 from store.sessions import SessionRow
 from tests.ingest.histories import CHUNKS, LIMITS, START, confirmation, new_id
 from tests.ingest.recorded_session import (
@@ -26,6 +27,7 @@ from tests.ingest.recorded_session import (
     FailingRepository,
     RecordedSession,
 )
+from tests.store.made_records import prediction
 
 SECOND, JUST = timedelta(seconds=1), timedelta(microseconds=1)
 END = START + timedelta(hours=1)
@@ -234,5 +236,32 @@ def test_old_set_can_be_corrected_and_an_old_session_opened_again() -> None:
         session.session = new_id()
         with pytest.raises(ClockSkew):
             await session.open()
+
+    asyncio.run(story())
+
+
+def test_recognised_set_is_confirmed_under_its_id_at_any_age() -> None:
+    """Its id is as old as its samples. Predictions are read only where an id is too old."""
+
+    async def story() -> None:
+        session = RecordedSession()
+        await session.open(0)
+        predictions = CountingRepository(session.records.predictions)
+        session.recorder = session.on(replace(session.records, predictions=predictions))
+        await session.confirm()  # of about now
+        assert predictions.calls["of_session"] == 0
+        found = prediction(session.user, session.session, START)
+        found = found._replace(set_id=recognised_set_id(session.session, us_of(START) * 1000))
+        far = found._replace(set_id=uuid7(0, bytes(10)))  # of an earlier release
+        await predictions.replace(session.user, session.session, [found, far])
+        session.now += timedelta(days=500)
+        session.set = found.set_id
+        row = await session.confirm()
+        assert row.set_id == found.set_id
+        assert await session.confirm() == row, "a repeat"
+        for other in (new_id(), far.set_id):
+            session.set = other
+            with pytest.raises(ClockSkew):
+                await session.confirm()
 
     asyncio.run(story())

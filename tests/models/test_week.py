@@ -142,14 +142,15 @@ def done_at(*starts_s, name="squat"):
     return [DoneSet(f"{at_s}", at_s, name, 10, 80.0, None) for at_s in starts_s]
 
 
-def test_weekday_of_a_session_is_that_of_the_local_time():
-    """Half an hour before midnight in UTC it is the next day two hours further east."""
+def test_days_are_those_of_the_clock_that_the_log_is_on():
+    """Half an hour before and at a midnight."""
     begin_s = 10 * WEEK_S
-    log = SetLog.of(done_at(begin_s - WEEK_S - 1800))
-    utc, east = (limits_of(log, begin_s, utc_offset_s=hours * 3600.0) for hours in (0, 2))
-    assert [day for day in range(7) if utc.minutes[day]] == [6]
-    assert [day for day in range(7) if east.minutes[day]] == [0]
-    assert (utc.rested_days["quads"], east.rested_days["quads"]) == (8, 7)
+    before, at = (
+        limits_of(SetLog.of(done_at(begin_s - WEEK_S + late_s)), begin_s) for late_s in (-1800, 0)
+    )
+    assert [day for day in range(7) if before.minutes[day]] == [6]
+    assert [day for day in range(7) if at.minutes[day]] == [0]
+    assert (before.rested_days["quads"], at.rested_days["quads"]) == (8, 7)
 
 
 def test_weekday_has_time_if_a_quarter_of_the_weeks_trained_on_it():

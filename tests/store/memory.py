@@ -4,7 +4,7 @@ Small and real: cells with write timestamps, the later one wins, a tombstone win
 suite (tests/store/test_records.py) runs over this and over Cassandra.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -137,6 +137,11 @@ class MemorySessions(Sessions):
         rows = [_session(k[1], r) for k, r in self._sessions.read((user_id,)) if "started_at" in r]
         rows = [row for row in rows if before is None or row.session_id < before]
         return sorted(rows, key=lambda row: row.session_id, reverse=True)[:limit]
+
+    async def timezones(self, user_id: UUID, session_ids: Collection[UUID]) -> dict[UUID, str]:
+        """The time zones of sessions."""
+        rows = await self.page(user_id, None, 10**9)
+        return {row.session_id: row.timezone for row in rows if row.session_id in session_ids}
 
     async def of_plan(self, user_id: UUID, plan_id: UUID, since_us: int) -> list[UUID]:
         """The sessions of a plan by openings since then."""

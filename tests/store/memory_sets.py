@@ -71,6 +71,27 @@ class MemorySets(Sets):
         """The sets of some sessions."""
         return [row for row in await self.of_user(user_id) if row.session_id in session_ids]
 
+    async def of_exercise(self, user_id: UUID, exercise: str) -> list[SetRow]:
+        """All sets of an exercise."""
+        return [row for row in await self.of_user(user_id) if row.exercise == exercise]
+
+    async def between(
+        self, user_id: UUID, since: datetime, until: datetime | None = None
+    ) -> list[SetRow]:
+        """The sets that began in a span of time."""
+        return [
+            row
+            for row in await self.of_user(user_id)
+            if since <= row.started_at and (until is None or row.started_at < until)
+        ]
+
+    async def begun_before(
+        self, user_id: UUID, session_ids: Collection[UUID], before: datetime
+    ) -> set[UUID]:
+        """The sessions with an earlier set."""
+        rows = await self.of_user(user_id)
+        return {row.session_id for row in rows if row.started_at < before} & {*session_ids}
+
     async def revisions(
         self, user_id: UUID, only: Collection[tuple[UUID, UUID]] | None = None
     ) -> list[tuple[UUID, int]]:

@@ -10,7 +10,7 @@ import pytest
 from schemas.layout import shard_of
 from store.database import Database
 from store.dead_letters import CHUNK, DeadLetter, DeadLetters
-from tests.cassandra_node import ON_NODE, payloads_read
+from tests.cassandra_node import ON_NODE, payloads_read, rows_read
 
 pytestmark = ON_NODE
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
@@ -60,6 +60,31 @@ def test_only_the_users_own_dead_letters_are_loaded_from_a_shard(
         assert await letters.delete_user(user, NOW) == len(mine)
         assert loaded == []
         assert len([letter async for letter in letters.of_user(stranger, NOW)]) == 6
+
+    asyncio.run(story())
+
+
+def test_letters_of_others_are_not_read(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One bad client release leaves hundreds of thousands of letters among those of everybody."""
+    user, letters = uuid4(), DeadLetters(database)
+    stranger = next(one for one in iter(uuid4, None) if shard_of(one) == shard_of(user))
+    session = uuid4()
+    mine = letter(user)._replace(
+        reason=CHUNK.format(seq=0, stream="acc", session_id=session) + "why"
+    )
+
+    async def story() -> None:
+        for one in [mine, *(letter(stranger) for _ in range(20))]:
+            await letters.put(one, NOW)
+        rows = rows_read(monkeypatch, database)
+        assert await letters.count(user, NOW.date()) == 1
+        assert [key.id for key in await letters.about(user, session, NOW)] == [mine.id]
+        await letters.delete_session(user, session, NOW)
+        assert await letters.count(user, NOW.date()) == 0
+        assert len(rows) == 4  # two counts, and the letter's key twice
+        assert await letters.count(stranger, NOW.date()) == 20
 
     asyncio.run(story())
 

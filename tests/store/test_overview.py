@@ -3,6 +3,9 @@
 import asyncio
 import uuid
 
+import pytest
+
+from store import overview
 from store.champions import Champions
 from store.database import Database
 from store.jobs import JobRuns
@@ -23,6 +26,21 @@ def test_overview_does_not_count_retired_champions(database: Database) -> None:
         assert await serving() == before + 1
         await champions.retire(model.key, uuid.uuid4(), NOW)
         assert await serving() == before
+
+    asyncio.run(life())
+
+
+def test_overview_counts_the_first_rows_and_says_where_there_may_be_more(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def life() -> None:
+        model = a_model(an_owner(), b"first")
+        await Champions(database).promote(Challenger.of(model), None, NOW)
+        assert "champions" not in (await read_overview(database)).unread
+        monkeypatch.setattr(overview, "MAX_COUNT", 1)
+        cut = await read_overview(database)
+        assert cut.counts["champions"] <= 1
+        assert "champions" in cut.unread
 
     asyncio.run(life())
 

@@ -66,6 +66,21 @@ def test_sessions_are_paged_newest_first(records: Records, run: Any) -> None:
     run(story())
 
 
+def test_time_zones_of_some_sessions_are_read_together(records: Records, run: Any) -> None:
+    user, zones = uuid4(), ("UTC", "Europe/Berlin", "Asia/Tokyo", "Europe/London")
+    ids = [uuid7(1_700_000_000_000 + n * 1000, bytes(10)) for n in range(6)]
+
+    async def story() -> None:
+        for id_, zone in zip(ids, zones, strict=False):
+            await records.sessions.open(user, id_, NOW, zone, None, NOW_US)
+        await records.sessions.close(user, ids[4], NOW, NOW_US, complete=False)  # never opened
+        found = await records.sessions.timezones(user, {ids[1], *ids[3:]})
+        assert found == {ids[1]: "Europe/Berlin", ids[3]: "Europe/London"}
+        assert await records.sessions.timezones(user, ()) == {}
+
+    run(story())
+
+
 def test_unopened_sessions_do_not_shorten_a_page(records: Records, run: Any) -> None:
     user = uuid4()
     ids = [uuid7(1_700_000_000_000 + n * 1000, bytes(10)) for n in range(6)]
@@ -163,6 +178,35 @@ def test_newest_revision_of_a_set_wins(records: Records, run: Any) -> None:
 
 
 @ON_NODE
+def test_some_sets_are_read_without_the_others(records: Records, run: Any) -> None:
+    """By exercise, by begin, and which sessions began before a time; ids tell nothing of it."""
+    user, first, second = uuid4(), *sorted((new_id(), new_id()))
+    starts = {first: (2, 0), second: (1, 4)}  # hours
+    rows = [
+        set_row(session_id=session, exercise=name, started_at=NOW + timedelta(hours=hours))
+        for session, both in starts.items()
+        for hours, name in zip(both, ("curl", "row"), strict=True)
+    ]
+
+    async def story() -> None:
+        sets = records.sets
+        await sets.put_all(user, rows)
+        after = [await sets.between(user, NOW + timedelta(hours=n)) for n in (0, 1, 3, 5)]
+        assert [len(some) for some in after] == [4, 3, 1, 0]
+        assert all(row in rows for row in after[0])
+        until = NOW + timedelta(hours=2)
+        assert await sets.between(user, NOW + timedelta(hours=1), until) == [rows[2]]
+        assert await sets.of_exercise(user, "curl") == [rows[2], rows[0]]
+        assert await sets.of_exercise(user, "squat") == []
+        assert await sets.begun_before(user, {first, second}, until) == {first, second}
+        assert await sets.begun_before(user, {first, second}, NOW + timedelta(hours=1)) == {first}
+        assert await sets.begun_before(user, {second, new_id()}, NOW) == set()
+        assert await sets.begun_before(user, set(), NOW) == set()
+        assert await sets.between(uuid4(), NOW) == []
+
+    run(story())
+
+
 def test_incomplete_set_row_is_named_in_the_error(database: Database, run: Any) -> None:
     user, session, half = uuid4(), new_id(), new_id()
     sets = records_in(database, Limits()).sets
