@@ -214,21 +214,6 @@ class UserRows:
         ids = {row.run_id for page in pages for row in page} | {i for row in live for i in row}
         return sorted(ids - {None})
 
-    async def followers(self, user_id: UUID) -> list[UUID]:
-        """The followers of a user. Reads all of `follows`: too rare to be worth an index."""
-        rows = await self._database.run(
-            "SELECT user_id FROM follows WHERE followee = ? ALLOW FILTERING", (user_id,)
-        )
-        return [row.user_id for row in rows]
-
-    async def unfollow(self, followers: list[UUID], followee: UUID, now: datetime) -> None:
-        """Delete the rows by which others follow a user."""
-        for follower in followers:
-            await self._database.run(
-                "DELETE FROM follows USING TIMESTAMP ? WHERE user_id = ? AND followee = ?",
-                (us_of(now + TOMBSTONE_AHEAD), follower, followee),
-            )
-
     async def _session_starts(self, user_id: UUID, id_months: list[str]) -> list[SessionStart]:
         """Sessions of the projection and of the journal, with every start that they ever had.
 
