@@ -1,5 +1,6 @@
-"""Erases a user from every table, and reports what remains elsewhere and until when."""
+"""Erases users from every table, and reports what remains elsewhere and until when."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -10,6 +11,7 @@ from schemas.topics import ERASED, ERASURE_DONE
 from store.champions import Champions
 from store.database import Database
 from store.dead_letters import DeadLetters
+from store.followers import end_follows
 from store.journal import Journal
 from store.logins import Logins
 from store.user_rows import RUN_TABLES, USER_TABLES, UserKeys, UserRows
@@ -52,19 +54,54 @@ async def announce_erasure(database: Database, user_id: UUID, at: datetime) -> N
     await Journal(database).announce(user_id, ERASED, us_of(at))
 
 
+@dataclass(frozen=True, slots=True)
+class BegunErasure:
+    """An erasure of everything but the rows by which others follow the user.
+
+    Attributes:
+        user_id: who.
+        deleted: rows of the user per table.
+        ended_at: when it ended, if it did before and found nothing more.
+    """
+
+    user_id: UUID
+    deleted: dict[str, int]
+    ended_at: datetime | None
+
+
 async def erase_user(
+    database: Database, user_id: UUID, now: datetime, *, announced_at: datetime | None = None
+) -> Erasure:
+    """Delete everything of a user. Repeatable: a second call deletes what the first left.
+
+    Args:
+        database: of the deployment.
+        user_id: who.
+        now: server time.
+        announced_at: when it was announced, if this call repeats it.
+
+    Raises:
+        DatabaseUnavailable: some of it is left; call again.
+    """
+    time_now = clock_from(now)
+    begun = await begin_erasure(database, user_id, now, announced_at=announced_at)
+    return (await end_erasures(database, [begun], time_now()))[0]
+
+
+async def begin_erasure(
     database: Database,
     user_id: UUID,
     now: datetime,
     *,
     announced_at: datetime | None = None,
     ended_at: datetime | None = None,
-) -> Erasure:
-    """Delete everything of a user. Repeatable: a second call deletes what the first left.
+) -> BegunErasure:
+    """Delete everything of a user but who follows them, which `end_erasures` finds for several.
 
     The erasure is announced first, so that the sweep completes an interrupted call. The subject of
     an outside issuer is given a new user id next: nothing may be written under the erased one. Then
-    logins end, so that no device goes on sending; the username is freed last.
+    logins end, so that no device goes on sending; the username is freed last, and from then on
+    nobody can follow the user.
 
     Args:
         database: of the deployment.
@@ -72,34 +109,52 @@ async def erase_user(
         now: server time.
         announced_at: when it was announced, if this call repeats it: announced anew it would be
             repeated for ever.
-        ended_at: when it ended, if this call repeats one that did. Its end is announced at the time
-            of the end, which stays the same where this call finds nothing more.
+        ended_at: when it ended, if this call repeats one that did.
 
     Raises:
         DatabaseUnavailable: some of it is left; call again.
     """
-    time_now, announced_at = clock_from(now), announced_at or now
+    announced_at = announced_at or now
     await announce_erasure(database, user_id, announced_at)
     deleted = await _delete_all(database, user_id, now)
     await announce_erasure(database, user_id, announced_at)  # other announcements were deleted
-    found = any(count for table, count in deleted.items() if table != "changes")
-    if found or ended_at is None:
-        ended_at = time_now()
-    await Journal(database).announce(user_id, ERASURE_DONE, us_of(ended_at))
-    return Erasure(deleted=deleted, remains=dict(REMAINS))
+    return BegunErasure(user_id, deleted, None if _has_rows(deleted) else ended_at)
+
+
+async def end_erasures(
+    database: Database, begun: Sequence[BegunErasure], now: datetime
+) -> list[Erasure]:
+    """Delete the rows by which others follow these users, and announce that they are erased.
+
+    All of `follows` is read for that, once for all of them. The end of an erasure that found
+    nothing more than one before is announced at the time of that one's end.
+
+    Raises:
+        DatabaseUnavailable: some of it is left; repeat the erasures.
+    """
+    time_now, journal, erasures = clock_from(now), Journal(database), list[Erasure]()
+    followers = await end_follows(database, [one.user_id for one in begun], now)
+    for one in begun:
+        count = followers[one.user_id]
+        ended_at = time_now() if count or one.ended_at is None else one.ended_at
+        await journal.announce(one.user_id, ERASURE_DONE, us_of(ended_at))
+        erasures.append(Erasure({**one.deleted, "follows of others": count}, dict(REMAINS)))
+    return erasures
+
+
+def _has_rows(deleted: dict[str, int]) -> bool:
+    """Whether an erasure found anything besides its own announcements."""
+    return any(count for table, count in deleted.items() if table != "changes")
 
 
 async def _delete_all(database: Database, user_id: UUID, now: datetime) -> dict[str, int]:
-    """Delete all rows of a user; how many there were of each table."""
+    """Delete all rows of a user but who follows them; how many there were of each table."""
     user_rows, users = UserRows(database), Users(database)
     await users.reassign_subject(user_id)
     deleted = {"logins": len(await Logins(database).of_user(user_id))}
     await Logins(database).revoke_all(user_id)
     keys, rows = await _delete_tables(user_rows, user_id, now)
     deleted |= rows
-    followers = await user_rows.followers(user_id)
-    await user_rows.unfollow(followers, user_id, now)
-    deleted["follows of others"] = len(followers)
     deleted["dead_letters"] = await DeadLetters(database).delete_user(user_id, now)
     deleted["champions"] = await _remove_champions(database, user_id)
     user = await users.by_id(user_id)

@@ -11,7 +11,7 @@ from typing import get_args
 from uuid import UUID
 
 from ingest.bounded_cache import BoundedCache
-from ingest.erasure import announce_erasure, erase_user
+from ingest.erasure_sweep import finish_erasures
 from ingest.late_changes import announce_late_changes
 from ingest.missing_labels import refresh_sessions
 from ingest.projections import project_sessions, write_rows
@@ -21,7 +21,7 @@ from schemas.errors import Retryable
 from schemas.journal import SetConfirmed, SetDeleted
 from schemas.layout import MAX_ID_AGE_DAYS, MAX_ID_AHEAD_DAYS, months_between
 from schemas.times import clock_from, us_of
-from schemas.topics import ERASED, ERASURE_DONE, OLD_IDS, SAMPLES, UNSWEPT, Topic
+from schemas.topics import ERASED, OLD_IDS, SAMPLES, UNSWEPT, Topic
 from store.database import Database
 from store.journal import Event, EventKey, Journal
 from store.records import Records
@@ -86,33 +86,31 @@ async def sweep(
 
     With a database, erased users are erased again: a write of theirs may have been in flight.
     Events that are already `projected` are skipped, and those projected now are added. A user whose
-    data cannot be read twice, although that of others can, is returned and blocks nobody; he is
-    announced anew, so that the next sweep tries him again.
+    data cannot be read twice, although that of others can, or who cannot be erased, is returned and
+    blocks nobody; he is announced anew, so that the next sweep tries him again.
 
     Raises:
         DatabaseUnavailable: the sweep is to be repeated from the same `since`.
     """
     time_now = clock_from(now)  # a training run that begins meanwhile looks back no further
     users = await records.journal.changed(since - ANNOUNCED_BEFORE, now + ANNOUNCED_BEFORE)
+    erased = {user_id: topics for user_id, topics in users.items() if ERASED in topics}
+    failed = [] if database is None else await finish_erasures(database, erased, time_now)
     swept: set[UUID] = set()
-    failed: list[tuple[UUID, Exception]] = []
 
     async def sweep_one(user_id: UUID) -> None:
-        """Sweep or erase one user; a permanent failure goes to `failed`."""
+        """Sweep one user; a permanent failure goes to `failed`."""
         at, topics = time_now(), users[user_id]
         try:
-            if ERASED not in topics:
-                from_time = since - (UNSWEPT_FOR if UNSWEPT in topics else ANNOUNCED_BEFORE)
-                await sweep_user(records, user_id, from_time, at, projected, topics)
-                swept.add(user_id)
-            elif database:
-                await _finish_erasure(database, user_id, at, topics)
+            from_time = since - (UNSWEPT_FOR if UNSWEPT in topics else ANNOUNCED_BEFORE)
+            await sweep_user(records, user_id, from_time, at, projected, topics)
+            swept.add(user_id)
         except Retryable:
             raise
         except Exception as problem:  # noqa: BLE001 (reported; the others are swept as well)
             failed.append((user_id, problem))
 
-    unavailable = await _sweep_all(sweep_one, sorted(users))
+    unavailable = await _sweep_all(sweep_one, sorted(users.keys() - erased))
     if still_unavailable := await _sweep_all(sweep_one, [user_id for user_id, _ in unavailable]):
         if not swept:
             raise still_unavailable[0][1]
@@ -144,36 +142,10 @@ async def _sweep_all(
 async def _announce_unswept(
     journal: Journal, user_id: UUID, topics: Iterable[str], at: datetime
 ) -> None:
-    """Announce anew what was announced of a user: the next sweeps look back too little.
-
-    An erasure that failed was announced already.
-    """
-    if ERASED in topics:
-        return
+    """Announce anew what was announced of a user: the next sweeps look back too little."""
     for topic in get_args(Topic):
         if topic in topics or topic == UNSWEPT:
             await journal.announce(user_id, topic, us_of(at))
-
-
-async def _finish_erasure(
-    database: Database, user_id: UUID, now: datetime, topics: Mapping[str, datetime]
-) -> None:
-    """Erase an announced user, or announce anew what failed: the next sweeps look back too little.
-
-    Raises:
-        whatever the erasure raises.
-    """
-    try:
-        await erase_user(
-            database,
-            user_id,
-            now,
-            announced_at=topics[ERASED],
-            ended_at=topics.get(ERASURE_DONE),
-        )
-    except Exception:
-        await announce_erasure(database, user_id, now)
-        raise
 
 
 async def sweep_user(

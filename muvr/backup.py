@@ -5,7 +5,7 @@ backup: after a restore on another machine all users must log in again. A cluste
 by its own tools; here `--erased-only` keeps the list of erased users, and erases them again.
 """
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Sequence, Set
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -13,9 +13,16 @@ from uuid import UUID
 
 import typer
 
-from ingest.erasure import announce_erasure, erase_user
 from muvr.context import CommandContext, open_context
-from muvr.erased_ledger import LEDGER, known_erased, read_ledger, read_ledgers, remember_erased
+from muvr.erased_ledger import (
+    LEDGER,
+    erased_since,
+    known_erased,
+    read_ledger,
+    read_ledgers,
+    remember_erased,
+)
+from muvr.erasing_again import erase_again
 from muvr.options import AsJson, Conf
 from schemas.errors import BadBackup, BadInput
 from schemas.layout import LAYOUT
@@ -139,7 +146,7 @@ def restore(
         return
     _require_own_node(context)
     require_one_backup(folder)
-    erased = read_ledgers(folder)
+    listed = read_ledgers(folder)
     was_running = context.node.status().running
     _require_empty(context, _filled(context) if was_running else tables_on_disk(context.node))
     with context.terminal as terminal:
@@ -147,6 +154,7 @@ def restore(
         _require_known(saved)
         if was_running:
             context.stop_node()
+    erased = erased_since(listed, datetime.fromisoformat(saved.made_at))
     aside = _aside(context)
     try:
         _fill(aside, folder, saved)
@@ -162,10 +170,13 @@ def restore(
         ("table", "rows"),
         [(table, n if n < MAX_COUNT else f"{n:,} or more") for table, n in rows.items()],
     )
+    before = len(listed) - len(erased)
     context.terminal.say(
-        f"Erased again: {len(erased)}. Next: muvr up, with paths.data: {context.config.paths.data}"
+        f"Erased again: {len(erased)}; erased long before this backup: {before}. "
+        f"Next: muvr up, with paths.data: {context.config.paths.data}"
     )
-    context.terminal.answer({"made_at": saved.made_at, "rows": rows, "erased_again": len(erased)})
+    told = {"made_at": saved.made_at, "erased_again": len(erased), "erased_before": before}
+    context.terminal.answer({**told, "rows": rows})
 
 
 def to_the_second(made_at: str) -> str:
@@ -227,39 +238,14 @@ def _require_empty(context: CommandContext, filled: Set[str]) -> None:
 def _erase_listed(context: CommandContext, folder: Path) -> None:
     """Erase who is in a folder's list from a cluster that its own tools restored."""
     erased = read_ledger(folder / LEDGER)
-    _erase_again(context, erased, lambda: None)
+    erase_again(context, [*erased], lambda: None)
     context.terminal.say(f"Erased again: {len(erased)}.")
     context.terminal.answer({"erased_again": len(erased)})
 
 
 def _erase_from_restored(context: CommandContext, users: Sequence[UUID]) -> None:
     """Erase users from a restored node, which does not start again before all are announced."""
-    _erase_again(context, users, lambda: end_restore(context.node))
-
-
-def _erase_again(
-    context: CommandContext, users: Sequence[UUID], announced: Callable[[], None]
-) -> None:
-    """Erase users; if this is interrupted once all are announced, the service's sweep goes on.
-
-    Args:
-        context: of the database.
-        users: whom.
-        announced: called when all of them are.
-    """
-    announced_at = server_time()
-
-    async def erase_all(database: Database) -> None:
-        """Announce all erasures, then erase one user after the other, with progress."""
-        for user_id in users:
-            await announce_erasure(database, user_id, announced_at)
-        announced()
-        for number, user_id in enumerate(users, start=1):
-            await erase_user(database, user_id, server_time(), announced_at=announced_at)
-            context.terminal.step("erasing again", number, len(users))
-
-    with context.terminal:
-        context.run_async(erase_all)
+    erase_again(context, users, lambda: end_restore(context.node))
 
 
 async def _schema(database: Database) -> dict[str, str]:

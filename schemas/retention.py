@@ -16,8 +16,9 @@ RESULTS_TTL = timedelta(days=90)
 """Of a run's rows in `clusters`, `recommendations`, `ranks` and `job_run_users`: there is no
 rolling back to an older run."""
 
-UNNAMED_STATISTICS_KEPT = timedelta(days=90)
-"""Of statistics of a global model that no pointer names any more, since a run last learned them."""
+UNNAMED_VERSIONS_KEPT = timedelta(days=90)
+"""Of versions of a user's model, and of statistics of a global one, that no pointer names any more,
+since a run last learned them."""
 
 DEAD_LETTERS_TTL = timedelta(days=30)
 """Of `dead_letters`, from when their content was received."""

@@ -127,7 +127,7 @@ class Champions:
         rows = await self._database.run(
             f"SELECT sha256 FROM models WHERE {_KEY} AND version = ?", (*key, version)
         )
-        if not rows:
+        if not rows or rows[0].sha256 is None:
             raise NoModel(f"Version {version} of {key.owner} is not kept any more.")
         back = Challenger(*key, version, rows[0].sha256, run_id)
         place = promotions.index(promotion, after)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -11,7 +11,7 @@ from schemas.errors import NoModel
 from schemas.ids import version_of
 from schemas.layout import GLOBAL_OWNER, owner_of
 from schemas.times import aware
-from store.database import Database, Row
+from store.database import Database, Row, Statement
 
 MODEL_COLUMNS = (
     "owner",
@@ -97,7 +97,10 @@ class StoredModel(NamedTuple):
 
 
 class Models:
-    """Rows of `models`: a version's bytes never change; the rest is of the newest run."""
+    """Rows of `models`: a version's bytes never change; the rest is of the newest run.
+
+    An emptied version is one that does not exist, until a run learns the same bytes again.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -118,7 +121,7 @@ class Models:
         rows = await self._database.run(
             f"SELECT {_MODEL} FROM models WHERE {_KEY} AND version = ?", (*key, version)
         )
-        if not rows:
+        if not any(map(_is_full, rows)):
             raise NoModel(
                 f"There is no version {version} of {key.family} for {key.owner}, {key.model_id}."
             )
@@ -127,27 +130,28 @@ class Models:
     async def holds(self, key: ModelKey, version: str) -> bool:
         """Whether a version exists, without reading it."""
         rows = await self._database.run(
-            f"SELECT version FROM models WHERE {_KEY} AND version = ?", (*key, version)
+            f"SELECT sha256 FROM models WHERE {_KEY} AND version = ?", (*key, version)
         )
-        return bool(rows)
+        return any(map(_is_full, rows))
 
     async def described(self, key: ModelKey, version: str) -> StoredModel | None:
         """One model without its bytes; None if it does not exist."""
         cql = f"SELECT {_DESCRIBED} FROM models WHERE {_KEY} AND version = ?"
         rows = await self._database.run(cql, (*key, version))
-        return _model(rows[0]) if rows else None
+        return next((_model(row) for row in rows if _is_full(row)), None)
 
     async def manifest(self, key: ModelKey, version: str) -> dict[str, object] | None:
         """The manifest of a model; None if it does not exist."""
         rows = await self._database.run(
-            f"SELECT manifest FROM models WHERE {_KEY} AND version = ?", (*key, version)
+            f"SELECT manifest, sha256 FROM models WHERE {_KEY} AND version = ?", (*key, version)
         )
-        return json.loads(rows[0].manifest) if rows else None
+        return next((json.loads(row.manifest) for row in rows if _is_full(row)), None)
 
     async def learned_before(self, key: ModelKey, at: datetime) -> list[str]:
         """The versions that no run has learned since a time."""
-        rows = await self._database.run(f"SELECT version, created_at FROM models WHERE {_KEY}", key)
-        return [row.version for row in rows if aware(row.created_at) < at]
+        cql = f"SELECT version, created_at, sha256 FROM models WHERE {_KEY}"
+        rows = await self._database.run(cql, key)
+        return [row.version for row in rows if _is_full(row) and aware(row.created_at) < at]
 
     async def delete(self, key: ModelKey, version: str) -> None:
         """Delete one version."""
@@ -155,10 +159,21 @@ class Models:
             f"DELETE FROM models WHERE {_KEY} AND version = ?", (*key, version)
         )
 
+    async def empty(self, key: ModelKey, versions: Sequence[str]) -> None:
+        """Delete all of some versions but which run learned each, and when."""
+        cql = f"DELETE bytes, manifest, sha256 FROM models WHERE {_KEY} AND version = ?"
+        await self._database.run_batch([Statement(cql, (*key, version)) for version in versions])
+
     async def versions(self, key: ModelKey) -> list[StoredModel]:
         """All versions, newest first, without their bytes."""
         rows = await self._database.run(f"SELECT {_DESCRIBED} FROM models WHERE {_KEY}", key)
-        return sorted((_model(row) for row in rows), key=lambda m: m.created_at, reverse=True)
+        models = [_model(row) for row in rows if _is_full(row)]
+        return sorted(models, key=lambda model: model.created_at, reverse=True)
+
+
+def _is_full(row: Row) -> bool:
+    """Whether a row has its model: it was not emptied."""
+    return row.sha256 is not None
 
 
 def _model(row: Row) -> StoredModel:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
 from itertools import product
+from typing import NamedTuple
 from uuid import UUID
 
 from schemas.errors import BadEvent
@@ -30,6 +31,13 @@ CHANGES_SCANNED_DAYS = CHANGES_TTL.days + 2  # up to tomorrow; the oldest day ha
 RUNS_KEPT = RESULTS_TTL + timedelta(days=1)  # a run is older than its rows
 
 
+class RunKey(NamedTuple):
+    """A run of a job, and the family that it computed."""
+
+    run_id: UUID
+    family: str
+
+
 @dataclass(frozen=True, slots=True)
 class UserKeys:
     """All keys under which a user may have rows.
@@ -43,7 +51,7 @@ class UserKeys:
     parts: tuple[tuple[UUID, str, int], ...]
     months: tuple[str, ...]
     days: tuple[date, ...]
-    runs: tuple[UUID, ...]
+    runs: tuple[RunKey, ...]
     models: tuple[tuple[str, str], ...]
 
 
@@ -75,15 +83,17 @@ def _layouts(keys: UserKeys) -> list[tuple[object, ...]]:
     return [(keys.user_id, model_id) for model_id in LAYOUTS]
 
 
-def _runs(keys: UserKeys) -> list[tuple[object, ...]]:
-    return [(run, keys.user_id) for run in keys.runs]
+def _of_runs(family: str) -> tuple[str, KeysInTable]:
+    """Where the results of a batch family are: only its own runs write there."""
+    return "run_id = ? AND user_id = ?", lambda keys: [
+        (run.run_id, keys.user_id) for run in keys.runs if run.family == family
+    ]
 
 
 _OF_USER = ("user_id = ?", _user)
 _OF_SESSION = ("user_id = ? AND session_id = ?", _sessions)
 _OF_MONTH = ("user_id = ? AND month = ?", _months)
 _OF_LAYOUT = ("user_id = ? AND model_id = ?", _layouts)
-_OF_RUN = ("run_id = ? AND user_id = ?", _runs)
 
 USER_TABLES: Mapping[str, tuple[str, KeysInTable]] = {
     "sessions": _OF_USER,  # first: no chunk comes into a part that is new after that
@@ -105,12 +115,12 @@ USER_TABLES: Mapping[str, tuple[str, KeysInTable]] = {
         "owner = ? AND model_id = ? AND family = ?",
         lambda keys: [(owner_of(keys.user_id), *model) for model in keys.models],
     ),
-    "clusters": _OF_RUN,
-    "recommendations": _OF_RUN,
-    "ranks": _OF_RUN,
+    "clusters": _of_runs("clusters"),
+    "recommendations": _of_runs("recommend"),
+    "ranks": _of_runs("rank"),
     "job_run_users": (
         "run_id = ? AND shard = ? AND user_id = ?",
-        lambda keys: [(run, shard_of(keys.user_id), keys.user_id) for run in keys.runs],
+        lambda keys: [(run.run_id, shard_of(keys.user_id), keys.user_id) for run in keys.runs],
     ),
     "changes": (
         "day = ? AND shard = ? AND user_id = ?",
@@ -124,6 +134,9 @@ RUN_TABLES = ("clusters", "recommendations", "ranks", "job_run_users")
 
 PAGE_ROWS = 32
 """Rows that an export has in memory: of stretches, five minutes of samples each, some megabytes."""
+KEYS_AHEAD = 32
+"""Partitions that an export looks into at the same time. Most of a user's possible ones are empty:
+thousands, read one after the other, would be a silence after which the service cuts the answer."""
 
 
 SessionStart = tuple[UUID, datetime | None]
@@ -164,12 +177,24 @@ class UserRows:
 
     async def rows(self, table: str, keys: UserKeys) -> AsyncIterator[Row]:
         """A user's rows of one table with all columns, partition by partition, page by page."""
-        where, keys_in_table = USER_TABLES[table]
+        where, _ = USER_TABLES[table]
         cql = f"SELECT * FROM {table} WHERE {where}"
-        for key in keys_in_table(keys):
+        async for key in self._filled(table, keys):
             async for page in self._database.pages(cql, key, page_rows=PAGE_ROWS):
                 for row in page:
                     yield row
+
+    async def _filled(self, table: str, keys: UserKeys) -> AsyncIterator[tuple[object, ...]]:
+        """The keys of a table under which a user has rows, in their order."""
+        where, keys_in_table = USER_TABLES[table]
+        find = f"SELECT {where.split()[0]} FROM {table} WHERE {where} LIMIT 1"
+        possible = keys_in_table(keys)
+        for start in range(0, len(possible), KEYS_AHEAD):
+            some = possible[start : start + KEYS_AHEAD]
+            found = await map_concurrently(partial(self._database.run, find), some, KEYS_AHEAD)
+            for key, rows in zip(some, found, strict=True):
+                if rows:
+                    yield key
 
     async def count(self, table: str, keys: UserKeys) -> int:
         """How many rows a user has in a table."""
@@ -199,35 +224,21 @@ class UserRows:
         starts = await self._stored_starts(user_id)
         return sorted({*possible_months(now), *_months_of(starts)})
 
-    async def runs(self, now: datetime) -> list[UUID]:
+    async def runs(self, now: datetime) -> list[RunKey]:
         """Runs that may have rows left: those of the last 91 days, and the live ones.
 
         The number of runs only grows: searching all of them would take longer every day.
         """
         oldest = first_id_at(now - RUNS_KEPT)
-        newer = "SELECT run_id FROM job_runs WHERE family = ? AND run_id >= ?"
+        newer = "SELECT run_id, family FROM job_runs WHERE family = ? AND run_id >= ?"
         families = await self._database.run("SELECT DISTINCT family FROM job_runs")
         pages = await asyncio.gather(
             *(self._database.run(newer, (row.family, oldest)) for row in families)
         )
-        live = await self._database.run("SELECT run_id, previous_run_id FROM live_runs")
-        ids = {row.run_id for page in pages for row in page} | {i for row in live for i in row}
-        return sorted(ids - {None})
-
-    async def followers(self, user_id: UUID) -> list[UUID]:
-        """The followers of a user. Reads all of `follows`: too rare to be worth an index."""
-        rows = await self._database.run(
-            "SELECT user_id FROM follows WHERE followee = ? ALLOW FILTERING", (user_id,)
-        )
-        return [row.user_id for row in rows]
-
-    async def unfollow(self, followers: list[UUID], followee: UUID, now: datetime) -> None:
-        """Delete the rows by which others follow a user."""
-        for follower in followers:
-            await self._database.run(
-                "DELETE FROM follows USING TIMESTAMP ? WHERE user_id = ? AND followee = ?",
-                (us_of(now + TOMBSTONE_AHEAD), follower, followee),
-            )
+        kept = {RunKey(*row) for page in pages for row in page}
+        live = await self._database.run("SELECT family, run_id, previous_run_id FROM live_runs")
+        named = {(run, row.family) for row in live for run in (row.run_id, row.previous_run_id)}
+        return sorted(kept | {RunKey(run, family) for run, family in named if run is not None})
 
     async def _session_starts(self, user_id: UUID, id_months: list[str]) -> list[SessionStart]:
         """Sessions of the projection and of the journal, with every start that they ever had.

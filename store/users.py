@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import chain
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
@@ -9,6 +10,7 @@ from schemas.errors import NameTaken, NotFound
 from schemas.ids import is_subject_id
 from schemas.times import aware
 from store.database import Database, Row
+from store.token_ranges import map_ranges
 
 _USER = "user_id, username, password_hash, scopes, created_at"
 _DELETE = "DELETE FROM users WHERE user_id = ? IF EXISTS"
@@ -143,10 +145,12 @@ class Users:
         if is_subject_id(erased):
             await self._database.applied(insert, (_subject_name(erased), uuid4()))
             return
-        rows = await self._database.run(
-            "SELECT username FROM usernames WHERE user_id = ? ALLOW FILTERING", (erased,)
+        find = (
+            "SELECT username FROM usernames WHERE user_id = ? AND token(username) > ? "
+            "AND token(username) <= ? ALLOW FILTERING"
         )
-        for row in rows:
+        pages = await map_ranges(lambda tokens: self._database.run(find, (erased, *tokens)))
+        for row in chain.from_iterable(pages):
             if row.username.startswith(_SUBJECT_PREFIX):
                 await self._database.applied(update, (uuid4(), row.username, erased))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pyspark.sql import SparkSession
 
+from pipelines.lifecycle.old_versions import empty_old_versions
 from pipelines.lifecycle.retries import same_outcomes
 from pipelines.lifecycle.runs import Run, leased_run
 from pipelines.lifecycle.scope import EngineName, UserSelection
@@ -102,7 +103,7 @@ def recorded_users(users: UserSelection) -> str | int:
 
 
 def finish_run(job: Job, users: UserSelection) -> None:
-    """End a run: "nothing-to-do" where it changed nothing, and the watermark for the next one.
+    """End a run: old versions, "nothing-to-do" where it changed nothing, the next one's watermark.
 
     A run changes nothing when it read no user. A run over changed users also changes nothing when
     each of them has the same outcome as in the run before, such as the same failure.
@@ -113,6 +114,7 @@ def finish_run(job: Job, users: UserSelection) -> None:
             next run still has to read all users who changed.
     """
     run = job.run
+    empty_old_versions(job.database, run)
     repeated = users == "changed" and same_outcomes(job.database, run.family, run.outcomes)
     if run.status == "done" and (repeated or not run.outcomes):
         run.status = "nothing-to-do"

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from ingest.erasure import erase_user
-from schemas.families import EXERCISE
+from schemas.families import BATCH_FAMILIES, EXERCISE
 from schemas.ids import uuid7
 from schemas.inputs import ACC3
 from schemas.layout import month_of, owner_of, shard_of
@@ -91,7 +91,8 @@ def test_an_erasure_empties_every_table_of_one_user_alone(database: Database) ->
     erased, other = uuid4(), uuid4()
 
     async def story() -> None:
-        await JobRuns(database).start("rank", RUN, {}, NOW)
+        for family in BATCH_FAMILIES:
+            await JobRuns(database).start(family, RUN, {}, NOW)
         await fill(database, erased)
         await fill(database, other)
         kept = await rows(database, other)

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from ingest import erasure
-from ingest.erasure import erase_user
+from ingest.erasure import begin_erasure, end_erasures, erase_user
 from ingest.export import export_user
 from schemas.errors import NotFound
 from schemas.ids import subject_id
@@ -38,7 +38,8 @@ def test_repeated_erasure_ends_anew_if_it_finds_something(database: Database) ->
     login = Login(user, uuid4(), uuid4(), frozenset({"predict"}), now + timedelta(days=1))
 
     async def ended_at() -> datetime:
-        await erase_user(database, user, now, announced_at=began, ended_at=before)
+        begun = await begin_erasure(database, user, now, announced_at=began, ended_at=before)
+        await end_erasures(database, [begun], now)
         return (await Journal(database).changed(began, now + AROUND))[user][ERASURE_DONE]
 
     async def story() -> None:

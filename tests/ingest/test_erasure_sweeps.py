@@ -1,14 +1,21 @@
 """Sweeps finish erasures that were announced, and do not repeat them for ever."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
-from ingest import erasure, sweeper
-from ingest.erasure import ERASED, ERASURE_DONE, announce_erasure, erase_user
+from ingest import erasure, erasure_sweep, sweeper
+from ingest.erasure import (
+    ERASED,
+    ERASURE_DONE,
+    BegunErasure,
+    announce_erasure,
+    erase_user,
+)
+from ingest.sweeper import MAX_UNAVAILABLE_USERS
 from schemas.errors import DatabaseUnavailable
 from schemas.ids import subject_id
 from schemas.times import us_of
@@ -17,7 +24,7 @@ from store.database import Database
 from store.journal import Journal
 from store.logins import Login, Logins
 from store.records import records_in
-from store.users import Users
+from store.users import User, Users
 from store.watermarks import Watermarks
 from tests.cassandra_node import ON_NODE, announce_only
 from tests.ingest.gym import Gym, one_of_each
@@ -87,9 +94,9 @@ def test_failed_erasure_is_announced_anew_for_the_next_sweeps(
 
     async def story() -> None:
         await announce_erasure(database, user, began)
-        monkeypatch.setattr(sweeper, "erase_user", failing)
-        with suppress(DatabaseUnavailable):  # where nobody could be swept
-            await sweeper.sweep(records, began - A_MS, swept_at, database=database)
+        monkeypatch.setattr(erasure_sweep, "begin_erasure", failing)
+        failed = await sweeper.sweep(records, began - A_MS, swept_at, database=database)
+        assert failed == ((user, problem),)
         topics = (await records.journal.changed(swept_at - A_MS, swept_at + AROUND))[user]
         assert topics.keys() == {ERASED}
 
@@ -146,11 +153,75 @@ def test_interrupted_erasure_is_finished_by_the_sweep(
 
     asyncio.run(story())
     monkeypatch.setattr(sweeper, "ANNOUNCED_BEFORE", timedelta(0))
-    done: list[object] = []
+    done: list[UUID] = []
 
-    async def erased(_: object, user_id: object, __: object, **times: object) -> None:
-        done.append((user_id, times))
+    async def erased(_: object, user_id: UUID, *__: object, **___: object) -> BegunErasure:
+        done.append(user_id)
+        return BegunErasure(user_id, {}, None)
 
-    monkeypatch.setattr(sweeper, "erase_user", erased)
+    monkeypatch.setattr(erasure_sweep, "begin_erasure", erased)
+    announce_only(monkeypatch, user)
     asyncio.run(sweeper.sweep(records, now - A_MS, now + timedelta(minutes=1), database=database))
-    assert user in [user_id for user_id, _ in done]
+    assert done == [user]
+
+
+def test_erasures_that_fail_stop_neither_each_other_nor_the_sweep(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More of them than users for whom reads may fail; each is announced anew."""
+    users = [uuid4() for _ in range(MAX_UNAVAILABLE_USERS + 2)]
+    records, now = records_in(database, LIMITS), datetime.now(UTC)
+    announce_only(monkeypatch, *users)
+    tried, delete_all = list[UUID](), erasure._delete_all
+
+    async def failing(database: Database, user_id: UUID, at: datetime) -> dict[str, int]:
+        tried.append(user_id)
+        if user_id != users[-1]:
+            raise DatabaseUnavailable("too much to read in time")
+        return await delete_all(database, user_id, at)
+
+    async def story() -> None:
+        for user in users:
+            await announce_erasure(database, user, now)
+        monkeypatch.setattr(erasure, "_delete_all", failing)
+        failed = await sweeper.sweep(records, now - A_MS, now, database=database)
+        assert {user for user, _ in failed} == {*users[:-1]}
+        assert sorted(tried) == sorted(users), "each once: the next sweep tries them again"
+        topics = await records.journal.changed(now - AROUND, now + AROUND)
+        assert {user for user in users if ERASURE_DONE in topics[user]} == {users[-1]}
+
+    asyncio.run(story())
+
+
+def test_erased_users_lose_all_else_although_their_followers_cannot_be_found(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The search reads a table of everybody's, and is the first to take too long."""
+    gyms = [Gym(records_in(database, LIMITS)) for _ in range(2)]
+    users, now = [gym.user for gym in gyms], datetime.now(UTC)
+    announce_only(monkeypatch, *users)
+    monkeypatch.setattr(sweeper, "ANNOUNCED_BEFORE", timedelta(0))
+    searched: list[set[UUID]] = []
+
+    async def failing(_: Database, followees: Iterable[UUID], __: datetime) -> None:
+        searched.append({*followees})
+        raise DatabaseUnavailable("too much to read in time")
+
+    async def story() -> None:
+        for gym in gyms:
+            await one_of_each(gym)
+            name = User(gym.user, f"name-{gym.user}", "hash", frozenset(), now)
+            await Users(database).register(name)
+            await announce_erasure(database, gym.user, now)
+        monkeypatch.setattr(erasure, "end_follows", failing)
+        at = datetime.now(UTC)
+        failed = await sweeper.sweep(gyms[0].records, now - A_MS, at, database=database)
+        assert {user for user, _ in failed} == {*users}
+        assert searched == [{*users}], "once for all of them"
+        for gym in gyms:
+            assert not await gym.records.sets.of_user(gym.user)
+            assert await Users(database).by_id(gym.user) is None
+        topics = await gyms[0].records.journal.changed(at, at + AROUND)
+        assert {user: [*topics[user]] for user in users} == {user: [ERASED] for user in users}
+
+    asyncio.run(story())

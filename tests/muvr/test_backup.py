@@ -7,15 +7,16 @@ import stat
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from unittest.mock import MagicMock
+from unittest.mock import AsyncMock, MagicMock
 from uuid import UUID, uuid4
 
 import pytest
 
-from ingest.erasure import erase_user
+from ingest.erasure import BegunErasure, erase_user
 from muvr.backup import _count, _erase_from_restored, backup, restore
 from muvr.context import CommandContext
 from muvr.erased_ledger import LEDGER
+from muvr.erasing_again import ERASED_AT_ONCE
 from muvr.up import up
 from schemas.config import Cassandra
 from schemas.errors import BadBackup, NodeFailed
@@ -133,6 +134,9 @@ def test_a_backup_is_restored_into_an_empty_node_without_erased_users(
 
     asyncio.run(erase_user(database, people["ben"], NOW + timedelta(seconds=1)))
     back_up(backups, conf, capsys)  # the later ledger includes Ben
+    listed = json.loads((backups / LEDGER).read_text())
+    long_erased = {str(uuid4()): (NOW - timedelta(days=400)).isoformat()}
+    (backups / LEDGER).write_text(json.dumps({**listed, **long_erased}))
 
     (tmp_path / "other").mkdir()
     with own_node(tmp_path / "empty") as empty:
@@ -166,7 +170,7 @@ def require_complete_report(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed.err.count("starting Cassandra: done") == 2
     report = json.loads(printed.out)
     assert (report["rows"]["users"], report["rows"]["samples"]) == (1, 300)
-    assert report["erased_again"] == 2
+    assert (report["erased_again"], report["erased_before"]) == (2, 1)
 
 
 def contents_after_a_late_replay(node: EmbeddedNode, user_id: UUID) -> dict[str, list[str]]:
@@ -199,7 +203,7 @@ def test_a_node_started_for_a_failed_restore_is_stopped(
         raise BadBackup("The node is not empty.")
 
     for name in ("require_one_backup", "read_ledgers", "read_backup", "_require_known"):
-        monkeypatch.setattr(f"muvr.backup.{name}", lambda *_: None)
+        monkeypatch.setattr(f"muvr.backup.{name}", lambda *_: MagicMock(made_at=str(NOW)))
     monkeypatch.setattr("muvr.backup._fill", is_full)
     monkeypatch.setattr(EmbeddedNode, "stop", lambda node: stopped.append(node))
     conf = tmp_path / "conf.yaml"
@@ -242,17 +246,46 @@ def test_interrupted_second_erasure_has_announced_all_users(
         assert context.node.folders.unfinished_restore.exists()
         announced.append(user_id)
 
-    async def erase(_: object, user_id: UUID, *__: object, announced_at: datetime) -> None:
+    async def begin(_: object, user_id: UUID, *__: object, announced_at: datetime) -> None:
         if len(erased) == 2:
             raise KeyboardInterrupt
         erased.append(user_id)
 
-    monkeypatch.setattr("muvr.backup.announce_erasure", announce)
-    monkeypatch.setattr("muvr.backup.erase_user", erase)
+    monkeypatch.setattr("muvr.erasing_again.announce_erasure", announce)
+    monkeypatch.setattr("muvr.erasing_again.begin_erasure", begin)
     with pytest.raises(KeyboardInterrupt):
         _erase_from_restored(context, users)
     assert (announced, erased) == (users, users[:2])
     assert not context.node.folders.unfinished_restore.exists(), "the service may erase the others"
+
+
+def test_second_erasure_takes_several_users_at_a_time_and_reads_follows_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """With the service down, some thousand users one after the other would take hours."""
+    users, ended = [uuid4() for _ in range(3 * ERASED_AT_ONCE)], list[list[UUID]]()
+    under_way = at_most = 0
+    context = restoring(tmp_path)
+
+    async def begin(_: object, user_id: UUID, *__: object, announced_at: datetime) -> BegunErasure:
+        nonlocal under_way, at_most
+        under_way += 1
+        at_most = max(at_most, under_way)
+        await asyncio.sleep(0.001)
+        under_way -= 1
+        return BegunErasure(user_id, {}, None)
+
+    async def end(_: object, begun: Sequence[BegunErasure], __: datetime) -> None:
+        ended.append([one.user_id for one in begun])
+
+    monkeypatch.setattr("muvr.erasing_again.announce_erasure", AsyncMock())
+    monkeypatch.setattr("muvr.erasing_again.begin_erasure", begin)
+    monkeypatch.setattr("muvr.erasing_again.end_erasures", end)
+    _erase_from_restored(context, users)
+    assert at_most == ERASED_AT_ONCE
+    assert [sorted(once) for once in ended] == [sorted(users)]
+    steps = [call.args for call in context.terminal.step.call_args_list]
+    assert ("erasing again", len(users), len(users)) in steps
 
 
 def test_second_erasure_interrupted_before_all_are_announced_leaves_the_node_closed(
@@ -266,7 +299,7 @@ def test_second_erasure_interrupted_before_all_are_announced_leaves_the_node_clo
             raise KeyboardInterrupt
         announced.append(user_id)
 
-    monkeypatch.setattr("muvr.backup.announce_erasure", announce)
+    monkeypatch.setattr("muvr.erasing_again.announce_erasure", announce)
     with pytest.raises(KeyboardInterrupt):
         _erase_from_restored(context, users)
     assert context.node.folders.unfinished_restore.exists()

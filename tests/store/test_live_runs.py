@@ -33,7 +33,8 @@ def test_live_run_changes_only_from_the_expected_previous_run(database: Database
         assert not await live.go_live(family, third, NOW, {}, first)
         seen = await live.read(family)
         assert (seen.run_id, seen.as_of) == (second, NOW)
-        assert {first, second} <= {*await UserRows(database).runs(NOW)}, "an erasure finds both"
+        runs = {run.run_id for run in await UserRows(database).runs(NOW)}
+        assert {first, second} <= runs, "an erasure finds both"
 
     asyncio.run(life())
 
