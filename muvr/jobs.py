@@ -17,10 +17,12 @@ from muvr.scoreboard import show_run
 from pipelines.lifecycle.scope import EngineName, UserSelection
 from schemas.errors import BadInput, NotFound
 from schemas.families import FAMILIES
+from schemas.statuses import RunStatus
 from store.champions import Champions
 from store.database import Database
 from store.jobs import JobRun, JobRuns, UserOutcome
 
+UNENDED: Sequence[RunStatus] = ("failed", "running")  # outcomes of such a run may be missing
 RunFamily = Annotated[str, typer.Argument(help="of which family it is a run")]
 RunId = Annotated[UUID, typer.Argument(help="which run; `muvr jobs list` shows them")]
 
@@ -78,6 +80,8 @@ def rerun(
 ) -> None:
     """Run a job again for the users of an earlier run, with its cut-off; their newest sets count.
 
+    A run for changed users that failed or was killed is repeated for those who changed until now.
+
     Users who fail again are counted, and `muvr jobs show` lists them; the exit code stays 0.
 
     Example: `muvr jobs rerun exercise 01a1fb67-1800-7000-8000-000000000000 --failed`
@@ -95,10 +99,12 @@ def users_to_rerun(
 ) -> UserSelection:
     """The users of a repeated run: everybody if the first run learned all, else those it recorded.
 
-    Batch families and experiments always learn from everybody.
+    One that failed or was killed may have recorded some of its users only: instead of those, the
+    changed ones where it was for them, as they have not been read yet. Batch families and
+    experiments always learn from everybody.
 
     Raises:
-        BadInput: nobody of that run failed, or it was for named users and recorded none of them.
+        BadInput: nobody of that run failed, or it was for named users and has not recorded them.
     """
     if only_failed:
         failed = sorted({outcome.user_id for outcome in outcomes if outcome.status == "failed"})
@@ -109,11 +115,14 @@ def users_to_rerun(
     if users == "all" or family is None or family.kind == "batch":
         return "all"
     recorded = sorted({outcome.user_id for outcome in outcomes})
-    if recorded or users == "changed":
-        return recorded or "changed"
+    whole = earlier.status not in UNENDED or len(recorded) == users
+    if recorded and whole:
+        return recorded
+    if users == "changed":
+        return "changed"
     raise BadInput(
-        f"Run {earlier.run_id} was for {users} named users and ended before it recorded one; name "
-        f"them: muvr train {earlier.family} --users ID,…",
+        f"Run {earlier.run_id} was for {users} named users and ended before it recorded them all; "
+        f"name them: muvr train {earlier.family} --users ID,…",
         field="run",
         value=str(earlier.run_id),
     )

@@ -183,7 +183,12 @@ MART: dict[str, MartTable] = {
             LAYOUT,
             VERSION,
             MartColumn("run", ID, "the newest run that learned it", RUN.example),
-            MartColumn("created_at", TIME, "when a run learned it last", "2026-11-21 03:00:12"),
+            MartColumn(
+                "created_at",
+                TIME,
+                "when a run stored it last, all its sets read",
+                "2026-11-21 03:00:12",
+            ),
             MartColumn(
                 "metrics", TEXT, "JSON: what it scored; null: nothing, or not kept", '{"asked": 12}'
             ),

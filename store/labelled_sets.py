@@ -138,6 +138,11 @@ class LabelledSets:
         rows = await self._database.run("SELECT DISTINCT user_id, model_id FROM labelled_sets")
         return sorted((row.user_id, row.model_id) for row in rows)
 
+    async def has_any(self, user_id: UUID, model_id: str) -> bool:
+        """Whether a user has a labelled set in one input layout; one row is read."""
+        rows = await self._database.run(f"SELECT set_id {_PARTITION} LIMIT 1", (user_id, model_id))
+        return bool(rows)
+
     async def training_sets(self, user_id: UUID, model_id: str) -> list[TrainingSet]:
         """A user's sets in one input layout, with their stored windows, ordered by id."""
         rows = await self._database.run(

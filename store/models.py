@@ -64,6 +64,7 @@ class StoredModel(NamedTuple):
         version: the start of the hash of `content`.
         content: the bytes of `models/<family>/codec.py`.
         manifest: labels, metrics, cut-off, digests, golden vectors.
+        created_at: when it was stored, after the sets were read that it was learned from.
     """
 
     owner: str

@@ -45,9 +45,14 @@ Borders = tuple[BorderModel | None, BorderModel | None]
 
 @dataclass(frozen=True, slots=True)
 class LabelledStretch:
-    """One row of `labelled_stretches`; `samples` is a packed recording."""
+    """One row of `labelled_stretches`; `samples` is a packed recording.
+
+    Attributes:
+        session_at: when its session began, as far as it is among the newest rows.
+    """
 
     session_id: str
+    session_at: datetime
     started_at: datetime
     spans: tuple[tuple[int, int], ...]
     revision: int
@@ -55,8 +60,12 @@ class LabelledStretch:
 
     @property
     def day(self) -> str:
-        """The UTC day. Sessions of one day are alike: a day is never on both sides of a split."""
-        return self.started_at.date().isoformat()
+        """The UTC day on which its session began.
+
+        Sessions of one day are alike, and so are the parts of one that goes on after midnight: a
+        day is never on both sides of a split.
+        """
+        return self.session_at.date().isoformat()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +83,11 @@ def labelled_stretches(table: pa.Table, newest: int = NEWEST_STRETCHES) -> list[
         BadSamples: one of them whose spans are no list of sets.
     """
     rows = _newest_rows(table.select(COLUMNS[2:]), newest).to_pylist()
-    return sorted(map(_stretch, rows), key=lambda row: (row.started_at, row.session_id))
+    rows.sort(key=lambda row: (row["started_at"], str(row["session_id"])))
+    began: dict[str, datetime] = {}  # sessions, with the start of the oldest row of each
+    for row in rows:
+        began.setdefault(row["session_id"], row["started_at"])
+    return [_stretch(row, began[row["session_id"]]) for row in rows]
 
 
 def _newest_rows(table: pa.Table, newest: int) -> pa.Table:
@@ -190,13 +203,14 @@ def border_examples_from_bytes(blob: bytes) -> BorderExamples:
     return BorderExamples(unpacked("start"), unpacked("end"))
 
 
-def _stretch(row: Mapping[str, Any]) -> LabelledStretch:
+def _stretch(row: Mapping[str, Any], session_at: datetime) -> LabelledStretch:
     try:
         spans = tuple((int(start), int(end)) for start, end, _ in json.loads(row["spans"]))
     except (TypeError, ValueError) as problem:
         raise BadSamples(f"a stretch's spans are {row['spans']!r:.60}: {problem}") from problem
     return LabelledStretch(
         str(row["session_id"]),
+        session_at,
         row["started_at"],
         spans,
         row["revision"],

@@ -103,7 +103,7 @@ def _stored_model(
         "metrics": dict(metrics),
     }
     key = ModelKey.of_global(layout, ACTIVITY)
-    return StoredModel.of(key, content, manifest, job.run.run_id, job.run.started_at)
+    return StoredModel.of(key, content, manifest, job.run.run_id, job.run.clock())
 
 
 async def _store_and_promote(

@@ -116,7 +116,7 @@ def _sums(group: pa.Table, layout: InputLayout) -> Row:
         digest.update(f"{stretch.session_id} {started_at} {stretch.revision}\n".encode())
     return {
         "sums": statistics_to_bytes(sums_of(days)),
-        "until": max(stretch.started_at for stretch in stretches).isoformat(),
+        "until": max(stretch.session_at for stretch in stretches).isoformat(),
         "digest": digest.hexdigest(),
     }
 

@@ -204,5 +204,5 @@ def _store(job: Job, result: RecipeResult) -> None:
     """Store the recipe's model under the run's name; no pointer leads to it."""
     run, key = job.run, ModelKey.of_global(LAYOUT, job.run.family)
     manifest = {"level": "global", "environment": environment(), "metrics": result.metrics}
-    model = StoredModel.of(key, result.content, manifest, run.run_id, run.started_at)
+    model = StoredModel.of(key, result.content, manifest, run.run_id, run.clock())
     asyncio.run(Models(job.database).put(model))

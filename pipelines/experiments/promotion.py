@@ -52,11 +52,11 @@ def promote_winner(
             "metrics": asdict(comparison),
         }
         outcome = promote_averaged(
-            job.database, averaged, details, run_id=run.run_id, at=run.started_at, served=served
+            job.database, averaged, details, run_id=run.run_id, at=run.clock(), served=served
         )
     else:
         outcome = promote_summed(
-            job.database, sums, run_id=run.run_id, at=run.started_at, served=served
+            job.database, sums, run_id=run.run_id, at=run.clock(), served=served
         )
     if not outcome.serves:
         run.status = "refused"

@@ -14,6 +14,8 @@ T = TypeVar("T")
 def gather(work: Callable[[A], Awaitable[T]], items: Iterable[A]) -> list[T]:
     """Await `work` for every item in a new event loop, `AT_ONCE` at a time; the results in order.
 
+    All results are held together: of a user's rows `work` returns only what is needed of them.
+
     Raises:
         the first exception of any of them.
     """

@@ -29,7 +29,7 @@ OVERTAKEN = "the pointer moved, or a run was withdrawn, since the model was judg
 
 
 CLOCK_TOLERANCE = timedelta(hours=1)
-"""How long after a run began its training data may end, as devices date it."""
+"""How long after a model was stored its training data may end, as devices date it."""
 
 
 class Move(NamedTuple):
@@ -164,8 +164,8 @@ async def read_global_incumbents(
 def incumbent_of(model: StoredModel) -> IncumbentBytes:
     """A stored model, and what may evaluate it: only sets later than its training data.
 
-    That does not end after the run that learned it began, whatever its manifest says: one set of a
-    device with a wrong clock would otherwise end all comparison with it until then.
+    That does not end after the model was stored, whatever its manifest says: one set of a device
+    with a wrong clock would otherwise end all comparison with it until then.
     """
     newest_set_at = datetime.fromisoformat(str(model.manifest["trained_until"]))
     after = min(newest_set_at, model.created_at + CLOCK_TOLERANCE)

@@ -36,9 +36,16 @@ def is_unfinished(outcome: UserOutcome) -> bool:
 
 
 def same_outcomes(database: Database, family: str, outcomes: Iterable[UserOutcome]) -> bool:
-    """Whether the last run had the same outcomes for these users, such as the same failures."""
+    """Whether the last run had the same outcomes for these users, such as the same failures.
+
+    Metrics do not count: those of a model follow from its version, and of no model there are none.
+    """
     relevant = {outcome for outcome in outcomes if outcome.status != "unchanged"}
-    return relevant <= set(_last_outcomes(database, family))
+    return _without_metrics(relevant) <= _without_metrics(_last_outcomes(database, family))
+
+
+def _without_metrics(outcomes: Iterable[UserOutcome]) -> set[UserOutcome]:
+    return {outcome._replace(metrics="") for outcome in outcomes}
 
 
 def _last_outcomes(database: Database, family: str) -> list[UserOutcome]:

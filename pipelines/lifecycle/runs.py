@@ -47,7 +47,10 @@ class RunReport:
 
 @dataclass(slots=True)
 class Run:
-    """A run in progress: the recipe adds to it, `leased_run` records it."""
+    """A run in progress: the recipe adds to it, `leased_run` records it.
+
+    Models are dated by its clock when they are stored, not by its start: sets are read in between.
+    """
 
     family: str
     run_id: UUID
@@ -61,6 +64,7 @@ class Run:
     outcomes: list[UserOutcome] = field(default_factory=list)
     read_until: datetime | None = None
     more_marks: list[str] = field(default_factory=list)  # watermarks that move after the family's
+    clock: Clock = server_time
 
     def require_lease(self) -> None:
         """Refuse to go on without the lease; to be called before anything becomes visible.
@@ -128,7 +132,8 @@ def leased_run(
     """
     now, runs = clock(), JobRuns(database)
     run_id = run_id_at(now)
-    run = Run(family, run_id, now, take_lease(database, family, run_id, clock, LEASE_S))
+    lease = take_lease(database, family, run_id, clock, LEASE_S)
+    run = Run(family, run_id, now, lease, clock=clock)
     try:
         asyncio.run(_end_dead_runs(database, family))
         asyncio.run(runs.start(family, run_id, inputs, now))

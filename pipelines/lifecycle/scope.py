@@ -18,7 +18,7 @@ from schemas.topics import SETS, Topic
 from store.champions import Champions
 from store.database import Database
 from store.jobs import JobRuns
-from store.labelled_sets import LabelledSets, TrainingRevision
+from store.labelled_sets import LabelledSets
 from store.watermarks import CHANGES_KEPT, Watermarks
 
 UserSelection = Literal["all", "changed"] | Sequence[UUID]
@@ -162,10 +162,5 @@ def _were_read(
 
 def _keys_with_sets(database: Database, users: Sequence[UUID]) -> tuple[UserKey, ...]:
     keys = [(user, layout) for user in sorted(set(users)) for layout in (ACC3, ACC6)]
-    revisions = revisions_of(database, keys)
-    return tuple(key for key, sets in zip(keys, revisions, strict=True) if sets)
-
-
-def revisions_of(database: Database, keys: Sequence[UserKey]) -> list[list[TrainingRevision]]:
-    """The revisions of the sets of partitions, in the order of the keys; no samples are read."""
-    return gather(lambda key: LabelledSets(database).training_revisions(*key), keys)
+    have_sets = gather(lambda key: LabelledSets(database).has_any(*key), keys)
+    return tuple(key for key, has_sets in zip(keys, have_sets, strict=True) if has_sets)

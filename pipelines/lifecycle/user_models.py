@@ -35,11 +35,11 @@ class UserModelWriter:
     large_columns = ("bytes", "manifest")
 
     def write_frame(self, learned: DataFrame, keyspace: str, run: Run) -> None:
-        """Write the models of a frame from the executors."""
+        """Write the models of a frame, which has been computed, from the executors."""
         run_columns = {
             "family": f.lit(run.family),
             "run_id": f.lit(str(run.run_id)),
-            "created_at": f.lit(run.started_at),
+            "created_at": f.lit(run.clock()),
         }
         models = learned.where("status = 'learned'").withColumns(run_columns)
         append(models.select(*MODEL_COLUMNS), keyspace, "models")
@@ -47,7 +47,7 @@ class UserModelWriter:
     def write_row(self, row: Row, database: Database, run: Run) -> None:
         """Write the model of one row."""
         if row["status"] == "learned":
-            model = stored_model(row, run.family, run.run_id, run.started_at)
+            model = stored_model(row, run.family, run.run_id, run.clock())
             asyncio.run(Models(database).put(model))
 
 
@@ -55,7 +55,7 @@ USER_MODEL_WRITER = UserModelWriter()
 
 
 def stored_model(row: Row, family: str, run_id: UUID, at: datetime) -> StoredModel:
-    """The model of a learned row, in the form in which it is stored."""
+    """The model of a learned row, in the form in which it is stored at a time."""
     return StoredModel(
         row["owner"],
         row["model_id"],

@@ -86,9 +86,11 @@ class LocalSets:
 
     def learn(self, users: Sequence[UUID] | None, task: PortionFunction, run: Run) -> list[Row]:
         """Learn and store portion by portion."""
-        revisions = gather(Sets(self.database).revisions, selected := self._users(users))
+        have_sets = gather(Sets(self.database).has_any, selected := self._users(users))
         # Spark meets no user without sets.
-        keys = [(user, SETS) for user, sets in zip(selected, revisions, strict=True) if sets]
+        keys = [
+            (user, SETS) for user, has_sets in zip(selected, have_sets, strict=True) if has_sets
+        ]
         portions = [keys[n : n + USERS_PER_CALL] for n in range(0, len(keys), USERS_PER_CALL)]
         read = Partitions("sets", (*COLUMNS, *REVISIONS), _read_local)
         pass_ = Pass(read, task, LEARNED, (USER_MODEL_WRITER,))

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from functools import partial
 from uuid import UUID
 
 from pipelines.lifecycle.gather import gather
@@ -17,27 +18,35 @@ from store.models import ModelKey, Models
 from store.sets import Sets
 from store.watermarks import Watermarks
 
+DIGEST = "data_digest"  # key of a manifest, and of an outcome's metrics
+
 
 def split_unchanged(
     database: Database, family: str, users: Sequence[UUID]
 ) -> tuple[tuple[UUID, ...], list[UserOutcome]]:
-    """Skip users without sets, and those whose sets an earlier run has read, with any outcome.
+    """Skip users without sets, and those whose sets an earlier run has read, whatever came of it.
 
     A run reads the last minutes before the previous run again, and a change may be announced that
     changes nothing: most of those users have the same sets.
 
     Returns:
-        the users that are to be learned, and "unchanged" outcomes of the others.
+        the users that are to be learned, and the outcomes of the others as of `carried_over`.
     """
     mark = asyncio.run(Watermarks(database).newest(family))
     last = mark.run_id if mark else None
-    revisions = gather(Sets(database).revisions, users)
-    digests = {user: log_digest(rows) for user, rows in zip(users, revisions, strict=True) if rows}
+    of_users = gather(partial(_digest, database), users)
+    digests = {user: digest for user, digest in zip(users, of_users, strict=True) if digest}
     outcomes = gather(
         lambda known: _unchanged_outcome(database, family, *known, last), digests.items()
     )
     to_learn = [user for user, known in zip(digests, outcomes, strict=True) if known is None]
     return tuple(to_learn), [outcome for outcome in outcomes if outcome is not None]
+
+
+async def _digest(database: Database, user: UUID) -> str:
+    """The digest of a user's sets, "" of none: the rows, thousands a user, are let go here."""
+    rows = await Sets(database).revisions(user)
+    return log_digest(rows) if rows else ""
 
 
 async def _unchanged_outcome(
@@ -46,43 +55,47 @@ async def _unchanged_outcome(
     """The outcome of a user whose sets were read before; None where they are to be learned."""
     serving = await Champions(database).serving(ModelKey.of_user(user, SETS, family))
     for before in await JobRuns(database).of_user(last, user) if last else ():
-        if json.loads(before.metrics).get("data_digest") == digest:
+        if json.loads(before.metrics).get(DIGEST) == digest:
             carried = carried_over(before, serving.version if serving else None)
             if carried is not None:
                 return carried
     if serving is None:
         return None
     manifest = await Models(database).manifest(serving.key, serving.version)
-    if manifest is None or manifest.get("data_digest") != digest:
+    if manifest is None or manifest.get(DIGEST) != digest:
         return None
-    metrics = json.dumps({"data_digest": digest})
-    return UserOutcome(user, SETS, "unchanged", "", serving.version, metrics)
+    return UserOutcome(user, SETS, "unchanged", "", serving.version, _metrics(digest))
 
 
 def carried_over(before: UserOutcome, serving: str | None) -> UserOutcome | None:
     """The outcome of sets that the last run has read; None where they are to be learned again.
 
-    A model that the run promoted and that was withdrawn since is no longer in effect. "unchanged"
-    without a version says that, as before, no model of these sets serves. A withdrawn model serves
-    once an operator has promoted it.
+    Users without a model of these sets keep their outcome with its reason, but not its evaluation:
+    the run before has counted it, perhaps for another recipe. A model that was promoted and no
+    longer serves was withdrawn. One that was refused, withdrawn or retired serves once an operator
+    has promoted it or rolled back to it.
 
     Args:
         before: the user's outcome in the last run.
         serving: the version that serves the user now.
 
-    >>> before = UserOutcome(UUID(int=7), "sets", "promoted", "", "9f86d081884c7d65", "{}")
-    >>> carried_over(before, "9f86d081884c7d65").status, carried_over(before, "2c26b46b68ffc68f")
+    >>> digest, version = '{"data_digest": "1"}', "9f86d081884c7d65"
+    >>> before = UserOutcome(UUID(int=7), "sets", "promoted", "", version, digest)
+    >>> carried_over(before, version).status, carried_over(before, "2c26b46b68ffc68f")
     ('unchanged', None)
-    >>> withdrawn = before._replace(status="withdrawn")
-    >>> [carried_over(withdrawn, v).status for v in (before.version, "2c26b46b68ffc68f")]
-    ['unchanged', 'withdrawn']
+    >>> vetoed = before._replace(status="vetoed", reason="worse")
+    >>> carried_over(vetoed, None) == vetoed, carried_over(vetoed, version).status
+    (True, 'unchanged')
     """
     if is_unfinished(before):
         return None
-    if before.status == WITHDRAWN and before.version != serving:
-        return before if serving else None
-    if before.status not in ("promoted", "unchanged", WITHDRAWN):
-        return before._replace(status="unchanged", reason="", version="")
-    if before.version not in ("", serving):
+    if serving is not None and before.version == serving:
+        return before._replace(status="unchanged", reason="")
+    if before.status in ("promoted", "unchanged") or (before.status == WITHDRAWN and not serving):
         return None
-    return before._replace(status="unchanged", reason="")
+    return before._replace(metrics=_metrics(json.loads(before.metrics)[DIGEST]))
+
+
+def _metrics(digest: str) -> str:
+    """The metrics of an outcome without an evaluation."""
+    return json.dumps({DIGEST: digest})

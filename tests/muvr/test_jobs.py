@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from muvr import jobs
 from pipelines.lifecycle.runs import run_id_at
 from schemas.errors import BadInput
+from schemas.statuses import RunStatus
 from store.database import Database
 from store.jobs import JobRun, JobRuns, UserOutcome
 from tests.muvr.trainer import DAY, MONDAY, Trainer, a_run
@@ -20,9 +22,9 @@ CUTOFF = MONDAY - 30 * DAY
 
 @pytest.fixture
 def recorded(database: Database) -> Callable[..., UUID]:
-    """Stores a run of `exercise` for Anna and Ben, in which Ben failed."""
+    """Stores a run of `exercise` for Anna and Ben, in which Ben failed, as it ended."""
 
-    def keep(**inputs: object) -> UUID:
+    def keep(status: RunStatus = "done", **inputs: object) -> UUID:
         run_id = run_id_at(MONDAY)
         outcomes = [
             UserOutcome(ANNA, "wrist-acc6", "promoted", "", "v", "{}"),
@@ -33,6 +35,10 @@ def recorded(database: Database) -> Callable[..., UUID]:
         async def write() -> None:
             await JobRuns(database).start("exercise", run_id, inputs, MONDAY)
             await JobRuns(database).write_users(run_id, outcomes)
+            if status != "running":
+                await JobRuns(database).finish(
+                    "exercise", run_id, status, MONDAY, counts={}, metrics={}, reasons={}
+                )
 
         asyncio.run(write())
         return run_id
@@ -46,15 +52,19 @@ def recorded(database: Database) -> Callable[..., UUID]:
     [
         ({"users": 2, "engine": "local"}, False, ([ANNA, BEN], "local", None)),
         ({"users": "changed"}, False, ([ANNA, BEN], "spark", None)),
+        ({"users": "changed", "status": "failed"}, False, ("changed", "spark", None)),
+        ({"users": "changed", "status": "running"}, False, ("changed", "spark", None)),
+        ({"users": "changed", "status": "failed"}, True, ([BEN], "spark", None)),
+        ({"users": 2, "status": "failed"}, False, ([ANNA, BEN], "spark", None)),
         ({"users": "all", "cutoff_at": str(CUTOFF)}, False, ("all", "spark", CUTOFF)),
         ({"users": "all", "cutoff_at": "None"}, True, ([BEN], "spark", None)),
     ],
 )
-def test_a_rerun_covers_the_same_users(
+def test_a_rerun_covers_the_users_whom_the_run_was_to_read(
     recorded: Callable[..., UUID],
     trainer: Trainer,
     conf: Path,
-    inputs: dict[str, object],
+    inputs: dict[str, Any],
     failed: bool,
     expected: tuple[object, ...],
 ):
@@ -71,6 +81,9 @@ def test_rerunning_a_killed_run_over_named_users_requires_their_names():
     named = a_run("failed", MONDAY, "exercise", users=3)
     with pytest.raises(BadInput, match="3 named users.*name them: muvr train exercise"):
         jobs.users_to_rerun(named, [], only_failed=False)
+    one_of_them = UserOutcome(ANNA, "wrist-acc6", "failed", "IndexError", "", "{}")
+    with pytest.raises(BadInput, match="3 named users and ended before it recorded them all"):
+        jobs.users_to_rerun(named, [one_of_them], only_failed=False)
     whoever = a_run("failed", MONDAY, "exercise", users="changed")
     assert jobs.users_to_rerun(whoever, [], only_failed=False) == "changed"
 

@@ -72,6 +72,8 @@ def test_promoted_model_finds_sets_that_the_rhythm_baseline_confuses_with_walkin
         assert abs(segment.end_ns - end_ns) < 2 * S_NS
     run = asyncio.run(JobRuns(database).read("activity", report.run_id))
     assert run.status == "done"
+    read_s = sum(report.seconds[step] for step in ("sums", "borders", "judge"))
+    assert stored.created_at - run.started_at >= timedelta(seconds=read_s)
 
 
 def test_local_engine_makes_the_same_bytes_as_spark(world, spark_config):

@@ -1,7 +1,7 @@
 """Training examples from labelled stretches, without Spark: sums, held-out evaluation, codec."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -14,19 +14,24 @@ from pipelines.activity.examples import (
     BorderExamples,
     border_examples_from_bytes,
     border_examples_to_bytes,
+    examples_of,
     labelled_stretches,
     newest_border_examples,
     sums_of,
 )
+from pipelines.activity.rows import sums_row
 from pipelines.activity.seconds import compared, evaluate_user, f1, seconds_by
+from pipelines.lifecycle.incumbents import EvaluationPeriod
 from tests.pipelines.workouts import (
     LAYOUT,
     NO_BORDERS,
     NOW,
     PARTS,
+    evening,
     far_off,
     partition,
     stretch_of,
+    walker,
 )
 
 SET_S = sum(seconds for seconds, exercise in PARTS if exercise)
@@ -64,6 +69,24 @@ def test_windows_inside_sets_are_labelled_exercise_and_the_rest_idle(two_days):
     assert seconds["exercise"] == pytest.approx(2 * SET_S, abs=1)
     idle_s = sum(s for s, exercise in PARTS if not exercise)
     assert seconds["idle"] == pytest.approx(2 * (idle_s - lost), abs=2)
+
+
+def test_a_session_over_midnight_is_of_the_day_on_which_it_began():
+    """Its halves are alike: a model judged on one must not have learned the other."""
+    table = partition(0, *evening(0), *evening(1))
+    stretches = labelled_stretches(table)
+    assert [stretch.day for stretch in stretches] == ["2026-11-01"] * 2 + ["2026-11-02"] * 2
+    days = examples_of(stretches, LAYOUT)
+    assert of_sets_s(evaluated(days).own) == 4 * SET_S
+    one_session = examples_of(stretches[:2], LAYOUT)
+    assert sum(evaluated(one_session).own) == 0, "there is no other session to learn from"
+
+
+def test_the_next_evening_judges_what_was_learned_from_a_session_over_midnight():
+    [row] = sums_row((str(walker(0)), LAYOUT), partition(0, *evening(0)))
+    period = EvaluationPeriod(datetime.fromisoformat(row["until"]))
+    both = labelled_stretches(partition(0, *evening(0), *evening(1)))
+    assert [period.covers_day(one.day, one.revision) for one in both] == [False, False, True, True]
 
 
 def of_sets_s(seconds):

@@ -80,7 +80,7 @@ def test_comparison_with_sums_that_were_replaced_meanwhile_promotes_nothing(
         reasons=Counter(),
         status="done",
         run_id=uuid4(),
-        started_at=AT,
+        clock=lambda: AT,
         require_lease=lambda: None,
     )
     served = served_versions(store, ("exercise",))

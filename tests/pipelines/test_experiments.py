@@ -1,6 +1,7 @@
 """Experimental models of the exercise family, on Spark over Cassandra."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -56,6 +57,7 @@ def test_experiment_learns_from_some_people_and_evaluates_on_the_others(
         assert report.metrics["windows_right"] > 0.25  # four exercises: better than chance
     if family == "exercise-averaged":
         [found] = kept(settled, family)
+        assert found.created_at - run.started_at >= timedelta(seconds=report.seconds["learn"])
         model = asyncio.run(Models(settled).get(ModelKey.of_global(LAYOUT, family), found.version))
         assert from_bytes(model.content).level == "global"
         said = report.metrics["cold_start"]

@@ -1,10 +1,19 @@
 """How the guide of analysts counts what live guesses got right."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import duckdb
+import pytest
 
+from models.population.simulate import simulate
+from pipelines.personal.family import PersonalFamily, PersonalModel
+from pipelines.personal.gate import Evidence
+from pipelines.personal.job import train_personal
+from store.jobs import JobRuns
+from store.models import ModelKey, Models
 from tests.pipelines.analyst_guide import questions
+from tests.pipelines.crowd import settle
 
 
 def test_live_accuracy_compares_a_prediction_with_its_set_if_the_model_is_older():
@@ -43,3 +52,24 @@ def test_live_accuracy_compares_a_prediction_with_its_set_if_the_model_is_older(
                 [start + off, end + off, name, version],
             )
         assert mart.execute(question).fetchall() == [("user", 2, 0.5, 1.0)]
+
+
+def dated(logs, cutoff_s):
+    """Models that hold the time at which they were learned: their sets had been read by then."""
+    at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return [PersonalModel(at.encode(), Evidence(10, 4.0, 5.0)) for _ in logs]
+
+
+@pytest.mark.parametrize("engine", ["local", "spark"])
+@pytest.mark.usefixtures("spark")
+def test_a_model_is_dated_after_its_sets_were_read(empty, spark_config, engine):
+    """A set that is confirmed after the run began, and read by it, is older than the model."""
+    [person] = simulate(1, 3, 3)
+    settle(empty, [person])
+    report = train_personal(PersonalFamily("dated", dated, "made"), spark_config, engine=engine)
+    run = asyncio.run(JobRuns(empty).read("dated", report.run_id))
+    key = ModelKey.of_user(person.user_id, "sets", "dated")
+    [described] = asyncio.run(Models(empty).versions(key))
+    model = asyncio.run(Models(empty).get(key, described.version))
+    learned_at = datetime.fromisoformat(model.content.decode())
+    assert run.started_at < learned_at <= model.created_at <= run.finished_at

@@ -77,6 +77,14 @@ def stretch_of(
     )
 
 
+def evening(day: int) -> list[StoredStretch]:
+    """A session's stretches before and after midnight (UTC), as of an evening in America."""
+    midnight, session = datetime(2026, 11, 2 + day, tzinfo=UTC), UUID(int=100 + day)
+    times = (midnight - timedelta(minutes=10), midnight + timedelta(minutes=10))
+    stretches = [stretch_of(2 * day + n, at) for n, at in enumerate(times)]
+    return [one._replace(metadata=one.metadata._replace(session_id=session)) for one in stretches]
+
+
 def partition(person: int, *stretches: StoredStretch) -> pa.Table:
     """Workouts as a partition of `labelled_stretches`, as Spark hands it over."""
     rows = [

@@ -100,6 +100,10 @@ class MemorySets(Sets):
         wanted = [row for row in rows if only is None or (row.session_id, row.set_id) in only]
         return [(row.set_id, row.revision) for row in wanted]
 
+    async def has_any(self, user_id: UUID) -> bool:
+        """Whether a user has a set."""
+        return bool(await self.of_user(user_id))
+
     async def trained(self, user_id: UUID) -> list[TrainedSet]:
         """Every set as training reads it."""
         return [
@@ -162,6 +166,10 @@ class MemoryLabelledSets(LabelledSets):
     async def keys(self) -> list[tuple[UUID, str]]:
         """Every (user, layout) that has labelled sets."""
         return sorted({(key[0], key[1]) for key, _ in self._rows.read(())})
+
+    async def has_any(self, user_id: UUID, model_id: str) -> bool:
+        """Whether a user has a labelled set in one layout."""
+        return bool(await self.of_user(user_id, model_id))
 
     async def training_sets(self, user_id: UUID, model_id: str) -> list[TrainingSet]:
         """The sets of a user in one layout, with their stored windows."""

@@ -152,6 +152,7 @@ def test_newest_revision_of_a_set_wins(records: Records, run: Any) -> None:
         assert await records.sets.some(user, row.session_id, wanted) == [newer]
         assert await records.sets.some(user, row.session_id, []) == []
         assert await records.sets.count(user, row.session_id) == 2
+        assert await records.sets.has_any(user)
         elsewhere = set_row()
         await records.sets.put(user, elsewhere)
         assert {s.set_id for s in await records.sets.of_user(user)} == {
@@ -173,6 +174,8 @@ def test_newest_revision_of_a_set_wins(records: Records, run: Any) -> None:
         assert await records.sets.read(user, row.session_id, row.set_id) is None
         await records.sets.delete_session(user, row.session_id, NOW_US + 9000)
         assert await records.sets.of_user(user) == [elsewhere]
+        await records.sets.delete_session(user, elsewhere.session_id, NOW_US + 9000)
+        assert not await records.sets.has_any(user)
 
     run(story())
 
@@ -230,6 +233,8 @@ def test_labelled_sets_are_read_by_layout(records: Records, run: Any) -> None:
             await records.labelled.put(user, one, LABELLED_TTL_S)
         assert await records.labelled.of_user(user, "wrist-acc6") == [newer]
         assert await records.labelled.of_user(user, "wrist-acc3") == []
+        has = [await records.labelled.has_any(user, m) for m in ("wrist-acc6", "wrist-acc3")]
+        assert has == [True, False]
         heads = await records.labelled.revisions(user)
         assert heads == [("wrist-acc6", row.set_id, row.session_id, NOW_US + 1000)]
         await records.labelled.delete(user, "wrist-acc6", row.set_id, NOW_US)
