@@ -7,12 +7,14 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import psutil
 import pytest
 
 from schemas.config import Cassandra, Paths
@@ -39,14 +41,17 @@ _STARTS_MUCH = pytest.mark.timeout(900)
 # other way round. The node then hangs for good (Cassandra 5.0.9).
 _QUICK_TABLES = "-Dcassandra.test.flush_local_schema_changes=false -Dcassandra.unsafesystem=true"
 _KILL = 'pid=$(sed -n \'s/.*"pid": *\\([0-9]*\\).*/\\1/p\' "$1") && kill -9 $pid'
-# Waits until the test process is gone, in whatever way, and ends the node of a folder.
-_LAST_WILL = f"read -r _; {_KILL}"
-# The same for the process that started the test processes; its node's folder goes as well.
+# Waits until the test process is gone, in whatever way, and ends the node of a folder, which goes
+# as well: it may be in memory.
+_LAST_WILL = f'read -r _; {_KILL}; rm -rf "$2"'
+# The same for the process that started the test processes.
 _LAST_WILL_OF_RUN = (
     f'(while kill -0 "$2" 2>/dev/null; do sleep 1; done; {_KILL}; rm -rf "$3") >/dev/null 2>&1 &'
 )
 
 
+_IN_MEMORY = Path("/dev/shm")
+_ROOM_BYTES = 4 << 30  # the shared node needs less than 1 GiB; Java and Spark need the rest
 _LOGS: dict[int, Path] = {}  # port of the node that all tests share -> its log
 
 
@@ -113,23 +118,45 @@ def node_settings(data: Path) -> tuple[Cassandra, Paths]:
     return settings, paths.model_copy(update={"data": data})
 
 
+def _quick_node(usual: Path) -> EmbeddedNode:
+    """The node that all tests share, not started yet. Most tests do nothing but wait for it.
+
+    It survives no power failure and need not: tests that kill a node start one as users do. Its
+    folder is in memory where that has room, and the usual one elsewhere. A conditional write takes
+    12 ms so instead of 34, a truncation 25 ms instead of 150.
+    """
+    roomy = (
+        _IN_MEMORY.is_dir()
+        and min(shutil.disk_usage(_IN_MEMORY).free, psutil.virtual_memory().available)
+        >= _ROOM_BYTES
+    )
+    data = Path(tempfile.mkdtemp(prefix="muvr-tests-", dir=_IN_MEMORY)) if roomy else usual
+    settings, paths = node_settings(data)
+    return EmbeddedNode(settings.model_copy(update={"commitlog_window_ms": 1}), paths)
+
+
 @contextlib.contextmanager
 def own_node(data: Path) -> Generator[EmbeddedNode]:
     """A node that is not started yet; it is removed completely afterwards."""
-    node = EmbeddedNode(*node_settings(data))
+    with _removed(EmbeddedNode(*node_settings(data))) as node:
+        yield node
+
+
+@contextlib.contextmanager
+def _removed(node: EmbeddedNode) -> Generator[EmbeddedNode]:
     with _heir(node):
         try:
             yield node
         finally:
             node.kill()
-            shutil.rmtree(data, ignore_errors=True)
+            shutil.rmtree(node.paths.data, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def _heir(node: EmbeddedNode) -> Generator[None]:
     """A watchdog that kills the node if this process is killed: a node is not its child.
     The pipe closes when this process ends; after a normal end the node's record is gone."""
-    command = ["/bin/sh", "-c", _LAST_WILL, "sh", str(node.folders.record)]
+    command = ["/bin/sh", "-c", _LAST_WILL, "sh", str(node.folders.record), str(node.paths.data)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
     ):
@@ -157,7 +184,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNode]:
         _LOGS[shared.config.port] = shared.folders.log
         yield shared
         return
-    with own_node(tmp_path_factory.mktemp("cassandra")) as shared:
+    with _removed(_quick_node(tmp_path_factory.mktemp("cassandra"))) as shared:
         with quick_tables():
             shared.start()
         _LOGS[shared.config.port] = shared.folders.log
@@ -175,7 +202,7 @@ def _node_of_run(folder: Path) -> EmbeddedNode:
         if settings.exists():
             config, paths = json.loads(settings.read_text())
             return EmbeddedNode(Cassandra.model_validate(config), Paths.model_validate(paths))
-        node = EmbeddedNode(*node_settings(folder / "cassandra"))
+        node = _quick_node(folder / "cassandra")
         last_will = [_LAST_WILL_OF_RUN, "sh", str(node.folders.record), str(os.getppid())]
         command = ["/bin/sh", "-c", *last_will, str(node.paths.data)]
         subprocess.run(command, stdin=subprocess.DEVNULL, start_new_session=True, check=True)

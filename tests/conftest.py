@@ -26,10 +26,10 @@ def pytest_make_parametrize_id(val: object) -> str | None:
     return f"{len(val)}_bytes" if isinstance(val, bytes) else None
 
 
-@pytest.fixture
-def strangers(tmp_path: Path) -> Path:
+@pytest.fixture(scope="session")
+def strangers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with packages and modules that are named like ours and fail when imported."""
-    folder = tmp_path / "strangers"
+    folder = tmp_path_factory.mktemp("strangers")
     for name in ("api/__init__.py", "models/__init__.py", "muvr/__init__.py", "schemas.py"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(f"raise RuntimeError('{name} of the folder it runs in')\n")

@@ -26,15 +26,15 @@ def quiet_context(folder: Path) -> CommandContext:
     return CommandContext(config, CHECKOUT / "conf.yaml", Terminal(as_json=True))
 
 
-@pytest.mark.timeout(900)  # a node is killed and started again three times
+@pytest.mark.timeout(900)  # a node is killed and started again
 # The service outlives the object that started it on purpose; the benchmark kills it by its pid.
 @pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
 def test_no_samples_are_lost_duplicated_or_altered_by_kills(tmp_path: Path) -> None:
-    figures = soak.run(quiet_context(tmp_path), kills=3, samples=60_000, phones=4, within_s=600)
+    figures = soak.run(quiet_context(tmp_path), kills=2, samples=40_000, phones=4, within_s=600)
     values = {figure.name: figure.value for figure in figures}
-    assert values["kills"] == 3
+    assert values["kills"] == 2
     assert values["samples"] is not None
-    assert values["samples"] >= 60_000
+    assert values["samples"] >= 40_000
     assert {name: values[name] for name in ("lost", "doubled", "altered", "refused")} == {
         "lost": 0,
         "doubled": 0,

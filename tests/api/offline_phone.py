@@ -31,11 +31,11 @@ def body(day: int, seq: int, started_at: datetime, unit: str = "g") -> bytes:
     return chunk(t0_ns, 50.0, unit, 1 / 4096, counts.tobytes())
 
 
-def a_week(outbox: Outbox) -> dict[UUID, list[bytes]]:
-    """Seven sessions of three chunks and a set each, queued while there is no network."""
+def a_week(outbox: Outbox, days: int = DAYS) -> dict[UUID, list[bytes]]:
+    """A session of three chunks and a set each day, queued while there is no network."""
     kept: dict[UUID, list[bytes]] = {}
-    first = datetime.now(UTC).replace(microsecond=0) - timedelta(days=DAYS)
-    for day in range(DAYS):
+    first = datetime.now(UTC).replace(microsecond=0) - timedelta(days=days)
+    for day in range(days):
         started_at = first + timedelta(days=day)
         session = new_id(started_at)
         kept[session] = [body(day, seq, started_at) for seq in range(CHUNKS)]

@@ -25,7 +25,6 @@ from tests.api.live_client import (
     talk,
 )
 from tests.api.logins import key_ring
-from tests.api.phone import fresh_id
 
 
 @pytest.mark.parametrize(
@@ -251,16 +250,6 @@ def test_a_revoked_login_closes_the_connection(
         assert close_code(connection) == 4401
 
 
-def test_another_users_session_looks_nonexistent(
-    service: RunningService, person: Person, recordings: list[ImportedRecording]
-):
-    session = open_session(person, recordings[0].recording)
-    stranger = service.register()
-    for which in (session, fresh_id()):
-        with talk(service, which, stranger.tokens["access_token"]) as connection:
-            assert close_code(connection) == 4404
-
-
 def test_a_session_that_is_no_uuid_is_told_as_in_an_upload(service: RunningService, person: Person):
     url = service.url.replace("http://", "ws://") + "/v1/sessions/nope/live"
     headers = {"Authorization": f"Bearer {person.tokens['access_token']}"}
@@ -268,12 +257,3 @@ def test_a_session_that_is_no_uuid_is_told_as_in_an_upload(service: RunningServi
         told = hear(connection, "problem")["problem"]
         assert (told["type"], told["field"]) == ("urn:muvr:problem:bad-event", "session")
         assert close_code(connection) == 4422
-
-
-def test_a_token_without_the_scope_is_refused(
-    service: RunningService, person: Person, recordings: list[ImportedRecording]
-):
-    session = open_session(person, recordings[0].recording)
-    token = service.services.tokens.access(person.user_id, person.login_id, frozenset({"predict"}))
-    with talk(service, session, token) as connection:
-        assert close_code(connection) == 4403

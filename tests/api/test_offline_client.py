@@ -95,7 +95,7 @@ def test_the_outbox_keeps_everything_without_a_network(
 
 def test_recordings_survive_an_expired_login(tmp_path: Path, phone: Client, person: Person):
     outbox = Outbox(tmp_path / "outbox.db")
-    kept = a_week(outbox)
+    kept = a_week(outbox, days=1)
     waiting = len(outbox)
     phone.logout()
     with pytest.raises(LoginNeeded, match="Log in again"):

@@ -57,7 +57,6 @@ def test_a_recognised_set_is_named_counted_and_kept_until_confirmed(
         assert length.total_seconds() >= 0.7 * seconds_of(wanted.recording.acc[0])
 
         promote(service, stored(learn(recordings[:8]), kept.owner))
-        time.sleep(service.config.api.pointer_ttl_s + 0.1)
         assert client.get(f"/v1/sessions/{session}").json()["sets"] == [found]
 
         # A confirmation by the user overrides the prediction.

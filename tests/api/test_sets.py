@@ -47,18 +47,16 @@ def test_a_deleted_set_stays_deleted(open_phone: Phone) -> None:
     problem(open_phone.http.delete(f"{open_phone.path}/sets/{fresh_id()}"), 404, "not-there")
 
 
-@pytest.mark.parametrize(
-    "tag", ['"abc"', '""', f'"{UUID(int=7)}"', 'W/"x"', f'"{10**20}"', '"017"', '"a,b"']
-)
-def test_an_etag_that_is_not_of_this_service_is_stale(open_phone: Phone, tag: str) -> None:
+def test_an_etag_that_is_not_of_this_service_is_stale(open_phone: Phone) -> None:
     one = fresh_id()
     path, first = f"{open_phone.path}/sets/{one}", open_phone.confirm(one).headers["etag"]
-    for header in (tag, f'{tag}, "18"', f"{tag} ,, {tag}"):
-        told = problem(open_phone.confirm(one, header, reps=9), 412, "stale-revision")
-        assert first in told["detail"], "the revision that it is at"
-        stale = open_phone.http.delete(path, headers={"If-Match": header})
-        problem(stale, 412, "stale-revision")
-    problem(open_phone.confirm(fresh_id(), tag), 404, "not-there")
+    for tag in ('"abc"', '""', f'"{UUID(int=7)}"', 'W/"x"', f'"{10**20}"', '"017"', '"a,b"'):
+        for header in (tag, f'{tag}, "18"', f"{tag} ,, {tag}"):
+            told = problem(open_phone.confirm(one, header, reps=9), 412, "stale-revision")
+            assert first in told["detail"], "the revision that it is at"
+            stale = open_phone.http.delete(path, headers={"If-Match": header})
+            problem(stale, 412, "stale-revision")
+        problem(open_phone.confirm(fresh_id(), tag), 404, "not-there")
 
 
 def test_a_list_of_etags_matches_if_one_is_current(open_phone: Phone) -> None:

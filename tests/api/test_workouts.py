@@ -56,7 +56,6 @@ def lifter(service: RunningService) -> Person:
     person = service.register()
     for kept in models_of(person).values():
         promote(service, kept)
-    time.sleep(service.config.api.pointer_ttl_s)  # until then, the absence of models is cached
     return person
 
 

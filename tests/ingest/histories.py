@@ -51,6 +51,11 @@ def body(seq: int, variant: int) -> bytes:
     return canonical_body(Piece(t0_ns, RATE_HZ, "g", 1 / 4096, counts))
 
 
+def chunk(piece: Piece) -> Chunk:
+    """A chunk as the service decodes it."""
+    return decode_chunk(canonical_body(piece), "application/cbor", LIMITS)
+
+
 BODIES = {(seq, v): body(seq, v) for seq in range(NUMBERS) for v in range(2)}
 CHUNKS: dict[tuple[int, int], Chunk] = {
     key: decode_chunk(one, "application/cbor", LIMITS) for key, one in BODIES.items()

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ingest.chunks import Chunk, canonical_body, decode_chunk
 from ingest.clock_parts import parts_by_clock, rotation_by_clock
 from ingest.recognition import recognise_session
 from ingest.recordings import load_recordings
@@ -21,7 +20,7 @@ from schemas.events import Completion
 from schemas.notes import CLOCK_WENT_BACK
 from store.predictions import Prediction
 from store.samples import ChunkMetadata
-from tests.ingest.histories import LIMITS, STREAM
+from tests.ingest.histories import STREAM, chunk
 from tests.ingest.recorded_session import GYRO, NOW, RecordedSession
 from tests.ingest.repeating import ASKED, RATE_HZ, repeating
 
@@ -39,10 +38,6 @@ def pieces(t0_s: float, faster: int = 1, chunk_s: float = CHUNK_S) -> list[Piece
         )
         for k in range(0, len(counts), n)
     ]
-
-
-def chunk(piece: Piece) -> Chunk:
-    return decode_chunk(canonical_body(piece), "application/cbor", LIMITS)
 
 
 FIRST = [*pieces(0), *pieces(80)]

@@ -185,10 +185,13 @@ def test_sweep_does_not_read_the_bodies_of_old_events(
     one.recorder = one.on(one.records)
 
     async def story() -> None:
-        for n in range(300):  # more than a page
-            body = {"stream": "acc", "hashes": ["0" * 64] * 20}
-            event = Event(slot(one.session, n), one.session, "stream-listed", body, us_of(START))
-            await one.records.journal.append(one.user, event, "sessions")
+        body = {"stream": "acc", "hashes": ["0" * 64] * 20}
+        listed = [  # more than a page
+            Event(slot(one.session, n), one.session, "stream-listed", body, us_of(START))
+            for n in range(300)
+        ]
+        for n in range(0, len(listed), 20):
+            await one.records.journal.append_all(one.user, listed[n : n + 20], "sessions")
         one.now += timedelta(days=1)
         await one.open(0, 1)
         await one.confirm()

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from ingest.ttl_cache import TtlCache
+from tests.waiting import settled
 
 TTL_S = 2.0
 
@@ -30,11 +31,6 @@ class Oracle:
         await settled()
         self.asked[-1].set_result(value)
         assert await task == value
-
-
-async def settled() -> None:
-    for _ in range(5):
-        await asyncio.sleep(0)
 
 
 def told(story: Callable[[Oracle], Awaitable[None]]) -> None:

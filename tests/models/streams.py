@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from models.arrays import Floats64
 from models.signal.pieces import Piece, Recording
 from models.signal.wrist import WristSignal, wrist_signals
 
@@ -20,6 +21,15 @@ def sines(t_s: np.ndarray) -> np.ndarray:
 def piece(t_s, *, t0_ns=0, rate_hz=50.0, values=sines, **changes) -> Piece:
     counts = np.rint(values(np.asarray(t_s)) / SCALE).astype(np.int16)
     return replace(Piece(t0_ns, rate_hz, "g", SCALE, counts), **changes)
+
+
+def swinging(t_s: Floats64, reach_rad: float, period_s: float) -> tuple[Floats64, Floats64]:
+    """Gravity and rotation, (n, 3) each, of a wrist that swings about an axis across gravity."""
+    phase = 2 * np.pi * t_s / period_s
+    angle = reach_rad * np.sin(phase)
+    speed = reach_rad * np.cos(phase) * 2 * np.pi / period_s
+    gravity = np.stack([np.cos(angle), np.sin(angle), 0 * t_s], axis=1)
+    return gravity, np.stack([0 * t_s, 0 * t_s, -speed], axis=1)  # dg/dt = -w × g
 
 
 def quickening(t_s: np.ndarray) -> np.ndarray:

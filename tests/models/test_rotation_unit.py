@@ -10,6 +10,7 @@ from models.signal.rotation_unit import MIN_JUDGED_S, is_rad_labelled_deg
 from models.signal.units import ninth_decile
 from models.signal.wrist import wrist_signals
 from schemas.notes import UNIT_IMPLAUSIBLE, UNIT_WAS_DEG_S, UNIT_WAS_RAD_S
+from tests.models.streams import swinging
 
 DEG = 180 / np.pi
 HZ = 50.0
@@ -17,15 +18,6 @@ HZ = 50.0
 
 def times(seconds: float) -> Floats64:
     return np.arange(round(seconds * HZ) + 1) / HZ
-
-
-def swinging(t_s: Floats64, reach_rad: float, period_s: float) -> tuple[Floats64, Floats64]:
-    """Gravity and rotation, (n, 3) each, of a wrist that swings about an axis across gravity."""
-    phase = 2 * np.pi * t_s / period_s
-    angle = reach_rad * np.sin(phase)
-    speed = reach_rad * np.cos(phase) * 2 * np.pi / period_s
-    gravity = np.stack([np.cos(angle), np.sin(angle), 0 * t_s], axis=1)
-    return gravity, np.stack([0 * t_s, 0 * t_s, -speed], axis=1)  # dg/dt = -w × g
 
 
 def recorded(acc_g: Floats64, gyro: Floats64, unit: str) -> Recording:

@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from models.signal import wrist
 from models.signal.pieces import Piece, Recording
 from models.signal.runs import GaplessRun, _regular_times_s
 from models.signal.windows import window_starts
@@ -184,29 +185,38 @@ def test_invalid_unit_rate_and_scale_are_refused(change):
         wrist_signals(Recording((sent,), (), None))
 
 
-def weeks_in_kilobytes(chunks: int, apart_s: int) -> tuple[Piece, ...]:
-    """Chunks of zeros at 1 Hz, each 2.3 hours long."""
-    zeros = np.zeros((8192, 3), dtype=np.int16)
+def slow_pieces(chunks: int, apart_s: int) -> tuple[Piece, ...]:
+    """Chunks of zeros at 1 Hz, each 341 s long."""
+    zeros = np.zeros((341, 3), dtype=np.int16)
     return tuple(Piece(n * apart_s * 10**9, 1.0, "g", SCALE, zeros) for n in range(chunks))
 
 
-@pytest.mark.parametrize("apart_s", [8192, 10_000])
+@pytest.fixture
+def short_day(monkeypatch):
+    """Days of an hour."""
+    assert wrist.MAX_RECORDING_S == 24 * 3600
+    monkeypatch.setattr(wrist, "MAX_RECORDING_S", 3600.0)
+
+
+@pytest.mark.usefixtures("short_day")
+@pytest.mark.parametrize("apart_s", [341, 417])
 def test_recordings_are_limited_to_their_first_day(apart_s):
     """In one run, or in several."""
-    whole = wrist_signals(Recording(weeks_in_kilobytes(10, apart_s), (), None))
-    assert sum(signal.duration_s for signal in whole) > 80_000
-    long = weeks_in_kilobytes(12, apart_s)
+    whole = wrist_signals(Recording(slow_pieces(10, apart_s), (), None))
+    assert sum(signal.duration_s for signal in whole) > 3300
+    long = slow_pieces(12, apart_s)
     found = wrist_signals(Recording(long, (), None))
-    assert sum(signal.duration_s for signal in found) == pytest.approx(86_400, abs=len(found))
+    assert sum(signal.duration_s for signal in found) == pytest.approx(3600, abs=len(found))
     assert [signal.t0_ns for signal in found][: len(whole)] == [signal.t0_ns for signal in whole]
 
 
+@pytest.mark.usefixtures("short_day")
 def test_rotation_is_limited_to_the_first_day():
-    long = weeks_in_kilobytes(11, 8192)
+    long = slow_pieces(11, 341)
     back_and_forth = long[0].counts.copy()
     back_and_forth[::2] += 1  # one that does not change is left out
     turning = tuple(replace(one, unit="rad/s", counts=back_and_forth) for one in long)
-    short = (piece(np.arange(500) / 50, t0_ns=86_395 * 10**9),)  # its second half is after the day
+    short = (piece(np.arange(500) / 50, t0_ns=3595 * 10**9),)  # its second half is after the day
     first, second = wrist_signals(Recording(short, turning, None))
     assert first.gyro_rad_s is not None
     assert second.gyro_rad_s is None

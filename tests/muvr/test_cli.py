@@ -91,10 +91,10 @@ def test_a_multiprocessing_child_does_not_rerun_the_command():
         exec(compiled, {"__name__": "__main__"})
 
 
-def test_invalid_settings_exit_with_a_usage_error(tmp_path: Path):
+def test_invalid_settings_exit_with_a_usage_error(tmp_path: Path, here: Here):
     conf = tmp_path / "conf.yaml"
     conf.write_text("api: {prot: 1}\n")
-    done = muvr("status", conf=conf)
+    done = here("status", conf=conf)
     assert done.returncode == 2
     assert "did you mean `api.port`" in done.stderr
     assert "Traceback" not in done.stderr
@@ -144,8 +144,8 @@ def test_status_without_a_node_shows_the_next_step(conf: Path, here: Here):
     assert "muvr up" in answer["database"]
 
 
-def test_training_without_a_node_fails_without_a_traceback(conf: Path):
-    done = muvr("train", "exercise", conf=conf)
+def test_training_without_a_node_fails_without_a_traceback(conf: Path, here: Here):
+    done = here("train", "exercise", conf=conf)
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
@@ -219,7 +219,7 @@ def test_up_status_doctor_import_user_and_down_work_together(
     assert status["node"]["ready"]
     assert status["service"]["ready"]
     assert status["counts"]["users"] == 0
-    assert muvr("up", conf=conf).returncode == 0  # a second time changes nothing
+    assert here("up", conf=conf).returncode == 0  # a second time changes nothing
     assert answer("status")["node"]["pid"] == status["node"]["pid"]
     findings = answer_when(
         lambda found: all(finding["ok"] for finding in found), lambda: answer("doctor")

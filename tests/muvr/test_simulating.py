@@ -78,18 +78,24 @@ def test_simulated_data_is_stored_completely_and_idempotently(database):
     assert [asyncio.run(kept(person)) for person in people] == before
 
 
+def send_in_threads(patch, database):
+    """Let `muvr simulate` send from this process: a separate one takes seconds to start."""
+
+    def threads(workers, mp_context):
+        return ThreadPoolExecutor(workers)
+
+    patch.setattr(simulating_crowd, "ProcessPoolExecutor", threads)
+    patch.setattr(simulating_crowd, "_connection", lambda *_: database)
+
+
 def test_the_counts_of_a_week_without_training_are_zeros(monkeypatch, tmp_path):
     counts = Counter(people=1, sessions=0, sets=0, follows=0)
 
     async def resting(*_):
         return counts
 
-    def threads(workers, mp_context):
-        return ThreadPoolExecutor(workers)
-
     monkeypatch.setattr(simulating_crowd, "send_person", resting)
-    monkeypatch.setattr(simulating_crowd, "ProcessPoolExecutor", threads)
-    monkeypatch.setattr(simulating_crowd, "_connection", lambda *_: None)
+    send_in_threads(monkeypatch, None)
     context = CommandContext(Config(), tmp_path / "conf.yaml", Terminal(as_json=True))
     assert send_crowd(context, replace(WORLD, users=1), processes=1) == counts
     assert count_rows(counts, 1.0)[2] == ("sets", "0")
@@ -145,7 +151,7 @@ def test_the_first_day_leaves_room_for_a_longer_history(tmp_path, past_days):
         first_day(context, 1, 7, None)
 
 
-def test_runs_of_one_seed_add_up_in_any_order(database, conf):
+def test_runs_of_one_seed_add_up_in_any_order(database, conf, monkeypatch):
     """After each run everybody has the weeks that were asked for; a smaller run changes nothing."""
     reports = conf.parent / "reports"
     conf.write_text(conf.read_text() + f"paths: {{reports: {reports}}}\n")
@@ -172,7 +178,8 @@ def test_runs_of_one_seed_add_up_in_any_order(database, conf):
         people = [replace(longest, weeks=number).person(n) for n, number in enumerate(weeks)]
         return [{set_.set_id for set_ in person.sets()} for person in people]
 
-    assert simulated(2, 2) == expected([2, 2])
+    assert simulated(2, 2) == expected([2, 2])  # sent from another process, as users do
+    send_in_threads(monkeypatch, database)
     assert simulated(3, 4) == expected([4, 4, 4])
     assert simulated(1, 3) == expected([4, 4, 4])
     assert simulated(4, 1) == expected([4, 4, 4, 1])

@@ -142,18 +142,6 @@ def test_a_jdbc_client_can_read_only_the_mart(served: tuple[int, psutil.Process]
     assert "cassandra" not in " ".join(java.cmdline()).lower()
 
 
-def test_a_running_server_sees_a_refresh_and_cancels_queries_on_timeout(
-    served: tuple[int, psutil.Process], folder: MartFolder
-):
-    """Also for a client whose address sets the session that all of them share."""
-    port, _ = served
-    made(folder.path, TWO, 3000)
-    said = beeline(port, [COUNT, ENDLESS, COUNT, f"SELECT '{LITERAL[1]}'", ZONE], HOSTILE)
-    assert len(re.findall(r"^3000\trows$", said, re.MULTILINE)) == 2
-    assert "timed out" in said
-    assert {LITERAL[1], "UTC"} <= set(said.splitlines())
-
-
 def computing(java: psutil.Process) -> set[int]:
     """The threads of Hive's server that use the processor; others wait for queries."""
     before = {thread.id: thread.user_time for thread in java.threads()}
@@ -167,17 +155,26 @@ def computing(java: psutil.Process) -> set[int]:
     }
 
 
-def test_server_ends_a_query_that_computes_while_it_is_planned(
-    served: tuple[int, psutil.Process],
+def test_a_running_server_sees_a_refresh_and_ends_queries_over_the_time_limit(
+    served: tuple[int, psutil.Process], folder: MartFolder
 ):
-    """It has no job that could be cancelled, and would keep a core for good."""
+    """Also for a client whose address sets the session that all of them share.
+
+    A query that computes while it is planned has no job that could be cancelled, and would keep a
+    core for good. It runs beside the others: each waits for the limit.
+    """
     port, process = served
     [java] = process.children()
     with ThreadPoolExecutor(1) as pool:
-        said = pool.submit(beeline, port, [PLANNED])
+        planned = pool.submit(beeline, port, [PLANNED])
         while not computing(java):  # so that it is seen below that nothing does
-            assert not said.done()
-        assert "timed out" in said.result()
+            assert not planned.done()
+        made(folder.path, TWO, 3000)
+        said = beeline(port, [COUNT, ENDLESS, COUNT, f"SELECT '{LITERAL[1]}'", ZONE], HOSTILE)
+        assert "timed out" in planned.result()
+    assert len(re.findall(r"^3000\trows$", said, re.MULTILINE)) == 2
+    assert "timed out" in said
+    assert {LITERAL[1], "UTC"} <= set(said.splitlines())
     deadline_s = time.monotonic() + 60
     while computing(java):
         assert time.monotonic() < deadline_s, "it computes for nobody"

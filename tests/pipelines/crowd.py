@@ -59,8 +59,14 @@ def settle(database: Database, people: Sequence[SimulatedUser]) -> None:
             Statement(FOLLOW, (person.user_id, ids[n], datetime(2026, 1, 1, tzinfo=UTC)))
             for n in person.follows
         ]
-        statements += [Statement(SET, (person.user_id, *_set(set_))) for set_ in person.sets()]
-    asyncio.run(database.run_all(statements, limit=256))
+
+    async def write() -> None:
+        await database.run_all(statements, limit=256)
+        for person in people:  # the sets of a user are one partition
+            sets = [Statement(SET, (person.user_id, *_set(set_))) for set_ in person.sets()]
+            await database.run_batch(sets)
+
+    asyncio.run(write())
 
 
 def write_impossible(

@@ -1,9 +1,9 @@
 """The families learned from confirmed sets and follows, on Spark, over simulated people."""
 
 import asyncio
-from collections import Counter
 from dataclasses import replace
 from datetime import datetime
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -18,6 +18,8 @@ from models.recommend.evaluate import evaluate_recommender
 from pipelines.batch.job import train_batch
 from pipelines.clusters import CLUSTERS
 from pipelines.intensity import INTENSITY
+from pipelines.jobs import train
+from pipelines.lifecycle import job as lifecycle
 from pipelines.load import LOAD
 from pipelines.next import NEXT
 from pipelines.personal.family import PersonalFamily, PersonalModel
@@ -51,9 +53,9 @@ def trained(database, spark_config):
     reports = {}
 
     def report_of(family):
-        train = train_personal if isinstance(family, PersonalFamily) else train_batch
+        learn = train_personal if isinstance(family, PersonalFamily) else train_batch
         if family.name not in reports:
-            reports[family.name] = train(family, spark_config)
+            reports[family.name] = learn(family, spark_config)
         return reports[family.name]
 
     return report_of
@@ -129,8 +131,6 @@ def test_personal_models_beat_the_last_value_baseline(database, spark_config, tr
     assert report.counts["promoted"] >= PEOPLE // 2
     others = [(one.status, one.reason) for one in outcomes if one.status != "promoted"]
     assert others == [("vetoed", VETOED)] * (PEOPLE - report.counts["promoted"])
-    again = train_personal(family, spark_config)
-    assert again.counts["unchanged"] == report.counts["promoted"]  # the same bytes
 
 
 def loses(logs, cutoff_s):
@@ -141,7 +141,7 @@ def loses(logs, cutoff_s):
 def test_recipe_that_loses_to_its_baseline_is_refused_for_every_user(
     database, spark_config, people
 ):
-    report = train_personal(PersonalFamily("loser", loses, "made"), spark_config)
+    report = train_personal(PersonalFamily("loser", loses, "made"), spark_config, engine="local")
     assert (report.metrics["error"], report.metrics["last_error"]) == (0.6, 0.5)
     assert (report.status, report.counts["refused"]) == ("refused", PEOPLE)
     keys = [ModelKey.of_user(person.user_id, "sets", "loser") for person in people]
@@ -188,34 +188,73 @@ def poisoned(database, people):
         )
 
 
-@pytest.mark.parametrize(
-    "family", [INTENSITY, LOAD, NEXT, CLUSTERS, RECOMMEND], ids=lambda family: family.name
-)
+def outcomes_of(database, report):
+    return {one.user_id: one for one in asyncio.run(JobRuns(database).users(report.run_id))}
+
+
+def failed_users(outcomes):
+    """Who failed; each must be told of the impossible set."""
+    failed = [one for one in outcomes.values() if one.status == "failed"]
+    assert all(BadSets.__name__ in one.reason for one in failed)
+    return {one.user_id for one in failed}
+
+
+def starts_no_spark(*_):
+    raise AssertionError("Spark was started")
+
+
+@pytest.mark.parametrize("family", [CLUSTERS, RECOMMEND], ids=lambda family: family.name)
 def test_users_with_impossible_sets_are_reported_and_the_others_are_trained(
-    database, spark_config, people, poisoned, family, recommend_ahead_by
+    database, spark_config, poisoned, family, recommend_ahead_by
 ):
-    """Users are trained in batches: one failure must not fail the others, nor spoil their sums."""
+    """Users are learned from together: one failure must not fail the others, nor spoil sums."""
     recommend_ahead_by(0.001)
-    train = train_personal if isinstance(family, PersonalFamily) else train_batch
-    report = train(family, spark_config)
-    outcomes = asyncio.run(JobRuns(database).users(report.run_id))
-    assert {outcome.user_id for outcome in outcomes if outcome.status == "failed"} == poisoned
-    assert all(BadSets.__name__ in one.reason for one in outcomes if one.status == "failed")
-    others = PEOPLE - len(IMPOSSIBLE)
+    report = train_batch(family, spark_config)
+    assert failed_users(outcomes_of(database, report)) == poisoned
     assert report.status == "done"
-    if family is RECOMMEND:
-        assert report.counts["users"] == others
-        assert live(database, "recommend").run_id == report.run_id
-        return
-    if family is CLUSTERS:
-        assert report.counts["rows"] == others
-        return
-    assert len(outcomes) == PEOPLE
-    learned = Counter(report.counts)
-    assert learned["promoted"] + learned["unchanged"] >= others // 2
+    learned = report.counts["users" if family is RECOMMEND else "rows"]
+    assert learned == PEOPLE - len(IMPOSSIBLE)
+    assert live(database, family.name).run_id == report.run_id
+
+
+@pytest.mark.parametrize("family", [INTENSITY, LOAD, NEXT], ids=lambda family: family.name)
+def test_models_learned_in_this_process_have_the_bytes_of_spark(
+    database, spark_config, people, poisoned, monkeypatch, family
+):
+    """Also of the others beside users with impossible sets, who are reported."""
+    with monkeypatch.context() as patched:
+        patched.setattr(lifecycle, "spark_session", starts_no_spark)
+        local = train_personal(family, spark_config, engine="local")
+    on_spark = train_personal(family, spark_config)
+    assert local.status == on_spark.status == "done"
+    # Whom an earlier test trained has the same model as then.
+    learned = sum(local.counts.get(outcome, 0) for outcome in ("promoted", "unchanged"))
+    assert learned >= (PEOPLE - len(IMPOSSIBLE)) // 2
+    assert on_spark.counts["unchanged"] == learned  # the same bytes
     newest_s = max(set_.started_s for person in people for set_ in person.sets())
-    newest = datetime.fromisoformat(report.metrics["newest_set"])
+    newest = datetime.fromisoformat(on_spark.metrics["newest_set"])
     assert newest.timestamp() == pytest.approx(newest_s, abs=0.01)
+    assert local.metrics["newest_set"] == on_spark.metrics["newest_set"]
+    assert local.metrics["later_sets"] == on_spark.metrics["later_sets"]
+    assert local.metrics["error"] == pytest.approx(on_spark.metrics["error"], rel=1e-12)
+    found, expected = outcomes_of(database, local), outcomes_of(database, on_spark)
+    assert found.keys() == expected.keys() == {person.user_id for person in people}
+    assert failed_users(found) == poisoned
+    for user, outcome in found.items():
+        again = "unchanged" if outcome.status == "promoted" else outcome.status
+        assert expected[user] == outcome._replace(status=again)
+
+
+def test_one_user_is_learned_without_spark(database, spark_config, people, monkeypatch):
+    """Nobody else is read; who has no set has no outcome."""
+    monkeypatch.setattr(lifecycle, "spark_session", starts_no_spark)
+    person, nobody = people[0].user_id, UUID(int=7)
+    report = train("intensity", spark_config, users=[nobody, person], engine="local")
+    assert report.counts["sets"] == len(people[0].sets())
+    outcomes = outcomes_of(database, report)
+    assert set(outcomes) == {person}
+    key = ModelKey.of_user(person, "sets", "intensity")
+    assert asyncio.run(Models(database).get(key, outcomes[person].version)).content
 
 
 def test_stored_intensity_model_equals_the_one_fitted_without_spark(database, trained, people):

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
@@ -30,6 +31,9 @@ from store.users import User, Users
 from tests.pipelines.crowd import PEOPLE, crowd, settled
 from tests.pipelines.made_families import USER, fake, live, wins, withdraw
 
+# For what does not depend on the engine: a run on Spark takes a second more.
+train_here = partial(train_personal, engine="local")
+
 
 @pytest.fixture(scope="module")
 def people():
@@ -53,7 +57,7 @@ def test_user_who_is_refused_for_little_evidence_again_and_again_is_counted_once
     """The same hundred sets are no new evidence: neither against this user nor against another."""
     family = PersonalFamily("unlucky", loses_by_chance, "made")
     users = [[people[0].user_id]] * 3 + [[people[1].user_id]]
-    *nights, newcomers = (train_personal(family, spark_config, users=some) for some in users)
+    *nights, newcomers = (train_here(family, spark_config, users=some) for some in users)
     assert [(night.status, night.reasons) for night in nights] == [
         ("refused", {LITTLE_EVIDENCE: 1})
     ] * 3
@@ -82,7 +86,7 @@ def test_recipe_that_is_much_worse_than_the_serving_one_is_refused(database, spa
 
     def train(error):
         family = PersonalFamily("rivals", with_error(error), f"errs by {error}")
-        report = train_personal(family, spark_config)
+        report = train_here(family, spark_config)
         return report.status, dict(report.reasons)
 
     assert train(60.0) == ("done", {})
@@ -101,7 +105,7 @@ def unevaluated(logs, cutoff_s):
 def test_recipe_on_few_users_is_judged_with_the_runs_before(database, spark_config, people, learn):
     """Ten later sets of each of the others before outweigh five of one; of all, if it has none."""
     name = f"steady-{learn.__name__}"
-    assert train_personal(PersonalFamily(name, wins, "made"), spark_config).status == "done"
+    assert train_here(PersonalFamily(name, wins, "made"), spark_config).status == "done"
     person = people[5]
     confirmed = person.sets()[0]
     database.execute(
@@ -110,16 +114,16 @@ def test_recipe_on_few_users_is_judged_with_the_runs_before(database, spark_conf
         (len(name), person.user_id, UUID(confirmed.session), confirmed.set_id),
     )
     asyncio.run(Journal(database).announce(person.user_id, "sets", us_of(datetime.now(UTC))))
-    report = train_personal(PersonalFamily(name, learn, "made"), spark_config, users="changed")
+    report = train_here(PersonalFamily(name, learn, "made"), spark_config, users="changed")
     assert (report.status, report.counts["promoted"]) == ("done", 1)
     own = report.metrics.get("later_sets", 0)
     assert report.metrics["judged"]["later_sets"] == 10 * (PEOPLE - bool(own)) + own
 
 
 def test_users_refused_without_evidence_are_tried_again(database, spark_config):
-    first = train_personal(PersonalFamily("young", unevaluated, "made"), spark_config)
+    first = train_here(PersonalFamily("young", unevaluated, "made"), spark_config)
     assert (first.status, first.counts["refused"]) == ("refused", PEOPLE)
-    again = train_personal(PersonalFamily("young", wins, "made"), spark_config, users="changed")
+    again = train_here(PersonalFamily("young", wins, "made"), spark_config, users="changed")
     assert (again.status, again.counts["promoted"]) == ("done", PEOPLE)
 
 
@@ -195,7 +199,7 @@ def load_of(database, person):
 
 
 def test_user_with_a_corrected_set_is_trained_again(database, spark_config, people):
-    train_personal(LOAD, spark_config)
+    train_here(LOAD, spark_config)
     person = people[1]
     confirmed = person.sets()[0]
     key = (person.user_id, UUID(confirmed.session), confirmed.set_id)
@@ -206,7 +210,7 @@ def test_user_with_a_corrected_set_is_trained_again(database, spark_config, peop
     )
     journal = Journal(database)
     asyncio.run(journal.announce(person.user_id, "sets", us_of(datetime.now(UTC))))
-    again = train_personal(LOAD, spark_config, users="changed")
+    again = train_here(LOAD, spark_config, users="changed")
     assert again.counts["sets"] == len(person.sets())
 
 
@@ -248,7 +252,7 @@ def test_newest_set_that_was_recorded_of_the_future_is_forgotten(database, spark
     )
     newest_s = max(set_.started_s for person in people for set_ in person.sets())
     for _ in range(2):  # the second time beside a record of the first
-        report = train_personal(family, spark_config, users=[people[0].user_id])
+        report = train_here(family, spark_config, users=[people[0].user_id])
         newest = datetime.fromisoformat(report.metrics[NEWEST_SET])
         assert newest.timestamp() == pytest.approx(newest_s, abs=0.01)
 
@@ -257,7 +261,7 @@ def test_sets_that_all_lie_in_the_future_end_a_run_over_everybody(database, spar
     """The server's clock may be behind: then nobody's model may be retired."""
     last_year = datetime(2025, 6, 1, tzinfo=UTC)
     with pytest.raises(BadSets, match="later than 2025-06-02 00:00 UTC.*check the server's clock"):
-        train_personal(PersonalFamily("early", wins, "made"), spark_config, clock=lambda: last_year)
+        train_here(PersonalFamily("early", wins, "made"), spark_config, clock=lambda: last_year)
 
 
 def test_unchanged_refused_rows_are_skipped_by_the_next_run(database, spark_config, people):
@@ -274,13 +278,13 @@ def test_unchanged_refused_rows_are_skipped_by_the_next_run(database, spark_conf
 
 def test_user_whose_model_was_withdrawn_is_trained_again(database, spark_config, people):
     family, user = PersonalFamily("winner", wins, "made"), people[3].user_id
-    first = train_personal(family, spark_config)
+    first = train_here(family, spark_config)
     assert first.counts["promoted"] == PEOPLE
     withdraw(database, first.run_id)
 
     def changed():
         asyncio.run(Journal(database).announce(user, "sets", us_of(datetime.now(UTC))))
-        report = train_personal(family, spark_config, users="changed")
+        report = train_here(family, spark_config, users="changed")
         [outcome] = asyncio.run(JobRuns(database).of_user(report.run_id, user))
         return report.status, outcome.status, outcome.reason
 

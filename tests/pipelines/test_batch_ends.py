@@ -13,20 +13,29 @@ from schemas.errors import DatabaseUnavailable
 from store.jobs import JobRuns
 from store.live_runs import LiveRuns
 from store.watermarks import Watermarks
-from tests.pipelines.made_families import USER, fake, live, withdraw
+from tests.pipelines.made_families import USER, count_rows_only, fake, live, withdraw
 from tests.spark_session import emptied
 
-ENDS = [
-    (LiveRuns, "go_live", "before"),
-    (LiveRuns, "go_live", "after"),
-    (JobRuns, "write_users", "before"),
-    (Watermarks, "advance", "before"),
-    (JobRuns, "finish", "before"),
+BEFORE, AFTER = (LiveRuns, "go_live", "before"), (LiveRuns, "go_live", "after")
+# A step, and whether the process is killed there. Killed anywhere after `go_live`, a run leaves the
+# same: none of the later steps was recorded.
+LIVE_ENDS = [
+    (AFTER, False),
+    (AFTER, True),
+    ((JobRuns, "write_users", "before"), False),
+    ((Watermarks, "advance", "before"), False),
+    ((JobRuns, "finish", "before"), False),
 ]
+ENDS = [(BEFORE, False), (BEFORE, True), *LIVE_ENDS]
+
+
+def name_of(value):
+    """The id of a step or of `killed`."""
+    return f"{value[2]} {value[1]}" if isinstance(value, tuple) else f"killed={value}"
 
 
 @pytest.fixture(scope="module")
-def database(spark, spark_config):
+def database(spark_config):
     with emptied(spark_config.cassandra) as connection:
         yield connection
 
@@ -78,26 +87,25 @@ class Nights:
 
 
 @pytest.fixture
-def nights(database, spark_config):
+def nights(database, spark_config, monkeypatch):
+    count_rows_only(monkeypatch)
     return Nights(database, spark_config)
 
 
-@pytest.mark.parametrize("killed", [False, True], ids=["exception", "killed"])
-@pytest.mark.parametrize("end", ENDS, ids=lambda end: f"{end[2]} {end[1]}")
-def test_rollback_finds_a_run_that_ended_after_it_went_live(nights, monkeypatch, end, *, killed):
+@pytest.mark.parametrize(("end", "killed"), ENDS, ids=name_of)
+def test_rollback_finds_a_run_that_ended_after_it_went_live(nights, monkeypatch, end, killed):
     first = nights.train(1.0).run_id
     second = nights.train_until(end, monkeypatch, 2.0, killed=killed)
     was_live = live(nights.database, nights.name).run_id
-    assert was_live == (first if end[1:] == ("go_live", "before") else second)
+    assert was_live == (first if end == BEFORE else second)
 
     third = nights.train(3.0).run_id
     assert nights.read(second).status in ("done", "failed")
     assert nights.rollback(third) == was_live
 
 
-@pytest.mark.parametrize("killed", [False, True], ids=["exception", "killed"])
-@pytest.mark.parametrize("end", ENDS[1:], ids=lambda end: f"{end[2]} {end[1]}")
-def test_withdrawn_rows_of_a_run_without_an_end_stay_away(nights, monkeypatch, end, *, killed):
+@pytest.mark.parametrize(("end", "killed"), LIVE_ENDS, ids=name_of)
+def test_withdrawn_rows_of_a_run_without_an_end_stay_away(nights, monkeypatch, end, killed):
     first = nights.train(1.0).run_id
     second = nights.train_until(end, monkeypatch, 2.0, killed=killed)
     assert nights.rollback(second) == first
@@ -109,7 +117,7 @@ def test_withdrawn_rows_of_a_run_without_an_end_stay_away(nights, monkeypatch, e
 
 def test_killed_run_that_is_live_is_recorded_as_done(nights, monkeypatch):
     nights.train(1.0)
-    second = nights.train_until(ENDS[1], monkeypatch, 2.0, killed=True)
+    second = nights.train_until(AFTER, monkeypatch, 2.0, killed=True)
     assert nights.read(second).status == "running"
     nights.train(2.0)
     run = nights.read(second)

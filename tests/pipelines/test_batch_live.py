@@ -14,7 +14,7 @@ from schemas.times import us_of
 from store.jobs import JobRuns
 from store.journal import Journal
 from store.live_runs import LiveRuns
-from tests.pipelines.made_families import USER, fail_to_learn, fake, live, withdraw
+from tests.pipelines.made_families import USER, count_rows_only, fail_to_learn, fake, live, withdraw
 from tests.spark_session import emptied
 
 
@@ -43,8 +43,9 @@ def test_refused_and_incomplete_runs_do_not_go_live(database, spark_config):
     assert live(database, "rank").run_id == second.run_id
 
 
-def test_withdrawn_rows_are_refused_while_other_rows_are_live(database, spark_config):
+def test_withdrawn_rows_are_refused_while_other_rows_are_live(database, spark_config, monkeypatch):
     """They go live again if no other rows are live."""
+    count_rows_only(monkeypatch)
 
     def train(rank, **asked):
         family = replace(fake(lambda: BatchResult([(USER, rank, 1)], {})), name="fleeting")
@@ -70,7 +71,9 @@ def test_withdrawn_rows_are_refused_while_other_rows_are_live(database, spark_co
     assert train(1.0).status == "done"  # what is live may be written again
 
 
-def test_run_withdrawn_while_it_is_running_does_not_go_live(database, spark_config):
+def test_run_withdrawn_while_it_is_running_does_not_go_live(database, spark_config, monkeypatch):
+    count_rows_only(monkeypatch)
+
     def learn_while_it_is_withdrawn():
         [running] = asyncio.run(JobRuns(database).newest("halted", 1))
         withdraw(database, running.run_id)

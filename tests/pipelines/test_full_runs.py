@@ -77,8 +77,10 @@ def kill(monkeypatch) -> None:
     monkeypatch.setattr(Leases, "release", nothing)
 
 
-@pytest.mark.parametrize("killed", [False, True], ids=["failed", "killed"])
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(
+    ("step", "killed"),
+    [*((step, False) for step in STEPS), ("the global models", True), ("the last watermark", True)],
+)
 def test_full_run_that_ends_after_global_models_moved_is_done_again(
     database, train, monkeypatch, spar, step, killed
 ):

@@ -16,7 +16,6 @@ from pipelines.batch.live_rows import retire_live_rows
 from pipelines.exercise.job import train_exercise
 from pipelines.keys import KEY
 from pipelines.lifecycle import engines, runs
-from pipelines.lifecycle import job as lifecycle
 from pipelines.lifecycle.engines import LocalEngine, Pass, written_rows
 from pipelines.lifecycle.global_retirement import retire_global
 from pipelines.lifecycle.job import Job
@@ -25,7 +24,7 @@ from pipelines.lifecycle.user_models import promote_users, retire_users
 from schemas.config import Config
 from schemas.errors import LeaseHeld
 from schemas.progress import NoProgress
-from tests.pipelines.made_families import USER, fake, lease_of, live
+from tests.pipelines.made_families import USER, count_rows_only, fake, lease_of, live
 from tests.pipelines.people import Meanwhile, put, sets_of, user_id
 from tests.pipelines.workouts import NOW, keep, stretch_of, walker
 from tests.spark_session import emptied
@@ -112,8 +111,7 @@ def test_an_activity_model_does_not_serve(database, spark_config, lost_after):
 
 
 def test_rows_do_not_go_live(database, spark_config, lost_after, monkeypatch):
-    monkeypatch.setattr(lifecycle, "spark_session", lambda config: None)
-    monkeypatch.setattr("pipelines.batch.job.write_rows", lambda *_: None)
+    count_rows_only(monkeypatch)
     family = fake(lambda: BatchResult([(USER, 1.0, 1)], {}))
     with pytest.raises(LeaseHeld, match=LOST):
         train_batch(family, spark_config, progress=lost_after("rank: rows learned"))

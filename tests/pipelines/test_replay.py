@@ -70,6 +70,10 @@ def test_replay_restores_every_row_and_leaves_live_rows_unchanged(spark_config, 
     assert {name for name, rows in before.items() if not rows} == set()
     assert len(before["deviations"]) == 3
 
+    # The events of a thousand people are a few megabytes, but minutes of work.
+    events = _events(spark, spark_config.cassandra.keyspace, None, None)
+    cores = spark.sparkContext.defaultParallelism
+    assert events.rdd.getNumPartitions() == TASKS_PER_CORE * cores
     over = replay(spark_config, REBUILD)
     assert (over.status, over.counts["replayed"]) == ("done", 6)
     assert snapshot(empty) == before
@@ -130,11 +134,3 @@ def test_unknown_event_fails_only_its_user(spark_config, spark, empty):
     assert (report.counts["replayed"], report.counts["failed"]) == (1, 1)
     [reason] = report.reasons
     assert "dance-confirmed" in reason
-
-
-def test_small_journal_is_replayed_on_all_cores(spark_config, spark, empty):
-    """The events of a thousand people are a few megabytes, but minutes of work."""
-    asyncio.run(happen(empty))
-    events = _events(spark, spark_config.cassandra.keyspace, None, None)
-    cores = spark.sparkContext.defaultParallelism
-    assert events.rdd.getNumPartitions() == TASKS_PER_CORE * cores

@@ -48,17 +48,17 @@ def test_split_does_not_depend_on_the_order_of_the_people(people, seed):
     )
 
 
-def rows_of(split: str, people: int, *, turned: bool = False):
+def rows_of(split: str, people: int, *, windows: int = WINDOWS, turned: bool = False):
     """Sets that are easy to tell apart; if turned, with the names of other exercises."""
     rng = np.random.default_rng(SEEDS[split])
     rows = []
     for person in range(people):
         for k in range(LABELS):
-            x = rng.normal(0, 0.006, (WINDOWS, FEATURES))
-            x[:, :TELLING] = rng.normal(0, 0.6, (WINDOWS, TELLING))
+            x = rng.normal(0, 0.006, (windows, FEATURES))
+            x[:, :TELLING] = rng.normal(0, 0.6, (windows, TELLING))
             x[:, k] += 1
             named = f"exercise {(k + turned) % LABELS}"
-            rows.append((f"{split}{person}", named, split, WINDOWS, x.astype("<f2").tobytes()))
+            rows.append((f"{split}{person}", named, split, windows, x.astype("<f2").tobytes()))
     return rows
 
 
@@ -67,11 +67,13 @@ def world(spark):
     """The data of a recipe; the named splits have the names of exercises mixed up."""
     reference = storable_model_of(LABELS)
 
-    def data(*turned: str, people: tuple[int, int, int] = (4, 1, 2)) -> ExperimentData:
+    def data(
+        *turned: str, people: tuple[int, int, int] = (4, 1, 2), windows: int = WINDOWS
+    ) -> ExperimentData:
         rows = [
             row
             for split, several in zip(SEEDS, people, strict=True)
-            for row in rows_of(split, several, turned=split in turned)
+            for row in rows_of(split, several, windows=windows, turned=split in turned)
         ]
         columns = "user_id string, exercise string, split string, windows int, x binary"
         assert [word.split()[0] for word in columns.split(", ")] == SAMPLED.names
@@ -90,7 +92,7 @@ def test_early_stopping_uses_the_validation_split_and_not_the_test_split(world):
 
 
 def test_averaging_over_four_partitions_is_within_a_point_of_one_process(world):
-    data = world(people=(16, 4, 12))
+    data = world(people=(16, 2, 8), windows=200)  # long sets: a third of the rounds on Spark
 
     def right(frame) -> float:
         return averaged(ExperimentData(data.spark, frame, data.reference)).metrics["windows_right"]

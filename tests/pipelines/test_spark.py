@@ -1,8 +1,6 @@
 """Reads by partition and by key, and their physical plans, on Spark over Cassandra."""
 
 import asyncio
-import subprocess
-import sys
 import time
 from collections import Counter
 from datetime import UTC, datetime
@@ -23,8 +21,6 @@ from schemas.config import Config
 from schemas.errors import PlanViolated, SpanBroken
 from schemas.retention import LABELLED_TTL_S, LONGEST_RUN_S, WINDOWS_TTL_S
 from store.database import Database, Statement
-from tests.cassandra_node import ON_SPARK
-from tests.spark_session import CHECKOUT
 
 USERS = [UUID(int=n << 64 | n) for n in range(1, 61)]
 LAYOUTS = ("wrist-acc3", "wrist-acc6")
@@ -36,21 +32,6 @@ SETS = {(str(user), layout): 3 + user.int % 5 for user in USERS for layout in LA
 def count(key, group):
     """Like a learner: takes a key and its rows, returns rows."""
     return [{"user_id": key[0], "model_id": key[1], "sets": group.num_rows}]
-
-
-IMPORT_IN_A_WORKER = """
-import sys
-from pathlib import Path
-from pipelines.spark.session import spark_session
-from schemas.config_file import load_config
-
-def imported(_):
-    import models.arrays, schemas.errors
-    return models.arrays.__file__, schemas.errors.__file__
-
-spark = spark_session(load_config(Path(sys.argv[1])))
-print(*spark.sparkContext.parallelize([0], 1).map(imported).first(), sep="\\n")
-"""
 
 
 @pytest.fixture
@@ -161,25 +142,6 @@ def test_ttl_of_stored_windows_is_the_same_on_spark_and_in_one_process(spark: Sp
     found = [row[0] for row in frame.select(keep_s_of(frame["revision"], now)).collect()]
     assert found == [ttl_s(revision, now) for revision in revisions]
     assert found == [WINDOWS_TTL_S, WINDOWS_TTL_S, WINDOWS_TTL_S, WINDOWS_TTL_S - 1, -1]
-
-
-@ON_SPARK
-@pytest.mark.timeout(900)  # starts a second Spark
-def test_workers_import_our_packages_in_a_folder_that_has_others_of_the_same_names(
-    strangers: Path, tmp_path: Path
-):
-    conf = tmp_path / "conf.yaml"
-    conf.write_text("spark: {driver_memory_mb: 512}")
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", IMPORT_IN_A_WORKER, str(conf)],
-        cwd=strangers,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
-    ours = [str(CHECKOUT / name) for name in ("models/arrays.py", "schemas/errors.py")]
-    assert done.stdout.splitlines() == ours, done.stderr[-4000:]
 
 
 def test_rows_are_computed_on_all_cores_before_they_are_fetched(

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from store.write_batching import WriteBatcher
+from tests.waiting import settled
 
 
 class Away(Exception):
@@ -32,12 +33,6 @@ class Slow:
             self._answers[batch].set_exception(problem)
         else:
             self._answers[batch].set_result(None)
-
-
-async def settled() -> None:
-    """Let everything run that does not wait for the database."""
-    for _ in range(5):
-        await asyncio.sleep(0)
 
 
 def test_single_write_is_sent_at_once():
