@@ -79,6 +79,8 @@ def _lock_down(connection: duckdb.DuckDBPyConnection, version: Path, limits: Sql
         ("memory_limit", f"'{limits.memory_mb}MB'"),
         ("temp_directory", "''"),
         ("default_null_order", "'nulls_first_on_asc_last_on_desc'"),  # as Spark has it
+        ("ieee_floating_point_ops", "false"),  # x / 0 is null, as Spark has it
+        ("error_on_division_by_zero", "false"),  # and so is x % 0
         ("allowed_directories", "['" + place.replace("'", "''") + "']"),
         ("enable_external_access", "false"),
         ("lock_configuration", "true"),
