@@ -68,7 +68,7 @@ def _query(
     stopped = threading.Event()
     try:
         make_views(spark, folder, manifest)
-        require_readable(parsed(spark, sql))
+        require_readable(parsed(spark, sql), sql)
         with _time_limit(spark, limits, stopped):
             frame = spark.sql(sql)
             rows = _without_zones(frame.limit(limits.rows + 1)).collect()
