@@ -29,6 +29,7 @@ from models.week.fit import plan_week
 from models.week.model import DAYS, AvailableExercise, WeekLimits, WeekPlan
 from schemas.errors import NotComputedYet
 from schemas.times import BEGINS_WITH_DATE, EARLIEST, LATEST
+from schemas.zones import time_zone
 
 router = APIRouter(prefix="/v1/me", tags=["predictions"])
 FAMILY = "week"
@@ -197,7 +198,7 @@ def _with_time(limits: WeekLimits, minutes: float) -> WeekLimits:
 async def _zone(services: Services, user_id: UUID) -> ZoneInfo:
     """The time zone in which the caller trained last."""
     newest = await services.records.sessions.page(user_id, None, 1)
-    return ZoneInfo(newest[0].timezone if newest else "UTC")
+    return time_zone(newest[0].timezone if newest else "UTC")
 
 
 def _first_day(log: SetLog, now: datetime) -> date:

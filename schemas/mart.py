@@ -85,7 +85,7 @@ MART: dict[str, MartTable] = {
             MartColumn(
                 "local_date",
                 "DATE",
-                "day of its begin, there; null: a zone unknown to Java",
+                "day of its begin, there; null: an unknown zone",
                 "2026-11-21",
             ),
             MartColumn(
@@ -132,8 +132,8 @@ MART: dict[str, MartTable] = {
             MartColumn("set", ID, "the done set; null: missed", "t_1b2c3d4e5f607182"),
             MartColumn("started_at_utc", TIME, "of the set; missed: of the session", "… 18:05:00"),
             MartColumn("timezone", TEXT, "where it was, IANA name", "Europe/Berlin"),
-            MartColumn("local_hour", "INTEGER", "hour there: 0 to 23", "19"),
-            MartColumn("local_date", "DATE", "day there", "2026-11-21"),
+            MartColumn("local_hour", "INTEGER", "hour there: 0 to 23; null: an unknown zone", "19"),
+            MartColumn("local_date", "DATE", "day there; null: as local_hour", "2026-11-21"),
             MartColumn("planned", TARGET, "what was planned; null: extra", "{bench press, 8, …}"),
             MartColumn("actual", TARGET, "what was done; null: missed", "{bench press, 6, …}"),
             MartColumn(

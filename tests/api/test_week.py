@@ -3,12 +3,12 @@
 import time
 from datetime import date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from api.forecasts import log_from
 from api.week import _first_day
+from schemas.zones import time_zone
 from store.sets import SetRow
 from tests.api.conftest import Person
 from tests.api.phone import Phone, fresh_id, problem
@@ -36,7 +36,7 @@ def confirmed(person: Person, days_ago: int, exercise: str, sets: int) -> None:
             assert answer.status_code == 200, answer.text
 
 
-BERLIN = ZoneInfo("Europe/Berlin")
+BERLIN = time_zone("Europe/Berlin")
 MIDNIGHT = datetime(2026, 11, 21, tzinfo=BERLIN)
 
 

@@ -291,9 +291,11 @@ def test_corrected_column_reaches_people_who_did_not_change(world, monkeypatch):
     }
 
 
-def test_time_zones_that_java_learns_are_read_for_everybody():
-    assert copies_digest(["UTC"]) != copies_digest(["Europe/Berlin", "UTC"])
-    assert copies_digest(["Europe/Berlin", "UTC"]) == copies_digest(["UTC", "Europe/Berlin"])
+def test_new_rules_of_time_zones_reach_people_who_did_not_change(monkeypatch):
+    before = copies_digest()
+    assert copies_digest() == before
+    monkeypatch.setattr("pipelines.mart.tables.RULES_VERSION", "2199a")
+    assert copies_digest() != before
 
 
 def test_mart_is_not_replaced_by_rows_written_to_another_machine(world, monkeypatch):
@@ -315,19 +317,33 @@ def test_mart_folder_that_executors_do_not_share_is_refused(spark, tmp_path, mon
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("zone", ["Factory", "nowhere"])
-def test_time_zone_unknown_to_java_leaves_local_times_empty(world, zone):
-    """Python's list of time zones may be newer than Java's."""
+@pytest.mark.parametrize(("zone", "ahead_h"), [("Asia/Almaty", 5), ("nowhere", None)])
+def test_local_times_follow_the_locked_rules_in_every_table(world, zone, ahead_h):
+    """Almaty is 5 hours ahead since 2024, and 6 to the locked Java; a zone may also be unknown."""
     config, database, gyms = world
     one = gyms[2]
     database.execute(
         "UPDATE sessions SET timezone = ? WHERE user_id = ? AND session_id = ?",
         (zone, one.user, one.session),
     )
+    rows = database.execute("SELECT month, session_id, position FROM deviations ALLOW FILTERING")
+    of_session = [row for row in rows if row.session_id == one.session]
+    assert of_session
+    for row in of_session:
+        database.execute(
+            "UPDATE deviations SET timezone = ? "
+            "WHERE user_id = ? AND month = ? AND session_id = ? AND position = ?",
+            (zone, one.user, *row),
+        )
     assert refresh_mart(config, everybody=True, clock=later(50)).status == "done"
-    user = pseudonym(
-        pseudonym_key(config.paths.secrets, MartFolder(config.paths.mart)), "u", one.user
-    )
-    local = {row["user"]: row["local_hour"] for row in tables(config)["sessions"]}
-    assert local.pop(user) is None
-    assert list(local.values()) == [23]
+    key = pseudonym_key(config.paths.secrets, MartFolder(config.paths.mart))
+    user, found = pseudonym(key, "u", one.user), tables(config)
+    for table, began in (("sessions", "started_at"), ("deviations", "started_at_utc")):
+        mine = [row for row in found[table] if row["user"] == user]
+        assert mine
+        for row in mine:
+            at = ahead_h and row[began] + timedelta(hours=ahead_h)
+            expected = (at.hour, at.date()) if at else (None, None)
+            assert (row["local_hour"], row["local_date"]) == expected
+    others = {row["local_hour"] for row in found["sessions"] if row["user"] != user}
+    assert others == {23}
