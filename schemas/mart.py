@@ -125,7 +125,7 @@ MART: dict[str, MartTable] = {
         ),
         _table(
             "deviations",
-            "A planned set with what was done instead, or a done set that nobody planned.",
+            "A planned set with what was done instead, or an unplanned set; of sessions that follow a plan.",
             USER,
             SESSION,
             MartColumn("position", "INTEGER", "planned sets first, from 0", "0"),
