@@ -125,7 +125,7 @@ MART: dict[str, MartTable] = {
         ),
         _table(
             "deviations",
-            "A planned set with what was done instead, or an unplanned set; of sessions that follow a plan.",
+            "A planned set with what was done instead, or an unplanned set; in sessions with a plan.",
             USER,
             SESSION,
             MartColumn("position", "INTEGER", "planned sets first, from 0", "0"),
@@ -269,6 +269,15 @@ MART: dict[str, MartTable] = {
         ),
     )
 }
+
+FRESHNESS = _table(
+    "mart",
+    "How fresh the tables are, in one row; no file, but a view of both engines.",
+    MartColumn(
+        "as_of", TIME, "everything acknowledged before this time is in them", "2026-11-21 03:00:00"
+    ),
+    of_user=False,
+)
 
 
 def described(table: MartTable) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from pipelines.mart.nodes import function_of, items_of, name_of, words
 from pipelines.mart.same_meaning import require_same_meaning
 from schemas.errors import BadQuery
-from schemas.mart import MART
+from schemas.mart import FRESHNESS, MART
 
 PLANS = words(
     """Project Filter Aggregate Sort GlobalLimit LocalLimit Offset Join SubqueryAlias
@@ -58,7 +58,7 @@ def require_readable(plan: Any, text: str) -> None:
     Raises:
         BadQuery: naming what is not allowed.
     """
-    names = {name.lower() for name in _with_names(plan)} | set(MART)
+    names = {name.lower() for name in _with_names(plan)} | {*MART, FRESHNESS.name}
     aliases: set[str] = set()
     expressions: list[Any] = []
     for kind, node in _nodes(plan):

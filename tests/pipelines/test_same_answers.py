@@ -13,7 +13,7 @@ from schemas.config import Sql
 from schemas.errors import BadQuery
 from store.mart import MartFolder
 from store.mart_query import query_duckdb
-from tests.store.made_mart import ONE, made
+from tests.store.made_mart import AS_OF, ONE, made
 
 LIMITS = Sql(seconds=120, rows=1000)
 ROWS = """(VALUES
@@ -277,6 +277,12 @@ def test_what_duckdb_answers_differently_is_refused_by_spark(spark):
 def test_what_only_spark_runs_is_not_refused(spark, call: str):
     query = f"SELECT {call}"
     require_readable(parsed(spark, query), query)
+
+
+def test_both_engines_say_how_fresh_the_mart_is(spark, folder: MartFolder):
+    query = "SELECT as_of, count(*) AS n FROM mart GROUP BY as_of"
+    duck, other = query_duckdb(folder, query, LIMITS), query_spark(spark, folder, query, LIMITS)
+    assert duck.rows == other.rows == [(AS_OF.replace(tzinfo=None), 1)]
 
 
 def test_division_by_zero_is_null_on_both_engines(spark, folder: MartFolder):
