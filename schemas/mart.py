@@ -125,7 +125,8 @@ MART: dict[str, MartTable] = {
         ),
         _table(
             "deviations",
-            "A planned set with what was done instead, or an unplanned set; in sessions with a plan.",
+            "A planned set with what was done instead, or an unplanned set; in sessions with a "
+            "plan.",
             USER,
             SESSION,
             MartColumn("position", "INTEGER", "planned sets first, from 0", "0"),
@@ -205,11 +206,14 @@ MART: dict[str, MartTable] = {
             LEVEL,
             FAMILY,
             LAYOUT,
-            VERSION,
+            MartColumn(
+                "version", TEXT, f"{VERSION.description}; null: its run retired it", VERSION.example
+            ),
             RUN,
             MartColumn("previous_version", TEXT, "the one before; null: none", "2c26b46b68ffc68f"),
             MartColumn("promoted_at", TIME, "since when", "2026-11-21 03:01:30"),
             MartColumn("withdrawn", "BOOLEAN", "whether its run was withdrawn", "false"),
+            MartColumn("serves", TEXT, "the version that serves; null: none does", VERSION.example),
             of_user=False,
         ),
         _table(

@@ -29,6 +29,18 @@ OWNER = {
 RUN = {"run": "run_id"}
 FUNCTIONS = {"utc_offset_s": utc_offset_s}
 """What expressions call besides Spark's: Java's own rules of time zones are older than ours."""
+PROMOTIONS = (
+    "concat(array(named_struct('version', version, 'run', run_id), "
+    "named_struct('version', previous_version, 'run', previous_run_id)), "
+    "coalesce(CAST(earlier AS array<struct<version: string, run: string>>), array()))"
+)
+"""What a pointer names, newest first, as `store.pointers.Champion.promotions`."""
+SERVES = (
+    f"nullif(get(filter({PROMOTIONS}, one -> one.version IS NOT NULL AND one.run IS NOT NULL "
+    "AND one.run NOT IN ({withdrawn})), 0).version, '')"
+)
+"""The version in effect, as `store.champions.Champions.in_effect`: of the first that was not
+withdrawn, and null where that one retired the model."""
 PLANNED = "array<struct<exercise: string, reps: int, weight_kg: double, intensity: double>>"
 
 
@@ -40,7 +52,7 @@ class TableSource:
         table: in Cassandra.
         expressions: expressions of columns that are not called the same there.
         keyed: the rest of its partition key after the user, None where it is read whole.
-        where: which rows count.
+        where: which rows count; with placeholders, as the expressions.
         explode: an expression that makes several rows of one, as `position` and `planned_set`.
     """
 
@@ -103,8 +115,14 @@ SOURCES: Mapping[str, TableSource] = {
     ),
     "champions": TableSource(
         "champions",
-        {**OWNER, **RUN, "withdrawn": "run_id IN ({withdrawn})"},
-        where="version <> ''",  # a run retired what had served
+        {
+            **OWNER,
+            **RUN,
+            "version": "nullif(version, '')",
+            "withdrawn": "run_id IN ({withdrawn})",
+            "serves": SERVES,
+        },
+        where=f"version <> '' OR {SERVES} IS NOT NULL",  # else a run retired what had served
     ),
     "clusters": TableSource(
         "clusters",
