@@ -29,6 +29,7 @@ from models.week.fit import plan_week
 from models.week.model import DAYS, AvailableExercise, WeekLimits, WeekPlan
 from schemas.errors import NotComputedYet
 from schemas.times import BEGINS_WITH_DATE, EARLIEST, LATEST
+from schemas.zones import time_zone
 from store.sets import SetRow
 
 router = APIRouter(prefix="/v1/me", tags=["predictions"])
@@ -204,7 +205,7 @@ def _with_time(limits: WeekLimits, minutes: float) -> WeekLimits:
 async def _zone(services: Services, user_id: UUID) -> ZoneInfo:
     """The time zone in which the caller trained last: that of the week."""
     newest = await services.records.sessions.page(user_id, None, 1)
-    return ZoneInfo(newest[0].timezone if newest else "UTC")
+    return time_zone(newest[0].timezone if newest else "UTC")
 
 
 async def _recent_sets(
@@ -227,7 +228,7 @@ async def _zones_of(
     """The time zone of each session of these sets."""
     sessions = {row.session_id for row in rows}
     names = await services.records.sessions.timezones(user_id, sessions)
-    return {session_id: ZoneInfo(name) for session_id, name in names.items()}
+    return {session_id: time_zone(name) for session_id, name in names.items()}
 
 
 def _wall_clock_log(

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from ingest.openings import MAX_TRAVEL_MS, OFFSET_MS, opening_of, openings_of
 from ingest.replaced_predictions import not_replaced
@@ -18,6 +17,7 @@ from models.deviations.align import align
 from models.deviations.model import Target
 from schemas.times import us_of
 from schemas.topics import DEVIATIONS
+from schemas.zones import time_zone
 from store.deviations import DeviationRow, deviations_month
 from store.journal import Event
 from store.plans import Plan
@@ -180,7 +180,7 @@ def _row(
     done: Done | None,
 ) -> DeviationRow:
     at = done.started_at if done else session.started_at
-    local = at.astimezone(ZoneInfo(session.timezone))
+    local = at.astimezone(time_zone(session.timezone))
     return DeviationRow(
         session.session_id,
         position,

@@ -4,7 +4,6 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +21,7 @@ from schemas.bounds import BoundedBody, at_most
 from schemas.names import NO_CONTROLS, ExerciseName
 from schemas.times import BEGINS_WITH_DATE, EARLIEST, LATEST
 from schemas.wire import SEQ_MAX, UNITS, conversion_of
+from schemas.zones import time_zone
 
 MAX_STREAMS = 16
 MAX_SET_HOURS = 6
@@ -52,7 +52,7 @@ def known_timezone(name: str) -> str:
         ValueError: the IANA database does not have it, or its meaning depends on the machine.
     """
     try:
-        ZoneInfo(name)
+        time_zone(name)
     except (KeyError, ValueError, OSError) as problem:
         raise ValueError(f"{name!r} is no time zone of the IANA database") from problem
     if name in _LOCAL_ZONES or name.startswith(_NON_PORTABLE_PREFIXES):

@@ -85,7 +85,7 @@ MART: dict[str, MartTable] = {
             MartColumn(
                 "local_date",
                 "DATE",
-                "day of its begin, there; null: a zone unknown to Java",
+                "day of its begin, there; null: an unknown zone",
                 "2026-11-21",
             ),
             MartColumn(
@@ -125,15 +125,16 @@ MART: dict[str, MartTable] = {
         ),
         _table(
             "deviations",
-            "A planned set with what was done instead, or a done set that nobody planned.",
+            "A planned set with what was done instead, or an unplanned set; in sessions with a "
+            "plan.",
             USER,
             SESSION,
             MartColumn("position", "INTEGER", "planned sets first, from 0", "0"),
             MartColumn("set", ID, "the done set; null: missed", "t_1b2c3d4e5f607182"),
             MartColumn("started_at_utc", TIME, "of the set; missed: of the session", "… 18:05:00"),
             MartColumn("timezone", TEXT, "where it was, IANA name", "Europe/Berlin"),
-            MartColumn("local_hour", "INTEGER", "hour there: 0 to 23", "19"),
-            MartColumn("local_date", "DATE", "day there", "2026-11-21"),
+            MartColumn("local_hour", "INTEGER", "hour there: 0 to 23; null: an unknown zone", "19"),
+            MartColumn("local_date", "DATE", "day there; null: as local_hour", "2026-11-21"),
             MartColumn("planned", TARGET, "what was planned; null: extra", "{bench press, 8, …}"),
             MartColumn("actual", TARGET, "what was done; null: missed", "{bench press, 6, …}"),
             MartColumn(
@@ -212,11 +213,14 @@ MART: dict[str, MartTable] = {
             LEVEL,
             FAMILY,
             LAYOUT,
-            VERSION,
+            MartColumn(
+                "version", TEXT, f"{VERSION.description}; null: its run retired it", VERSION.example
+            ),
             RUN,
             MartColumn("previous_version", TEXT, "the one before; null: none", "2c26b46b68ffc68f"),
             MartColumn("promoted_at", TIME, "since when", "2026-11-21 03:01:30"),
             MartColumn("withdrawn", "BOOLEAN", "whether its run was withdrawn", "false"),
+            MartColumn("serves", TEXT, "the version that serves; null: none does", VERSION.example),
             of_user=False,
         ),
         _table(
@@ -276,6 +280,15 @@ MART: dict[str, MartTable] = {
         ),
     )
 }
+
+FRESHNESS = _table(
+    "mart",
+    "How fresh the tables are, in one row; no file, but a view of both engines.",
+    MartColumn(
+        "as_of", TIME, "everything acknowledged before this time is in them", "2026-11-21 03:00:00"
+    ),
+    of_user=False,
+)
 
 
 def described(table: MartTable) -> str:

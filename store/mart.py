@@ -10,7 +10,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -44,6 +44,11 @@ class Manifest:
     key_id: str
     rows: Mapping[str, int]
     database_id: str
+
+    @property
+    def as_of_text(self) -> str:
+        """`as_of` as both engines read a time without a zone, in UTC."""
+        return self.as_of.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
 
 
 @dataclass(frozen=True, slots=True)

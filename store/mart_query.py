@@ -11,7 +11,7 @@ import duckdb
 
 from schemas.config import Sql
 from schemas.errors import BadQuery, QueryTooLong
-from schemas.mart import MART
+from schemas.mart import FRESHNESS, MART
 from store.json_values import plain
 from store.mart import Manifest, MartFolder, QueryResult
 from store.time_limit import stopped_after
@@ -37,7 +37,7 @@ def _query(folder: MartFolder, manifest: Manifest, sql: str, limits: Sql) -> Que
     try:
         with duckdb.connect(":memory:") as connection:
             version = folder.path.resolve() / manifest.version  # DuckDB compares whole paths
-            _create_views(connection, version)
+            _create_views(connection, version, manifest.as_of_text)
             _lock_down(connection, version, limits)
             _require_select(sql)
             with stopped_after(limits.seconds, connection.interrupt):
@@ -61,11 +61,15 @@ def _query(folder: MartFolder, manifest: Manifest, sql: str, limits: Sql) -> Que
     return QueryResult(columns, kept, len(rows) > limits.rows, manifest.as_of)
 
 
-def _create_views(connection: duckdb.DuckDBPyConnection, version: Path) -> None:
+def _create_views(connection: duckdb.DuckDBPyConnection, version: Path, as_of: str) -> None:
     for name in MART:
         files = version / name / "*.parquet"
         view = connection.read_parquet(str(files))
         view.create_view(name)
+    [column] = FRESHNESS.columns
+    connection.execute(
+        f"CREATE VIEW {FRESHNESS.name} AS SELECT TIMESTAMP '{as_of}' AS {column.name}"
+    )
 
 
 def _lock_down(connection: duckdb.DuckDBPyConnection, version: Path, limits: Sql) -> None:
@@ -79,6 +83,8 @@ def _lock_down(connection: duckdb.DuckDBPyConnection, version: Path, limits: Sql
         ("memory_limit", f"'{limits.memory_mb}MB'"),
         ("temp_directory", "''"),
         ("default_null_order", "'nulls_first_on_asc_last_on_desc'"),  # as Spark has it
+        ("ieee_floating_point_ops", "false"),  # x / 0 is null, as Spark has it
+        ("error_on_division_by_zero", "false"),  # and so is x % 0
         ("allowed_directories", "['" + place.replace("'", "''") + "']"),
         ("enable_external_access", "false"),
         ("lock_configuration", "true"),

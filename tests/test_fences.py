@@ -140,3 +140,20 @@ def test_no_package_imports_another_dynamically(room: str):
 )
 def test_dynamic_imports_are_detected(code: str, steps: bool):
     assert bool(steps_over(code)) is steps
+
+
+def test_nobody_but_its_door_makes_time_zones():
+    """Else some local times would follow the operating system's rules."""
+    texts = {
+        str(path.relative_to(CHECKOUT)): path.read_text()
+        for room in ROOMS
+        for path in (CHECKOUT / room).rglob("*.py")
+    }
+    makers = {
+        name
+        for name, text in texts.items()
+        if "ZoneInfo" in text
+        for one in ast.walk(ast.parse(text))
+        if isinstance(one, ast.Call) and ast.unparse(one.func).split(".")[-1] == "ZoneInfo"
+    }
+    assert makers == {"schemas/zones.py"}

@@ -22,7 +22,6 @@ Comma-separated, UTF-8, times ascending; columns in any order, and others are no
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +37,7 @@ from models.signal.units import Kind
 from schemas.errors import BadInput
 from schemas.progress import Progress
 from schemas.wire import RATE_MAX_HZ, RATE_MIN_HZ
+from schemas.zones import time_zone
 
 MAX_HOURS = 24  # a longer file is several recordings, or its times are in another unit
 REGULAR_NS = 500_000
@@ -94,7 +94,7 @@ def _line_times(timezone: str | None, start: str) -> LineTimes:
     Raises:
         BadInput: the start is no time.
     """
-    zone = ZoneInfo(timezone) if timezone else None
+    zone = time_zone(timezone) if timezone else None
     try:
         return LineTimes(zone, read_time_ns(start, zone) if start else None)
     except BadInput as problem:

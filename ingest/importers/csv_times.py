@@ -72,7 +72,8 @@ class LineTimes:
 def read_time_ns(text: str, zone: ZoneInfo | None) -> int:
     """RFC 3339 as nanoseconds since the epoch; in a zone, the offset may be missing.
 
-    >>> read_time_ns("1970-01-02T01:00:00.5", ZoneInfo("Europe/Zurich"))
+    >>> from schemas.zones import time_zone
+    >>> read_time_ns("1970-01-02T01:00:00.5", time_zone("Europe/Zurich"))
     86400500000000
 
     Raises:

@@ -56,7 +56,7 @@ def frame_of(refresh: Refresh, name: str) -> DataFrame:
     else:
         keys = _keys(refresh.changed, source.keyed or "")
         stored = read_keys(refresh.spark, refresh.keyspace, source.table, keys).frame
-    stored = stored.where(source.where)
+    stored = stored.where(source.where.format_map(refresh.placeholders))
     if source.explode:
         stored = stored.selectExpr("*", source.explode)
     read = stored.selectExpr(*columns_of(name, refresh.placeholders))

@@ -41,7 +41,7 @@ class GuardedParser:
         plan = self._inner.parsePlan(text)
         if text.strip().rstrip(";").lower() not in SESSION_STATEMENTS:
             try:
-                require_readable(plan)
+                require_readable(plan, text)
             except BadQuery as problem:
                 thrown = self._jvm.java.lang.IllegalArgumentException(str(problem))
                 thrown.setStackTrace(self._no_stack_trace)  # the client would see each of them

@@ -15,16 +15,16 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
+from pyspark.sql.types import IntegerType
 
 from pipelines.lifecycle.job import Job, open_job
 from pipelines.lifecycle.runs import Run, RunReport
 from pipelines.mart.frames import Refresh, evaluations, file_url, frame_of
-from pipelines.mart.tables import copies_digest, pseudonyms
+from pipelines.mart.tables import FUNCTIONS, copies_digest, pseudonyms
 from schemas.config import Config
 from schemas.errors import BadConfig, IncompleteRun, NoMart
 from schemas.families import BATCH_FAMILIES, MART_JOB
@@ -104,8 +104,9 @@ def _plan(job: Job, folder: MartFolder, key: bytes, *, everybody: bool) -> Refre
     if not job.config.spark.master.startswith("local"):
         _require_shared(spark, job.config.paths.mart)
     with run.step("changes"):
-        database_id, zones = _database_id(job), _zones(spark)
-        layout = copies_digest(zones)
+        database_id, layout = _database_id(job), copies_digest()
+        for name, function in FUNCTIONS.items():
+            spark.udf.register(name, function, IntegerType())
         before = None
         if not everybody:
             made_of = (layout, key_id(key), database_id)
@@ -121,11 +122,7 @@ def _plan(job: Job, folder: MartFolder, key: bytes, *, everybody: bool) -> Refre
             before=before,
             changed=changed,
             version=str(run.run_id),
-            placeholders={
-                **pseudonyms(key),
-                **_run_ids(job.database),
-                "zones": _sql_list(zones),
-            },
+            placeholders={**pseudonyms(key), **_run_ids(job.database)},
             key=key,
             database_id=database_id,
             layout=layout,
@@ -172,12 +169,6 @@ def _run_ids(database: Database) -> dict[str, str]:
         "live": _sql_list([str(live_run.run_id) for live_run in live if live_run]),
         "withdrawn": _sql_list([str(run_id) for run_id in withdrawn]),
     }
-
-
-def _zones(spark: SparkSession) -> list[str]:
-    """The time zones that Java knows."""
-    jvm: Any = spark._jvm
-    return sorted(str(name) for name in jvm.java.time.ZoneId.getAvailableZoneIds())
 
 
 def _sql_list(ids: Sequence[str]) -> str:

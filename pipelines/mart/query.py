@@ -9,6 +9,7 @@ from uuid import uuid4
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as f
 from pyspark.sql.types import (
     ArrayType,
     DataType,
@@ -25,7 +26,7 @@ from pipelines.mart.session import mart_session
 from pipelines.mart.stopped_tasks import StoppedTasks
 from schemas.config import Config, Sql
 from schemas.errors import BadQuery, QueryTooLong
-from schemas.mart import MART
+from schemas.mart import FRESHNESS, MART
 from store.json_values import plain
 from store.mart import Manifest, MartFolder, QueryResult
 from store.time_limit import stopped_after
@@ -68,7 +69,7 @@ def _query(
     stopped = threading.Event()
     try:
         make_views(spark, folder, manifest)
-        require_readable(parsed(spark, sql))
+        require_readable(parsed(spark, sql), sql)
         with _time_limit(spark, limits, stopped):
             frame = spark.sql(sql)
             rows = _without_zones(frame.limit(limits.rows + 1)).collect()
@@ -94,6 +95,9 @@ def make_views(spark: SparkSession, folder: MartFolder, manifest: Manifest) -> N
     for name in MART:
         path = str(folder.table(manifest, name))
         spark.read.parquet(path).createOrReplaceTempView(name)
+    [column] = FRESHNESS.columns
+    as_of = f.lit(manifest.as_of_text).cast(TimestampNTZType())
+    spark.range(1).select(as_of.alias(column.name)).createOrReplaceTempView(FRESHNESS.name)
 
 
 def parsed(spark: SparkSession, sql: str) -> Any:

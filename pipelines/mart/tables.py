@@ -5,12 +5,13 @@ people never see may name ids: those are left out.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from schemas.ids import UUID_PATTERN
 from schemas.mart import MART
+from schemas.zones import RULES_VERSION, utc_offset_s
 from store.mart import DIGEST_DIGITS, layout_digest
 from store.pseudonyms import PSEUDONYM_DIGITS
 
@@ -26,9 +27,20 @@ OWNER = {
     "level": "CASE WHEN owner LIKE 'u:%' THEN 'user' ELSE 'global' END",
 }
 RUN = {"run": "run_id"}
-LOCAL_TIME = "CASE WHEN timezone IN ({zones}) THEN from_utc_timestamp(started_at, timezone) END"
-"""Local time, or null in a zone that Java does not know because Python's list is newer: else that
-zone would end the whole query."""
+FUNCTIONS = {"utc_offset_s": utc_offset_s}
+"""What expressions call besides Spark's: Java's own rules of time zones are older than ours."""
+PROMOTIONS = (
+    "concat(array(named_struct('version', version, 'run', run_id), "
+    "named_struct('version', previous_version, 'run', previous_run_id)), "
+    "coalesce(CAST(earlier AS array<struct<version: string, run: string>>), array()))"
+)
+"""What a pointer names, newest first, as `store.pointers.Champion.promotions`."""
+SERVES = (
+    f"nullif(get(filter({PROMOTIONS}, one -> one.version IS NOT NULL AND one.run IS NOT NULL "
+    "AND one.run NOT IN ({withdrawn})), 0).version, '')"
+)
+"""The version in effect, as `store.champions.Champions.in_effect`: of the first that was not
+withdrawn, and null where that one retired the model."""
 PLANNED = "array<struct<exercise: string, reps: int, weight_kg: double, intensity: double>>"
 
 
@@ -40,7 +52,7 @@ class TableSource:
         table: in Cassandra.
         expressions: expressions of columns that are not called the same there.
         keyed: the rest of its partition key after the user, None where it is read whole.
-        where: which rows count.
+        where: which rows count; with placeholders, as the expressions.
         explode: an expression that makes several rows of one, as `position` and `planned_set`.
     """
 
@@ -51,12 +63,18 @@ class TableSource:
     explode: str = ""
 
 
+def _local(at: str) -> dict[str, str]:
+    """Day and hour of a time where the person was; null in a zone that nobody knows any more."""
+    at_us = f"unix_micros({at})"
+    local = f"timestamp_micros({at_us} + 1000000L * utc_offset_s({at_us}, timezone))"
+    return {"local_date": f"to_date({local})", "local_hour": f"hour({local})"}
+
+
 SOURCES: Mapping[str, TableSource] = {
     "sessions": TableSource(
         "sessions",
         {
-            "local_date": f"to_date({LOCAL_TIME})",
-            "local_hour": f"hour({LOCAL_TIME})",
+            **_local("started_at"),
             "complete": "coalesce(complete, false)",
         },
         keyed="",
@@ -79,6 +97,7 @@ SOURCES: Mapping[str, TableSource] = {
     "deviations": TableSource(
         "deviations",
         {
+            **_local("started_at_utc"),
             "deviated": "NOT array_contains(kinds, 'as_planned')",
             "kinds": "array_sort(kinds)",
             **{
@@ -96,8 +115,14 @@ SOURCES: Mapping[str, TableSource] = {
     ),
     "champions": TableSource(
         "champions",
-        {**OWNER, **RUN, "withdrawn": "run_id IN ({withdrawn})"},
-        where="version <> ''",  # a run retired what had served
+        {
+            **OWNER,
+            **RUN,
+            "version": "nullif(version, '')",
+            "withdrawn": "run_id IN ({withdrawn})",
+            "serves": SERVES,
+        },
+        where=f"version <> '' OR {SERVES} IS NOT NULL",  # else a run retired what had served
     ),
     "clusters": TableSource(
         "clusters",
@@ -132,7 +157,7 @@ def columns_of(name: str, placeholders: Mapping[str, str]) -> list[str]:
 
     Args:
         name: of the mart's table.
-        placeholders: what stands for `{live}`, `{withdrawn}`, `{zones}` and the pseudonyms.
+        placeholders: what stands for `{live}`, `{withdrawn}` and the pseudonyms.
     """
     expressions = SOURCES[name].expressions
     return [
@@ -142,19 +167,15 @@ def columns_of(name: str, placeholders: Mapping[str, str]) -> list[str]:
     ]
 
 
-def copies_digest(zones: Sequence[str]) -> str:
-    """A digest of what decides rows that may be copied: those of another one are read again.
-
-    Args:
-        zones: the time zones that Java knows.
-    """
-    placeholders = {"zones": ", ".join(sorted(zones)), **pseudonyms(b"")}
+def copies_digest() -> str:
+    """A digest of what decides rows that may be copied: those of another one are read again."""
+    placeholders = pseudonyms(b"")
     made_of = [
         (name, source.table, source.where, source.explode, columns_of(name, placeholders))
         for name, source in SOURCES.items()
         if source.keyed is not None
     ]
-    content = repr((layout_digest(), made_of))
+    content = repr((layout_digest(), RULES_VERSION, made_of))
     return hashlib.sha256(content.encode()).hexdigest()[:DIGEST_DIGITS]
 
 

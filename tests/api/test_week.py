@@ -8,13 +8,13 @@ from time import time as seconds_now
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from api.week import _first_day, _wall_clock_log, get_week
 from schemas.ids import uuid7
 from schemas.times import us_of
+from schemas.zones import time_zone
 from store.sets import SetRow
 from tests.api.conftest import Person
 from tests.api.phone import Phone, fresh_id, problem
@@ -43,7 +43,7 @@ def confirmed(person: Person, days_ago: int, exercise: str, sets: int) -> None:
             assert answer.status_code == 200, answer.text
 
 
-BERLIN = ZoneInfo("Europe/Berlin")
+BERLIN = time_zone("Europe/Berlin")
 MIDNIGHT = datetime(2026, 11, 21, tzinfo=BERLIN)
 
 
@@ -90,14 +90,14 @@ def mondays_and_thursdays(before: date, at: time, zone: str) -> list[tuple[str, 
     """Eight weeks of sessions at a time of the clock on the wall."""
     monday = before - timedelta(days=before.weekday(), weeks=8)
     days = (monday + timedelta(weeks=n, days=day) for n in range(8) for day in (0, 3))
-    return [(zone, datetime.combine(day, at, ZoneInfo(zone)).astimezone(UTC)) for day in days]
+    return [(zone, datetime.combine(day, at, time_zone(zone)).astimezone(UTC)) for day in days]
 
 
 def test_weekdays_stay_after_a_session_in_another_time_zone() -> None:
     """Mondays and Thursdays at 19:00 in Berlin, which is the next day in Tokyo."""
     first = date(2026, 11, 23)
     home = mondays_and_thursdays(first, time(19), "Europe/Berlin")
-    away = ("Asia/Tokyo", datetime(2026, 11, 19, 19, tzinfo=ZoneInfo("Asia/Tokyo")))
+    away = ("Asia/Tokyo", datetime(2026, 11, 19, 19, tzinfo=time_zone("Asia/Tokyo")))
     assert planned_days(first, [*home[:-1], away]) == ["Mon", "Thu"]
 
 
@@ -115,7 +115,7 @@ def test_a_session_while_the_clocks_change_is_as_long_as_it_was() -> None:
         SetRow(session, fresh_id(), "row", at, at, None, None, None, "typed", 1)
         for at in (begin, begin + timedelta(hours=1))
     ]
-    log = _wall_clock_log(sets, {session: BERLIN}, ZoneInfo("UTC"))
+    log = _wall_clock_log(sets, {session: BERLIN}, time_zone("UTC"))
     assert log.started_s.tolist() == [
         datetime(2026, 10, 25, hour, 30, tzinfo=UTC).timestamp() for hour in (2, 3)
     ]

@@ -27,8 +27,9 @@ GUIDE = CHECKOUT / "docs" / "analysts.md"
 JARS = Path(pyspark.__file__).parent / "jars" / "*"
 PASSWORD = "MUVR_CASSANDRA_PASSWORD_SPARK"
 KEY = "A_CLOUDS_SECRET_KEY"
+FRESH = "SELECT as_of FROM mart"
 COUNT = "SELECT count(*) AS n, 'rows' AS what FROM sets"
-READ = [*re.findall(r"```sql\n(.*?)```", GUIDE.read_text(), re.DOTALL), COUNT]
+READ = [*re.findall(r"```sql\n(.*?)```", GUIDE.read_text(), re.DOTALL), FRESH, COUNT]
 ENDLESS = "SELECT count(*) FROM sets a, sets b, sets c, sets d WHERE a.reps IS NULL"
 PLANNED = f"SELECT regexp_like('{'a' * 40}', '{'a?' * 40 + 'a' * 40}')"  # 2^40 ways
 SECONDS = 40
@@ -124,6 +125,7 @@ def test_a_jdbc_client_can_read_only_the_mart(served: tuple[int, psutil.Process]
     literal = [f"SELECT '{text}' AS it" for text in LITERAL]
     said = beeline(port, [*READ, *literal, *EVIL])
     assert "\n2\trows\n" in said
+    assert re.search(r"^2026-11-21 03:00:00(\.0)?$", said, re.MULTILINE), "how fresh the mart is"
     assert len(re.findall(r"^(?:No|\d+) rows? selected", said, re.MULTILINE)) == len(
         [*READ, *literal]
     )

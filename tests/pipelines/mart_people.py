@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from schemas.config import Limits
+from store.champions import Champions
 from store.database import Database, Statement
 from store.dead_letters import DeadLetter, DeadLetters
 from store.live_runs import LiveRuns
@@ -13,7 +14,7 @@ from tests.ingest.histories import new_id
 NOW = datetime(2026, 11, 21, 23, 30, tzinfo=UTC)
 LEARNED = START - timedelta(days=1)
 FIVE_YEARS_BEHIND = START.replace(year=START.year - 5)
-RUN, OLD = new_id(), new_id()
+RUN, OLD, RETIRING = new_id(), new_id(), new_id()
 
 
 async def people(database: Database) -> list[Gym]:
@@ -26,6 +27,7 @@ async def people(database: Database) -> list[Gym]:
     letter = DeadLetter(RUN, gyms[0].user, "chunk", f"of session {gyms[0].session}", b"x", NOW)
     await DeadLetters(database).put(letter, NOW)
     await database.run_all([one for gym in gyms for one in _learned(gym)])
+    await Champions(database).withdraw(RETIRING, "it retired too many", NOW)
     await LiveRuns(database).go_live("clusters", RUN, NOW, {}, None)
     return gyms
 
@@ -51,6 +53,19 @@ def _learned(gym: Gym) -> list[Statement]:
                 (owner, family, version, RUN, at),
             )
             for family, version in (("exercise", "v1"), ("form", ""))  # the second was retired
+        ),
+        *(
+            Statement(
+                "INSERT INTO champions (owner, model_id, family, version, run_id, "
+                "previous_version, previous_run_id, earlier, promoted_at) "
+                "VALUES (?, 'wrist-acc3', ?, '', ?, ?, ?, ?, ?)",
+                (owner, family, RETIRING, previous, run, earlier, at),
+            )
+            for family, previous, run, earlier in (  # the newest promotion of each was withdrawn
+                ("activity", "v0", OLD, None),
+                ("intensity", None, None, [("", RETIRING), ("v2", RUN)]),
+                ("load", "v3", RETIRING, [("", OLD), ("v1", RUN)]),
+            )
         ),
         Statement(
             "INSERT INTO models (owner, model_id, family, version, manifest, run_id, created_at) "

@@ -27,7 +27,7 @@ from store.mart import MANIFEST, MartFolder
 from store.mart_query import query_duckdb
 from store.pseudonyms import pseudonym, pseudonym_key
 from tests.pipelines.analyst_guide import questions
-from tests.pipelines.mart_people import FIVE_YEARS_BEHIND, NOW, OLD, RUN, people
+from tests.pipelines.mart_people import FIVE_YEARS_BEHIND, NOW, OLD, RETIRING, RUN, people
 from tests.spark_session import emptied
 
 A_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -68,7 +68,7 @@ def test_mart_holds_the_rows_of_the_tables_without_personal_ids(world):
     config, _, gyms = world
     found = tables(config)
     text = repr(found)
-    ids = set(A_UUID.findall(text)) - {str(RUN), str(OLD)}
+    ids = set(A_UUID.findall(text)) - {str(RUN), str(OLD), str(RETIRING)}
     runs = {row["run"] for row in found["job_runs"]}
     assert ids <= runs
     for gym in gyms:
@@ -98,9 +98,10 @@ def test_mart_holds_the_rows_of_the_tables_without_personal_ids(world):
     assert ("clusters", "model.score", 0.5) in {
         (row["family"], row["metric"], row["value"]) for row in found["evaluations"]
     }
-    assert {(row["owner"], row["family"], row["version"]) for row in found["champions"]} == {
-        (pseudonym(key, "u", gym.user), "exercise", "v1") for gym in gyms
-    }
+    serving = [("exercise", "v1", "v1"), ("activity", None, "v0"), ("intensity", None, "v2")]
+    assert {
+        (row["owner"], row["family"], row["version"], row["serves"]) for row in found["champions"]
+    } == {(pseudonym(key, "u", gym.user), *one) for gym in gyms for one in serving}
     [letter] = found["dead_letters"]
     assert letter["reason"] == "of session (id)"
 
@@ -141,7 +142,8 @@ def test_numbers_that_json_does_not_have_are_none_on_both_engines(world, spark):
     config, _, _ = world
     folder = MartFolder(config.paths.mart)
     numbers = "VALUES (CAST('NaN' AS DOUBLE)), (-CAST('Infinity' AS DOUBLE))"
-    query = f"SELECT max(n) AS none, min(n) AS least, array_agg(n) AS both FROM ({numbers}) t(n)"
+    both = "array_agg(n) FILTER (WHERE n IS NOT NULL) AS both"
+    query = f"SELECT max(n) AS none, min(n) AS least, {both} FROM ({numbers}) t(n)"
     duck = query_duckdb(folder, query, LIMITS)
     other = query_spark(spark, folder, query, LIMITS)
     assert duck.rows == other.rows == [(None, None, [None, None])]
@@ -290,9 +292,11 @@ def test_corrected_column_reaches_people_who_did_not_change(world, monkeypatch):
     }
 
 
-def test_time_zones_that_java_learns_are_read_for_everybody():
-    assert copies_digest(["UTC"]) != copies_digest(["Europe/Berlin", "UTC"])
-    assert copies_digest(["Europe/Berlin", "UTC"]) == copies_digest(["UTC", "Europe/Berlin"])
+def test_new_rules_of_time_zones_reach_people_who_did_not_change(monkeypatch):
+    before = copies_digest()
+    assert copies_digest() == before
+    monkeypatch.setattr("pipelines.mart.tables.RULES_VERSION", "2199a")
+    assert copies_digest() != before
 
 
 def test_mart_is_not_replaced_by_rows_written_to_another_machine(world, monkeypatch):
@@ -314,19 +318,33 @@ def test_mart_folder_that_executors_do_not_share_is_refused(spark, tmp_path, mon
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("zone", ["Factory", "nowhere"])
-def test_time_zone_unknown_to_java_leaves_local_times_empty(world, zone):
-    """Python's list of time zones may be newer than Java's."""
+@pytest.mark.parametrize(("zone", "ahead_h"), [("Asia/Almaty", 5), ("nowhere", None)])
+def test_local_times_follow_the_locked_rules_in_every_table(world, zone, ahead_h):
+    """Almaty is 5 hours ahead since 2024, and 6 to the locked Java; a zone may also be unknown."""
     config, database, gyms = world
     one = gyms[2]
     database.execute(
         "UPDATE sessions SET timezone = ? WHERE user_id = ? AND session_id = ?",
         (zone, one.user, one.session),
     )
+    rows = database.execute("SELECT month, session_id, position FROM deviations ALLOW FILTERING")
+    of_session = [row for row in rows if row.session_id == one.session]
+    assert of_session
+    for row in of_session:
+        database.execute(
+            "UPDATE deviations SET timezone = ? "
+            "WHERE user_id = ? AND month = ? AND session_id = ? AND position = ?",
+            (zone, one.user, *row),
+        )
     assert refresh_mart(config, everybody=True, clock=later(50)).status == "done"
-    user = pseudonym(
-        pseudonym_key(config.paths.secrets, MartFolder(config.paths.mart)), "u", one.user
-    )
-    local = {row["user"]: row["local_hour"] for row in tables(config)["sessions"]}
-    assert local.pop(user) is None
-    assert list(local.values()) == [23]
+    key = pseudonym_key(config.paths.secrets, MartFolder(config.paths.mart))
+    user, found = pseudonym(key, "u", one.user), tables(config)
+    for table, began in (("sessions", "started_at"), ("deviations", "started_at_utc")):
+        mine = [row for row in found[table] if row["user"] == user]
+        assert mine
+        for row in mine:
+            at = ahead_h and row[began] + timedelta(hours=ahead_h)
+            expected = (at.hour, at.date()) if at else (None, None)
+            assert (row["local_hour"], row["local_date"]) == expected
+    others = {row["local_hour"] for row in found["sessions"] if row["user"] != user}
+    assert others == {23}

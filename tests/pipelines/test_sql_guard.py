@@ -58,14 +58,14 @@ EVIL = (
 
 @pytest.mark.parametrize("query", HARMLESS)
 def test_reading_the_mart_is_allowed(spark, query: str):
-    require_readable(parsed(spark, query))
+    require_readable(parsed(spark, query), query)
 
 
 def test_queries_outside_the_allow_list_are_refused(spark):
     passed = []
     for query in EVIL:
         try:
-            require_readable(parsed(spark, query))
+            require_readable(parsed(spark, query), query)
         except BadQuery:
             continue
         passed.append(query)

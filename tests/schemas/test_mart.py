@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from schemas.mart import MART, described
+from schemas.mart import FRESHNESS, MART, described
 from schemas.statuses import RunStatus
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "analysts.md"
@@ -25,6 +25,11 @@ def test_analyst_guide_matches_the_registry(name: str):
     assert described(table) in GUIDE.read_text()
     assert len({column.name for column in table.columns}) == len(table.columns)
     assert all(column.description and column.example for column in table.columns)
+
+
+def test_guide_describes_how_to_ask_for_freshness():
+    assert described(FRESHNESS) in GUIDE.read_text()
+    assert FRESHNESS.name not in MART
 
 
 def test_status_column_lists_every_run_status():

@@ -33,6 +33,11 @@ def test_answer_carries_as_of_and_whether_rows_were_truncated(folder: MartFolder
     assert (len(many.rows), many.more) == (3, True)
 
 
+def test_a_query_can_ask_how_fresh_the_mart_is(folder: MartFolder):
+    answer = query_duckdb(folder, "SELECT as_of FROM mart", LIMITS)
+    assert answer.rows == [(AS_OF.replace(tzinfo=None),)]
+
+
 def test_values_that_json_does_not_have_are_none_or_text(folder: MartFolder):
     query = (
         "SELECT 'nan'::DOUBLE, '-inf'::FLOAT, ['inf'::DOUBLE, 1.5], [0, 'nan'::DOUBLE]::DOUBLE[2], "
