@@ -27,6 +27,12 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 
 
 @pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """The event loop of tests that are coroutines: the service's."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
 def strangers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with packages and modules that are named like ours and fail when imported."""
     folder = tmp_path_factory.mktemp("strangers")

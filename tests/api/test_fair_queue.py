@@ -58,34 +58,28 @@ def test_waiting_users_are_served_in_turn():
     assert asyncio.run(day()) == [ANNA, BEN, CLARA, ANNA, BEN, ANNA]
 
 
-def test_a_user_over_the_waiting_limit_is_refused_and_others_are_not():
-    async def day() -> None:
-        room = Room()
-        coming = await room.come(*[ANNA] * (1 + MAX_WAITING))
-        with pytest.raises(Retryable, match=f"^{MAX_WAITING} of this user's"):
-            await room.visit(ANNA)
-        coming += await room.come(BEN)
-        room.go.set()
-        await asyncio.gather(*coming)
-        assert room.served[:2] == [ANNA, BEN]
-        assert len(room.served) == 2 + MAX_WAITING
-
-    asyncio.run(day())
+async def test_a_user_over_the_waiting_limit_is_refused_and_others_are_not():
+    room = Room()
+    coming = await room.come(*[ANNA] * (1 + MAX_WAITING))
+    with pytest.raises(Retryable, match=f"^{MAX_WAITING} of this user's"):
+        await room.visit(ANNA)
+    coming += await room.come(BEN)
+    room.go.set()
+    await asyncio.gather(*coming)
+    assert room.served[:2] == [ANNA, BEN]
+    assert len(room.served) == 2 + MAX_WAITING
 
 
-def test_cancelled_requests_leave_the_queue():
-    async def day() -> None:
-        room = Room()
-        first, leaves, chosen, last = await room.come(ANNA, BEN, CLARA, ANNA)
-        leaves.cancel()
-        room.called_away.append(chosen)
-        room.go.set()
-        await asyncio.gather(first, last)
-        await room.visit(BEN)
-        assert (leaves.cancelled(), chosen.cancelled()) == (True, True)
-        assert room.served == [ANNA, ANNA, BEN]
-
-    asyncio.run(day())
+async def test_cancelled_requests_leave_the_queue():
+    room = Room()
+    first, leaves, chosen, last = await room.come(ANNA, BEN, CLARA, ANNA)
+    leaves.cancel()
+    room.called_away.append(chosen)
+    room.go.set()
+    await asyncio.gather(first, last)
+    await room.visit(BEN)
+    assert (leaves.cancelled(), chosen.cancelled()) == (True, True)
+    assert room.served == [ANNA, ANNA, BEN]
 
 
 def test_a_turn_lasts_until_its_work_ends_even_if_the_caller_is_cancelled():

@@ -109,7 +109,9 @@ class SubjectsAsUsers:
         return subject
 
 
-def test_a_withdrawn_issuer_key_ends_tokens_that_were_seen_before(tmp_path: Path, issuer: Issuer):
+async def test_a_withdrawn_issuer_key_ends_tokens_that_were_seen_before(
+    tmp_path: Path, issuer: Issuer
+):
     """No other token makes this worker read the issuer's keys again."""
     now_s, ttl_s = [0.0], 2.0
     jwks = tmp_path / "jwks.json"
@@ -119,18 +121,14 @@ def test_a_withdrawn_issuer_key_ends_tokens_that_were_seen_before(tmp_path: Path
     authenticator = Authenticator(tokens, None, SubjectsAsUsers(), ttl_s)
     authenticator._verified._clock = lambda: now_s[0]
     token = issuer.sign("theirs")
-
-    async def story() -> None:
+    await authenticator.authenticate_token(token)
+    issuer.keys = {"newer": Ed25519PrivateKey.generate()}
+    jwks.write_bytes(issuer.key_set())
+    now_s[0] = MAX_AGE_S
+    await authenticator.authenticate_token(token)  # the keys are not old yet
+    now_s[0] = MAX_AGE_S + ttl_s
+    with pytest.raises(NotAuthenticated):
         await authenticator.authenticate_token(token)
-        issuer.keys = {"newer": Ed25519PrivateKey.generate()}
-        jwks.write_bytes(issuer.key_set())
-        now_s[0] = MAX_AGE_S
-        await authenticator.authenticate_token(token)  # the keys are not old yet
-        now_s[0] = MAX_AGE_S + ttl_s
-        with pytest.raises(NotAuthenticated):
-            await authenticator.authenticate_token(token)
-
-    asyncio.run(story())
 
 
 def test_a_foreign_token_is_refused_as_retryable_until_the_issuer_was_read(

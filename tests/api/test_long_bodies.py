@@ -54,54 +54,42 @@ async def outcome(long_bodies: LongBodies, user_id: UUID, body: bytes = LONG) ->
         return received
 
 
-def test_bodies_that_arrive_slowly_do_not_hold_up_others() -> None:
-    async def story() -> None:
-        long_bodies = LongBodies(SHORT_BYTES)
-        async with stalled(long_bodies, [uuid4() for _ in range(MAX_KEPT - 1)]):
-            assert await outcome(long_bodies, uuid4()) == LONG
-
-    asyncio.run(story())
+async def test_bodies_that_arrive_slowly_do_not_hold_up_others() -> None:
+    long_bodies = LongBodies(SHORT_BYTES)
+    async with stalled(long_bodies, [uuid4() for _ in range(MAX_KEPT - 1)]):
+        assert await outcome(long_bodies, uuid4()) == LONG
 
 
 @pytest.mark.parametrize(("users", "each"), [(MAX_KEPT, 1), (1, MAX_KEPT_PER_USER)])
-def test_too_many_long_bodies_are_refused_until_one_has_gone(users: int, each: int) -> None:
-    async def story() -> None:
-        long_bodies = LongBodies(SHORT_BYTES)
-        senders = [uuid4() for _ in range(users)]
-        async with stalled(long_bodies, senders * each):
-            with pytest.raises(Retryable):
-                await outcome(long_bodies, senders[0] if each > 1 else uuid4())
-            short = LONG[:SHORT_BYTES]
-            assert await outcome(long_bodies, senders[0], short) == short
-        assert await outcome(long_bodies, senders[0]) == LONG
-
-    asyncio.run(story())
+async def test_too_many_long_bodies_are_refused_until_one_has_gone(users: int, each: int) -> None:
+    long_bodies = LongBodies(SHORT_BYTES)
+    senders = [uuid4() for _ in range(users)]
+    async with stalled(long_bodies, senders * each):
+        with pytest.raises(Retryable):
+            await outcome(long_bodies, senders[0] if each > 1 else uuid4())
+        short = LONG[:SHORT_BYTES]
+        assert await outcome(long_bodies, senders[0], short) == short
+    assert await outcome(long_bodies, senders[0]) == LONG
 
 
-def test_a_long_body_is_refused_at_its_first_byte_when_its_length_is_declared() -> None:
-    async def story() -> None:
-        long_bodies = LongBodies(SHORT_BYTES)
-        async with stalled(long_bodies, [user_id := uuid4()] * MAX_KEPT_PER_USER):
-            refused = long_bodies.received(request(b"l", ends=False), user_id, SHORT_BYTES + 1)
-            with pytest.raises(Retryable):
-                async with asyncio.timeout(5), refused:
-                    pass
-
-    asyncio.run(story())
+async def test_a_long_body_is_refused_at_its_first_byte_when_its_length_is_declared() -> None:
+    long_bodies = LongBodies(SHORT_BYTES)
+    async with stalled(long_bodies, [user_id := uuid4()] * MAX_KEPT_PER_USER):
+        refused = long_bodies.received(request(b"l", ends=False), user_id, SHORT_BYTES + 1)
+        with pytest.raises(Retryable):
+            async with asyncio.timeout(5), refused:
+                pass
 
 
-def test_long_bodies_are_handled_in_turn_and_short_ones_at_once() -> None:
-    async def story() -> None:
-        long_bodies = LongBodies(SHORT_BYTES)
-        async with AsyncExitStack() as handled:
-            for _ in range(MAX_HANDLED):
-                await handled.enter_async_context(
-                    long_bodies.received(request(LONG), uuid4(), len(LONG))
-                )
-            waiting = asyncio.create_task(outcome(long_bodies, uuid4()))
-            await asyncio.sleep(0.05)
-            assert not waiting.done()
-            assert await outcome(long_bodies, uuid4(), b"of") == b"of"
-        assert await waiting == LONG
-
-    asyncio.run(story())
+async def test_long_bodies_are_handled_in_turn_and_short_ones_at_once() -> None:
+    long_bodies = LongBodies(SHORT_BYTES)
+    async with AsyncExitStack() as handled:
+        for _ in range(MAX_HANDLED):
+            await handled.enter_async_context(
+                long_bodies.received(request(LONG), uuid4(), len(LONG))
+            )
+        waiting = asyncio.create_task(outcome(long_bodies, uuid4()))
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        assert await outcome(long_bodies, uuid4(), b"of") == b"of"
+    assert await waiting == LONG

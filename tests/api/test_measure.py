@@ -152,7 +152,7 @@ def sizes_measured(patch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     return sizes
 
 
-def test_set_of_an_open_session_is_measured_again_when_more_of_its_samples_are_in(
+async def test_set_of_an_open_session_is_measured_again_when_more_of_its_samples_are_in(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The second sensor, and the last samples, may be on their way at the first request."""
@@ -167,40 +167,34 @@ def test_set_of_an_open_session_is_measured_again_when_more_of_its_samples_are_i
             found.append(measured.copy())
         return found
 
-    async def story() -> None:
-        session = OpenSession()
-        await session.one.open()
-        await session.put("acc", range(30))
-        await session.confirm(0, 20)
-        await session.confirm(1, 19)  # within the first
-        assert await of_two_requests(session) == [[(1000, 0), (900, 0)], []]
-        session.now_s += measure.RECHECK_S
-        assert await of_two_requests(session) == [[(1000, 0), (900, 0)], []], "more may be in"
-        await session.put("gyro", range(15))
-        session.now_s += measure.RECHECK_S
-        assert await of_two_requests(session) == [[(1000, 750), (900, 700)], []]
-        await session.put("gyro", range(15, 30))
-        session.now_s += measure.RECHECK_S
-        assert await of_two_requests(session) == [[(1000, 1000), (900, 900)], []]
-        session.now_s += measure.RECHECK_S
-        assert await of_two_requests(session) == [[], []], "nothing is missing any more"
-
-    asyncio.run(story())
+    session = OpenSession()
+    await session.one.open()
+    await session.put("acc", range(30))
+    await session.confirm(0, 20)
+    await session.confirm(1, 19)  # within the first
+    assert await of_two_requests(session) == [[(1000, 0), (900, 0)], []]
+    session.now_s += measure.RECHECK_S
+    assert await of_two_requests(session) == [[(1000, 0), (900, 0)], []], "more may be in"
+    await session.put("gyro", range(15))
+    session.now_s += measure.RECHECK_S
+    assert await of_two_requests(session) == [[(1000, 750), (900, 700)], []]
+    await session.put("gyro", range(15, 30))
+    session.now_s += measure.RECHECK_S
+    assert await of_two_requests(session) == [[(1000, 1000), (900, 900)], []]
+    session.now_s += measure.RECHECK_S
+    assert await of_two_requests(session) == [[], []], "nothing is missing any more"
 
 
-def test_cached_measurements_of_an_open_session_read_no_metadata() -> None:
-    async def story() -> None:
-        one = RecordedSession()
-        await one.open(0, 1, 2)
-        await one.confirm()
-        samples = CountingRepository(one.records.samples)
-        records = replace(one.records, samples=cast("Any", samples))
-        measurer = Measurer(records, cast("ModelCache", NoForms()))
-        session = await one.recorder.session(one.user, one.session)
-        sets = await one.records.sets.of_session(one.user, one.session)
-        assert len(await measurer.of_sets(one.user, session, sets)) == 1
-        assert samples.calls["metadata"] == 1
-        assert len(await measurer.of_sets(one.user, session, sets)) == 1
-        assert samples.calls["metadata"] == 1
-
-    asyncio.run(story())
+async def test_cached_measurements_of_an_open_session_read_no_metadata() -> None:
+    one = RecordedSession()
+    await one.open(0, 1, 2)
+    await one.confirm()
+    samples = CountingRepository(one.records.samples)
+    records = replace(one.records, samples=cast("Any", samples))
+    measurer = Measurer(records, cast("ModelCache", NoForms()))
+    session = await one.recorder.session(one.user, one.session)
+    sets = await one.records.sets.of_session(one.user, one.session)
+    assert len(await measurer.of_sets(one.user, session, sets)) == 1
+    assert samples.calls["metadata"] == 1
+    assert len(await measurer.of_sets(one.user, session, sets)) == 1
+    assert samples.calls["metadata"] == 1

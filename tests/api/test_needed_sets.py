@@ -146,7 +146,7 @@ def test_week_is_that_of_all_sets(rows: list[SetRow], starts_on: date | None) ->
     asyncio.run(story())
 
 
-def test_newest_sessions_alone_are_read_for_the_next_exercise() -> None:
+async def test_newest_sessions_alone_are_read_for_the_next_exercise() -> None:
     """Of three years of a session a day: those of a month before the model's end, and after it."""
     rows = [
         SetRow(UUID(int=n + 1), UUID(int=n + 1), "row", at, at, 8, None, None, "typed", 1)
@@ -154,9 +154,5 @@ def test_newest_sessions_alone_are_read_for_the_next_exercise() -> None:
         for at in (NOW - timedelta(days=n),)
     ]
     until_s = (NOW - timedelta(days=5)).timestamp()
-
-    async def story() -> None:
-        sets = await stored(rows)
-        assert len(await sets_for_next(sets, USER, until_s, None)) == 30 + 5 + 1
-
-    asyncio.run(story())
+    sets = await stored(rows)
+    assert len(await sets_for_next(sets, USER, until_s, None)) == 30 + 5 + 1

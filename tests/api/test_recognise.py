@@ -159,22 +159,19 @@ class NoModels:
 
 
 @pytest.mark.parametrize("lost", [0, 1])
-def test_half_written_recognition_is_made_again(lost: int) -> None:
-    async def story() -> None:
-        recorded_session = await recorded(bouts=2)
-        records, user = recorded_session.records, recorded_session.user
-        session = await records.sessions.read(user, recorded_session.session)
-        assert session is not None
-        recogniser = Recogniser(records, NoModels())
-        first = await recogniser.recognised_sets(user, session, recorded_session.clock())
-        assert len(first) == 2
-        await records.predictions.replace(user, session.session_id, first[lost:])
-        again = await recogniser.recognised_sets(user, session, recorded_session.clock())
-        assert [row.set_id for row in again] == [row.set_id for row in first]
-        stored = await records.predictions.of_session(user, session.session_id)
-        assert stored == again
-
-    asyncio.run(story())
+async def test_half_written_recognition_is_made_again(lost: int) -> None:
+    recorded_session = await recorded(bouts=2)
+    records, user = recorded_session.records, recorded_session.user
+    session = await records.sessions.read(user, recorded_session.session)
+    assert session is not None
+    recogniser = Recogniser(records, NoModels())
+    first = await recogniser.recognised_sets(user, session, recorded_session.clock())
+    assert len(first) == 2
+    await records.predictions.replace(user, session.session_id, first[lost:])
+    again = await recogniser.recognised_sets(user, session, recorded_session.clock())
+    assert [row.set_id for row in again] == [row.set_id for row in first]
+    stored = await records.predictions.of_session(user, session.session_id)
+    assert stored == again
 
 
 def test_users_take_turns_and_abandoned_recognitions_are_dropped(

@@ -82,27 +82,23 @@ class FakeTransport(asyncio.Transport):
         pass
 
 
-def test_an_answer_to_a_ping_may_be_late_while_the_client_takes_bytes():
+async def test_an_answer_to_a_ping_may_be_late_while_the_client_takes_bytes():
     """Nothing is read while writing is paused: the answer may be there already."""
-
-    async def wait_for_answers() -> None:
-        config = uvicorn.Config(print, ws_ping_timeout=1000.0, log_config=None)
-        protocol = ProblemProtocol(config, ServerState(), {}, asyncio.get_running_loop())
-        transport = FakeTransport()
-        protocol.connection_made(transport)
-        protocol.conn.state = State.OPEN
-        transport.waiting_bytes = 3000
-        protocol.pause_writing()
-        protocol.send_keepalive_ping()
-        for transport.waiting_bytes in (2000, 1000):
-            protocol.keepalive_timeout()
-            assert not transport.closed
-        protocol.resume_writing()
-        protocol.pause_writing()
-        transport.waiting_bytes = 3000
+    config = uvicorn.Config(print, ws_ping_timeout=1000.0, log_config=None)
+    protocol = ProblemProtocol(config, ServerState(), {}, asyncio.get_running_loop())
+    transport = FakeTransport()
+    protocol.connection_made(transport)
+    protocol.conn.state = State.OPEN
+    transport.waiting_bytes = 3000
+    protocol.pause_writing()
+    protocol.send_keepalive_ping()
+    for transport.waiting_bytes in (2000, 1000):
         protocol.keepalive_timeout()
         assert not transport.closed
-        protocol.keepalive_timeout()
-        assert transport.closed, "it took nothing"
-
-    asyncio.run(wait_for_answers())
+    protocol.resume_writing()
+    protocol.pause_writing()
+    transport.waiting_bytes = 3000
+    protocol.keepalive_timeout()
+    assert not transport.closed
+    protocol.keepalive_timeout()
+    assert transport.closed, "it took nothing"

@@ -71,31 +71,24 @@ def alone(acc: Sequence[Piece]) -> list[tuple[int, int | None]]:
     return [(one.start_ns // 10**6, one.counted and one.counted.count) for one in found]
 
 
-def test_clock_set_back_splits_recognition_and_adds_a_note_to_every_set() -> None:
-    async def story() -> None:
-        one, session = await sent([*FIRST, *BACK])
-        found = await seen(one, session)
-        each = [(round(p.started_at.timestamp() * 1e3), p.reps) for p in found]
-        assert each == sorted([*alone(FIRST), *alone(BACK)])
-        assert len(each) == 4
-        assert all(CLOCK_WENT_BACK in json.loads(p.details or "{}")["notes"] for p in found)
-        assert f"acc: {CLOCK_WENT_BACK}" in await session_notes(one.records, one.user, session, NOW)
-
-    asyncio.run(story())
+async def test_clock_set_back_splits_recognition_and_adds_a_note_to_every_set() -> None:
+    one, session = await sent([*FIRST, *BACK])
+    found = await seen(one, session)
+    each = [(round(p.started_at.timestamp() * 1e3), p.reps) for p in found]
+    assert each == sorted([*alone(FIRST), *alone(BACK)])
+    assert len(each) == 4
+    assert all(CLOCK_WENT_BACK in json.loads(p.details or "{}")["notes"] for p in found)
+    assert f"acc: {CLOCK_WENT_BACK}" in await session_notes(one.records, one.user, session, NOW)
 
 
 @pytest.mark.parametrize("chunk_s", [10.0, 1.0, 0.5])
-def test_clock_set_back_keeps_all_chunks_in_two_recordings(chunk_s: float) -> None:
+async def test_clock_set_back_keeps_all_chunks_in_two_recordings(chunk_s: float) -> None:
     first = [*pieces(0, 1, chunk_s), *pieces(80, 1, chunk_s)]
     back = [*pieces(3.7, 2, chunk_s), *pieces(93.7, 2, chunk_s)]
-
-    async def story() -> None:
-        one, session = await sent([*first, *back])
-        recordings, notes = await load_recordings(await with_lists(one.records, one.user, session))
-        assert notes == (CLOCK_WENT_BACK,)
-        assert [len(recording.acc) for recording in recordings] == [len(first), len(back)]
-
-    asyncio.run(story())
+    one, session = await sent([*first, *back])
+    recordings, notes = await load_recordings(await with_lists(one.records, one.user, session))
+    assert notes == (CLOCK_WENT_BACK,)
+    assert [len(recording.acc) for recording in recordings] == [len(first), len(back)]
 
 
 def moved(numbered: Sequence[Piece], by_s: Callable[[int], float]) -> list[Piece]:
@@ -124,35 +117,29 @@ def in_chunks_of(seconds: float, numbered: Sequence[Piece]) -> list[Piece]:
 @pytest.mark.parametrize("chunk_s", [0.5, 1, 5, 10])
 @pytest.mark.parametrize("back_s", [5.0, 20.0, 45.0, 23.7])
 @pytest.mark.parametrize("at_s", [80, 120], ids=["between sets", "within a set"])
-def test_clock_set_back_by_seconds_splits_a_session_by_its_numbers(
+async def test_clock_set_back_by_seconds_splits_a_session_by_its_numbers(
     at_s: int, back_s: float, chunk_s: float
 ) -> None:
-    async def story() -> None:
-        whole = in_chunks_of(chunk_s, noisy(FIRST))
-        first = round(at_s / chunk_s)
-        old, new = whole[:first], moved(whole[first:], lambda _: -back_s)
-        one, session = await sent([*old, *new], arriving=-1)
-        recordings, notes = await load_recordings(await with_lists(one.records, one.user, session))
-        assert notes == (CLOCK_WENT_BACK,)
-        starts = [[piece.t0_ns for piece in recording.acc] for recording in recordings]
-        assert starts == [[piece.t0_ns for piece in half] for half in (old, new)]
-        if first < 128:  # the session's note looks no further
-            notes = tuple(await session_notes(one.records, one.user, session, NOW))
-            assert f"acc: {CLOCK_WENT_BACK}" in notes
-
-    asyncio.run(story())
+    whole = in_chunks_of(chunk_s, noisy(FIRST))
+    first = round(at_s / chunk_s)
+    old, new = whole[:first], moved(whole[first:], lambda _: -back_s)
+    one, session = await sent([*old, *new], arriving=-1)
+    recordings, notes = await load_recordings(await with_lists(one.records, one.user, session))
+    assert notes == (CLOCK_WENT_BACK,)
+    starts = [[piece.t0_ns for piece in recording.acc] for recording in recordings]
+    assert starts == [[piece.t0_ns for piece in half] for half in (old, new)]
+    if first < 128:  # the session's note looks no further
+        notes = tuple(await session_notes(one.records, one.user, session, NOW))
+        assert f"acc: {CLOCK_WENT_BACK}" in notes
 
 
-def test_sets_on_both_sides_of_a_clock_set_back_by_seconds_are_found() -> None:
-    async def story() -> None:
-        old, new = FIRST[:8], moved(FIRST[8:], lambda _: -45.0)
-        one, session = await sent([*old, *new])
-        found = await seen(one, session)
-        each = [(round(p.started_at.timestamp() * 1e3), p.reps) for p in found]
-        assert each == sorted([*alone(old), *alone(new)])
-        assert len(each) == 2
-
-    asyncio.run(story())
+async def test_sets_on_both_sides_of_a_clock_set_back_by_seconds_are_found() -> None:
+    old, new = FIRST[:8], moved(FIRST[8:], lambda _: -45.0)
+    one, session = await sent([*old, *new])
+    found = await seen(one, session)
+    each = [(round(p.started_at.timestamp() * 1e3), p.reps) for p in found]
+    assert each == sorted([*alone(old), *alone(new)])
+    assert len(each) == 2
 
 
 @pytest.mark.parametrize(
@@ -171,39 +158,32 @@ def test_sets_on_both_sides_of_a_clock_set_back_by_seconds_are_found() -> None:
         ([*FIRST[:12], *FIRST[14:], *FIRST[12:14]], False),  # twenty seconds numbered last
     ],
 )
-def test_chunks_without_clock_conflict_form_one_recording_in_time_order(
+async def test_chunks_without_clock_conflict_form_one_recording_in_time_order(
     numbered: list[Piece], *, says: bool
 ) -> None:
-    async def story() -> None:
-        one, session = await sent(numbered)
-        recordings, notes = await load_recordings(await with_lists(one.records, one.user, session))
-        (recording,) = recordings
-        times = [piece.t0_ns for piece in recording.acc]
-        assert times == sorted(piece.t0_ns for piece in numbered)
-        assert (CLOCK_WENT_BACK in notes) == says
-
-    asyncio.run(story())
+    one, session = await sent(numbered)
+    recordings, notes = await load_recordings(await with_lists(one.records, one.user, session))
+    (recording,) = recordings
+    times = [piece.t0_ns for piece in recording.acc]
+    assert times == sorted(piece.t0_ns for piece in numbered)
+    assert (CLOCK_WENT_BACK in notes) == says
 
 
-def test_samples_resent_in_other_chunk_lengths_form_one_recording() -> None:
+async def test_samples_resent_in_other_chunk_lengths_form_one_recording() -> None:
     """A phone that restarts its upload, with chunks of another length."""
-
-    async def story() -> None:
-        n = 700
-        again = [
-            replace(
-                WHOLE,
-                t0_ns=WHOLE.t0_ns + round(k / RATE_HZ * NS),
-                counts=WHOLE.counts[k : k + n],
-            )
-            for k in range(0, len(WHOLE.counts), n)
-        ]
-        one, session = await sent([*pieces(0), *again])
-        recordings, notes = await load_recordings(await with_lists(one.records, one.user, session))
-        assert len(recordings) == 1
-        assert notes == ()
-
-    asyncio.run(story())
+    n = 700
+    again = [
+        replace(
+            WHOLE,
+            t0_ns=WHOLE.t0_ns + round(k / RATE_HZ * NS),
+            counts=WHOLE.counts[k : k + n],
+        )
+        for k in range(0, len(WHOLE.counts), n)
+    ]
+    one, session = await sent([*pieces(0), *again])
+    recordings, notes = await load_recordings(await with_lists(one.records, one.user, session))
+    assert len(recordings) == 1
+    assert notes == ()
 
 
 def turning(sent_acc: Sequence[Piece]) -> list[Piece]:

@@ -40,29 +40,23 @@ async def complete(one: RecordedSession, *numbers: int) -> Any:
     return counting.asked, row
 
 
-def test_complete_reads_the_metadata_of_each_stream_once() -> None:
-    async def story() -> None:
-        one = await both_sensors()
-        for numbers in ((0,), (0,), (0, 1)):  # a list, the same again, a longer one
-            asked, row = await complete(one, *numbers)
-            assert asked == {"acc": 1, "gyro": 1}
-            seconds = row.ended_at - row.started_at
-            assert seconds == timedelta(seconds=len(numbers))
-
-    asyncio.run(story())
+async def test_complete_reads_the_metadata_of_each_stream_once() -> None:
+    one = await both_sensors()
+    for numbers in ((0,), (0,), (0, 1)):  # a list, the same again, a longer one
+        asked, row = await complete(one, *numbers)
+        assert asked == {"acc": 1, "gyro": 1}
+        seconds = row.ended_at - row.started_at
+        assert seconds == timedelta(seconds=len(numbers))
 
 
-def test_unlisted_chunks_of_every_stream_become_dead_letters() -> None:
-    async def story() -> None:
-        one = await both_sensors()
-        await complete(one, 0)
-        letters = [letter async for letter in one.records.dead_letters.of_user(one.user, NOW)]
-        streams = {letter.reason.split("'")[1] for letter in letters}
-        assert (len(letters), streams) == (2, {"acc", "gyro"})
-        reasons = {letter.reason.rpartition(": ")[2] for letter in letters}
-        assert reasons == {"the list names no such number"}  # the number after its last
-
-    asyncio.run(story())
+async def test_unlisted_chunks_of_every_stream_become_dead_letters() -> None:
+    one = await both_sensors()
+    await complete(one, 0)
+    letters = [letter async for letter in one.records.dead_letters.of_user(one.user, NOW)]
+    streams = {letter.reason.split("'")[1] for letter in letters}
+    assert (len(letters), streams) == (2, {"acc", "gyro"})
+    reasons = {letter.reason.rpartition(": ")[2] for letter in letters}
+    assert reasons == {"the list names no such number"}  # the number after its last
 
 
 def test_longer_list_takes_the_letters_of_the_chunks_that_it_names_back() -> None:
@@ -88,18 +82,15 @@ async def letters_of(one: RecordedSession) -> list[DeadLetter]:
     return [letter async for letter in one.records.dead_letters.of_user(one.user, NOW)]
 
 
-def test_longer_list_makes_room_for_the_letters_of_what_it_does_not_name() -> None:
-    async def story() -> None:
-        one = await both_sensors()
-        one.records.dead_letters.per_day = 1
-        await one.complete(0)
-        await one.put(2)
-        assert len(await letters_of(one)) == 1, "number 1"
-        await one.complete(0, 1)
-        (left,) = await letters_of(one)
-        assert "chunk 2 of" in left.reason
-
-    asyncio.run(story())
+async def test_longer_list_makes_room_for_the_letters_of_what_it_does_not_name() -> None:
+    one = await both_sensors()
+    one.records.dead_letters.per_day = 1
+    await one.complete(0)
+    await one.put(2)
+    assert len(await letters_of(one)) == 1, "number 1"
+    await one.complete(0, 1)
+    (left,) = await letters_of(one)
+    assert "chunk 2 of" in left.reason
 
 
 @pytest.mark.parametrize(
@@ -111,24 +102,21 @@ def test_longer_list_makes_room_for_the_letters_of_what_it_does_not_name() -> No
         (0, 31, 0),  # all letters have expired
     ],
 )
-def test_letters_are_looked_for_on_the_days_on_which_listed_chunks_came(
+async def test_letters_are_looked_for_on_the_days_on_which_listed_chunks_came(
     listed_days: int, asked_days: int, days: int
 ) -> None:
-    async def story() -> None:
-        one = await both_sensors()
-        await complete(one, 0)
-        one.now += timedelta(days=listed_days)
-        await complete(one, 0, 1)
-        scanned: list[tuple[date, date]] = []
+    one = await both_sensors()
+    await complete(one, 0)
+    one.now += timedelta(days=listed_days)
+    await complete(one, 0, 1)
+    scanned: list[tuple[date, date]] = []
 
-        class Watched(MemoryDeadLetters):
-            async def about(self, *args: Any, **days: date) -> list[LetterKey]:
-                scanned.append((days["since"], days["until"]))
-                return await super().about(*args, **days)
+    class Watched(MemoryDeadLetters):
+        async def about(self, *args: Any, **days: date) -> list[LetterKey]:
+            scanned.append((days["since"], days["until"]))
+            return await super().about(*args, **days)
 
-        records = replace(one.records, dead_letters=Watched(1000))
-        await replay(records, one.user, START, one.now + timedelta(days=asked_days))
-        assert len(scanned) == min(days, 1), "once for both streams"
-        assert [(until - since).days + 1 for since, until in scanned] == [days] * len(scanned)
-
-    asyncio.run(story())
+    records = replace(one.records, dead_letters=Watched(1000))
+    await replay(records, one.user, START, one.now + timedelta(days=asked_days))
+    assert len(scanned) == min(days, 1), "once for both streams"
+    assert [(until - since).days + 1 for since, until in scanned] == [days] * len(scanned)

@@ -1,6 +1,5 @@
 """Deviations of a session that two writers project at the same time."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -64,7 +63,9 @@ async def of_replay(gym: Gym) -> list[Any]:
 @pytest.mark.parametrize(
     ("meanwhile", "sets"), [("confirmed", 3), ("deleted", 1), ("planned", 2), ("nothing", 2)]
 )
-def test_rows_of_another_writer_who_has_read_more_stay(gym: Gym, meanwhile: str, sets: int) -> None:
+async def test_rows_of_another_writer_who_has_read_more_stay(
+    gym: Gym, meanwhile: str, sets: int
+) -> None:
     """The other one writes after the first has read the sets, and before it writes."""
 
     async def change() -> None:
@@ -76,30 +77,26 @@ def test_rows_of_another_writer_who_has_read_more_stay(gym: Gym, meanwhile: str,
             case "planned":
                 await gym.keep(BENCH, ROW)
 
-    async def story() -> None:
-        if meanwhile != "planned":
-            await gym.keep(BENCH, ROW)
-        await gym.open()
-        await gym.do("first", 1, "bench press", 8)
-        assert await second_set(gym, change, 1) == (1 if meanwhile == "nothing" else 2)
-        assert await gym.rows() == await of_replay(gym)
-        assert sum(row.set_id is not None for row in await gym.rows()) == sets
-
-    asyncio.run(story())
+    if meanwhile != "planned":
+        await gym.keep(BENCH, ROW)
+    await gym.open()
+    await gym.do("first", 1, "bench press", 8)
+    assert await second_set(gym, change, 1) == (1 if meanwhile == "nothing" else 2)
+    assert await gym.rows() == await of_replay(gym)
+    assert sum(row.set_id is not None for row in await gym.rows()) == sets
 
 
 @pytest.mark.parametrize("times", [MAX_READS - 1, MAX_READS, 99])
-def test_rows_that_others_write_again_and_again_are_left_to_them(gym: Gym, times: int) -> None:
-    async def story() -> None:
-        await gym.keep(BENCH, ROW)
-        await gym.open()
-        minutes = iter(range(10, 200))
+async def test_rows_that_others_write_again_and_again_are_left_to_them(
+    gym: Gym, times: int
+) -> None:
+    await gym.keep(BENCH, ROW)
+    await gym.open()
+    minutes = iter(range(10, 200))
 
-        async def change() -> None:
-            minute = next(minutes)
-            await gym.do(f"at {minute}", minute, "row", 10)
+    async def change() -> None:
+        minute = next(minutes)
+        await gym.do(f"at {minute}", minute, "row", 10)
 
-        assert await second_set(gym, change, times) == MAX_READS
-        assert await gym.rows() == await of_replay(gym)
-
-    asyncio.run(story())
+    assert await second_set(gym, change, times) == MAX_READS
+    assert await gym.rows() == await of_replay(gym)

@@ -1,6 +1,5 @@
 """An erasure leaves no row of a user in any table, and every row of all others."""
 
-import asyncio
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -87,23 +86,19 @@ async def rows(database: Database, user: UUID) -> dict[str, list[Any]]:
     return found
 
 
-def test_an_erasure_empties_every_table_of_one_user_alone(database: Database) -> None:
+async def test_an_erasure_empties_every_table_of_one_user_alone(database: Database) -> None:
     erased, other = uuid4(), uuid4()
-
-    async def story() -> None:
-        for family in BATCH_FAMILIES:
-            await JobRuns(database).start(family, RUN, {}, NOW)
-        await fill(database, erased)
-        await fill(database, other)
-        kept = await rows(database, other)
-        await insert(database, "follows", user_id=other, followee=erased)
-        before = await rows(database, erased)
-        assert {table for table in before if not before[table]} == set()
-        await erase_user(database, erased, datetime.now(UTC))
-        left = await rows(database, erased)
-        assert {row.topic for row in left.pop("changes")} == {"erased", "erasure-done"}
-        assert {table: found for table, found in left.items() if found} == {}
-        assert await rows(database, other) == kept
-        await erase_user(database, other, datetime.now(UTC))  # no other test shall meet these rows
-
-    asyncio.run(story())
+    for family in BATCH_FAMILIES:
+        await JobRuns(database).start(family, RUN, {}, NOW)
+    await fill(database, erased)
+    await fill(database, other)
+    kept = await rows(database, other)
+    await insert(database, "follows", user_id=other, followee=erased)
+    before = await rows(database, erased)
+    assert {table for table in before if not before[table]} == set()
+    await erase_user(database, erased, datetime.now(UTC))
+    left = await rows(database, erased)
+    assert {row.topic for row in left.pop("changes")} == {"erased", "erasure-done"}
+    assert {table: found for table, found in left.items() if found} == {}
+    assert await rows(database, other) == kept
+    await erase_user(database, other, datetime.now(UTC))  # no other test shall meet these rows

@@ -31,7 +31,7 @@ pytestmark = ON_NODE
 A_MS, AROUND = timedelta(milliseconds=1), timedelta(minutes=5)
 
 
-def test_repeated_erasure_ends_anew_if_it_finds_something(database: Database) -> None:
+async def test_repeated_erasure_ends_anew_if_it_finds_something(database: Database) -> None:
     """Whoever read in between read what it found."""
     user, now = uuid4(), datetime.now(UTC)
     began, before = now - timedelta(minutes=3), now - timedelta(minutes=2)
@@ -42,12 +42,9 @@ def test_repeated_erasure_ends_anew_if_it_finds_something(database: Database) ->
         await end_erasures(database, [begun], now)
         return (await Journal(database).changed(began, now + AROUND))[user][ERASURE_DONE]
 
-    async def story() -> None:
-        assert abs(await ended_at() - before) < A_MS
-        await Logins(database).open(login, now)
-        assert await ended_at() > now - A_MS
-
-    asyncio.run(story())
+    assert abs(await ended_at() - before) < A_MS
+    await Logins(database).open(login, now)
+    assert await ended_at() > now - A_MS
 
 
 def test_rows_of_a_run_that_began_during_an_erasure_are_deleted(
@@ -77,33 +74,29 @@ def test_rows_of_a_run_that_began_during_an_erasure_are_deleted(
 
 
 @pytest.mark.parametrize("generation", ["first", "second"])
-def test_erasure_after_a_restore_leads_an_outside_subject_to_another_id(
+async def test_erasure_after_a_restore_leads_an_outside_subject_to_another_id(
     database: Database, generation: str
 ) -> None:
     """The restored backup may be older than the erasure that reassigned the subject."""
     subject, users = subject_id("https://id.example", uuid4().hex), Users(database)
-
-    async def story() -> None:
-        if generation == "second":
-            await erase_user(database, subject, datetime.now(UTC))
-        erased = await users.user_of_subject(subject)
-        await erase_user(database, erased, datetime.now(UTC))
-        name = f"outside:{subject}"
-        if generation == "first":  # as the backup has it
-            await database.applied("DELETE FROM usernames WHERE username = ? IF EXISTS", (name,))
-        else:
-            await database.applied(
-                "UPDATE usernames SET user_id = ? WHERE username = ? IF EXISTS", (erased, name)
-            )
-        assert await users.user_of_subject(subject) == erased
-        await erase_user(database, erased, datetime.now(UTC))
-        assert await users.user_of_subject(subject) != erased
-
-    asyncio.run(story())
+    if generation == "second":
+        await erase_user(database, subject, datetime.now(UTC))
+    erased = await users.user_of_subject(subject)
+    await erase_user(database, erased, datetime.now(UTC))
+    name = f"outside:{subject}"
+    if generation == "first":  # as the backup has it
+        await database.applied("DELETE FROM usernames WHERE username = ? IF EXISTS", (name,))
+    else:
+        await database.applied(
+            "UPDATE usernames SET user_id = ? WHERE username = ? IF EXISTS", (erased, name)
+        )
+    assert await users.user_of_subject(subject) == erased
+    await erase_user(database, erased, datetime.now(UTC))
+    assert await users.user_of_subject(subject) != erased
 
 
 @pytest.mark.parametrize("table", ["sessions", "samples", "stream_parts", "journal"])
-def test_concurrent_upload_leaves_no_chunk_after_an_erasure(
+async def test_concurrent_upload_leaves_no_chunk_after_an_erasure(
     database: Database, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
     """A worker that knows the session begins a new part before a table is erased."""
@@ -121,51 +114,40 @@ def test_concurrent_upload_leaves_no_chunk_after_an_erasure(
                 await one.recorder.put_chunk(one.user, one.session, "acc", seq, chunk)
         await delete(self, at, keys, now)
 
-    async def story() -> None:
-        here.append(asyncio.get_running_loop())
-        await one.open(0)
-        monkeypatch.setattr(UserRows, "delete", meanwhile)
-        await erase_user(database, one.user, one.now)
-        assert await one.records.samples.metadata(one.user, one.session, "acc", [0, part]) == []
-
-    asyncio.run(story())
+    here.append(asyncio.get_running_loop())
+    await one.open(0)
+    monkeypatch.setattr(UserRows, "delete", meanwhile)
+    await erase_user(database, one.user, one.now)
+    assert await one.records.samples.metadata(one.user, one.session, "acc", [0, part]) == []
 
 
-def test_export_and_erasure_include_deviations_of_a_session_with_a_wrong_clock(
+async def test_export_and_erasure_include_deviations_of_a_session_with_a_wrong_clock(
     database: Database,
 ) -> None:
     """The phone's id has the right time; the watch's clock, with its offset, is years behind."""
     start = datetime(2021, 6, 30, 23, 30, tzinfo=timezone(-timedelta(hours=2)))
     month = "2021-07"  # in UTC
     gym = Gym(records_in(database, LIMITS), start)
-
-    async def story() -> None:
-        await one_of_each(gym)
-        rows = await gym.records.deviations.of_month(gym.user, month)
-        assert len(rows) == 4
-        lines = [line async for line in export_user(database, gym.user, gym.now)]
-        assert [line["table"] for line in lines].count("deviations") == len(rows)
-        await gym.records.sessions.delete(gym.user, gym.session, us_of(gym.now))  # half erased
-        erased = await erase_user(database, gym.user, gym.now)
-        assert erased.deleted["deviations"] == len(rows)
-        assert await gym.records.deviations.of_month(gym.user, month) == []
-
-    asyncio.run(story())
+    await one_of_each(gym)
+    rows = await gym.records.deviations.of_month(gym.user, month)
+    assert len(rows) == 4
+    lines = [line async for line in export_user(database, gym.user, gym.now)]
+    assert [line["table"] for line in lines].count("deviations") == len(rows)
+    await gym.records.sessions.delete(gym.user, gym.session, us_of(gym.now))  # half erased
+    erased = await erase_user(database, gym.user, gym.now)
+    assert erased.deleted["deviations"] == len(rows)
+    assert await gym.records.deviations.of_month(gym.user, month) == []
 
 
-def test_sessions_are_found_in_the_journal_without_reading_list_bodies(
+async def test_sessions_are_found_in_the_journal_without_reading_list_bodies(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = RecordedSession()
     one.records = records_in(database, LIMITS)
     one.recorder = one.on(one.records)
-
-    async def story() -> None:
-        await one.open(0, 1)
-        await one.complete(0, 1)
-        await one.records.sessions.delete(one.user, one.session, us_of(one.now))
-        read = payloads_read(monkeypatch, database)
-        assert (await UserRows(database).keys(one.user, one.now)).sessions == (one.session,)
-        assert len(read) == 1
-
-    asyncio.run(story())
+    await one.open(0, 1)
+    await one.complete(0, 1)
+    await one.records.sessions.delete(one.user, one.session, us_of(one.now))
+    read = payloads_read(monkeypatch, database)
+    assert (await UserRows(database).keys(one.user, one.now)).sessions == (one.session,)
+    assert len(read) == 1

@@ -34,34 +34,30 @@ pytestmark = ON_NODE
 A_MS, AROUND = timedelta(milliseconds=1), timedelta(minutes=5)
 
 
-def test_sweep_erases_late_writes_without_announcing_the_erasure_again(
+async def test_sweep_erases_late_writes_without_announcing_the_erasure_again(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sweeper, "ANNOUNCED_BEFORE", timedelta(0))
     user, records = uuid4(), records_in(database, LIMITS)
     announce_only(monkeypatch, user)
     now = datetime.now(UTC)
-
-    async def story() -> None:
-        await erase_user(database, user, now)
-        ended_at = (await records.journal.changed(now - AROUND, now + AROUND))[user][ERASURE_DONE]
-        await records.journal.announce(user, "sets", us_of(now))  # a write in flight
-        for again in range(3):
-            at = datetime.now(UTC)
-            assert await sweeper.sweep(records, now - A_MS, at, database=database) == ()
-            topics = (await records.journal.changed(now - AROUND, at + AROUND))[user]
-            assert topics.keys() == {ERASED, ERASURE_DONE}, again
-            assert abs(topics[ERASED] - now) < A_MS, "not announced anew"
-            assert topics[ERASURE_DONE] == ended_at, "it found nothing more"
-        later = now + A_MS
-        await sweeper.sweep(records, later, at + AROUND, database=database)
-        only_done = {ERASURE_DONE: topics[ERASURE_DONE]}
-        assert (await records.journal.changed(later, later + AROUND))[user] == only_done
-
-    asyncio.run(story())
+    await erase_user(database, user, now)
+    ended_at = (await records.journal.changed(now - AROUND, now + AROUND))[user][ERASURE_DONE]
+    await records.journal.announce(user, "sets", us_of(now))  # a write in flight
+    for again in range(3):
+        at = datetime.now(UTC)
+        assert await sweeper.sweep(records, now - A_MS, at, database=database) == ()
+        topics = (await records.journal.changed(now - AROUND, at + AROUND))[user]
+        assert topics.keys() == {ERASED, ERASURE_DONE}, again
+        assert abs(topics[ERASED] - now) < A_MS, "not announced anew"
+        assert topics[ERASURE_DONE] == ended_at, "it found nothing more"
+    later = now + A_MS
+    await sweeper.sweep(records, later, at + AROUND, database=database)
+    only_done = {ERASURE_DONE: topics[ERASURE_DONE]}
+    assert (await records.journal.changed(later, later + AROUND))[user] == only_done
 
 
-def test_erasure_that_ends_late_is_a_change_since_its_end(
+async def test_erasure_that_ends_late_is_a_change_since_its_end(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A job that read half of the user meanwhile looks back from its own start only."""
@@ -69,19 +65,15 @@ def test_erasure_that_ends_late_is_a_change_since_its_end(
     user, records, swept_at = uuid4(), records_in(database, LIMITS), datetime.now(UTC)
     announce_only(monkeypatch, user)
     began = swept_at - timedelta(minutes=21)
-
-    async def story() -> None:
-        await announce_erasure(database, user, began)
-        await sweeper.sweep(records, began - A_MS, swept_at, database=database)
-        watermarks, until = Watermarks(database), swept_at + AROUND
-        assert user in await watermarks.changed_users(ERASURES, swept_at - A_MS, until)
-        assert user not in await watermarks.changed_users([ERASED], swept_at - A_MS, until)
-
-    asyncio.run(story())
+    await announce_erasure(database, user, began)
+    await sweeper.sweep(records, began - A_MS, swept_at, database=database)
+    watermarks, until = Watermarks(database), swept_at + AROUND
+    assert user in await watermarks.changed_users(ERASURES, swept_at - A_MS, until)
+    assert user not in await watermarks.changed_users([ERASED], swept_at - A_MS, until)
 
 
 @pytest.mark.parametrize("problem", [ValueError("odd"), DatabaseUnavailable("away")])
-def test_failed_erasure_is_announced_anew_for_the_next_sweeps(
+async def test_failed_erasure_is_announced_anew_for_the_next_sweeps(
     database: Database, monkeypatch: pytest.MonkeyPatch, problem: Exception
 ) -> None:
     monkeypatch.setattr(sweeper, "ANNOUNCED_BEFORE", timedelta(0))
@@ -92,18 +84,15 @@ def test_failed_erasure_is_announced_anew_for_the_next_sweeps(
     async def failing(*_: object, **__: object) -> None:
         raise problem
 
-    async def story() -> None:
-        await announce_erasure(database, user, began)
-        monkeypatch.setattr(erasure_sweep, "begin_erasure", failing)
-        failed = await sweeper.sweep(records, began - A_MS, swept_at, database=database)
-        assert failed == ((user, problem),)
-        topics = (await records.journal.changed(swept_at - A_MS, swept_at + AROUND))[user]
-        assert topics.keys() == {ERASED}
-
-    asyncio.run(story())
+    await announce_erasure(database, user, began)
+    monkeypatch.setattr(erasure_sweep, "begin_erasure", failing)
+    failed = await sweeper.sweep(records, began - A_MS, swept_at, database=database)
+    assert failed == ((user, problem),)
+    topics = (await records.journal.changed(swept_at - A_MS, swept_at + AROUND))[user]
+    assert topics.keys() == {ERASED}
 
 
-def test_announced_erasure_of_an_outside_user_is_finished_by_the_sweep(
+async def test_announced_erasure_of_an_outside_user_is_finished_by_the_sweep(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The worker dies when the subject has its new id, which a repeated request would erase."""
@@ -115,23 +104,20 @@ def test_announced_erasure_of_an_outside_user_is_finished_by_the_sweep(
         async def of_user(self, user_id: UUID) -> list[Login]:
             raise DatabaseUnavailable(f"away before {user_id}'s logins end")
 
-    async def story() -> None:
-        await one_of_each(gym)
-        with monkeypatch.context() as patched:
-            patched.setattr(erasure, "Logins", Away)
-            with pytest.raises(DatabaseUnavailable):
-                await erase_user(database, subject, now)
-        fresh = await Users(database).user_of_subject(subject)
-        assert fresh != subject
-        await erase_user(database, fresh, now)  # the repeated request
-        assert await gym.records.sets.of_user(subject)
-        monkeypatch.setattr(sweeper, "ANNOUNCED_BEFORE", timedelta(0))
-        at = datetime.now(UTC)
-        await sweeper.sweep(gym.records, now - A_MS, at, database=database)
-        assert not await gym.records.sets.of_user(subject)
-        assert await Users(database).user_of_subject(subject) not in (subject, fresh)
-
-    asyncio.run(story())
+    await one_of_each(gym)
+    with monkeypatch.context() as patched:
+        patched.setattr(erasure, "Logins", Away)
+        with pytest.raises(DatabaseUnavailable):
+            await erase_user(database, subject, now)
+    fresh = await Users(database).user_of_subject(subject)
+    assert fresh != subject
+    await erase_user(database, fresh, now)  # the repeated request
+    assert await gym.records.sets.of_user(subject)
+    monkeypatch.setattr(sweeper, "ANNOUNCED_BEFORE", timedelta(0))
+    at = datetime.now(UTC)
+    await sweeper.sweep(gym.records, now - A_MS, at, database=database)
+    assert not await gym.records.sets.of_user(subject)
+    assert await Users(database).user_of_subject(subject) not in (subject, fresh)
 
 
 def test_interrupted_erasure_is_finished_by_the_sweep(
@@ -165,7 +151,7 @@ def test_interrupted_erasure_is_finished_by_the_sweep(
     assert done == [user]
 
 
-def test_erasures_that_fail_stop_neither_each_other_nor_the_sweep(
+async def test_erasures_that_fail_stop_neither_each_other_nor_the_sweep(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More of them than users for whom reads may fail; each is announced anew."""
@@ -180,20 +166,17 @@ def test_erasures_that_fail_stop_neither_each_other_nor_the_sweep(
             raise DatabaseUnavailable("too much to read in time")
         return await delete_all(database, user_id, at)
 
-    async def story() -> None:
-        for user in users:
-            await announce_erasure(database, user, now)
-        monkeypatch.setattr(erasure, "_delete_all", failing)
-        failed = await sweeper.sweep(records, now - A_MS, now, database=database)
-        assert {user for user, _ in failed} == {*users[:-1]}
-        assert sorted(tried) == sorted(users), "each once: the next sweep tries them again"
-        topics = await records.journal.changed(now - AROUND, now + AROUND)
-        assert {user for user in users if ERASURE_DONE in topics[user]} == {users[-1]}
-
-    asyncio.run(story())
+    for user in users:
+        await announce_erasure(database, user, now)
+    monkeypatch.setattr(erasure, "_delete_all", failing)
+    failed = await sweeper.sweep(records, now - A_MS, now, database=database)
+    assert {user for user, _ in failed} == {*users[:-1]}
+    assert sorted(tried) == sorted(users), "each once: the next sweep tries them again"
+    topics = await records.journal.changed(now - AROUND, now + AROUND)
+    assert {user for user in users if ERASURE_DONE in topics[user]} == {users[-1]}
 
 
-def test_erased_users_lose_all_else_although_their_followers_cannot_be_found(
+async def test_erased_users_lose_all_else_although_their_followers_cannot_be_found(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The search reads a table of everybody's, and is the first to take too long."""
@@ -207,21 +190,18 @@ def test_erased_users_lose_all_else_although_their_followers_cannot_be_found(
         searched.append({*followees})
         raise DatabaseUnavailable("too much to read in time")
 
-    async def story() -> None:
-        for gym in gyms:
-            await one_of_each(gym)
-            name = User(gym.user, f"name-{gym.user}", "hash", frozenset(), now)
-            await Users(database).register(name)
-            await announce_erasure(database, gym.user, now)
-        monkeypatch.setattr(erasure, "end_follows", failing)
-        at = datetime.now(UTC)
-        failed = await sweeper.sweep(gyms[0].records, now - A_MS, at, database=database)
-        assert {user for user, _ in failed} == {*users}
-        assert searched == [{*users}], "once for all of them"
-        for gym in gyms:
-            assert not await gym.records.sets.of_user(gym.user)
-            assert await Users(database).by_id(gym.user) is None
-        topics = await gyms[0].records.journal.changed(at, at + AROUND)
-        assert {user: [*topics[user]] for user in users} == {user: [ERASED] for user in users}
-
-    asyncio.run(story())
+    for gym in gyms:
+        await one_of_each(gym)
+        name = User(gym.user, f"name-{gym.user}", "hash", frozenset(), now)
+        await Users(database).register(name)
+        await announce_erasure(database, gym.user, now)
+    monkeypatch.setattr(erasure, "end_follows", failing)
+    at = datetime.now(UTC)
+    failed = await sweeper.sweep(gyms[0].records, now - A_MS, at, database=database)
+    assert {user for user, _ in failed} == {*users}
+    assert searched == [{*users}], "once for all of them"
+    for gym in gyms:
+        assert not await gym.records.sets.of_user(gym.user)
+        assert await Users(database).by_id(gym.user) is None
+    topics = await gyms[0].records.journal.changed(at, at + AROUND)
+    assert {user: [*topics[user]] for user in users} == {user: [ERASED] for user in users}

@@ -83,41 +83,35 @@ async def followed_thrice() -> Gym:
     return gym
 
 
-def test_a_later_version_of_a_plan_reads_no_session_that_was_opened_before_it() -> None:
-    async def story() -> None:
-        gym = await followed_thrice()
-        sessions = CountingRepository(gym.records.sessions)
-        deviations = CountingRepository(gym.records.deviations)
-        counted = replace(gym.records, sessions=sessions, deviations=deviations)
-        gym.recorder = FreeRecorder(counted, LIMITS, gym.clock)
-        await gym.keep(BENCH, ROW)
-        assert (sessions.calls, deviations.calls) == ({"of_plan": 1}, {})
-        await project_all(counted, gym.user, await gym.records.journal.events(gym.user, [MONTH]), 0)
-        assert sessions.calls["of_plan"] == 2, "a replay finds the sessions once for all versions"
-
-    asyncio.run(story())
+async def test_a_later_version_of_a_plan_reads_no_session_that_was_opened_before_it() -> None:
+    gym = await followed_thrice()
+    sessions = CountingRepository(gym.records.sessions)
+    deviations = CountingRepository(gym.records.deviations)
+    counted = replace(gym.records, sessions=sessions, deviations=deviations)
+    gym.recorder = FreeRecorder(counted, LIMITS, gym.clock)
+    await gym.keep(BENCH, ROW)
+    assert (sessions.calls, deviations.calls) == ({"of_plan": 1}, {})
+    await project_all(counted, gym.user, await gym.records.journal.events(gym.user, [MONTH]), 0)
+    assert sessions.calls["of_plan"] == 2, "a replay finds the sessions once for all versions"
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_each_session_follows_its_version_in_whichever_order_events_are_projected(
+async def test_each_session_follows_its_version_in_whichever_order_events_are_projected(
     seed: int,
 ) -> None:
-    async def story() -> None:
-        gym = await followed_thrice()
-        events = await gym.records.journal.events(gym.user, [MONTH])
-        wanted = await gym.records.deviations.of_month(gym.user, MONTH)
-        planned = [row.planned_exercise for row in wanted if row.planned_exercise]
-        assert sorted(planned) == ["bench press", "bench press", "row"]
-        told = [*events, *events[:4]]
-        random.Random(seed).shuffle(told)
-        one_by_one, at_once = memory_records(), memory_records()
-        for records in (one_by_one, at_once):
-            for event in events:
-                await records.journal.append(gym.user, event, "sets")
-        for event in told:
-            await project(one_by_one, gym.user, event, 0)
-        await project_all(at_once, gym.user, told, 0)
-        for records in (one_by_one, at_once):
-            assert await records.deviations.of_month(gym.user, MONTH) == wanted
-
-    asyncio.run(story())
+    gym = await followed_thrice()
+    events = await gym.records.journal.events(gym.user, [MONTH])
+    wanted = await gym.records.deviations.of_month(gym.user, MONTH)
+    planned = [row.planned_exercise for row in wanted if row.planned_exercise]
+    assert sorted(planned) == ["bench press", "bench press", "row"]
+    told = [*events, *events[:4]]
+    random.Random(seed).shuffle(told)
+    one_by_one, at_once = memory_records(), memory_records()
+    for records in (one_by_one, at_once):
+        for event in events:
+            await records.journal.append(gym.user, event, "sets")
+    for event in told:
+        await project(one_by_one, gym.user, event, 0)
+    await project_all(at_once, gym.user, told, 0)
+    for records in (one_by_one, at_once):
+        assert await records.deviations.of_month(gym.user, MONTH) == wanted

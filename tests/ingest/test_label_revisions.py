@@ -1,6 +1,5 @@
 """A label follows its set and the lists, whichever of them is stored first."""
 
-import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -38,63 +37,49 @@ def samples_in(label: LabelledSet) -> int:
 
 
 @pytest.mark.parametrize("before", ["append_all", "announce"])
-def test_a_label_is_cut_by_a_list_that_is_stored_after_a_later_set(before: str) -> None:
+async def test_a_label_is_cut_by_a_list_that_is_stored_after_a_later_set(before: str) -> None:
     """The confirmation is dated later, and overtakes the list on the way to the database."""
-
-    async def story() -> None:
-        one = RecordedSession()
-        await one.open(0, 1)
-        journal = RunBefore(one.records.journal, before, one.confirm)
-        await completed(one, [0], journal=journal)
-        label, (row,) = await the_label(one), await one.records.sets.of_user(one.user)
-        assert label.started_at == row.started_at + BEHIND + timedelta(milliseconds=1)
-        assert samples_in(label) == 40
-        await sweep_user(one.records, one.user, START - timedelta(days=1), one.clock())
-        await replay(one.records, one.user, START, one.now)
-        assert await the_label(one) == label
-
-    asyncio.run(story())
+    one = RecordedSession()
+    await one.open(0, 1)
+    journal = RunBefore(one.records.journal, before, one.confirm)
+    await completed(one, [0], journal=journal)
+    label, (row,) = await the_label(one), await one.records.sets.of_user(one.user)
+    assert label.started_at == row.started_at + BEHIND + timedelta(milliseconds=1)
+    assert samples_in(label) == 40
+    await sweep_user(one.records, one.user, START - timedelta(days=1), one.clock())
+    await replay(one.records, one.user, START, one.now)
+    assert await the_label(one) == label
 
 
-def test_a_label_is_cut_by_a_longer_list_that_is_stored_after_a_later_set() -> None:
-    async def story() -> None:
-        one = RecordedSession()
-        await one.open(0, 1)
-        await completed(one, [0])
-        journal = RunBefore(one.records.journal, "append_all", one.confirm)
-        await completed(one, [0, 1], journal=journal)
-        assert samples_in(await the_label(one)) == 80
-
-    asyncio.run(story())
+async def test_a_label_is_cut_by_a_longer_list_that_is_stored_after_a_later_set() -> None:
+    one = RecordedSession()
+    await one.open(0, 1)
+    await completed(one, [0])
+    journal = RunBefore(one.records.journal, "append_all", one.confirm)
+    await completed(one, [0, 1], journal=journal)
+    assert samples_in(await the_label(one)) == 80
 
 
-def test_a_label_says_what_a_correction_says_that_is_stored_after_a_later_list() -> None:
-    async def story() -> None:
-        one = RecordedSession()
-        await one.open(0, 1)
-        first = await one.confirm()
-        sets = RunBefore(one.records.sets, "put_all", lambda: completed(one, [0, 1]))
-        correcting = one.on(replace(one.records, sets=sets))
-        place = (one.user, one.session, one.set)
-        await correcting.confirm_set(*place, confirmation(0, 1), first.revision)
-        assert (await the_label(one)).exercise == "bench press"
-
-    asyncio.run(story())
+async def test_a_label_says_what_a_correction_says_that_is_stored_after_a_later_list() -> None:
+    one = RecordedSession()
+    await one.open(0, 1)
+    first = await one.confirm()
+    sets = RunBefore(one.records.sets, "put_all", lambda: completed(one, [0, 1]))
+    correcting = one.on(replace(one.records, sets=sets))
+    place = (one.user, one.session, one.set)
+    await correcting.confirm_set(*place, confirmation(0, 1), first.revision)
+    assert (await the_label(one)).exercise == "bench press"
 
 
-def test_an_offset_that_comes_with_a_list_counts_wherever_the_list_does() -> None:
+async def test_an_offset_that_comes_with_a_list_counts_wherever_the_list_does() -> None:
     """Another worker cuts the label while the list is projected."""
-
-    async def story() -> None:
-        one = RecordedSession()
-        await one.open(0, 1)
-        await one.confirm()
-        again = RunBefore(one.records.sessions, "put_offset", one.confirm)
-        await completed(one, [0, 1], sessions=again)
-        offset = (await the_label(one)).started_at - START
-        assert offset > BEHIND
-
-    asyncio.run(story())
+    one = RecordedSession()
+    await one.open(0, 1)
+    await one.confirm()
+    again = RunBefore(one.records.sessions, "put_offset", one.confirm)
+    await completed(one, [0, 1], sessions=again)
+    offset = (await the_label(one)).started_at - START
+    assert offset > BEHIND
 
 
 @given(

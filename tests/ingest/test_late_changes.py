@@ -70,100 +70,85 @@ LATE = [
 
 
 @pytest.mark.parametrize(("repository", "method", "work", "topics"), LATE)
-def test_a_late_projection_is_announced_when_it_is_written(
+async def test_a_late_projection_is_announced_when_it_is_written(
     repository: str, method: str, work: Any, topics: set[str]
 ) -> None:
-    async def story() -> None:
-        gym = Gym()
-        await planned(gym)
-        await cut_at(gym, repository, method, lambda: work(gym))
-        down_until = gym.now + timedelta(minutes=10)
-        assert await announced(gym.records, gym.user, down_until) == set()
-        assert await sweep(gym.records, gym.now - timedelta(minutes=1), down_until) == ()
-        assert await announced(gym.records, gym.user, down_until) == topics
-
-    asyncio.run(story())
+    gym = Gym()
+    await planned(gym)
+    await cut_at(gym, repository, method, lambda: work(gym))
+    down_until = gym.now + timedelta(minutes=10)
+    assert await announced(gym.records, gym.user, down_until) == set()
+    assert await sweep(gym.records, gym.now - timedelta(minutes=1), down_until) == ()
+    assert await announced(gym.records, gym.user, down_until) == topics
 
 
-def test_a_session_that_is_opened_or_completed_late_is_announced() -> None:
-    async def story() -> None:
-        one = RecordedSession()
-        dying = replace(one.records, sessions=FailingRepository(one.records.sessions, "open"))
-        one.recorder = one.on(dying)
-        with pytest.raises(DatabaseUnavailable):
-            await one.open()
-        one.recorder = one.on(one.records)
-        for method in ("open", "close"):
-            if method == "close":
-                await one.put(0, 1)
-                failing = FailingRepository(one.records.sessions, "close")
-                one.recorder = one.on(replace(one.records, sessions=failing))
-                with pytest.raises(DatabaseUnavailable):
-                    await one.complete(0, 1)
-                one.recorder = one.on(one.records)
-            begin, one.now = one.now, one.now + timedelta(minutes=10)
-            await sweep(one.records, begin - timedelta(minutes=1), one.now)
-            assert await announced(one.records, one.user, one.now) == {"sessions"}
-
-    asyncio.run(story())
-
-
-def test_what_a_second_device_says_late_is_announced() -> None:
-    async def story() -> None:
-        one = RecordedSession()
+async def test_a_session_that_is_opened_or_completed_late_is_announced() -> None:
+    one = RecordedSession()
+    dying = replace(one.records, sessions=FailingRepository(one.records.sessions, "open"))
+    one.recorder = one.on(dying)
+    with pytest.raises(DatabaseUnavailable):
         await one.open()
-        dying = replace(one.records, sessions=FailingRepository(one.records.sessions, "open"))
-        phone = {"started_at": START - timedelta(minutes=5), "timezone": "Europe/London"}
-        for said in (phone, {"started_at": START, "plan": new_id()}):
-            opening = SessionOpening(**said, streams={})
+    one.recorder = one.on(one.records)
+    for method in ("open", "close"):
+        if method == "close":
+            await one.put(0, 1)
+            failing = FailingRepository(one.records.sessions, "close")
+            one.recorder = one.on(replace(one.records, sessions=failing))
             with pytest.raises(DatabaseUnavailable):
-                await one.on(dying).open_session(one.user, one.session, opening)
-            begin, one.now = one.now, one.now + timedelta(minutes=10)
-            for topics in ({"sessions"}, set()):
-                one.now += timedelta(minutes=1)
-                await sweep(one.records, begin - timedelta(minutes=1), one.now)
-                assert await announced(one.records, one.user, one.now) == topics
-
-    asyncio.run(story())
+                await one.complete(0, 1)
+            one.recorder = one.on(one.records)
+        begin, one.now = one.now, one.now + timedelta(minutes=10)
+        await sweep(one.records, begin - timedelta(minutes=1), one.now)
+        assert await announced(one.records, one.user, one.now) == {"sessions"}
 
 
-def test_what_is_projected_is_not_announced_again() -> None:
-    async def story() -> None:
-        gym, one = Gym(), RecordedSession()
-        await planned(gym)
-        await one.open(0, 1)
-        earlier = SessionOpening(started_at=START - timedelta(minutes=5), streams={})
-        await one.recorder.open_session(one.user, one.session, earlier)
-        await one.confirm()
-        await one.complete(0, 1)
-        begin = min(gym.now, one.now) - timedelta(hours=2)
-        later = max(gym.now, one.now) + timedelta(minutes=10)
-        await sweep(one.records, begin, later)  # writes the stretches
-        for records, user in ((gym.records, gym.user), (one.records, one.user)):
-            later += timedelta(minutes=1)
-            await sweep(records, begin, later)
-            events = await records.journal.events(user, [MONTH])
-            await replay.replay_events(records, user, events, clock_from(later))
-            assert await announced(records, user, later) == set()
-
-    asyncio.run(story())
+async def test_what_a_second_device_says_late_is_announced() -> None:
+    one = RecordedSession()
+    await one.open()
+    dying = replace(one.records, sessions=FailingRepository(one.records.sessions, "open"))
+    phone = {"started_at": START - timedelta(minutes=5), "timezone": "Europe/London"}
+    for said in (phone, {"started_at": START, "plan": new_id()}):
+        opening = SessionOpening(**said, streams={})
+        with pytest.raises(DatabaseUnavailable):
+            await one.on(dying).open_session(one.user, one.session, opening)
+        begin, one.now = one.now, one.now + timedelta(minutes=10)
+        for topics in ({"sessions"}, set()):
+            one.now += timedelta(minutes=1)
+            await sweep(one.records, begin - timedelta(minutes=1), one.now)
+            assert await announced(one.records, one.user, one.now) == topics
 
 
-def test_a_replay_announces_what_it_restores() -> None:
-    async def story() -> None:
-        gym = Gym()
-        await planned(gym)
-        events = await gym.records.journal.events(gym.user, [MONTH])
-        row_id = gym.sets["first"][0]
-        gym.records.sets._sets._rows.pop((gym.user, gym.session, row_id))
-        later = gym.now + timedelta(minutes=10)
-        await replay.replay_events(gym.records, gym.user, events, lambda: later)
-        assert await announced(gym.records, gym.user, later) == {"sets"}
+async def test_what_is_projected_is_not_announced_again() -> None:
+    gym, one = Gym(), RecordedSession()
+    await planned(gym)
+    await one.open(0, 1)
+    earlier = SessionOpening(started_at=START - timedelta(minutes=5), streams={})
+    await one.recorder.open_session(one.user, one.session, earlier)
+    await one.confirm()
+    await one.complete(0, 1)
+    begin = min(gym.now, one.now) - timedelta(hours=2)
+    later = max(gym.now, one.now) + timedelta(minutes=10)
+    await sweep(one.records, begin, later)  # writes the stretches
+    for records, user in ((gym.records, gym.user), (one.records, one.user)):
+        later += timedelta(minutes=1)
+        await sweep(records, begin, later)
+        events = await records.journal.events(user, [MONTH])
+        await replay.replay_events(records, user, events, clock_from(later))
+        assert await announced(records, user, later) == set()
 
-    asyncio.run(story())
+
+async def test_a_replay_announces_what_it_restores() -> None:
+    gym = Gym()
+    await planned(gym)
+    events = await gym.records.journal.events(gym.user, [MONTH])
+    row_id = gym.sets["first"][0]
+    gym.records.sets._sets._rows.pop((gym.user, gym.session, row_id))
+    later = gym.now + timedelta(minutes=10)
+    await replay.replay_events(gym.records, gym.user, events, lambda: later)
+    assert await announced(gym.records, gym.user, later) == {"sets"}
 
 
-def test_a_replay_of_years_announces_what_it_changes_when_it_does(
+async def test_a_replay_of_years_announces_what_it_changes_when_it_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An older time would hide what was corrected meanwhile from jobs that had run since then."""
@@ -177,26 +162,22 @@ def test_a_replay_of_years_announces_what_it_changes_when_it_does(
             one.now += 2 * ANNOUNCED_BEFORE
 
     one, announcements = RecordedSession(), list[tuple[Topic, timedelta]]()
+    for one.session, one.set in [(new_id(), new_id()) for _ in range(2)]:
+        await one.open(0, 1)
+        await one.confirm()
+        await one.complete(0, 1)
+    events = await one.records.journal.events(one.user, [MONTH])
+    announce, empty = one.records.journal.announce, replace(one.records, labelled=Slow())
 
-    async def story() -> None:
-        for one.session, one.set in [(new_id(), new_id()) for _ in range(2)]:
-            await one.open(0, 1)
-            await one.confirm()
-            await one.complete(0, 1)
-        events = await one.records.journal.events(one.user, [MONTH])
-        announce, empty = one.records.journal.announce, replace(one.records, labelled=Slow())
+    async def observed(user_id: UUID, topic: Topic, at_us: int) -> None:
+        """Compare an announcement with the clock."""
+        announcements.append((topic, one.now - time_at(at_us)))
+        await announce(user_id, topic, at_us)
 
-        async def observed(user_id: UUID, topic: Topic, at_us: int) -> None:
-            """Compare an announcement with the clock."""
-            announcements.append((topic, one.now - time_at(at_us)))
-            await announce(user_id, topic, at_us)
-
-        monkeypatch.setattr(one.records.journal, "announce", observed)
-        await replay.replay_events(empty, one.user, events, lambda: one.now)
-        assert [topic for topic, _ in announcements] == ["sets", "sets", "stretches", "stretches"]
-        assert max(age for _, age in announcements) < ANNOUNCED_BEFORE
-
-    asyncio.run(story())
+    monkeypatch.setattr(one.records.journal, "announce", observed)
+    await replay.replay_events(empty, one.user, events, lambda: one.now)
+    assert [topic for topic, _ in announcements] == ["sets", "sets", "stretches", "stretches"]
+    assert max(age for _, age in announcements) < ANNOUNCED_BEFORE
 
 
 @pytest.mark.parametrize(("count", "reads_all"), [(IDS_PER_QUERY, False), (201, True)])
@@ -225,19 +206,15 @@ def test_many_sets_are_compared_with_one_read(
 
 
 @ON_NODE
-def test_a_job_that_ran_before_a_sweep_finds_the_user_after_it(database: Database) -> None:
+async def test_a_job_that_ran_before_a_sweep_finds_the_user_after_it(database: Database) -> None:
     """The process is killed between journal and projection, and a job moves its watermark."""
-
-    async def story() -> None:
-        gym = Gym(records_in(database, Limits()))
-        await planned(gym)
-        work = gym.do
-        await cut_at(gym, "sets", "put_all", lambda: work("second", 5, "row", 10))
-        marks, ran_at = Watermarks(database), gym.now + timedelta(minutes=10)
-        read_until = ran_at - ANNOUNCED_BEFORE
-        swept_at = ran_at + timedelta(minutes=1)
-        assert gym.user not in await marks.changed_users(["sets"], read_until, swept_at)
-        await sweep(gym.records, gym.now - timedelta(minutes=1), swept_at)
-        assert gym.user in await marks.changed_users(["sets"], read_until, swept_at)
-
-    asyncio.run(story())
+    gym = Gym(records_in(database, Limits()))
+    await planned(gym)
+    work = gym.do
+    await cut_at(gym, "sets", "put_all", lambda: work("second", 5, "row", 10))
+    marks, ran_at = Watermarks(database), gym.now + timedelta(minutes=10)
+    read_until = ran_at - ANNOUNCED_BEFORE
+    swept_at = ran_at + timedelta(minutes=1)
+    assert gym.user not in await marks.changed_users(["sets"], read_until, swept_at)
+    await sweep(gym.records, gym.now - timedelta(minutes=1), swept_at)
+    assert gym.user in await marks.changed_users(["sets"], read_until, swept_at)

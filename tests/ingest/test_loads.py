@@ -1,6 +1,5 @@
 """How samples of several sets are loaded and corrected: once, in a thread, some hours at a time."""
 
-import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -84,61 +83,49 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> list[threading.Thread]:
     return used
 
 
-def test_completion_corrects_the_samples_of_all_sets_once_and_in_a_thread(
+async def test_completion_corrects_the_samples_of_all_sets_once_and_in_a_thread(
     threads: list[threading.Thread],
 ) -> None:
-    async def story() -> None:
-        session = await recorded(range(8), range(8))
-        threads.clear()
-        await complete(session)
-        assert len(await session.labelled()) == 8
-        assert len(threads) == 1
-        assert threading.main_thread() not in threads
-
-    asyncio.run(story())
+    session = await recorded(range(8), range(8))
+    threads.clear()
+    await complete(session)
+    assert len(await session.labelled()) == 8
+    assert len(threads) == 1
+    assert threading.main_thread() not in threads
 
 
-def test_completion_does_not_read_the_hours_between_two_sets() -> None:
-    async def story() -> None:
-        first, last = 0, 12 * HOUR_S
-        session = await recorded([first, 6 * HOUR_S, 7 * HOUR_S, last], [first, last])
-        read = RowsRead(session.records.samples)
-        await complete(session, samples=read)
-        assert len(await session.labelled()) == 2
-        assert read.loads == [[0], [2, 3]], "a chunk may last until the next one begins"
-
-    asyncio.run(story())
+async def test_completion_does_not_read_the_hours_between_two_sets() -> None:
+    first, last = 0, 12 * HOUR_S
+    session = await recorded([first, 6 * HOUR_S, 7 * HOUR_S, last], [first, last])
+    read = RowsRead(session.records.samples)
+    await complete(session, samples=read)
+    assert len(await session.labelled()) == 2
+    assert read.loads == [[0], [2, 3]], "a chunk may last until the next one begins"
 
 
-def test_repeated_completion_reads_no_samples_of_current_labels() -> None:
-    async def story() -> None:
-        session = await recorded(range(3), range(3))
-        await complete(session)
-        before = await session.records.labelled.of_user(session.user, "wrist-acc3")
-        read = RowsRead(session.records.samples)
-        unwritten = FailingRepository(session.records.labelled, "put")
-        await complete(session, samples=read, labelled=unwritten)
-        assert read.loads == []
-        assert await session.records.labelled.of_user(session.user, "wrist-acc3") == before
-
-    asyncio.run(story())
+async def test_repeated_completion_reads_no_samples_of_current_labels() -> None:
+    session = await recorded(range(3), range(3))
+    await complete(session)
+    before = await session.records.labelled.of_user(session.user, "wrist-acc3")
+    read = RowsRead(session.records.samples)
+    unwritten = FailingRepository(session.records.labelled, "put")
+    await complete(session, samples=read, labelled=unwritten)
+    assert read.loads == []
+    assert await session.records.labelled.of_user(session.user, "wrist-acc3") == before
 
 
-def test_stretches_are_corrected_once_per_load_and_without_the_hours_between(
+async def test_stretches_are_corrected_once_per_load_and_without_the_hours_between(
     threads: list[threading.Thread],
 ) -> None:
-    async def story() -> None:
-        seconds = [100, 1000, 6 * HOUR_S, 7 * HOUR_S, 12 * HOUR_S]
-        session = await recorded(seconds, [100, 1000, 12 * HOUR_S])
-        await complete(session)
-        threads.clear()
-        read = RowsRead(session.records.samples)
-        records = replace(session.records, samples=read)
-        await project_stretches(records, session.user, us_of(session.now))
-        assert read.loads == [[0, 1], [3, 4]]
-        assert len(threads) == 2
-        assert threading.main_thread() not in threads
-        stored = await session.records.stretches.of_session(session.user, session.session)
-        assert len(stored) == 3
-
-    asyncio.run(story())
+    seconds = [100, 1000, 6 * HOUR_S, 7 * HOUR_S, 12 * HOUR_S]
+    session = await recorded(seconds, [100, 1000, 12 * HOUR_S])
+    await complete(session)
+    threads.clear()
+    read = RowsRead(session.records.samples)
+    records = replace(session.records, samples=read)
+    await project_stretches(records, session.user, us_of(session.now))
+    assert read.loads == [[0, 1], [3, 4]]
+    assert len(threads) == 2
+    assert threading.main_thread() not in threads
+    stored = await session.records.stretches.of_session(session.user, session.session)
+    assert len(stored) == 3

@@ -12,19 +12,16 @@ from tests.ingest.histories import confirmation, new_id
 from tests.ingest.recorded_session import FailingRepository, RecordedSession
 
 
-def test_confirming_a_set_does_not_read_the_other_sets() -> None:
-    async def story() -> None:
-        one = RecordedSession()
-        await one.open(0, 1)
-        there = one.records.sets
-        unread: Any = FailingRepository(there, "of_session")
-        recorder = one.on(replace(one.records, sets=unread))
-        for _ in range(3):
-            await recorder.confirm_set(one.user, one.session, new_id(), confirmation(0, 0))
-        assert await there.count(one.user, one.session) == 3
-        assert len(await one.labelled()) == 3
-
-    asyncio.run(story())
+async def test_confirming_a_set_does_not_read_the_other_sets() -> None:
+    one = RecordedSession()
+    await one.open(0, 1)
+    there = one.records.sets
+    unread: Any = FailingRepository(there, "of_session")
+    recorder = one.on(replace(one.records, sets=unread))
+    for _ in range(3):
+        await recorder.confirm_set(one.user, one.session, new_id(), confirmation(0, 0))
+    assert await there.count(one.user, one.session) == 3
+    assert len(await one.labelled()) == 3
 
 
 def test_full_session_accepts_repeats_and_corrections_but_no_new_set(

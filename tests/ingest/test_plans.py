@@ -1,6 +1,5 @@
 """A repeated plan is no event, and finishes what was kept or deleted half way."""
 
-import asyncio
 from uuid import uuid4
 
 import pytest
@@ -38,54 +37,42 @@ def fail_once(patch: pytest.MonkeyPatch, database: Database, statement: str) -> 
     patch.setattr(database, "run", once)
 
 
-def test_repeated_plan_is_listed_after_its_first_attempt_failed_half_way(
+async def test_repeated_plan_is_listed_after_its_first_attempt_failed_half_way(
     recorder: Recorder, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user, plan = uuid4(), fresh_id()
-
-    async def story() -> None:
-        fail_once(monkeypatch, database, "INSERT INTO plans ")
-        with pytest.raises(DatabaseUnavailable):
-            await recorder.put_plan(user, plan, "Monday", SETS)
-        assert await Plans(database).read(user, plan) is None
-        kept = await recorder.put_plan(user, plan, "Monday", SETS)
-        assert await Plans(database).read(user, plan) == kept
-
-    asyncio.run(story())
-
-
-def test_repeated_deletion_removes_a_plan_after_its_first_attempt_failed_half_way(
-    recorder: Recorder, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    user, plan = uuid4(), fresh_id()
-
-    async def story() -> None:
+    fail_once(monkeypatch, database, "INSERT INTO plans ")
+    with pytest.raises(DatabaseUnavailable):
         await recorder.put_plan(user, plan, "Monday", SETS)
-        fail_once(monkeypatch, database, "DELETE FROM plans ")
-        with pytest.raises(DatabaseUnavailable):
-            await recorder.delete_plan(user, plan)
-        assert await Plans(database).read(user, plan)
+    assert await Plans(database).read(user, plan) is None
+    kept = await recorder.put_plan(user, plan, "Monday", SETS)
+    assert await Plans(database).read(user, plan) == kept
+
+
+async def test_repeated_deletion_removes_a_plan_after_its_first_attempt_failed_half_way(
+    recorder: Recorder, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, plan = uuid4(), fresh_id()
+    await recorder.put_plan(user, plan, "Monday", SETS)
+    fail_once(monkeypatch, database, "DELETE FROM plans ")
+    with pytest.raises(DatabaseUnavailable):
         await recorder.delete_plan(user, plan)
-        assert await Plans(database).read(user, plan) is None
+    assert await Plans(database).read(user, plan)
+    await recorder.delete_plan(user, plan)
+    assert await Plans(database).read(user, plan) is None
 
-    asyncio.run(story())
 
-
-def test_repeated_plan_adds_no_event_and_plan_ids_must_be_uuid7() -> None:
+async def test_repeated_plan_adds_no_event_and_plan_ids_must_be_uuid7() -> None:
     gym = Gym()
-
-    async def story() -> None:
-        for planned in ([BENCH], [BENCH], [ROW], [BENCH]):
-            await gym.keep(*planned)
-        await gym.recorder.delete_plan(gym.user, gym.plan)
-        await gym.recorder.delete_plan(gym.user, gym.plan)
+    for planned in ([BENCH], [BENCH], [ROW], [BENCH]):
+        await gym.keep(*planned)
+    await gym.recorder.delete_plan(gym.user, gym.plan)
+    await gym.recorder.delete_plan(gym.user, gym.plan)
+    await gym.keep(ROW)
+    kinds = [event.kind for event in await gym.records.journal.events(gym.user, [MONTH])]
+    assert kinds == ["plan-kept"] * 3 + ["plan-deleted", "plan-kept"]
+    [plan] = await gym.records.plans.of_user(gym.user)
+    assert plan.sets == [ROW]
+    gym.plan = uuid4()
+    with pytest.raises(BadEvent):
         await gym.keep(ROW)
-        kinds = [event.kind for event in await gym.records.journal.events(gym.user, [MONTH])]
-        assert kinds == ["plan-kept"] * 3 + ["plan-deleted", "plan-kept"]
-        [plan] = await gym.records.plans.of_user(gym.user)
-        assert plan.sets == [ROW]
-        gym.plan = uuid4()
-        with pytest.raises(BadEvent):
-            await gym.keep(ROW)
-
-    asyncio.run(story())

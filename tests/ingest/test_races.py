@@ -230,11 +230,8 @@ def test_concurrent_writes_keep_every_answer_true_in_memory(race: Any) -> None:
 
 
 @pytest.mark.parametrize("race", RACES)
-def test_concurrent_writes_keep_every_answer_true_on_cassandra(
+async def test_concurrent_writes_keep_every_answer_true_on_cassandra(
     race: Any, database: Database
 ) -> None:
-    async def several() -> None:
-        for seed in range(3):
-            await race(Two(records_in(database, LIMITS), seed))
-
-    asyncio.run(several())
+    for seed in range(3):
+        await race(Two(records_in(database, LIMITS), seed))

@@ -1,6 +1,5 @@
 """Recognised sets of a session are stored and published."""
 
-import asyncio
 import json
 from datetime import timedelta
 from typing import Any
@@ -48,34 +47,31 @@ def test_ids_of_sets_on_a_clock_that_is_not_set_have_the_time_of_their_session()
         check_client_id(id_, "set", time_us_of(session) // 1000, LIMITS)
 
 
-def test_predictions_are_stored_and_published():
+async def test_predictions_are_stored_and_published():
     asked_for: list[str] = []
 
     async def load_models(layout: str) -> tuple[dict[str, Any], RecognitionModels]:
         asked_for.append(layout)
         return ASKED, RecognitionModels()
 
-    async def look() -> None:
-        one = await recorded()
-        session = await find_session(one.records, one.user, one.session)
-        assert session is not None
-        now = one.clock()
-        seen = await recognise_session(session, load_models, now)
-        assert seen is not None
-        (found,), asked = seen
-        assert asked == ASKED
-        assert asked_for == ["wrist-acc3"]
-        middle = START + timedelta(seconds=40)
-        assert found.started_at < middle < found.ended_at
-        assert await one.records.predictions.of_session(one.user, one.session) == [found]
-        changed = await one.records.journal.changed(START, now + timedelta(days=1))
-        assert PREDICTIONS in changed[one.user]
-
-    asyncio.run(look())
+    one = await recorded()
+    session = await find_session(one.records, one.user, one.session)
+    assert session is not None
+    now = one.clock()
+    seen = await recognise_session(session, load_models, now)
+    assert seen is not None
+    (found,), asked = seen
+    assert asked == ASKED
+    assert asked_for == ["wrist-acc3"]
+    middle = START + timedelta(seconds=40)
+    assert found.started_at < middle < found.ended_at
+    assert await one.records.predictions.of_session(one.user, one.session) == [found]
+    changed = await one.records.journal.changed(START, now + timedelta(days=1))
+    assert PREDICTIONS in changed[one.user]
 
 
 @pytest.mark.parametrize("activity", [None, "the first"])
-def test_named_sets_keep_their_predictions_until_there_is_a_trained_segmenter(
+async def test_named_sets_keep_their_predictions_until_there_is_a_trained_segmenter(
     activity: str | None,
 ) -> None:
     """Two sets, of which one was named; then another exercise model serves."""
@@ -85,27 +81,24 @@ def test_named_sets_keep_their_predictions_until_there_is_a_trained_segmenter(
     async def load_models(_: str) -> tuple[dict[str, Any], RecognitionModels]:
         return next(versions), RecognitionModels()
 
-    async def check() -> None:
-        recording = await recorded(bouts=2)
-        records, user = recording.records, recording.user
-        session = await find_session(records, user, recording.session)
-        assert session is not None
-        now = recording.clock()
-        again_at = now + timedelta(days=1)
-        before = await recognise_session(session, load_models, now)
-        assert before is not None
-        (first, second), _ = before
-        named = first._replace(exercise="row", abstained=False, reason=None, version="a model")
-        await records.predictions.replace(user, recording.session, [named, second])
-        again = await recognise_session(session, load_models, again_at)
-        assert again is not None
-        (kept, renewed), _ = again
-        assert (kept.exercise, kept.predicted_at) == (
-            ("row", now) if activity is None else (None, again_at)
-        )
-        assert (renewed.set_id, renewed.predicted_at) == (second.set_id, again_at)
-        stored = await stored_predictions(session)
-        assert stored == [kept, renewed]
-        assert versions_used(stored) == other, "else each request would recognise it again"
-
-    asyncio.run(check())
+    recording = await recorded(bouts=2)
+    records, user = recording.records, recording.user
+    session = await find_session(records, user, recording.session)
+    assert session is not None
+    now = recording.clock()
+    again_at = now + timedelta(days=1)
+    before = await recognise_session(session, load_models, now)
+    assert before is not None
+    (first, second), _ = before
+    named = first._replace(exercise="row", abstained=False, reason=None, version="a model")
+    await records.predictions.replace(user, recording.session, [named, second])
+    again = await recognise_session(session, load_models, again_at)
+    assert again is not None
+    (kept, renewed), _ = again
+    assert (kept.exercise, kept.predicted_at) == (
+        ("row", now) if activity is None else (None, again_at)
+    )
+    assert (renewed.set_id, renewed.predicted_at) == (second.set_id, again_at)
+    stored = await stored_predictions(session)
+    assert stored == [kept, renewed]
+    assert versions_used(stored) == other, "else each request would recognise it again"

@@ -85,28 +85,25 @@ def records(request):
     return records_in(request.getfixturevalue("database"), LIMITS)
 
 
-def test_recording_a_history_equals_recording_each_set_and_is_repeatable(records):
-    async def run():
-        one_by_one = memory_records()
-        user = uuid4()
-        recorder = FreeRecorder(one_by_one, LIMITS, lambda: NOW)
-        for visit in VISITS:
-            await recorder.put_plan(user, visit.opening.plan, PLAN["name"], PLAN["sets"])
-            await recorder.open_session(user, visit.session_id, visit.opening)
-            for set_id, confirmation in visit.sets:
-                await recorder.confirm_set(user, visit.session_id, set_id, confirmation)
-        await record_history(writer(records), user, VISITS)
-        first = await kept(records, user)
-        expected = await kept(one_by_one, user)
-        assert len(expected[1]) == 75
-        assert first[:5] == expected[:5]
-        assert first[5][user] == expected[5][user] == {"plans", "sessions", "sets", "deviations"}
-        assert [row.kinds for row in first[4]][:3] == [{"as_planned"}, {"reps"}, {"extra"}]
-        later = EventWriter(records, lambda: NOW + timedelta(hours=1), LIMITS)
-        await record_history(later, user, VISITS)
-        assert (await kept(records, user))[:5] == first[:5]
-
-    asyncio.run(run())
+async def test_recording_a_history_equals_recording_each_set_and_is_repeatable(records):
+    one_by_one = memory_records()
+    user = uuid4()
+    recorder = FreeRecorder(one_by_one, LIMITS, lambda: NOW)
+    for visit in VISITS:
+        await recorder.put_plan(user, visit.opening.plan, PLAN["name"], PLAN["sets"])
+        await recorder.open_session(user, visit.session_id, visit.opening)
+        for set_id, confirmation in visit.sets:
+            await recorder.confirm_set(user, visit.session_id, set_id, confirmation)
+    await record_history(writer(records), user, VISITS)
+    first = await kept(records, user)
+    expected = await kept(one_by_one, user)
+    assert len(expected[1]) == 75
+    assert first[:5] == expected[:5]
+    assert first[5][user] == expected[5][user] == {"plans", "sessions", "sets", "deviations"}
+    assert [row.kinds for row in first[4]][:3] == [{"as_planned"}, {"reps"}, {"extra"}]
+    later = EventWriter(records, lambda: NOW + timedelta(hours=1), LIMITS)
+    await record_history(later, user, VISITS)
+    assert (await kept(records, user))[:5] == first[:5]
 
 
 def test_slot_taken_concurrently_fails_alone_and_the_other_sets_are_stored(records):
@@ -140,49 +137,40 @@ def test_slot_taken_concurrently_fails_alone_and_the_other_sets_are_stored(recor
     ],
     ids=["streams", "too long ago", "good", "a set before its session"],
 )
-def test_history_is_refused_as_a_whole_if_a_session_is_invalid(visit, problem):
-    async def run():
-        records, user = memory_records(), uuid4()
-        work = record_history(writer(records), user, [VISITS[0], visit])
-        if problem is None:
-            await work
-            return
-        with pytest.raises(problem):
-            await work
-        assert await records.sets.of_user(user) == []
-
-    asyncio.run(run())
+async def test_history_is_refused_as_a_whole_if_a_session_is_invalid(visit, problem):
+    records, user = memory_records(), uuid4()
+    work = record_history(writer(records), user, [VISITS[0], visit])
+    if problem is None:
+        await work
+        return
+    with pytest.raises(problem):
+        await work
+    assert await records.sets.of_user(user) == []
 
 
-def test_deleted_sets_and_sessions_with_streams_are_refused():
-    async def run():
-        records, user = memory_records(), uuid4()
-        recorder = FreeRecorder(records, LIMITS, lambda: NOW)
-        visit = VISITS[0]
+async def test_deleted_sets_and_sessions_with_streams_are_refused():
+    records, user = memory_records(), uuid4()
+    recorder = FreeRecorder(records, LIMITS, lambda: NOW)
+    visit = VISITS[0]
+    await record_history(writer(records), user, [visit])
+    await recorder.delete_set(user, visit.session_id, visit.sets[0][0])
+    with pytest.raises(Deleted, match="set"):
         await record_history(writer(records), user, [visit])
-        await recorder.delete_set(user, visit.session_id, visit.sets[0][0])
-        with pytest.raises(Deleted, match="set"):
-            await record_history(writer(records), user, [visit])
-        await recorder.delete_session(user, visit.session_id)
-        with pytest.raises(Deleted, match="session"):
-            await record_history(writer(records), user, [visit])
-        streamed = visit_at(1, streams={"acc": STREAM})
-        await recorder.open_session(user, streamed.session_id, streamed.opening)
-        with pytest.raises(BadEvent, match="one by one"):
-            await record_history(writer(records), user, [visit_at(1)])
-
-    asyncio.run(run())
-
-
-def test_a_deleted_plan_stays_deleted_and_its_history_may_be_sent_again():
-    async def run():
-        records, user, visit = memory_records(), uuid4(), VISITS[0]
+    await recorder.delete_session(user, visit.session_id)
+    with pytest.raises(Deleted, match="session"):
         await record_history(writer(records), user, [visit])
-        later = FreeRecorder(records, LIMITS, lambda: NOW + timedelta(hours=1))
-        await later.delete_plan(user, visit.opening.plan)
-        before = await kept(records, user)
-        await record_history(writer(records), user, [visit])
-        assert await kept(records, user) == before
-        assert await records.plans.of_user(user) == []
+    streamed = visit_at(1, streams={"acc": STREAM})
+    await recorder.open_session(user, streamed.session_id, streamed.opening)
+    with pytest.raises(BadEvent, match="one by one"):
+        await record_history(writer(records), user, [visit_at(1)])
 
-    asyncio.run(run())
+
+async def test_a_deleted_plan_stays_deleted_and_its_history_may_be_sent_again():
+    records, user, visit = memory_records(), uuid4(), VISITS[0]
+    await record_history(writer(records), user, [visit])
+    later = FreeRecorder(records, LIMITS, lambda: NOW + timedelta(hours=1))
+    await later.delete_plan(user, visit.opening.plan)
+    before = await kept(records, user)
+    await record_history(writer(records), user, [visit])
+    assert await kept(records, user) == before
+    assert await records.plans.of_user(user) == []

@@ -34,16 +34,13 @@ NS = 10**9
 @pytest.mark.parametrize(
     ("placement", "notes"), [("wrist", []), ("My Watch", []), ("pocket", ["acc: not-on-a-wrist"])]
 )
-def test_session_notes_that_no_stream_is_on_a_wrist(placement: str, notes: list[str]) -> None:
-    async def story() -> None:
-        one = RecordedSession(acc={**STREAM, "placement": placement})
-        await one.open(0)
-        row = await one.records.sessions.read(one.user, one.session)
-        assert row is not None
-        noted = await session_notes(one.records, one.user, row, NOW)
-        assert [note for note in noted if "wrist" in note] == notes
-
-    asyncio.run(story())
+async def test_session_notes_that_no_stream_is_on_a_wrist(placement: str, notes: list[str]) -> None:
+    one = RecordedSession(acc={**STREAM, "placement": placement})
+    await one.open(0)
+    row = await one.records.sessions.read(one.user, one.session)
+    assert row is not None
+    noted = await session_notes(one.records, one.user, row, NOW)
+    assert [note for note in noted if "wrist" in note] == notes
 
 
 def test_a_clock_more_than_a_minute_off_is_noted() -> None:
@@ -53,55 +50,45 @@ def test_a_clock_more_than_a_minute_off_is_noted() -> None:
     assert notes == ["b: clock-is-off", "d: clock-is-off"]
 
 
-def test_session_notes_a_sampling_rate_above_the_declared_one() -> None:
+async def test_session_notes_a_sampling_rate_above_the_declared_one() -> None:
     """One second of samples at the declared rate, every 0.9 s."""
-
-    async def story() -> None:
-        one = RecordedSession()
-        await one.open()
-        dice = np.random.default_rng(0)
-        for seq in range(4):
-            sent = CHUNKS[0, 0].piece
-            counts = dice.integers(-4000, 4000, sent.counts.shape, dtype=np.int16)
-            t0_ns = sent.t0_ns + round(seq * 0.9 * len(counts) / sent.rate_hz * NS)
-            faster = replace(CHUNKS[0, 0], piece=replace(sent, t0_ns=t0_ns, counts=counts))
-            await one.recorder.put_chunk(one.user, one.session, "acc", seq, faster)
-        row = await one.records.sessions.read(one.user, one.session)
-        assert row is not None
-        assert "acc: rate-was-higher" in await session_notes(one.records, one.user, row, NOW)
-
-    asyncio.run(story())
+    one = RecordedSession()
+    await one.open()
+    dice = np.random.default_rng(0)
+    for seq in range(4):
+        sent = CHUNKS[0, 0].piece
+        counts = dice.integers(-4000, 4000, sent.counts.shape, dtype=np.int16)
+        t0_ns = sent.t0_ns + round(seq * 0.9 * len(counts) / sent.rate_hz * NS)
+        faster = replace(CHUNKS[0, 0], piece=replace(sent, t0_ns=t0_ns, counts=counts))
+        await one.recorder.put_chunk(one.user, one.session, "acc", seq, faster)
+    row = await one.records.sessions.read(one.user, one.session)
+    assert row is not None
+    assert "acc: rate-was-higher" in await session_notes(one.records, one.user, row, NOW)
 
 
 @pytest.mark.parametrize(
     ("chunks", "pause_s", "loaded", "says"),
     [(10, 0, 10, False), (12, 0, 11, True), (10, 9000, 10, True), (12, 9000, 11, True)],
 )
-def test_only_the_first_day_of_a_longer_session_is_loaded_and_noted(
+async def test_only_the_first_day_of_a_longer_session_is_loaded_and_noted(
     chunks: int, pause_s: int, loaded: int, *, says: bool
 ) -> None:
     """Chunks of 2.3 hours: ten are less than a day; pauses do not count."""
-
-    async def story() -> None:
-        one = RecordedSession()
-        await one.open()
-        sent = CHUNKS[0, 0].piece
-        counts = np.zeros((8192, 3), dtype=np.int16)
-        for seq in range(chunks):
-            t0_ns = sent.t0_ns + seq * (8192 + pause_s) * NS
-            slow = replace(sent, t0_ns=t0_ns, rate_hz=1.0, counts=counts)
-            chunk = replace(CHUNKS[0, 0], piece=slow)
-            await one.recorder.put_chunk(one.user, one.session, "acc", seq, chunk)
-        listed: list[str | None] = [CHUNKS[0, 0].sha256.hex()] * chunks
-        row = await one.recorder.complete(
-            one.user, one.session, Completion(streams={"acc": listed})
-        )
-        (recording,), _ = await load_recordings(await with_lists(one.records, one.user, row))
-        assert len(recording.acc) == loaded
-        notes = await session_notes(one.records, one.user, row, NOW)
-        assert ("acc: longer-than-a-day" in notes) == says
-
-    asyncio.run(story())
+    one = RecordedSession()
+    await one.open()
+    sent = CHUNKS[0, 0].piece
+    counts = np.zeros((8192, 3), dtype=np.int16)
+    for seq in range(chunks):
+        t0_ns = sent.t0_ns + seq * (8192 + pause_s) * NS
+        slow = replace(sent, t0_ns=t0_ns, rate_hz=1.0, counts=counts)
+        chunk = replace(CHUNKS[0, 0], piece=slow)
+        await one.recorder.put_chunk(one.user, one.session, "acc", seq, chunk)
+    listed: list[str | None] = [CHUNKS[0, 0].sha256.hex()] * chunks
+    row = await one.recorder.complete(one.user, one.session, Completion(streams={"acc": listed}))
+    (recording,), _ = await load_recordings(await with_lists(one.records, one.user, row))
+    assert len(recording.acc) == loaded
+    notes = await session_notes(one.records, one.user, row, NOW)
+    assert ("acc: longer-than-a-day" in notes) == says
 
 
 def chunk(seq: int, t0_s: float, n: int = 50, sha: bytes = b"a") -> ChunkMetadata:
@@ -149,24 +136,20 @@ def test_chunks_that_hardly_advance_are_read_up_to_a_number_of_samples(step_ns: 
     assert within_samples(apart) == {"acc": at_once[:3125], "other": []}
 
 
-def test_no_more_than_a_number_of_samples_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_more_than_a_number_of_samples_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     sent = CHUNKS[0, 0]
     monkeypatch.setattr("ingest.chunk_selection.MAX_SAMPLES_READ", 5 * len(sent.piece.counts))
-
-    async def story() -> None:
-        one = RecordedSession()
-        await one.open()
-        for seq in range(9):
-            await one.recorder.put_chunk(one.user, one.session, "acc", seq, sent)
-        row = await one.recorder.session(one.user, one.session)
-        stored = await with_lists(one.records, one.user, row)
-        (recording,), _ = await load_recordings(stored)
-        assert len(recording.acc) == 5
-        span = (sent.piece.t0_ns, sent.piece.end_ns)
-        parts = [p async for _, p in load_portions(stored, [span])]
-        assert [len(part.acc) for part in parts if part] == [5]
-
-    asyncio.run(story())
+    one = RecordedSession()
+    await one.open()
+    for seq in range(9):
+        await one.recorder.put_chunk(one.user, one.session, "acc", seq, sent)
+    row = await one.recorder.session(one.user, one.session)
+    stored = await with_lists(one.records, one.user, row)
+    (recording,), _ = await load_recordings(stored)
+    assert len(recording.acc) == 5
+    span = (sent.piece.t0_ns, sent.piece.end_ns)
+    parts = [p async for _, p in load_portions(stored, [span])]
+    assert [len(part.acc) for part in parts if part] == [5]
 
 
 def test_chunks_of_spans_are_those_that_touch_each() -> None:

@@ -1,6 +1,5 @@
 """Slots are stored ids of events: what an action was stored under, a repeat must look for."""
 
-import asyncio
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -25,24 +24,21 @@ STORED = {
 """Kind and slot of the events that the first release would store for the actions below."""
 
 
-def test_events_have_the_slots_of_the_first_release() -> None:
-    async def story() -> None:
-        records, user = memory_records(), uuid4()
-        recorder = FreeRecorder(records, LIMITS, lambda: START + timedelta(hours=1))
-        opening = SessionOpening(started_at=START, streams={"acc": STREAM})
-        await recorder.open_session(user, SESSION, opening)
-        for seq in (0, 1):
-            await recorder.put_chunk(user, SESSION, "acc", seq, CHUNKS[seq, 0])
-            listed = Completion(streams={"acc": [SHA[n, 0] for n in range(seq + 1)]})
-            await recorder.complete(user, SESSION, listed)
-        first = await recorder.confirm_set(user, SESSION, SET, confirmation(0, 0))
-        await recorder.confirm_set(user, SESSION, SET, confirmation(0, 1), first.revision)
-        await recorder.delete_set(user, SESSION, SET)
-        await recorder.delete_session(user, SESSION)
-        await recorder.put_plan(user, PLAN, "Monday", [])
-        await recorder.delete_plan(user, PLAN)
-        events = await records.journal.events(user, ["2026-11"])
-        assert len(events) == len(STORED)
-        assert {(event.kind, str(event.event_id)) for event in events} == STORED
-
-    asyncio.run(story())
+async def test_events_have_the_slots_of_the_first_release() -> None:
+    records, user = memory_records(), uuid4()
+    recorder = FreeRecorder(records, LIMITS, lambda: START + timedelta(hours=1))
+    opening = SessionOpening(started_at=START, streams={"acc": STREAM})
+    await recorder.open_session(user, SESSION, opening)
+    for seq in (0, 1):
+        await recorder.put_chunk(user, SESSION, "acc", seq, CHUNKS[seq, 0])
+        listed = Completion(streams={"acc": [SHA[n, 0] for n in range(seq + 1)]})
+        await recorder.complete(user, SESSION, listed)
+    first = await recorder.confirm_set(user, SESSION, SET, confirmation(0, 0))
+    await recorder.confirm_set(user, SESSION, SET, confirmation(0, 1), first.revision)
+    await recorder.delete_set(user, SESSION, SET)
+    await recorder.delete_session(user, SESSION)
+    await recorder.put_plan(user, PLAN, "Monday", [])
+    await recorder.delete_plan(user, PLAN)
+    events = await records.journal.events(user, ["2026-11"])
+    assert len(events) == len(STORED)
+    assert {(event.kind, str(event.event_id)) for event in events} == STORED

@@ -23,20 +23,17 @@ from tests.store.made_records import set_row
 
 
 @pytest.mark.parametrize("repository_and_method", ["sets.put_all", "labelled.put"])
-def test_sweep_projects_a_journaled_set_after_a_crash(repository_and_method: str) -> None:
-    async def story() -> None:
-        one = RecordedSession()
-        await one.open(0, 1)
-        repository, method = repository_and_method.split(".")
-        inner = getattr(one.records, repository)
-        dying = replace(one.records, **{repository: FailingRepository(inner, method)})
-        with pytest.raises(DatabaseUnavailable):
-            await one.on(dying).confirm_set(one.user, one.session, one.set, confirmation(0, 0))
-        assert await one.labelled() == []
-        assert await sweep(one.records, START, NOW) == ()
-        assert await one.labelled() == ["biceps curl"]
-
-    asyncio.run(story())
+async def test_sweep_projects_a_journaled_set_after_a_crash(repository_and_method: str) -> None:
+    one = RecordedSession()
+    await one.open(0, 1)
+    repository, method = repository_and_method.split(".")
+    inner = getattr(one.records, repository)
+    dying = replace(one.records, **{repository: FailingRepository(inner, method)})
+    with pytest.raises(DatabaseUnavailable):
+        await one.on(dying).confirm_set(one.user, one.session, one.set, confirmation(0, 0))
+    assert await one.labelled() == []
+    assert await sweep(one.records, START, NOW) == ()
+    assert await one.labelled() == ["biceps curl"]
 
 
 @pytest.mark.parametrize(
@@ -60,78 +57,63 @@ def test_a_label_is_current_in_every_layout_and_not_older_than_its_set(
     assert is_label_current(revisions, row.revision) == is_current
 
 
-def test_sweep_labels_a_set_whose_samples_arrive_late() -> None:
-    async def story() -> None:
-        one = RecordedSession()
-        await one.open(0)
-        await one.confirm()
-        one.now += timedelta(hours=1)
-        one.recorder = one.on(one.records)  # another worker, or this one a minute later
-        await one.put(1)
-        assert await sweep(one.records, one.now - timedelta(minutes=1), one.now) == ()
-        assert await one.labelled() == ["biceps curl"]
-
-    asyncio.run(story())
+async def test_sweep_labels_a_set_whose_samples_arrive_late() -> None:
+    one = RecordedSession()
+    await one.open(0)
+    await one.confirm()
+    one.now += timedelta(hours=1)
+    one.recorder = one.on(one.records)  # another worker, or this one a minute later
+    await one.put(1)
+    assert await sweep(one.records, one.now - timedelta(minutes=1), one.now) == ()
+    assert await one.labelled() == ["biceps curl"]
 
 
-def test_late_writes_do_not_restore_deleted_sessions_and_sets() -> None:
-    async def story() -> None:
-        one = RecordedSession()
-        await one.open(0, 1)
-        row = await one.confirm()
-        await one.recorder.delete_session(one.user, one.session)
-        late = row._replace(revision=us_of(one.now + timedelta(days=1)))  # a clock that is ahead
-        await one.records.sets.put(one.user, late)
-        await one.records.sessions.open(one.user, one.session, START, "UTC", None, late.revision)
-        assert await one.records.sets.of_user(one.user) == []
-        assert await one.records.sessions.read(one.user, one.session) is None
-        other = RecordedSession()
-        await other.open(0, 1)
-        row = await other.confirm()
-        await other.recorder.delete_set(other.user, other.session, other.set)
-        late = row._replace(revision=us_of(other.now + timedelta(days=1)))
-        await other.records.sets.put(other.user, late)
-        assert await other.records.sets.of_user(other.user) == []
-
-    asyncio.run(story())
+async def test_late_writes_do_not_restore_deleted_sessions_and_sets() -> None:
+    one = RecordedSession()
+    await one.open(0, 1)
+    row = await one.confirm()
+    await one.recorder.delete_session(one.user, one.session)
+    late = row._replace(revision=us_of(one.now + timedelta(days=1)))  # a clock that is ahead
+    await one.records.sets.put(one.user, late)
+    await one.records.sessions.open(one.user, one.session, START, "UTC", None, late.revision)
+    assert await one.records.sets.of_user(one.user) == []
+    assert await one.records.sessions.read(one.user, one.session) is None
+    other = RecordedSession()
+    await other.open(0, 1)
+    row = await other.confirm()
+    await other.recorder.delete_set(other.user, other.session, other.set)
+    late = row._replace(revision=us_of(other.now + timedelta(days=1)))
+    await other.records.sets.put(other.user, late)
+    assert await other.records.sets.of_user(other.user) == []
 
 
-def test_sweep_finishes_the_deletion_of_a_session_of_any_age() -> None:
-    async def story() -> None:
-        old = RecordedSession()
-        await old.open(0, 1)
-        old.now += timedelta(days=500)
-        dying = replace(
-            old.records, samples=FailingRepository(old.records.samples, "delete_session")
-        )
-        with pytest.raises(DatabaseUnavailable):
-            await old.on(dying).delete_session(old.user, old.session)
-        samples, place = old.records.samples, (old.user, old.session, "acc", [0])
-        assert len(await samples.metadata(*place)) == 2
-        await sweep(old.records, old.now - timedelta(minutes=1), old.now)
-        assert await samples.metadata(*place) == []
-
-    asyncio.run(story())
+async def test_sweep_finishes_the_deletion_of_a_session_of_any_age() -> None:
+    old = RecordedSession()
+    await old.open(0, 1)
+    old.now += timedelta(days=500)
+    dying = replace(old.records, samples=FailingRepository(old.records.samples, "delete_session"))
+    with pytest.raises(DatabaseUnavailable):
+        await old.on(dying).delete_session(old.user, old.session)
+    samples, place = old.records.samples, (old.user, old.session, "acc", [0])
+    assert len(await samples.metadata(*place)) == 2
+    await sweep(old.records, old.now - timedelta(minutes=1), old.now)
+    assert await samples.metadata(*place) == []
 
 
-def test_a_label_written_after_its_session_was_deleted_and_swept_is_deleted() -> None:
+async def test_a_label_written_after_its_session_was_deleted_and_swept_is_deleted() -> None:
     """The worker dies before it looks whether the set is still there."""
-
-    async def story() -> None:
-        one, projected = RecordedSession(), ProjectedEvents()
-        await one.open(0, 1)
-        await one.confirm()
-        [row] = await one.records.labelled.of_user(one.user, ACC3)
-        await one.records.labelled.delete(one.user, ACC3, one.set, row.revision)
-        await one.recorder.delete_session(one.user, one.session)
-        await sweep(one.records, START, one.now, projected=projected)
-        late = row._replace(revision=row.revision + 1)
-        await one.records.labelled.put(one.user, late, LABELLED_TTL_S)
-        assert await one.labelled() == ["biceps curl"]
-        await sweep(one.records, START, one.now, projected=projected)
-        assert await one.labelled() == []
-
-    asyncio.run(story())
+    one, projected = RecordedSession(), ProjectedEvents()
+    await one.open(0, 1)
+    await one.confirm()
+    [row] = await one.records.labelled.of_user(one.user, ACC3)
+    await one.records.labelled.delete(one.user, ACC3, one.set, row.revision)
+    await one.recorder.delete_session(one.user, one.session)
+    await sweep(one.records, START, one.now, projected=projected)
+    late = row._replace(revision=row.revision + 1)
+    await one.records.labelled.put(one.user, late, LABELLED_TTL_S)
+    assert await one.labelled() == ["biceps curl"]
+    await sweep(one.records, START, one.now, projected=projected)
+    assert await one.labelled() == []
 
 
 def test_months_of_old_ids_are_read_only_after_one_of_them_changed(
@@ -159,39 +141,32 @@ def test_months_of_old_ids_are_read_only_after_one_of_them_changed(
     asyncio.run(story())
 
 
-def test_full_replay_is_idempotent() -> None:
-    async def story() -> None:
-        one = RecordedSession()
-        await one.open(0, 1, 2)
-        first = await one.confirm(0)
-        await one.confirm(1, first.revision)
-        await one.complete(0, 1)
-        before = await _everything(one)
-        assert await replay(one.records, one.user, START, NOW) == 5
-        assert await _everything(one) == before
-
-    asyncio.run(story())
+async def test_full_replay_is_idempotent() -> None:
+    one = RecordedSession()
+    await one.open(0, 1, 2)
+    first = await one.confirm(0)
+    await one.confirm(1, first.revision)
+    await one.complete(0, 1)
+    before = await _everything(one)
+    assert await replay(one.records, one.user, START, NOW) == 5
+    assert await _everything(one) == before
 
 
-def test_long_sweep_announces_changes_at_their_write_time(
+async def test_long_sweep_announces_changes_at_their_write_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A training run that starts meanwhile looks back one minute, not to the sweep start."""
     late = timedelta(seconds=300)
     monkeypatch.setattr("ingest.sweeper.clock_from", lambda now: lambda: now + late)
-
-    async def story() -> None:
-        one = RecordedSession()
-        await one.open(0, 1)
-        dying = replace(one.records, labelled=FailingRepository(one.records.labelled, "put"))
-        with pytest.raises(DatabaseUnavailable):
-            await one.on(dying).confirm_set(one.user, one.session, one.set, confirmation(0, 0))
-        await sweep(one.records, START, NOW)
-        assert await one.labelled() == ["biceps curl"]
-        topics = (await one.records.journal.changed(START, NOW))[one.user]
-        assert topics["sets"] == NOW + late
-
-    asyncio.run(story())
+    one = RecordedSession()
+    await one.open(0, 1)
+    dying = replace(one.records, labelled=FailingRepository(one.records.labelled, "put"))
+    with pytest.raises(DatabaseUnavailable):
+        await one.on(dying).confirm_set(one.user, one.session, one.set, confirmation(0, 0))
+    await sweep(one.records, START, NOW)
+    assert await one.labelled() == ["biceps curl"]
+    topics = (await one.records.journal.changed(START, NOW))[one.user]
+    assert topics["sets"] == NOW + late
 
 
 async def _everything(one: RecordedSession) -> list[Any]:

@@ -59,32 +59,26 @@ def test_a_stream_that_was_not_declared_is_not_there() -> None:
         put(RecordedSession(), 0, "gyro")
 
 
-def test_a_stream_that_another_worker_declared_meanwhile_is_known() -> None:
-    async def story() -> None:
-        session = RecordedSession()
-        await session.open(0)
-        opening = SessionOpening(started_at=START, streams={"gyro": GYRO})
-        other = session.on(session.records)
-        await other.open_session(session.user, session.session, opening)
-        await put_rotation(session, 0, 1)
-        parts = await session.records.samples.parts(session.user, session.session)
-        assert parts == {"acc": [0], "gyro": [0]}
-
-    asyncio.run(story())
+async def test_a_stream_that_another_worker_declared_meanwhile_is_known() -> None:
+    session = RecordedSession()
+    await session.open(0)
+    opening = SessionOpening(started_at=START, streams={"gyro": GYRO})
+    other = session.on(session.records)
+    await other.open_session(session.user, session.session, opening)
+    await put_rotation(session, 0, 1)
+    parts = await session.records.samples.parts(session.user, session.session)
+    assert parts == {"acc": [0], "gyro": [0]}
 
 
-def test_each_part_of_a_stream_is_registered_once() -> None:
-    async def story() -> None:
-        session = await both_sensors()
-        samples: Any = CountingRepository(session.records.samples)
-        worker = session.on(replace(session.records, samples=samples))
-        for seq in (0, 1, CHUNKS_PER_PART - 1, CHUNKS_PER_PART, 0):
-            await worker.put_chunk(session.user, session.session, "acc", seq, CHUNK)
-        assert (samples.calls["register_part"], samples.calls["put"]) == (2, 5)
-        parts = await session.records.samples.parts(session.user, session.session)
-        assert parts == {"acc": [0, 1], "gyro": [0]}
-
-    asyncio.run(story())
+async def test_each_part_of_a_stream_is_registered_once() -> None:
+    session = await both_sensors()
+    samples: Any = CountingRepository(session.records.samples)
+    worker = session.on(replace(session.records, samples=samples))
+    for seq in (0, 1, CHUNKS_PER_PART - 1, CHUNKS_PER_PART, 0):
+        await worker.put_chunk(session.user, session.session, "acc", seq, CHUNK)
+    assert (samples.calls["register_part"], samples.calls["put"]) == (2, 5)
+    parts = await session.records.samples.parts(session.user, session.session)
+    assert parts == {"acc": [0, 1], "gyro": [0]}
 
 
 def later(session: RecordedSession, seconds: float) -> None:
@@ -94,29 +88,23 @@ def later(session: RecordedSession, seconds: float) -> None:
         cache._clock = lambda now_s=now_s: now_s
 
 
-def test_a_session_that_another_worker_deleted_is_gone_after_six_seconds() -> None:
-    async def story() -> None:
-        session = RecordedSession()
-        await session.open(0)
-        await session.on(session.records).delete_session(session.user, session.session)
-        later(session, 6)
-        with pytest.raises(Deleted):
-            await session.put(1)
-
-    asyncio.run(story())
-
-
-def test_late_samples_are_announced_again_while_a_sweep_looks_back() -> None:
-    async def story() -> None:
-        session = RecordedSession()
-        await session.open(0)
-        journal: Any = CountingRepository(session.records.journal)
-        session.recorder = session.on(replace(session.records, journal=journal))
+async def test_a_session_that_another_worker_deleted_is_gone_after_six_seconds() -> None:
+    session = RecordedSession()
+    await session.open(0)
+    await session.on(session.records).delete_session(session.user, session.session)
+    later(session, 6)
+    with pytest.raises(Deleted):
         await session.put(1)
-        await session.put(2)
-        assert journal.calls["announce"] == 1
-        later(session, ANNOUNCED_BEFORE.total_seconds() - 1)
-        await session.put(3)
-        assert journal.calls["announce"] == 2
 
-    asyncio.run(story())
+
+async def test_late_samples_are_announced_again_while_a_sweep_looks_back() -> None:
+    session = RecordedSession()
+    await session.open(0)
+    journal: Any = CountingRepository(session.records.journal)
+    session.recorder = session.on(replace(session.records, journal=journal))
+    await session.put(1)
+    await session.put(2)
+    assert journal.calls["announce"] == 1
+    later(session, ANNOUNCED_BEFORE.total_seconds() - 1)
+    await session.put(3)
+    assert journal.calls["announce"] == 2

@@ -1,6 +1,5 @@
 """Which streams of a session are read as the recording of a wrist."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -184,47 +183,39 @@ FIRST, LAST, ALL = [0, 1, 2], [3, 4, 5], [0, 1, 2, 3, 4, 5]
         ({"g": (GYRO, ALL)}, [], [], ["g"]),
     ],
 )
-def test_streams_of_one_sensor_and_place_are_read_in_turn_and_others_are_noted(
+async def test_streams_of_one_sensor_and_place_are_read_in_turn_and_others_are_noted(
     streams: dict[str, tuple[Stream, list[int]]], acc: list[int], gyro: list[int], unused: list[str]
 ) -> None:
     def seconds_of(pieces: Sequence[Piece]) -> list[int]:
         return [(piece.t0_ns - CHUNKS[0, 0].piece.t0_ns) // NS for piece in pieces]
 
-    async def story() -> None:
-        one, row = await several(streams)
-        stored = await with_lists(one.records, one.user, row)
-        (whole,), _ = await load_recordings(stored)
-        start_ns = CHUNKS[0, 0].piece.t0_ns
-        spans = [(start_ns, start_ns + 6 * NS)]
-        parts = [part async for _, part in load_portions(stored, spans)]
-        for recording in (whole, *parts):
-            assert recording is not None
-            assert (seconds_of(recording.acc), seconds_of(recording.gyro)) == (acc, gyro)
-        notes = await session_notes(one.records, one.user, row, NOW)
-        assert [n for n in notes if "not-used" in n] == [f"{name}: is-not-used" for name in unused]
-
-    asyncio.run(story())
+    one, row = await several(streams)
+    stored = await with_lists(one.records, one.user, row)
+    (whole,), _ = await load_recordings(stored)
+    start_ns = CHUNKS[0, 0].piece.t0_ns
+    spans = [(start_ns, start_ns + 6 * NS)]
+    parts = [part async for _, part in load_portions(stored, spans)]
+    for recording in (whole, *parts):
+        assert recording is not None
+        assert (seconds_of(recording.acc), seconds_of(recording.gyro)) == (acc, gyro)
+    notes = await session_notes(one.records, one.user, row, NOW)
+    assert [n for n in notes if "not-used" in n] == [f"{name}: is-not-used" for name in unused]
 
 
-def test_only_the_first_day_of_all_streams_in_turn_is_loaded() -> None:
-    async def story() -> None:
-        one = RecordedSession(a=STREAM, b=STREAM)
-        await one.open()
-        sent = CHUNKS[0, 0].piece
-        for seq in range(12):  # of 2.3 hours each
-            t0_ns = sent.t0_ns + seq * 8192 * NS
-            slow = replace(
-                sent, t0_ns=t0_ns, rate_hz=1.0, counts=np.zeros((8192, 3), dtype=np.int16)
-            )
-            chunk = replace(CHUNKS[0, 0], piece=slow)
-            name = "a" if seq < 6 else "b"
-            await one.recorder.put_chunk(one.user, one.session, name, seq, chunk)
-        row = await one.records.sessions.read(one.user, one.session)
-        assert row is not None
-        (recording,), _ = await load_recordings(await with_lists(one.records, one.user, row))
-        assert len(recording.acc) == 11
-
-    asyncio.run(story())
+async def test_only_the_first_day_of_all_streams_in_turn_is_loaded() -> None:
+    one = RecordedSession(a=STREAM, b=STREAM)
+    await one.open()
+    sent = CHUNKS[0, 0].piece
+    for seq in range(12):  # of 2.3 hours each
+        t0_ns = sent.t0_ns + seq * 8192 * NS
+        slow = replace(sent, t0_ns=t0_ns, rate_hz=1.0, counts=np.zeros((8192, 3), dtype=np.int16))
+        chunk = replace(CHUNKS[0, 0], piece=slow)
+        name = "a" if seq < 6 else "b"
+        await one.recorder.put_chunk(one.user, one.session, name, seq, chunk)
+    row = await one.records.sessions.read(one.user, one.session)
+    assert row is not None
+    (recording,), _ = await load_recordings(await with_lists(one.records, one.user, row))
+    assert len(recording.acc) == 11
 
 
 @pytest.mark.parametrize(

@@ -151,20 +151,16 @@ def test_lease_of_a_killed_process_is_taken_over_at_once(database, sleeper):
         take_lease(database, family, uuid4(), clock, LEASE_S)
 
 
-def test_only_one_run_takes_the_lease_of_a_dead_one_over(database):
+async def test_only_one_run_takes_the_lease_of_a_dead_one_over(database):
     family, first, second = f"test-{uuid4()}", uuid4(), uuid4()
-
-    async def story() -> None:
-        leases = Leases(database)
-        await leases.acquire(family, uuid4(), "dead", NOW, LEASE_S)
-        dead = await leases.holder(family)
-        assert dead is not None
-        await leases.take_over(family, dead, first, "a", NOW, LEASE_S)
-        with pytest.raises(LeaseHeld):
-            await leases.take_over(family, dead, second, "b", NOW, LEASE_S)
-        assert await leases.holder(family) == (first, "a")
-
-    asyncio.run(story())
+    leases = Leases(database)
+    await leases.acquire(family, uuid4(), "dead", NOW, LEASE_S)
+    dead = await leases.holder(family)
+    assert dead is not None
+    await leases.take_over(family, dead, first, "a", NOW, LEASE_S)
+    with pytest.raises(LeaseHeld):
+        await leases.take_over(family, dead, second, "b", NOW, LEASE_S)
+    assert await leases.holder(family) == (first, "a")
 
 
 @LINUX

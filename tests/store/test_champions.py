@@ -15,43 +15,35 @@ from store.pointers import Challenger, Champion
 from tests.store.stored_models import NOW, a_model, an_owner
 
 
-def test_promotion_keeps_the_previous_version_and_refuses_stale_pointers(database: Database):
+async def test_promotion_keeps_the_previous_version_and_refuses_stale_pointers(database: Database):
     champions, owner = Champions(database), an_owner()
     first, second = a_model(owner, b"first"), a_model(owner, b"second")
-
-    async def life() -> None:
-        assert await champions.read(first.key) is None
-        one = await champions.promote(Challenger.of(first), None, NOW)
-        two = await champions.promote(Challenger.of(second), one, NOW)
-        assert await champions.read(first.key) == two
-        assert (two.version, two.previous_version) == (second.version, first.version)
-        assert two.previous_run_id == first.run_id
-        with pytest.raises(LostChampionRace):
-            await champions.promote(Challenger.of(a_model(owner, b"late")), one, NOW)
-        with pytest.raises(LostChampionRace):
-            await champions.promote(Challenger.of(a_model(owner, b"later")), None, NOW)
-        assert await champions.of_owner(owner) == [two]
-
-    asyncio.run(life())
+    assert await champions.read(first.key) is None
+    one = await champions.promote(Challenger.of(first), None, NOW)
+    two = await champions.promote(Challenger.of(second), one, NOW)
+    assert await champions.read(first.key) == two
+    assert (two.version, two.previous_version) == (second.version, first.version)
+    assert two.previous_run_id == first.run_id
+    with pytest.raises(LostChampionRace):
+        await champions.promote(Challenger.of(a_model(owner, b"late")), one, NOW)
+    with pytest.raises(LostChampionRace):
+        await champions.promote(Challenger.of(a_model(owner, b"later")), None, NOW)
+    assert await champions.of_owner(owner) == [two]
 
 
-def test_one_of_several_concurrent_promotions_wins(database: Database):
+async def test_one_of_several_concurrent_promotions_wins(database: Database):
     champions, owner = Champions(database), an_owner()
     rivals = [a_model(owner, b"%d" % number) for number in range(6)]
-
-    async def race() -> None:
-        results = await asyncio.gather(
-            *(champions.promote(Challenger.of(rival), None, NOW) for rival in rivals),
-            return_exceptions=True,
-        )
-        won = [result for result in results if isinstance(result, Champion)]
-        assert len(won) == 1
-        assert await champions.read(rivals[0].key) == won[0]
-
-    asyncio.run(race())
+    results = await asyncio.gather(
+        *(champions.promote(Challenger.of(rival), None, NOW) for rival in rivals),
+        return_exceptions=True,
+    )
+    won = [result for result in results if isinstance(result, Champion)]
+    assert len(won) == 1
+    assert await champions.read(rivals[0].key) == won[0]
 
 
-def test_retired_champion_is_restored_by_withdrawal_or_rollback(database: Database):
+async def test_retired_champion_is_restored_by_withdrawal_or_rollback(database: Database):
     models, champions, owner = Models(database), Champions(database), an_owner()
     first, second = a_model(owner, b"first"), a_model(owner, b"second")
     key, runs = first.key, [uuid.uuid4() for _ in range(3)]
@@ -60,56 +52,49 @@ def test_retired_champion_is_restored_by_withdrawal_or_rollback(database: Databa
         serving = await champions.serving(key)
         return serving.version if serving else None
 
-    async def life() -> None:
-        assert await champions.retire(key, runs[0], NOW) is None  # there is nothing to retire
-        assert await champions.read(key) is None
-        await models.put(first)
-        one = await champions.promote(Challenger.of(first), None, NOW)
-        assert await champions.retire(key, runs[0], NOW) == first.version
-        assert await serves() is None
-        assert await champions.retire(key, runs[1], NOW) is None
-        with pytest.raises(LostChampionRace):
-            await champions.promote(Challenger.of(second), one, NOW)
+    assert await champions.retire(key, runs[0], NOW) is None  # there is nothing to retire
+    assert await champions.read(key) is None
+    await models.put(first)
+    one = await champions.promote(Challenger.of(first), None, NOW)
+    assert await champions.retire(key, runs[0], NOW) == first.version
+    assert await serves() is None
+    assert await champions.retire(key, runs[1], NOW) is None
+    with pytest.raises(LostChampionRace):
+        await champions.promote(Challenger.of(second), one, NOW)
 
-        await champions.withdraw(runs[0], "by mistake", NOW)
-        assert await serves() == first.version
-        assert await champions.retire(key, runs[1], NOW) == first.version
-        assert (await champions.rollback(key, NOW)).version == first.version
-        assert await champions.retire(key, runs[2], NOW) == first.version
+    await champions.withdraw(runs[0], "by mistake", NOW)
+    assert await serves() == first.version
+    assert await champions.retire(key, runs[1], NOW) == first.version
+    assert (await champions.rollback(key, NOW)).version == first.version
+    assert await champions.retire(key, runs[2], NOW) == first.version
 
-        retired = await champions.read(key)
-        two = await champions.promote(Challenger.of(second), retired, NOW)
-        assert two.previous_version is None  # it had been retired
-        assert (owner, "wrist-acc6") in await champions.owners_of("exercise")
-        assert (owner, "wrist-acc6") not in await champions.owners_of("form")
-
-    asyncio.run(life())
+    retired = await champions.read(key)
+    two = await champions.promote(Challenger.of(second), retired, NOW)
+    assert two.previous_version is None  # it had been retired
+    assert (owner, "wrist-acc6") in await champions.owners_of("exercise")
+    assert (owner, "wrist-acc6") not in await champions.owners_of("form")
 
 
-def test_withdrawn_run_falls_back_and_is_skipped_by_the_next_promotion(database: Database):
+async def test_withdrawn_run_falls_back_and_is_skipped_by_the_next_promotion(database: Database):
     champions, owner = Champions(database), an_owner()
     good, bad, better = (a_model(owner, word) for word in (b"good", b"bad", b"better"))
-
-    async def life() -> None:
-        one = await champions.promote(Challenger.of(good), None, NOW)
-        two = await champions.promote(Challenger.of(bad), one, NOW)
-        await champions.withdraw(bad.run_id, "a bad night", NOW)
-        serving = await champions.serving(good.key)
-        assert serving is not None
-        assert serving.version == good.version
-        three = await champions.promote(Challenger.of(better), two, NOW)
-        assert three.previous_version == good.version  # not the withdrawn one
-        await champions.withdraw(better.run_id, "again", NOW)
-        serving = await champions.serving(good.key)
-        assert serving is not None
-        assert serving.version == good.version
-        await champions.withdraw(good.run_id, "all of it", NOW)
-        assert await champions.serving(good.key) is None
-
-    asyncio.run(life())
+    one = await champions.promote(Challenger.of(good), None, NOW)
+    two = await champions.promote(Challenger.of(bad), one, NOW)
+    await champions.withdraw(bad.run_id, "a bad night", NOW)
+    serving = await champions.serving(good.key)
+    assert serving is not None
+    assert serving.version == good.version
+    three = await champions.promote(Challenger.of(better), two, NOW)
+    assert three.previous_version == good.version  # not the withdrawn one
+    await champions.withdraw(better.run_id, "again", NOW)
+    serving = await champions.serving(good.key)
+    assert serving is not None
+    assert serving.version == good.version
+    await champions.withdraw(good.run_id, "all of it", NOW)
+    assert await champions.serving(good.key) is None
 
 
-def test_withdrawing_two_runs_restores_the_champion_before_both(database: Database):
+async def test_withdrawing_two_runs_restores_the_champion_before_both(database: Database):
     models, champions, owner = Models(database), Champions(database), an_owner()
     nights = [a_model(owner, b"%d" % night) for night in range(4)]
     key = nights[0].key
@@ -118,42 +103,35 @@ def test_withdrawing_two_runs_restores_the_champion_before_both(database: Databa
         serving = await champions.serving(key)
         return serving.version if serving else None
 
-    async def life() -> None:
-        for night in nights[:3]:
-            await models.put(night)
-            await champions.promote(Challenger.of(night), await champions.read(key), NOW)
-        for bad in (2, 1):
-            await champions.withdraw(nights[bad].run_id, "a bad night", NOW)
-        assert await serves() == nights[0].version
-        read = await champions.read(key)
-        assert read is not None
-        for bad in (2, 1):
-            assert await champions.withdrawn_run_of(read, nights[bad].version) == nights[bad].run_id
+    for night in nights[:3]:
+        await models.put(night)
+        await champions.promote(Challenger.of(night), await champions.read(key), NOW)
+    for bad in (2, 1):
+        await champions.withdraw(nights[bad].run_id, "a bad night", NOW)
+    assert await serves() == nights[0].version
+    read = await champions.read(key)
+    assert read is not None
+    for bad in (2, 1):
+        assert await champions.withdrawn_run_of(read, nights[bad].version) == nights[bad].run_id
 
-        after = await champions.promote(Challenger.of(nights[3]), read, NOW)
-        assert after.previous_version == nights[0].version
-        await champions.withdraw(nights[3].run_id, "one more", NOW)
-        assert await serves() == nights[0].version
-        with pytest.raises(NoModel, match="was withdrawn"):  # nothing else is left
-            await champions.rollback(key, NOW)
-        assert await serves() == nights[0].version
-
-    asyncio.run(life())
+    after = await champions.promote(Challenger.of(nights[3]), read, NOW)
+    assert after.previous_version == nights[0].version
+    await champions.withdraw(nights[3].run_id, "one more", NOW)
+    assert await serves() == nights[0].version
+    with pytest.raises(NoModel, match="was withdrawn"):  # nothing else is left
+        await champions.rollback(key, NOW)
+    assert await serves() == nights[0].version
 
 
-def test_earlier_versions_of_a_champion_are_limited(database: Database):
+async def test_earlier_versions_of_a_champion_are_limited(database: Database):
     champions, owner = Champions(database), an_owner()
-
-    async def life() -> None:
-        models = [a_model(owner, b"%d" % night) for night in range(2 * MAX_EARLIER)]
-        for model in models:
-            await champions.promote(Challenger.of(model), await champions.read(model.key), NOW)
-        kept = await champions.read(models[0].key)
-        assert kept is not None
-        newest = [(model.version, model.run_id) for model in models[::-1]]
-        assert kept.earlier == tuple(newest[2 : 2 + MAX_EARLIER])
-
-    asyncio.run(life())
+    models = [a_model(owner, b"%d" % night) for night in range(2 * MAX_EARLIER)]
+    for model in models:
+        await champions.promote(Challenger.of(model), await champions.read(model.key), NOW)
+    kept = await champions.read(models[0].key)
+    assert kept is not None
+    newest = [(model.version, model.run_id) for model in models[::-1]]
+    assert kept.earlier == tuple(newest[2 : 2 + MAX_EARLIER])
 
 
 class PromotionHistory:

@@ -40,7 +40,8 @@ def test_fewer_items_than_the_limit_and_none() -> None:
     assert asyncio.run(map_concurrently(work, [], LIMIT)) == []
 
 
-def test_first_error_ends_the_calls_in_flight_and_no_others_begin() -> None:
+async def test_first_error_ends_the_calls_in_flight_and_no_others_begin() -> None:
+    others = asyncio.all_tasks()
     begun: list[int] = []
     ended: list[int] = []
 
@@ -54,16 +55,13 @@ def test_first_error_ends_the_calls_in_flight_and_no_others_begin() -> None:
         finally:
             ended.append(number)
 
-    async def story() -> None:
-        with pytest.raises(ValueError, match="number 1"):
-            await map_concurrently(work, range(20), LIMIT)
-        assert (begun, sorted(ended)) == ([0, 1, 2], [0, 2])
-        assert len(asyncio.all_tasks()) == 1
-
-    asyncio.run(story())
+    with pytest.raises(ValueError, match="number 1"):
+        await map_concurrently(work, range(20), LIMIT)
+    assert (begun, sorted(ended)) == ([0, 1, 2], [0, 2])
+    assert asyncio.all_tasks() == others
 
 
-def test_cancelled_caller_ends_the_calls_in_flight() -> None:
+async def test_cancelled_caller_ends_the_calls_in_flight() -> None:
     ended: list[int] = []
 
     async def work(number: int) -> None:
@@ -72,12 +70,9 @@ def test_cancelled_caller_ends_the_calls_in_flight() -> None:
         finally:
             ended.append(number)
 
-    async def story() -> None:
-        caller = asyncio.create_task(map_concurrently(work, range(20), LIMIT))
-        await asyncio.sleep(0.01)
-        caller.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await caller
-        assert sorted(ended) == [0, 1, 2]
-
-    asyncio.run(story())
+    caller = asyncio.create_task(map_concurrently(work, range(20), LIMIT))
+    await asyncio.sleep(0.01)
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert sorted(ended) == [0, 1, 2]

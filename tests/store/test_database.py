@@ -261,7 +261,7 @@ def test_batch_is_idempotent_unless_it_holds_a_conditional_write(
 
 
 @ON_NODE
-def test_pages_hold_no_more_rows_than_asked_for(
+async def test_pages_hold_no_more_rows_than_asked_for(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fetched: list[ResponseFuture] = []
@@ -280,24 +280,21 @@ def test_pages_hold_no_more_rows_than_asked_for(
         found = database.pages(read, (user, session), page_rows=page_rows)
         return [[row.part for row in page] async for page in found]
 
-    async def story() -> None:
-        for part in range(7):
-            await database.run(insert, (user, session, part))
-        assert await pages(100) == [[0, 1, 2, 3, 4, 5, 6]]
-        assert [part for page in await pages(3) for part in page] == list(range(7))
-        assert max(map(len, await pages(3))) == 3
-        fetched.clear()
-        found = database.pages(read, (user, session), page_rows=2)
-        assert [row.part for row in await anext(found)] == [0, 1]
-        await asyncio.sleep(0.1)
-        assert not fetched, "the next page is fetched when it is asked for"
-        assert [row.part for row in await anext(found)] == [2, 3]
-        assert len(fetched) == 1
-        await found.aclose()
-        with pytest.raises(RequestValidationException):
-            await anext(database.pages("SELECT nothing FROM nowhere", page_rows=2))
-
-    asyncio.run(story())
+    for part in range(7):
+        await database.run(insert, (user, session, part))
+    assert await pages(100) == [[0, 1, 2, 3, 4, 5, 6]]
+    assert [part for page in await pages(3) for part in page] == list(range(7))
+    assert max(map(len, await pages(3))) == 3
+    fetched.clear()
+    found = database.pages(read, (user, session), page_rows=2)
+    assert [row.part for row in await anext(found)] == [0, 1]
+    await asyncio.sleep(0.1)
+    assert not fetched, "the next page is fetched when it is asked for"
+    assert [row.part for row in await anext(found)] == [2, 3]
+    assert len(fetched) == 1
+    await found.aclose()
+    with pytest.raises(RequestValidationException):
+        await anext(database.pages("SELECT nothing FROM nowhere", page_rows=2))
 
 
 class _Control:

@@ -28,7 +28,7 @@ def test_ranges_of_tokens_leave_no_gap(count: int) -> None:
 
 @ON_NODE
 @pytest.mark.parametrize("by_node", [0, 64])
-def test_all_follows_of_the_erased_end_for_good(
+async def test_all_follows_of_the_erased_end_for_good(
     database: Database, monkeypatch: pytest.MonkeyPatch, by_node: int
 ) -> None:
     """Filtered by the node or here; a follow in flight, written later, does not count."""
@@ -37,20 +37,16 @@ def test_all_follows_of_the_erased_end_for_good(
     monkeypatch.setattr(token_ranges, "RANGES", 7)
     followed, quiet, kept = (uuid4() for _ in range(3))
     people, follows = [uuid4() for _ in range(40)], Follows(database)
-
-    async def story() -> None:
-        for person in people:
-            await follows.put(person, followed, NOW)
-            await follows.put(person, kept, NOW)
-        ended = await end_follows(database, [followed, quiet], NOW)
-        assert ended == {followed: len(people)}
-        await follows.put(people[0], followed, NOW)  # in flight
-        left = [follow.followee for one in people for follow in await follows.of_user(one)]
-        assert left == [kept] * len(people)
-        assert await end_follows(database, [followed, quiet], NOW) == {}
-        await end_follows(database, [kept], NOW)  # no other test shall meet these rows
-
-    asyncio.run(story())
+    for person in people:
+        await follows.put(person, followed, NOW)
+        await follows.put(person, kept, NOW)
+    ended = await end_follows(database, [followed, quiet], NOW)
+    assert ended == {followed: len(people)}
+    await follows.put(people[0], followed, NOW)  # in flight
+    left = [follow.followee for one in people for follow in await follows.of_user(one)]
+    assert left == [kept] * len(people)
+    assert await end_follows(database, [followed, quiet], NOW) == {}
+    await end_follows(database, [kept], NOW)  # no other test shall meet these rows
 
 
 class _Follow(NamedTuple):

@@ -19,32 +19,28 @@ NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 RUNS = [uuid7(ms, bytes(10)) for ms in (1, 2, 3)]  # in the order of their times
 
 
-def test_run_is_recorded_from_start_to_finish(database: Database, family: str):
+async def test_run_is_recorded_from_start_to_finish(database: Database, family: str):
     runs = JobRuns(database)
     first, second, _ = RUNS
-
-    async def life() -> None:
-        await runs.start(family, first, {"users": "all"}, NOW)
-        await runs.start(family, second, {"users": "changed"}, NOW + timedelta(hours=1))
-        await runs.heartbeat(family, second, NOW + timedelta(hours=2))
-        await runs.finish(
-            family,
-            first,
-            "done",
-            NOW + timedelta(minutes=1),
-            counts={"promoted": 999, "failed": 1},
-            metrics={"challenger": 0.98},
-            reasons={"samples do not decode": 1},
-        )
-        newest, oldest = await runs.newest(family)
-        assert (newest.run_id, newest.status) == (second, "running")
-        assert newest.heartbeat_at == NOW + timedelta(hours=2)
-        assert oldest == await runs.read(family, first)
-        assert oldest.counts == {"promoted": 999, "failed": 1}
-        assert oldest.finished_at == NOW + timedelta(minutes=1)
-        assert await runs.read(family, RUNS[2]) is None
-
-    asyncio.run(life())
+    await runs.start(family, first, {"users": "all"}, NOW)
+    await runs.start(family, second, {"users": "changed"}, NOW + timedelta(hours=1))
+    await runs.heartbeat(family, second, NOW + timedelta(hours=2))
+    await runs.finish(
+        family,
+        first,
+        "done",
+        NOW + timedelta(minutes=1),
+        counts={"promoted": 999, "failed": 1},
+        metrics={"challenger": 0.98},
+        reasons={"samples do not decode": 1},
+    )
+    newest, oldest = await runs.newest(family)
+    assert (newest.run_id, newest.status) == (second, "running")
+    assert newest.heartbeat_at == NOW + timedelta(hours=2)
+    assert oldest == await runs.read(family, first)
+    assert oldest.counts == {"promoted": 999, "failed": 1}
+    assert oldest.finished_at == NOW + timedelta(minutes=1)
+    assert await runs.read(family, RUNS[2]) is None
 
 
 def test_metrics_without_a_value_are_stored_and_read_as_null(database: Database, family: str):
@@ -119,18 +115,14 @@ def test_pages_of_user_outcomes_read_a_bounded_number_of_rows(
     assert found == sorted(outcomes, key=lambda outcome: (shard_of(outcome.user_id), *outcome))
 
 
-def test_a_watermark_only_moves_forward(database: Database, family: str):
+async def test_a_watermark_only_moves_forward(database: Database, family: str):
     marks, now = Watermarks(database), NOW + timedelta(hours=2)
-
-    async def life() -> None:
-        assert await marks.read(family, now) is None
-        assert await marks.advance(family, RUNS[0], NOW, now)
-        assert not await marks.advance(family, RUNS[1], NOW - timedelta(hours=1), now)
-        assert await marks.read(family, now) == NOW
-        assert await marks.advance(family, RUNS[1], NOW + timedelta(hours=1), now)
-        assert await marks.read(family, now) == NOW + timedelta(hours=1)
-
-    asyncio.run(life())
+    assert await marks.read(family, now) is None
+    assert await marks.advance(family, RUNS[0], NOW, now)
+    assert not await marks.advance(family, RUNS[1], NOW - timedelta(hours=1), now)
+    assert await marks.read(family, now) == NOW
+    assert await marks.advance(family, RUNS[1], NOW + timedelta(hours=1), now)
+    assert await marks.read(family, now) == NOW + timedelta(hours=1)
 
 
 def test_changed_users_are_selected_by_topic_and_time(database: Database, family: str):

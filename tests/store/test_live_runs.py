@@ -1,6 +1,5 @@
 """Live runs of batch jobs, and withdrawal of runs."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,22 +20,20 @@ NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 RUNS = [uuid7(ms, bytes(10)) for ms in (1, 2, 3)]  # in the order of their times
 
 
-def test_live_run_changes_only_from_the_expected_previous_run(database: Database, family: str):
+async def test_live_run_changes_only_from_the_expected_previous_run(
+    database: Database, family: str
+):
     live = LiveRuns(database)
     first, second, third = RUNS
-
-    async def life() -> None:
-        assert await live.read(family) is None
-        assert await live.go_live(family, first, NOW, {"ari": 0.9}, None)
-        assert not await live.go_live(family, second, NOW, {}, None)
-        assert await live.go_live(family, second, NOW, {}, first)
-        assert not await live.go_live(family, third, NOW, {}, first)
-        seen = await live.read(family)
-        assert (seen.run_id, seen.as_of) == (second, NOW)
-        runs = {run.run_id for run in await UserRows(database).runs(NOW)}
-        assert {first, second} <= runs, "an erasure finds both"
-
-    asyncio.run(life())
+    assert await live.read(family) is None
+    assert await live.go_live(family, first, NOW, {"ari": 0.9}, None)
+    assert not await live.go_live(family, second, NOW, {}, None)
+    assert await live.go_live(family, second, NOW, {}, first)
+    assert not await live.go_live(family, third, NOW, {}, first)
+    seen = await live.read(family)
+    assert (seen.run_id, seen.as_of) == (second, NOW)
+    runs = {run.run_id for run in await UserRows(database).runs(NOW)}
+    assert {first, second} <= runs, "an erasure finds both"
 
 
 def run_at(at: datetime) -> UUID:
@@ -64,53 +61,42 @@ def withdraw(database: Database, run: UUID):
     return Champions(database).withdraw(run, "a bad night", NOW)
 
 
-def test_withdrawn_live_runs_fall_back_one_by_one(database: Database, family: str):
+async def test_withdrawn_live_runs_fall_back_one_by_one(database: Database, family: str):
     live = LiveRuns(database)
-
-    async def life() -> None:
-        _gone, first, second, third = await went_live(database, family, -91 * 24, 0, 1, 3)
-        refused = await finished(database, family, 2, "refused")
-        with pytest.raises(LostChampionRace, match=str(first)):
-            await live.fall_back(family, first, NOW)
-        assert [one.run_id for one in await live.kept(family, third, NOW)] == [second, first]
-        for run, before in ((third, (second, 1)), (second, (first, 0))):
-            await withdraw(database, run)
-            at = NOW + timedelta(hours=before[1])
-            seen = (family, before[0], at, {"h": before[1]})
-            assert await live.fall_back(family, run, NOW) == seen
-            assert await live.read(family) == seen
-        assert await live.fall_back(family, first, NOW) is None  # the oldest run has no rows left
-        assert await live.read(family) is None
-        assert (await JobRuns(database).find(refused)).family == family
-        assert await JobRuns(database).find(uuid4()) is None
-
-    asyncio.run(life())
+    _gone, first, second, third = await went_live(database, family, -91 * 24, 0, 1, 3)
+    refused = await finished(database, family, 2, "refused")
+    with pytest.raises(LostChampionRace, match=str(first)):
+        await live.fall_back(family, first, NOW)
+    assert [one.run_id for one in await live.kept(family, third, NOW)] == [second, first]
+    for run, before in ((third, (second, 1)), (second, (first, 0))):
+        await withdraw(database, run)
+        at = NOW + timedelta(hours=before[1])
+        seen = (family, before[0], at, {"h": before[1]})
+        assert await live.fall_back(family, run, NOW) == seen
+        assert await live.read(family) == seen
+    assert await live.fall_back(family, first, NOW) is None  # the oldest run has no rows left
+    assert await live.read(family) is None
+    assert (await JobRuns(database).find(refused)).family == family
+    assert await JobRuns(database).find(uuid4()) is None
 
 
-def test_withdrawn_runs_are_skipped_when_falling_back(database: Database, family: str):
-    async def life() -> None:
-        first, second, third = await went_live(database, family, 0, 1, 2)
-        await withdraw(database, second)
-        live = LiveRuns(database)
-        assert [one.run_id for one in await live.kept(family, third, NOW)] == [first]
-        assert (await live.fall_back(family, third, NOW)).run_id == first
-
-    asyncio.run(life())
-
-
-def test_run_withdrawn_before_going_live_never_goes_live(database: Database, family: str):
+async def test_withdrawn_runs_are_skipped_when_falling_back(database: Database, family: str):
+    first, second, third = await went_live(database, family, 0, 1, 2)
+    await withdraw(database, second)
     live = LiveRuns(database)
+    assert [one.run_id for one in await live.kept(family, third, NOW)] == [first]
+    assert (await live.fall_back(family, third, NOW)).run_id == first
 
-    async def life() -> None:
-        (_, second) = await went_live(database, family, 0, 1)
-        seen = await live.read(family)
-        third = await finished(database, family, 2, "running")
-        await withdraw(database, third)
-        with pytest.raises(RunWithdrawn, match=str(third)):
-            await live.go_live(family, third, NOW, {}, second)
-        assert await live.read(family) == seen  # not live even for a moment
 
-    asyncio.run(life())
+async def test_run_withdrawn_before_going_live_never_goes_live(database: Database, family: str):
+    live = LiveRuns(database)
+    (_, second) = await went_live(database, family, 0, 1)
+    seen = await live.read(family)
+    third = await finished(database, family, 2, "running")
+    await withdraw(database, third)
+    with pytest.raises(RunWithdrawn, match=str(third)):
+        await live.go_live(family, third, NOW, {}, second)
+    assert await live.read(family) == seen  # not live even for a moment
 
 
 class Meanwhile:
@@ -128,17 +114,14 @@ class Meanwhile:
         return await self._database.applied(cql, values)
 
 
-def test_a_concurrent_withdrawal_wins_over_going_live(database: Database, family: str):
-    async def life() -> None:
-        first, second = await went_live(database, family, 0, 1)
-        third = await finished(database, family, 2, "running")
-        live = LiveRuns(Meanwhile(database, third))
-        with pytest.raises(RunWithdrawn):
-            await live.go_live(family, third, NOW, {}, second)
-        assert (await live.read(family)).run_id == second
+async def test_a_concurrent_withdrawal_wins_over_going_live(database: Database, family: str):
+    first, second = await went_live(database, family, 0, 1)
+    third = await finished(database, family, 2, "running")
+    live = LiveRuns(Meanwhile(database, third))
+    with pytest.raises(RunWithdrawn):
+        await live.go_live(family, third, NOW, {}, second)
+    assert (await live.read(family)).run_id == second
 
-        live = LiveRuns(Meanwhile(database, first))  # the run that readers fall back to
-        assert await live.fall_back(family, second, NOW) is None
-        assert await live.read(family) is None
-
-    asyncio.run(life())
+    live = LiveRuns(Meanwhile(database, first))  # the run that readers fall back to
+    assert await live.fall_back(family, second, NOW) is None
+    assert await live.read(family) is None

@@ -1,6 +1,5 @@
 """The overview of all tables."""
 
-import asyncio
 import uuid
 
 import pytest
@@ -14,45 +13,35 @@ from store.pointers import Challenger
 from tests.store.stored_models import NOW, a_model, an_owner
 
 
-def test_overview_does_not_count_retired_champions(database: Database) -> None:
+async def test_overview_does_not_count_retired_champions(database: Database) -> None:
     champions, model = Champions(database), a_model(an_owner(), b"first")
 
     async def serving() -> int:
         return (await read_overview(database)).counts["champions"]
 
-    async def life() -> None:
-        before = await serving()
-        await champions.promote(Challenger.of(model), None, NOW)
-        assert await serving() == before + 1
-        await champions.retire(model.key, uuid.uuid4(), NOW)
-        assert await serving() == before
-
-    asyncio.run(life())
+    before = await serving()
+    await champions.promote(Challenger.of(model), None, NOW)
+    assert await serving() == before + 1
+    await champions.retire(model.key, uuid.uuid4(), NOW)
+    assert await serving() == before
 
 
-def test_overview_counts_the_first_rows_and_says_where_there_may_be_more(
+async def test_overview_counts_the_first_rows_and_says_where_there_may_be_more(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def life() -> None:
-        model = a_model(an_owner(), b"first")
-        await Champions(database).promote(Challenger.of(model), None, NOW)
-        assert "champions" not in (await read_overview(database)).unread
-        monkeypatch.setattr(overview, "MAX_COUNT", 1)
-        cut = await read_overview(database)
-        assert cut.counts["champions"] <= 1
-        assert "champions" in cut.unread
-
-    asyncio.run(life())
+    model = a_model(an_owner(), b"first")
+    await Champions(database).promote(Challenger.of(model), None, NOW)
+    assert "champions" not in (await read_overview(database)).unread
+    monkeypatch.setattr(overview, "MAX_COUNT", 1)
+    cut = await read_overview(database)
+    assert cut.counts["champions"] <= 1
+    assert "champions" in cut.unread
 
 
-def test_overview_shows_the_runs_of_jobs_that_are_no_families(
+async def test_overview_shows_the_runs_of_jobs_that_are_no_families(
     database: Database, family: str
 ) -> None:
     """Such as the mart's, replays and experiments."""
     run = uuid.uuid4()
-
-    async def life() -> None:
-        await JobRuns(database).start(family, run, {}, NOW)
-        assert run in {one.run_id for one in (await read_overview(database)).runs}
-
-    asyncio.run(life())
+    await JobRuns(database).start(family, run, {}, NOW)
+    assert run in {one.run_id for one in (await read_overview(database)).runs}

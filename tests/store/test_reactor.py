@@ -160,17 +160,12 @@ def test_a_server_that_closes_the_connection_is_unavailable():
         asyncio.run(run(port))
 
 
-def test_timers_fire_unless_cancelled_from_any_thread():
-    async def run() -> None:
-        loop_thread, rung = LoopThread.current(), list[str]()
-        Timer(loop_thread, 0.0, lambda: rung.append("here"))
-        await asyncio.to_thread(Timer, loop_thread, 0.0, lambda: rung.append("there"))
-        Timer(loop_thread, 0.0, lambda: rung.append("cancelled here")).cancel()
-        late = await asyncio.to_thread(
-            Timer, loop_thread, 1.0, lambda: rung.append("cancelled there")
-        )
-        await asyncio.to_thread(late.cancel)
-        await asyncio.sleep(1.1)
-        assert sorted(rung) == ["here", "there"]
-
-    asyncio.run(run())
+async def test_timers_fire_unless_cancelled_from_any_thread():
+    loop_thread, rung = LoopThread.current(), list[str]()
+    Timer(loop_thread, 0.0, lambda: rung.append("here"))
+    await asyncio.to_thread(Timer, loop_thread, 0.0, lambda: rung.append("there"))
+    Timer(loop_thread, 0.0, lambda: rung.append("cancelled here")).cancel()
+    late = await asyncio.to_thread(Timer, loop_thread, 1.0, lambda: rung.append("cancelled there"))
+    await asyncio.to_thread(late.cancel)
+    await asyncio.sleep(1.1)
+    assert sorted(rung) == ["here", "there"]

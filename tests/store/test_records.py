@@ -43,7 +43,7 @@ def test_chunks_of_the_same_number_are_kept_side_by_side(records: Records, run: 
     run(story())
 
 
-def test_concurrent_part_reads_of_a_long_stream_are_limited() -> None:
+async def test_concurrent_part_reads_of_a_long_stream_are_limited() -> None:
     """All responses at once would block the event loop for a second."""
     waiting: list[asyncio.Future[list[object]]] = []
 
@@ -54,20 +54,17 @@ def test_concurrent_part_reads_of_a_long_stream_are_limited() -> None:
             waiting.append(asyncio.get_running_loop().create_future())
             return await waiting[-1]
 
-    async def story() -> None:
-        samples = Samples(Slow())
-        asked = asyncio.create_task(samples.metadata(uuid4(), new_id(), "acc", range(100)))
-        answered = 0
-        while not asked.done():
-            for _ in range(5):
-                await asyncio.sleep(0)
-            assert len(waiting) <= answered + PARTS_AT_ONCE
-            for one in waiting[answered:]:
-                one.set_result([])
-            answered = len(waiting)
-        assert answered == 100
-
-    asyncio.run(story())
+    samples = Samples(Slow())
+    asked = asyncio.create_task(samples.metadata(uuid4(), new_id(), "acc", range(100)))
+    answered = 0
+    while not asked.done():
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert len(waiting) <= answered + PARTS_AT_ONCE
+        for one in waiting[answered:]:
+            one.set_result([])
+        answered = len(waiting)
+    assert answered == 100
 
 
 def test_deleted_session_accepts_no_late_chunk(records: Records, run: Any) -> None:

@@ -1,6 +1,5 @@
 """Stretches: one suite over Cassandra and the small store in memory."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -33,38 +32,30 @@ def stretch(minute: int, revision: int = AT, model_id: str = "wrist-acc6") -> St
     return StoredStretch(metadata, bytes([minute]) * 9)
 
 
-def test_newer_stretches_replace_all_stretches_of_a_session(stretches: Stretches) -> None:
+async def test_newer_stretches_replace_all_stretches_of_a_session(stretches: Stretches) -> None:
     user = uuid4()
-
-    async def story() -> None:
-        first = [stretch(0), stretch(1), stretch(2)]
-        await stretches.replace(user, SESSION, first, AT, LABELLED_TTL_S)
-        assert await stretches.of_user(user, "wrist-acc6") == first
-        assert await stretches.of_session(user, SESSION) == [one.metadata for one in first]
-        assert await stretches.sessions_of(user) == {SESSION}
-        assert (user, "wrist-acc6") in await stretches.keys()
-        second = [stretch(0, AT + 1, "wrist-acc3"), stretch(4, AT + 1, "wrist-acc3")]
-        await stretches.replace(user, SESSION, second, AT + 1, LABELLED_TTL_S)
-        assert await stretches.of_user(user, "wrist-acc6") == []
-        assert await stretches.of_user(user, "wrist-acc3") == second
-        await stretches.replace(
-            user, SESSION, first, AT, LABELLED_TTL_S
-        )  # a late write of an older revision
-        assert await stretches.of_session(user, SESSION) == [one.metadata for one in second]
-
-    asyncio.run(story())
+    first = [stretch(0), stretch(1), stretch(2)]
+    await stretches.replace(user, SESSION, first, AT, LABELLED_TTL_S)
+    assert await stretches.of_user(user, "wrist-acc6") == first
+    assert await stretches.of_session(user, SESSION) == [one.metadata for one in first]
+    assert await stretches.sessions_of(user) == {SESSION}
+    assert (user, "wrist-acc6") in await stretches.keys()
+    second = [stretch(0, AT + 1, "wrist-acc3"), stretch(4, AT + 1, "wrist-acc3")]
+    await stretches.replace(user, SESSION, second, AT + 1, LABELLED_TTL_S)
+    assert await stretches.of_user(user, "wrist-acc6") == []
+    assert await stretches.of_user(user, "wrist-acc3") == second
+    await stretches.replace(
+        user, SESSION, first, AT, LABELLED_TTL_S
+    )  # a late write of an older revision
+    assert await stretches.of_session(user, SESSION) == [one.metadata for one in second]
 
 
-def test_late_writes_do_not_restore_deleted_stretches(stretches: Stretches) -> None:
+async def test_late_writes_do_not_restore_deleted_stretches(stretches: Stretches) -> None:
     user = uuid4()
-
-    async def story() -> None:
-        await stretches.replace(user, SESSION, [stretch(0)], AT, LABELLED_TTL_S)
-        await stretches.delete_session(user, SESSION, AT)
-        assert await stretches.of_session(user, SESSION) == []
-        await stretches.replace(user, SESSION, [stretch(0)], AT, LABELLED_TTL_S)
-        assert await stretches.of_session(user, SESSION) == []
-        await stretches.replace(user, SESSION, [stretch(0)], AT + 1, LABELLED_TTL_S)
-        assert len(await stretches.of_session(user, SESSION)) == 1
-
-    asyncio.run(story())
+    await stretches.replace(user, SESSION, [stretch(0)], AT, LABELLED_TTL_S)
+    await stretches.delete_session(user, SESSION, AT)
+    assert await stretches.of_session(user, SESSION) == []
+    await stretches.replace(user, SESSION, [stretch(0)], AT, LABELLED_TTL_S)
+    assert await stretches.of_session(user, SESSION) == []
+    await stretches.replace(user, SESSION, [stretch(0)], AT + 1, LABELLED_TTL_S)
+    assert len(await stretches.of_session(user, SESSION)) == 1

@@ -1,6 +1,5 @@
 """A conditional write that won, and whose answer was lost with its node, counts as won."""
 
-import asyncio
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
@@ -51,59 +50,44 @@ def new_run() -> uuid.UUID:
     return uuid7(us_of(NOW) // 1000, uuid.uuid4().bytes[:10])
 
 
-def test_registration_whose_answer_was_lost_keeps_its_name(losing: Database) -> None:
-    async def story() -> None:
-        name = f"user-{uuid.uuid4().hex}"
-        user = User(uuid.uuid4(), name, "hash", frozenset(), NOW)
-        await Users(losing).register(user)
-        assert await Users(losing).by_name(name) == user
-
-    asyncio.run(story())
+async def test_registration_whose_answer_was_lost_keeps_its_name(losing: Database) -> None:
+    name = f"user-{uuid.uuid4().hex}"
+    user = User(uuid.uuid4(), name, "hash", frozenset(), NOW)
+    await Users(losing).register(user)
+    assert await Users(losing).by_name(name) == user
 
 
-def test_events_whose_answer_was_lost_are_in_the_journal(losing: Database) -> None:
-    async def story() -> None:
-        journal, user, entity = Journal(losing), uuid.uuid4(), new_run()
-        first = Event(uuid.uuid4(), entity, "set-confirmed", {"reps": 8}, us_of(NOW))
-        second = replace(first, event_id=uuid.uuid4())
-        assert await journal.append(user, first, "sets") == first
-        rival = replace(first, body={"reps": 9})
-        assert await journal.append_all(user, [rival, second], "sets") == [first, second]
-
-    asyncio.run(story())
+async def test_events_whose_answer_was_lost_are_in_the_journal(losing: Database) -> None:
+    journal, user, entity = Journal(losing), uuid.uuid4(), new_run()
+    first = Event(uuid.uuid4(), entity, "set-confirmed", {"reps": 8}, us_of(NOW))
+    second = replace(first, event_id=uuid.uuid4())
+    assert await journal.append(user, first, "sets") == first
+    rival = replace(first, body={"reps": 9})
+    assert await journal.append_all(user, [rival, second], "sets") == [first, second]
 
 
-def test_lease_whose_answer_was_lost_is_held(losing: Database) -> None:
-    async def story() -> None:
-        leases, family, run = Leases(losing), f"family-{uuid.uuid4().hex}", new_run()
-        await leases.acquire(family, run, "somebody", NOW, 60)
-        await leases.renew(family, run, NOW, 60)
-        await leases.release(family, run)
-
-    asyncio.run(story())
+async def test_lease_whose_answer_was_lost_is_held(losing: Database) -> None:
+    leases, family, run = Leases(losing), f"family-{uuid.uuid4().hex}", new_run()
+    await leases.acquire(family, run, "somebody", NOW, 60)
+    await leases.renew(family, run, NOW, 60)
+    await leases.release(family, run)
 
 
-def test_run_whose_answers_were_lost_goes_live_and_is_cleared(losing: Database) -> None:
-    async def story() -> None:
-        live, family = LiveRuns(losing), f"family-{uuid.uuid4().hex}"
-        first, second = new_run(), new_run()
-        assert await live.go_live(family, first, NOW, {}, None)
-        assert await live.go_live(family, second, NOW + timedelta(days=1), {}, first)
-        assert not await live.go_live(family, new_run(), NOW, {}, first), "the second is live"
-        assert await live.clear(family, second)
-        assert await live.read(family) is None
-
-    asyncio.run(story())
+async def test_run_whose_answers_were_lost_goes_live_and_is_cleared(losing: Database) -> None:
+    live, family = LiveRuns(losing), f"family-{uuid.uuid4().hex}"
+    first, second = new_run(), new_run()
+    assert await live.go_live(family, first, NOW, {}, None)
+    assert await live.go_live(family, second, NOW + timedelta(days=1), {}, first)
+    assert not await live.go_live(family, new_run(), NOW, {}, first), "the second is live"
+    assert await live.clear(family, second)
+    assert await live.read(family) is None
 
 
-def test_promotions_whose_answers_were_lost_serve(losing: Database) -> None:
-    async def story() -> None:
-        champions, owner = Champions(losing), an_owner()
-        first, second = a_model(owner, b"first"), a_model(owner, b"second")
-        one = await champions.promote(Challenger.of(first), None, NOW)
-        two = await champions.promote(Challenger.of(second), one, NOW)
-        assert await champions.read(first.key) == two
-        with pytest.raises(LostChampionRace):
-            await champions.promote(Challenger.of(a_model(owner, b"late")), one, NOW)
-
-    asyncio.run(story())
+async def test_promotions_whose_answers_were_lost_serve(losing: Database) -> None:
+    champions, owner = Champions(losing), an_owner()
+    first, second = a_model(owner, b"first"), a_model(owner, b"second")
+    one = await champions.promote(Challenger.of(first), None, NOW)
+    two = await champions.promote(Challenger.of(second), one, NOW)
+    assert await champions.read(first.key) == two
+    with pytest.raises(LostChampionRace):
+        await champions.promote(Challenger.of(a_model(owner, b"late")), one, NOW)

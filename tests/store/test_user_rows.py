@@ -140,7 +140,7 @@ def test_results_are_looked_for_in_runs_of_their_own_family_alone() -> None:
 
 
 @ON_NODE
-def test_an_export_looks_into_many_partitions_at_a_time_and_reads_the_filled_ones(
+async def test_an_export_looks_into_many_partitions_at_a_time_and_reads_the_filled_ones(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs = [uuid7(1000 * second, uuid4().bytes[:10]) for second in range(3 * KEYS_AHEAD)]
@@ -163,16 +163,13 @@ def test_an_export_looks_into_many_partitions_at_a_time_and_reads_the_filled_one
         read.append(values)
         return pages(cql, values, page_rows=page_rows)
 
-    async def story() -> None:
-        insert = "INSERT INTO ranks (run_id, user_id, rank, position) VALUES (?, ?, 0.5, 1)"
-        for one in filled:
-            await run(insert, (one, user))
-        monkeypatch.setattr(database, "run", run_noted)
-        monkeypatch.setattr(database, "pages", pages_noted)
-        found = UserRows(database).rows("ranks", keys)
-        assert (await anext(found)).run_id == filled[0]
-        assert len(looked_up) == at_most == KEYS_AHEAD, "no further than that ahead of the reader"
-        assert [row.run_id async for row in found] == filled[1:]
-        assert read == [(one, user) for one in filled]
-
-    asyncio.run(story())
+    insert = "INSERT INTO ranks (run_id, user_id, rank, position) VALUES (?, ?, 0.5, 1)"
+    for one in filled:
+        await run(insert, (one, user))
+    monkeypatch.setattr(database, "run", run_noted)
+    monkeypatch.setattr(database, "pages", pages_noted)
+    found = UserRows(database).rows("ranks", keys)
+    assert (await anext(found)).run_id == filled[0]
+    assert len(looked_up) == at_most == KEYS_AHEAD, "no further than that ahead of the reader"
+    assert [row.run_id async for row in found] == filled[1:]
+    assert read == [(one, user) for one in filled]

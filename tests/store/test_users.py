@@ -23,51 +23,39 @@ def somebody(name: str | None = None) -> User:
     return User(uuid.uuid4(), name, "hash", frozenset({"predict"}), NOW)
 
 
-def test_a_registered_user_is_found_by_name_and_id(database: Database):
+async def test_a_registered_user_is_found_by_name_and_id(database: Database):
     users, user = Users(database), somebody()
-
-    async def life() -> None:
-        assert await users.by_name(user.username) is None
-        await users.register(user)
-        assert await users.by_name(user.username) == user
-        assert await users.by_id(user.user_id) == user
-        await users.erase(user.user_id)
-        assert await users.by_name(user.username) is None
-        assert await users.by_id(user.user_id) is None
-        await users.register(somebody(user.username))  # the name is free again
-        await users.erase(user.user_id)  # erasing again does not remove the new owner
-        assert await users.by_name(user.username) is not None
-
-    asyncio.run(life())
+    assert await users.by_name(user.username) is None
+    await users.register(user)
+    assert await users.by_name(user.username) == user
+    assert await users.by_id(user.user_id) == user
+    await users.erase(user.user_id)
+    assert await users.by_name(user.username) is None
+    assert await users.by_id(user.user_id) is None
+    await users.register(somebody(user.username))  # the name is free again
+    await users.erase(user.user_id)  # erasing again does not remove the new owner
+    assert await users.by_name(user.username) is not None
 
 
-def test_subject_of_an_erased_user_is_reassigned_once(database: Database):
+async def test_subject_of_an_erased_user_is_reassigned_once(database: Database):
     users, subject = Users(database), subject_id("https://id.example", uuid.uuid4().hex)
-
-    async def life() -> None:
-        assert await users.user_of_subject(subject) == subject
-        ids = [subject]
-        for _ in range(2):
-            for _ in range(2):  # a repeat changes nothing
-                await users.reassign_subject(ids[-1])
-            ids.append(await users.user_of_subject(subject))
-        await users.reassign_subject(subject)
-        assert await users.user_of_subject(subject) == ids[-1]
-        assert len(set(ids)) == 3
-
-    asyncio.run(life())
+    assert await users.user_of_subject(subject) == subject
+    ids = [subject]
+    for _ in range(2):
+        for _ in range(2):  # a repeat changes nothing
+            await users.reassign_subject(ids[-1])
+        ids.append(await users.user_of_subject(subject))
+    await users.reassign_subject(subject)
+    assert await users.user_of_subject(subject) == ids[-1]
+    assert len(set(ids)) == 3
 
 
-def test_reassigning_leaves_names_of_registered_users(database: Database):
+async def test_reassigning_leaves_names_of_registered_users(database: Database):
     users, user = Users(database), somebody()
-
-    async def life() -> None:
-        await users.register(user)
-        await users.reassign_subject(user.user_id)
-        assert await users.by_name(user.username) == user
-        assert await users.user_of_subject(user.user_id) == user.user_id
-
-    asyncio.run(life())
+    await users.register(user)
+    await users.reassign_subject(user.user_id)
+    assert await users.by_name(user.username) == user
+    assert await users.user_of_subject(user.user_id) == user.user_id
 
 
 def test_one_of_several_concurrent_registrations_gets_the_name(database: Database):
@@ -87,40 +75,32 @@ def test_one_of_several_concurrent_registrations_gets_the_name(database: Databas
     assert len(asyncio.run(race())) == 1
 
 
-def test_granting_a_scope_keeps_the_others(database: Database):
+async def test_granting_a_scope_keeps_the_others(database: Database):
     users, user = Users(database), somebody()
-
-    async def grant() -> None:
-        await users.register(user)
-        granted = await users.grant(user.username, ["operate"])
-        assert granted.scopes == {"predict", "operate"}
-        assert await users.by_id(user.user_id) == granted
-        with pytest.raises(NotFound, match="nobody-here"):
-            await users.grant("nobody-here", ["operate"])
-
-    asyncio.run(grant())
+    await users.register(user)
+    granted = await users.grant(user.username, ["operate"])
+    assert granted.scopes == {"predict", "operate"}
+    assert await users.by_id(user.user_id) == granted
+    with pytest.raises(NotFound, match="nobody-here"):
+        await users.grant("nobody-here", ["operate"])
 
 
-def test_withdrawing_a_scope_keeps_the_others_and_a_password_is_replaced(database: Database):
+async def test_withdrawing_a_scope_keeps_the_others_and_a_password_is_replaced(database: Database):
     users, user = Users(database), somebody()
-
-    async def change() -> None:
-        await users.register(user)
-        await users.grant(user.username, ["operate"])
-        withdrawn = await users.withdraw(user.username, ["operate", "sensor:write"])
-        assert withdrawn == user
-        assert await users.by_id(user.user_id) == user
+    await users.register(user)
+    await users.grant(user.username, ["operate"])
+    withdrawn = await users.withdraw(user.username, ["operate", "sensor:write"])
+    assert withdrawn == user
+    assert await users.by_id(user.user_id) == user
+    await users.set_password(user.user_id, "another hash")
+    assert await users.by_id(user.user_id) == user._replace(password_hash="another hash")
+    with pytest.raises(NotFound, match="nobody-here"):
+        await users.withdraw("nobody-here", ["operate"])
+    await users.erase(user.user_id)
+    with pytest.raises(NotFound, match=str(user.user_id)):
         await users.set_password(user.user_id, "another hash")
-        assert await users.by_id(user.user_id) == user._replace(password_hash="another hash")
-        with pytest.raises(NotFound, match="nobody-here"):
-            await users.withdraw("nobody-here", ["operate"])
-        await users.erase(user.user_id)
-        with pytest.raises(NotFound, match=str(user.user_id)):
-            await users.set_password(user.user_id, "another hash")
-        rows = await database.run("SELECT * FROM users WHERE user_id = ?", (user.user_id,))
-        assert not rows, "an erased user is not made again"
-
-    asyncio.run(change())
+    rows = await database.run("SELECT * FROM users WHERE user_id = ?", (user.user_id,))
+    assert not rows, "an erased user is not made again"
 
 
 @pytest.fixture
@@ -132,20 +112,18 @@ def ahead(keyspace: Cassandra) -> Iterator[Database]:
     connection.close()
 
 
-def test_later_change_wins_whatever_clock_the_earlier_one_had(database: Database, ahead: Database):
+async def test_later_change_wins_whatever_clock_the_earlier_one_had(
+    database: Database, ahead: Database
+):
     users, users_ahead, user = Users(database), Users(ahead), somebody()
-
-    async def story() -> None:
-        await users_ahead.register(user)
-        await users.set_password(user.user_id, "another hash")
-        await users_ahead.grant(user.username, ["operate"])
-        await users.withdraw(user.username, ["operate"])
-        assert await users.by_id(user.user_id) == user._replace(password_hash="another hash")
-        await users.erase(user.user_id)
-        rows = await database.run("SELECT * FROM users WHERE user_id = ?", (user.user_id,))
-        assert not rows
-
-    asyncio.run(story())
+    await users_ahead.register(user)
+    await users.set_password(user.user_id, "another hash")
+    await users_ahead.grant(user.username, ["operate"])
+    await users.withdraw(user.username, ["operate"])
+    assert await users.by_id(user.user_id) == user._replace(password_hash="another hash")
+    await users.erase(user.user_id)
+    rows = await database.run("SELECT * FROM users WHERE user_id = ?", (user.user_id,))
+    assert not rows
 
 
 def test_user_erased_meanwhile_gets_no_scopes(database: Database, monkeypatch: pytest.MonkeyPatch):

@@ -35,88 +35,73 @@ class Slow:
             self._answers[batch].set_result(None)
 
 
-def test_single_write_is_sent_at_once():
-    async def run() -> None:
-        slow = Slow()
-        gathering = WriteBatcher[int](slow.send)
-        asked = asyncio.create_task(gathering.put(1, 10))
+async def test_single_write_is_sent_at_once():
+    slow = Slow()
+    gathering = WriteBatcher[int](slow.send)
+    asked = asyncio.create_task(gathering.put(1, 10))
+    await settled()
+    assert slow.batches == [[1]]
+    assert not asked.done()
+    slow.answer(0)
+    await asked
+
+
+async def test_writes_of_one_loop_iteration_are_batched_within_the_limits():
+    slow = Slow()
+    gathering = WriteBatcher[int](slow.send, max_writes=3, max_bytes=100)
+    sizes = [10, 10, 10, 60, 40, 50, 51, 500, 10]
+    asked = [asyncio.create_task(gathering.put(i, size)) for i, size in enumerate(sizes)]
+    await settled()
+    # 60 + 40 are max_bytes, 50 + 51 and 500 exceed them
+    assert slow.batches == [[0, 1, 2], [3, 4], [5], [6], [7], [8]]
+    for batch in range(len(slow.batches)):
+        slow.answer(batch)
+    await asyncio.gather(*asked)
+
+
+async def test_writes_accumulate_while_max_in_flight_is_reached():
+    slow = Slow()
+    gathering = WriteBatcher[int](slow.send, max_in_flight=1)
+    asked = [asyncio.create_task(gathering.put(0, 1))]
+    await settled()
+    for i in (1, 2, 3):
+        asked.append(asyncio.create_task(gathering.put(i, 1)))
         await settled()
-        assert slow.batches == [[1]]
-        assert not asked.done()
-        slow.answer(0)
-        await asked
-
-    asyncio.run(run())
-
-
-def test_writes_of_one_loop_iteration_are_batched_within_the_limits():
-    async def run() -> None:
-        slow = Slow()
-        gathering = WriteBatcher[int](slow.send, max_writes=3, max_bytes=100)
-        sizes = [10, 10, 10, 60, 40, 50, 51, 500, 10]
-        asked = [asyncio.create_task(gathering.put(i, size)) for i, size in enumerate(sizes)]
-        await settled()
-        # 60 + 40 are max_bytes, 50 + 51 and 500 exceed them
-        assert slow.batches == [[0, 1, 2], [3, 4], [5], [6], [7], [8]]
-        for batch in range(len(slow.batches)):
-            slow.answer(batch)
-        await asyncio.gather(*asked)
-
-    asyncio.run(run())
+    assert slow.batches == [[0]]
+    slow.answer(0)
+    await settled()
+    assert slow.batches == [[0], [1, 2, 3]]
+    slow.answer(1)
+    await asyncio.gather(*asked)
 
 
-def test_writes_accumulate_while_max_in_flight_is_reached():
-    async def run() -> None:
-        slow = Slow()
-        gathering = WriteBatcher[int](slow.send, max_in_flight=1)
-        asked = [asyncio.create_task(gathering.put(0, 1))]
-        await settled()
-        for i in (1, 2, 3):
-            asked.append(asyncio.create_task(gathering.put(i, 1)))
-            await settled()
-        assert slow.batches == [[0]]
-        slow.answer(0)
-        await settled()
-        assert slow.batches == [[0], [1, 2, 3]]
-        slow.answer(1)
-        await asyncio.gather(*asked)
-
-    asyncio.run(run())
+async def test_batch_error_is_raised_to_all_of_its_writers_and_no_others():
+    slow = Slow()
+    gathering = WriteBatcher[int](slow.send, max_writes=2)
+    asked = [asyncio.create_task(gathering.put(i, 1)) for i in range(3)]
+    await settled()
+    slow.answer(0, Away())
+    slow.answer(1)
+    results = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(result) for result in results] == [Away, Away, type(None)]
+    after = asyncio.create_task(gathering.put(7, 1))
+    await settled()
+    assert slow.batches[-1] == [7]
+    slow.answer(2)
+    await after
 
 
-def test_batch_error_is_raised_to_all_of_its_writers_and_no_others():
-    async def run() -> None:
-        slow = Slow()
-        gathering = WriteBatcher[int](slow.send, max_writes=2)
-        asked = [asyncio.create_task(gathering.put(i, 1)) for i in range(3)]
-        await settled()
-        slow.answer(0, Away())
-        slow.answer(1)
-        results = await asyncio.gather(*asked, return_exceptions=True)
-        assert [type(result) for result in results] == [Away, Away, type(None)]
-        after = asyncio.create_task(gathering.put(7, 1))
-        await settled()
-        assert slow.batches[-1] == [7]
-        slow.answer(2)
-        await after
-
-    asyncio.run(run())
-
-
-def test_cancelled_writer_does_not_affect_the_others():
-    async def run() -> None:
-        slow = Slow()
-        gathering = WriteBatcher[int](slow.send)
-        asked = [asyncio.create_task(gathering.put(i, 1)) for i in range(2)]
-        await settled()
-        asked[0].cancel()
-        await settled()
-        slow.answer(0)
-        await asked[1]
-        with pytest.raises(asyncio.CancelledError):
-            await asked[0]
-
-    asyncio.run(run())
+async def test_cancelled_writer_does_not_affect_the_others():
+    slow = Slow()
+    gathering = WriteBatcher[int](slow.send)
+    asked = [asyncio.create_task(gathering.put(i, 1)) for i in range(2)]
+    await settled()
+    asked[0].cancel()
+    await settled()
+    slow.answer(0)
+    await asked[1]
+    with pytest.raises(asyncio.CancelledError):
+        await asked[0]
 
 
 @given(
