@@ -21,7 +21,7 @@ from muvr.family_jobs import problem_text, run_job
 from muvr.options import AsJson, Conf
 from pipelines.lifecycle.runs import LEASE_S
 from schemas.cron import read_cron
-from schemas.errors import BadInput, LeaseHeld, MuvrError
+from schemas.errors import BadInput, LeaseHeld, LeaseLost, MuvrError
 from schemas.statuses import RunStatus
 from schemas.times import server_time
 from store.database import Database
@@ -226,10 +226,8 @@ def _run_job(context: CommandContext, due: ScheduledJob) -> JobResult:
     """Run one job, and record its scheduled time as done unless it failed."""
     try:
         report = run_job(context, due.family, "changed")
-    except LeaseHeld:
-        return JobResult(due.family, due.due_at, "another run is under way")
     except Exception as problem:  # noqa: BLE001 (the run has it; other families do not wait for it)
-        return JobResult(due.family, due.due_at, f"failed: {problem_text(problem)}")
+        return JobResult(due.family, due.due_at, _why_not_done(problem))
     mark = _mark(due.family)
     context.run_async(
         lambda database: Watermarks(database).advance(
@@ -238,6 +236,13 @@ def _run_job(context: CommandContext, due: ScheduledJob) -> JobResult:
         "spark",
     )
     return JobResult(due.family, due.due_at, report.status)
+
+
+def _why_not_done(problem: Exception) -> str:
+    """Why a job is not done: it failed, or another run kept it from beginning."""
+    if isinstance(problem, LeaseHeld) and not isinstance(problem, LeaseLost):
+        return "another run is under way"
+    return f"failed: {problem_text(problem)}"
 
 
 def _run_forever(context: CommandContext) -> None:

@@ -20,7 +20,7 @@ from muvr.terminal import Terminal
 from pipelines.lifecycle.runs import LEASE_S, run_id_at
 from schemas.config import Cassandra, Config, Schedule
 from schemas.config_file import load_config
-from schemas.errors import BadConfig, BadInput, DatabaseUnavailable, LeaseHeld
+from schemas.errors import BadConfig, BadInput, DatabaseUnavailable, LeaseHeld, LeaseLost
 from schemas.statuses import RunStatus
 from store.database import Database
 from store.file_lock import lock_soon
@@ -67,15 +67,22 @@ def test_due_jobs_run_once_and_missed_ones_are_caught_up_once(
 
 
 @pytest.mark.parametrize(
-    "why", [LeaseHeld("busy"), DatabaseUnavailable("gone"), ValueError("a bug")]
+    ("why", "told"),
+    [
+        (LeaseHeld("busy"), "another run is under way"),
+        (LeaseLost("taken after an hour"), "failed: taken after an hour"),
+        (DatabaseUnavailable("gone"), "failed: gone"),
+        (ValueError("a bug"), "failed: ValueError: a bug"),
+    ],
 )
 def test_a_failed_job_stays_due_and_does_not_stop_others(
-    context: CommandContext, trainer: Trainer, why: Exception
+    context: CommandContext, trainer: Trainer, why: Exception, told: str
 ):
+    """Another run is one that was there before: a run that lost its lease has failed."""
     trainer.fails["rank"] = why
     kept = {job.family: job.status for job in run_due_jobs(context)}
     assert kept["clusters"] == "nothing-to-do"
-    assert kept["rank"].startswith("another run" if isinstance(why, LeaseHeld) else "failed")
+    assert kept["rank"].startswith(told)
     trainer.fails.clear()
     assert [job.family for job in run_due_jobs(context)] == ["rank"]
 
