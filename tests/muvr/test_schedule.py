@@ -156,6 +156,37 @@ def test_a_failed_run_is_retried_after_a_delay():
     assert state(MONDAY + HOUR, long) == "due"
 
 
+def test_runs_of_a_clock_that_was_ahead_do_not_hide_the_failed_one(
+    context: CommandContext, database: Database
+):
+    """They stay the newest for months: the job would begin again at every look."""
+    failed_at = MONDAY - HOUR / 4
+    ahead = [MONDAY + (200 + day) * DAY for day in range(11)]  # more than one read returns
+
+    async def record_runs() -> None:
+        runs = JobRuns(database)
+        for started_at in (*ahead, failed_at):
+            run_id = run_id_at(started_at)
+            status: RunStatus = "failed" if started_at == failed_at else "done"
+            await runs.start("rank", run_id, {"users": "all"}, started_at)
+            await runs.finish("rank", run_id, status, started_at, counts={}, metrics={}, reasons={})
+
+    asyncio.run(record_runs())
+
+    def at(now: datetime) -> tuple[str, str | None]:
+        [job] = [job for job in scheduled_jobs(context, now) if job.family == "rank"]
+        return job.state, job.last_run
+
+    seen = [at(MONDAY), at(failed_at), at(failed_at + HOUR), at(failed_at - HOUR)]
+    database.execute("DELETE FROM job_runs WHERE family = 'rank'")
+    assert seen == [
+        ("failed, waits", "failed"),
+        ("failed, waits", "failed"),
+        ("due", "failed"),
+        ("due", None),
+    ]
+
+
 def test_a_killed_run_is_retried_after_a_delay():
     """When memory runs out, the system kills the process that would record the failure."""
     begun_at, killed_at = MONDAY - 6 * HOUR, MONDAY - 2 * HOUR
