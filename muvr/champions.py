@@ -1,16 +1,12 @@
 """Champions, as operators see and move them, without the gate."""
 
 from typing import Any
-from uuid import UUID
 
 from muvr.owners import resolve_model, resolve_owner
 from schemas.errors import Conflict, NoModel, NotFound
-from schemas.families import FAMILIES
 from schemas.times import server_time
 from store.champions import Champions
 from store.database import Database
-from store.jobs import JobRuns
-from store.live_runs import LiveRuns
 from store.models import ModelKey, Models
 from store.pointers import Challenger, ServingVersion
 
@@ -116,40 +112,6 @@ async def _serving(
             f"No {family} model for {key.model_id} serves {user}; see `muvr models list {user}`."
         )
     return serving
-
-
-async def withdraw_run(database: Database, run: UUID, reason: str) -> tuple[str, dict[str, Any]]:
-    """Withdraw a run: its models stop serving, and a batch family's previous run is live again.
-
-    Returns:
-        the result as a sentence and as JSON; for a batch family with the earlier runs that are
-        still stored.
-
-    Raises:
-        NotFound: there is no such run.
-    """
-    job_run = await JobRuns(database).find(run)
-    if job_run is None:
-        raise NotFound(f"There is no run {run}; `muvr jobs list` shows them.")
-    now = server_time()
-    await Champions(database).withdraw(run, reason, now)
-    result: dict[str, Any] = {"withdrawn": run, "family": job_run.family}
-    known = FAMILIES.get(job_run.family)
-    if known is None or known.kind != "batch":
-        return "The models before those of this run serve.", result
-    runs = LiveRuns(database)
-    live = await runs.read(job_run.family)
-    if live is not None and live.run_id == run:
-        live = await runs.fall_back(job_run.family, run, now)
-    if live is None:
-        sentence = (
-            f"No run of {job_run.family} is live: none before it is kept. The next run's rows are."
-        )
-        return sentence, {**result, "live": None, "kept": []}
-    kept = [kept_run.run_id for kept_run in await runs.kept(job_run.family, live.run_id, now)]
-    sentence = f"Of {job_run.family} run {live.run_id} is live, of {live.as_of:%Y-%m-%d %H:%M} UTC."
-    behind = f"{len(kept)} more to go back to." if kept else "No earlier one is kept."
-    return f"{sentence} {behind}", {**result, "live": live.run_id, "kept": kept}
 
 
 async def _kept_versions(database: Database, key: ModelKey) -> str:

@@ -12,10 +12,10 @@ from muvr.champions import (
     roll_back,
     serving_content,
     serving_manifest,
-    withdraw_run,
 )
 from muvr.context import CommandContext, open_context
 from muvr.options import AsJson, Conf, stored_name
+from muvr.withdrawn_runs import withdraw_run
 from schemas.errors import BadInput
 from schemas.layout import GLOBAL_OWNER
 
@@ -114,6 +114,8 @@ def rollback(
     as_json: AsJson = False,
 ) -> None:
     """Let the former champion serve again: of one owner, or of a whole run.
+
+    Of a run it says how many models it had promoted and retired.
 
     A family over everybody goes back to the newest earlier run that is kept, and says how many
     lie behind it; naming that run in turn goes back one more.

@@ -21,7 +21,7 @@ from muvr.family_jobs import problem_text, run_job
 from muvr.options import AsJson, Conf
 from pipelines.lifecycle.runs import LEASE_S
 from schemas.cron import read_cron
-from schemas.errors import BadInput, LeaseHeld, MuvrError
+from schemas.errors import BadInput, LeaseHeld, LeaseLost, MuvrError
 from schemas.statuses import RunStatus
 from schemas.times import server_time
 from store.database import Database
@@ -159,7 +159,7 @@ async def _scheduled_jobs(
     scheduled: list[ScheduledJob] = []
     for family, cron in jobs.items():
         if cron:
-            recent = await runs.newest(family)
+            recent = await runs.newest(family, now=now)
             done_until = await marks.read(_mark(family), now)
             scheduled.append(scheduled_job(family, cron, now, done_until, recent, retry))
     return scheduled
@@ -180,13 +180,14 @@ def scheduled_job(
         cron: when it is due.
         now: the server's time.
         done_until: the newest time whose job the schedule has run.
-        runs: the family's last runs, newest first.
+        runs: the family's last runs, newest first; those that a clock ahead began do not count.
         retry: the delay after a failed run.
     """
     times = read_cron(cron)
     due_at = times.last(now)
-    newest = runs[0] if runs else None
-    if any(_counts_as_scheduled(run) and due_at <= run.started_at <= now for run in runs):
+    begun = [run for run in runs if run.started_at <= now]
+    newest = begun[0] if begun else None
+    if any(_counts_as_scheduled(run) and due_at <= run.started_at for run in begun):
         done_until = due_at
     state: State = "due" if done_until is None or done_until < due_at else "waiting"
     if state == "due" and _failed_since(newest, max(due_at, now - retry), now):
@@ -207,9 +208,9 @@ def _failed_since(newest: JobRun | None, begin: datetime, now: datetime) -> bool
     """Whether the newest run failed since then, or its process was killed.
 
     A killed process, as by the system when memory runs out, leaves its run as running: it is dead
-    once its lease has ended. A run that began in the future had a wrong clock.
+    once its lease has ended.
     """
-    if newest is None or newest.started_at > now:
+    if newest is None:
         return False
     ended_at = newest.finished_at or newest.heartbeat_at or newest.started_at
     is_dead = newest.status == "running" and now - ended_at > timedelta(seconds=LEASE_S)
@@ -226,10 +227,8 @@ def _run_job(context: CommandContext, due: ScheduledJob) -> JobResult:
     """Run one job, and record its scheduled time as done unless it failed."""
     try:
         report = run_job(context, due.family, "changed")
-    except LeaseHeld:
-        return JobResult(due.family, due.due_at, "another run is under way")
     except Exception as problem:  # noqa: BLE001 (the run has it; other families do not wait for it)
-        return JobResult(due.family, due.due_at, f"failed: {problem_text(problem)}")
+        return JobResult(due.family, due.due_at, _why_not_done(problem))
     mark = _mark(due.family)
     context.run_async(
         lambda database: Watermarks(database).advance(
@@ -238,6 +237,13 @@ def _run_job(context: CommandContext, due: ScheduledJob) -> JobResult:
         "spark",
     )
     return JobResult(due.family, due.due_at, report.status)
+
+
+def _why_not_done(problem: Exception) -> str:
+    """Why a job is not done: it failed, or another run kept it from beginning."""
+    if isinstance(problem, LeaseHeld) and not isinstance(problem, LeaseLost):
+        return "another run is under way"
+    return f"failed: {problem_text(problem)}"
 
 
 def _run_forever(context: CommandContext) -> None:

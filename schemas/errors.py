@@ -183,6 +183,10 @@ class LeaseHeld(Conflict):
     """Another process holds the lease of this job or migration."""
 
 
+class LeaseLost(LeaseHeld):
+    """A run held its lease and lost it: it changes nothing more, and has failed."""
+
+
 class AlreadyServing(Conflict):
     """Another process is the service of this run folder."""
 

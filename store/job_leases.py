@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from schemas.errors import LeaseHeld
+from schemas.errors import LeaseHeld, LeaseLost
 from store.database import Database
 
 
@@ -90,10 +90,10 @@ class Leases:
         """Extend the lease.
 
         Raises:
-            LeaseHeld: it expired and another run took it.
+            LeaseLost: it expired and another run took it.
         """
         if not await self._extend(family, run_id, now + timedelta(seconds=seconds)):
-            raise LeaseHeld(f"The lease of {family} was lost to another run.")
+            raise LeaseLost(f"The lease of {family} was lost to another run.")
 
     async def release(self, family: str, run_id: UUID) -> None:
         """Release the lease; nothing happens if another run holds it."""

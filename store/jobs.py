@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from schemas.times import aware
 from store.database import Database, Row, Statement
 from store.json_values import plain
 
+A_MILLISECOND = timedelta(milliseconds=1)  # ids are no finer
 READ_RUN = (
     "SELECT family, run_id, status, started_at, heartbeat_at, finished_at, inputs, counts, "
     "metrics, reasons FROM job_runs WHERE family = ? "
@@ -121,9 +122,12 @@ class JobRuns:
         runs = await asyncio.gather(*(self.read(name, run_id) for name in names))
         return next((run for run in runs if run is not None), None)
 
-    async def newest(self, family: str, limit: int = 10) -> list[JobRun]:
-        """The family's runs, newest first."""
-        return await self.page([family], None, limit)
+    async def newest(
+        self, family: str, limit: int = 10, *, now: datetime | None = None
+    ) -> list[JobRun]:
+        """The family's runs, newest first; with `now` without those that a clock ahead began."""
+        before = first_id_at(now + A_MILLISECOND) if now else None
+        return await self.page([family], before, limit)
 
     async def page(self, families: Sequence[str], before: UUID | None, limit: int) -> list[JobRun]:
         """The families' runs, newest first, those before a given one."""

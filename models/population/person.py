@@ -100,10 +100,11 @@ def plan_day(
     return tuple(planned)
 
 
-def visits(body: Body, weeks: int, start_s: float, random: np.random.Generator) -> list[float]:
-    """When the person trains, seconds since the epoch, ascending: at most one visit a day.
+def visits(body: Body, weeks: int, random: np.random.Generator) -> list[float]:
+    """When the person trains, ascending: at most one visit a day.
 
-    With the same random numbers, fewer weeks give the first visits of more weeks.
+    In seconds that the person's own clock shows since midnight of the first day. With the same
+    random numbers, fewer weeks give the first visits of more weeks.
     """
     favourite = random.permutation(7)
     hour = float(np.clip(random.normal(17.5, 2.5), 6, 21))
@@ -114,5 +115,5 @@ def visits(body: Body, weeks: int, start_s: float, random: np.random.Generator) 
         days = sorted(np.where(shift, random.permutation(7), favourite)[:count].tolist())
         for day in dict.fromkeys(days):
             minute = random.normal(60 * hour, 35)
-            starts.append(start_s + week * WEEK_S + day * DAY_S + round(60 * minute))
+            starts.append(week * WEEK_S + day * DAY_S + round(60 * minute))
     return starts

@@ -35,6 +35,7 @@ from models.population.world import (
     follows_of,
     generator,
     taste_of,
+    time_at_home_s,
     uuid7,
 )
 from schemas.errors import BadInput
@@ -92,11 +93,11 @@ def simulate_user(
     sessions: list[SimulatedSession] = []
     split = make_split(person.truth, random)
     plan_number = 0
-    midnight_s = start_s - 3600 * TIMEZONES[profile.timezone]
     # Visits have random numbers of their own: how many there are must not change the sessions.
     visits_random = generator(seed, "visits", index)
-    for visit, at_s in enumerate(visits(body, weeks, midnight_s, visits_random)):
-        week = (at_s - midnight_s) / WEEK_S
+    for visit, local_s in enumerate(visits(body, weeks, visits_random)):
+        week = local_s / WEEK_S
+        at_s = time_at_home_s(start_s, local_s, profile.timezone)
         if int(week // WEEKS_A_PLAN) > plan_number:
             plan_number = int(week // WEEKS_A_PLAN)
             split = make_split(person.truth, random)
@@ -148,7 +149,7 @@ def _profile(seed: int, index: int, random: np.random.Generator) -> Profile:
         born_year=int(random.integers(1955, 2008)),
         height_cm=round(height),
         weight_kg=round(float(24 * (height / 100) ** 2 * random.lognormal(0, 0.1)), 1),
-        timezone=list(TIMEZONES)[int(random.integers(len(TIMEZONES)))],
+        timezone=TIMEZONES[int(random.integers(len(TIMEZONES)))],
     )
 
 

@@ -5,7 +5,9 @@ without making the others, in any order and on any machine.
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -46,18 +48,30 @@ STYLES: dict[Temperament, TrainingStyle] = {
     "occasional": TrainingStyle(0.20, 1.1, 0.60, 0.000, 0.86),
 }
 SPREAD_STRENGTH, SPREAD_SESSIONS, SPREAD_GAIN = 0.08, 0.10, 0.0012
-# Time zone → its winter offset, hours: people train by their own clock.
-TIMEZONES = {
-    "Europe/Berlin": 1,
-    "Europe/London": 0,
-    "America/New_York": -5,
-    "Asia/Tokyo": 9,
-}
+TIMEZONES = ("Europe/Berlin", "Europe/London", "America/New_York", "Asia/Tokyo")
 
 
 def generator(seed: int, subject: str, number: int) -> np.random.Generator:
     """The random numbers of one subject of the world of `seed`."""
     return np.random.default_rng([seed, SUBJECTS[subject], number])
+
+
+def time_at_home_s(start_s: float, local_s: float, timezone: str) -> float:
+    """Seconds since the epoch at which a person's own clock shows a time.
+
+    Args:
+        start_s: midnight UTC of the first day, whose date counts.
+        local_s: what the clock shows, in seconds since its midnight of that day; where clocks
+            change meanwhile, it shows whole days all the same.
+        timezone: of the clock.
+
+    >>> first_s = 1_767_571_200.0  # 5 January 2026; the 180th day after it is in summer
+    >>> shown_s = [first_s + 86_400.0 * day for day in (0, 180)]
+    >>> [time_at_home_s(first_s, at_s - first_s, "Europe/Berlin") - at_s for at_s in shown_s]
+    [-3600.0, -7200.0]
+    """
+    shown = datetime.fromtimestamp(start_s + local_s, UTC)
+    return shown.replace(tzinfo=ZoneInfo(timezone)).timestamp()
 
 
 def uuid7(at_s: float, random: np.random.Generator) -> UUID:

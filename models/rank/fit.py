@@ -4,7 +4,7 @@ import numpy as np
 
 from models.arrays import Ints32, Ints64
 from models.numba_threads import at_most_threads
-from models.rank.kernel import compiled_pull, compiled_sort
+from models.rank.kernel import compiled_pull
 from models.rank.model import DEFAULT_SETTINGS, Graph, Ranks, RankSettings
 from schemas.errors import BadInput
 
@@ -31,8 +31,12 @@ def make_graph(sources: Ints32, targets: Ints32, vertices: int) -> Graph:
     for side in (sources, targets):
         if len(side) and (side.min() < 0 or side.max() >= vertices):
             raise BadInput(f"an edge names a vertex outside of 0 to {vertices - 1}")
-    sort = compiled_sort()
-    return Graph(*sort(sources.astype(np.int32), targets.astype(np.int32), vertices))
+    edges = targets * np.int64(vertices) + sources  # one number each: by target, then by source
+    edges.sort()
+    starts = np.zeros(vertices + 1, np.int64)
+    np.cumsum(np.bincount(targets, minlength=vertices), out=starts[1:])
+    out_degree = np.bincount(sources, minlength=vertices).astype(np.int32)
+    return Graph(starts, (edges % vertices).astype(np.int32), out_degree)
 
 
 def pagerank(

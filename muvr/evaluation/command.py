@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ingest.importers.gym import HOW_TO_GET
 from models.activity.evaluate import activity_figures, leave_one_day_out
+from models.exercise.protocols.floors import figure, unmeasured
 from models.exercise.protocols.gym import names_on_new_days
 from models.exercise.protocols.outcome import SPAR, ProtocolOutcome
 from models.exercise.protocols.trials import without_rotation
@@ -21,7 +22,6 @@ from models.reps.evaluate import reps_figures
 from muvr.context import CommandContext
 from muvr.evaluation.cost import cost_figures
 from muvr.evaluation.page import write_page
-from muvr.evaluation.promised import GYM_FLOORS, OF_SPAR, SPAR_REPS_FLOORS, at_least, of_gym
 from muvr.evaluation.recordings import EvaluationData, read_data
 from muvr.evaluation.results import ProtocolResults
 from muvr.reports import show_figures, write_report
@@ -124,7 +124,7 @@ def _spar(measure: Callable[..., ProtocolOutcome], name: str, model_id: InputLay
             movements = tuple(without_rotation(m) for m in movements)
         results.keep(name, measure(movements, model_id=model_id))
 
-    return Protocol(name, _spar_text, run, OF_SPAR.get(name, ()))
+    return Protocol(name, _spar_text, run, unmeasured(name))
 
 
 def _other_wrist(recordings: EvaluationData, results: ProtocolResults) -> None:
@@ -137,7 +137,7 @@ def _unknown(recordings: EvaluationData, results: ProtocolResults) -> None:
 
 def _gym_names(recordings: EvaluationData, results: ProtocolResults) -> None:
     if not recordings.gym_is_read:
-        results.leave_out(of_gym("s4c_"), *_gym_missing(recordings))
+        results.leave_out(unmeasured("s4c"), *_gym_missing(recordings))
         return
     results.keep("s4c", names_on_new_days(recordings.gym))
 
@@ -153,13 +153,12 @@ def _gym_worn(recordings: EvaluationData, results: ProtocolResults) -> None:
 def _reps(recordings: EvaluationData, results: ProtocolResults) -> None:
     results.counted = recordings.counted
     values = reps_figures(recordings.counted)
-    floors = {**SPAR_REPS_FLOORS, **GYM_FLOORS}
-    results.figures.extend(_named(values, floors, _counted_text(recordings), REPS))
+    results.figures.extend(_named(values, _counted_text(recordings), REPS))
     if not recordings.gym_is_read:
-        results.leave_out(of_gym("s5_gym"), *_gym_missing(recordings))
+        results.leave_out(unmeasured("s5_gym"), *_gym_missing(recordings))
     elif not _counted_days(recordings):
         why = "No gym set has a number of repetitions."
-        results.leave_out(of_gym("s5_gym"), _gym_text(recordings), why)
+        results.leave_out(unmeasured("s5_gym"), _gym_text(recordings), why)
 
 
 def _form(recordings: EvaluationData, results: ProtocolResults) -> None:
@@ -169,15 +168,15 @@ def _form(recordings: EvaluationData, results: ProtocolResults) -> None:
         )
         for m in recordings.spar
     ]
-    results.figures.extend(_named(form_figures(sets), {}, SPAR, FORM))
+    results.figures.extend(_named(form_figures(sets), SPAR, FORM))
 
 
 def _activity(recordings: EvaluationData, results: ProtocolResults) -> None:
     if not recordings.gym_is_read:
-        results.leave_out(of_gym("s4_", "s4b_"), *_gym_missing(recordings))
+        results.leave_out(unmeasured("s4"), *_gym_missing(recordings))
         return
     values = activity_figures(recordings.gym_whole)
-    results.figures.extend(_named(values, GYM_FLOORS, _gym_text(recordings), DAYS))
+    results.figures.extend(_named(values, _gym_text(recordings), DAYS))
     results.recordings = leave_one_day_out(recordings.gym_whole, ACC6)
 
 
@@ -185,13 +184,8 @@ def _cost(recordings: EvaluationData, results: ProtocolResults) -> None:
     results.figures.extend(cost_figures(recordings.spar))
 
 
-def _named(
-    values: dict[str, float], floors: dict[str, float], data: str, protocol: str
-) -> list[Figure]:
-    return [
-        Figure(name, value, floor=floors.get(name), data=data, protocol=protocol)
-        for name, value in values.items()
-    ]
+def _named(values: dict[str, float], data: str, protocol: str) -> list[Figure]:
+    return [figure(name, value, data=data, protocol=protocol) for name, value in values.items()]
 
 
 def _spar_text(recordings: EvaluationData) -> str:  # it is the same for everybody
@@ -234,19 +228,17 @@ PROTOCOLS: dict[str, list[Protocol]] = {
         _spar(unseen_people, "s1", ACC6),
         _spar(user_models, "s2", ACC6),
         _spar(enrolment, "s3", ACC6),
-        Protocol("s4c", _gym_text, _gym_names, of_gym("s4c_")),
+        Protocol("s4c", _gym_text, _gym_names, unmeasured("s4c")),
         Protocol("s4c_trust", _gym_text, _gym_trust),
         Protocol("s7_worn", _gym_text, _gym_worn),
-        Protocol("s6", _spar_text, _unknown, OF_SPAR["s6"]),
+        Protocol("s6", _spar_text, _unknown, unmeasured("s6")),
         Protocol("s7_other_wrist", _spar_text, _other_wrist),
         _spar(unseen_people, "s1_acc_only", ACC3),
         _spar(user_models, "s2_acc_only", ACC3),
         _spar(enrolment, "s3_acc_only", ACC3),
     ],
-    "activity": [Protocol("s4", _gym_text, _activity, of_gym("s4_", "s4b_"))],
-    "reps": [
-        Protocol("s5", _counted_text, _reps, (*at_least(SPAR_REPS_FLOORS), *of_gym("s5_gym")))
-    ],
+    "activity": [Protocol("s4", _gym_text, _activity, unmeasured("s4"))],
+    "reps": [Protocol("s5", _counted_text, _reps, unmeasured("s5_spar", "s5_gym"))],
     "form": [Protocol("form", _spar_text, _form)],
-    "cost": [Protocol("s8", _spar_text, _cost, OF_SPAR["s8"])],
+    "cost": [Protocol("s8", _spar_text, _cost, unmeasured("s8"))],
 }

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.exercise.protocols.cost import cost
+from models.exercise.protocols.floors import figure
 from models.exercise.protocols.trials import Movement
 from models.reps.count import count_repetitions
 from schemas.report import Figure
 
 ROUNDS = 5
-AT_MOST_MS = 1.0
 
 
 def cost_figures(movements: Sequence[Movement]) -> list[Figure]:
@@ -24,12 +24,9 @@ def cost_figures(movements: Sequence[Movement]) -> list[Figure]:
         for signal in signals:
             count_repetitions(signal)
         rounds.append((time.process_time() - began) / seconds_of_signal)
-    counter = Figure(
+    counter = figure(
         "s8_counter_ms_per_s",
         1e3 * float(np.min(rounds)),
-        "ms",
-        floor=AT_MOST_MS,
-        ceiling=True,
         data="SPAR-10, seven recordings",
         protocol="one core, best of five rounds, processor seconds per second of signal",
     )

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from pipelines.lifecycle.lease_owner import has_ended, owner_of
-from schemas.errors import LeaseHeld, Retryable
+from schemas.errors import LeaseHeld, LeaseLost, Retryable
 from schemas.times import Clock
 from store.database import Database
 from store.job_leases import Leases
@@ -25,7 +25,7 @@ class Lease:
 
     Attributes:
         family: whose runs it keeps apart.
-        renew: extends it; raises LeaseHeld where another run has taken it.
+        renew: extends it; raises LeaseLost where another run has taken it.
         clock: the server's time.
         seconds: how long it lasts when nobody extends it.
         renewed_at: just before it was extended last.
@@ -43,13 +43,13 @@ class Lease:
         """Extend the lease.
 
         Raises:
-            LeaseHeld: another run took it.
+            LeaseLost: another run took it.
             Retryable: the database does not answer.
         """
         at = self.clock()
         try:
             self.renew(at)
-        except LeaseHeld as problem:
+        except LeaseLost as problem:
             self.lost = str(problem)
             raise
         self.renewed_at = at
@@ -61,13 +61,13 @@ class Lease:
         extended now: that goes well where no other run took it.
 
         Raises:
-            LeaseHeld: it was lost; another run may be at the same point.
+            LeaseLost: another run may be at the same point.
             Retryable: the database does not answer.
         """
         if not self.lost and self.clock() - self.renewed_at > timedelta(seconds=self.seconds):
             self.keep()
         if self.lost:
-            raise LeaseHeld(
+            raise LeaseLost(
                 f"This run of {self.family} lost its lease and changes nothing more: {self.lost}"
             )
 
@@ -112,7 +112,7 @@ def keep_until(lease: Lease, stop: threading.Event, every_s: float = HEARTBEAT_S
     while not stop.wait(every_s):
         try:
             lease.keep()
-        except LeaseHeld:
+        except LeaseLost:
             return
         except Retryable:
             continue  # the lease outlives three missed heartbeats

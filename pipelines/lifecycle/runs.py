@@ -70,7 +70,7 @@ class Run:
         """Refuse to go on without the lease; to be called before anything becomes visible.
 
         Raises:
-            LeaseHeld: the lease was lost; another run may be at the same point.
+            LeaseLost: another run may be at the same point.
             Retryable: the lease was not extended in time, and the database does not answer.
         """
         self.lease.require()
@@ -129,6 +129,7 @@ def leased_run(
 
     Raises:
         LeaseHeld: another run of the family is under way.
+        LeaseLost: this one lost its lease before its end; it is recorded as failed.
     """
     now, runs = clock(), JobRuns(database)
     run_id = run_id_at(now)

@@ -1,13 +1,15 @@
 """Population: the simulator follows its documented model."""
 
 from collections import Counter
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
 from models.catalogue import BY_NAME, EXERCISES
 from models.deviations.model import Target
-from models.history import DAY_S, SetLog
+from models.history import DAY_S, WEEK_S, SetLog
 from models.population.person import Body, plates
 from models.population.simulate import START_S, simulate, simulate_user
 from models.population.world import CIRCLE_SIZE, STYLES
@@ -39,6 +41,27 @@ def test_ids_are_unique_uuid7_in_time_order(people):
         assert times == sorted(times)
     sets = [done.set_id for person in people for done in person.sets()]
     assert len(set(sets)) == len(sets)
+
+
+def test_people_train_at_the_same_hours_of_their_own_clock_in_winter_and_in_summer():
+    """The same seed half a year later: the clocks of Berlin, London and New York have changed."""
+
+    def shown(start_s):
+        first_day = datetime.fromtimestamp(start_s, UTC).replace(tzinfo=None)
+        return [
+            datetime.fromtimestamp(session.started_s, ZoneInfo(session.timezone)).replace(
+                tzinfo=None
+            )
+            - first_day
+            for person in simulate(USERS, 4, SEED, start_s=start_s)
+            for session in person.sessions
+        ]
+
+    winter, summer = shown(START_S), shown(START_S + 26 * WEEK_S)
+    assert len(winter) > USERS
+    assert summer == winter
+    through_march = [time % timedelta(days=1) for time in shown(START_S + 10 * WEEK_S)]
+    assert through_march == [time % timedelta(days=1) for time in winter]
 
 
 def test_simulated_sets_have_possible_times_and_values(people):

@@ -8,12 +8,12 @@ import pytest
 
 from ingest.importers.gym import gym_is_there
 from models.activity.evaluate import ActivityRecording
+from models.exercise.protocols.floors import FLOORS_BY_PROTOCOL
 from models.exercise.protocols.trials import Movement
 from models.reps.examples import RepsExample
 from muvr.context import CommandContext
 from muvr.evaluation import command
 from muvr.evaluation.command import PROTOCOLS, Protocol
-from muvr.evaluation.promised import GYM_FLOORS
 from muvr.evaluation.recordings import EvaluationData
 from muvr.evaluation.sections import SECTIONS, section_of
 from muvr.terminal import Terminal
@@ -32,6 +32,9 @@ GYM_ALONE = {  # figures of each protocol over the gym recordings; the others ta
     "exercise": ["s4c_windows", "s4c_sets"],
     "reps": ["s5_gym", "s5_gym_exact"],
 }
+
+
+GYM_FLOORS = [name for one in ("s4", "s4c", "s5_gym") for name in FLOORS_BY_PROTOCOL[one]]
 
 
 def protocol(name: str) -> Protocol:

@@ -20,7 +20,7 @@ from muvr.terminal import Terminal
 from pipelines.lifecycle.runs import LEASE_S, run_id_at
 from schemas.config import Cassandra, Config, Schedule
 from schemas.config_file import load_config
-from schemas.errors import BadConfig, BadInput, DatabaseUnavailable, LeaseHeld
+from schemas.errors import BadConfig, BadInput, DatabaseUnavailable, LeaseHeld, LeaseLost
 from schemas.statuses import RunStatus
 from store.database import Database
 from store.file_lock import lock_soon
@@ -67,15 +67,22 @@ def test_due_jobs_run_once_and_missed_ones_are_caught_up_once(
 
 
 @pytest.mark.parametrize(
-    "why", [LeaseHeld("busy"), DatabaseUnavailable("gone"), ValueError("a bug")]
+    ("why", "told"),
+    [
+        (LeaseHeld("busy"), "another run is under way"),
+        (LeaseLost("taken after an hour"), "failed: taken after an hour"),
+        (DatabaseUnavailable("gone"), "failed: gone"),
+        (ValueError("a bug"), "failed: ValueError: a bug"),
+    ],
 )
 def test_a_failed_job_stays_due_and_does_not_stop_others(
-    context: CommandContext, trainer: Trainer, why: Exception
+    context: CommandContext, trainer: Trainer, why: Exception, told: str
 ):
+    """Another run is one that was there before: a run that lost its lease has failed."""
     trainer.fails["rank"] = why
     kept = {job.family: job.status for job in run_due_jobs(context)}
     assert kept["clusters"] == "nothing-to-do"
-    assert kept["rank"].startswith("another run" if isinstance(why, LeaseHeld) else "failed")
+    assert kept["rank"].startswith(told)
     trainer.fails.clear()
     assert [job.family for job in run_due_jobs(context)] == ["rank"]
 
@@ -147,6 +154,37 @@ def test_a_failed_run_is_retried_after_a_delay():
     long = failed._replace(finished_at=MONDAY)  # seven hours of work
     assert state(MONDAY + HOUR / 2, long) == "failed, waits"
     assert state(MONDAY + HOUR, long) == "due"
+
+
+def test_runs_of_a_clock_that_was_ahead_do_not_hide_the_failed_one(
+    context: CommandContext, database: Database
+):
+    """They stay the newest for months: the job would begin again at every look."""
+    failed_at = MONDAY - HOUR / 4
+    ahead = [MONDAY + (200 + day) * DAY for day in range(11)]  # more than one read returns
+
+    async def record_runs() -> None:
+        runs = JobRuns(database)
+        for started_at in (*ahead, failed_at):
+            run_id = run_id_at(started_at)
+            status: RunStatus = "failed" if started_at == failed_at else "done"
+            await runs.start("rank", run_id, {"users": "all"}, started_at)
+            await runs.finish("rank", run_id, status, started_at, counts={}, metrics={}, reasons={})
+
+    asyncio.run(record_runs())
+
+    def at(now: datetime) -> tuple[str, str | None]:
+        [job] = [job for job in scheduled_jobs(context, now) if job.family == "rank"]
+        return job.state, job.last_run
+
+    seen = [at(MONDAY), at(failed_at), at(failed_at + HOUR), at(failed_at - HOUR)]
+    database.execute("DELETE FROM job_runs WHERE family = 'rank'")
+    assert seen == [
+        ("failed, waits", "failed"),
+        ("failed, waits", "failed"),
+        ("due", "failed"),
+        ("due", None),
+    ]
 
 
 def test_a_killed_run_is_retried_after_a_delay():

@@ -15,7 +15,7 @@ import pytest
 from pipelines.lifecycle import lease_owner
 from pipelines.lifecycle.lease import Lease, keep_until, take_lease
 from pipelines.lifecycle.lease_owner import has_ended, owner_of
-from schemas.errors import DatabaseUnavailable, LeaseHeld
+from schemas.errors import DatabaseUnavailable, LeaseHeld, LeaseLost
 from store.job_leases import Leases
 from tests.patched_os import os_with
 
@@ -66,11 +66,11 @@ def test_lease_that_ran_out_and_that_nobody_took_is_extended():
 
 
 def test_lease_that_ran_out_and_that_another_run_took_is_lost():
-    clock = Clock(fail(LeaseHeld("taken")))
+    clock = Clock(fail(LeaseLost("taken")))
     lease = clock.lease()
     clock.now += timedelta(hours=1)
     for _ in range(2):
-        with pytest.raises(LeaseHeld, match="taken"):
+        with pytest.raises(LeaseLost, match="taken"):
             lease.require()
     assert len(clock.renewed) == 1
 
@@ -86,12 +86,12 @@ def test_lease_that_ran_out_in_an_outage_is_refused():
 
 @pytest.mark.parametrize(
     ("problem", "reason"),
-    [(LeaseHeld("taken"), "taken"), (ZeroDivisionError("a bug"), "ZeroDivisionError: a bug")],
+    [(LeaseLost("taken"), "taken"), (ZeroDivisionError("a bug"), "ZeroDivisionError: a bug")],
 )
 def test_reason_why_the_heartbeat_ended_is_that_of_the_run(problem, reason):
     lease = Clock(fail(problem)).lease()
     keep_until(lease, threading.Event(), 0.001)
-    with pytest.raises(LeaseHeld, match=reason):
+    with pytest.raises(LeaseLost, match=reason):
         lease.require()
 
 
@@ -118,7 +118,7 @@ def test_run_after_an_outage_notices_that_another_run_took_its_lease(database):
     lease.require()
     clock.now += timedelta(seconds=LEASE_S + 1)
     take_lease(database, family, uuid4(), clock, LEASE_S)
-    with pytest.raises(LeaseHeld):
+    with pytest.raises(LeaseLost):
         lease.require()
 
 
@@ -145,7 +145,7 @@ def test_lease_of_a_killed_process_is_taken_over_at_once(database, sleeper):
     lease = take_lease(database, family, uuid4(), clock, LEASE_S)
     clock.now += timedelta(seconds=LEASE_S + 1)
     lease.require()
-    with pytest.raises(LeaseHeld):
+    with pytest.raises(LeaseLost):
         asyncio.run(Leases(database).renew(family, dead, NOW, LEASE_S))
     with pytest.raises(LeaseHeld):  # ours: this process is alive
         take_lease(database, family, uuid4(), clock, LEASE_S)

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.lifecycle.runs import Run, leased_run, run_id_at
 from pipelines.lifecycle.scope import changed_or_unfinished
-from schemas.errors import BadSets, DatabaseUnavailable, LeaseHeld
+from schemas.errors import BadSets, DatabaseUnavailable, LeaseHeld, LeaseLost
 from schemas.times import us_of
 from store.jobs import JobRuns, UserOutcome
 from store.journal import Journal
@@ -158,7 +158,7 @@ def test_run_that_lost_its_lease_at_its_end_moves_no_watermark(database, family)
             run.mark_read()
             run.lease.lost = "RuntimeError: a bug"
 
-    with pytest.raises(LeaseHeld):
+    with pytest.raises(LeaseLost):
         run()
     assert asyncio.run(Watermarks(database).newest(family)) is None
     [kept] = asyncio.run(JobRuns(database).newest(family))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from schemas.errors import LeaseHeld
+from schemas.errors import LeaseHeld, LeaseLost
 from schemas.ids import uuid7
 from store.database import Database
 from store.job_leases import Leases
@@ -26,7 +26,7 @@ async def test_lease_is_exclusive_and_expires_without_renewal(database: Database
     with pytest.raises(LeaseHeld):
         await leases.acquire(family, second, "b", NOW + timedelta(seconds=100), 60)
     await leases.acquire(family, second, "b", NOW + timedelta(seconds=111), 60)
-    with pytest.raises(LeaseHeld):
+    with pytest.raises(LeaseLost):
         await leases.renew(family, first, NOW + timedelta(seconds=112), 60)
     await leases.release(family, first)  # no longer the holder: no effect
     with pytest.raises(LeaseHeld):

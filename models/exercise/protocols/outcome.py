@@ -1,11 +1,12 @@
 """The outcome of a protocol: figures for the report, and the predictions behind them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from models.arrays import Ints64
+from models.exercise.protocols.floors import figure
 from models.exercise.protocols.predictions import SetPredictions
 from models.exercise.protocols.trials import Movement
 from schemas.plurals import plural
@@ -45,15 +46,12 @@ class ProtocolData:
     protocol: str
     acc_only: bool = False
 
-    def at_least(self, name: str, value: float, floor: float | None = None) -> Figure:
-        """A figure that must reach its floor, where it has one."""
-        return self._figure(name, value, "", floor)
-
-    def at_most(
-        self, name: str, value: float, ceiling: float | None = None, *, unit: str = ""
-    ) -> Figure:
-        """A figure that must not pass its ceiling, where it has one."""
-        return self._figure(name, value, unit, ceiling, at_most=True)
+    def figure(self, name: str, value: float, *, unit: str = "") -> Figure:
+        """A figure, with its floor where it has one."""
+        measured = figure(name, value, unit=unit, data=self.data, protocol=self.protocol)
+        if self.acc_only:
+            return replace(measured, name=f"{name}_acc_only", floor=None)
+        return measured
 
     def compared(self, name: str, value: float, peer: str, peer_value: float) -> Figure:
         """A figure compared with that of another method in the same run."""
@@ -62,19 +60,6 @@ class ProtocolData:
             value,
             peer=peer,
             peer_value=peer_value,
-            data=self.data,
-            protocol=self.protocol,
-        )
-
-    def _figure(
-        self, name: str, value: float, unit: str, border: float | None, *, at_most: bool = False
-    ) -> Figure:
-        return Figure(
-            f"{name}_acc_only" if self.acc_only else name,
-            value,
-            unit,
-            floor=None if self.acc_only else border,
-            ceiling=at_most,
             data=self.data,
             protocol=self.protocol,
         )

@@ -44,9 +44,9 @@ def other_wrist(movements: Sequence[Movement]) -> ProtocolOutcome:
     of_unseen = ProtocolData(SPAR, f"{WRISTS}, unseen people, 5 folds")
     of_own = ProtocolData(SPAR, f"{WRISTS}, the same person's left wrist enrolled")
     figures = (
-        of_unseen.at_least("s7_other_wrist_windows", window_accuracy(unseen)),
-        of_unseen.at_least("s7_other_wrist_sets", set_accuracy(unseen)),
-        of_own.at_least("s7_other_wrist_own", window_accuracy(own)),
+        of_unseen.figure("s7_other_wrist_windows", window_accuracy(unseen)),
+        of_unseen.figure("s7_other_wrist_sets", set_accuracy(unseen)),
+        of_own.figure("s7_other_wrist_own", window_accuracy(own)),
     )
     return ProtocolOutcome(figures, labels, tuple(unseen))
 
