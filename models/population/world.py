@@ -7,13 +7,13 @@ without making the others, in any order and on any machine.
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from models.arrays import Floats64
 from models.catalogue import EXERCISES
 from models.population.model import Temperament
+from schemas.zones import time_zone
 
 CIRCLE_SIZE = 12  # people who know each other
 KIND_OF_CIRCLES = 6  # circles share one of so many tastes
@@ -71,7 +71,7 @@ def time_at_home_s(start_s: float, local_s: float, timezone: str) -> float:
     [-3600.0, -7200.0]
     """
     shown = datetime.fromtimestamp(start_s + local_s, UTC)
-    return shown.replace(tzinfo=ZoneInfo(timezone)).timestamp()
+    return shown.replace(tzinfo=time_zone(timezone)).timestamp()
 
 
 def uuid7(at_s: float, random: np.random.Generator) -> UUID:

@@ -60,8 +60,9 @@ class Comparison:
     Attributes:
         people, sets: how many users and sets they were evaluated on.
         challenger, serving, majority: shares of sets named right; None without sets.
-        unit: what won and lost are of, see `Disagreements`: "people" or "exercises".
+        unit: what won and lost are of, see `Disagreements`.
         won, lost: units with more sets that only the challenger, only the other named right.
+        sets_won, sets_lost: sets that only the challenger, only the other named right.
         luck: p-value: the chance of winning as clearly if both were equally good.
     """
 
@@ -73,6 +74,8 @@ class Comparison:
     unit: str
     won: int
     lost: int
+    sets_won: int
+    sets_lost: int
     luck: float
 
     @property
@@ -89,7 +92,7 @@ def compare(trials: Sequence[UserTrial]) -> Comparison:
     >>> done = {name: f"exercise {name}" for name in right}
     >>> result = compare([UserTrial("a", 9, right, wrong, wrong, done)])
     >>> result.challenger, result.serving, result.won, result.unit, result.takes_over
-    (1.0, 0.0, 9, 'exercises', True)
+    (1.0, 0.0, 9, 'sets', True)
     """
     beside = _beside_serving(trials)
     constant = _beside_majority(trials)
@@ -104,6 +107,8 @@ def compare(trials: Sequence[UserTrial]) -> Comparison:
         unit=counted.unit,
         won=counted.units.won,
         lost=counted.units.lost,
+        sets_won=counted.sets.won,
+        sets_lost=counted.sets.lost,
         luck=counted.chance_to_win,
     )
 
@@ -139,18 +144,19 @@ def judge(trials: Iterable[UserTrial], *, margin: float) -> dict[str, Verdict]:
 def veto(trial: UserTrial) -> str:
     """Why this user's challenger is not promoted, "" when it is.
 
-    The challenger must not be worse by more than chance explains, counted in exercises.
+    A sign test on the sets where the two disagree: the challenger must not be significantly worse.
 
     >>> worse = {str(n): n > 4 for n in range(10)}
-    >>> done = {name: f"exercise {name}" for name in worse}
+    >>> done = dict.fromkeys(worse, "curl")
     >>> veto(UserTrial("a", 30, worse, dict.fromkeys(worse, True), {}, done))
-    'worse than what serves now in 5 of 10 exercises, better in 0 (later sets: 5 lost, 0 won)'
+    'worse than what serves now on 5 of 10 later sets, better on 0'
     """
     counted = disagreements([trial])
-    if counted.chance_to_lose >= SIGNIFICANCE:
-        return ""
-    won, lost = counted.sets
-    return f"worse than what serves now {counted.loss} (later sets: {lost} lost, {won} won)"
+    return (
+        f"worse than what serves now {counted.loss}"
+        if counted.chance_to_lose < SIGNIFICANCE
+        else ""
+    )
 
 
 def insufficient_evidence(trial: UserTrial, verdict: Verdict) -> str:
@@ -176,7 +182,7 @@ def regression_reason(trials: Sequence[UserTrial], margin: float) -> str:
     >>> right, wrong = ({"s": hit, "t": hit, "u": hit} for hit in (True, False))
     >>> done = {"s": "curl", "t": "press", "u": "row"}
     >>> lost = [UserTrial(str(n), 9, wrong, right, {}, done) for n in range(8)]
-    >>> regression_reason(lost, 0.01)
+    >>> regression_reason(lost, 0.01).partition(" (")[0]
     'right in 0.000 of sets, what serves now in 1.000: worse for 8 of 8 people, better for 0'
     >>> regression_reason([UserTrial("a", 9, right, wrong, {}, done)], 0.01)
     ''

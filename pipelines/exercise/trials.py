@@ -1,19 +1,21 @@
 """Two rungs on users' later sets: shares, and whether these differ by more than chance. Pure.
 
 A model errs on one person's one exercise as a whole, so sets are not independent: five sets of one
-exercise are won by one piece of luck, not by five. Chance is therefore counted in *units* that win
-or lose as a whole: people, or where there are few of them, each person's exercises (decision 80).
+exercise are won by one piece of luck, not by five. What several people's sets say about others is
+therefore counted in *units* that win or lose as a whole: people, or where there are few of them,
+each person's exercises. What one user's sets say about that user's next sets is counted in sets: a
+model that errs on an exercise of theirs will go on doing so (decision 80).
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import comb
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-MIN_PEOPLE = (
-    8  # the fewest of whom all but one decide (p = .035); of fewer nearly all would have to
-)
+MIN_PEOPLE = 8
+"""From so many people on, people are counted: all but one of eight decide (p = .035), while of
+fewer nearly all would have to agree."""
 
 SetHits = Mapping[str, bool]
 """Set id to whether a rung named the set right."""
@@ -81,38 +83,64 @@ class Disagreements:
     """Where the challenger and the serving model disagree, counted in what errs as a whole.
 
     Attributes:
-        unit: what was counted: people, or where fewer than `MIN_PEOPLE` were asked each person's
-            exercises.
-        compared: how many units have a set on which both were asked.
+        unit: what was counted: people, where fewer than `MIN_PEOPLE` were asked each person's
+            exercises, and of one person sets.
+        asked: how many people have a set on which both were asked.
+        compared: how many units have one.
         units: how many of them have more sets that only the challenger, only the other named right.
+        people: how many people have.
         sets: how many sets only the challenger, only the other named right.
     """
 
-    unit: Literal["people", "exercises"]
+    unit: Literal["people", "exercises", "sets"]
+    asked: int
     compared: int
     units: Outcome
+    people: Outcome
     sets: Outcome
 
     @property
     def chance_to_win(self) -> float:
-        """The chance of winning as clearly, if both were equally good (`_chance`)."""
-        return _chance(self.compared, self.units, self.sets)
+        """The chance of winning as clearly, if both were equally good.
+
+        Who won more units but not more sets is not better, nor is who won with one of several
+        people alone, whose watch may sit otherwise. Few exercises cannot tell, be all of them won:
+        four give 1/16. But that equals differ in half of all, all in one direction, is rare as
+        well; there the sets decide.
+        """
+        if self.sets.won <= self.sets.lost or self.people.won < min(2, self.asked):
+            return 1.0
+        chance, balance = sign_test(*self.units), self.units.won - self.units.lost
+        if self.unit == "exercises" and balance >= max(2, self.compared / 2):
+            return min(chance, sign_test(*self.sets))
+        return chance
 
     @property
     def chance_to_lose(self) -> float:
         """The chance of losing as clearly, if both were equally good."""
-        return _chance(self.compared, Outcome(*self.units[::-1]), Outcome(*self.sets[::-1]))
+        units, people, sets = (
+            Outcome(won=counted.lost, lost=counted.won)
+            for counted in (self.units, self.people, self.sets)
+        )
+        return replace(self, units=units, people=people, sets=sets).chance_to_win
 
     @property
     def loss(self) -> str:
-        """The units that the challenger lost, for the reasons of runs.
+        """What the challenger lost, for the reasons of runs.
 
-        >>> Disagreements("people", 12, Outcome(1, 9), Outcome(2, 30)).loss
-        'for 9 of 12 people, better for 1'
+        >>> nine = Outcome(1, 9)
+        >>> Disagreements("people", 12, 12, nine, nine, Outcome(2, 30)).loss
+        'for 9 of 12 people, better for 1 (later sets: 30 lost, 2 won)'
         """
-        preposition = "for" if self.unit == "people" else "in"
-        won, lost = self.units
-        return f"{preposition} {lost} of {self.compared} {self.unit}, better {preposition} {won}"
+        where, of = {
+            "people": ("for", "people"),
+            "exercises": ("in", f"exercises of {self.asked} people"),
+            "sets": ("on", "later sets"),
+        }[self.unit]
+        loss = f"{where} {self.units.lost} of {self.compared} {of}, better {where} {self.units.won}"
+        if self.unit == "sets":
+            return loss
+        return f"{loss} (later sets: {self.sets.lost} lost, {self.sets.won} won)"
 
 
 def disagreements(trials: Sequence[UserTrial]) -> Disagreements:
@@ -120,37 +148,37 @@ def disagreements(trials: Sequence[UserTrial]) -> Disagreements:
 
     >>> right, wrong = {"s": True, "t": True}, {"s": False, "t": True}
     >>> done = {"s": "curl", "t": "press"}
-    >>> counted = disagreements([UserTrial("a", 9, right, wrong, {}, done)])
+    >>> counted = disagreements([UserTrial(who, 9, right, wrong, {}, done) for who in "ab"])
     >>> counted.unit, counted.compared, counted.units
-    ('exercises', 2, Outcome(won=1, lost=0))
+    ('exercises', 4, Outcome(won=2, lost=0))
     """
-    asked = [trial for trial in trials if trial.challenger.keys() & trial.serving.keys()]
-    by_people = len(asked) >= MIN_PEOPLE
-    net: Counter[tuple[str, str]] = Counter()  # sets won minus sets lost, of each unit
-    won = lost = 0
-    for trial in asked:
+    people, exercises, sets = Counter[str](), Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for trial in trials:
         for name in trial.challenger.keys() & trial.serving.keys():
             difference = trial.challenger[name] - trial.serving[name]
-            net[trial.owner, "" if by_people else trial.exercises[name]] += difference
-            won, lost = won + (difference > 0), lost + (difference < 0)
-    units = Outcome(sum(n > 0 for n in net.values()), sum(n < 0 for n in net.values()))
-    unit = "people" if by_people else "exercises"
-    return Disagreements(unit, len(net), units, Outcome(won, lost))
+            people[trial.owner] += difference
+            exercises[trial.owner, trial.exercises[name]] += difference
+            sets[trial.owner, name] += difference
+    if len(people) >= MIN_PEOPLE:
+        unit, counted = "people", people
+    elif len(people) > 1:
+        unit, counted = "exercises", exercises
+    else:
+        unit, counted = "sets", sets
+    return Disagreements(
+        unit=unit,
+        asked=len(people),
+        compared=len(counted),
+        units=_outcome(counted),
+        people=_outcome(people),
+        sets=_outcome(sets),
+    )
 
 
-def _chance(compared: int, units: Outcome, sets: Outcome) -> float:
-    """The chance of at least so many units won between equals.
-
-    Few units cannot tell, be all of them won: four give 1/16. But that two or more equals differ
-    in half of all units, all in one direction, is rare as well; there the sets decide. Who won more
-    units but not more sets is not better.
-    """
-    if sets.won <= sets.lost:
-        return 1.0
-    chance = sign_test(*units)
-    if units.won - units.lost >= max(compared / 2, min(2, compared)):
-        return min(chance, sign_test(*sets))
-    return chance
+def _outcome(balances: Mapping[Any, int]) -> Outcome:
+    """How many of these have won, and lost, more sets than the other."""
+    values = balances.values()
+    return Outcome(sum(n > 0 for n in values), sum(n < 0 for n in values))
 
 
 def sign_test(hits: int, others: int) -> float:

@@ -3,9 +3,9 @@
 Two recipes learn from the same sample without its test split, a fifth of the users. One is the
 discriminant of the users' sums (a sum is one exact round of reducing); the other is Iterative
 Reduce, which needs a validation split to stop its rounds (`pipelines.experiments.sample`). Both are
-evaluated on the sets of the test users. The averaged model serves when it names significantly more
-of them right. Otherwise the model of the sums serves: it is exact, and a user is removed from it by
-a subtraction.
+evaluated on the sets of the test users. The averaged model serves when it names more of them right
+than chance explains. Otherwise the model of the sums serves: it is exact, and a user is removed
+from it by a subtraction.
 
 The averaged model takes some parameters from the serving global model, of which test users may be
 members: the scale of its features, how windows are combined to a set, and the threshold of the
