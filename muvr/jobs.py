@@ -22,7 +22,12 @@ from store.champions import Champions
 from store.database import Database
 from store.jobs import JobRun, JobRuns, UserOutcome
 
-UNENDED: Sequence[RunStatus] = ("failed", "running")  # outcomes of such a run may be missing
+INCOMPLETE: Sequence[RunStatus] = ("failed", "running")  # of such a run outcomes may be missing
+CUT_SHORT = "ended before it recorded them all; name them:"
+NONE_KEPT = (
+    "has no outcome of anybody: no named user had sets that training can read, or their outcomes "
+    "are gone, by erasure or after 90 days; name users who have sets:"
+)
 RunFamily = Annotated[str, typer.Argument(help="of which family it is a run")]
 RunId = Annotated[UUID, typer.Argument(help="which run; `muvr jobs list` shows them")]
 
@@ -99,9 +104,9 @@ def users_to_rerun(
 ) -> UserSelection:
     """The users of a repeated run: everybody if the first run learned all, else those it recorded.
 
-    One that failed or was killed may have recorded some of its users only: instead of those, the
-    changed ones where it was for them, as they have not been read yet. Batch families and
-    experiments always learn from everybody.
+    One that failed or was killed may have recorded some of its users only: instead of those, where
+    it was for changed users, whoever changed since the last run that got through. Batch families
+    and experiments always learn from everybody.
 
     Raises:
         BadInput: nobody of that run failed, or it was for named users and has not recorded them.
@@ -115,14 +120,14 @@ def users_to_rerun(
     if users == "all" or family is None or family.kind == "batch":
         return "all"
     recorded = sorted({outcome.user_id for outcome in outcomes})
-    whole = earlier.status not in UNENDED or len(recorded) == users
+    whole = earlier.status not in INCOMPLETE or len(recorded) == users
     if recorded and whole:
         return recorded
     if users == "changed":
         return "changed"
     raise BadInput(
-        f"Run {earlier.run_id} was for {users} named users and ended before it recorded them all; "
-        f"name them: muvr train {earlier.family} --users ID,…",
+        f"Run {earlier.run_id} was for {users} named users and {NONE_KEPT if whole else CUT_SHORT} "
+        f"muvr train {earlier.family} --users ID,…",
         field="run",
         value=str(earlier.run_id),
     )

@@ -24,7 +24,7 @@ from models.history import WEEK_S, SetLog
 
 FEATURES = ("frequency", "performance", "improvement")
 WEEKS = 26.0
-ROUNDING = 1e-9  # differences of features up to which equal sets are told from different ones
+ROUNDING = 1e-9  # values that differ by no more than this are the same
 
 
 class Measure(NamedTuple):

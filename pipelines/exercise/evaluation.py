@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from sys import intern
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,7 +87,9 @@ class Rungs(NamedTuple):
         True
         """
         hits = {rung: Hits.from_json(values[rung]) for rung in cls._fields if rung != "exercises"}
-        return cls(**hits, exercises=values["exercises"])
+        # JSON makes a new string of each value; the driver holds the rungs of all candidates.
+        names = {set_id: intern(name) for set_id, name in values["exercises"].items()}
+        return cls(**hits, exercises=names)
 
 
 def evaluation_sets(

@@ -15,7 +15,6 @@ from pipelines.lifecycle.job import Job
 from pipelines.lifecycle.pointers import MoveOutcome, read_global_incumbents
 from schemas.families import EXERCISE
 from schemas.inputs import InputLayout
-from schemas.times import server_time
 from store.models import ModelKey
 
 GLOBAL_FAMILIES = (EXERCISE, STATISTICS)
@@ -52,7 +51,7 @@ def judge_and_store(
             layout,
             model,
             verdicts[layout],
-            Provenance(job.run.run_id, settings.seed, learned_until, server_time()),
+            Provenance(job.run.run_id, settings.seed, learned_until, job.run.clock()),
             served=served,
             must_replace=layout in going,
         )

@@ -93,20 +93,22 @@ def recorded_users(users: UserSelection) -> str | int:
     """The users that a run was asked to learn, as its record names them.
 
     >>> from uuid import uuid4
-    >>> recorded_users("changed"), recorded_users([uuid4(), uuid4()])
+    >>> anna, ben = uuid4(), uuid4()
+    >>> recorded_users("changed"), recorded_users([anna, ben, anna])
     ('changed', 2)
 
     Returns:
-        "all" or "changed" as given; for named users only their number.
+        "all" or "changed" as given; for named users only their number, each counted once.
     """
-    return users if isinstance(users, str) else len(users)
+    return users if isinstance(users, str) else len(set(users))
 
 
 def finish_run(job: Job, users: UserSelection) -> None:
-    """End a run: old versions, "nothing-to-do" where it changed nothing, the next one's watermark.
+    """End a run: empty old versions, say where it changed nothing, let the next start from here.
 
-    A run changes nothing when it read no user. A run over changed users also changes nothing when
-    each of them has the same outcome as in the run before, such as the same failure.
+    A run changes nothing ("nothing-to-do") when it read no user. A run over changed users also
+    changes nothing when each of them has the same outcome as in the run before, such as the same
+    failure.
 
     Args:
         job: the job, with the outcomes of all users in its run.
@@ -121,4 +123,4 @@ def finish_run(job: Job, users: UserSelection) -> None:
     if isinstance(users, str):  # a run over named users has not read all users who changed
         run.mark_read()
     elif not run.outcomes:
-        run.reasons["who was named has no set that training can read"] += len(users)
+        run.reasons["who was named has no set that training can read"] += len(set(users))

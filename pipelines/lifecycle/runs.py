@@ -32,7 +32,7 @@ class RunReport:
         counts: user models by outcome (a user may have one for each input layout), and sets read.
         metrics: of the recipe: challenger, incumbent, baselines.
         reasons: why users have no new model, or one that was withdrawn before: sentence to number
-            of users.
+            of users; and what the run had to leave to the next one.
         seconds: by step.
     """
 

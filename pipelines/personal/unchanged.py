@@ -70,10 +70,10 @@ async def _unchanged_outcome(
 def carried_over(before: UserOutcome, serving: str | None) -> UserOutcome | None:
     """The outcome of sets that the last run has read; None where they are to be learned again.
 
-    Users without a model of these sets keep their outcome with its reason, but not its evaluation:
-    the run before has counted it, perhaps for another recipe. A model that was promoted and no
-    longer serves was withdrawn. One that was refused, withdrawn or retired serves once an operator
-    has promoted it or rolled back to it.
+    Users without a model of these sets that serves keep their outcome with its reason, but not its
+    evaluation: the run before has counted it, perhaps for another recipe. A model that was promoted
+    and no longer serves was withdrawn. One that was refused, withdrawn or retired serves once an
+    operator has promoted it or rolled back to it.
 
     Args:
         before: the user's outcome in the last run.

@@ -88,6 +88,14 @@ def test_rerunning_a_killed_run_over_named_users_requires_their_names():
     assert jobs.users_to_rerun(whoever, [], only_failed=False) == "changed"
 
 
+def test_rerunning_a_run_in_which_no_named_user_had_sets_requires_other_users():
+    named = a_run("nothing-to-do", MONDAY, "exercise", users=3)
+    with pytest.raises(
+        BadInput, match="3 named users.*no named user had sets.*who have sets: muvr"
+    ):
+        jobs.users_to_rerun(named, [], only_failed=False)
+
+
 @pytest.mark.parametrize(
     "run", [a_run("refused", MONDAY, users="changed"), a_run("failed", MONDAY, "exercise-averaged")]
 )

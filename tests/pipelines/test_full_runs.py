@@ -1,5 +1,6 @@
 """A run over all users that did not get through is done again by the next one."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,6 +17,7 @@ from pipelines.lifecycle.pointers import pointers_in_effect
 from schemas.errors import DatabaseUnavailable
 from store.job_leases import Leases
 from store.jobs import JobRuns
+from store.models import ModelKey, Models
 from store.watermarks import Watermarks
 from tests.pipelines.people import LAYOUT, done_at, put, sets_of, user_id
 from tests.spark_session import emptied
@@ -158,6 +160,13 @@ def test_first_full_run_that_fails_again_and_again_keeps_nobody_without_a_model(
     assert any("the last 4 failed" in reason for reason in meanwhile.reasons)
     assert FULL not in meanwhile.metrics
     assert train(days=2.6).metrics[FULL]
+
+
+def test_global_model_is_dated_by_the_clock_of_its_run_as_users_models_are(database, train):
+    train("all", days=-3)
+    keys = [ModelKey.of_user(*KEYS[0], "exercise"), ModelKey.of_global(LAYOUT, "exercise")]
+    ((of_user,), (of_all,)) = (asyncio.run(Models(database).versions(key)) for key in keys)
+    assert of_all.created_at == of_user.created_at
 
 
 def test_failure_of_a_run_whose_clock_was_ahead_is_seen(database, train, monkeypatch):

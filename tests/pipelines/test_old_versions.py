@@ -5,11 +5,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from pipelines.lifecycle import old_versions
 from pipelines.lifecycle.job import Job, finish_run
 from pipelines.lifecycle.old_versions import ONE_IN
 from pipelines.lifecycle.runs import Run
 from schemas.config import Config
-from schemas.errors import LeaseHeld
+from schemas.errors import DatabaseUnavailable, LeaseHeld
 from schemas.layout import owner_of
 from schemas.progress import NoProgress
 from schemas.retention import UNNAMED_VERSIONS_KEPT
@@ -84,3 +85,22 @@ def test_a_run_that_lost_its_lease_empties_nothing(database, stored):
     with pytest.raises(LeaseHeld):
         finish_run(job, stored)
     assert all(b"refused" in kept(database, user) for user in stored)
+
+
+@ON_NODE
+def test_a_run_that_cannot_look_through_old_versions_ends_as_it_would(
+    database, stored, monkeypatch
+):
+    """What it has promoted serves already; the next run looks again."""
+
+    async def unavailable(*_):
+        raise DatabaseUnavailable("Cassandra did not answer: ReadTimeout")
+
+    monkeypatch.setattr(old_versions, "empty_unnamed_versions", unavailable)
+    job = job_that_learned(database, stored, 0)
+    finish_run(job, "all")
+    run = job.run
+    assert (run.status, run.read_until) == ("done", run.all_read_until)
+    assert dict(run.reasons) == {
+        "old versions were not looked through: Cassandra did not answer: ReadTimeout": 1
+    }
