@@ -137,13 +137,16 @@ class Users:
     async def reassign_subject(self, erased: UUID) -> None:
         """Assign a new user id to the outside subject of an erased one, which is never used again.
 
-        Nothing happens where that was done before, and for users who registered here. Unless the
-        id is the subject's own, all of `usernames` is read: too rare to be worth an index.
+        Nothing happens where that was done before, and for users who registered here. All of
+        `usernames` is read unless the id is the subject's own, or that of a user whose row is
+        there: a subject has none. An index would serve nothing else.
         """
         insert = "INSERT INTO usernames (username, user_id) VALUES (?, ?) IF NOT EXISTS"
         update = "UPDATE usernames SET user_id = ? WHERE username = ? IF user_id = ?"
         if is_subject_id(erased):
             await self._database.applied(insert, (_subject_name(erased), uuid4()))
+            return
+        if await self.by_id(erased):
             return
         find = (
             "SELECT username FROM usernames WHERE user_id = ? AND token(username) > ? "
