@@ -69,22 +69,19 @@ class BegunErasure:
     ended_at: datetime | None
 
 
-async def erase_user(
-    database: Database, user_id: UUID, now: datetime, *, announced_at: datetime | None = None
-) -> Erasure:
+async def erase_user(database: Database, user_id: UUID, now: datetime) -> Erasure:
     """Delete everything of a user. Repeatable: a second call deletes what the first left.
 
     Args:
         database: of the deployment.
         user_id: who.
         now: server time.
-        announced_at: when it was announced, if this call repeats it.
 
     Raises:
         DatabaseUnavailable: some of it is left; call again.
     """
     time_now = clock_from(now)
-    begun = await begin_erasure(database, user_id, now, announced_at=announced_at)
+    begun = await begin_erasure(database, user_id, now)
     return (await end_erasures(database, [begun], time_now()))[0]
 
 
