@@ -69,7 +69,9 @@ async def session_changes(
     return changes
 
 
-async def _sessions_following(records: Records, user_id: UUID, plan_id: UUID, revision: int) -> list[UUID]:
+async def _sessions_following(
+    records: Records, user_id: UUID, plan_id: UUID, revision: int
+) -> list[UUID]:
     """The sessions that may follow a version of a plan, or a later one.
 
     A session follows the plan as it stood at its start, so a later version concerns none that was
