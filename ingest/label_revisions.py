@@ -25,7 +25,7 @@ def label_revision(revisions: Iterable[int], *, streams: int) -> int:
 
     Args:
         revisions: of the set, and of the lists that are there.
-        streams: that have lists, or will have: the more there are, the larger are the steps of each.
+        streams: that have lists, or will have: the more, the larger are the steps of each.
 
     >>> label_revision([5_000_000], streams=2)
     5000000
