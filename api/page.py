@@ -91,7 +91,7 @@ def _numbers(overview: Overview) -> list[tuple[str, str]]:
         "champions": "models serving",
     }
     return [
-        (label, shown(overview.counts[name], more=name in overview.unread))
+        (label, shown(overview.counts[name], more=name in overview.counted_in_part))
         for name, label in names.items()
     ]
 

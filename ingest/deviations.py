@@ -27,7 +27,8 @@ from store.sessions import SessionRow
 from store.sets import SetRow
 
 MAX_READS = 4
-"""Of one session, while others write its rows after each; then theirs stay, until the sweep."""
+"""How often a session is read again because others wrote its rows meanwhile; after that theirs
+stay."""
 
 
 class Done(NamedTuple):
@@ -61,8 +62,8 @@ async def project_deviations(
 ) -> None:
     """Update a session's rows; writes nothing where they are current.
 
-    Where others meanwhile wrote rows that are not older, what rows follow from is read again: these
-    others may have read more.
+    Where others meanwhile wrote rows that are not older than what was read, that is read again:
+    these others may have read more.
 
     Args:
         records: the repositories.
@@ -225,18 +226,18 @@ async def _replace(
         seen_us: rows written later than this may follow from more than the projection has read.
 
     Returns:
-        None; where nothing was written because of such rows, when these were written.
+        None where the rows are stored now; else the time of the newer rows that were left.
     """
     session, wanted = projection.session, projection.rows
     month = deviations_month(session.started_at)
     if await records.deviations.of_session(user_id, month, session.session_id) == wanted:
         return None
-    at_us = max(at_us, projection.revision)
     written_us = await records.deviations.written_us(user_id, month, session.session_id)
-    if written_us >= at_us and written_us > seen_us:
+    # Not `at_us`: a list or a deletion may be newer than all that was read, and say nothing of it.
+    if written_us >= projection.revision and written_us > seen_us:
         return written_us
     # The stored rows must be overwritten although no event may be newer.
-    at_us = max(at_us, written_us + 1)
+    at_us = max(at_us, projection.revision, written_us + 1)
     await records.journal.announce(user_id, DEVIATIONS, now_us)
     await records.deviations.replace(user_id, month, session.session_id, wanted, at_us)
     return None

@@ -69,22 +69,19 @@ class BegunErasure:
     ended_at: datetime | None
 
 
-async def erase_user(
-    database: Database, user_id: UUID, now: datetime, *, announced_at: datetime | None = None
-) -> Erasure:
+async def erase_user(database: Database, user_id: UUID, now: datetime) -> Erasure:
     """Delete everything of a user. Repeatable: a second call deletes what the first left.
 
     Args:
         database: of the deployment.
         user_id: who.
         now: server time.
-        announced_at: when it was announced, if this call repeats it.
 
     Raises:
         DatabaseUnavailable: some of it is left; call again.
     """
     time_now = clock_from(now)
-    begun = await begin_erasure(database, user_id, now, announced_at=announced_at)
+    begun = await begin_erasure(database, user_id, now)
     return (await end_erasures(database, [begun], time_now()))[0]
 
 
@@ -95,6 +92,7 @@ async def begin_erasure(
     *,
     announced_at: datetime | None = None,
     ended_at: datetime | None = None,
+    outside_names: Sequence[str] | None = None,
 ) -> BegunErasure:
     """Delete everything of a user but who follows them, which `end_erasures` finds for several.
 
@@ -110,12 +108,14 @@ async def begin_erasure(
         announced_at: when it was announced, if this call repeats it: announced anew it would be
             repeated for ever.
         ended_at: when it ended, if this call repeats one that did.
+        outside_names: of the user, where the caller has read those of several users at once.
 
     Raises:
         DatabaseUnavailable: some of it is left; call again.
     """
     announced_at = announced_at or now
     await announce_erasure(database, user_id, announced_at)
+    await Users(database).reassign_subject(user_id, outside_names)
     deleted = await _delete_all(database, user_id, now)
     await announce_erasure(database, user_id, announced_at)  # other announcements were deleted
     return BegunErasure(user_id, deleted, None if _has_rows(deleted) else ended_at)
@@ -150,7 +150,6 @@ def _has_rows(deleted: dict[str, int]) -> bool:
 async def _delete_all(database: Database, user_id: UUID, now: datetime) -> dict[str, int]:
     """Delete all rows of a user but who follows them; how many there were of each table."""
     user_rows, users = UserRows(database), Users(database)
-    await users.reassign_subject(user_id)
     deleted = {"logins": len(await Logins(database).of_user(user_id))}
     await Logins(database).revoke_all(user_id)
     keys, rows = await _delete_tables(user_rows, user_id, now)

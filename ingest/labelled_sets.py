@@ -162,7 +162,7 @@ def revision_of(row: SetRow, stored: StoredSession) -> int:
     """The revision of a set and of its streams' lists, microseconds of server time."""
     names, lists = (*stored.wrist.acc, *stored.wrist.gyro), stored.lists
     listed = (lists[name].revision for name in names if name in lists)
-    return label_revision((row.revision, *listed))
+    return label_revision((row.revision, *listed), streams=len(names))
 
 
 async def _streams_finished(stored: StoredSession) -> tuple[bool, bool]:

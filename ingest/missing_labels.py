@@ -48,14 +48,16 @@ async def refresh_sessions(
 ) -> None:
     """Write the labelled sets of some sessions that are missing or stale, and read no others.
 
-    So a sweep costs the same after years. The labelled sets of deleted sessions are deleted.
+    So a sweep costs the same after years; `with_samples`, it costs more for one who has never
+    completed many sessions. The labelled sets of deleted sessions are deleted.
 
     Args:
         records: the repositories.
         user_id: whose.
         session_ids: that events are about; other ids among them do no harm.
         now_us: announced in `changes`, so that training finds the user.
-        with_samples: also the sessions that are not complete: samples were announced, not of which.
+        with_samples: also all sessions of the user that are not complete, however old: samples
+            were announced, not of which.
     """
     recording = await records.sessions.recording(user_id) if with_samples else ()
     sets = await records.sets.of_sessions(user_id, {*session_ids, *recording})

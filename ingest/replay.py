@@ -41,6 +41,9 @@ async def replay_events(
 ) -> None:
     """Project all of a user's events, in any order. Current rows do not change.
 
+    Labelled sets with lists whose revisions are of an earlier release, in whole milliseconds, do
+    not count as current: they are cut anew, once.
+
     What changes is announced, so that jobs and the mart read the user again. Announcements are of
     about the time at which they are made. One of when the replay began may be older than what jobs
     have read meanwhile, and would replace a newer one, of a correction during the replay.

@@ -64,12 +64,14 @@ async def session_changes(
                 continue
         changes[session_id].at_us = max(changes[session_id].at_us, event.received_us)
     for plan_id, revision in oldest_us.items():
-        for session_id in await _followers(records, user_id, plan_id, revision):
+        for session_id in await _sessions_following(records, user_id, plan_id, revision):
             changes[session_id].at_us = max(changes[session_id].at_us, 1)
     return changes
 
 
-async def _followers(records: Records, user_id: UUID, plan_id: UUID, revision: int) -> list[UUID]:
+async def _sessions_following(
+    records: Records, user_id: UUID, plan_id: UUID, revision: int
+) -> list[UUID]:
     """The sessions that may follow a version of a plan, or a later one.
 
     A session follows the plan as it stood at its start, so a later version concerns none that was

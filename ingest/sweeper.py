@@ -21,7 +21,7 @@ from schemas.errors import Retryable
 from schemas.journal import SetConfirmed, SetDeleted
 from schemas.layout import MAX_ID_AGE_DAYS, MAX_ID_AHEAD_DAYS, months_between
 from schemas.times import clock_from, us_of
-from schemas.topics import ERASED, OLD_IDS, SAMPLES, UNSWEPT, Topic
+from schemas.topics import ERASED, OLD_IDS, SAMPLES, UNSETTLED, UNSWEPT, Topic
 from store.database import Database
 from store.journal import Event, EventKey, Journal
 from store.records import Records
@@ -31,8 +31,7 @@ from store.watermarks import ANNOUNCED_BEFORE
 MAX_UNAVAILABLE_USERS = 3
 """Users for whom reads may fail before a sweep counts the database as unavailable."""
 UNSWEPT_FOR = timedelta(MAX_ID_AGE_DAYS)
-"""How far back events are projected of a user whom earlier sweeps could not read, or a write of
-whose journal stayed uncertain."""
+"""How far back events are projected of a user whom earlier sweeps could not read."""
 EVENTS_PER_READ = 16
 """Events whose bodies are in memory at the same time: the list of a long stream takes megabytes."""
 
@@ -218,6 +217,6 @@ async def recent_keys(
     months = months_between(first.date(), last.date())
     if OLD_IDS in topics:
         months = possible_months(now)
-    if UNSWEPT in topics:  # perhaps by a write that nobody knows the end of
+    if UNSETTLED in topics:  # its event is no older than the announcement, and so is found below
         await records.journal.settle(user_id, months)
     return await records.journal.keys(user_id, months, since)

@@ -53,7 +53,10 @@ def run_job(
 
 
 def keep_stretches(context: CommandContext) -> None:
-    """Bring the stretches of the global models' members up to date, as the sweeper does."""
+    """Bring the stretches of the global models' members up to date, of all their sessions.
+
+    The sweeper does so for the sessions of recent events only.
+    """
     failed = context.run_async(lambda database: _project_members(database, context.config))
     for user_id, reason in failed.items():
         context.terminal.fail(f"The stretches of user {user_id} stay as they were. {reason}")

@@ -38,7 +38,7 @@ def _figures(overview: Overview) -> dict[str, Any]:
     return {
         "counts": overview.counts,
         "counted_to": MAX_COUNT,
-        "more": sorted(overview.unread),
+        "more": sorted(overview.counted_in_part),
         "runs": [run._asdict() for run in overview.runs],
     }
 

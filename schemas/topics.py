@@ -15,6 +15,7 @@ Topic = Literal[
     "erased",
     "erasure-done",
     "old-ids",
+    "unsettled",
     "unswept",
 ]
 """A job for a topic that no writer announces would never train again."""
@@ -31,7 +32,8 @@ FOLLOWS: Topic = "follows"  # a follow begins or ends
 ERASED: Topic = "erased"  # the user; it stays: after a restore from backup they are erased again
 ERASURE_DONE: Topic = "erasure-done"  # what is read from now on holds nothing of the user
 OLD_IDS: Topic = "old-ids"  # of sessions, sets or plans: older than those of new ones may be
-UNSWEPT: Topic = "unswept"  # a sweep could not read the user, or a write stayed uncertain
+UNSETTLED: Topic = "unsettled"  # a write to the journal may be completed by a later one
+UNSWEPT: Topic = "unswept"  # a sweep could not read the user
 
 ERASURES: tuple[Topic, ...] = (ERASED, ERASURE_DONE)
 """What jobs over all users listen to: one that read between the two read half of a user. The time

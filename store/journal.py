@@ -20,7 +20,7 @@ from schemas.ids import day_of
 from schemas.journal import EventBody, parse_event_body
 from schemas.layout import MAX_ID_AGE_DAYS, SHARDS, month_of, shard_of
 from schemas.times import aware, time_at, us_of
-from schemas.topics import OLD_IDS, UNSWEPT, Topic
+from schemas.topics import OLD_IDS, UNSETTLED, Topic
 from store.concurrency import map_concurrently
 from store.conditional_writes import decided
 from store.database import Database, Row, Statement
@@ -130,19 +130,31 @@ class Journal:
     async def _decided(
         self, user_id: UUID, event: Event, ask: Callable[[], Awaitable[list[Row]]]
     ) -> list[Row]:
-        """The answer to a conditional write of an event.
-
-        Where nobody knows, a later write to the month may still complete it, with its old date. If
-        the client does not ask again, only a sweep that settles the month first will meet it.
+        """The answer to a conditional write of an event, repeated where Cassandra could not tell.
 
         Raises:
             UncertainWrite: Cassandra could not tell, several times.
         """
+        return await decided(partial(self._ask, user_id, event.received_us, ask))
+
+    async def _ask(
+        self, user_id: UUID, at_us: int, ask: Callable[[], Awaitable[list[Row]]]
+    ) -> list[Row]:
+        """The answer to a conditional write of events, asked once.
+
+        Where nobody knows, a later write to the month may still complete it, with its old date. If
+        neither this request nor the client asks again, only a sweep that settles the month first
+        will meet it. That is announced at once: while a node hangs, the request may end before the
+        next answer.
+
+        Raises:
+            UncertainWrite: Cassandra could not tell.
+        """
         try:
-            return await decided(ask)
+            return await ask()
         except UncertainWrite:
             with suppress(Retryable):
-                await self.announce(user_id, UNSWEPT, event.received_us)
+                await self.announce(user_id, UNSETTLED, at_us)
             raise
 
     async def append_all(self, user_id: UUID, events: Sequence[Event], topic: Topic) -> list[Event]:
@@ -161,8 +173,9 @@ class Journal:
         if not events:
             return []
         await self._announce_events(user_id, topic, events)
+        insert = partial(self._database.run_batch, [_insert(user_id, event) for event in events])
         with suppress(UncertainWrite):
-            answer = await self._database.run_batch([_insert(user_id, event) for event in events])
+            answer = await self._ask(user_id, max(event.received_us for event in events), insert)
             if answer[0][0]:
                 return list(events)
         return [await self.append(user_id, event, topic) for event in events]

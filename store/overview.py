@@ -15,9 +15,11 @@ _COUNTED = {
     "users": "SELECT user_id FROM users LIMIT ?",
     "sessions": "SELECT session_id FROM sessions LIMIT ?",
     "sets": "SELECT set_id FROM sets LIMIT ?",
-    "models": "SELECT version FROM models LIMIT ?",
+    "models": "SELECT sha256 FROM models LIMIT ?",
     "champions": "SELECT version FROM champions LIMIT ?",
 }
+_NOTHING = (None, "")
+"""What a row has in that column instead: emptied models, and pointers that name none."""
 
 
 class Overview(NamedTuple):
@@ -25,14 +27,14 @@ class Overview(NamedTuple):
 
     Attributes:
         counts: of the first `MAX_COUNT` rows of each table.
-        unread: the tables of which there may be more.
+        counted_in_part: the tables that may have more rows; they have at least `MAX_COUNT`.
     """
 
     cluster: str
     cassandra: str
     data_center: str
     counts: dict[str, int]
-    unread: frozenset[str]
+    counted_in_part: frozenset[str]
     runs: list[JobRun]
     read_at: datetime
 
@@ -67,7 +69,7 @@ async def read_overview(database: Database) -> Overview:
         local.release_version,
         local.data_center,
         {
-            name: sum(row[0] != "" for row in rows)  # a pointer may name nothing: store.champions
+            name: sum(row[0] not in _NOTHING for row in rows)
             for name, rows in zip(_COUNTED, counted, strict=True)
         },
         frozenset(

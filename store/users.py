@@ -1,8 +1,7 @@
 """Users and their names."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
-from itertools import chain
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
@@ -15,6 +14,7 @@ from store.token_ranges import map_ranges
 _USER = "user_id, username, password_hash, scopes, created_at"
 _DELETE = "DELETE FROM users WHERE user_id = ? IF EXISTS"
 _SUBJECT_PREFIX = "outside:"
+_PAGE_ROWS = 5_000
 
 
 class User(NamedTuple):
@@ -134,25 +134,50 @@ class Users:
         """The user id of an outside issuer's subject: the subject itself until an erasure."""
         return await self._owner(_subject_name(subject)) or subject
 
-    async def reassign_subject(self, erased: UUID) -> None:
+    async def reassign_subject(self, erased: UUID, names: Iterable[str] | None = None) -> None:
         """Assign a new user id to the outside subject of an erased one, which is never used again.
 
-        Nothing happens where that was done before, and for users who registered here. Unless the
-        id is the subject's own, all of `usernames` is read: too rare to be worth an index.
+        Nothing happens where that was done before, and for users who registered here. All of
+        `usernames` is read unless the id is the subject's own, or that of a user whose row is
+        there: a subject has none. An index would serve nothing else.
+
+        Args:
+            erased: the id.
+            names: of the outside subjects that lead to it, where the caller has read them.
         """
         insert = "INSERT INTO usernames (username, user_id) VALUES (?, ?) IF NOT EXISTS"
         update = "UPDATE usernames SET user_id = ? WHERE username = ? IF user_id = ?"
         if is_subject_id(erased):
             await self._database.applied(insert, (_subject_name(erased), uuid4()))
             return
+        if names is None:
+            registered_here = await self.by_id(erased) is not None
+            names = () if registered_here else (await self.outside_names([erased]))[erased]
+        for name in names:
+            await self._database.applied(update, (uuid4(), name, erased))
+
+    async def outside_names(self, user_ids: Collection[UUID]) -> dict[UUID, list[str]]:
+        """The names of the outside subjects that lead to each of some ids, none for most.
+
+        All of `usernames` is read, once for all of them.
+        """
+        by_node = len(user_ids) == 1  # of a column outside the key it filters one value only
+        where, values = ("user_id = ? AND ", tuple(user_ids)) if by_node else ("", ())
         find = (
-            "SELECT username FROM usernames WHERE user_id = ? AND token(username) > ? "
-            "AND token(username) <= ? ALLOW FILTERING"
+            f"SELECT username, user_id FROM usernames WHERE {where}"
+            "token(username) > ? AND token(username) <= ? ALLOW FILTERING"
         )
-        pages = await map_ranges(lambda tokens: self._database.run(find, (erased, *tokens)))
-        for row in chain.from_iterable(pages):
-            if row.username.startswith(_SUBJECT_PREFIX):
-                await self._database.applied(update, (uuid4(), row.username, erased))
+        names: dict[UUID, list[str]] = {user_id: [] for user_id in user_ids}
+
+        async def read(tokens: tuple[int, int]) -> None:
+            """Add the names of one range."""
+            async for page in self._database.pages(find, (*values, *tokens), page_rows=_PAGE_ROWS):
+                for row in page:
+                    if row.user_id in names and row.username.startswith(_SUBJECT_PREFIX):
+                        names[row.user_id].append(row.username)
+
+        await map_ranges(read)
+        return names
 
     async def _claim(self, username: str, user_id: UUID) -> bool:
         """Take a username; whether it is the user's now."""

@@ -100,3 +100,25 @@ async def test_rows_that_others_write_again_and_again_are_left_to_them(
 
     assert await second_set(gym, change, times) == MAX_READS
     assert await gym.rows() == await of_replay(gym)
+
+
+async def test_a_deletion_that_is_dated_later_leaves_rows_of_sets_that_it_has_not_read(
+    gym: Gym,
+) -> None:
+    """What it has read is older than the other set, which is older than the deletion."""
+    await gym.keep(BENCH, ROW)
+    await gym.open()
+    await gym.do("first", 1, "bench press", 8)
+    gym.now += timedelta(seconds=10)
+
+    async def change() -> None:
+        gym.now -= timedelta(seconds=5)
+        await gym.do("other", 10, "row", 10)
+        gym.now += timedelta(seconds=5)
+
+    slow = _Meanwhile(gym.records.predictions, change, 1)
+    recorder = FreeRecorder(replace(gym.records, predictions=slow), Limits(), gym.clock)
+    await recorder.delete_set(gym.user, gym.session, gym.sets["first"][0])
+    assert slow.reads == 2
+    assert await gym.rows() == await of_replay(gym)
+    assert [row.set_id for row in await gym.rows()] == [None, gym.sets["other"][0]]

@@ -96,8 +96,22 @@ def test_a_newer_revision_of_a_part_is_a_newer_revision_of_the_label(
     age = max(parts) - parts[place]
     nearer = max(parts) - int(age // MS_US / factor) * MS_US
     changed = [*parts[:place], nearer if age else parts[place] + MS_US, *parts[place + 1 :]]
-    assert label_revision(changed) > label_revision(parts)
+    revision = label_revision(parts, streams=3)
+    assert label_revision(changed, streams=3) > revision
     if len(parts) > 1:
-        assert label_revision(parts) > label_revision(parts[:place] + parts[place + 1 :])
-    assert label_revision(reversed(parts)) == label_revision(parts)
-    assert max(parts) <= label_revision(parts) < max(parts) + MS_US
+        assert revision > label_revision(parts[:place] + parts[place + 1 :], streams=3)
+    assert label_revision(reversed(parts), streams=3) == revision
+    assert max(parts) <= revision < max(parts) + MS_US
+
+
+@pytest.mark.parametrize("streams", [1, 2, 4, 5, 8, 20])
+def test_a_label_of_many_streams_is_newer_with_each_of_their_lists(streams: int) -> None:
+    """All of them are of one minute: a user sent what waited in the phone."""
+    a_set = 1_000_000 * MS_US
+    lists = [a_set - (n + 1) * 1_000 * MS_US for n in range(streams)]
+    revisions = [label_revision([a_set, *lists[:n]], streams=streams) for n in range(streams + 1)]
+    assert revisions == sorted(set(revisions))
+    assert revisions[-1] < a_set + MS_US
+    for place in range(streams):
+        before = [*lists[:place], lists[place] - 600_000 * MS_US, *lists[place + 1 :]]
+        assert label_revision([a_set, *before], streams=streams) < revisions[-1]

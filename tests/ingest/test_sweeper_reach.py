@@ -13,8 +13,9 @@ from schemas.errors import DatabaseUnavailable, UncertainWrite
 from schemas.ids import day_of, uuid7
 from schemas.layout import month_of
 from schemas.times import us_of
-from schemas.topics import SETS, UNSWEPT, Topic
-from store.journal import Event
+from schemas.topics import SETS, UNSETTLED, Topic
+from store.journal import Event, EventKey
+from store.watermarks import ANNOUNCED_BEFORE
 from tests.ingest.histories import confirmation
 from tests.ingest.recorded_session import FailingRepository, RecordedSession
 from tests.store.memory import MemoryJournal
@@ -53,12 +54,12 @@ async def test_a_write_that_nobody_knew_the_end_of_is_settled_and_projected() ->
     """Its client gave up. The next event of the month would complete it, unseen by any sweep."""
     one = RecordedSession()
     await one.open(0, 1)
-    journal, in_flight = one.records.journal, list[Event]()
+    journal, in_flight, looked_back = one.records.journal, list[Event](), set[datetime]()
 
     async def append(user_id: UUID, event: Event, topic: Topic) -> Event:
         """Leave a write in flight, as the journal does where Cassandra cannot tell."""
         in_flight.append(event)
-        await journal.announce(user_id, UNSWEPT, event.received_us)
+        await journal.announce(user_id, UNSETTLED, event.received_us)
         raise UncertainWrite("two of three nodes are away")
 
     async def settle(user_id: UUID, months: Iterable[str]) -> None:
@@ -67,12 +68,19 @@ async def test_a_write_that_nobody_knew_the_end_of_is_settled_and_projected() ->
             if month_of(day_of(event.entity_id)) in months:
                 await MemoryJournal.append(journal, user_id, event, SETS)
 
+    async def keys(user_id: UUID, months: Iterable[str], since: datetime) -> list[EventKey]:
+        """Remember how far back keys are read."""
+        looked_back.add(since)
+        return await MemoryJournal.keys(journal, user_id, months, since)
+
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(journal, "append", append)
         with pytest.raises(UncertainWrite):
             await one.confirm()
         patched.setattr(journal, "append", partial(MemoryJournal.append, journal))
         patched.setattr(journal, "settle", settle)
+        patched.setattr(journal, "keys", keys)
         begin = one.now + timedelta(minutes=4)
         assert await sweep(one.records, begin, begin + timedelta(hours=1)) == ()
     assert await one.labelled() == ["biceps curl"]
+    assert looked_back == {begin - ANNOUNCED_BEFORE}, "what is settled is not old"

@@ -246,20 +246,21 @@ def test_interrupted_second_erasure_has_announced_all_users(
         assert context.node.folders.unfinished_restore.exists()
         announced.append(user_id)
 
-    async def begin(_: object, user_id: UUID, *__: object, announced_at: datetime) -> None:
+    async def begin(_: object, user_id: UUID, *__: object, **___: object) -> None:
         if len(erased) == 2:
             raise KeyboardInterrupt
         erased.append(user_id)
 
     monkeypatch.setattr("muvr.erasing_again.announce_erasure", announce)
     monkeypatch.setattr("muvr.erasing_again.begin_erasure", begin)
+    read_names(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         _erase_from_restored(context, users)
     assert (announced, erased) == (users, users[:2])
     assert not context.node.folders.unfinished_restore.exists(), "the service may erase the others"
 
 
-def test_second_erasure_takes_several_users_at_a_time_and_reads_follows_once(
+def test_second_erasure_takes_several_users_at_a_time_and_reads_follows_and_names_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """With the service down, some thousand users one after the other would take hours."""
@@ -267,8 +268,11 @@ def test_second_erasure_takes_several_users_at_a_time_and_reads_follows_once(
     under_way = at_most = 0
     context = restoring(tmp_path)
 
-    async def begin(_: object, user_id: UUID, *__: object, announced_at: datetime) -> BegunErasure:
+    async def begin(
+        _: object, user_id: UUID, *__: object, outside_names: Sequence[str], **___: object
+    ) -> BegunErasure:
         nonlocal under_way, at_most
+        assert outside_names == [f"of {user_id}"]
         under_way += 1
         at_most = max(at_most, under_way)
         await asyncio.sleep(0.001)
@@ -281,8 +285,10 @@ def test_second_erasure_takes_several_users_at_a_time_and_reads_follows_once(
     monkeypatch.setattr("muvr.erasing_again.announce_erasure", AsyncMock())
     monkeypatch.setattr("muvr.erasing_again.begin_erasure", begin)
     monkeypatch.setattr("muvr.erasing_again.end_erasures", end)
+    read = read_names(monkeypatch)
     _erase_from_restored(context, users)
     assert at_most == ERASED_AT_ONCE
+    read.assert_awaited_once_with(users)
     assert [sorted(once) for once in ended] == [sorted(users)]
     steps = [call.args for call in context.terminal.step.call_args_list]
     assert ("erasing again", len(users), len(users)) in steps
@@ -303,6 +309,13 @@ def test_second_erasure_interrupted_before_all_are_announced_leaves_the_node_clo
     with pytest.raises(KeyboardInterrupt):
         _erase_from_restored(context, users)
     assert context.node.folders.unfinished_restore.exists()
+
+
+def read_names(monkeypatch: pytest.MonkeyPatch) -> AsyncMock:
+    """What reads the names of outside subjects, before users are erased again."""
+    read = AsyncMock(side_effect=lambda users: {user: [f"of {user}"] for user in users})
+    monkeypatch.setattr(Users, "outside_names", read)
+    return read
 
 
 def restoring(root: Path) -> MagicMock:

@@ -125,7 +125,7 @@ def test_a_condition_whose_answer_was_lost_is_asked_again() -> None:
     database = FakeDatabase(LOST, NOT_APPLIED, taken_by(mine))
     appending = Journal(database).append_unless(USER, mine, "sets", other)
     assert asyncio.run(appending) == mine
-    assert database.tables == ["changes", "journal batch", "journal batch", "read"]
+    assert database.tables == ["changes", "journal batch", "changes", "journal batch", "read"]
 
 
 def test_a_condition_that_nothing_explains_is_uncertain() -> None:
@@ -146,13 +146,23 @@ def test_an_event_that_stays_uncertain_is_not_acknowledged(*, condition: bool) -
         appending = writing.append(USER, event, "sets")
     with pytest.raises(UncertainWrite):
         asyncio.run(appending)
-    tried = ["journal batch" if condition else "journal"] * MAX_ATTEMPTS
-    assert database.tables == ["changes", *tried, "changes"]
-    assert database.topics == ["sets", "unswept"]
+    tried = ["journal batch" if condition else "journal", "changes"] * MAX_ATTEMPTS
+    assert database.tables == ["changes", *tried]
+    assert database.topics == ["sets", *["unsettled"] * MAX_ATTEMPTS]
+
+
+def test_an_uncertain_write_is_announced_before_it_is_repeated() -> None:
+    """A node that hangs takes so long that the request may end before the last attempt."""
+    one, several = FakeDatabase(LOST, INSERTED), FakeDatabase(LOST, INSERTED, INSERTED)
+    appended(one, an_event())
+    assert one.tables == ["changes", "journal", "changes", "journal"]
+    appended(several, an_event(), an_event())
+    assert several.tables[:3] == ["changes", "journal batch", "changes"]
+    assert one.topics[1] == several.topics[1] == "unsettled"
 
 
 def test_an_event_stays_uncertain_also_where_that_cannot_be_announced() -> None:
     database = FakeDatabase(*[LOST] * MAX_ATTEMPTS)
-    database.refused_topic = "unswept"
+    database.refused_topic = "unsettled"
     with pytest.raises(UncertainWrite):
         appended(database, an_event())

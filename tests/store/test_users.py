@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from unittest.mock import Mock
 
 import pytest
 
@@ -50,12 +51,40 @@ async def test_subject_of_an_erased_user_is_reassigned_once(database: Database):
     assert len(set(ids)) == 3
 
 
-async def test_reassigning_leaves_names_of_registered_users(database: Database):
+async def test_reassigning_leaves_names_of_registered_users(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+):
     users, user = Users(database), somebody()
     await users.register(user)
-    await users.reassign_subject(user.user_id)
+    read = Mock(side_effect=AssertionError("the usernames of everybody are not read"))
+    with monkeypatch.context() as patched:
+        patched.setattr("store.users.map_ranges", read)
+        await users.reassign_subject(user.user_id)
     assert await users.by_name(user.username) == user
     assert await users.user_of_subject(user.user_id) == user.user_id
+
+
+async def test_names_of_several_outside_subjects_are_read_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    users, registered = Users(database), somebody()
+    await users.register(registered)
+    subjects = [subject_id("https://id.example", uuid.uuid4().hex) for _ in range(3)]
+    for subject in subjects:
+        await users.reassign_subject(subject)
+    second = [await users.user_of_subject(subject) for subject in subjects]
+    names = await users.outside_names([*second[:2], registered.user_id])
+    assert names == {
+        second[0]: [f"outside:{subjects[0]}"],
+        second[1]: [f"outside:{subjects[1]}"],
+        registered.user_id: [],
+    }
+    assert await users.outside_names(second[2:]) == {second[2]: [f"outside:{subjects[2]}"]}
+    monkeypatch.setattr("store.users.map_ranges", Mock(side_effect=AssertionError("read again")))
+    for user_id in names:
+        await users.reassign_subject(user_id, names[user_id])
+    third = [await users.user_of_subject(subject) for subject in subjects]
+    assert [new != old for new, old in zip(third, second, strict=True)] == [True, True, False]
 
 
 def test_one_of_several_concurrent_registrations_gets_the_name(database: Database):
