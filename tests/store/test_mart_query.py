@@ -172,13 +172,13 @@ def test_query_is_retried_if_a_refresh_removed_some_of_its_files(
     assert query_duckdb(folder, "SELECT count(*) FROM sets", LIMITS).rows == [(4,)]
     create_views, refreshes = mart_query._create_views, iter([TWO])
 
-    def amid_a_deletion(connection: object, version: Path) -> None:
+    def amid_a_deletion(connection: object, version: Path, as_of: str) -> None:
         """A refresh has published its version, and deleted one of two files of the table."""
         for newer in refreshes:
             with monkeypatch.context() as patched:
                 patched.setattr(shutil, "rmtree", lambda _: part.unlink())
                 made(tmp_path, newer, 5)
-        create_views(connection, version)
+        create_views(connection, version, as_of)
 
     monkeypatch.setattr(mart_query, "_create_views", amid_a_deletion)
     assert query_duckdb(folder, "SELECT count(*) FROM sets", LIMITS).rows == [(5,)]
