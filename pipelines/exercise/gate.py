@@ -3,7 +3,7 @@
 A *rung* is one way to answer: the new model (challenger), what serves now, or always the user's
 most frequent exercise. All are compared by their hits on held-out sets.
 
-Two levels, because one user has too few sets for a test:
+Two levels, because one user's sets say little about others:
 
 - the *recipe* is judged per stratum (users with about as many labelled sets), pooled over users:
   it must not be worse than what serves these users now, by more than a margin and by more than
@@ -92,7 +92,7 @@ def compare(trials: Sequence[UserTrial]) -> Comparison:
     >>> done = {name: f"exercise {name}" for name in right}
     >>> result = compare([UserTrial("a", 9, right, wrong, wrong, done)])
     >>> result.challenger, result.serving, result.won, result.unit, result.takes_over
-    (1.0, 0.0, 9, 'sets', True)
+    (1.0, 0.0, 9, 'exercises', True)
     """
     beside = _beside_serving(trials)
     constant = _beside_majority(trials)
@@ -151,7 +151,7 @@ def veto(trial: UserTrial) -> str:
     >>> veto(UserTrial("a", 30, worse, dict.fromkeys(worse, True), {}, done))
     'worse than what serves now on 5 of 10 later sets, better on 0'
     """
-    counted = disagreements([trial])
+    counted = disagreements([trial], "sets")
     return (
         f"worse than what serves now {counted.loss}"
         if counted.chance_to_lose < SIGNIFICANCE

@@ -3,7 +3,7 @@
 A model errs on one person's one exercise as a whole, so sets are not independent: five sets of one
 exercise are won by one piece of luck, not by five. What several people's sets say about others is
 therefore counted in *units* that win or lose as a whole: people, or where there are few of them,
-each person's exercises. What one user's sets say about that user's next sets is counted in sets: a
+each person's exercises. What a user's sets say about that user's next sets is counted in sets: a
 model that errs on an exercise of theirs will go on doing so (decision 80).
 """
 
@@ -14,8 +14,10 @@ from math import comb
 from typing import Any, Literal, NamedTuple
 
 MIN_PEOPLE = 8
-"""From so many people on, people are counted: all but one of eight decide (p = .035), while of
-fewer nearly all would have to agree."""
+"""From so many people on, people are counted: all but one of eight decide (p = .035), while of five
+to seven all would have to agree, and four never could."""
+
+Unit = Literal["people", "exercises", "sets"]
 
 SetHits = Mapping[str, bool]
 """Set id to whether a rung named the set right."""
@@ -83,8 +85,7 @@ class Disagreements:
     """Where the challenger and the serving model disagree, counted in what errs as a whole.
 
     Attributes:
-        unit: what was counted: people, where fewer than `MIN_PEOPLE` were asked each person's
-            exercises, and of one person sets.
+        unit: what was counted.
         asked: how many people have a set on which both were asked.
         compared: how many units have one.
         units: how many of them have more sets that only the challenger, only the other named right.
@@ -92,7 +93,7 @@ class Disagreements:
         sets: how many sets only the challenger, only the other named right.
     """
 
-    unit: Literal["people", "exercises", "sets"]
+    unit: Unit
     asked: int
     compared: int
     units: Outcome
@@ -132,9 +133,10 @@ class Disagreements:
         >>> Disagreements("people", 12, 12, nine, nine, Outcome(2, 30)).loss
         'for 9 of 12 people, better for 1 (later sets: 30 lost, 2 won)'
         """
+        people = "one person" if self.asked == 1 else f"{self.asked} people"
         where, of = {
             "people": ("for", "people"),
-            "exercises": ("in", f"exercises of {self.asked} people"),
+            "exercises": ("in", f"exercises of {people}"),
             "sets": ("on", "later sets"),
         }[self.unit]
         loss = f"{where} {self.units.lost} of {self.compared} {of}, better {where} {self.units.won}"
@@ -143,14 +145,19 @@ class Disagreements:
         return f"{loss} (later sets: {self.sets.lost} lost, {self.sets.won} won)"
 
 
-def disagreements(trials: Sequence[UserTrial]) -> Disagreements:
+def disagreements(trials: Sequence[UserTrial], unit: Unit | None = None) -> Disagreements:
     """Count what the challengers won and lost beside what serves, pooled over users.
+
+    Args:
+        trials: of any number of users.
+        unit: what to count; by default what tells of other people too: people, or each person's
+            exercises where fewer than `MIN_PEOPLE` have sets on which both were asked.
 
     >>> right, wrong = {"s": True, "t": True}, {"s": False, "t": True}
     >>> done = {"s": "curl", "t": "press"}
-    >>> counted = disagreements([UserTrial(who, 9, right, wrong, {}, done) for who in "ab"])
+    >>> counted = disagreements([UserTrial("a", 9, right, wrong, {}, done)])
     >>> counted.unit, counted.compared, counted.units
-    ('exercises', 4, Outcome(won=2, lost=0))
+    ('exercises', 2, Outcome(won=1, lost=0))
     """
     people, exercises, sets = Counter[str](), Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     for trial in trials:
@@ -159,17 +166,13 @@ def disagreements(trials: Sequence[UserTrial]) -> Disagreements:
             people[trial.owner] += difference
             exercises[trial.owner, trial.exercises[name]] += difference
             sets[trial.owner, name] += difference
-    if len(people) >= MIN_PEOPLE:
-        unit, counted = "people", people
-    elif len(people) > 1:
-        unit, counted = "exercises", exercises
-    else:
-        unit, counted = "sets", sets
+    unit = unit or ("people" if len(people) >= MIN_PEOPLE else "exercises")
+    balances = {"people": people, "exercises": exercises, "sets": sets}[unit]
     return Disagreements(
         unit=unit,
         asked=len(people),
-        compared=len(counted),
-        units=_outcome(counted),
+        compared=len(balances),
+        units=_outcome(balances),
         people=_outcome(people),
         sets=_outcome(sets),
     )

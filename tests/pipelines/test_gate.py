@@ -244,6 +244,19 @@ def test_one_of_several_people_does_not_decide(happens, people):
     assert share_of_worlds(happens, people, 0.1, 0.1, whole=True) < 0.2
 
 
+def test_only_person_with_later_sets_does_not_decide_for_others_with_one_exercise():
+    hits = [True] * 30
+    lost = trial("a", [False] * 5 + hits[5:], hits, sets_of_each=5)
+    unasked = [trial(f"u{n}", [], [], sets_of_each=5) for n in range(20)]
+    assert regression_reason([lost, *unasked], MARGIN) == ""
+    won = replace(lost, challenger=lost.serving, serving=lost.challenger)
+    assert not compare([won]).takes_over
+    half = trial("a", [False] * 15 + hits[15:], hits, sets_of_each=5)
+    assert regression_reason([half], MARGIN).endswith(
+        "worse in 3 of 6 exercises of one person, better in 0 (later sets: 15 lost, 0 won)"
+    )
+
+
 def test_user_keeps_what_names_an_exercise_that_the_new_model_does_not():
     """Both are asked about the same exercises tomorrow."""
     lost = trial("a", [False] * 5 + [True] * 43, [True] * 48, sets_of_each=8)
@@ -259,7 +272,7 @@ def test_worse_recipe_is_refused_by_few_people_as_well(people, lost, least):
 
 @pytest.mark.parametrize("exercises", [1, 2, 3, 4, 6])
 def test_model_of_one_user_that_knows_nothing_is_vetoed(exercises):
-    """One, two and four exercises are too few units for a test, be all of them lost."""
+    """Also one that did a single exercise: the sets are counted."""
     assert share_of_worlds(vetoed, 1, 1.0, 0.0, exercises=exercises) == 1.0
 
 
@@ -276,16 +289,19 @@ def test_where_half_of_few_exercises_are_lost_the_sets_decide():
     assert regression_reason(fewer, MARGIN) == ""
 
 
-def test_units_are_people_from_eight_on_their_exercises_below_and_sets_of_one():
+def test_units_are_people_from_eight_on_and_their_exercises_below():
     hits, others = [False] * 8 + [True] * 8, [True] * 16
     people = [trial(f"u{n}", hits, others, sets_of_each=8) for n in range(MIN_PEOPLE)]
     counted = disagreements(people)
     assert (counted.unit, counted.compared, counted.units) == ("people", 8, (0, 8))
     counted = disagreements(people[1:])
     assert (counted.unit, counted.compared, counted.units) == ("exercises", 14, (0, 7))
-    [alone] = people[:1]
-    counted_alone = disagreements([alone])
-    assert (counted_alone.unit, counted_alone.compared, counted_alone.units) == ("sets", 16, (0, 8))
+    counted_alone = disagreements(people[:1])
+    assert (counted_alone.unit, counted_alone.compared, counted_alone.units) == (
+        "exercises",
+        2,
+        (0, 1),
+    )
     unasked = replace(people[0], serving={})
     assert disagreements([unasked, *people[1:]]) == counted
     assert disagreements(people[:0:-1]) == counted
