@@ -118,6 +118,14 @@ def node_settings(data: Path) -> tuple[Cassandra, Paths]:
     return settings, paths.model_copy(update={"data": data})
 
 
+def _fits() -> bool:
+    """Whether a node can live in memory: there is room, and it may load its native code there."""
+    if not os.access(_IN_MEMORY, os.W_OK) or os.statvfs(_IN_MEMORY).f_flag & os.ST_NOEXEC:
+        return False
+    free = shutil.disk_usage(_IN_MEMORY).free
+    return min(free, psutil.virtual_memory().available) >= _ROOM_BYTES
+
+
 def _quick_node(usual: Path) -> EmbeddedNode:
     """The node that all tests share, not started yet. Most tests do nothing but wait for it.
 
@@ -125,12 +133,7 @@ def _quick_node(usual: Path) -> EmbeddedNode:
     folder is in memory where that has room, and the usual one elsewhere. A conditional write takes
     12 ms so instead of 34, a truncation 25 ms instead of 150.
     """
-    roomy = (
-        _IN_MEMORY.is_dir()
-        and min(shutil.disk_usage(_IN_MEMORY).free, psutil.virtual_memory().available)
-        >= _ROOM_BYTES
-    )
-    data = Path(tempfile.mkdtemp(prefix="muvr-tests-", dir=_IN_MEMORY)) if roomy else usual
+    data = Path(tempfile.mkdtemp(prefix="muvr-tests-", dir=_IN_MEMORY)) if _fits() else usual
     settings, paths = node_settings(data)
     return EmbeddedNode(settings.model_copy(update={"commitlog_window_ms": 1}), paths)
 

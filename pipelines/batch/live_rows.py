@@ -93,7 +93,7 @@ def retire_live_rows(job: Job, family: str) -> None:
     The run's metrics name them as `retired`.
 
     Raises:
-        LeaseHeld: the run's lease was lost; the rows stay live.
+        LeaseLost: the run's lease was lost; the rows stay live.
         LostChampionRace: the pointer moved meanwhile.
     """
     job.run.require_lease()

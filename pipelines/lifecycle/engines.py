@@ -90,7 +90,7 @@ class Engine(Protocol):
         """Run a pass and write its large columns; the other columns of each key that has sets.
 
         Raises:
-            LeaseHeld: the run's lease was lost; nothing more is written.
+            LeaseLost: the run's lease was lost; nothing more is written.
         """
         ...
 
@@ -222,7 +222,7 @@ def written_rows(
 
     Raises:
         SpanBroken: two rows have the same key.
-        LeaseHeld: the run's lease was lost; nothing is written.
+        LeaseLost: the run's lease was lost; nothing is written.
     """
     with persisted(learned) as frame:
         rows = [row.asDict() for row in frame.drop(*large_columns(writers)).collect()]

@@ -70,7 +70,7 @@ def retire_global(job: Job, families: Sequence[str], going: Set[InputLayout]) ->
         the layouts whose models were retired.
 
     Raises:
-        LeaseHeld: the run's lease was lost; no pointer moves.
+        LeaseLost: the run's lease was lost; no pointer moves.
         LostChampionRace: a pointer moved meanwhile; the next run does the rest.
     """
     if not going:

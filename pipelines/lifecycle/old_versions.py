@@ -21,7 +21,7 @@ def empty_old_versions(database: Database, run: Run) -> None:
     has promoted serves, and the next run looks again.
 
     Raises:
-        LeaseHeld: the run's lease was lost: another run may be learning the same bytes again.
+        LeaseLost: the run's lease was lost: another run may be learning the same bytes again.
         Retryable: the lease was not extended in time, and the database does not answer.
     """
     with_version = {(one.user_id, one.model_id) for one in run.outcomes if one.version}

@@ -102,7 +102,7 @@ def promote_users(
             overtaken: an operator moved the pointer, and the next run learns them again.
 
     Raises:
-        LeaseHeld: the run's lease was lost; no pointer moves.
+        LeaseLost: the run's lease was lost; no pointer moves.
     """
     run = job.run
     run.require_lease()
@@ -134,7 +134,7 @@ def retire_users(
             `pipelines.lifecycle.scope.orphaned_pointers`.
 
     Raises:
-        LeaseHeld: the run's lease was lost; no pointer moves.
+        LeaseLost: the run's lease was lost; no pointer moves.
     """
     run, champions, at = job.run, Champions(job.database), server_time()
     run.require_lease()

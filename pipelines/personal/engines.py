@@ -42,7 +42,7 @@ class SetsEngine(Protocol):
         """Store the models of users with sets; their rows of `LEARNED` without the models.
 
         Raises:
-            LeaseHeld: the run's lease was lost; nothing more is written.
+            LeaseLost: the run's lease was lost; nothing more is written.
         """
         ...
 

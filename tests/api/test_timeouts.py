@@ -142,7 +142,7 @@ def test_a_slow_client_receives_a_long_export_line(
 def test_an_unread_export_is_cancelled(hasty: RunningService, monkeypatch: pytest.MonkeyPatch):
     exporting(monkeypatch, lines=40, each_bytes=2**20)  # more than sockets buffer
     with ask_for_export(hasty, b"connection: close") as line:
-        time.sleep(4)
+        time.sleep(6)
         answer = rest(line)
     assert answer.startswith(b"HTTP/1.1 200")
     assert b'"complete":true' not in answer

@@ -17,8 +17,8 @@ from tests.pipelines.made_families import USER, count_rows_only, fake, live, wit
 from tests.spark_session import emptied
 
 BEFORE, AFTER = (LiveRuns, "go_live", "before"), (LiveRuns, "go_live", "after")
-# A step, and whether the process is killed there. Killed anywhere after `go_live`, a run leaves the
-# same: none of the later steps was recorded.
+# A step, and whether the process is killed there. As simulated here, a run that is killed anywhere
+# after `go_live` leaves the same: none of the later steps is recorded.
 LIVE_ENDS = [
     (AFTER, False),
     (AFTER, True),
