@@ -252,9 +252,7 @@ def results(right: int, sets: int) -> dict[str, bool]:
     return {f"{n}": n < right for n in range(sets)}
 
 
-WORSE_IN_SIX = (
-    "worse than what serves now in 6 of 10 exercises, better in 0 (later sets: 6 lost, 0 won)"
-)
+WORSE_ON_SIX = "worse than what serves now on 6 of 10 later sets, better on 0"
 
 
 def test_model_clearly_worse_for_its_user_is_vetoed_however_good_it_is_for_others(
@@ -263,7 +261,7 @@ def test_model_clearly_worse_for_its_user_is_vetoed_however_good_it_is_for_other
     """Their stratum passes: 24 of 30 sets are right, and 20 with what serves now."""
     worse = candidate(database, results(4, 10), incumbent=results(10, 10))
     better = candidate(database, results(20, 20), incumbent=results(10, 20))
-    vetoed = ("vetoed", WORSE_IN_SIX)
+    vetoed = ("vetoed", WORSE_ON_SIX)
     assert statuses(database, worse, better) == [vetoed, ("promoted", "")]
     keys = [(one.user_id, LAYOUT) for one in (worse, better)]
     assert pointers_in_effect(database, keys, FAMILY).keys() == {keys[1]}
@@ -277,7 +275,8 @@ def test_models_worse_than_what_serves_are_refused(database: Database, rung: str
     )
     assert status == "refused"
     assert reason.endswith(
-        "right in 0.600 of sets, what serves now in 1.000: worse in 8 of 20 exercises, better in 0"
+        "right in 0.600 of sets, what serves now in 1.000: "
+        "worse in 8 of 20 exercises of one person, better in 0 (later sets: 8 lost, 0 won)"
     )
 
 
