@@ -10,7 +10,7 @@ from muvr.options import AsJson, Conf
 from muvr.scoreboard import show_run
 from pipelines.mart.job import refresh_mart
 from schemas.errors import BadInput
-from schemas.mart import MART
+from schemas.mart import SHOWN
 from schemas.plurals import plural
 from store.mart import MartFolder
 
@@ -51,24 +51,25 @@ def show(
     context = open_context(conf, as_json=as_json)
     manifest = MartFolder(context.config.paths.mart).manifest()
     context.terminal.say(f"The mart is as of {manifest.as_of:%Y-%m-%d %H:%M:%S} UTC.")
-    if table not in ("all", *MART):
+    if table not in ("all", *SHOWN):
         raise BadInput(
-            f"The mart has no table {table}; it has {', '.join(MART)}.", field="table", value=table
+            f"The mart has no table {table}; it has {', '.join(SHOWN)}.", field="table", value=table
         )
-    chosen = [mart_table for mart_table in MART.values() if table in ("all", mart_table.name)]
+    chosen = [mart_table for mart_table in SHOWN.values() if table in ("all", mart_table.name)]
     for mart_table in chosen:
         rows = [
             (column.name, column.type, column.description, column.example)
             for column in mart_table.columns
         ]
-        count = plural(manifest.rows[mart_table.name], "row")
+        stored = manifest.rows.get(mart_table.name)  # None of the view, which is no file
+        count = "a view" if stored is None else plural(stored, "row")
         title = f"{mart_table.name}: {count}. {mart_table.description}"
         context.terminal.table(title, ("column", "type", "says", "example"), rows)
     context.terminal.answer(
         {
             "as_of": manifest.as_of,
             "tables": {
-                mart_table.name: {**asdict(mart_table), "rows": manifest.rows[mart_table.name]}
+                mart_table.name: {**asdict(mart_table), "rows": manifest.rows.get(mart_table.name)}
                 for mart_table in chosen
             },
         }

@@ -265,6 +265,10 @@ class NoKernel(MuvrError):
         super().__init__(message, next_step=next_step)
 
 
+class OtherRules(MuvrError):
+    """Somewhere the rules of time zones are of another version than those of who asks."""
+
+
 class IncompleteRun(MuvrError):
     """Not all rows of a run are in its table: it must not go live."""
 

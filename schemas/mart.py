@@ -289,6 +289,8 @@ FRESHNESS = _table(
     ),
     of_user=False,
 )
+SHOWN: dict[str, MartTable] = {FRESHNESS.name: FRESHNESS, **MART}
+"""What a query may read: the tables, and the view that says how fresh they are."""
 
 
 def described(table: MartTable) -> str:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import tzdata
 
+from schemas.errors import OtherRules
 from schemas.times import EPOCH
 
 RULES_VERSION: str = tzdata.IANA_VERSION
@@ -51,3 +52,21 @@ def utc_offset_s(at_us: int | None, name: str | None) -> int | None:
     at = EPOCH + timedelta(microseconds=at_us)
     offset = at.astimezone(zone).utcoffset()
     return None if offset is None else offset // _SECOND
+
+
+def utc_offset_by_rules_s(at_us: int | None, name: str | None, rules: str) -> int | None:
+    """As `utc_offset_s`, where rows are said to follow one version of the rules.
+
+    Args:
+        at_us: microseconds since the epoch.
+        name: of the zone.
+        rules: the `RULES_VERSION` of who asks, perhaps on another machine.
+
+    Raises:
+        OtherRules: those here are others, and the rows would not be what is said of them.
+    """
+    if rules != RULES_VERSION:
+        raise OtherRules(
+            f"the rules of time zones (tzdata) are {RULES_VERSION} here and {rules} at the driver."
+        )
+    return utc_offset_s(at_us, name)

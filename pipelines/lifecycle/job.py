@@ -10,7 +10,7 @@ from pipelines.lifecycle.old_versions import empty_old_versions
 from pipelines.lifecycle.retries import same_outcomes
 from pipelines.lifecycle.runs import Run, leased_run
 from pipelines.lifecycle.scope import EngineName, UserSelection
-from pipelines.spark.executors import executors_kernel
+from pipelines.spark.executors import executors_environment
 from pipelines.spark.session import spark_session
 from pipelines.spark.tasks import task_progress
 from schemas.config import Config
@@ -85,7 +85,7 @@ def open_job(
         reporting = (
             task_progress(f"{family}: Spark's tasks", progress) if progress else nullcontext()
         )
-        with reporting, executors_kernel():
+        with reporting, executors_environment():
             yield Job(config, database, run, progress or NoProgress(), engine)
 
 

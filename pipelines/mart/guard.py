@@ -9,10 +9,10 @@ named here, `pipelines.mart.same_meaning` refuses what DuckDB would answer diffe
 from collections.abc import Iterator
 from typing import Any
 
-from pipelines.mart.nodes import function_of, items_of, name_of, words
+from pipelines.mart.nodes import SUBQUERIES, function_of, items_of, name_of, words
 from pipelines.mart.same_meaning import require_same_meaning
 from schemas.errors import BadQuery
-from schemas.mart import FRESHNESS, MART
+from schemas.mart import SHOWN
 
 PLANS = words(
     """Project Filter Aggregate Sort GlobalLimit LocalLimit Offset Join SubqueryAlias
@@ -27,18 +27,18 @@ EXPRESSIONS = words(
     CaseWhen If SortOrder WindowExpression WindowSpecDefinition SpecifiedWindowFrame
     UnspecifiedFrame UnspecifiedFrame$ CurrentRow CurrentRow$ UnboundedPreceding
     UnboundedPreceding$ UnboundedFollowing UnboundedFollowing$ Cube Rollup GroupingSets
-    LambdaFunction UnresolvedNamedLambdaVariable Substring StringTrim Concat"""
+    LambdaFunction UnresolvedNamedLambdaVariable Substring StringTrim Concat AggregateExpression
+    AnyValue First Last"""
 )
-SUBQUERIES = ("ListQuery", "ScalarSubquery", "Exists")
 FUNCTIONS = words(
-    """abs approx_count_distinct array_agg array_contains array_join array_size avg
+    """abs any_value approx_count_distinct array_agg array_contains array_join array_size avg
     bool_and bool_or cardinality ceil ceiling chr coalesce collect_list collect_set concat
     concat_ws contains corr count count_if covar_pop covar_samp cume_dist date date_add
     date_diff date_format date_part date_sub date_trunc datediff day dayofmonth dayofweek
-    dayofyear dense_rank element_at endswith every exists exp extract filter first_value floor
-    forall format_number from_json get_json_object greatest hour if ifnull isnan isnotnull
-    isnull json_array_length json_object_keys lag last_value lead least left length ln log log10
-    log2 lower lpad ltrim max max_by mean median min min_by minute mod mode month nth_value
+    dayofyear dense_rank element_at endswith every exists exp extract filter first first_value
+    floor forall format_number from_json get_json_object greatest hour if ifnull isnan isnotnull
+    isnull json_array_length json_object_keys lag last last_value lead least left length ln log
+    log10 log2 lower lpad ltrim max max_by mean median min min_by minute mod mode month nth_value
     ntile nullif nvl nvl2 percent_rank percentile percentile_approx pow power quarter rank
     regexp_count regexp_extract regexp_like regexp_replace regr_intercept regr_r2 regr_slope
     replace reverse right round row_number rpad rtrim second sign size some sort_array split
@@ -58,7 +58,7 @@ def require_readable(plan: Any, text: str) -> None:
     Raises:
         BadQuery: naming what is not allowed.
     """
-    names = {name.lower() for name in _with_names(plan)} | {*MART, FRESHNESS.name}
+    names = {name.lower() for name in _with_names(plan)} | {*SHOWN}
     aliases: set[str] = set()
     expressions: list[Any] = []
     for kind, node in _nodes(plan):
@@ -88,7 +88,7 @@ def _require_plan(plan: Any, what: str, names: set[str]) -> None:
 def _require(allowed: bool, what: str) -> None:
     if not allowed:
         raise BadQuery(
-            f"{what} is not for queries over the mart; read its tables ({', '.join(MART)}) with "
+            f"{what} is not for queries over the mart; read its tables ({', '.join(SHOWN)}) with "
             "SELECT and plain functions.",
             field="sql",
             value=what,

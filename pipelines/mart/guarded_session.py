@@ -5,10 +5,12 @@ from typing import Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark import SparkContext
+from pyspark.errors import PySparkException
 from pyspark.java_gateway import ensure_callback_server_started
 from pyspark.sql import SparkSession
 
 from pipelines.mart.guard import require_readable
+from pipelines.mart.same_types import require_same_types
 from schemas.errors import BadQuery
 
 SESSION_STATEMENTS = ("use default", "use `default`")
@@ -23,7 +25,10 @@ class GuardedParser:
 
         implements = ("org.apache.spark.sql.catalyst.parser.ParserInterface",)
 
-    def __init__(self, inner: Any, jvm: Any, before_parse: Callable[[], None]) -> None:
+    def __init__(
+        self, session: Any, inner: Any, jvm: Any, before_parse: Callable[[], None]
+    ) -> None:
+        self._session = session
         self._inner = inner
         self._jvm = jvm
         self._before_parse = before_parse
@@ -42,11 +47,26 @@ class GuardedParser:
         if text.strip().rstrip(";").lower() not in SESSION_STATEMENTS:
             try:
                 require_readable(plan, text)
+                self._require_same_types(plan)
             except BadQuery as problem:
                 thrown = self._jvm.java.lang.IllegalArgumentException(str(problem))
                 thrown.setStackTrace(self._no_stack_trace)  # the client would see each of them
                 raise Py4JJavaError(str(problem), thrown) from problem
         return plan
+
+    def _require_same_types(self, plan: Any) -> None:
+        """Refuse what only shows once names are resolved, which Spark does again afterwards.
+
+        Raises:
+            BadQuery: as `require_same_types`.
+        """
+        state = self._session.sessionState()
+        mode = self._jvm.org.apache.spark.sql.execution.CommandExecutionMode.SKIP()
+        try:
+            analyzed = state.executePlan(plan, mode).analyzed()
+        except PySparkException:
+            return  # Spark refuses it again, in a way that the client can read
+        require_same_types(analyzed)
 
     def __getattr__(self, name: str) -> Any:
         """Names and types are parsed as Spark parses them."""
@@ -67,7 +87,7 @@ class _ParserBuilder:
 
     def apply(self, session: Any, inner: Any) -> GuardedParser:  # Spark's shape
         """The guarded parser."""
-        return GuardedParser(inner, self._jvm, self._before_parse)
+        return GuardedParser(session, inner, self._jvm, self._before_parse)
 
 
 class _Extension:

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+SUBQUERIES = ("ListQuery", "ScalarSubquery", "Exists")
+"""Expressions that hold a plan."""
+
 
 def name_of(node: Any) -> str:
     """The name of the class of a plan or an expression."""

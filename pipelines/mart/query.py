@@ -22,6 +22,7 @@ from pyspark.sql.types import (
 
 from pipelines.mart.guard import require_readable
 from pipelines.mart.planning import ended_if_needed
+from pipelines.mart.same_types import require_same_types
 from pipelines.mart.session import mart_session
 from pipelines.mart.stopped_tasks import StoppedTasks
 from schemas.config import Config, Sql
@@ -72,6 +73,7 @@ def _query(
         require_readable(parsed(spark, sql), sql)
         with _time_limit(spark, limits, stopped):
             frame = spark.sql(sql)
+            require_same_types(resolved(frame))
             rows = _without_zones(frame.limit(limits.rows + 1)).collect()
     except (PySparkException, Py4JJavaError) as problem:
         if stopped.is_set():
@@ -104,6 +106,12 @@ def parsed(spark: SparkSession, sql: str) -> Any:
     """What Spark's parser makes of a text, nothing resolved and nothing run."""
     java: Any = spark._jsparkSession
     return java.sessionState().sqlParser().parsePlan(sql)
+
+
+def resolved(frame: DataFrame) -> Any:
+    """What Spark's analysis makes of a query, nothing run."""
+    java: Any = frame._jdf
+    return java.queryExecution().analyzed()
 
 
 def _without_zones(frame: DataFrame) -> DataFrame:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from schemas.ids import UUID_PATTERN
 from schemas.mart import MART
-from schemas.zones import RULES_VERSION, utc_offset_s
+from schemas.zones import RULES_VERSION, utc_offset_by_rules_s
 from store.mart import DIGEST_DIGITS, layout_digest
 from store.pseudonyms import PSEUDONYM_DIGITS
 
@@ -27,8 +27,11 @@ OWNER = {
     "level": "CASE WHEN owner LIKE 'u:%' THEN 'user' ELSE 'global' END",
 }
 RUN = {"run": "run_id"}
-FUNCTIONS = {"utc_offset_s": utc_offset_s}
-"""What expressions call besides Spark's: Java's own rules of time zones are older than ours."""
+FUNCTIONS = {"utc_offset_s": utc_offset_by_rules_s}
+"""What expressions call besides Spark's: Java's own rules of time zones are older than ours.
+
+It is told the driver's version: an executor with another one, in an archive built before an update,
+would write hours of its own into rows that `copies_digest` calls up to date."""
 PROMOTIONS = (
     "concat(array(named_struct('version', version, 'run', run_id), "
     "named_struct('version', previous_version, 'run', previous_run_id)), "
@@ -66,7 +69,8 @@ class TableSource:
 def _local(at: str) -> dict[str, str]:
     """Day and hour of a time where the person was; null in a zone that nobody knows any more."""
     at_us = f"unix_micros({at})"
-    local = f"timestamp_micros({at_us} + 1000000L * utc_offset_s({at_us}, timezone))"
+    offset_s = f"utc_offset_s({at_us}, timezone, '{RULES_VERSION}')"
+    local = f"timestamp_micros({at_us} + 1000000L * {offset_s})"
     return {"local_date": f"to_date({local})", "local_hour": f"hour({local})"}
 
 

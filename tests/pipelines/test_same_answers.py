@@ -9,6 +9,7 @@ from pipelines.mart.guard import FUNCTIONS, require_readable
 from pipelines.mart.query import parsed, query_spark
 from pipelines.mart.same_meaning import ARGUMENTS, FIELDS
 from pipelines.mart.same_meaning import FUNCTIONS as DIFFERENT
+from pipelines.mart.same_types import DAYS_BETWEEN
 from schemas.config import Sql
 from schemas.errors import BadQuery
 from store.mart import MartFolder
@@ -75,6 +76,8 @@ SCALARS = {
     "regexp_extract": (
         "regexp_extract(s, '([a-z]+)([0-9]+)', 0)",
         "regexp_extract(s, '([a-z]+)([0-9]+)', 2)",
+        "regexp_extract(s, '^B*(.*)$', 1)",
+        "regexp_extract(s, '^(.*?)h*$', 1)",
     ),
     "replace": ("replace(s, 'b', 'x')", "replace(s, '', 'x')", "replace(s, 'b', NULL)"),
     "reverse": ("reverse(s)",),
@@ -103,6 +106,7 @@ SCALARS = {
         "CAST(round(x) AS INT)",
         "CAST(n AS DOUBLE)",
         "CAST(x AS DECIMAL(10, 1))",
+        "CAST(floor(CAST('-2.7' AS DOUBLE)) AS INT)",
         "CAST(n AS STRING)",
         "CAST(x AS STRING)",
         "CAST(d AS STRING)",
@@ -123,6 +127,9 @@ SCALARS = {
         ),
         "CAST(d AS TIMESTAMP) - CAST(DATE '2026-01-01' AS TIMESTAMP)",
         "CAST(d AS TIMESTAMP) + INTERVAL '1' MONTH",
+        "d + INTERVAL '5' HOUR",
+        "began - d",
+        "extract(day FROM CAST(d AS TIMESTAMP) - CAST(DATE '2026-06-01' AS TIMESTAMP))",
         "2147483647 + CAST(n AS DOUBLE)",
     ),
 }
@@ -179,12 +186,36 @@ DIFFERS = (
     *("array_agg(n) FILTER (WHERE x IS NOT NULL)", "approx_count_distinct(n)", "left('abc', -1)"),
     *("right('abc', n)", "substr('abc', 0, 2)", "substring('abc', 2, -1)", "split('a.b', '.')"),
     *("ltrim('xxa', 'x')", "rtrim('axx', 'x')", "trim('xax', 'x')", "json_array_length('{}')"),
-    *("cardinality(kinds)", "local_date - local_date", "'it''s'"),
+    *("cardinality(kinds)", "any_value(x)", "first(x)", "last(x)", "'it''s'"),
     *("chr(300)", "'a' || 1 + 2", "date_trunc('decade', began)", "regexp_replace(s, 'a', 'b')"),
-    *("DATE '2026-01-31' + INTERVAL '1' MONTH", "'a\\tb'", "'a' LIKE 'a\\%'", '"exercise"'),
+    *(
+        "chr(greatest(0, 65))",
+        "first(x) OVER (ORDER BY n)",
+        "last(x, true)",
+        "'a\\tb'",
+        "'a' LIKE 'a\\%'",
+        '"exercise"',
+    ),
     "CAST(reps AS INT) FROM (SELECT avg(weight_kg) AS reps FROM sets)",
 )
-
+DATE_SUMS = (
+    "local_date - local_date FROM sessions",
+    "max(local_date) - min(local_date) FROM sessions",
+    "local_date - lag(local_date) OVER (ORDER BY started_at) FROM sessions",
+    "coalesce(local_date, DATE '2026-01-01') - DATE '2026-01-01' FROM sessions",
+    "a - b FROM (SELECT max(local_date) AS a, min(local_date) AS b FROM sessions)",
+    "a - a FROM (VALUES (DATE '2026-01-01')) t(a)",
+    "(SELECT max(local_date) - min(local_date) FROM sessions)",
+    "1 FROM sessions WHERE session IN (SELECT session FROM sessions "
+    "WHERE local_date - DATE '2026-01-01' IS NULL)",
+    "transform(array_agg(local_date) FILTER (WHERE local_date IS NOT NULL), "
+    "x -> x - DATE '2026-01-01') FROM sessions",
+    "CASE WHEN true THEN local_date END - INTERVAL '1' DAY FROM sessions",
+    "max(local_date) + INTERVAL 7 DAYS FROM sessions",
+    "max(local_date) - INTERVAL '2' DAY FROM sessions",
+    "DATE '2026-01-31' + INTERVAL '1' MONTH",
+    "INTERVAL '1' YEAR + max(local_date) FROM sessions",
+)
 
 OF_ONE = {
     "date_diff": "date_diff(DATE '2026-01-31', DATE '2026-01-01')",
@@ -264,6 +295,30 @@ def test_what_duckdb_answers_differently_is_refused_by_spark(spark):
     assert [
         c for c, text in said.items() if "means something else in DuckDB; say" not in text
     ] == []
+
+
+def test_sums_of_dates_are_refused_by_spark_whatever_the_dates_are_called(
+    spark, folder: MartFolder
+):
+    said = dict.fromkeys(DATE_SUMS, "")
+    for call in DATE_SUMS:
+        try:
+            query_spark(spark, folder, f"SELECT {call}", LIMITS)
+        except BadQuery as problem:
+            said[call] = str(problem)
+    assert [call for call, text in said.items() if DAYS_BETWEEN not in text] == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        *("chr()", "extract()", "date_trunc()", "max_by() FILTER (WHERE x IS NOT NULL)"),
+        *("array_agg() FILTER (WHERE x IS NOT NULL)", "first_value()", "left()"),
+    ],
+)
+def test_missing_arguments_are_left_to_spark(spark, folder: MartFolder, call: str):
+    with pytest.raises(BadQuery, match="Spark: "):
+        query_spark(spark, folder, f"SELECT {call} FROM {ROWS}", LIMITS)
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,10 @@ def test_guarded_session_refuses_queries_before_they_run(spark, guarded):
     for query in ("SELECT java_method('java.lang.System', 'lineSeparator')", "DROP VIEW sets"):
         with pytest.raises(Exception, match="is not for queries over the mart"):
             guarded.sql(query)
+    with pytest.raises(Exception, match="Reckoning with a date means something else in DuckDB"):
+        guarded.sql("SELECT a - a FROM (VALUES (DATE '2026-01-01')) t(a)")
+    with pytest.raises(Exception, match="`load` cannot be resolved"):
+        guarded.sql("SELECT load FROM sets")
     guarded.sql("use default")
     assert guarded.table("sets").count() == 1
     [row] = spark.sql("SELECT java_method('java.lang.Math', 'abs', -1)").collect()

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from schemas.errors import OtherRules
 from schemas.times import us_of
-from schemas.zones import RULES_VERSION, time_zone, utc_offset_s
+from schemas.zones import RULES_VERSION, time_zone, utc_offset_by_rules_s, utc_offset_s
 
 AT = datetime(2026, 11, 30, 17, 30, tzinfo=UTC)
 
@@ -41,3 +42,9 @@ def test_rules_are_those_of_the_lock(zone: str, hour: int):
 def test_unknown_zone_has_no_offset(name: str | None):
     assert utc_offset_s(us_of(AT), name) is None
     assert utc_offset_s(None, "UTC") is None
+
+
+def test_rules_of_another_version_are_not_followed_silently():
+    assert utc_offset_by_rules_s(0, "Asia/Kolkata", RULES_VERSION) == 19800
+    with pytest.raises(OtherRules, match=f"are {RULES_VERSION} here and 2199a at the driver"):
+        utc_offset_by_rules_s(None, None, "2199a")
