@@ -30,6 +30,7 @@ async def finish_erasures(
     failed: list[tuple[UUID, Exception]] = []
 
     async def announce_anew(user_id: UUID, problem: Exception) -> None:
+        """Leave an erasure that failed to the next sweep."""
         await announce_erasure(database, user_id, time_now())
         failed.append((user_id, problem))
 

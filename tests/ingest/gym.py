@@ -1,11 +1,14 @@
 """A gym for tests: one person who follows a plan in one session."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from ingest.projections import project, project_all
 from schemas.config import Limits
 from schemas.events import SessionOpening, SetConfirmation
+from store.journal import Event
 from store.records import Records
 from tests.ingest.costs import FreeRecorder
 from tests.ingest.histories import new_id
@@ -54,6 +57,19 @@ class Gym:
             self.user, self.session, set_id, confirmation, revision
         )
         self.sets[name] = set_id, row.revision
+
+    async def projected_again(
+        self, events: Sequence[Event], told: Sequence[Event]
+    ) -> tuple[Records, Records]:
+        """Stores with these events, projected in the order told: one by one, and all at once."""
+        one_by_one, at_once = memory_records(), memory_records()
+        for records in (one_by_one, at_once):
+            for event in events:
+                await records.journal.append(self.user, event, "sets")
+        for event in told:
+            await project(one_by_one, self.user, event, 0)
+        await project_all(at_once, self.user, told, 0)
+        return one_by_one, at_once
 
     async def rows(self, records: Records | None = None) -> list[Any]:
         kept = records or self.records

@@ -207,15 +207,8 @@ async def test_deviations_are_independent_of_event_order_and_repeats(gym: Gym, s
     chance = random.Random(seed)
     told = [*events, *chance.choices(events, k=4)]
     chance.shuffle(told)
-    one_by_one, at_once = memory_records(), memory_records()
-    for records in (one_by_one, at_once):
-        for event in events:
-            await records.journal.append(gym.user, event, "sets")
-    for event in told:
-        await project(one_by_one, gym.user, event, 0)
-    await project_all(at_once, gym.user, told, 0)
-    assert await gym.rows(at_once) == wanted
-    assert await gym.rows(one_by_one) == wanted
+    for records in await gym.projected_again(events, told):
+        assert await gym.rows(records) == wanted
 
     await project_all(gym.records, gym.user, events, 0)
     assert await gym.rows() == wanted  # a replay over live rows changes nothing

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ingest.deviations import followed_us
-from ingest.projections import project, project_all
+from ingest.projections import project_all
 from schemas.times import us_of
 from store.journal import Event
 from tests.ingest.costs import FreeRecorder
@@ -16,7 +16,6 @@ from tests.ingest.devices import BENCH, PLAN, opened
 from tests.ingest.gym import MONTH, ROW, Gym
 from tests.ingest.histories import LIMITS, START, confirmation, new_id
 from tests.ingest.recorded_session import CountingRepository, RecordedSession
-from tests.store.memory import memory_records
 
 
 @pytest.mark.parametrize(
@@ -106,12 +105,5 @@ async def test_each_session_follows_its_version_in_whichever_order_events_are_pr
     assert sorted(planned) == ["bench press", "bench press", "row"]
     told = [*events, *events[:4]]
     random.Random(seed).shuffle(told)
-    one_by_one, at_once = memory_records(), memory_records()
-    for records in (one_by_one, at_once):
-        for event in events:
-            await records.journal.append(gym.user, event, "sets")
-    for event in told:
-        await project(one_by_one, gym.user, event, 0)
-    await project_all(at_once, gym.user, told, 0)
-    for records in (one_by_one, at_once):
+    for records in await gym.projected_again(events, told):
         assert await records.deviations.of_month(gym.user, MONTH) == wanted
