@@ -1,9 +1,8 @@
 """When the later sets begin that evaluate a run's models: some weeks before the newest set."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from pipelines.lifecycle.engines import Engine, SparkEngine
@@ -32,8 +31,9 @@ def newest_known_set_at(job: Job, engine: Engine, users: Sequence[UUID] | None) 
         BadSets: all sets lie in the future.
     """
     latest = latest_start(job.run.started_at)
-    recorded = [metrics[NEWEST_SET] for metrics in _recorded_metrics(job) if NEWEST_SET in metrics]
-    before = datetime.fromisoformat(str(recorded[0])) if recorded else None
+    runs = asyncio.run(JobRuns(job.database).newest(job.run.family, limit=RUNS_BACK))
+    recorded = next((run.metrics[NEWEST_SET] for run in runs if NEWEST_SET in run.metrics), None)
+    before = datetime.fromisoformat(str(recorded)) if recorded else None
     if users is None or before is None or before > latest:
         return _newest_set_at(job, engine, latest, None)
     try:
@@ -51,9 +51,3 @@ def _newest_set_at(
     sets = Sets(job.database)
     starts_ms = gather(sets.starts_ms, asyncio.run(sets.users()) if users is None else users)
     return newest_of((1000 * ms for of_user in starts_ms for ms in of_user), latest)
-
-
-def _recorded_metrics(job: Job) -> list[Mapping[str, Any]]:
-    """The metrics of the family's runs before this one, newest first."""
-    runs = asyncio.run(JobRuns(job.database).newest(job.run.family, limit=RUNS_BACK))
-    return [run.metrics for run in runs]
