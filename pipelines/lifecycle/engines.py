@@ -58,11 +58,6 @@ class ColumnWriter(Protocol):
         ...
 
 
-def large_columns(writers: Sequence[ColumnWriter]) -> list[str]:
-    """Columns that writers take."""
-    return [name for writer in writers for name in writer.large_columns]
-
-
 @dataclass(frozen=True, slots=True)
 class Pass:
     """A function to run once over each partition.
@@ -81,6 +76,11 @@ class Pass:
     schema: pa.Schema
     writers: tuple[ColumnWriter, ...] = ()
     groups_per_call: int | None = None
+
+    @property
+    def large_columns(self) -> list[str]:
+        """Columns that the writers take."""
+        return [name for writer in self.writers for name in writer.large_columns]
 
 
 class Engine(Protocol):
@@ -160,7 +160,19 @@ class SparkEngine:
         return read_keys(self.spark, self.keyspace, pass_.read.table, partitions)
 
     def _write(self, spanned: DataFrame, pass_: Pass, run: Run) -> list[Row]:
-        return written_rows(spanned, KEY, pass_.writers, self.keyspace, run)
+        """Compute a frame once, write its large columns on the executors, and return the others.
+
+        Raises:
+            SpanBroken: two rows have the same key.
+            LeaseLost: the run's lease was lost; nothing is written.
+        """
+        with persisted(spanned) as frame:
+            rows = [row.asDict() for row in frame.drop(*pass_.large_columns).collect()]
+            require_unique_keys(rows, KEY)
+            run.require_lease()
+            for writer in pass_.writers:
+                writer.write_frame(frame, self.keyspace, run)
+        return rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,38 +216,8 @@ class LocalEngine:
             run.require_lease()
             for writer in pass_.writers:
                 writer.write_row(row, self.database, run)
-        large = large_columns(pass_.writers)
-        small = pa.schema([field for field in pass_.schema if field.name not in large])
+        small = pa.schema([f for f in pass_.schema if f.name not in pass_.large_columns])
         return pa.Table.from_pylist(learned, schema=small).to_pylist()
-
-
-def written_rows(
-    learned: DataFrame,
-    key: Sequence[str],
-    writers: Sequence[ColumnWriter],
-    keyspace: str,
-    run: Run,
-) -> list[Row]:
-    """Compute a frame once, write its large columns on the executors, and return the others.
-
-    Args:
-        learned: the frame.
-        key: columns that no two of its rows share.
-        writers: of its large columns.
-        keyspace: that is written.
-        run: that must hold its lease until then.
-
-    Raises:
-        SpanBroken: two rows have the same key.
-        LeaseLost: the run's lease was lost; nothing is written.
-    """
-    with persisted(learned) as frame:
-        rows = [row.asDict() for row in frame.drop(*large_columns(writers)).collect()]
-        require_unique_keys(rows, key)
-        run.require_lease()
-        for writer in writers:
-            writer.write_frame(frame, keyspace, run)
-    return rows
 
 
 def engine_of(job: Job) -> Engine:
