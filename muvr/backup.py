@@ -5,7 +5,7 @@ backup: after a restore on another machine all users must log in again. A cluste
 by its own tools; here `--erased-only` keeps the list of erased users, and erases them again.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -165,18 +165,7 @@ def restore(
             aside.stop_node()
             if was_running and not context.node.folders.unfinished_restore.exists():
                 context.node.start(terminal)
-    context.terminal.table(
-        f"restored, as of {to_the_second(saved.made_at)}",
-        ("table", "rows"),
-        [(table, n if n < MAX_COUNT else f"{n:,} or more") for table, n in rows.items()],
-    )
-    before = len(listed) - len(erased)
-    context.terminal.say(
-        f"Erased again: {len(erased)}; erased long before this backup: {before}. "
-        f"Next: muvr up, with paths.data: {context.config.paths.data}"
-    )
-    told = {"made_at": saved.made_at, "erased_again": len(erased), "erased_before": before}
-    context.terminal.answer({**told, "rows": rows})
+    _tell_restored(context, saved, rows, erased=len(erased), before=len(listed) - len(erased))
 
 
 def to_the_second(made_at: str) -> str:
@@ -186,6 +175,23 @@ def to_the_second(made_at: str) -> str:
     '2026-11-28 20:02:46 UTC'
     """
     return f"{datetime.fromisoformat(made_at):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _tell_restored(
+    context: CommandContext, saved: Backup, rows: Mapping[str, int], *, erased: int, before: int
+) -> None:
+    """Tell what was restored, and how many of the listed users were erased again or before it."""
+    context.terminal.table(
+        f"restored, as of {to_the_second(saved.made_at)}",
+        ("table", "rows"),
+        [(table, n if n < MAX_COUNT else f"{n:,} or more") for table, n in rows.items()],
+    )
+    context.terminal.say(
+        f"Erased again: {erased}; erased long before this backup: {before}. "
+        f"Next: muvr up, with paths.data: {context.config.paths.data}"
+    )
+    told = {"made_at": saved.made_at, "erased_again": erased, "erased_before": before}
+    context.terminal.answer({**told, "rows": rows})
 
 
 def _aside(context: CommandContext) -> CommandContext:

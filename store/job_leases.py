@@ -15,7 +15,7 @@ class LeaseHolder(NamedTuple):
     owner: str
 
 
-class Leases:
+class JobLeases:
     """One run of a family at a time. Conditional writes only."""
 
     def __init__(self, database: Database) -> None:

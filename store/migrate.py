@@ -23,7 +23,7 @@ from schemas.times import server_time
 from store.connection import connect
 from store.cql import Migration, read_migrations
 from store.database import Database
-from store.migration_lease import Lease, holding
+from store.migration_lease import MigrationLease, holding
 
 FOLDER = Path(schemas.__file__).parent / "migrations"
 LEASE_S = 30
@@ -63,7 +63,7 @@ def migrate(
         if not _pending(database, config.keyspace, migrations):
             _check_layout(database, config.keyspace, layout)
             return ()
-        lease = Lease(database, "migrate", ttl_s=LEASE_S)
+        lease = MigrationLease(database, ttl_s=LEASE_S)
         with holding(lease, timeout_s=timeout_s):
             _write_layout(database, config.keyspace, layout)
             return _apply_all(
@@ -126,7 +126,7 @@ def _apply_all(
     database: Database,
     keyspace: str,
     migrations: Sequence[Migration],
-    lease: Lease,
+    lease: MigrationLease,
     progress: Progress,
 ) -> tuple[str, ...]:
     """Apply what is still pending now that the lease is held."""

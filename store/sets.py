@@ -178,13 +178,6 @@ class Sets:
         )
         return [(row.set_id, row.revision) for row in rows]
 
-    async def has_any(self, user_id: UUID) -> bool:
-        """Whether a user has a set; one row is read."""
-        rows = await self._database.run(
-            "SELECT set_id FROM sets WHERE user_id = ? LIMIT 1", (user_id,)
-        )
-        return bool(rows)
-
     async def trained(self, user_id: UUID) -> list[TrainedSet]:
         """Every set of a user as training reads it, in the order of the table."""
         rows = await self._database.run(

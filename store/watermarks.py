@@ -65,13 +65,15 @@ class Watermarks:
 
     async def changed_users(
         self, topics: Sequence[Topic], since: datetime, until: datetime
-    ) -> list[UUID]:
-        """Users with a change of one of the topics since then, in order.
+    ) -> dict[UUID, datetime]:
+        """Users with a change of one of the topics since then, each with the newest one's time.
 
         `changes` is written before the data, so a user may appear for a write that failed: readers
         must compare the data, not assume a difference.
         """
         changed = await Journal(self._database).changed(since, until)
-        return sorted(
-            user for user, changed_topics in changed.items() if changed_topics.keys() & set(topics)
-        )
+        return {
+            user: max(of_user[topic] for topic in wanted)
+            for user, of_user in changed.items()
+            if (wanted := of_user.keys() & set(topics))
+        }

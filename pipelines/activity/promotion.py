@@ -17,7 +17,7 @@ from pipelines.keys import Row
 from pipelines.lifecycle.environment import environment
 from pipelines.lifecycle.job import Job
 from pipelines.lifecycle.members import drawn_from
-from pipelines.lifecycle.pointers import MoveOutcome, move_global
+from pipelines.lifecycle.pointers import MoveOutcome, move_pointer
 from schemas.errors import CannotLearn
 from schemas.families import ACTIVITY
 from schemas.inputs import InputLayout
@@ -60,7 +60,7 @@ def promote_layout(
         job: the job.
         layout: of the model.
         rows: those of the layout.
-        served: what served before the comparison, see `move_global`.
+        served: what served before the comparison, of `served_versions`.
         replaces: whether what served could be compared.
     """
     run, seconds = job.run, pooled_seconds(rows.evaluated)
@@ -112,9 +112,9 @@ async def _store_and_promote(
     """Store a model, and promote it unless there is a reason to refuse it.
 
     Returns:
-        as of `move_global`; or refused, with that reason.
+        as of `move_pointer`; or refused, with that reason.
     """
     await Models(database).put(stored)
     if reason:
         return MoveOutcome("refused", reason)
-    return await move_global(database, Challenger.of(stored), server_time(), served)
+    return await move_pointer(database, Challenger.of(stored), served[stored.key], server_time())

@@ -31,7 +31,7 @@ from pipelines.lifecycle.pointers import (
     MoveOutcome,
     global_pointers,
     incumbent_of,
-    move_global,
+    move_pointer,
 )
 from schemas.errors import BadModelBytes, NoModel
 from schemas.families import EXERCISE
@@ -92,7 +92,7 @@ def store_global(
         model: with its members.
         verdict: on it.
         provenance: of the model.
-        served: what served when the run began, see `move_global`.
+        served: what served when the run began, of `served_versions`.
         must_replace: whether no model that serves may stay, see `global_retirement`.
     """
     judged = {
@@ -155,7 +155,8 @@ async def _store(
     for row in rows:
         overtaken = any(outcome.overtaken for outcome in moved)  # the rows belong together
         if row.key.family in serve and not overtaken:
-            moved.append(await move_global(database, Challenger.of(row), row.created_at, served))
+            expected_version, at = served[row.key], row.created_at
+            moved.append(await move_pointer(database, Challenger.of(row), expected_version, at))
         if row.key.family == STATISTICS:
             await delete_unnamed_versions(database, row.key, row.created_at)
     return next((outcome for outcome in moved if not outcome.serves), MoveOutcome("promoted"))

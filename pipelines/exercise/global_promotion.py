@@ -34,7 +34,7 @@ def judge_and_store(
         job: the job.
         models: by layout, learned by this run.
         candidates: models of users, evaluated beside the global ones.
-        served: what served when the run began, see `move_global`.
+        served: what served when the run began, of `served_versions`.
         going: layouts whose global model must go.
         learned_until: when the members' sets had been read.
     """

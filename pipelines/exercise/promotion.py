@@ -9,12 +9,14 @@ from pipelines.exercise.evaluation import Hits, Rungs
 from pipelines.exercise.gate import Verdict, insufficient_evidence, judge, stratum_of, veto
 from pipelines.exercise.trials import UserTrial, common_shares
 from pipelines.lifecycle.job import Job
-from pipelines.lifecycle.pointers import Move, move_pointers
+from pipelines.lifecycle.pointers import move_pointers
 from pipelines.lifecycle.runs import Run
 from schemas.inputs import ACC3, ACC6
 from schemas.statuses import UserStatus
 from store.database import Database
 from store.jobs import UserOutcome
+from store.models import ModelKey
+from store.pointers import Challenger
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,11 @@ class ModelCandidate:
         own, majority = rungs.own.sets, rungs.majority.sets
         trial = own, serving, majority, rungs.exercises
         return UserTrial(str(self.user_id), self.labelled_sets, *trial)
+
+    def challenger(self, run: Run) -> Challenger:
+        """The model as it is promoted by the run that learned it."""
+        key = ModelKey.of_user(self.user_id, self.model_id, run.family)
+        return Challenger(*key, self.version, self.sha256, run.run_id)
 
 
 def judge_and_promote(job: Job, candidates: Sequence[ModelCandidate]) -> None:
@@ -85,11 +92,11 @@ def promote(
     """
     judged = [(candidate, _refusal(candidate, verdicts)) for candidate in candidates]
     moves = [
-        Move(c.user_id, c.model_id, c.version, c.sha256, c.expected_version)
-        for c, refusal in judged
+        (candidate.challenger(run), candidate.expected_version)
+        for candidate, refusal in judged
         if refusal is None
     ]
-    moved = iter(move_pointers(database, moves, run))
+    moved = iter(move_pointers(database, moves))
     return [_outcome(candidate, *(refusal or next(moved))) for candidate, refusal in judged]
 
 

@@ -15,7 +15,7 @@ from pipelines.exercise.manifest import golden
 from pipelines.experiments.sample import LAYOUT
 from pipelines.lifecycle.environment import environment
 from pipelines.lifecycle.job import Job
-from pipelines.lifecycle.pointers import OVERTAKEN, MoveOutcome, move_global, serving_manifest
+from pipelines.lifecycle.pointers import OVERTAKEN, MoveOutcome, move_pointer, serving_manifest
 from schemas.families import EXERCISE
 from schemas.ids import version_of
 from store.database import Database
@@ -83,10 +83,10 @@ def promote_averaged(
         details: more entries of its manifest.
         run_id: of the run that judged it.
         at: now.
-        served: what served before it was judged, see `move_global`.
+        served: what served before it was judged, of `served_versions`.
 
     Returns:
-        as `move_global`.
+        as `move_pointer`.
     """
     manifest = {
         "level": "global",
@@ -98,7 +98,7 @@ def promote_averaged(
     }
     model = StoredModel.of(KEY, content, manifest, run_id, at)
     asyncio.run(Models(database).put(model))
-    return asyncio.run(move_global(database, Challenger.of(model), at, served))
+    return asyncio.run(move_pointer(database, Challenger.of(model), served[KEY], at))
 
 
 def promote_summed(
@@ -112,7 +112,7 @@ def promote_summed(
     """Let the stored model of the members' sums serve again; returns as `promote_averaged`."""
     sha256 = hashlib.sha256(to_bytes(model.learned.model)).digest()
     challenger = Challenger(*KEY, version_of(sha256), sha256, run_id)
-    return asyncio.run(move_global(database, challenger, at, served))
+    return asyncio.run(move_pointer(database, challenger, served[KEY], at))
 
 
 async def _serving_recipe(database: Database) -> object:

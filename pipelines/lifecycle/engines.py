@@ -3,9 +3,9 @@
 Both pass the same rows to the function, so that the results have the same bytes.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
@@ -16,7 +16,7 @@ from pipelines.lifecycle.runs import Run
 from pipelines.lifecycle.scope import Scope
 from pipelines.spark.persist import persisted, rows_of
 from pipelines.spark.plans import require_direct_join, require_no_shuffle
-from pipelines.spark.span import require_unique_keys, span_by
+from pipelines.spark.span import Rows, require_unique_keys, rows_by_call, span_by
 from pipelines.spark.tables import CassandraFrame, read_keys, read_portions, read_table
 from store.database import Database
 
@@ -26,17 +26,19 @@ LARGE_ROWS_PER_BATCH = 2  # rows of about a megabyte each
 
 @dataclass(frozen=True, slots=True)
 class Partitions:
-    """A Cassandra table that is partitioned by `KEY`, and how both engines read it.
+    """A Cassandra table that is partitioned by users, and how both engines read it.
 
     Attributes:
         table: the table's name.
         columns: the columns that are read.
         read_local: reads one partition in this process, in the form in which Spark hands it over.
+        key: the table's partition key: `KEY`, or the first of its columns.
     """
 
     table: str
     columns: tuple[str, ...]
     read_local: Callable[[Database, UserKey], pa.Table]
+    key: tuple[str, ...] = KEY
 
 
 class ColumnWriter(Protocol):
@@ -56,27 +58,29 @@ class ColumnWriter(Protocol):
         ...
 
 
-def large_columns(writers: Sequence[ColumnWriter]) -> list[str]:
-    """Columns that writers take."""
-    return [name for writer in writers for name in writer.large_columns]
-
-
 @dataclass(frozen=True, slots=True)
 class Pass:
     """A function to run once over each partition.
 
     Attributes:
         read: the table and columns that it is given.
-        function: maps a partition's key and rows to rows; for `learn_portions` a list of such
-            pairs to rows.
-        schema: of the rows that it returns.
+        function: maps a partition's key and rows to rows; for `learn_portions`, and with
+            `groups_per_call`, a list of such pairs to rows.
+        schema: of the rows that it returns, among them the columns of `KEY`.
         writers: write large columns of those rows before the rows are returned.
+        groups_per_call: as of `span_by`.
     """
 
     read: Partitions
-    function: Callable[..., Iterable[Mapping[str, Any]]]
+    function: Callable[..., Rows]
     schema: pa.Schema
     writers: tuple[ColumnWriter, ...] = ()
+    groups_per_call: int | None = None
+
+    @property
+    def large_columns(self) -> list[str]:
+        """Columns that the writers take."""
+        return [name for writer in self.writers for name in writer.large_columns]
 
 
 class Engine(Protocol):
@@ -112,19 +116,14 @@ class SparkEngine:
         """Run a pass on the executors and return its rows."""
         if not keys:
             return []
-        table = read_keys(self.spark, self.keyspace, pass_.read.table, keys)
-        spanned = _spanned(table, pass_, rows_per_batch=LARGE_ROWS_PER_BATCH)
+        spanned = _spanned(self._read(keys, pass_), pass_, rows_per_batch=LARGE_ROWS_PER_BATCH)
         require_direct_join(spanned)
         rows = rows_of(spanned)
         require_unique_keys(rows, KEY)
         return rows
 
     def learn(self, scope: Scope, pass_: Pass, run: Run) -> list[Row]:
-        """Run a pass on the executors; they write its large columns to Cassandra."""
-        return self._write(self.frame(scope, pass_), pass_, run)
-
-    def frame(self, scope: Scope, pass_: Pass) -> DataFrame:
-        """The DataFrame of a pass: one row for every key.
+        """Run a pass on the executors; they write its large columns to Cassandra.
 
         Raises:
             PlanViolated: the plan shuffles, or reads more than the requested keys.
@@ -132,12 +131,12 @@ class SparkEngine:
         if scope.whole:
             table = read_table(self.spark, self.keyspace, pass_.read.table)
         else:
-            table = read_keys(self.spark, self.keyspace, pass_.read.table, scope.keys)
-        spanned = _spanned(table, pass_)
+            table = self._read(scope.keys, pass_)
+        spanned = _spanned(table, pass_, groups_per_call=pass_.groups_per_call)
         require_no_shuffle(spanned)
         if not scope.whole:
             require_direct_join(spanned)
-        return spanned
+        return self._write(spanned, pass_, run)
 
     def learn_portions(
         self, portions: Sequence[Sequence[UserKey]], pass_: Pass, run: Run
@@ -156,8 +155,24 @@ class SparkEngine:
         require_direct_join(spanned)
         return spanned
 
+    def _read(self, keys: Sequence[UserKey], pass_: Pass) -> CassandraFrame:
+        partitions = [key[: len(pass_.read.key)] for key in keys]
+        return read_keys(self.spark, self.keyspace, pass_.read.table, partitions)
+
     def _write(self, spanned: DataFrame, pass_: Pass, run: Run) -> list[Row]:
-        return written_rows(spanned, KEY, pass_.writers, self.keyspace, run)
+        """Compute a frame once, write its large columns on the executors, and return the others.
+
+        Raises:
+            SpanBroken: two rows have the same key.
+            LeaseLost: the run's lease was lost; nothing is written.
+        """
+        with persisted(spanned) as frame:
+            rows = [row.asDict() for row in frame.drop(*pass_.large_columns).collect()]
+            require_unique_keys(rows, KEY)
+            run.require_lease()
+            for writer in pass_.writers:
+                writer.write_frame(frame, self.keyspace, run)
+        return rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +183,13 @@ class LocalEngine:
 
     def collect(self, keys: Sequence[UserKey], pass_: Pass) -> list[Row]:
         """Run a pass key by key; the rows equal those of `SparkEngine`."""
-        rows = [row for key in keys for row in self._run(key, pass_)]
-        return pa.Table.from_pylist(rows, schema=pass_.schema).to_pylist()
+        rows = (row for rows in self._called(keys, pass_) for row in rows)
+        return pa.Table.from_pylist(list(rows), schema=pass_.schema).to_pylist()
 
     def learn(self, scope: Scope, pass_: Pass, run: Run) -> list[Row]:
-        """Run a pass key by key; a user's rows are written before the next user is read."""
-        return [row for key in scope.keys for row in self._write(self._run(key, pass_), pass_, run)]
+        """Run a pass call by call; the rows of one are written before more is read."""
+        calls = self._called(scope.keys, pass_)
+        return [row for rows in calls for row in self._write(rows, pass_, run)]
 
     def learn_portions(
         self, portions: Sequence[Sequence[UserKey]], pass_: Pass, run: Run
@@ -181,56 +197,27 @@ class LocalEngine:
         """Run a pass over the same portions as `SparkEngine` does."""
         rows: list[Row] = []
         for portion in portions:
-            groups = [
-                (spark_key(key), pass_.read.read_local(self.database, key)) for key in portion
-            ]
-            rows += self._write([dict(row) for row in pass_.function(groups)], pass_, run)
+            groups = [self._group(key, pass_) for key in portion]
+            rows += self._write(pass_.function(groups), pass_, run)
         return rows
 
-    def _run(self, key: UserKey, pass_: Pass) -> list[Row]:
-        group = pass_.read.read_local(self.database, key)
-        return (
-            [dict(row) for row in pass_.function(spark_key(key), group)] if group.num_rows else []
-        )
+    def _called(self, keys: Sequence[UserKey], pass_: Pass) -> Iterator[Rows]:
+        """The rows of each call; Spark meets no empty partition."""
+        groups = (group for key in keys if (group := self._group(key, pass_))[1].num_rows)
+        return rows_by_call(groups, pass_.function, pass_.groups_per_call)
 
-    def _write(self, rows: Sequence[Row], pass_: Pass, run: Run) -> list[Row]:
-        """Write the large columns, and return the others."""
-        for row in rows:
+    def _group(self, key: UserKey, pass_: Pass) -> tuple[Key, pa.Table]:
+        return spark_key(key), pass_.read.read_local(self.database, key)
+
+    def _write(self, rows: Rows, pass_: Pass, run: Run) -> list[Row]:
+        """Write the large columns, and return the others as Spark would."""
+        learned = [dict(row) for row in rows]
+        for row in learned:
             run.require_lease()
             for writer in pass_.writers:
                 writer.write_row(row, self.database, run)
-        large = large_columns(pass_.writers)
-        returned = [name for name in pass_.schema.names if name not in large]
-        return [{name: row.get(name) for name in returned} for row in rows]
-
-
-def written_rows(
-    learned: DataFrame,
-    key: Sequence[str],
-    writers: Sequence[ColumnWriter],
-    keyspace: str,
-    run: Run,
-) -> list[Row]:
-    """Compute a frame once, write its large columns on the executors, and return the others.
-
-    Args:
-        learned: the frame.
-        key: columns that no two of its rows share.
-        writers: of its large columns.
-        keyspace: that is written.
-        run: that must hold its lease until then.
-
-    Raises:
-        SpanBroken: two rows have the same key.
-        LeaseLost: the run's lease was lost; nothing is written.
-    """
-    with persisted(learned) as frame:
-        rows = [row.asDict() for row in frame.drop(*large_columns(writers)).collect()]
-        require_unique_keys(rows, key)
-        run.require_lease()
-        for writer in writers:
-            writer.write_frame(frame, keyspace, run)
-    return rows
+        small = pa.schema([f for f in pass_.schema if f.name not in pass_.large_columns])
+        return pa.Table.from_pylist(learned, schema=small).to_pylist()
 
 
 def engine_of(job: Job) -> Engine:
@@ -254,7 +241,7 @@ def _spanned(
 ) -> DataFrame:
     return span_by(
         table.columns(*pass_.read.columns),
-        KEY,
+        pass_.read.key,
         pass_.function,
         pass_.schema,
         rows_per_batch=rows_per_batch,

@@ -13,7 +13,7 @@ from pipelines.lifecycle.lease_owner import has_ended, owner_of
 from schemas.errors import LeaseHeld, LeaseLost, Retryable
 from schemas.times import Clock
 from store.database import Database
-from store.job_leases import Leases
+from store.job_leases import JobLeases
 from store.jobs import JobRuns
 
 HEARTBEAT_S = 15.0
@@ -124,14 +124,14 @@ def keep_until(lease: Lease, stop: threading.Event, every_s: float = HEARTBEAT_S
 async def _renew(
     database: Database, family: str, run_id: UUID, at: datetime, seconds: float
 ) -> None:
-    await Leases(database).renew(family, run_id, at, seconds)
+    await JobLeases(database).renew(family, run_id, at, seconds)
     await JobRuns(database).heartbeat(family, run_id, at)
 
 
 async def _acquire(
     database: Database, family: str, run_id: UUID, now: datetime, seconds: float
 ) -> None:
-    leases, owner = Leases(database), owner_of(os.getpid())
+    leases, owner = JobLeases(database), owner_of(os.getpid())
     try:
         await leases.acquire(family, run_id, owner, now, seconds)
     except LeaseHeld:

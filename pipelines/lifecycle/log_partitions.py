@@ -17,7 +17,7 @@ from pipelines.lifecycle.set_logs import COLUMNS, USER_KEY, log_of
 from pipelines.spark.persist import rows_of
 from pipelines.spark.plans import require_direct_join, require_no_shuffle
 from pipelines.spark.span import span_by
-from pipelines.spark.tables import CassandraFrame, read_keys, read_table
+from pipelines.spark.tables import read_keys, read_table
 from schemas.errors import BadSets, NotEnoughLabels
 from schemas.times import us_of
 
@@ -79,13 +79,6 @@ def split_failed(
     return good, broken
 
 
-def sets_of(spark: SparkSession, keyspace: str, users: Sequence[UUID] | None) -> CassandraFrame:
-    """The confirmed sets of some users, by a Direct Join; of everybody where `users` is None."""
-    if users is None:
-        return read_table(spark, keyspace, "sets")
-    return read_keys(spark, keyspace, "sets", [(user,) for user in users])
-
-
 def newest_set_at(
     spark: SparkSession, keyspace: str, latest: datetime, users: Sequence[UUID] | None = None
 ) -> datetime:
@@ -102,8 +95,11 @@ def newest_set_at(
         NotEnoughLabels: none of them has confirmed a set.
         BadSets: all of their sets are later: the server's clock is behind, or their times wrong.
     """
-    starts = sets_of(spark, keyspace, users).columns("started_at").frame
-    if users is not None:
+    if users is None:
+        starts = read_table(spark, keyspace, "sets").columns("started_at").frame
+    else:
+        keys = [(user,) for user in users]
+        starts = read_keys(spark, keyspace, "sets", keys).columns("started_at").frame
         require_direct_join(starts)
     start_us = f.unix_micros("started_at")
     counted = f.when(start_us <= us_of(latest), start_us)

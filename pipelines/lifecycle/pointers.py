@@ -4,12 +4,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import NamedTuple
-from uuid import UUID
 
 from pipelines.keys import UserKey
 from pipelines.lifecycle.gather import gather
 from pipelines.lifecycle.incumbents import EvaluationPeriod, IncumbentBytes
-from pipelines.lifecycle.runs import Run
 from schemas.errors import LostChampionRace, NoModel
 from schemas.inputs import LAYOUTS, InputLayout
 from schemas.statuses import UserStatus
@@ -20,31 +18,11 @@ from store.models import ModelKey, Models, StoredModel
 from store.pointers import Challenger, Champion, ServingVersion
 
 WITHDRAWN: UserStatus = "withdrawn"
-
 NOT_KEPT = "the model is not in the store: learned again from other sets, or its owner erased"
-
 ROLLED_BACK = "the same bytes as those of a version that an operator rolled back"
-
 OVERTAKEN = "the pointer moved, or a run was withdrawn, since the model was judged"
-
-
 CLOCK_TOLERANCE = timedelta(hours=1)
 """How long after a model was stored its training data may end, as devices date it."""
-
-
-class Move(NamedTuple):
-    """A request to point a user to a model.
-
-    Attributes:
-        expected_version: the version that must still serve, "" for none: the one that the model
-            was compared with.
-    """
-
-    user_id: UUID
-    model_id: str
-    version: str
-    sha256: bytes
-    expected_version: str
 
 
 class MoveOutcome(NamedTuple):
@@ -128,27 +106,6 @@ def served_versions(database: Database, families: Sequence[str]) -> dict[ModelKe
     }
 
 
-async def move_global(
-    database: Database, challenger: Challenger, at: datetime, served: Mapping[ModelKey, str]
-) -> MoveOutcome:
-    """Let a global model serve, unless another one serves than the one it was compared with.
-
-    Args:
-        database: where the pointers are.
-        challenger: the model.
-        at: now.
-        served: of `served_versions` of its family, read before the comparison.
-
-    Returns:
-        as `move_pointer`; or overtaken: an operator or another run moved the pointer meanwhile.
-    """
-    expected = served[challenger.key]
-    try:
-        return await move_pointer(Champions(database), challenger, at, expected_version=expected)
-    except LostChampionRace:
-        return MoveOutcome("overtaken", OVERTAKEN)
-
-
 async def read_global_incumbents(
     database: Database, family: str
 ) -> dict[InputLayout, IncumbentBytes]:
@@ -172,7 +129,7 @@ def incumbent_of(model: StoredModel) -> IncumbentBytes:
     return IncumbentBytes(model.content, EvaluationPeriod(after))
 
 
-def move_pointers(database: Database, moves: Sequence[Move], run: Run) -> list[MoveOutcome]:
+def move_pointers(database: Database, moves: Sequence[tuple[Challenger, str]]) -> list[MoveOutcome]:
     """Point users to their new models.
 
     The store may not hold a model that the driver knows: if an executor is lost, Spark learns its
@@ -181,37 +138,25 @@ def move_pointers(database: Database, moves: Sequence[Move], run: Run) -> list[M
 
     Args:
         database: where the pointers are.
-        moves: one request for each model.
-        run: that learned the models.
+        moves: models, each with the expected version of `move_pointer`.
 
     Returns:
-        one for each, as of `move_pointer`; or overtaken, where that loses the race, or the store
-        does not hold the model: the pointer stays, and the next run judges again.
+        one for each, as of `move_pointer`; or overtaken, where the store does not hold the model.
     """
-    champions, models, at = Champions(database), Models(database), server_time()
+    models, at = Models(database), server_time()
 
-    async def promoted(move: Move) -> MoveOutcome:
-        """Move one pointer, if the store holds the model and the pointer has not moved since."""
-        key = ModelKey.of_user(move.user_id, move.model_id, run.family)
-        if not await models.holds(key, move.version):
+    async def moved(move: tuple[Challenger, str]) -> MoveOutcome:
+        """Move one pointer, if the store holds the model."""
+        challenger, expected_version = move
+        if not await models.holds(challenger.key, challenger.version):
             return MoveOutcome("overtaken", NOT_KEPT)
-        challenger = Challenger(*key, move.version, move.sha256, run.run_id)
-        try:
-            return await move_pointer(
-                champions, challenger, at, expected_version=move.expected_version
-            )
-        except LostChampionRace:
-            return MoveOutcome("overtaken", OVERTAKEN)
+        return await move_pointer(database, challenger, expected_version, at)
 
-    return gather(promoted, moves)
+    return gather(moved, moves)
 
 
 async def move_pointer(
-    champions: Champions,
-    challenger: Challenger,
-    at: datetime,
-    *,
-    expected_version: str,
+    database: Database, challenger: Challenger, expected_version: str, at: datetime
 ) -> MoveOutcome:
     """Point an owner to a model, unless it serves already or was withdrawn.
 
@@ -220,31 +165,32 @@ async def move_pointer(
     the owner serves. Where none does they are, and the reason says what was withdrawn.
 
     Args:
-        champions: where the pointers are.
+        database: where the pointers are.
         challenger: the model.
+        expected_version: the version that must still serve, "" for none: the one that the model
+            was compared with. A run takes hours, and an operator may have moved the pointer.
         at: now.
-        expected_version: as of `Move`: a run takes hours, and an operator may have moved the
-            pointer meanwhile.
 
     Returns:
-        promoted, unchanged or withdrawn.
-
-    Raises:
-        LostChampionRace: another version serves than the one that was expected, or the pointer
-            moved just now.
+        promoted, unchanged or withdrawn; or overtaken: another version serves than the one that was
+        expected, or the pointer moved just now. It stays, and the next run judges again.
     """
+    champions = Champions(database)
     incumbent = await champions.read(challenger.key)
     serving = None if incumbent is None else await champions.in_effect(incumbent)
     if serving is not None and serving.version == challenger.version:
         return MoveOutcome("unchanged")
     if expected_version != (serving.version if serving else ""):
-        raise LostChampionRace(OVERTAKEN)
+        return MoveOutcome("overtaken", OVERTAKEN)
     reason = ""
     if incumbent is not None:
         reason = await _withdrawn_reason(champions, incumbent, challenger.version)
     if reason and serving is not None:
         return MoveOutcome(WITHDRAWN, reason)
-    await champions.promote(challenger, incumbent, at)
+    try:
+        await champions.promote(challenger, incumbent, at)
+    except LostChampionRace:
+        return MoveOutcome("overtaken", OVERTAKEN)
     return MoveOutcome("promoted", reason)
 
 

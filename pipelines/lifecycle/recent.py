@@ -16,11 +16,10 @@ from schemas.topics import FOLLOWS, REGISTERED, SETS, STRETCHES, Topic
 from store.concurrency import map_concurrently
 from store.database import Database
 from store.follows import Follows
-from store.journal import Journal
 from store.sets import Sets
 from store.stretches import Stretches
 from store.users import Users
-from store.watermarks import ANNOUNCED_BEFORE
+from store.watermarks import ANNOUNCED_BEFORE, Watermarks
 
 METRIC = "recent_inputs"
 MAX_USERS = 1_000
@@ -36,7 +35,7 @@ def recent_inputs(database: Database, topics: Sequence[Topic], now: datetime) ->
         topics: of the changes that count, and of what is read.
         now: when the run began.
     """
-    users = announced(database, topics, now - ANNOUNCED_BEFORE, now)
+    users = asyncio.run(Watermarks(database).changed_users(topics, now - ANNOUNCED_BEFORE, now))
     return inputs_of(database, topics, sorted(users))
 
 
@@ -50,18 +49,6 @@ def inputs_of(database: Database, topics: Sequence[Topic], users: Sequence[UUID]
     read = partial(_read, database, topics, named)
     digests = asyncio.run(map_concurrently(read, users, CONCURRENT_USERS))
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:32]
-
-
-def announced(
-    database: Database, topics: Sequence[Topic], since: datetime, now: datetime
-) -> dict[UUID, datetime]:
-    """Users with a change of one of the topics since then, each with the time of the newest."""
-    changes = asyncio.run(Journal(database).changed(since, now))
-    times = {
-        user: [at for topic, at in of_user.items() if topic in topics]
-        for user, of_user in changes.items()
-    }
-    return {user: max(of_user) for user, of_user in times.items() if of_user}
 
 
 async def _read(database: Database, topics: Sequence[Topic], named: Set[UUID], user: UUID) -> str:

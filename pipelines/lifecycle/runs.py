@@ -15,7 +15,7 @@ from schemas.ids import uuid7, without_ids
 from schemas.statuses import RunStatus
 from schemas.times import Clock, server_time
 from store.database import Database
-from store.job_leases import Leases
+from store.job_leases import JobLeases
 from store.jobs import JobRuns, UserOutcome
 from store.live_runs import PUBLISHED, LiveRuns
 from store.watermarks import ANNOUNCED_BEFORE, Watermarks
@@ -157,7 +157,7 @@ def leased_run(
         raise
     finally:
         asyncio.run(_finish(runs, run, clock()))
-        asyncio.run(Leases(database).release(family, run_id))
+        asyncio.run(JobLeases(database).release(family, run_id))
 
 
 def run_id_at(at: datetime) -> UUID:

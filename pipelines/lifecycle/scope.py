@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pipelines.keys import UserKey
 from pipelines.lifecycle.gather import gather
-from pipelines.lifecycle.recent import METRIC, announced, inputs_of, recent_inputs
+from pipelines.lifecycle.recent import METRIC, inputs_of, recent_inputs
 from pipelines.lifecycle.retries import unfinished
 from pipelines.lifecycle.runs import Run
 from schemas.inputs import ACC3, ACC6
@@ -133,7 +133,7 @@ def changes(database: Database, family: str, topics: Sequence[Topic], now: datet
     since = asyncio.run(marks.read(family, now))
     if since is None or now - since > CHANGES_KEPT:
         return "new"
-    users = announced(database, topics, since, now)
+    users = asyncio.run(marks.changed_users(topics, since, now))
     if not users:
         return "none"
     return "read" if _were_read(database, family, topics, users) else "new"

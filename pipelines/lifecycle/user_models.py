@@ -12,7 +12,7 @@ from pyspark.sql import functions as f
 from pipelines.keys import Row, UserKey
 from pipelines.lifecycle.gather import gather
 from pipelines.lifecycle.job import Job
-from pipelines.lifecycle.pointers import Move, move_pointers
+from pipelines.lifecycle.pointers import move_pointers
 from pipelines.lifecycle.runs import Run
 from pipelines.spark.tables import append
 from schemas.errors import LostChampionRace
@@ -22,7 +22,7 @@ from store.champions import Champions
 from store.database import Database
 from store.jobs import UserOutcome
 from store.models import MODEL_COLUMNS, ModelKey, Models, StoredModel
-from store.pointers import ServingVersion
+from store.pointers import Challenger, ServingVersion
 
 RETIRED: UserStatus = "retired"
 
@@ -106,15 +106,16 @@ def promote_users(
     """
     run = job.run
     run.require_lease()
-    moves = [_move(row, serving) for row in learned]
-    moved = move_pointers(job.database, moves, run)
+    moved = move_pointers(job.database, [_move(row, serving, run) for row in learned])
     run.add_outcomes([outcome_of(row, *move) for row, move in zip(learned, moved, strict=True)])
 
 
-def _move(row: Row, serving: Mapping[UserKey, ServingVersion]) -> Move:
-    key = UUID(row["user_id"]), row["model_id"]
-    expected = serving[key].version if key in serving else ""
-    return Move(*key, row["version"], bytes(row["sha256"]), expected)
+def _move(row: Row, serving: Mapping[UserKey, ServingVersion], run: Run) -> tuple[Challenger, str]:
+    """The model of a row, with the version that served its user."""
+    user, layout = UUID(row["user_id"]), row["model_id"]
+    key = ModelKey.of_user(user, layout, run.family)
+    challenger = Challenger(*key, row["version"], bytes(row["sha256"]), run.run_id)
+    return challenger, serving[user, layout].version if (user, layout) in serving else ""
 
 
 def retire_users(

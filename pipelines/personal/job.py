@@ -10,6 +10,7 @@ from functools import partial
 from uuid import UUID
 
 from pipelines.keys import Row, UserKey
+from pipelines.lifecycle.engines import Pass, engine_of
 from pipelines.lifecycle.job import Job, finish_run, open_job, recorded_users
 from pipelines.lifecycle.pointers import pointers_in_effect
 from pipelines.lifecycle.runs import RunReport
@@ -21,13 +22,18 @@ from pipelines.lifecycle.scope import (
     selected_users,
 )
 from pipelines.lifecycle.set_logs import evaluation_cutoff_s, latest_start
-from pipelines.lifecycle.user_models import outcome_of, promote_users, retire_users
+from pipelines.lifecycle.user_models import (
+    USER_MODEL_WRITER,
+    outcome_of,
+    promote_users,
+    retire_users,
+)
 from pipelines.personal.cutoff import NEWEST_SET, newest_known_set_at
-from pipelines.personal.engines import sets_engine_of
 from pipelines.personal.evidence import JUDGED, RECIPE, earlier_evidence, serving_evidence
 from pipelines.personal.family import PersonalFamily
 from pipelines.personal.gate import VETOED, Evidence
-from pipelines.personal.rows import evidence_of, learned_rows
+from pipelines.personal.rows import LEARNED, evidence_of, learned_rows
+from pipelines.personal.sets import CONFIRMED_SETS, sets_scope
 from pipelines.personal.unchanged import split_unchanged
 from schemas.config import Config
 from schemas.errors import NotEnoughLabels
@@ -36,6 +42,8 @@ from schemas.progress import Progress
 from schemas.times import Clock, server_time
 from store.jobs import UserOutcome
 from store.pointers import ServingVersion
+
+USERS_PER_CALL = 64  # small problems that are solved together
 
 
 def train_personal(
@@ -80,7 +88,7 @@ def train_personal(
 
 def _learn(job: Job, family: PersonalFamily, users: Sequence[UUID] | None) -> list[Row]:
     """Learn, judge and promote; the rows of all users with sets, without their models."""
-    run, engine = job.run, sets_engine_of(job)
+    run, engine = job.run, engine_of(job)
     try:
         with run.step("newest set"):
             newest = newest_known_set_at(job, engine, users)
@@ -98,7 +106,8 @@ def _learn(job: Job, family: PersonalFamily, users: Sequence[UUID] | None) -> li
         latest=latest_start(run.started_at),
     )
     with run.step("users"):
-        rows = engine.learn(users, task, run)
+        pass_ = Pass(CONFIRMED_SETS, task, LEARNED, (USER_MODEL_WRITER,), USERS_PER_CALL)
+        rows = engine.learn(sets_scope(job.database, users), pass_, run)
     job.progress.step(f"{family.name}: users learned", len(rows), len(rows))
     run.counts["sets"] += sum(row["sets"] for row in rows)
     with run.step("promote"):

@@ -116,14 +116,20 @@ def span_task(
     groups_per_call: int | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """One Spark task: group rows, call the function, and return its rows in small batches."""
-    groups = spans(batches, keys)
-    if groups_per_call is None:
-        rows = (row for key, group in groups for row in function(key, group))
-    else:
-        portions = iter(lambda: list(islice(groups, groups_per_call)), [])
-        rows = (row for portion in portions for row in function(portion))
+    calls = rows_by_call(spans(batches, keys), function, groups_per_call)
+    rows = (row for rows in calls for row in rows)
     while batch := list(islice(rows, rows_per_batch)):
         yield pa.RecordBatch.from_pylist(batch, schema=schema)
+
+
+def rows_by_call(
+    groups: Iterator[tuple[Key, pa.Table]], function: Any, groups_per_call: int | None
+) -> Iterator[Rows]:
+    """Call a function of `span_by` for groups as they arrive; the rows of each call."""
+    if groups_per_call is None:
+        return (function(key, group) for key, group in groups)
+    portions = iter(lambda: list(islice(groups, groups_per_call)), [])
+    return (function(portion) for portion in portions)
 
 
 def require_unique_keys(rows: Iterable[Mapping[str, object]], keys: Sequence[str]) -> None:

@@ -231,7 +231,7 @@ def test_run_of_changed_users_reads_only_their_sets_and_keeps_the_newest_set_of_
     asyncio.run(Journal(database).announce(earlier.user_id, "sets", us_of(datetime.now(UTC))))
     read = []
     monkeypatch.setattr(
-        "pipelines.personal.engines.newest_set_at",
+        "pipelines.personal.cutoff.newest_set_at",
         lambda *asked: read.append(asked[3:]) or newest_set_at(*asked),
     )
     again = train_personal(LOAD, spark_config, users="changed")

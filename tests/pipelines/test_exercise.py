@@ -31,7 +31,7 @@ from pipelines.spark.plans import require_no_shuffle
 from schemas.errors import LeaseHeld
 from schemas.layout import GLOBAL_OWNER
 from store.champions import Champions
-from store.job_leases import Leases
+from store.job_leases import JobLeases
 from store.jobs import JobRuns
 from store.models import ModelKey, Models
 from store.watermarks import ANNOUNCED_BEFORE, Watermarks
@@ -257,7 +257,7 @@ def test_wrong_labels_of_new_sets_replace_nothing(spark_config, people):
 def test_run_is_refused_while_another_host_holds_the_lease(spark_config, empty):
     other = UUID(int=1)
     now = datetime.now(UTC)
-    asyncio.run(Leases(empty).acquire("exercise", other, "another host", now, 60))
+    asyncio.run(JobLeases(empty).acquire("exercise", other, "another host", now, 60))
     with pytest.raises(LeaseHeld):
         train_exercise(spark_config)
     assert asyncio.run(JobRuns(empty).newest("exercise")) == []

@@ -15,7 +15,7 @@ from pipelines.lifecycle.full_runs import (
 )
 from pipelines.lifecycle.pointers import pointers_in_effect
 from schemas.errors import DatabaseUnavailable
-from store.job_leases import Leases
+from store.job_leases import JobLeases
 from store.jobs import JobRuns
 from store.models import ModelKey, Models
 from store.watermarks import Watermarks
@@ -76,7 +76,7 @@ def kill(monkeypatch) -> None:
         """The process is gone."""
 
     monkeypatch.setattr(runs, "_finish", nothing)
-    monkeypatch.setattr(Leases, "release", nothing)
+    monkeypatch.setattr(JobLeases, "release", nothing)
 
 
 @pytest.mark.parametrize(

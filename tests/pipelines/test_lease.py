@@ -16,7 +16,7 @@ from pipelines.lifecycle import lease_owner
 from pipelines.lifecycle.lease import Lease, keep_until, take_lease
 from pipelines.lifecycle.lease_owner import has_ended, owner_of
 from schemas.errors import DatabaseUnavailable, LeaseHeld, LeaseLost
-from store.job_leases import Leases
+from store.job_leases import JobLeases
 from tests.patched_os import os_with
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -136,7 +136,7 @@ def sleeper():
 @LINUX
 def test_lease_of_a_killed_process_is_taken_over_at_once(database, sleeper):
     family, dead, clock = f"test-{uuid4()}", uuid4(), Clock()
-    holds = Leases(database).acquire(family, dead, owner_of(sleeper.pid), NOW, LEASE_S)
+    holds = JobLeases(database).acquire(family, dead, owner_of(sleeper.pid), NOW, LEASE_S)
     asyncio.run(holds)
     with pytest.raises(LeaseHeld, match="under way"):
         take_lease(database, family, uuid4(), clock, LEASE_S)
@@ -146,14 +146,14 @@ def test_lease_of_a_killed_process_is_taken_over_at_once(database, sleeper):
     clock.now += timedelta(seconds=LEASE_S + 1)
     lease.require()
     with pytest.raises(LeaseLost):
-        asyncio.run(Leases(database).renew(family, dead, NOW, LEASE_S))
+        asyncio.run(JobLeases(database).renew(family, dead, NOW, LEASE_S))
     with pytest.raises(LeaseHeld):  # ours: this process is alive
         take_lease(database, family, uuid4(), clock, LEASE_S)
 
 
 async def test_only_one_run_takes_the_lease_of_a_dead_one_over(database):
     family, first, second = f"test-{uuid4()}", uuid4(), uuid4()
-    leases = Leases(database)
+    leases = JobLeases(database)
     await leases.acquire(family, uuid4(), "dead", NOW, LEASE_S)
     dead = await leases.holder(family)
     assert dead is not None

@@ -14,9 +14,8 @@ from pipelines.batch.family import BatchResult
 from pipelines.batch.job import train_batch
 from pipelines.batch.live_rows import retire_live_rows
 from pipelines.exercise.job import train_exercise
-from pipelines.keys import KEY
 from pipelines.lifecycle import engines, runs
-from pipelines.lifecycle.engines import LocalEngine, Pass, written_rows
+from pipelines.lifecycle.engines import LocalEngine, Pass, SparkEngine
 from pipelines.lifecycle.global_retirement import retire_global
 from pipelines.lifecycle.job import Job
 from pipelines.lifecycle.runs import Run
@@ -47,14 +46,16 @@ def job():
     return Job(Config(), Untouched(), Run("rank", uuid4(), NOW, lease), NoProgress(), "local")
 
 
+PASS = Pass(None, lambda groups: [{}], pa.schema([]))
+
+
 def write_locally(job):
-    pass_ = Pass(None, lambda groups: [{}], pa.schema([]))
-    return LocalEngine(job.database).learn_portions([[]], pass_, job.run)
+    return LocalEngine(job.database).learn_portions([[]], PASS, job.run)
 
 
 def write_on_executors(job):
     frame = SimpleNamespace(drop=lambda *names: SimpleNamespace(collect=list))
-    return written_rows(frame, KEY, (), "muvr", job.run)
+    return SparkEngine(None, "muvr")._write(frame, PASS, job.run)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from pipelines.lifecycle.pointers import (
     NOT_KEPT,
     OVERTAKEN,
     ROLLED_BACK,
-    Move,
     incumbent_of,
     move_pointers,
     pointers_in_effect,
@@ -27,6 +26,7 @@ from schemas.times import us_of
 from store.champions import Champions
 from store.database import Database
 from store.models import ModelKey, Models, StoredModel
+from store.pointers import Challenger
 from tests.pipelines.global_sums import made_rungs
 from tests.pipelines.made_families import lease_of
 
@@ -62,15 +62,15 @@ class Learner:
         model = StoredModel.of(self.key, content, {}, run_id, NOW)
         asyncio.run(Models(self.database).put(model))
         against = self.serves() if expected_version is None else expected_version
-        pointer = Move(self.user, LAYOUT, model.version, model.sha256, version_as_of(against))
-        outcomes = move_pointers(self.database, [pointer], a_run(run_id))
+        move = Challenger.of(model), version_as_of(against)
+        outcomes = move_pointers(self.database, [move])
         return *outcomes[0], run_id
 
     def move(self, content: bytes) -> tuple[str, str]:
         """Promote bytes that were not stored."""
-        sha256 = hashlib.sha256(content).digest()
-        pointer = Move(self.user, LAYOUT, version_of(sha256), sha256, version_as_of(self.serves()))
-        return move_pointers(self.database, [pointer], a_run(uuid4()))[0]
+        model = StoredModel.of(self.key, content, {}, uuid4(), NOW)
+        move = Challenger.of(model), version_as_of(self.serves())
+        return move_pointers(self.database, [move])[0]
 
     def withdraw(self, run_id: UUID) -> None:
         asyncio.run(Champions(self.database).withdraw(run_id, "a test", NOW))

@@ -100,10 +100,6 @@ class MemorySets(Sets):
         wanted = [row for row in rows if only is None or (row.session_id, row.set_id) in only]
         return [(row.set_id, row.revision) for row in wanted]
 
-    async def has_any(self, user_id: UUID) -> bool:
-        """Whether a user has a set."""
-        return bool(await self.of_user(user_id))
-
     async def trained(self, user_id: UUID) -> list[TrainedSet]:
         """Every set as training reads it."""
         return [

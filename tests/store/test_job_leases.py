@@ -8,7 +8,7 @@ import pytest
 from schemas.errors import LeaseHeld, LeaseLost
 from schemas.ids import uuid7
 from store.database import Database
-from store.job_leases import Leases
+from store.job_leases import JobLeases
 from store.watermarks import Watermarks
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -16,7 +16,7 @@ RUNS = [uuid7(ms, bytes(10)) for ms in (1, 2, 3)]  # in the order of their times
 
 
 async def test_lease_is_exclusive_and_expires_without_renewal(database: Database, family: str):
-    leases = Leases(database)
+    leases = JobLeases(database)
     first, second, third = RUNS
     await leases.acquire(family, first, "a", NOW, 60)
     await leases.acquire(f"{family}-2", second, "b", NOW, 60)  # another family
@@ -37,7 +37,7 @@ async def test_lease_is_exclusive_and_expires_without_renewal(database: Database
 
 def test_one_of_several_concurrent_callers_acquires_the_lease(database: Database, family: str):
     async def both() -> list[object]:
-        leases = Leases(database)
+        leases = JobLeases(database)
         asked = (leases.acquire(family, run, "x", NOW, 60) for run in RUNS)
         return await asyncio.gather(*asked, return_exceptions=True)
 
@@ -48,7 +48,7 @@ def test_one_of_several_concurrent_callers_acquires_the_lease(database: Database
 async def test_leases_and_watermarks_from_a_clock_ahead_are_ignored(
     database: Database, family: str
 ):
-    marks, leases, ahead = Watermarks(database), Leases(database), NOW + timedelta(days=300)
+    marks, leases, ahead = Watermarks(database), JobLeases(database), NOW + timedelta(days=300)
     await leases.acquire(family, RUNS[0], "ahead", ahead, 60)  # and was killed
     await marks.advance(family, RUNS[0], ahead, ahead)
     assert await marks.read(family, NOW) is None

@@ -140,4 +140,7 @@ def test_changed_users_are_selected_by_topic_and_time(database: Database, family
     change(67, family, NOW + timedelta(days=2))  # the shard of user 3
     change(5, f"{family}-2", NOW)
     found = asyncio.run(Watermarks(database).changed_users([family], NOW, NOW + timedelta(days=2)))
-    assert found == [UUID(int=3), UUID(int=67)]
+    assert found == {
+        UUID(int=3): NOW + timedelta(days=1),
+        UUID(int=67): NOW + timedelta(days=2),
+    }

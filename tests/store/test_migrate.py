@@ -15,7 +15,7 @@ from schemas.layout import LAYOUT
 from store.connection import connect
 from store.database import Database
 from store.migrate import check_schema, migrate
-from store.migration_lease import Lease
+from store.migration_lease import MigrationLease
 from store.node.process import EmbeddedNode
 from tests.cassandra_node import CHECKOUT, quick_tables
 
@@ -32,9 +32,9 @@ TAKE_THE_LEASE_AND_DIE = """
 import os, sys
 from schemas.config import Cassandra
 from store.connection import connect
-from store.migration_lease import Lease
+from store.migration_lease import MigrationLease
 settings = Cassandra.model_validate_json(sys.argv[1])
-Lease(connect(settings, keyspace=settings.keyspace), "migrate", ttl_s=8).take(timeout_s=0)
+MigrationLease(connect(settings, keyspace=settings.keyspace), ttl_s=8).take(timeout_s=0)
 os._exit(9)
 """
 
@@ -173,16 +173,16 @@ def test_migration_lease_of_a_dead_process_expires(settings: Cassandra, folder: 
 def test_renewing_an_expired_lease_is_refused(settings: Cassandra, folder: Path) -> None:
     migrate(settings, folder=folder)
     connection = connect(settings, keyspace=settings.keyspace)
-    slow = Lease(connection, "migrate", ttl_s=1)
+    slow = MigrationLease(connection, ttl_s=1)
     slow.take(timeout_s=0)
     time.sleep(1.5)
-    quick = Lease(connection, "migrate", ttl_s=30)
+    quick = MigrationLease(connection, ttl_s=30)
     quick.take(timeout_s=0)
     with pytest.raises(LeaseHeld, match="ran out"):
         slow.renew()
     slow.release()  # must not take it from the new holder
     with pytest.raises(LeaseHeld, match=quick.owner.split(" (")[0]):
-        Lease(connection, "migrate", ttl_s=1).take(timeout_s=0)
+        MigrationLease(connection, ttl_s=1).take(timeout_s=0)
     quick.release()
     connection.close()
 
@@ -190,13 +190,13 @@ def test_renewing_an_expired_lease_is_refused(settings: Cassandra, folder: Path)
 def test_renewed_lease_outlives_its_first_ttl(settings: Cassandra, folder: Path) -> None:
     migrate(settings, folder=folder)
     connection = connect(settings, keyspace=settings.keyspace)
-    lease = Lease(connection, "migrate", ttl_s=4)
+    lease = MigrationLease(connection, ttl_s=4)
     lease.take(timeout_s=0)
     for _ in range(4):
         time.sleep(1.2)
         lease.renew()
     with pytest.raises(LeaseHeld):
-        Lease(connection, "migrate", ttl_s=1).take(timeout_s=0)
+        MigrationLease(connection, ttl_s=1).take(timeout_s=0)
     connection.close()
 
 

@@ -28,7 +28,7 @@ from store.cql import read_migrations
 from store.credentials import credentials_of, open_as, password_file
 from store.database import Database
 from store.durability import durability_of
-from store.job_leases import Leases
+from store.job_leases import JobLeases
 from store.jobs import JobRuns
 from store.journal import Journal
 from store.logins import Logins
@@ -203,13 +203,13 @@ def test_spark_role_can_do_its_work_and_read_only_its_tables(guarded: Guarded) -
     model = StoredModel.of(ModelKey(owner, "wrist-acc6", "exercise"), b"x", {}, run_id, NOW)
 
     async def work() -> None:
-        await Leases(database).acquire("rank", run_id, "test", NOW, 60)
+        await JobLeases(database).acquire("rank", run_id, "test", NOW, 60)
         await JobRuns(database).start("rank", run_id, {}, NOW)
         await Models(database).put(model)
         await Champions(database).promote(Challenger.of(model), None, NOW)
         assert await Champions(database).serving(model.key) is not None
         await Watermarks(database).advance("rank", run_id, NOW, NOW)
-        await Leases(database).release("rank", run_id)
+        await JobLeases(database).release("rank", run_id)
 
     asyncio.run(work())
     service = guarded.opened("service")

@@ -13,7 +13,7 @@ from schemas.ids import uuid7
 from schemas.times import us_of
 from store.champions import Champions
 from store.database import Database
-from store.job_leases import Leases
+from store.job_leases import JobLeases
 from store.journal import Event, Journal
 from store.live_runs import LiveRuns
 from store.pointers import Challenger
@@ -67,7 +67,7 @@ async def test_events_whose_answer_was_lost_are_in_the_journal(losing: Database)
 
 
 async def test_lease_whose_answer_was_lost_is_held(losing: Database) -> None:
-    leases, family, run = Leases(losing), f"family-{uuid.uuid4().hex}", new_run()
+    leases, family, run = JobLeases(losing), f"family-{uuid.uuid4().hex}", new_run()
     await leases.acquire(family, run, "somebody", NOW, 60)
     await leases.renew(family, run, NOW, 60)
     await leases.release(family, run)

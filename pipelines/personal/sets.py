@@ -1,0 +1,30 @@
+"""Users' confirmed sets, as both engines read them."""
+
+import asyncio
+from collections.abc import Sequence
+from uuid import UUID
+
+import pyarrow as pa
+
+from pipelines.keys import UserKey
+from pipelines.lifecycle.engines import Partitions
+from pipelines.lifecycle.scope import Scope
+from pipelines.lifecycle.set_logs import COLUMNS, REVISIONS, USER_KEY, partition_of
+from schemas.inputs import SETS
+from store.database import Database
+from store.sets import Sets
+
+
+def read_sets(database: Database, key: UserKey) -> pa.Table:
+    """A user's sets in the form in which Spark hands them over."""
+    rows = asyncio.run(Sets(database).trained(key[0]))
+    return partition_of(key[0], [row._asdict() for row in rows])
+
+
+CONFIRMED_SETS = Partitions("sets", (*COLUMNS, *REVISIONS), read_sets, USER_KEY)
+
+
+def sets_scope(database: Database, users: Sequence[UUID] | None) -> Scope:
+    """The sets of some users; None: of everybody."""
+    selected = asyncio.run(Sets(database).users()) if users is None else users
+    return Scope(tuple((user, SETS) for user in selected), whole=users is None)
