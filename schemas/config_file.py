@@ -73,7 +73,7 @@ class _UniqueKeys(yaml.SafeLoader):
 def _parse(path: Path) -> dict[str, Any]:
     try:
         # as bytes: YAML says itself how it is encoded, whatever the locale
-        values: Any = yaml.load(path.read_bytes(), _UniqueKeys) or {}
+        values: Any = _UniqueKeys(path.read_bytes()).get_single_data() or {}
     except (OSError, yaml.YAMLError) as problem:
         raise BadConfig(f"{path} cannot be read: {problem}", field=str(path)) from problem
     if not isinstance(values, dict) or not all(
@@ -111,9 +111,7 @@ def _unknown(path: Path, key: str, known: list[str]) -> BadConfig:
 
 def _with_absolute_paths(config: Config, root: Path) -> Config:
     """Commands run in any folder: relative paths are meant from that of the settings."""
-    folders = {
-        name: _under(root, f"paths.{name}", str(folder)) for name, folder in config.paths
-    }
+    folders = {name: _under(root, f"paths.{name}", str(folder)) for name, folder in config.paths}
 
     def file(section: str, key: str) -> dict[str, str]:
         """A setting that names a file; none, and the address of one elsewhere, stay as they are."""
