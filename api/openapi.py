@@ -11,6 +11,7 @@ from api.examples import CBOR_CHUNK, CBOR_CLASSIFY_BODY, CBOR_ITEMS, CHUNK, CLAS
 from api.problems import MEDIA_TYPE, METHODS, Problem, problem_responses
 from ingest.checks import COARSEST_STEPS
 from ingest.media_types import CBOR, CBOR_SEQUENCE, JSON
+from schemas.layout import MAX_CHUNK_SAMPLES
 from schemas.notes import TIMES_OUTSIDE
 from schemas.wire import MAX_MAGNITUDE
 
@@ -35,7 +36,7 @@ Axis = Annotated[
     list[float],
     Field(
         min_length=1,
-        max_length=8192,
+        max_length=MAX_CHUNK_SAMPLES,
         description=f"in `unit`, within {_LARGEST}; x, y and z are equally long",
     ),
 ]
@@ -88,7 +89,7 @@ class CborChunkSchema(EitherChunk):
         description=f"units per count: the sensor's step, of at most {_COARSEST}. "
         f"Counts × scale lie within {_LARGEST}",
     )
-    n: int = Field(ge=1, le=8192, description="number of samples")
+    n: int = Field(ge=1, le=MAX_CHUNK_SAMPLES, description="number of samples")
     xyz: bytes = Field(description="int16 little-endian, interleaved x, y, z: 6 n bytes")
     # A factory, because a default would stand in the document: left out is no empty list.
     t_ms: _Offsets = Field(default_factory=list[int], description=f"{_T_MS}; never null")

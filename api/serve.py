@@ -21,7 +21,9 @@ from schemas.times import server_time
 from store.node.folders import Folders
 from store.node.owner import require_restored
 
-CONFIG_PATH = "MUVR_CONFIG_PATH"
+SETTINGS = "MUVR_SETTINGS"
+"""The variable that tells workers the settings. One that is started anew serves with those of the
+others, whatever conf.yaml says by then."""
 SHUTDOWN_TIMEOUT_S = 10
 WORKER_HEALTHCHECK_S = 30
 """A worker that does not respond for so long is replaced. uvicorn's 5 s are too few beside a
@@ -37,7 +39,7 @@ def main(config_path: Path) -> int:
         config = load_config(config_path)
         config.paths.run.mkdir(parents=True, exist_ok=True)
         with held_pid_file(config.paths.run / PID_FILE):  # before anything in the folder changes
-            _prepare(config, config_path)
+            _prepare(config)
             _serve(config)
     except MuvrError as problem:
         sys.stderr.write(f"{problem}\n")
@@ -73,7 +75,7 @@ def application() -> FastAPI:
     from api.app import create_app  # after the environment of metrics is set
 
     _end_with_parent()
-    app = create_app(load_config(Path(os.environ[CONFIG_PATH])))
+    app = create_app(Config.model_validate_json(os.environ[SETTINGS]))
     _freeze_garbage_collector()
     return app
 
@@ -105,7 +107,7 @@ def _freeze_garbage_collector() -> None:
     gc.set_threshold(200_000, 20, 20)
 
 
-def _prepare(config: Config, config_path: Path) -> None:
+def _prepare(config: Config) -> None:
     """Prepare environment, keys and metrics before the first worker starts.
 
     Raises:
@@ -114,7 +116,7 @@ def _prepare(config: Config, config_path: Path) -> None:
     """
     from api.keys import load_keys
 
-    os.environ[CONFIG_PATH] = str(config_path.resolve())
+    os.environ[SETTINGS] = config.model_dump_json()
     # numpy reads them when it is first imported, with the application.
     for name in BLAS_THREAD_VARIABLES:
         os.environ.setdefault(name, "1")

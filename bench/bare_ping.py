@@ -41,7 +41,7 @@ def _await(url: str, within_s: float = 30.0) -> None:
     until = time.monotonic() + within_s
     while True:
         try:
-            httpx.get(url, timeout=2).raise_for_status()
+            httpx.get(url, timeout=2, trust_env=False).raise_for_status()
         except httpx.TransportError:
             if time.monotonic() > until:
                 raise

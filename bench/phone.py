@@ -63,7 +63,7 @@ class SoakPhone:
 
     async def send(self, stopped: asyncio.Event) -> None:
         """Send new chunks until `stopped`, then what waits; `done` says when nothing does."""
-        async with httpx.AsyncClient(headers=self._headers, timeout=15) as http:
+        async with httpx.AsyncClient(headers=self._headers, timeout=15, trust_env=False) as http:
             while self._unacknowledged or not stopped.is_set():
                 if not stopped.is_set() and len(self._unacknowledged) < BACKLOG_CHUNKS:
                     self._record(CHUNKS_UNDER_WAY)
@@ -84,7 +84,7 @@ class SoakPhone:
             httpx.HTTPStatusError: it does not hold them all.
         """
         hashes = [self._sent[number][0].hex() for number in sorted(self._sent)]
-        async with httpx.AsyncClient(headers=self._headers, timeout=60) as http:
+        async with httpx.AsyncClient(headers=self._headers, timeout=60, trust_env=False) as http:
             answer = await http.post(
                 f"{self._url}/v1/sessions/{self.session}/complete",
                 json={"sent_at": datetime.now(UTC).isoformat(), "streams": {STREAM: hashes}},

@@ -61,6 +61,12 @@ PAUSE_S = 0.25
 LONGEST_PAUSE_S = 10.0
 
 
+NO_PROXY: dict[str, httpx.BaseTransport | None] = {
+    f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")
+}
+"""A service on this machine is reached directly, also where the environment names a proxy."""
+
+
 class CannotBeSent(ValueError):
     """It has no form that the service could read, such as a number that is NaN."""
 
@@ -127,7 +133,9 @@ class Client:
             timeout_s: of a request.
             transport: what requests go through instead of the network, such as a proxy.
         """
-        self._http = httpx.Client(base_url=base_url, timeout=timeout_s, transport=transport)
+        self._http = httpx.Client(
+            base_url=base_url, timeout=timeout_s, transport=transport, mounts=NO_PROXY
+        )
         self._access = ""
         self._refresh = ""
 

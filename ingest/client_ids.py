@@ -6,6 +6,9 @@ from schemas.config import Limits
 from schemas.errors import BadEvent, ClockSkew
 from schemas.ids import MS_PER_DAY, time_us_of
 
+TOLERATED_MS = 5 * 60_000
+"""No two clocks agree: an id may be so far ahead, also where limits.clock_future_days is 0."""
+
 
 def check_client_id(id_: UUID, field: str, now_ms: int, limits: Limits) -> None:
     """Refuse ids that are no UUIDv7 or lie too far from the server's clock.
@@ -18,7 +21,8 @@ def check_client_id(id_: UUID, field: str, now_ms: int, limits: Limits) -> None:
         raise BadEvent(f"{field} {id_} must be a UUIDv7", field=field, value=str(id_))
     past_days, future_days = limits.clock_past_days, limits.clock_future_days
     ahead_ms = time_us_of(id_) // 1000 - now_ms
-    if not -past_days * MS_PER_DAY <= ahead_ms <= future_days * MS_PER_DAY:
+    most_ahead_ms = max(future_days * MS_PER_DAY, TOLERATED_MS)
+    if not -past_days * MS_PER_DAY <= ahead_ms <= most_ahead_ms:
         raise ClockSkew(
             f"{field} {id_} lies {ahead_ms / MS_PER_DAY:+.1f} days from the server's clock; "
             f"{-past_days:+d} to {future_days:+d} are accepted. Set the device's clock, then make "

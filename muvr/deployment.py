@@ -63,6 +63,7 @@ class Deployment:
             f"{self.service.url}/v1/auth/register",
             json={"username": name, "password": PASSWORD},
             timeout=30,
+            trust_env=False,  # the environment's proxy is for addresses elsewhere
         )
         return str(response.raise_for_status().json()["access_token"])
 

@@ -195,8 +195,8 @@ def _own_port(context: CommandContext, *, setting: str) -> Finding:
 
 def _api_port(context: CommandContext) -> Finding:
     """The service's port, likewise."""
-    ours = context.service.status().running
     api = context.config.api
+    ours = context.service.status().running and _answers(api.host, api.port)
     return _listening("api_port", "api.port or api.host", api.host, api.port, ours=ours)
 
 

@@ -54,14 +54,15 @@ class Service:
         self.url = http_url(config.api.host, config.api.port)
 
     def start(self, progress: Progress) -> None:
-        """Start in the background and wait until it is ready; nothing to do when it runs.
+        """Start in the background and wait until it is ready; one that runs must answer.
 
         A start that fails or is interrupted leaves no process behind.
 
         Raises:
             ServiceFailed: it ended, or did not become ready in time.
         """
-        if self.status().running:
+        if pid := serving_pid(self._pid_file):
+            self._await_answer(pid, progress)
             return
         self._refuse_foreign_service()
         self._pid_file.parent.mkdir(parents=True, exist_ok=True)
@@ -80,6 +81,22 @@ class Service:
         except BaseException:  # Ctrl-C too: the caller does not know of the process
             _end(process)
             raise
+
+    def _await_answer(self, pid: int, progress: Progress) -> None:
+        """Wait for the answer of a service that runs already; another command may be starting it.
+
+        Raises:
+            ServiceFailed: it does not answer at the configured address.
+        """
+        deadline = time.monotonic() + READY_WITHIN_S
+        while not self._answers("/livez"):
+            if time.monotonic() > deadline:
+                raise ServiceFailed(
+                    f"The service (process {pid}) runs, but does not answer at {self.url}, as "
+                    "after a change of api.port or api.host: `muvr down`, then `muvr up`."
+                )
+            progress.step("starting service", 0, 1)
+            time.sleep(0.1)
 
     def _refuse_foreign_service(self) -> None:
         if self._answers("/livez"):

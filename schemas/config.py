@@ -9,16 +9,21 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 
 from schemas.cron import read_cron
 from schemas.families import AVERAGED, FAMILIES, MART_JOB
-from schemas.layout import MAX_ID_AGE_DAYS, MAX_ID_AHEAD_DAYS
+from schemas.layout import MAX_CHUNK_SAMPLES, MAX_ID_AGE_DAYS, MAX_ID_AHEAD_DAYS
 
 FEW_COPIES = frozenset({"ONE", "LOCAL_ONE", "TWO", "THREE"})
 """Levels of consistency that ask a fixed number of copies, of any data centre or of the local one;
 all others ask a majority or all."""
+CASSANDRA_TTL_DAYS = 20 * 365
+"""Cassandra refuses rows that are to last longer."""
 
 
 def _read_yaml(value: object) -> object:
     """An environment override is one text in YAML's braces, such as `{exercise: 10 1 * * *}`."""
-    return yaml.safe_load(value) if isinstance(value, str) else value
+    try:
+        return yaml.safe_load(value) if isinstance(value, str) else value
+    except yaml.YAMLError as problem:
+        raise ValueError(f"this is no YAML: {problem}") from problem
 
 
 TextByName = Annotated[dict[str, str], BeforeValidator(_read_yaml)]
@@ -75,6 +80,28 @@ class Cassandra(Section):
             [p.strip() for p in value.split(",") if p.strip()] if isinstance(value, str) else value
         )
 
+    @field_validator("keyspace")
+    @classmethod
+    def _check_keyspace(cls, name: str) -> str:
+        if name.startswith("system"):
+            raise ValueError("keyspaces with such names are Cassandra's own; choose another name")
+        return name
+
+    @field_validator("local_dc", "replication")
+    @classmethod
+    def _check_single_node(cls, value: str | int, info: ValidationInfo) -> str | int:
+        """Refuse a cluster's settings for the node that Muvr starts itself.
+
+        Its keyspace would be made with copies that no node holds, and nothing could be read.
+        """
+        alone = info.data.get("embedded") and not info.data.get("contact_points")
+        if alone and value != cls.model_fields[str(info.field_name)].default:
+            raise ValueError(
+                "this is for a cluster: name its nodes in cassandra.contact_points; the embedded "
+                "node is alone, with one copy, in datacenter1"
+            )
+        return value
+
     @field_validator("consistency")
     @classmethod
     def _check_consistency(cls, level: str, others: ValidationInfo) -> str:
@@ -83,6 +110,8 @@ class Cassandra(Section):
         The same makes a write durable that only memory holds: of a majority one survives.
         """
         copies = others.data.get("replication", 1)
+        if copies == 1 and level in ("TWO", "THREE"):
+            raise ValueError("with cassandra.replication 1 there is one copy; set LOCAL_QUORUM")
         if copies > 1 and level in FEW_COPIES:
             raise ValueError(
                 f"with cassandra.replication {copies} it needs a majority of the copies, or reads "
@@ -153,12 +182,22 @@ class Api(Section):
 class Auth(Section):
     """Tokens."""
 
-    access_minutes: float = Field(default=15, gt=0)
-    refresh_days: float = Field(default=90, gt=0)
+    access_minutes: float = Field(default=15, gt=0, le=7 * 24 * 60)
+    refresh_days: float = Field(default=90, gt=0, le=CASSANDRA_TTL_DAYS)
     issuer: str = "muvr"
     outside_jwks: str = ""
-    outside_issuer: str = ""
+    outside_issuer: str = Field(default="", validate_default=True)
     outside_audience: str = "muvr"
+
+    @field_validator("outside_issuer")
+    @classmethod
+    def _check_outside(cls, issuer: str, others: ValidationInfo) -> str:
+        if bool(issuer) != bool(others.data.get("outside_jwks")):
+            raise ValueError(
+                "auth.outside_jwks and auth.outside_issuer belong together: without both no token "
+                "of another issuer is accepted"
+            )
+        return issuer
 
 
 _MIB = 2**20
@@ -170,7 +209,7 @@ class Limits(Section):
     body_mb: float = Field(default=1.0, gt=0)
     decoded_mb: float = Field(default=4.0, gt=0)
     completion_mb: float = Field(default=16.0, gt=0)
-    chunk_samples: int = Field(default=8192, ge=1)
+    chunk_samples: int = Field(default=MAX_CHUNK_SAMPLES, ge=1, le=MAX_CHUNK_SAMPLES)
     clock_past_days: int = Field(default=MAX_ID_AGE_DAYS, ge=1, le=MAX_ID_AGE_DAYS)
     clock_future_days: int = Field(default=MAX_ID_AHEAD_DAYS, ge=0, le=MAX_ID_AHEAD_DAYS)
     requests_per_minute: int = Field(default=6000, ge=1)
@@ -200,7 +239,7 @@ class Training(Section):
 
     cutoff_share: float = Field(default=0.7, gt=0, lt=1)
     newest_sets: int = Field(default=200, ge=2)
-    window_step_s: float = Field(default=1.0, gt=0, le=4)
+    window_step_s: float = Field(default=1.0, ge=0.1, le=4)
     window_copies: int = Field(default=1, ge=0)
     seed: int = Field(default=1, ge=0)
     gate_margin: float = Field(default=0.01, ge=0, le=1)

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 from pydantic import ValidationError
+from yaml.constructor import ConstructorError
 
 from schemas.config import Config, Paths
 from schemas.errors import BadConfig
@@ -45,13 +46,39 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Con
     return _with_absolute_paths(config, path.resolve().parent)
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML as `safe_load` reads it, except that a key written twice is an error.
+
+    YAML's readers let the last one win: of a section that was appended to a file which has it
+    already, all other settings would fall back to their defaults.
+    """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """One mapping of the file.
+
+        Raises:
+            ConstructorError: a key stands in it twice.
+        """
+        lines: dict[object, int] = {}
+        for key_node, _ in node.value:
+            key, line = self.construct_object(key_node), key_node.start_mark.line + 1
+            if key in lines:
+                raise ConstructorError(
+                    None, None, f"`{key}` stands in lines {lines[key]} and {line}: merge them"
+                )
+            lines[key] = line
+        return super().construct_mapping(node, deep)
+
+
 def _parse(path: Path) -> dict[str, Any]:
     try:
         # as bytes: YAML says itself how it is encoded, whatever the locale
-        values: Any = yaml.safe_load(path.read_bytes()) or {}
+        values: Any = _UniqueKeys(path.read_bytes()).get_single_data() or {}
     except (OSError, yaml.YAMLError) as problem:
         raise BadConfig(f"{path} cannot be read: {problem}", field=str(path)) from problem
-    if not isinstance(values, dict) or not all(isinstance(v, dict) for v in values.values()):
+    if not isinstance(values, dict) or not all(
+        isinstance(name, str) and isinstance(keys, dict) for name, keys in values.items()
+    ):
         raise BadConfig(f"{path} must hold sections of keys, such as `api:` with `port: 8080`")
     return values
 
@@ -84,22 +111,27 @@ def _unknown(path: Path, key: str, known: list[str]) -> BadConfig:
 
 def _with_absolute_paths(config: Config, root: Path) -> Config:
     """Commands run in any folder: relative paths are meant from that of the settings."""
-    tls_ca, archive, jwks = (
-        _absolute(name, root)
-        for name in (config.cassandra.tls_ca, config.spark.archive, config.auth.outside_jwks)
-    )
+    folders = {name: _under(root, f"paths.{name}", str(folder)) for name, folder in config.paths}
+
+    def file(section: str, key: str) -> dict[str, str]:
+        """A setting that names a file; none, and the address of one elsewhere, stay as they are."""
+        name: str = getattr(getattr(config, section), key)
+        stays = not name or "://" in name
+        return {key: name if stays else str(_under(root, f"{section}.{key}", name))}
+
     return config.model_copy(
         update={
-            "paths": Paths(
-                **{name: root / Path(value).expanduser() for name, value in config.paths}
-            ),
-            "cassandra": config.cassandra.model_copy(update={"tls_ca": tls_ca}),
-            "spark": config.spark.model_copy(update={"archive": archive}),
-            "auth": config.auth.model_copy(update={"outside_jwks": jwks}),
+            "paths": Paths(**folders),
+            "cassandra": config.cassandra.model_copy(update=file("cassandra", "tls_ca")),
+            "spark": config.spark.model_copy(update=file("spark", "archive")),
+            "auth": config.auth.model_copy(update=file("auth", "outside_jwks")),
         }
     )
 
 
-def _absolute(file: str, root: Path) -> str:
-    """The path of a file; no file, and the address of one elsewhere, stay as they are."""
-    return file if not file or "://" in file else str(root / Path(file).expanduser())
+def _under(root: Path, field: str, name: str) -> Path:
+    """The path that a setting names, from the folder of the settings."""
+    try:
+        return root / Path(name).expanduser()
+    except RuntimeError as problem:  # ~name of nobody, or ~ of an account without a home
+        raise BadConfig(f"{field} = {name!r}: {problem}", field=field, value=name) from problem

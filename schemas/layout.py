@@ -11,6 +11,9 @@ MAX_ID_AGE_DAYS, MAX_ID_AHEAD_DAYS = 400, 1
 """How far the time in an id may be behind and ahead of the server's clock, in days;
 limits.clock_…_days may be less. Finding a user's recent events means reading the months between."""
 
+MAX_CHUNK_SAMPLES = 8192
+"""The longest chunk; limits.chunk_samples may be less."""
+
 MAX_MODEL_BYTES = 7_500_000
 """The largest model, which is one row: a node takes 8 MiB in one write, the manifest included. The
 statistics of the global exercise model take 4 kB for each exercise and wrist, its labels 2 kB."""

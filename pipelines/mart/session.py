@@ -16,6 +16,8 @@ from pipelines.spark.session import LOGGING
 from schemas.config import Config
 from store.java import find_java
 
+LEAST_HEAP_MB = 512
+"""Spark refuses to start with less than 450."""
 SAFE_VARIABLES = {
     "HOME",
     "JAVA_HOME",
@@ -68,7 +70,7 @@ def mart_options(config: Config) -> dict[str, str]:
         "spark.master": f"local[{config.spark.cores}]",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
-        "spark.driver.memory": f"{config.sql.memory_mb}m",
+        "spark.driver.memory": f"{max(config.sql.memory_mb, LEAST_HEAP_MB)}m",
         # Hive's server opens a Derby database in memory; its log would lie in the caller's folder
         "spark.driver.extraJavaOptions": f"{logging} -Dderby.stream.error.file={os.devnull}",
         "spark.ui.enabled": "false",

@@ -194,6 +194,8 @@ class EmbeddedNode:
             ["/bin/sh", "-c", _DETACH, "sh", str(self.folders.console), *command],
             stdout=subprocess.PIPE,
             cwd=self.folders.root,
+            # In the C locale Java cannot open a folder whose name is not ASCII.
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
             pass_fds=[lock.fileno()],
             start_new_session=True,
             check=True,

@@ -2,9 +2,13 @@
 
 import json
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from inspect import signature
 from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 
 import httpx
@@ -241,3 +245,40 @@ def test_a_chunk_whose_receipt_names_other_bytes_is_not_taken_as_sent():
 def test_ids_of_the_client_are_those_of_the_service(noise: bytes):
     at = datetime(2026, 11, 21, 10, 0, 0, 123_000, tzinfo=UTC)
     assert new_id(at, noise) == uuid7(int(at.timestamp() * 1000), noise)
+
+
+@contextmanager
+def a_service() -> Generator[int]:
+    """The port of a server that lets everybody in."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"access_token": "a", "refresh_token": "r"}')
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "all_proxy"])
+def test_service_on_this_machine_is_not_asked_through_a_proxy(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+):
+    """A proxy of the environment would be sent passwords and recordings in plain text."""
+    with a_service() as port:
+        monkeypatch.setenv(variable, "http://127.0.0.1:1")  # where nobody listens
+        for host in ("127.0.0.1", "localhost"):
+            with Client(f"http://{host}:{port}") as client:
+                client.register("ada", PASSWORD)
+                assert client.token == "a"

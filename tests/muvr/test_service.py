@@ -133,6 +133,20 @@ def test_start_is_refused_where_something_else_answers(
         service.start(NoProgress())
 
 
+def test_service_that_runs_must_answer_at_the_configured_address(
+    tmp_path: Path, recorded: int, monkeypatch: pytest.MonkeyPatch
+):
+    [port] = free_ports(1)
+    config = Config(api=Api(port=port), paths=Paths(run=tmp_path))
+    monkeypatch.setattr("muvr.service.READY_WITHIN_S", 0.2)
+    elsewhere = rf"process {recorded}\) runs, but does not answer at .*:{port}"
+    with pytest.raises(ServiceFailed, match=elsewhere):
+        Service(config, tmp_path / "conf.yaml").start(NoProgress())
+    with answering({"/livez": {}}) as answered:
+        there = config.model_copy(update={"api": Api(port=answered)})
+        Service(there, tmp_path / "conf.yaml").start(NoProgress())
+
+
 # It was started as a process of its own, which outlives the command, and is stopped by its id.
 @pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
 def test_service_starts_in_a_folder_whose_packages_have_the_same_names(

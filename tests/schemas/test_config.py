@@ -62,14 +62,32 @@ def test_contact_points_of_the_environment_may_have_spaces_between_them(tmp_path
         ("spark: {deploy_mode: cluster}", {}, "spark.deploy_mode", "run muvr there"),
         ("spark: {options: {master: yarn}}", {}, "spark.options", "begin with `spark.`"),
         ("cassandra: {consistency: local_one}", {}, "cassandra.consistency", "local_one"),
-        ("cassandra: {replication: 3, consistency: ONE}", {}, "cassandra.consistency", "majority"),
         (
-            "cassandra: {consistency: TWO}",
+            "cassandra: {contact_points: [db1], replication: 3, consistency: ONE}",
+            {},
+            "cassandra.consistency",
+            "majority",
+        ),
+        (
+            "cassandra: {contact_points: [db1], consistency: TWO}",
             {"MUVR_CASSANDRA__REPLICATION": "4"},
             "cassandra.consistency",
             "with cassandra.replication 4",
         ),
+        ("cassandra: {consistency: TWO}", {}, "cassandra.consistency", "there is one copy"),
+        ("cassandra: {replication: 3}", {}, "cassandra.replication", "cassandra.contact_points"),
+        ("cassandra: {local_dc: dc1}", {}, "cassandra.local_dc", "cassandra.contact_points"),
+        ("cassandra: {keyspace: system_auth}", {}, "cassandra.keyspace", "choose another name"),
+        ("auth: {refresh_days: 36500}", {}, "auth.refresh_days", "equal to 7300"),
+        ("auth: {access_minutes: .inf}", {}, "auth.access_minutes", "equal to 10080"),
+        ("auth: {outside_jwks: keys.json}", {}, "auth.outside_issuer", "belong together"),
+        ("auth: {outside_issuer: id}", {}, "auth.outside_issuer", "belong together"),
+        ("limits: {chunk_samples: 8193}", {}, "limits.chunk_samples", "equal to 8192"),
+        ("training: {window_step_s: 0.05}", {}, "training.window_step_s", "equal to 0.1"),
+        ("{}", {"MUVR_SPARK__OPTIONS": "{a: ["}, "spark.options", "this is no YAML"),
+        ("paths: {data: ~nobody-of-this-name/x}", {}, "paths.data", "home directory"),
         ("api: [1]", {}, "", "sections of keys"),
+        ("1: {port: 9000}", {}, "", "sections of keys"),
     ],
 )
 def test_invalid_settings_are_refused_with_their_field(
@@ -87,7 +105,8 @@ def test_invalid_settings_are_refused_with_their_field(
 def test_level_whose_reads_see_every_write_is_accepted(
     tmp_path: Path, replication: int, consistency: str
 ):
-    text = f"cassandra: {{replication: {replication}, consistency: {consistency}}}"
+    cluster = f"contact_points: [db1], replication: {replication}"
+    text = f"cassandra: {{{cluster}, consistency: {consistency}}}"
     assert load_config(written(tmp_path, text), {}).cassandra.consistency == consistency
 
 
@@ -114,6 +133,18 @@ def test_file_that_is_no_text_is_named_in_the_error(tmp_path: Path):
         load_config(path, {})
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("api: {port: 9000}\nsql: {rows: 1}\napi: {workers: 2}", "`api` stands in lines 1 and 3"),
+        ("schedule:\n  jobs:\n    rank: ''\n    rank: ''", "`rank` stands in lines 3 and 4"),
+    ],
+)
+def test_key_that_is_written_twice_is_refused(tmp_path: Path, text: str, says: str):
+    with pytest.raises(BadConfig, match=f"{says}: merge them"):
+        load_config(written(tmp_path, text), {})
+
+
 def test_missing_file_is_named_in_the_error(tmp_path: Path):
     with pytest.raises(BadConfig, match=re.escape(str(tmp_path / "none.yaml"))):
         load_config(tmp_path / "none.yaml", {})
@@ -129,10 +160,13 @@ def test_relative_files_are_resolved_from_the_folder_of_the_file(tmp_path: Path)
     config = load_config(written(tmp_path, text), {})
     assert config.cassandra.tls_ca == str(tmp_path / "certs" / "ca.pem")
     assert config.spark.archive == str(tmp_path / "environment.tar.gz")
-    config = load_config(written(tmp_path, "auth: {outside_jwks: keys.json}"), {})
+    config = load_config(
+        written(tmp_path, "auth: {outside_jwks: keys.json, outside_issuer: id}"), {}
+    )
     assert config.auth.outside_jwks == str(tmp_path / "keys.json")
     address = "https://id.example/jwks"
-    config = load_config(written(tmp_path, f"auth: {{outside_jwks: '{address}'}}"), {})
+    text = f"auth: {{outside_jwks: '{address}', outside_issuer: id}}"
+    config = load_config(written(tmp_path, text), {})
     assert config.auth.outside_jwks == address
     elsewhere = load_config(written(tmp_path, "spark: {archive: 'hdfs://a/environment.zip'}"), {})
     assert (elsewhere.spark.archive, elsewhere.cassandra.tls_ca) == ("hdfs://a/environment.zip", "")
