@@ -82,18 +82,25 @@ class MartFolder:
         """The folder of one table's files."""
         return self.path / manifest.version / name
 
-    def require_readable(self, manifest: Manifest, failures: Sequence[str], sql: str) -> None:
-        """Refuse a version of which an engine's failures name a file, unless the query named it.
+    def require_readable(
+        self, failures: Sequence[str], signs: Sequence[str], *, sql: str = ""
+    ) -> None:
+        """Refuse a mart of which the failures of an engine hold a sign that it is damaged.
+
+        Args:
+            failures: what the engine says, a line each.
+            signs: such as the version, where that is in the name of a file that cannot be read.
+            sql: what was asked; a sign that is in it is none.
 
         Raises:
             BadMart: a file cannot be read, as after its disk failed or lost power.
         """
-        named = [said for said in failures if manifest.version in said]
-        if named and manifest.version not in sql:
-            raise BadMart(
-                f"The mart in {self.path} cannot be read ({named[-1]}).",
-                next_step="Make all of it again: `muvr mart refresh --all`.",
-            )
+        for said in failures:
+            if any(sign in said and sign not in sql for sign in signs):
+                raise BadMart(
+                    f"The mart in {self.path} cannot be read ({said}).",
+                    next_step="Make all of it again: `muvr mart refresh --all`.",
+                )
 
     def publish(self, manifest: Manifest) -> None:
         """Make a finished version the current one, and delete all others.

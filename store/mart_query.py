@@ -53,7 +53,7 @@ def _query(folder: MartFolder, manifest: Manifest, sql: str, limits: Sql) -> Que
         ) from problem
     except duckdb.Error as problem:
         message = str(problem).splitlines()[0]  # further lines point at the place and suggest names
-        folder.require_readable(manifest, [message], sql)
+        folder.require_readable([message], [manifest.version], sql=sql)
         raise BadQuery(
             f"DuckDB: {message} `muvr mart show` names tables and columns.",
             field="sql",

@@ -33,6 +33,9 @@ from store.json_values import plain
 from store.mart import Manifest, MartFolder, QueryResult
 from store.time_limit import stopped_after
 
+DAMAGE = ("org.apache.parquet", "UNABLE_TO_INFER_SCHEMA")
+"""Signs of a file that Spark cannot read, of which it does not always say the name."""
+
 
 def query_mart(config: Config, sql: str) -> QueryResult:
     """Run one SELECT in a session of its own, without Cassandra.
@@ -87,7 +90,7 @@ def _query(
             ) from problem
         if exhausted := exhaustion_of(problem):
             raise exhausted from problem
-        folder.require_readable(manifest, causes(problem), sql)
+        folder.require_readable(causes(problem), [manifest.version, *DAMAGE], sql=sql)
         raise BadQuery(
             f"Spark: {said_by(problem)} `muvr mart show` names tables and columns.",
             field="sql",

@@ -1,6 +1,7 @@
 """A query that fails for want of memory or disk, or for a damaged mart, is not called wrong."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -8,6 +9,8 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from pipelines.mart import query
+from pipelines.mart.frames import Refresh
+from pipelines.mart.job import damage_told
 from schemas.config import Sql
 from schemas.errors import BadMart, BadQuery, Exhausted, MuvrError
 from tests.store.made_mart import ONE, made
@@ -41,6 +44,7 @@ class JavaError(Py4JJavaError):
             BadMart,
             r"x.parquet is not a Parquet file\). Make all of it again: `muvr mart",
         ),
+        ("java.io.IOException: can not read class org.apache.parquet.format.X", BadMart, "--all"),
         ("SparkDateTimeException: [CAST_INVALID] no date", BadQuery, r"Spark: .*no date `muvr"),
     ],
 )
@@ -54,3 +58,15 @@ def test_a_failure_is_told_with_its_cause(
     nobody = cast(SparkSession, None)
     with pytest.raises(kind, match=says):
         query.query_spark(nobody, made(tmp_path, ONE, 1), "SELECT 1", Sql())
+
+
+def test_a_refresh_that_cannot_read_the_version_before_says_to_read_everybody(
+    tmp_path: Path,
+) -> None:
+    folder = made(tmp_path, ONE, 1)
+    of = cast(Refresh, SimpleNamespace(folder=folder, before=folder.manifest()))
+    with pytest.raises(BadMart, match="muvr mart refresh --all"), damage_told(of):
+        raise JavaError(NOT_PARQUET)
+    anew = cast(Refresh, SimpleNamespace(folder=folder, before=None))
+    with pytest.raises(JavaError), damage_told(anew):
+        raise JavaError(NOT_PARQUET)
