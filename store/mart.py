@@ -88,14 +88,14 @@ class MartFolder:
         """Refuse a mart of which the failures of an engine hold a sign that it is damaged.
 
         Args:
-            failures: what the engine says, a line each.
+            failures: what the engine says, a line each, the first cause last.
             signs: such as the version, where that is in the name of a file that cannot be read.
             sql: what was asked; a sign that is in it is none.
 
         Raises:
             BadMart: a file cannot be read, as after its disk failed or lost power.
         """
-        for said in failures:
+        for said in reversed(failures):
             if any(sign in said and sign not in sql for sign in signs):
                 raise BadMart(
                     f"The mart in {self.path} cannot be read ({said}).",
