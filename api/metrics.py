@@ -16,6 +16,7 @@ from prometheus_client import (
     multiprocess,
 )
 
+from api.metric_files import reserve_metric_files
 from models.signal.pieces import Piece
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
@@ -26,6 +27,7 @@ class Metrics:
     """The service's metrics; summed over all workers."""
 
     def __init__(self) -> None:
+        reserve_metric_files()
         self._registry = registry = CollectorRegistry()
         self._request_series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._answer_series: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}

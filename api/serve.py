@@ -8,12 +8,16 @@ import shutil
 import signal
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.config import STARTUP_FAILURE
 
+from api.open_files import allow_connections, connections_within, most_files, too_few_files
 from api.pid_file import PID_FILE, held_pid_file
+from api.workers import Workers
 from schemas.config import Config
 from schemas.config_file import load_config
 from schemas.errors import BadConfig, MuvrError
@@ -49,7 +53,7 @@ def main(config_path: Path) -> int:
 
 def _serve(config: Config) -> None:
     # Several workers are started anew as processes: each makes its own application.
-    uvicorn.run(
+    settings = uvicorn.Config(
         "api.serve:application",
         factory=True,
         host=config.api.host,
@@ -63,11 +67,19 @@ def _serve(config: Config) -> None:
         proxy_headers=False,
         log_level="warning",
         server_header=False,
-        limit_concurrency=config.api.connections,
+        limit_concurrency=connections_within(config.api.connections, most_files()),
         timeout_keep_alive=config.api.idle_timeout_s,
         timeout_worker_healthcheck=WORKER_HEALTHCHECK_S,
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
     )
+    if config.api.workers > 1:
+        Workers(settings, [settings.bind_socket()]).run()
+        return
+    server = uvicorn.Server(settings)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
 
 
 def application() -> FastAPI:
@@ -121,6 +133,7 @@ def _prepare(config: Config) -> None:
     for name in BLAS_THREAD_VARIABLES:
         os.environ.setdefault(name, "1")
     load_keys(config.paths.secrets, config.api.host, server_time())
+    _allow_connections(config.api.connections)
     if config.cassandra.own_node:
         require_restored(Folders(config.paths.data.absolute()))
     if config.api.workers > 1:  # workers add up their metrics in files
@@ -128,6 +141,17 @@ def _prepare(config: Config) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+
+
+def _allow_connections(wanted: int) -> None:
+    """Raise the limit of open files; say so where the system does not allow enough of them."""
+    allow_connections(wanted)
+    if to_do := too_few_files(wanted, most_files()):
+        within = connections_within(wanted, most_files())
+        sys.stderr.write(
+            f"api.connections is {wanted}, and this process may open {most_files()} files: a "
+            f"worker takes {within} connections, and answers 503 to more. To take all: {to_do}.\n"
+        )
 
 
 if __name__ == "__main__":

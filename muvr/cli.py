@@ -13,6 +13,7 @@ import typer
 from muvr.sigterm import interrupt_on_sigterm
 from muvr.terminal import Terminal
 from schemas.errors import BadInput, MuvrError
+from schemas.exhaustion import exhaustion_of, said_by
 
 # Where each command is. Training and measuring import seconds' worth of Spark and scipy: a command
 # imports its own module alone.
@@ -90,9 +91,11 @@ def main() -> None:
     except Exception as problem:
         if os.environ.get("MUVR_TRACE"):
             raise
-        said = next(iter(str(problem).strip().splitlines()), "")
-        Terminal().fail(
-            f"{type(problem).__name__}: {said} This was not expected: MUVR_TRACE=1 before the "
-            "command shows where it failed; muvr doctor looks at what it needs."
-        )
+        if exhausted := exhaustion_of(problem):
+            Terminal().fail(str(exhausted))
+        else:
+            Terminal().fail(
+                f"{type(problem).__name__}: {said_by(problem)} This was not expected: MUVR_TRACE=1 "
+                "before the command shows where it failed; muvr doctor looks at what it needs."
+            )
         sys.exit(1)

@@ -1,16 +1,17 @@
 """`muvr doctor`: checks of this machine and deployment, with the next step for each finding."""
 
-import shutil
 import socket
 import time
 from collections.abc import Callable
 from ctypes import CDLL
 from dataclasses import asdict, dataclass
 from functools import partial
+from resource import RLIM_INFINITY
 
 import numpy as np
 import typer
 
+from api.open_files import most_files, too_few_files
 from models.compiled import compiled
 from models.exercise.kernel import features
 from models.exercise.quantised import VERSION as KEPT_VERSION
@@ -19,6 +20,7 @@ from models.reps.cover import VERSION as COVER_VERSION
 from models.signal.planes import split
 from models.signal.windows import WINDOW
 from muvr.context import CommandContext, open_context
+from muvr.disks import disks_of
 from muvr.options import AsJson, Conf
 from schemas.errors import MuvrError
 from schemas.plurals import plural
@@ -30,7 +32,6 @@ from store.node.files import LOOPBACK
 from store.node.preflight import bind_error
 from store.watermarks import MAX_CLOCK_SKEW
 
-FREE_SPACE_GB = 2.0
 PORT_WITHIN_S = 2.0
 CLOCK_NEWER_THAN = 1_770_000_000  # 2026-02-02: a machine before that has no clock
 
@@ -51,7 +52,7 @@ class Finding:
 
 
 def doctor(conf: Conf = None, as_json: AsJson = False) -> None:
-    """Examine Java, ports, disk, durability, clock, tables and what runs; say what to do next.
+    """Examine Java, ports, disks, durability, clock, tables and what runs; say what to do next.
 
     Example: `muvr doctor`
     """
@@ -70,6 +71,7 @@ def run_checks(context: CommandContext) -> list[Finding]:
         "java": _java,
         "kernel": _kernel,
         "disk": _disk,
+        "open_files": _open_files,
         "clock": _clock,
         "clocks": _clocks,
         "port": _port,
@@ -119,16 +121,19 @@ def _kernel(context: CommandContext) -> Finding:  # it belongs to the environmen
 
 
 def _disk(context: CommandContext) -> Finding:
-    folder = context.config.paths.data
-    while not folder.exists():
-        folder = folder.parent
-    free_gb = shutil.disk_usage(folder).free / 1e9
-    return Finding(
-        "disk",
-        ok=free_gb >= FREE_SPACE_GB,
-        says=f"{free_gb:.1f} GB free for {context.config.paths.data}",
-        next_step="" if free_gb >= FREE_SPACE_GB else "free space, or move paths.data",
-    )
+    disks = disks_of(context.config)
+    short = [name for disk in disks for name in disk.short]
+    says = "; ".join(f"{disk.free_gb:.1f} GB free for {', '.join(disk.folders)}" for disk in disks)
+    next_step = f"free space, or move {', '.join(short)}" if short else ""
+    return Finding("disk", ok=not short, says=says, next_step=next_step)
+
+
+def _open_files(context: CommandContext) -> Finding:
+    """Whether the service, started from here, may have all its connections."""
+    to_do = too_few_files(context.config.api.connections, most_files())
+    count = "any number of" if most_files() == RLIM_INFINITY else f"{most_files():,}"
+    says = f"the service may open {count} files"
+    return Finding("open_files", ok=not to_do, says=says, next_step=to_do)
 
 
 def _clock(context: CommandContext) -> Finding:

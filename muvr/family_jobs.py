@@ -9,6 +9,7 @@ from pipelines.lifecycle.runs import RunReport
 from pipelines.lifecycle.scope import EngineName, UserSelection
 from schemas.config import Config
 from schemas.errors import BadInput, MuvrError, NoKernel, Retryable
+from schemas.exhaustion import exhaustion_of, said_by
 from schemas.families import ACTIVITY, MART_JOB
 from schemas.times import server_time, us_of
 from store.database import Database
@@ -103,7 +104,8 @@ def read_users(text: str, known: Sequence[str] = ("changed", "all")) -> UserSele
 
 
 def problem_text(problem: Exception) -> str:
-    """The message of a failure; an unexpected one with the name of its type."""
-    if isinstance(problem, MuvrError):
-        return str(problem)
-    return f"{type(problem).__name__}: {problem}"
+    """The message of a failure; an unexpected one in a line, with the name of its type."""
+    told = exhaustion_of(problem) or problem
+    if isinstance(told, MuvrError):
+        return str(told)
+    return f"{type(told).__name__}: {said_by(told)}"

@@ -12,6 +12,7 @@
     │   ├── RoleRefused, UncertainWrite, DatabaseUnavailable ...
     ├── CannotLearn         this user's data is not enough for a model    (a row with a reason)
     ├── NodeError           the embedded Cassandra or its surroundings
+    ├── Exhausted           disk, memory or open files of this machine are used up
     └── BadModelBytes, SchemaMismatch, BadBackup ...   what is stored is not what it should be
 
 The message of an error holds the offending value and, where there is one, the next step.
@@ -117,6 +118,10 @@ class NotComputedYet(NotFound):
 
 class NoMart(NotFound):
     """The analysts' tables have not been built yet."""
+
+
+class BadMart(MuvrError):
+    """A file of the analysts' tables cannot be read."""
 
 
 class AccessDenied(MuvrError):
@@ -271,6 +276,10 @@ class OtherRules(MuvrError):
 
 class IncompleteRun(MuvrError):
     """Not all rows of a run are in its table: it must not go live."""
+
+
+class Exhausted(MuvrError):
+    """Disk, memory or open files of a machine are used up, or a disk fails."""
 
 
 class BadBackup(MuvrError):

@@ -8,16 +8,16 @@ that no file holds an erased user after the next refresh; a query during a refre
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from schemas.errors import BadQuery, NoMart
+from schemas.errors import BadMart, BadQuery, NoMart
 from schemas.mart import MART
-from store.synced import replace_synced
+from store.synced import replace_synced, sync_tree
 
 MANIFEST = "manifest.json"
 DIGEST_DIGITS = 16  # of a layout
@@ -82,12 +82,34 @@ class MartFolder:
         """The folder of one table's files."""
         return self.path / manifest.version / name
 
+    def require_readable(
+        self, failures: Sequence[str], signs: Sequence[str], *, sql: str = ""
+    ) -> None:
+        """Refuse a mart of which the failures of an engine hold a sign that it is damaged.
+
+        Args:
+            failures: what the engine says, a line each, the first cause last.
+            signs: such as the version, where that is in the name of a file that cannot be read.
+            sql: what was asked; a sign that is in it is none.
+
+        Raises:
+            BadMart: a file cannot be read, as after its disk failed or lost power.
+        """
+        for said in reversed(failures):
+            if any(sign in said and sign not in sql for sign in signs):
+                raise BadMart(
+                    f"The mart in {self.path} cannot be read ({said}).",
+                    next_step="Make all of it again: `muvr mart refresh --all`.",
+                )
+
     def publish(self, manifest: Manifest) -> None:
         """Make a finished version the current one, and delete all others.
 
-        Only versions are deleted: `paths.mart` may be a folder that holds other things.
+        Its files are on the disk before their name is: else a power failure might leave a current
+        version of empty files, and the one before it is gone. Only versions are deleted:
+        `paths.mart` may be a folder that holds other things.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
+        sync_tree(self.path / manifest.version)
         fields = {name: getattr(manifest, name) for name in Manifest.__slots__}
         times = {name: fields[name].isoformat() for name in ("as_of", "read_until")}
         replace_synced(self.path / MANIFEST, json.dumps({**fields, **times}, indent=2), mode=0o666)
@@ -103,13 +125,13 @@ class MartFolder:
 
         Raises:
             NoMart: the mart has not been built yet.
-            BadQuery: as `run` does.
+            BadQuery, BadMart: as `run` does.
         """
         while True:
             manifest = self.manifest()
             try:
                 result = run(manifest)
-            except BadQuery:
+            except (BadQuery, BadMart):
                 if self.manifest().version == manifest.version:
                     raise
             else:

@@ -27,6 +27,7 @@ def query_duckdb(folder: MartFolder, sql: str, limits: Sql) -> QueryResult:
 
     Raises:
         NoMart: the mart has not been built yet.
+        BadMart: one of its files cannot be read.
         BadQuery: more than one statement, anything but a SELECT, or SQL that DuckDB refuses.
         QueryTooLong: it did not end in time.
     """
@@ -52,6 +53,7 @@ def _query(folder: MartFolder, manifest: Manifest, sql: str, limits: Sql) -> Que
         ) from problem
     except duckdb.Error as problem:
         message = str(problem).splitlines()[0]  # further lines point at the place and suggest names
+        folder.require_readable([message], [manifest.version], sql=sql)
         raise BadQuery(
             f"DuckDB: {message} `muvr mart show` names tables and columns.",
             field="sql",

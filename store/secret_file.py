@@ -4,6 +4,8 @@ import os
 import secrets
 from pathlib import Path
 
+from store.synced import sync
+
 
 def write_new(path: Path, content: bytes, owner: tuple[int, int] | None = None) -> None:
     """Write a new secret atomically; an existing one stays.
@@ -15,7 +17,8 @@ def write_new(path: Path, content: bytes, owner: tuple[int, int] | None = None) 
             for its own.
 
     Raises:
-        OSError: it cannot be written; nothing is left of it.
+        OSError: it cannot be written, and nothing is left of it; or it is there, and its name
+            cannot be brought to the disk.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -31,3 +34,4 @@ def write_new(path: Path, content: bytes, owner: tuple[int, int] | None = None) 
         pass  # another process was faster: its secret counts
     finally:
         draft.unlink()
+    sync(path.parent)  # also a faster process's: whoever uses a secret counts on it to stay

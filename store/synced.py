@@ -15,6 +15,13 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
+def sync_tree(folder: Path) -> None:
+    """Bring a folder to the disk, with all files and folders in it."""
+    for path in folder.rglob("*"):
+        sync(path)
+    sync(folder)
+
+
 def copy_synced(source: Path, target: Path) -> None:
     """Copy a file's content to the disk; its name is there once the folder is synced."""
     shutil.copyfile(source, target)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from pipelines.lifecycle.lease import Lease, heartbeats, take_lease
 from pipelines.lifecycle.threads import one_blas_thread
+from schemas.exhaustion import exhaustion_of, said_by
 from schemas.ids import uuid7, without_ids
 from schemas.statuses import RunStatus
 from schemas.times import Clock, server_time
@@ -150,7 +151,8 @@ def leased_run(
                     asyncio.run(marks.advance(mark, run_id, run.read_until, clock()))
     except BaseException as problem:
         run.status = "failed"
-        run.reasons[without_ids(f"{type(problem).__name__}: {problem}")[:500]] += 1
+        told = exhaustion_of(problem) or problem
+        run.reasons[without_ids(f"{type(told).__name__}: {said_by(told)}")[:500]] += 1
         if asyncio.run(_is_live(database, family, run_id)):
             run.metrics[PUBLISHED] = True
         asyncio.run(runs.write_users(run_id, run.outcomes))

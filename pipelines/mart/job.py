@@ -10,8 +10,9 @@ folder for all of them and for the driver.
 import asyncio
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -24,9 +25,11 @@ from pyspark.sql.types import IntegerType
 from pipelines.lifecycle.job import Job, open_job
 from pipelines.lifecycle.runs import Run, RunReport
 from pipelines.mart.frames import Refresh, evaluations, file_url, frame_of
+from pipelines.mart.query import DAMAGE
 from pipelines.mart.tables import FUNCTIONS, copies_digest, pseudonyms
 from schemas.config import Config
 from schemas.errors import BadConfig, IncompleteRun, NoMart
+from schemas.exhaustion import causes, exhaustion_of
 from schemas.families import BATCH_FAMILIES, MART_JOB
 from schemas.mart import MART
 from schemas.progress import Progress
@@ -65,6 +68,7 @@ def refresh_mart(
         BadConfig: an executor does not see the driver's `paths.mart`, or this host has no key of
             the pseudonyms that are in it.
         IncompleteRun: files that Spark wrote are not there.
+        BadMart: files of the version before, from which rows are copied, cannot be read.
     """
     inputs = {"users": "all" if everybody else "changed"}
     folder = MartFolder(config.paths.mart)
@@ -72,7 +76,8 @@ def refresh_mart(
     with open_job(config, MART_JOB, inputs, progress=progress, clock=clock) as job:
         run = job.run
         refresh = _plan(job, folder, key, everybody=everybody)
-        with run.step("write"), ThreadPoolExecutor(TABLES_AT_ONCE) as tables:
+        workers = ThreadPoolExecutor(TABLES_AT_ONCE)
+        with run.step("write"), damage_told(refresh), workers as tables:
             counts = tables.map(lambda name: _write(job, refresh, name), MART)
             rows = dict(zip(MART, counts, strict=True))
         run.require_lease()
@@ -81,6 +86,22 @@ def refresh_mart(
             run.counts["users"] = len(refresh.changed)
         run.counts["rows"] = sum(rows.values())
     return job.run.report()
+
+
+@contextmanager
+def damage_told(refresh: Refresh) -> Generator[None]:
+    """Say what to do where a file of the version before cannot be read.
+
+    Raises:
+        BadMart: in place of what Spark says of the file.
+    """
+    try:
+        yield
+    except Exception as problem:
+        if refresh.before is not None and exhaustion_of(problem) is None:
+            signs = [refresh.before.version, *DAMAGE]
+            refresh.folder.require_readable(causes(problem), signs)
+        raise
 
 
 def _publish(refresh: Refresh, run: Run, rows: Mapping[str, int]) -> None:

@@ -27,17 +27,21 @@ from pipelines.mart.session import mart_session
 from pipelines.mart.stopped_tasks import StoppedTasks
 from schemas.config import Config, Sql
 from schemas.errors import BadQuery, QueryTooLong
+from schemas.exhaustion import causes, exhaustion_of, said_by
 from schemas.mart import FRESHNESS, MART
 from store.json_values import plain
 from store.mart import Manifest, MartFolder, QueryResult
 from store.time_limit import stopped_after
+
+DAMAGE = ("org.apache.parquet", "UNABLE_TO_INFER_SCHEMA")
+"""Signs of a file that Spark cannot read, of which it does not always say the name."""
 
 
 def query_mart(config: Config, sql: str) -> QueryResult:
     """Run one SELECT in a session of its own, without Cassandra.
 
     Raises:
-        NoMart, BadQuery, QueryTooLong: as `query_spark`.
+        NoMart, BadMart, BadQuery, QueryTooLong, Exhausted: as `query_spark`.
     """
     spark = mart_session(config)
     try:
@@ -59,6 +63,8 @@ def query_spark(spark: SparkSession, folder: MartFolder, sql: str, limits: Sql) 
     Raises:
         NoMart: nobody has refreshed it yet.
         BadQuery: anything but reading the mart's tables, or SQL that Spark refuses.
+        BadMart: one of its files cannot be read.
+        Exhausted: memory or a disk is used up.
         QueryTooLong: it did not end in time.
     """
     return folder.query(lambda manifest: _query(spark, folder, manifest, sql, limits))
@@ -82,9 +88,11 @@ def _query(
                 "ask for less, or raise the limit.",
                 field="sql",
             ) from problem
-        reason = str(problem).splitlines()[0]
+        if exhausted := exhaustion_of(problem):
+            raise exhausted from problem
+        folder.require_readable(causes(problem), [manifest.version, *DAMAGE], sql=sql)
         raise BadQuery(
-            f"Spark: {reason} `muvr mart show` names tables and columns.",
+            f"Spark: {said_by(problem)} `muvr mart show` names tables and columns.",
             field="sql",
             value=sql[:100],
         ) from problem

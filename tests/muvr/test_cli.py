@@ -1,5 +1,6 @@
 """Every command has help, and its exit code tells what happened."""
 
+import errno
 import io
 import json
 import os
@@ -299,3 +300,15 @@ def test_unexpected_error_is_one_sentence_with_a_next_step(
     monkeypatch.setenv("MUVR_TRACE", "1")
     with pytest.raises(RuntimeError):
         main()
+
+
+def test_a_full_disk_is_named_with_its_folder(here: Here, monkeypatch: pytest.MonkeyPatch):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/mnt/backups/x-Data.db")
+
+    monkeypatch.setattr("muvr.status.open_context", full)
+    ended = here("status")
+    assert ended.returncode == 1
+    said = " ".join(ended.stderr.split())
+    assert "The disk of /mnt/backups/x-Data.db is full (No space left on device)." in said
+    assert "not expected" not in said

@@ -1,5 +1,6 @@
 """DuckDB over a small mart: answers, limits and isolation."""
 
+import os
 import shutil
 import time
 from datetime import UTC, datetime, timedelta
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from schemas.config import Sql
-from schemas.errors import BadConfig, BadQuery, NoMart, QueryTooLong
+from schemas.errors import BadConfig, BadMart, BadQuery, NoMart, QueryTooLong
 from store import mart_query
 from store.mart import MANIFEST, MartFolder
 from store.mart_query import query_duckdb
@@ -223,3 +224,42 @@ def test_invalid_pseudonym_key_file_is_refused(tmp_path: Path, content: str):
     (tmp_path / "mart-key").write_text(content)
     with pytest.raises(BadConfig, match=f"mart-key is no key of {KEY_BYTES} bytes.*delete"):
         pseudonym_key(tmp_path, NO_MART)
+
+
+def test_a_version_is_on_the_disk_before_it_is_the_current_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Else a power failure leaves names of files without their content, and no version before."""
+    steps: list[str] = []
+
+    def synced(handle: int) -> None:
+        steps.append(os.readlink(f"/proc/self/fd/{handle}"))
+        os.fsync(handle)
+
+    def replaced(old: Path, new: Path) -> None:
+        steps.append("current")
+        os.replace(old, new)
+
+    monkeypatch.setattr("store.synced.os", os_with(fsync=synced, replace=replaced))
+    made(tmp_path, ONE, 1)
+    version = tmp_path / ONE
+    before = steps[: steps.index("current")]
+    assert {str(version), *map(str, version.rglob("*"))} <= set(before)
+    assert steps[-1] == str(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_a_mart_whose_files_cannot_be_read_is_to_be_made_again(tmp_path: Path, damage: str):
+    """As after a power failure: names of files are there, and their content is not."""
+    folder = made(tmp_path, ONE, 2)
+    for file in (tmp_path / ONE / "sets").iterdir():
+        file.write_bytes(b"") if damage == "cut" else file.unlink()
+    with pytest.raises(BadMart, match="muvr mart refresh --all"):
+        query_duckdb(folder, "SELECT count(*) FROM sets", LIMITS)
+    with pytest.raises(BadMart, match=ONE):
+        query_duckdb(folder, "SELECT count(*) FROM ranks", LIMITS)
+
+
+def test_a_file_of_the_mart_that_a_query_names_is_not_the_marts_fault(folder: MartFolder):
+    with pytest.raises(BadQuery, match="No files found"):
+        query_duckdb(folder, f"SELECT * FROM '{folder.path}/{ONE}/none.parquet'", LIMITS)
