@@ -20,10 +20,10 @@ import pytest
 from schemas.config import Cassandra, Paths
 from schemas.config_file import load_config
 from schemas.errors import DatabaseUnavailable
+from store.changes import Changes
 from store.connection import connect
 from store.database import Database
 from store.java import quick_java
-from store.journal import Journal
 from store.migrate import migrate
 from store.node.process import EmbeddedNode
 from store.rows import Row
@@ -100,14 +100,14 @@ def payloads_read(patch: pytest.MonkeyPatch, database: Database) -> list[Any]:
 
 
 def announce_only(patch: pytest.MonkeyPatch, *user_ids: UUID) -> None:
-    """Let the journal announce only these users from now on: a sweep of all tests' takes long."""
-    changed = Journal.changed
+    """Let only changes of these users be found from now on: a sweep of all tests' takes long."""
+    since = Changes.since
 
-    async def of_these(journal: Journal, since: datetime, until: datetime) -> dict[UUID, Any]:
-        found = await changed(journal, since, until)
+    async def of_these(changes: Changes, first: datetime, until: datetime) -> dict[UUID, Any]:
+        found = await since(changes, first, until)
         return {user_id: topics for user_id, topics in found.items() if user_id in user_ids}
 
-    patch.setattr(Journal, "changed", of_these)
+    patch.setattr(Changes, "since", of_these)
 
 
 def node_settings(data: Path) -> tuple[Cassandra, Paths]:

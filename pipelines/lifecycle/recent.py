@@ -13,10 +13,10 @@ from functools import partial
 from uuid import UUID
 
 from schemas.topics import FOLLOWS, REGISTERED, SETS, STRETCHES, Topic
+from store.changes import Changes
 from store.concurrency import map_concurrently
 from store.database import Database
 from store.follows import Follows
-from store.journal import Journal
 from store.sets import Sets
 from store.stretches import Stretches
 from store.users import Users
@@ -56,7 +56,7 @@ def announced(
     database: Database, topics: Sequence[Topic], since: datetime, now: datetime
 ) -> dict[UUID, datetime]:
     """Users with a change of one of the topics since then, each with the time of the newest."""
-    changes = asyncio.run(Journal(database).changed(since, now))
+    changes = asyncio.run(Changes(database).since(since, now))
     times = {
         user: [at for topic, at in of_user.items() if topic in topics]
         for user, of_user in changes.items()

@@ -72,7 +72,7 @@ async def kept(records, user: UUID):
         {
             user_id: set(topics)
             for user_id, topics in (
-                await records.journal.changed(NOW - timedelta(days=1), NOW)
+                await records.changes.since(NOW - timedelta(days=1), NOW)
             ).items()
         },
     )

@@ -11,8 +11,8 @@ from models.signal.timeline import cut
 from pipelines.exercise.labelled import LabelledRow
 from schemas.times import us_of
 from schemas.topics import SETS
+from store.changes import Changes
 from store.database import Database, Statement
-from store.journal import Journal
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 PER_RECORDING = 4
@@ -65,7 +65,7 @@ def put(database: Database, user: UUID, sets: Sequence[LabelledRow], at: datetim
     """Write labelled sets and announce them, as a confirmed set does."""
 
     async def work() -> None:
-        await Journal(database).announce(user, SETS, us_of(at))
+        await Changes(database).announce(user, SETS, us_of(at))
         await database.run_all([_insert(user, set_) for set_ in sets])
 
     asyncio.run(work())

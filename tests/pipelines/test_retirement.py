@@ -22,8 +22,8 @@ from schemas.inputs import SETS
 from schemas.layout import owner_of
 from schemas.times import us_of
 from store.champions import Champions
+from store.changes import Changes
 from store.jobs import JobRuns
-from store.journal import Journal
 from store.labelled_sets import LabelledSets
 from store.models import ModelKey
 from tests.pipelines.crowd import settle
@@ -55,7 +55,7 @@ def serving(database, user: UUID, layout: str = LAYOUT, family: str = "exercise"
 
 
 def announce(database, user: UUID) -> None:
-    asyncio.run(Journal(database).announce(user, "sets", us_of(datetime.now(UTC))))
+    asyncio.run(Changes(database).announce(user, "sets", us_of(datetime.now(UTC))))
 
 
 def delete(database, person: int, sets) -> None:
