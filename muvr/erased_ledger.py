@@ -58,7 +58,7 @@ def remember_erased(context: CommandContext, folder: Path, now: datetime) -> int
             known.setdefault(str(user_id), now.isoformat())
         else:  # this backup holds some of the user, however long the erasure has been failing
             known[str(user_id)] = now.isoformat()
-    replace_synced(folder / LEDGER, json.dumps(known, indent=1))
+    replace_synced(folder / LEDGER, json.dumps(known, indent=1).encode())
     return len(known)
 
 
