@@ -17,7 +17,7 @@ from uuid import UUID
 import psutil
 import pytest
 
-from schemas.config import Cassandra, Paths
+from schemas.config import Cassandra, Limits, Paths
 from schemas.config_file import load_config
 from schemas.errors import DatabaseUnavailable
 from store.changes import Changes
@@ -26,8 +26,10 @@ from store.database import Database
 from store.java import quick_java
 from store.migrate import migrate
 from store.node.process import EmbeddedNode
+from store.records import Records, records_in
 from store.rows import Row
 from tests.ports import free_ports
+from tests.store.memory import memory_records
 
 CHECKOUT = Path(__file__).parents[1]
 # Two processes share the node: one has Spark, the other its remaining users.
@@ -238,6 +240,14 @@ def database(keyspace: Cassandra) -> Iterator[Database]:
     connection = connect(keyspace, keyspace=keyspace.keyspace)
     yield connection
     connection.close()
+
+
+@pytest.fixture(params=["memory", pytest.param("cassandra", marks=ON_NODE)])
+def records(request: pytest.FixtureRequest) -> Records:
+    """The repositories of recorded data: in memory, and in the shared keyspace."""
+    if request.param == "memory":
+        return memory_records()
+    return records_in(request.getfixturevalue("database"), Limits())
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -12,8 +12,6 @@ from schemas.config import Limits
 from schemas.errors import BadEvent, ClockSkew, Deleted, EventConflict
 from schemas.events import SessionOpening, SetConfirmation
 from schemas.ids import uuid7
-from store.records import records_in
-from tests.cassandra_node import ON_NODE
 from tests.ingest.costs import FreeRecorder
 from tests.store.memory import memory_records
 
@@ -76,13 +74,6 @@ async def kept(records, user: UUID):
             ).items()
         },
     )
-
-
-@pytest.fixture(params=["memory", pytest.param("cassandra", marks=ON_NODE)])
-def records(request):
-    if request.param == "memory":
-        return memory_records()
-    return records_in(request.getfixturevalue("database"), LIMITS)
 
 
 async def test_recording_a_history_equals_recording_each_set_and_is_repeatable(records):

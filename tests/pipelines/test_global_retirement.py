@@ -33,11 +33,6 @@ def now():
     return next(DAYS)
 
 
-@pytest.fixture
-def family():
-    return f"test-{uuid4()}"
-
-
 def serve(database, family, read_at, drawn, content=b"a model"):
     """Store and promote a global model whose run began then."""
     key = ModelKey.of_global(LAYOUT, family)

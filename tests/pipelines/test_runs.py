@@ -19,11 +19,6 @@ from tests.pipelines.made_families import lease_of
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 
-@pytest.fixture
-def family() -> str:
-    return f"test-{uuid4()}"
-
-
 def test_successful_run_moves_the_watermark(database, family):
     user = uuid4()
     with leased_run(database, family, {"users": "all"}, clock=lambda: NOW) as run:
