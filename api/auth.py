@@ -118,7 +118,7 @@ async def register(
         USER_SCOPES,
         services.clock(),
     )
-    await registration.register(services.records.journal, services.users, user)
+    await registration.register(services.records.changes, services.users, user)
     response.headers.update(_NO_STORE)
     return _token_pair(services, user, await open_login(services, user, frozenset()))
 

@@ -173,7 +173,7 @@ def _options(query: bytes) -> tuple[Side | None, bool]:
     """The side, and whether to count repetitions; cached, because few queries differ."""
     params = QueryParams(query)
     count = params.get("reps", "true").lower() not in ("false", "0", "no")
-    return side_of(params.get("side"), "side"), count
+    return side_of(params.get("side")), count
 
 
 def classify_response(

@@ -53,7 +53,7 @@ async def follow(user: UUID, caller: Social, services: ServicesDep) -> FollowSch
         raise NotFound(f"There is no user {user}.")
     follows = Follows(services.database)
     await follows_of.follow(
-        services.records.journal, follows, caller.user_id, user, services.clock()
+        services.records.changes, follows, caller.user_id, user, services.clock()
     )
     stored = await follows.read(caller.user_id, user)
     return FollowSchema(user=user, since=stored.since if stored else services.clock())
@@ -69,6 +69,6 @@ async def unfollow(user: UUID, caller: Social, services: ServicesDep) -> Respons
     """Unfollow a user; repeatable. The answer is the same where there is no such user."""
     follows = Follows(services.database)
     await follows_of.unfollow(
-        services.records.journal, follows, caller.user_id, user, services.clock()
+        services.records.changes, follows, caller.user_id, user, services.clock()
     )
     return Response(status_code=204)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, Field
 
 from api.dependencies import ModelRead, Services, ServicesDep
@@ -96,7 +96,6 @@ async def list_models(
 )
 async def download_model(
     family: str,
-    request: Request,
     caller: ModelRead,
     services: ServicesDep,
     form: Annotated[ModelForm, Query(alias="format", description="raw is JSON")] = "npz",

@@ -21,8 +21,8 @@ from models.signal.pieces import Piece, pack_pieces
 from schemas.inputs import ACC6
 from schemas.retention import LABELLED_TTL_S
 from schemas.times import us_of
+from store.changes import Changes
 from store.database import Database
-from store.journal import Journal
 from store.labelled_sets import LabelledSet, LabelledSets
 
 LAYOUT = ACC6
@@ -133,8 +133,8 @@ def corrupt_newest_set(database: Database, users: SimulatedUsers, number: int) -
 
 async def put(database: Database, user_id: UUID, rows: Sequence[LabelledSet]) -> None:
     """Write sets and announce them, as a confirmed set does."""
-    labelled, journal = LabelledSets(database), Journal(database)
-    await journal.announce(user_id, "sets", us_of(datetime.now(UTC)))
+    labelled, changes = LabelledSets(database), Changes(database)
+    await changes.announce(user_id, "sets", us_of(datetime.now(UTC)))
     for row in rows:
         await labelled.put(user_id, row, LABELLED_TTL_S)
 

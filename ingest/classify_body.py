@@ -47,7 +47,7 @@ def read_recording(
     if streams is None:
         pieces = {"": [read_samples(body, media_type, limits)]}
     else:
-        side = side_of(streams.pop("side", None), "side") or side
+        side = side_of(streams.pop("side", None)) or side
         pieces = _pieces(streams, media_type, limits)
     acc, gyro = (_of_kind(pieces, kind) for kind in ("acc", "gyro"))
     if not acc:
@@ -120,7 +120,7 @@ def _in_order(pieces: Mapping[str, list[Piece]], names: Sequence[str]) -> tuple[
     return tuple(sorted(chosen, key=lambda piece: piece.t0_ns))
 
 
-def side_of(value: object, field: str) -> Side | None:
+def side_of(value: object) -> Side | None:
     """The side that a client names; None where it names none.
 
     Raises:
@@ -129,7 +129,7 @@ def side_of(value: object, field: str) -> Side | None:
     if value is None:
         return None
     if value not in ("left", "right"):
-        raise BadChunk("side must be left or right.", field=field, value=value)
+        raise BadChunk("side must be left or right.", field="side", value=value)
     return value
 
 

@@ -238,7 +238,7 @@ async def _replace(
         return written_us
     # The stored rows must be overwritten although no event may be newer.
     at_us = max(at_us, projection.revision, written_us + 1)
-    await records.journal.announce(user_id, DEVIATIONS, now_us)
+    await records.changes.announce(user_id, DEVIATIONS, now_us)
     await records.deviations.replace(user_id, month, session.session_id, wanted, at_us)
     return None
 

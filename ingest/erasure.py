@@ -9,10 +9,10 @@ from schemas.layout import owner_of
 from schemas.times import clock_from, us_of
 from schemas.topics import ERASED, ERASURE_DONE
 from store.champions import Champions
+from store.changes import Changes
 from store.database import Database
 from store.dead_letters import DeadLetters
 from store.followers import end_follows
-from store.journal import Journal
 from store.logins import Logins
 from store.user_rows import RUN_TABLES, USER_TABLES, UserKeys, UserRows
 from store.users import Users
@@ -51,7 +51,7 @@ async def announce_erasure(database: Database, user_id: UUID, at: datetime) -> N
     Raises:
         DatabaseUnavailable: it may not be announced; call again.
     """
-    await Journal(database).announce(user_id, ERASED, us_of(at))
+    await Changes(database).announce(user_id, ERASED, us_of(at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +132,12 @@ async def end_erasures(
     Raises:
         DatabaseUnavailable: some of it is left; repeat the erasures.
     """
-    time_now, journal, erasures = clock_from(now), Journal(database), list[Erasure]()
+    time_now, changes, erasures = clock_from(now), Changes(database), list[Erasure]()
     followers = await end_follows(database, [one.user_id for one in begun], now)
     for one in begun:
         count = followers[one.user_id]
         ended_at = time_now() if count or one.ended_at is None else one.ended_at
-        await journal.announce(one.user_id, ERASURE_DONE, us_of(ended_at))
+        await changes.announce(one.user_id, ERASURE_DONE, us_of(ended_at))
         erasures.append(Erasure({**one.deleted, "follows of others": count}, dict(REMAINS)))
     return erasures
 

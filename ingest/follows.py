@@ -7,38 +7,38 @@ from uuid import UUID
 
 from schemas.times import us_of
 from schemas.topics import FOLLOWS
+from store.changes import Changes
 from store.follows import Follows
-from store.journal import Journal
 
 
 async def follow(
-    journal: Journal, follows: Follows, user_id: UUID, followee: UUID, at: datetime
+    changes: Changes, follows: Follows, user_id: UUID, followee: UUID, at: datetime
 ) -> None:
     """Follow a user; one who is followed already stays unchanged."""
     if await follows.read(user_id, followee) is None:
-        await _add(journal, follows, user_id, [followee], at)
+        await _add(changes, follows, user_id, [followee], at)
 
 
 async def follow_all(
-    journal: Journal, follows: Follows, user_id: UUID, followees: Iterable[UUID], at: datetime
+    changes: Changes, follows: Follows, user_id: UUID, followees: Iterable[UUID], at: datetime
 ) -> None:
     """Follow many users as `follow`, with one read."""
     followed = {follow.followee for follow in await follows.of_user(user_id)}
     new = [followee for followee in followees if followee not in followed]
     if new:
-        await _add(journal, follows, user_id, new, at)
+        await _add(changes, follows, user_id, new, at)
 
 
 async def unfollow(
-    journal: Journal, follows: Follows, user_id: UUID, followee: UUID, at: datetime
+    changes: Changes, follows: Follows, user_id: UUID, followee: UUID, at: datetime
 ) -> None:
     """Unfollow a user; repeatable."""
-    await journal.announce(user_id, FOLLOWS, us_of(at))
+    await changes.announce(user_id, FOLLOWS, us_of(at))
     await follows.delete(user_id, followee)
 
 
 async def _add(
-    journal: Journal, follows: Follows, user_id: UUID, new: Iterable[UUID], at: datetime
+    changes: Changes, follows: Follows, user_id: UUID, new: Iterable[UUID], at: datetime
 ) -> None:
-    await journal.announce(user_id, FOLLOWS, us_of(at))
+    await changes.announce(user_id, FOLLOWS, us_of(at))
     await asyncio.gather(*(follows.put(user_id, followee, at) for followee in new))

@@ -235,7 +235,7 @@ async def _write(
 
     The row with rotation comes first: if a crash leaves it alone, the sweep sees what is missing.
     """
-    await records.journal.announce(user_id, SETS, now_us)
+    await records.changes.announce(user_id, SETS, now_us)
     for row in labelled:
         await records.labelled.put(user_id, row, remaining_ttl_s(row.revision, now_us))
     first = labelled[0]

@@ -53,7 +53,7 @@ async def announce_late_changes(
     stored = await _stored(records, user_id, facts)
     topics = {topic for fact in facts for topic in _late_topics(*fact, stored)}
     for topic in sorted(topics):
-        await records.journal.announce(user_id, topic, now_us)
+        await records.changes.announce(user_id, topic, now_us)
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,7 +124,7 @@ async def _delete_orphans(
     first = labelled[0]
     deletion = await set_deletion(records, user_id, first.session_id, first.set_id, now_us)
     if deletion is not None:
-        await records.journal.announce(user_id, SETS, now_us)
+        await records.changes.announce(user_id, SETS, now_us)
         at_us = deletion_us(deletion)
         for row in labelled:
             await records.labelled.delete(user_id, row.model_id, row.set_id, at_us)

@@ -229,7 +229,7 @@ async def _project_extent(
     end = time_at(max(ends_ns) // 1000) if ends_ns else None
     complete = not session.unlisted(stored.lists, with_chunks)
     if (end, complete) != (session.ended_at, session.complete):  # a sweep may find it hours later
-        await records.journal.announce(stored.user_id, SESSIONS, now_us)
+        await records.changes.announce(stored.user_id, SESSIONS, now_us)
     await records.sessions.close(*stored.key, end, stored.lists_revision, complete=complete)
     if complete:
         await reopen(records, *stored.key, now_us)  # a stream may have begun meanwhile

@@ -64,7 +64,7 @@ async def recognise_session(
     now_recognised = [prediction_of(one, *stored.key, versions, now) for one in recognised]
     predictions = _with_named(former, now_recognised, versions)
     # Announced, because the mart refreshes only users with changes.
-    await records.journal.announce(stored.user_id, PREDICTIONS, us_of(now))
+    await records.changes.announce(stored.user_id, PREDICTIONS, us_of(now))
     await records.predictions.replace(*stored.key, predictions)
     await project_deviations(records, *stored.key, stored.lists_revision, us_of(now))
     return predictions, versions

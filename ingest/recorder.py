@@ -23,7 +23,6 @@ class Recorder:
     """Sessions, chunks, sets and plans of users. One per worker process."""
 
     def __init__(self, records: Records, limits: Limits, clock: Clock) -> None:
-        self.records = records
         self._writer = EventWriter(records, clock, limits)
         self._uploads = Uploads(self._writer)
 
@@ -59,7 +58,7 @@ class Recorder:
             NotFound, Deleted: no such session.
         """
         session = await self.session(user_id, session_id)
-        return await numbers_of(self.records, user_id, session)
+        return await numbers_of(self._writer.records, user_id, session)
 
     async def complete(
         self,

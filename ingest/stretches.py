@@ -86,7 +86,7 @@ async def project_session_stretches(
         return
     # Later than the stored rows: they must be overwritten although no set may be newer.
     revision = max([revision, *(stretch.revision + 1 for stretch in before)])
-    await records.journal.announce(user_id, STRETCHES, now_us)
+    await records.changes.announce(user_id, STRETCHES, now_us)
     await records.stretches.replace(user_id, session_id, rows, revision, ttl_s)
 
 
@@ -205,7 +205,7 @@ async def _delete_stretches(
     """Delete the stretches of a session that has none any more."""
     if not stored:
         return
-    await records.journal.announce(user_id, STRETCHES, now_us)
+    await records.changes.announce(user_id, STRETCHES, now_us)
     newest = max(stretch.revision for stretch in stored)
     await records.stretches.delete_session(user_id, session_id, newest)
 

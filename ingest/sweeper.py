@@ -22,8 +22,9 @@ from schemas.journal import SetConfirmed, SetDeleted
 from schemas.layout import MAX_ID_AGE_DAYS, MAX_ID_AHEAD_DAYS, months_between
 from schemas.times import clock_from, us_of
 from schemas.topics import ERASED, OLD_IDS, SAMPLES, UNSETTLED, UNSWEPT, Topic
+from store.changes import Changes
 from store.database import Database
-from store.journal import Event, EventKey, Journal
+from store.journal import Event, EventKey
 from store.records import Records
 from store.user_rows import possible_months
 from store.watermarks import ANNOUNCED_BEFORE
@@ -92,7 +93,7 @@ async def sweep(
         DatabaseUnavailable: the sweep is to be repeated from the same `since`.
     """
     time_now = clock_from(now)  # a training run that begins meanwhile looks back no further
-    users = await records.journal.changed(since - ANNOUNCED_BEFORE, now + ANNOUNCED_BEFORE)
+    users = await records.changes.since(since - ANNOUNCED_BEFORE, now + ANNOUNCED_BEFORE)
     erased = {user_id: topics for user_id, topics in users.items() if ERASED in topics}
     failed = [] if database is None else await finish_erasures(database, erased, time_now)
     swept: set[UUID] = set()
@@ -113,9 +114,9 @@ async def sweep(
     if still_unavailable := await _sweep_all(sweep_one, [user_id for user_id, _ in unavailable]):
         if not swept:
             raise still_unavailable[0][1]
-        await records.journal.changed(now, now)  # raises if the whole database is unavailable
+        await records.changes.since(now, now)  # raises if the whole database is unavailable
         for user_id, _ in still_unavailable:
-            await _announce_unswept(records.journal, user_id, users[user_id], time_now())
+            await _announce_unswept(records.changes, user_id, users[user_id], time_now())
     return (*failed, *still_unavailable)
 
 
@@ -139,12 +140,12 @@ async def _sweep_all(
 
 
 async def _announce_unswept(
-    journal: Journal, user_id: UUID, topics: Iterable[str], at: datetime
+    changes: Changes, user_id: UUID, topics: Iterable[str], at: datetime
 ) -> None:
     """Announce anew what was announced of a user: the next sweeps look back too little."""
     for topic in get_args(Topic):
         if topic in topics or topic == UNSWEPT:
-            await journal.announce(user_id, topic, us_of(at))
+            await changes.announce(user_id, topic, us_of(at))
 
 
 async def sweep_user(

@@ -86,7 +86,7 @@ class Uploads:
 
     async def _register(self, user_id: UUID, session_id: UUID, stream: str, part: int) -> bool:
         records = self._writer.records
-        await records.journal.announce(user_id, SAMPLES, self._writer.now_us())
+        await records.changes.announce(user_id, SAMPLES, self._writer.now_us())
         await records.samples.register_part(user_id, session_id, stream, part)
         # A deletion deletes the session first and then reads its parts. So if the session still
         # exists, a later deletion will find this part; otherwise nothing may be written to it.

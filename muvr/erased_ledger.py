@@ -15,8 +15,8 @@ from muvr.context import CommandContext
 from schemas.errors import BadBackup
 from schemas.times import aware
 from schemas.topics import ERASED, ERASURE_DONE
+from store.changes import Changes
 from store.database import Database
-from store.journal import Journal
 from store.synced import replace_synced
 from store.watermarks import CHANGES_KEPT
 
@@ -58,13 +58,13 @@ def remember_erased(context: CommandContext, folder: Path, now: datetime) -> int
             known.setdefault(str(user_id), now.isoformat())
         else:  # this backup holds some of the user, however long the erasure has been failing
             known[str(user_id)] = now.isoformat()
-    replace_synced(folder / LEDGER, json.dumps(known, indent=1))
+    replace_synced(folder / LEDGER, json.dumps(known, indent=1).encode())
     return len(known)
 
 
 async def _recently_erased(database: Database, now: datetime) -> dict[UUID, bool]:
     """Whose erasure was announced while announcements are kept, and whether it has ended once."""
-    changed = await Journal(database).changed(now - CHANGES_KEPT, now)
+    changed = await Changes(database).since(now - CHANGES_KEPT, now)
     erased = {user_id: topics for user_id, topics in changed.items() if ERASED in topics}
     return {user_id: ERASURE_DONE in topics for user_id, topics in erased.items()}
 

@@ -28,12 +28,12 @@ from schemas.config import Cassandra, Config
 from schemas.errors import NameTaken
 from schemas.events import PlanBody, SessionOpening, SetConfirmation
 from schemas.times import server_time
+from store.changes import Changes
 from store.concurrency import map_concurrently
 from store.connection import connect
 from store.credentials import Credentials, credentials_of
 from store.database import Database
 from store.follows import Follows
-from store.journal import Journal
 from store.records import records_in
 from store.users import User, Users
 
@@ -95,14 +95,14 @@ async def register_all(database: Database, world: SimulatedWorld, password: str)
     Raises:
         NameTaken: users of another world have these names.
     """
-    journal, users = Journal(database), Users(database)
+    changes, users = Changes(database), Users(database)
     kept = await Passwords().hash(password) if password else ""
-    register = partial(_register, journal, users, password_hash=kept)
+    register = partial(_register, changes, users, password_hash=kept)
     await map_concurrently(register, world.people(), CONCURRENT_REGISTRATIONS)
 
 
 async def _register(
-    journal: Journal, users: Users, person: SimulatedPerson, password_hash: str
+    changes: Changes, users: Users, person: SimulatedPerson, password_hash: str
 ) -> None:
     """Register a simulated user who is not registered yet.
 
@@ -113,7 +113,7 @@ async def _register(
     there = await users.by_name(name)
     if there is None:
         user = User(person.user_id, name, password_hash, USER_SCOPES, server_time())
-        await registration.register(journal, users, user)
+        await registration.register(changes, users, user)
     elif there.user_id != person.user_id:
         raise NameTaken(
             f"{name!r} is of another simulated world; simulate with another --seed, or "
@@ -160,7 +160,7 @@ async def send_person(
     sessions = [history_session(session) for session in person.sessions]
     await record_history(writer, person.user_id, sessions)
     followees = [ids[number] for number in person.follows]
-    await follow_all(records.journal, Follows(database), person.user_id, followees, server_time())
+    await follow_all(records.changes, Follows(database), person.user_id, followees, server_time())
     return Counter(
         people=1,
         sessions=len(sessions),

@@ -43,7 +43,7 @@ def keep_truth(folder: Path, world: SimulatedWorld) -> Path:
     kept = {"simulated": True, "drawn": DRAWN, **asdict(world), "people": people}
     folder.mkdir(parents=True, exist_ok=True)
     path = truth_path(folder, world.seed)
-    replace_synced(path, json.dumps(kept), mode=0o666)
+    replace_synced(path, json.dumps(kept).encode(), mode=0o666)
     return path
 
 

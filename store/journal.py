@@ -10,7 +10,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 from uuid import UUID
@@ -18,9 +18,10 @@ from uuid import UUID
 from schemas.errors import Retryable, UncertainWrite
 from schemas.ids import day_of
 from schemas.journal import EventBody, parse_event_body
-from schemas.layout import MAX_ID_AGE_DAYS, SHARDS, month_of, shard_of
-from schemas.times import aware, time_at, us_of
+from schemas.layout import MAX_ID_AGE_DAYS, month_of
+from schemas.times import time_at, us_of
 from schemas.topics import OLD_IDS, UNSETTLED, Topic
+from store.changes import Changes, first_ms
 from store.concurrency import map_concurrently
 from store.conditional_writes import decided
 from store.database import Database, Row, Statement
@@ -29,11 +30,7 @@ _MONTH = "SELECT event_id, kind, payload, received_at FROM journal WHERE user_id
 _ONE = f"{_MONTH} AND event_id = ?"
 _SOME = f"{_MONTH} AND event_id IN ?"
 _NO_EVENT = UUID(int=0)
-_CHANGED = (  # filtered within one partition: of a day, or a month, all else stays at the node
-    "SELECT user_id, topic, changed_at FROM changes "
-    "WHERE day = ? AND shard = ? AND changed_at >= ? ALLOW FILTERING"
-)
-_RECEIVED = (
+_RECEIVED = (  # filtered within one partition: all else stays at the node
     "SELECT event_id, month, received_at FROM journal "
     "WHERE user_id = ? AND month = ? AND received_at >= ? ALLOW FILTERING"
 )
@@ -88,10 +85,11 @@ class EventKey(NamedTuple):
 
 
 class Journal:
-    """Events of users by month, and who changed on which day."""
+    """Events of users by month."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._changes = Changes(database)
 
     async def append(self, user_id: UUID, event: Event, topic: Topic) -> Event:
         """Announce and insert an event; returns the event that is in its slot afterwards.
@@ -154,7 +152,7 @@ class Journal:
             return await ask()
         except UncertainWrite:
             with suppress(Retryable):
-                await self.announce(user_id, UNSETTLED, at_us)
+                await self._changes.announce(user_id, UNSETTLED, at_us)
             raise
 
     async def append_all(self, user_id: UUID, events: Sequence[Event], topic: Topic) -> list[Event]:
@@ -183,17 +181,10 @@ class Journal:
     async def _announce_events(self, user_id: UUID, topic: Topic, events: Sequence[Event]) -> None:
         """Announce events to be written, and that old months must be swept for some of them."""
         at_us = max(event.received_us for event in events)
-        await self.announce(user_id, topic, at_us)
+        await self._changes.announce(user_id, topic, at_us)
         oldest = min(day_of(event.entity_id) for event in events)
         if oldest < time_at(at_us).date() - timedelta(MAX_ID_AGE_DAYS):
-            await self.announce(user_id, OLD_IDS, at_us)
-
-    async def announce(self, user_id: UUID, topic: Topic, at_us: int) -> None:
-        """Record in `changes` that a user's data of this topic is about to change."""
-        await self._database.run(
-            "INSERT INTO changes (day, shard, user_id, topic, changed_at) VALUES (?, ?, ?, ?, ?)",
-            (time_at(at_us).date(), shard_of(user_id), user_id, topic, at_us // 1000),
-        )
+            await self._changes.announce(user_id, OLD_IDS, at_us)
 
     async def read(self, user_id: UUID, entity_id: UUID, event_id: UUID) -> Event | None:
         """The event in a slot."""
@@ -210,7 +201,7 @@ class Journal:
 
     async def keys(self, user_id: UUID, months: Iterable[str], since: datetime) -> list[EventKey]:
         """The keys of a user's events of some months that were received since then, in order."""
-        since_ms = _first_ms(since)
+        since_ms = first_ms(since)
         pages = await asyncio.gather(
             *(self._database.run(_RECEIVED, (user_id, month, since_ms)) for month in set(months))
         )
@@ -243,24 +234,6 @@ class Journal:
         keys = [(user_id, month, _NO_EVENT) for month in sorted(set(months))]
         await map_concurrently(partial(self._database.run, cql), keys, limit=32)
 
-    async def changed(self, since: datetime, until: datetime) -> dict[UUID, dict[str, datetime]]:
-        """Users with announced changes since a time: each topic, and when it was announced last.
-
-        The days from `since` to `until` are read.
-        """
-        since_ms = _first_ms(since)
-        topics: dict[UUID, dict[str, datetime]] = {}
-
-        async def read(day: date, shard: int) -> None:
-            """Add the changes of a day and shard: of all at once, 100,000 would block the loop."""
-            for row in await self._database.run(_CHANGED, (day, shard, since_ms)):
-                of_user, at = topics.setdefault(row.user_id, {}), aware(row.changed_at)
-                of_user[row.topic] = max(at, of_user.get(row.topic, at))
-
-        keys = [(day, shard) for day in days(since, until) for shard in range(SHARDS)]
-        await map_concurrently(lambda key: read(*key), keys, limit=32)
-        return topics
-
 
 def _if_free(user_id: UUID, entity_id: UUID, slot_id: UUID) -> Statement:
     """A condition for a batch: nothing is in a slot, and so nothing is deleted there."""
@@ -284,17 +257,6 @@ def _insert(user_id: UUID, event: Event) -> Statement:
             event.received_us // 1000,
         ),
     )
-
-
-def _first_ms(since: datetime) -> int:
-    """The first whole millisecond from a time on: stored times have no microseconds."""
-    return -(-us_of(since) // 1000)
-
-
-def days(since: datetime, until: datetime) -> list[date]:
-    """Every UTC day of a span of time."""
-    first, last = since.astimezone(UTC).date(), until.astimezone(UTC).date()
-    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
 def _text(value: object) -> str:

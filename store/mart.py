@@ -112,7 +112,8 @@ class MartFolder:
         sync_tree(self.path / manifest.version)
         fields = {name: getattr(manifest, name) for name in Manifest.__slots__}
         times = {name: fields[name].isoformat() for name in ("as_of", "read_until")}
-        replace_synced(self.path / MANIFEST, json.dumps({**fields, **times}, indent=2), mode=0o666)
+        text = json.dumps({**fields, **times}, indent=2)
+        replace_synced(self.path / MANIFEST, text.encode(), mode=0o666)
         for other in self.path.iterdir():
             if other.name != manifest.version and _is_version(other):
                 shutil.rmtree(other)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from schemas.config import Limits
+from store.changes import Changes
 from store.database import Database
 from store.dead_letters import DeadLetters
 from store.deviations import Deviations
@@ -22,6 +23,7 @@ class Records:
 
     samples: Samples
     sessions: Sessions
+    changes: Changes
     journal: Journal
     sets: Sets
     labelled: LabelledSets
@@ -37,6 +39,7 @@ def records_in(database: Database, limits: Limits) -> Records:
     return Records(
         samples=Samples(database),
         sessions=Sessions(database),
+        changes=Changes(database),
         journal=Journal(database),
         sets=Sets(database),
         labelled=LabelledSets(database),

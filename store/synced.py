@@ -28,12 +28,12 @@ def copy_synced(source: Path, target: Path) -> None:
     sync(target)
 
 
-def replace_synced(path: Path, text: str, *, mode: int = 0o600) -> None:
+def replace_synced(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Replace a file atomically: after a power failure it is old or new.
 
     Args:
         path: of the file.
-        text: all that it holds.
+        content: all that it holds.
         mode: who may read and write it, less what the umask forbids; else this account only.
 
     Raises:
@@ -42,7 +42,7 @@ def replace_synced(path: Path, text: str, *, mode: int = 0o600) -> None:
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.draft")  # of this call only
     try:
         draft.touch(mode=mode)
-        draft.write_text(text)
+        draft.write_bytes(content)
         sync(draft)
         os.replace(draft, path)
     finally:

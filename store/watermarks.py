@@ -8,8 +8,8 @@ from uuid import UUID
 from schemas.retention import CHANGES_TTL
 from schemas.times import aware
 from schemas.topics import Topic
+from store.changes import Changes
 from store.database import Database
-from store.journal import Journal
 
 CHANGES_KEPT = CHANGES_TTL - timedelta(days=1)  # past that, everything is read again
 ANNOUNCED_BEFORE = timedelta(minutes=5)  # an announcement precedes its write by less
@@ -71,7 +71,7 @@ class Watermarks:
         `changes` is written before the data, so a user may appear for a write that failed: readers
         must compare the data, not assume a difference.
         """
-        changed = await Journal(self._database).changed(since, until)
+        changed = await Changes(self._database).since(since, until)
         return {
             user: max(of_user[topic] for topic in wanted)
             for user, of_user in changed.items()

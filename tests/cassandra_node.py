@@ -17,17 +17,19 @@ from uuid import UUID
 import psutil
 import pytest
 
-from schemas.config import Cassandra, Paths
+from schemas.config import Cassandra, Limits, Paths
 from schemas.config_file import load_config
 from schemas.errors import DatabaseUnavailable
+from store.changes import Changes
 from store.connection import connect
 from store.database import Database
 from store.java import quick_java
-from store.journal import Journal
 from store.migrate import migrate
 from store.node.process import EmbeddedNode
+from store.records import Records, records_in
 from store.rows import Row
 from tests.ports import free_ports
+from tests.store.memory import memory_records
 
 CHECKOUT = Path(__file__).parents[1]
 # Two processes share the node: one has Spark, the other its remaining users.
@@ -100,14 +102,14 @@ def payloads_read(patch: pytest.MonkeyPatch, database: Database) -> list[Any]:
 
 
 def announce_only(patch: pytest.MonkeyPatch, *user_ids: UUID) -> None:
-    """Let the journal announce only these users from now on: a sweep of all tests' takes long."""
-    changed = Journal.changed
+    """Let only changes of these users be found from now on: a sweep of all tests' takes long."""
+    since = Changes.since
 
-    async def of_these(journal: Journal, since: datetime, until: datetime) -> dict[UUID, Any]:
-        found = await changed(journal, since, until)
+    async def of_these(changes: Changes, first: datetime, until: datetime) -> dict[UUID, Any]:
+        found = await since(changes, first, until)
         return {user_id: topics for user_id, topics in found.items() if user_id in user_ids}
 
-    patch.setattr(Journal, "changed", of_these)
+    patch.setattr(Changes, "since", of_these)
 
 
 def node_settings(data: Path) -> tuple[Cassandra, Paths]:
@@ -238,6 +240,14 @@ def database(keyspace: Cassandra) -> Iterator[Database]:
     connection = connect(keyspace, keyspace=keyspace.keyspace)
     yield connection
     connection.close()
+
+
+@pytest.fixture(params=["memory", pytest.param("cassandra", marks=ON_NODE)])
+def records(request: pytest.FixtureRequest) -> Records:
+    """The repositories of recorded data: in memory, and in the shared keyspace."""
+    if request.param == "memory":
+        return memory_records()
+    return records_in(request.getfixturevalue("database"), Limits())
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,6 +1,7 @@
 """Fixtures with real components, each started once per run; stable ids of parametrized tests."""
 
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -30,6 +31,12 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 def anyio_backend() -> str:
     """The event loop of tests that are coroutines: the service's."""
     return "asyncio"
+
+
+@pytest.fixture
+def family() -> str:
+    """A job family of this test alone, as the keyspace is shared."""
+    return f"test-{uuid4()}"
 
 
 @pytest.fixture(scope="session")

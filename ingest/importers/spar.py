@@ -6,7 +6,7 @@ repetitions, acceleration in g and rotation in rad/s. Its times are not kept the
 laid one after another on one day, with a minute between them.
 """
 
-import os
+import io
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from ingest.importers.imported import ImportedRecording, ImportedSet
 from ingest.importers.wheel import fetch_wheel
 from ingest.quantise import held_in_16_bits
 from models.signal.pieces import Piece, Recording, Side
+from store.synced import replace_synced
 
 RATE_HZ = 50.0
 NOMINAL_REPS = 20
@@ -57,19 +58,16 @@ def _arrays(cache: Path) -> dict[str, NDArray[Any]]:
     if not kept.exists():
         with zipfile.ZipFile(fetch_wheel("seglearn", cache)) as wheel, wheel.open(MEMBER) as member:
             data = np.load(member, allow_pickle=True).item()
-        draft = kept.with_suffix(f".{os.getpid()}.npz")  # or half a file would be read for ever
-        try:
-            np.savez(
-                draft,
-                xyz=np.concatenate(data["X"]).astype(np.float64),
-                n=np.array([len(x) for x in data["X"]]),
-                subject=np.asarray(data["subject"], dtype=np.int64),
-                side=np.asarray(data["side"], dtype=np.int64),
-                exercise=np.array([data["y_labels"][int(y)] for y in data["y"]]),
-            )
-            draft.replace(kept)
-        finally:
-            draft.unlink(missing_ok=True)
+        content = io.BytesIO()
+        np.savez(
+            content,
+            xyz=np.concatenate(data["X"]).astype(np.float64),
+            n=np.array([len(x) for x in data["X"]]),
+            subject=np.asarray(data["subject"], dtype=np.int64),
+            side=np.asarray(data["side"], dtype=np.int64),
+            exercise=np.array([data["y_labels"][int(y)] for y in data["y"]]),
+        )
+        replace_synced(kept, content.getvalue(), mode=0o666)  # half a file would be read for ever
     with np.load(kept, allow_pickle=False) as arrays:
         return dict(arrays)
 

@@ -19,8 +19,8 @@ from schemas.inputs import InputLayout
 from schemas.times import server_time, time_at, us_of
 from schemas.topics import ERASURES
 from store.champions import Champions
+from store.changes import Changes
 from store.database import Database
-from store.journal import Journal
 from store.models import ModelKey, Models, StoredModel
 from store.watermarks import CHANGES_KEPT, MAX_CLOCK_SKEW
 
@@ -115,7 +115,7 @@ async def _serving(
 
 async def _erasures(database: Database, since: datetime, until: datetime) -> list[tuple[UUID, int]]:
     """Who was erased, and when that began and ended, in microseconds."""
-    changed = await Journal(database).changed(since, until)
+    changed = await Changes(database).since(since, until)
     return [
         (user_id, us_of(at))
         for user_id, topics in changed.items()

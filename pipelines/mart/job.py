@@ -35,9 +35,9 @@ from schemas.mart import MART
 from schemas.progress import Progress
 from schemas.times import Clock, server_time
 from store.champions import Champions
+from store.changes import Changes
 from store.concurrency import map_concurrently
 from store.database import Database
-from store.journal import Journal
 from store.live_runs import LiveRuns
 from store.mart import Manifest, MartFolder
 from store.pseudonyms import key_id, pseudonym_key
@@ -154,7 +154,7 @@ async def _changed(
     database: Database, since: datetime, until: datetime
 ) -> dict[UUID, Sequence[str]]:
     """People with changes since then, each with the months that may hold their rows."""
-    people = sorted(await Journal(database).changed(since, until))
+    people = sorted(await Changes(database).since(since, until))
     user_rows = UserRows(database)
     months = await map_concurrently(partial(user_rows.months, now=until), people, PEOPLE_AT_ONCE)
     return dict(zip(people, months, strict=True))

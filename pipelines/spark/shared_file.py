@@ -1,7 +1,8 @@
 """Files that executors fetch: replaced as a whole, since another run's may be fetching them."""
 
-import os
 from pathlib import Path
+
+from store.synced import replace_synced
 
 
 def replace_file(path: Path, content: bytes) -> Path:
@@ -17,10 +18,5 @@ def replace_file(path: Path, content: bytes) -> Path:
     if path.is_file() and path.read_bytes() == content:
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_bytes(content)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    replace_synced(path, content, mode=0o666)
     return path

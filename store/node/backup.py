@@ -15,7 +15,7 @@ from pathlib import Path
 
 from schemas.errors import BadBackup
 from schemas.progress import NoProgress, Progress
-from store.node.jars import artifact_version, cassandra_jars, sha256_of
+from store.node.jars import cassandra_jars, cassandra_version, sha256_of
 from store.node.process import EmbeddedNode
 from store.node.snapshot import BackupFile, copied_snapshot, remove_left_behind
 
@@ -65,7 +65,7 @@ def make_backup(
         raise BadBackup(f"{folder} is there already; name a new folder.")
     with _draft_of(folder) as draft:
         files = copied_snapshot(node, draft, progress or NoProgress())
-        version = artifact_version(cassandra_jars(node.paths.jars), "cassandra-all")
+        version = cassandra_version(cassandra_jars(node.paths.jars))
         made = Backup(
             now.isoformat(), node.config.keyspace, version, dict(migrations), dict(layout), files
         )

@@ -62,14 +62,13 @@ def locked_jars(lock: Path, cache: Path, progress: Progress | None = None) -> li
     return [_place(jar, cache) for jar in wanted]
 
 
-def artifact_version(jars: Sequence[Path], artifact: str) -> str:
-    """The version of an artifact among jars in Maven's layout.
+def cassandra_version(jars: Sequence[Path]) -> str:
+    """The version of Cassandra among jars in Maven's layout.
 
-    >>> artifact_version([Path("org/apache/cassandra/cassandra-all/5.0.9/cassandra-all-5.0.9.jar")],
-    ...            "cassandra-all")
+    >>> cassandra_version([Path("cassandra/cassandra-all/5.0.9/cassandra-all-5.0.9.jar")])
     '5.0.9'
     """
-    return jar_of(jars, artifact).parent.name
+    return jar_of(jars, "cassandra-all").parent.name
 
 
 def sha256_of(path: Path) -> str:

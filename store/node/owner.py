@@ -63,7 +63,7 @@ def is_owned(folders: Folders) -> bool:
 
 def write_record(folders: Folders, record: NodeRecord) -> None:
     """Write the record atomically."""
-    replace_synced(folders.record, json.dumps(asdict(record)), mode=0o666)
+    replace_synced(folders.record, json.dumps(asdict(record)).encode(), mode=0o666)
 
 
 def read_record(folders: Folders) -> NodeRecord | None:

@@ -21,7 +21,7 @@ from store.java import Java, find_java
 from store.node.failure import explain_failure
 from store.node.files import LOOPBACK, has_roles, write_files
 from store.node.folders import Folders
-from store.node.jars import artifact_version, cassandra_jars, jar_of
+from store.node.jars import cassandra_jars, cassandra_version, jar_of
 from store.node.jmx import write_server_file
 from store.node.owner import (
     NodeRecord,
@@ -200,7 +200,7 @@ class EmbeddedNode:
             start_new_session=True,
             check=True,
         )
-        version = artifact_version(jars, "cassandra-all")
+        version = cassandra_version(jars)
         write_record(self.folders, NodeRecord(int(started.stdout), self.config.port, version))
 
     def _await_ready(self, progress: Progress, within_s: float) -> None:

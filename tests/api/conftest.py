@@ -24,6 +24,7 @@ from fastapi import FastAPI
 from api.app import create_app
 from api.dependencies import Services
 from api.passwords import Passwords
+from api.request_log import RequestLog
 from ingest.importers.imported import ImportedRecording
 from models.exercise.model import ExerciseModel
 from schemas.config import Api, Cassandra, Config, Limits, Paths
@@ -163,6 +164,16 @@ def running_strictly(config: Config, app: FastAPI | None = None) -> Iterator[Run
 
 
 @contextmanager
+def logging(
+    keyspace: Cassandra, folder: Path, lines: list[str], **sections: Any
+) -> Iterator[RunningService]:
+    """A service that writes its log to `lines`."""
+    config = settings(keyspace, folder, api=Api(access_log=True), **sections)
+    with running(config, create_app(config, RequestLog(lines.append))) as service:
+        yield service
+
+
+@contextmanager
 def unswept(run_folder: Path) -> Iterator[None]:
     """Meanwhile no service of this folder sweeps: another process seems to do it."""
     run_folder.mkdir(parents=True, exist_ok=True)
@@ -224,6 +235,12 @@ def service(
 @pytest.fixture
 def person(service: RunningService) -> Person:
     """A new user."""
+    return service.register()
+
+
+@pytest.fixture(scope="module")
+def owner(service: RunningService) -> Person:
+    """A user whom the tests of a module share."""
     return service.register()
 
 

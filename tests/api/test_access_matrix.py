@@ -35,11 +35,6 @@ def scope_of(operation: Mapping[str, Any]) -> str:
     return scope
 
 
-@pytest.fixture(scope="module")
-def owner(service: RunningService) -> Person:
-    return service.register()
-
-
 def test_every_operation_requires_a_scope_or_is_listed_as_open():
     unlocked = {(m, p) for m, p, o in OPERATIONS if not o.get("security")}
     assert unlocked == OPEN

@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from api.app import create_app
-from api.request_log import RequestLog
 from schemas.config import Cassandra
-from tests.api.conftest import Person, running, settings
+from tests.api.conftest import Person, logging
 
 
 @pytest.mark.parametrize("path", ["/", "/livez", "/docs", "/openapi.json", "/v1/sessions", "/no"])
@@ -31,11 +29,9 @@ def test_head_of_an_export_reads_no_more_than_its_beginning_and_is_no_error(
 
     read: list[int] = []
     monkeypatch.setattr("api.own_data.export_user", endless)
-    config = settings(keyspace, tmp_path)
-    config = config.model_copy(update={"api": config.api.model_copy(update={"access_log": True})})
     lines: list[str] = []
     with (
-        running(config, create_app(config, RequestLog(lines.append))) as service,
+        logging(keyspace, tmp_path, lines) as service,
         service.register().client() as client,
     ):
         head = client.head("/v1/me/export")

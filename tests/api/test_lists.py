@@ -90,7 +90,7 @@ def test_follows_are_paginated(service: RunningService, person: Person):
     others = [uuid.uuid4() for _ in range(5)]
     follows = Follows(services.database)
     now = services.clock()
-    service.run(follow_all(services.records.journal, follows, person.user_id, others, now))
+    service.run(follow_all(services.records.changes, follows, person.user_id, others, now))
     with person.client() as client:
         pages = walk(client, "/v1/me/follows", "follows", limit=2)
     assert [len(page) for page in pages] == [2, 2, 1]

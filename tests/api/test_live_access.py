@@ -19,11 +19,6 @@ SCOPE = "sensor:write"
 
 
 @pytest.fixture(scope="module")
-def owner(service: RunningService) -> Person:
-    return service.register()
-
-
-@pytest.fixture(scope="module")
 def session(owner: Person):
     with owner.client() as client:
         phone = Phone(client)

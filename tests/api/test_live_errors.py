@@ -2,28 +2,15 @@
 
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from api.app import create_app
-from api.request_log import RequestLog
 from ingest.importers.imported import ImportedRecording
 from schemas.config import Cassandra
-from tests.api.conftest import RunningService, running, settings
+from tests.api.conftest import logging
 from tests.api.live_client import bodies, close_code, hear, item, open_session, talk
-
-
-@contextmanager
-def logging(keyspace: Cassandra, folder: Path, lines: list[str]) -> Iterator[RunningService]:
-    """A service that writes its log to `lines`."""
-    config = settings(keyspace, folder)
-    config = config.model_copy(update={"api": config.api.model_copy(update={"access_log": True})})
-    with running(config, create_app(config, RequestLog(lines.append))) as service:
-        yield service
 
 
 def fail_at_once(*_: object, **__: object) -> None:

@@ -15,7 +15,6 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from api.app import create_app
 from api.metrics import Metrics
 from api.request_log import RequestLog
 from models.signal.pieces import Piece
@@ -24,7 +23,7 @@ from schemas.config import Cassandra
 from schemas.statuses import RunStatus, UserStatus
 from store.champions import Champions
 from store.jobs import JobRuns, UserOutcome
-from tests.api.conftest import PASSWORD, Person, RunningService, running, settings
+from tests.api.conftest import PASSWORD, Person, RunningService, logging
 from tests.api.logins import operator_token
 from tests.cassandra_node import CHECKOUT
 
@@ -75,10 +74,8 @@ def test_the_ingest_lag_of_an_irregular_chunk_uses_its_last_timestamp():
 
 
 def test_logs_identify_requests_without_personal_data(keyspace: Cassandra, tmp_path: Path):
-    config = settings(keyspace, tmp_path)
-    config = config.model_copy(update={"api": config.api.model_copy(update={"access_log": True})})
     lines: list[str] = []
-    with running(config, create_app(config, RequestLog(lines.append))) as service:
+    with logging(keyspace, tmp_path, lines) as service:
         person = service.register()
         user_id = person.user_id
         with person.client() as client:

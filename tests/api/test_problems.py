@@ -8,13 +8,11 @@ from pathlib import Path
 import pytest
 from starlette.requests import HTTPConnection
 
-from api.app import create_app
 from api.problems import KINDS, kind_of, problem_response
-from api.request_log import RequestLog
 from api.scope_keys import REQUEST_ID
 from schemas import errors
 from schemas.config import Cassandra
-from tests.api.conftest import Person, RunningService, running, settings
+from tests.api.conftest import Person, RunningService, logging, running, settings
 from tests.ports import free_ports
 
 ALL = [
@@ -153,16 +151,13 @@ def test_an_oversized_body_is_413_with_and_without_content_length(
 def test_an_unexpected_error_is_a_500_that_does_not_leak_its_message(
     keyspace: Cassandra, tmp_path: Path
 ):
-    config = settings(keyspace, tmp_path)
-    config = config.model_copy(update={"api": config.api.model_copy(update={"access_log": True})})
     lines: list[str] = []
-    app = create_app(config, RequestLog(lines.append))
 
-    @app.get("/boom")
     async def boom() -> None:
         raise RuntimeError("the password of anna is hunter2")
 
-    with running(config, app) as service, service.client() as client:
+    with logging(keyspace, tmp_path, lines) as service, service.client() as client:
+        service.app.get("/boom")(boom)
         answer = client.get("/boom")
     assert answer.status_code == 500
     assert answer.json()["type"] == "urn:muvr:problem:internal"

@@ -31,10 +31,10 @@ def test_registration_returns_working_tokens(service: RunningService, person: Pe
     assert works(service, person.tokens["access_token"])
 
 
-def test_a_registration_is_recorded_in_the_journal(service: RunningService, person: Person):
+def test_a_registration_is_announced(service: RunningService, person: Person):
     now = datetime.now(UTC)
-    journal = service.services.records.journal
-    changed = service.run(journal.changed(now - timedelta(minutes=5), now))
+    changes = service.services.records.changes
+    changed = service.run(changes.since(now - timedelta(minutes=5), now))
     assert "registered" in changed[person.user_id]
 
 

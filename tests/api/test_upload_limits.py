@@ -13,11 +13,9 @@ import cbor2
 import pytest
 
 from api import chunks
-from api.app import create_app
 from api.quota import QUOTA_BYTES_PER_SAMPLE
-from api.request_log import RequestLog
 from schemas.config import Cassandra, Limits
-from tests.api.conftest import running, running_strictly, settings
+from tests.api.conftest import logging, running_strictly, settings
 from tests.api.phone import CBOR, N, Phone, fresh_id, problem
 
 
@@ -60,11 +58,11 @@ def test_each_refused_item_counts_against_the_request_limit(
 def test_each_refused_item_is_a_problem_of_the_metrics_and_the_answer_is_none(
     keyspace: Cassandra, tmp_path: Path
 ) -> None:
-    config = settings(keyspace, tmp_path, limits=Limits())
-    config = config.model_copy(update={"api": config.api.model_copy(update={"access_log": True})})
     lines: list[str] = []
-    app = create_app(config, RequestLog(lines.append))
-    with running(config, app) as service, service.register().client() as http:
+    with (
+        logging(keyspace, tmp_path, lines, limits=Limits()) as service,
+        service.register().client() as http,
+    ):
         phone = Phone(http)
         phone.open()
         broken = cbor2.dumps({"stream": "acc", "seq": 0, "chunk": b"junk"})

@@ -15,9 +15,9 @@ from schemas.ids import subject_id
 from schemas.layout import CHUNKS_PER_PART
 from schemas.times import us_of
 from schemas.topics import ERASURE_DONE
+from store.changes import Changes
 from store.database import Database
 from store.jobs import JobRuns
-from store.journal import Journal
 from store.logins import Login, Logins
 from store.records import records_in
 from store.user_rows import UserKeys, UserRows
@@ -40,7 +40,7 @@ async def test_repeated_erasure_ends_anew_if_it_finds_something(database: Databa
     async def ended_at() -> datetime:
         begun = await begin_erasure(database, user, now, announced_at=began, ended_at=before)
         await end_erasures(database, [begun], now)
-        return (await Journal(database).changed(began, now + AROUND))[user][ERASURE_DONE]
+        return (await Changes(database).since(began, now + AROUND))[user][ERASURE_DONE]
 
     assert abs(await ended_at() - before) < A_MS
     await Logins(database).open(login, now)

@@ -20,8 +20,8 @@ from schemas.errors import DatabaseUnavailable
 from schemas.ids import subject_id
 from schemas.times import us_of
 from schemas.topics import ERASURES
+from store.changes import Changes
 from store.database import Database
-from store.journal import Journal
 from store.logins import Login, Logins
 from store.records import records_in
 from store.users import User, Users
@@ -42,19 +42,19 @@ async def test_sweep_erases_late_writes_without_announcing_the_erasure_again(
     announce_only(monkeypatch, user)
     now = datetime.now(UTC)
     await erase_user(database, user, now)
-    ended_at = (await records.journal.changed(now - AROUND, now + AROUND))[user][ERASURE_DONE]
-    await records.journal.announce(user, "sets", us_of(now))  # a write in flight
+    ended_at = (await records.changes.since(now - AROUND, now + AROUND))[user][ERASURE_DONE]
+    await records.changes.announce(user, "sets", us_of(now))  # a write in flight
     for again in range(3):
         at = datetime.now(UTC)
         assert await sweeper.sweep(records, now - A_MS, at, database=database) == ()
-        topics = (await records.journal.changed(now - AROUND, at + AROUND))[user]
+        topics = (await records.changes.since(now - AROUND, at + AROUND))[user]
         assert topics.keys() == {ERASED, ERASURE_DONE}, again
         assert abs(topics[ERASED] - now) < A_MS, "not announced anew"
         assert topics[ERASURE_DONE] == ended_at, "it found nothing more"
     later = now + A_MS
     await sweeper.sweep(records, later, at + AROUND, database=database)
     only_done = {ERASURE_DONE: topics[ERASURE_DONE]}
-    assert (await records.journal.changed(later, later + AROUND))[user] == only_done
+    assert (await records.changes.since(later, later + AROUND))[user] == only_done
 
 
 async def test_erasure_that_ends_late_is_a_change_since_its_end(
@@ -88,7 +88,7 @@ async def test_failed_erasure_is_announced_anew_for_the_next_sweeps(
     monkeypatch.setattr(erasure_sweep, "begin_erasure", failing)
     failed = await sweeper.sweep(records, began - A_MS, swept_at, database=database)
     assert failed == ((user, problem),)
-    topics = (await records.journal.changed(swept_at - A_MS, swept_at + AROUND))[user]
+    topics = (await records.changes.since(swept_at - A_MS, swept_at + AROUND))[user]
     assert topics.keys() == {ERASED}
 
 
@@ -135,7 +135,7 @@ def test_interrupted_erasure_is_finished_by_the_sweep(
             patched.setattr(erasure, "Logins", Away)
             with pytest.raises(DatabaseUnavailable):
                 await erase_user(database, user, now)
-        assert ERASED in (await Journal(database).changed(now - AROUND, now + AROUND))[user]
+        assert ERASED in (await Changes(database).since(now - AROUND, now + AROUND))[user]
 
     asyncio.run(story())
     monkeypatch.setattr(sweeper, "ANNOUNCED_BEFORE", timedelta(0))
@@ -172,7 +172,7 @@ async def test_erasures_that_fail_stop_neither_each_other_nor_the_sweep(
     failed = await sweeper.sweep(records, now - A_MS, now, database=database)
     assert {user for user, _ in failed} == {*users[:-1]}
     assert sorted(tried) == sorted(users), "each once: the next sweep tries them again"
-    topics = await records.journal.changed(now - AROUND, now + AROUND)
+    topics = await records.changes.since(now - AROUND, now + AROUND)
     assert {user for user in users if ERASURE_DONE in topics[user]} == {users[-1]}
 
 
@@ -203,5 +203,5 @@ async def test_erased_users_lose_all_else_although_their_followers_cannot_be_fou
     for gym in gyms:
         assert not await gym.records.sets.of_user(gym.user)
         assert await Users(database).by_id(gym.user) is None
-    topics = await gyms[0].records.journal.changed(at, at + AROUND)
+    topics = await gyms[0].records.changes.since(at, at + AROUND)
     assert {user: [*topics[user]] for user in users} == {user: [ERASED] for user in users}

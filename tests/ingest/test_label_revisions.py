@@ -36,13 +36,17 @@ def samples_in(label: LabelledSet) -> int:
     return sum(len(piece.counts) for piece in unpack_pieces(label.samples).acc)
 
 
-@pytest.mark.parametrize("before", ["append_all", "announce"])
-async def test_a_label_is_cut_by_a_list_that_is_stored_after_a_later_set(before: str) -> None:
+@pytest.mark.parametrize(
+    ("repository", "before"), [("journal", "append_all"), ("changes", "announce")]
+)
+async def test_a_label_is_cut_by_a_list_that_is_stored_after_a_later_set(
+    repository: str, before: str
+) -> None:
     """The confirmation is dated later, and overtakes the list on the way to the database."""
     one = RecordedSession()
     await one.open(0, 1)
-    journal = RunBefore(one.records.journal, before, one.confirm)
-    await completed(one, [0], journal=journal)
+    slower = RunBefore(getattr(one.records, repository), before, one.confirm)
+    await completed(one, [0], **{repository: slower})
     label, (row,) = await the_label(one), await one.records.sets.of_user(one.user)
     assert label.started_at == row.started_at + BEHIND + timedelta(milliseconds=1)
     assert samples_in(label) == 40

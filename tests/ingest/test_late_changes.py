@@ -30,7 +30,7 @@ from tests.store.memory_sets import MemoryLabelledSets
 
 
 async def announced(records: Records, user: Any, since: datetime) -> set[str]:
-    changed = await records.journal.changed(since, since + timedelta(days=1))
+    changed = await records.changes.since(since, since + timedelta(days=1))
     return set(changed.get(user, ()))
 
 
@@ -167,14 +167,14 @@ async def test_a_replay_of_years_announces_what_it_changes_when_it_does(
         await one.confirm()
         await one.complete(0, 1)
     events = await one.records.journal.events(one.user, [MONTH])
-    announce, empty = one.records.journal.announce, replace(one.records, labelled=Slow())
+    announce, empty = one.records.changes.announce, replace(one.records, labelled=Slow())
 
     async def observed(user_id: UUID, topic: Topic, at_us: int) -> None:
         """Compare an announcement with the clock."""
         announcements.append((topic, one.now - time_at(at_us)))
         await announce(user_id, topic, at_us)
 
-    monkeypatch.setattr(one.records.journal, "announce", observed)
+    monkeypatch.setattr(one.records.changes, "announce", observed)
     await replay.replay_events(empty, one.user, events, lambda: one.now)
     assert [topic for topic, _ in announcements] == ["sets", "sets", "stretches", "stretches"]
     assert max(age for _, age in announcements) < ANNOUNCED_BEFORE

@@ -66,7 +66,7 @@ async def test_predictions_are_stored_and_published():
     middle = START + timedelta(seconds=40)
     assert found.started_at < middle < found.ended_at
     assert await one.records.predictions.of_session(one.user, one.session) == [found]
-    changed = await one.records.journal.changed(START, now + timedelta(days=1))
+    changed = await one.records.changes.since(START, now + timedelta(days=1))
     assert PREDICTIONS in changed[one.user]
 
 

@@ -12,8 +12,6 @@ from schemas.config import Limits
 from schemas.errors import BadEvent, ClockSkew, Deleted, EventConflict
 from schemas.events import SessionOpening, SetConfirmation
 from schemas.ids import uuid7
-from store.records import records_in
-from tests.cassandra_node import ON_NODE
 from tests.ingest.costs import FreeRecorder
 from tests.store.memory import memory_records
 
@@ -72,17 +70,10 @@ async def kept(records, user: UUID):
         {
             user_id: set(topics)
             for user_id, topics in (
-                await records.journal.changed(NOW - timedelta(days=1), NOW)
+                await records.changes.since(NOW - timedelta(days=1), NOW)
             ).items()
         },
     )
-
-
-@pytest.fixture(params=["memory", pytest.param("cassandra", marks=ON_NODE)])
-def records(request):
-    if request.param == "memory":
-        return memory_records()
-    return records_in(request.getfixturevalue("database"), LIMITS)
 
 
 async def test_recording_a_history_equals_recording_each_set_and_is_repeatable(records):

@@ -165,7 +165,7 @@ async def test_long_sweep_announces_changes_at_their_write_time(
         await one.on(dying).confirm_set(one.user, one.session, one.set, confirmation(0, 0))
     await sweep(one.records, START, NOW)
     assert await one.labelled() == ["biceps curl"]
-    topics = (await one.records.journal.changed(START, NOW))[one.user]
+    topics = (await one.records.changes.since(START, NOW))[one.user]
     assert topics["sets"] == NOW + late
 
 

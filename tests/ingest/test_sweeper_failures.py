@@ -145,7 +145,7 @@ async def test_user_who_could_not_be_read_for_an_hour_is_swept_as_soon_as_he_can
     for minute in range(2, 62):
         now = START + timedelta(minutes=minute)
         for user in users[:-1]:  # others go on, so that the database is there
-            await one.records.journal.announce(user, "plans", us_of(now))
+            await one.records.changes.announce(user, "plans", us_of(now))
         failed = await sweep(unreadable, since, now)
         assert [user_id for user_id, _ in failed] == [one.user]
         since = now
@@ -163,12 +163,12 @@ async def test_database_failure_for_many_users_aborts_the_sweep() -> None:
     with pytest.raises(DatabaseUnavailable):
         await sweep(replace(one.records, sets=late), START, NOW)
     late = _Late(one.records.sets, users[-1:])
-    changes = iter([one.records.journal.changed(START, NOW)])
+    changes = iter([one.records.changes.since(START, NOW)])
 
     class Away(FailingRepository):
-        def changed(self, *_: object) -> Any:
+        def since(self, *_: object) -> Any:
             return next(changes, None) or self.died
 
-    records = replace(one.records, sets=late, journal=Away(one.records.journal, "died"))
+    records = replace(one.records, sets=late, changes=Away(one.records.changes, "died"))
     with pytest.raises(DatabaseUnavailable, match="died here"):
         await sweep(records, START, NOW)

@@ -59,7 +59,7 @@ async def test_a_write_that_nobody_knew_the_end_of_is_settled_and_projected() ->
     async def append(user_id: UUID, event: Event, topic: Topic) -> Event:
         """Leave a write in flight, as the journal does where Cassandra cannot tell."""
         in_flight.append(event)
-        await journal.announce(user_id, UNSETTLED, event.received_us)
+        await one.records.changes.announce(user_id, UNSETTLED, event.received_us)
         raise UncertainWrite("two of three nodes are away")
 
     async def settle(user_id: UUID, months: Iterable[str]) -> None:

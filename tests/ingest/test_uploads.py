@@ -100,11 +100,11 @@ async def test_a_session_that_another_worker_deleted_is_gone_after_six_seconds()
 async def test_late_samples_are_announced_again_while_a_sweep_looks_back() -> None:
     session = RecordedSession()
     await session.open(0)
-    journal: Any = CountingRepository(session.records.journal)
-    session.recorder = session.on(replace(session.records, journal=journal))
+    changes: Any = CountingRepository(session.records.changes)
+    session.recorder = session.on(replace(session.records, changes=changes))
     await session.put(1)
     await session.put(2)
-    assert journal.calls["announce"] == 1
+    assert changes.calls["announce"] == 1
     later(session, ANNOUNCED_BEFORE.total_seconds() - 1)
     await session.put(3)
-    assert journal.calls["announce"] == 2
+    assert changes.calls["announce"] == 2

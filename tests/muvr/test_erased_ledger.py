@@ -22,7 +22,7 @@ from muvr.erased_ledger import (
 )
 from schemas.errors import BadBackup
 from schemas.topics import ERASED, SETS
-from store.journal import Journal
+from store.changes import Changes
 from tests.patched_os import os_with
 
 
@@ -113,11 +113,11 @@ def test_ledger_lists_whoever_was_erased_while_announcements_are_kept(
     """Backups may be months apart."""
     erased_at, other = {uuid4(): NOW, uuid4(): NOW - timedelta(days=80)}, uuid4()
 
-    async def changed(_: Journal, since: datetime, until: datetime) -> dict[UUID, object]:
+    async def changed(_: Changes, since: datetime, until: datetime) -> dict[UUID, object]:
         erased = {user: {ERASED: at} for user, at in erased_at.items() if since <= at <= until}
         return {**erased, other: {SETS: NOW}}
 
-    monkeypatch.setattr(Journal, "changed", changed)
+    monkeypatch.setattr(Changes, "since", changed)
     context = SimpleNamespace(run_async=lambda work: asyncio.run(work(None)))
     assert remember_erased(cast(CommandContext, context), tmp_path, NOW) == 2
     assert set(read_ledger(tmp_path / LEDGER)) == erased_at.keys()

@@ -1,7 +1,8 @@
 """People whose labelled sets are real recordings, for tests of the exercise job."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -9,10 +10,12 @@ from uuid import UUID
 from models.signal.pieces import Piece, pack_pieces, unpack_pieces
 from models.signal.timeline import cut
 from pipelines.exercise.labelled import LabelledRow
+from schemas.config import Cassandra
 from schemas.times import us_of
 from schemas.topics import SETS
+from store.changes import Changes
 from store.database import Database, Statement
-from store.journal import Journal
+from tests.spark_session import emptied
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 PER_RECORDING = 4
@@ -61,11 +64,20 @@ def mislabelled(sets: Sequence[LabelledRow], turn: int) -> list[LabelledRow]:
     return found
 
 
+@contextmanager
+def confirmed(settings: Cassandra, people: Sequence[Sequence[LabelledRow]]) -> Generator[Database]:
+    """A connection to Spark's keyspace that holds these people's sets, and nothing else."""
+    with emptied(settings) as database:
+        for person, sets in enumerate(people):
+            put(database, user_id(person), sets)
+        yield database
+
+
 def put(database: Database, user: UUID, sets: Sequence[LabelledRow], at: datetime = NOW) -> None:
     """Write labelled sets and announce them, as a confirmed set does."""
 
     async def work() -> None:
-        await Journal(database).announce(user, SETS, us_of(at))
+        await Changes(database).announce(user, SETS, us_of(at))
         await database.run_all([_insert(user, set_) for set_ in sets])
 
     asyncio.run(work())

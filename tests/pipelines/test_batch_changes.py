@@ -23,8 +23,8 @@ from pipelines.rank import RANK
 from schemas.errors import BadSets
 from schemas.times import us_of
 from store.champions import Champions
+from store.changes import Changes
 from store.jobs import JobRuns
-from store.journal import Journal
 from store.models import ModelKey
 from store.results import Results
 from store.users import User, Users
@@ -113,7 +113,7 @@ def test_recipe_on_few_users_is_judged_with_the_runs_before(database, spark_conf
         "WHERE user_id = ? AND session_id = ? AND set_id = ?",
         (len(name), person.user_id, UUID(confirmed.session), confirmed.set_id),
     )
-    asyncio.run(Journal(database).announce(person.user_id, "sets", us_of(datetime.now(UTC))))
+    asyncio.run(Changes(database).announce(person.user_id, "sets", us_of(datetime.now(UTC))))
     report = train_here(PersonalFamily(name, learn, "made"), spark_config, users="changed")
     assert (report.status, report.counts["promoted"]) == ("done", 1)
     own = report.metrics.get("later_sets", 0)
@@ -140,7 +140,7 @@ def test_new_user_is_ranked_by_the_next_run(database, spark_config):
     """A user without any follow has a rank, too."""
     first = train_batch(RANK, spark_config)
     newcomer = User(uuid4(), f"new-{uuid4().hex[:8]}", "", frozenset(), datetime.now(UTC))
-    asyncio.run(register(Journal(database), Users(database), newcomer))
+    asyncio.run(register(Changes(database), Users(database), newcomer))
     second = train_batch(RANK, spark_config, only_changed=True)
     assert (second.status, second.counts["rows"]) == ("done", first.counts["rows"] + 1)
     assert asyncio.run(Results(database).rank(second.run_id, newcomer.user_id)).rank > 0
@@ -152,15 +152,15 @@ def test_changes_that_the_last_run_had_read_are_skipped(database, spark_config, 
     """Changes of the minutes before a run are read again by the next one, with the same rows."""
     first = train_batch(CLUSTERS, spark_config)
     train_personal(LOAD, spark_config)
-    journal = Journal(database)
-    asyncio.run(journal.announce(people[0].user_id, "sets", us_of(datetime.now(UTC))))
+    changes = Changes(database)
+    asyncio.run(changes.announce(people[0].user_id, "sets", us_of(datetime.now(UTC))))
     assert train_batch(CLUSTERS, spark_config, only_changed=True).status == "nothing-to-do"
     assert live(database, "clusters").run_id == first.run_id
     for _ in range(2):
         assert people[0].user_id in unchanged_users(database, spark_config)
     served = next(person for person in people[1:] if load_of(database, person))
     for user in (served.user_id, uuid4()):  # with and without a model
-        asyncio.run(journal.announce(user, "sets", us_of(datetime.now(UTC))))
+        asyncio.run(changes.announce(user, "sets", us_of(datetime.now(UTC))))
     assert served.user_id in unchanged_users(database, spark_config)
 
 
@@ -169,7 +169,7 @@ def test_change_written_after_the_run_that_its_announcement_precedes_is_read_by_
 ):
     """Where it was written in time, the next run need not learn from everybody to find that out."""
     person = people[2]
-    asyncio.run(Journal(database).announce(person.user_id, "sets", us_of(datetime.now(UTC))))
+    asyncio.run(Changes(database).announce(person.user_id, "sets", us_of(datetime.now(UTC))))
     train_batch(CLUSTERS, spark_config)
     in_time = [train_batch(CLUSTERS, spark_config, only_changed=True) for _ in range(2)]
     assert [(run.status, run.seconds) for run in in_time] == [("nothing-to-do", {})] * 2
@@ -208,8 +208,8 @@ def test_user_with_a_corrected_set_is_trained_again(database, spark_config, peop
         "WHERE user_id = ? AND session_id = ? AND set_id = ?",
         key,
     )
-    journal = Journal(database)
-    asyncio.run(journal.announce(person.user_id, "sets", us_of(datetime.now(UTC))))
+    changes = Changes(database)
+    asyncio.run(changes.announce(person.user_id, "sets", us_of(datetime.now(UTC))))
     again = train_here(LOAD, spark_config, users="changed")
     assert again.counts["sets"] == len(person.sets())
 
@@ -228,7 +228,7 @@ def test_run_of_changed_users_reads_only_their_sets_and_keeps_the_newest_set_of_
         "WHERE user_id = ? AND session_id = ? AND set_id = ?",
         (earlier.user_id, UUID(confirmed.session), confirmed.set_id),
     )
-    asyncio.run(Journal(database).announce(earlier.user_id, "sets", us_of(datetime.now(UTC))))
+    asyncio.run(Changes(database).announce(earlier.user_id, "sets", us_of(datetime.now(UTC))))
     read = []
     monkeypatch.setattr(
         "pipelines.personal.cutoff.newest_set_at",
@@ -268,11 +268,11 @@ def test_unchanged_refused_rows_are_skipped_by_the_next_run(database, spark_conf
     """The same rows would be refused again for the same reason."""
     loser = fake(lambda: BatchResult([(USER, 2.0, 1)], {}, "it loses"))
     assert train_batch(loser, spark_config).status == "refused"
-    journal = Journal(database)
-    asyncio.run(journal.announce(people[0].user_id, "follows", us_of(datetime.now(UTC))))
+    changes = Changes(database)
+    asyncio.run(changes.announce(people[0].user_id, "follows", us_of(datetime.now(UTC))))
     assert train_batch(loser, spark_config, only_changed=True).status == "nothing-to-do"
     better = fake(lambda: BatchResult([(USER, 3.0, 1)], {}, "it loses"))
-    asyncio.run(journal.announce(people[0].user_id, "follows", us_of(datetime.now(UTC))))
+    asyncio.run(changes.announce(people[0].user_id, "follows", us_of(datetime.now(UTC))))
     assert train_batch(better, spark_config, only_changed=True).status == "refused"
 
 
@@ -283,7 +283,7 @@ def test_user_whose_model_was_withdrawn_is_trained_again(database, spark_config,
     withdraw(database, first.run_id)
 
     def changed():
-        asyncio.run(Journal(database).announce(user, "sets", us_of(datetime.now(UTC))))
+        asyncio.run(Changes(database).announce(user, "sets", us_of(datetime.now(UTC))))
         report = train_here(family, spark_config, users="changed")
         [outcome] = asyncio.run(JobRuns(database).of_user(report.run_id, user))
         return report.status, outcome.status, outcome.reason

@@ -11,8 +11,8 @@ from pipelines.batch.family import BatchResult
 from pipelines.batch.job import train_batch
 from schemas.errors import IncompleteRun
 from schemas.times import us_of
+from store.changes import Changes
 from store.jobs import JobRuns
-from store.journal import Journal
 from store.live_runs import LiveRuns
 from tests.pipelines.made_families import USER, count_rows_only, fail_to_learn, fake, live, withdraw
 from tests.spark_session import emptied
@@ -57,7 +57,7 @@ def test_withdrawn_rows_are_refused_while_other_rows_are_live(database, spark_co
 
     rollback(train(1.0).run_id)
     assert live(database, "fleeting") is None
-    asyncio.run(Journal(database).announce(UUID(USER), "follows", us_of(datetime.now(UTC))))
+    asyncio.run(Changes(database).announce(UUID(USER), "follows", us_of(datetime.now(UTC))))
     good = train(1.0, only_changed=True)
     assert good.status == "done"
 

@@ -35,7 +35,7 @@ from store.job_leases import JobLeases
 from store.jobs import JobRuns
 from store.models import ModelKey, Models
 from store.watermarks import ANNOUNCED_BEFORE, Watermarks
-from tests.pipelines.people import LAYOUT, done_at, mislabelled, put, sets_of, user_id
+from tests.pipelines.people import LAYOUT, confirmed, done_at, mislabelled, put, sets_of, user_id
 from tests.spark_session import emptied
 
 PEOPLE = 5
@@ -226,9 +226,8 @@ def test_only_user_gets_an_own_model_but_no_global_model(spark, spark_config, pe
 
 def test_models_learned_from_wrong_labels_are_refused(spark, spark_config, people):
     """The labels are unrelated to the movement: the gate must refuse every model."""
-    with emptied(spark_config.cassandra) as database:
-        for person in range(PEOPLE):
-            put(database, user_id(person), mislabelled(people[person], person))
+    wrong = [mislabelled(people[person], person) for person in range(PEOPLE)]
+    with confirmed(spark_config.cassandra, wrong) as database:
         report = train_exercise(spark_config)
         assert report.status == "refused"
         assert report.counts == {"sets": 16 * PEOPLE, "refused": PEOPLE}
@@ -239,9 +238,7 @@ def test_models_learned_from_wrong_labels_are_refused(spark, spark_config, peopl
 
 def test_wrong_labels_of_new_sets_replace_nothing(spark_config, people):
     """The first models are good; then labels of two users' next sets are mixed up."""
-    with emptied(spark_config.cassandra) as database:
-        for person in range(PEOPLE):
-            put(database, user_id(person), people[person])
+    with confirmed(spark_config.cassandra, people[:PEOPLE]) as database:
         assert train_exercise(spark_config, engine="local").counts["promoted"] == PEOPLE
         before = [champion(database, person) for person in range(PEOPLE)]
         now = datetime.now(UTC)

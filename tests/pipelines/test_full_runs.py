@@ -19,8 +19,7 @@ from store.job_leases import JobLeases
 from store.jobs import JobRuns
 from store.models import ModelKey, Models
 from store.watermarks import Watermarks
-from tests.pipelines.people import LAYOUT, done_at, put, sets_of, user_id
-from tests.spark_session import emptied
+from tests.pipelines.people import LAYOUT, confirmed, done_at, put, sets_of, user_id
 
 PEOPLE = 3
 KEYS = [(user_id(person), LAYOUT) for person in range(PEOPLE)]
@@ -41,11 +40,9 @@ STEPS = {
 
 
 @pytest.fixture
-def database(spark_config, spar):
+def database(spark_config, people):
     """Three people, one of whom will do another set."""
-    with emptied(spark_config.cassandra) as connection:
-        for person in range(PEOPLE):
-            put(connection, user_id(person), sets_of(spar, person)[: -1 if person == 0 else None])
+    with confirmed(spark_config.cassandra, [people[0][:-1], *people[1:]]) as connection:
         yield connection
 
 

@@ -12,7 +12,7 @@ from pipelines.lifecycle.members import drawn_from
 from pipelines.lifecycle.runs import run_id_at
 from schemas.times import us_of
 from store.champions import Champions
-from store.journal import Journal
+from store.changes import Changes
 from store.models import ModelKey, Models, StoredModel
 from store.pointers import Challenger
 from store.watermarks import CHANGES_KEPT
@@ -31,11 +31,6 @@ DAYS = (datetime(2060, 1, 1, 12, tzinfo=UTC) + n * 3 * CHANGES_KEPT for n in cou
 @pytest.fixture
 def now():
     return next(DAYS)
-
-
-@pytest.fixture
-def family():
-    return f"test-{uuid4()}"
 
 
 def serve(database, family, read_at, drawn, content=b"a model"):
@@ -75,7 +70,7 @@ def test_model_must_go_if_a_possible_member_was_erased_after_its_data_was_read(
     for topic, at_h in (("erased", erased_h), ("erasure-done", done_h)):
         if at_h is not None:
             at = now + timedelta(hours=at_h)
-            asyncio.run(Journal(database).announce(USER, topic, us_of(at)))
+            asyncio.run(Changes(database).announce(USER, topic, us_of(at)))
     assert must_go(database, [family], now) == ({LAYOUT} if goes else set())
     assert must_go(database, [f"test-{uuid4()}", family], now) == ({LAYOUT} if goes else set())
     assert must_go(database, [f"test-{uuid4()}"], now) == set()
@@ -83,7 +78,7 @@ def test_model_must_go_if_a_possible_member_was_erased_after_its_data_was_read(
 
 def test_model_that_was_learned_again_with_the_same_bytes_may_stay(database, family, now):
     serve(database, family, now - timedelta(hours=9), WITH_USER)
-    asyncio.run(Journal(database).announce(USER, "erased", us_of(now - timedelta(hours=5))))
+    asyncio.run(Changes(database).announce(USER, "erased", us_of(now - timedelta(hours=5))))
     assert must_go(database, [family], now) == {LAYOUT}
     key = ModelKey.of_global(LAYOUT, family)
     again = StoredModel.of(key, b"a model", {"drawn": WITH_USER}, run_id_at(now), now)

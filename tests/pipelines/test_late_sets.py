@@ -11,17 +11,14 @@ from pipelines.exercise.job import train_exercise
 from pipelines.exercise.rows import SETS_CHANGED
 from store.champions import Champions
 from store.models import ModelKey
-from tests.pipelines.people import LAYOUT, done_at, put, sets_of, user_id
-from tests.spark_session import emptied
+from tests.pipelines.people import LAYOUT, confirmed, done_at, put, sets_of, user_id
 
 PEOPLE = 3
 
 
 @pytest.fixture
-def database(spark_config, spar):
-    with emptied(spark_config.cassandra) as connection:
-        for person in range(PEOPLE):
-            put(connection, user_id(person), sets_of(spar, person)[:-1])
+def database(spark_config, people):
+    with confirmed(spark_config.cassandra, [sets[:-1] for sets in people]) as connection:
         yield connection
 
 

@@ -24,9 +24,8 @@ from schemas.config import Config
 from schemas.errors import LeaseHeld
 from schemas.progress import NoProgress
 from tests.pipelines.made_families import USER, count_rows_only, fake, lease_of, live
-from tests.pipelines.people import Meanwhile, put, sets_of, user_id
+from tests.pipelines.people import Meanwhile, confirmed, user_id
 from tests.pipelines.workouts import NOW, keep, stretch_of, walker
-from tests.spark_session import emptied
 
 LOST = "taken by another run"
 
@@ -85,11 +84,9 @@ def lost_after(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def database(spark_config, spar):
+def database(spark_config, people):
     """Three people with sets, two of them with workouts."""
-    with emptied(spark_config.cassandra) as connection:
-        for person in range(3):
-            put(connection, user_id(person), sets_of(spar, person))
+    with confirmed(spark_config.cassandra, people) as connection:
         for person in range(2):
             days = [stretch_of(10 * person + n, NOW + timedelta(days=n)) for n in range(2)]
             keep(connection, walker(person), days)

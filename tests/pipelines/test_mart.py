@@ -213,7 +213,7 @@ def test_refresh_reads_changed_users_and_removes_erased_ones(world):
         await erase_user(database, gyms[1].user, datetime.now(UTC))
         for user in (gyms[0].user, gyms[1].user):
             at_us = us_of(later(20)())
-            await gyms[0].records.journal.announce(user, "sets", at_us)
+            await gyms[0].records.changes.announce(user, "sets", at_us)
 
     asyncio.run(changes())
     report = refresh_mart(config, clock=later(30))

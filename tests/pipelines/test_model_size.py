@@ -14,17 +14,14 @@ from pipelines.lifecycle.set_logs import COLUMNS
 from pipelines.personal.family import PersonalModel
 from pipelines.personal.rows import learned_rows
 from schemas.times import LATEST
-from tests.pipelines.people import LAYOUT, put, sets_of, user_id
-from tests.spark_session import emptied
+from tests.pipelines.people import LAYOUT, confirmed, sets_of, user_id
 
 PEOPLE = 3
 
 
 @pytest.fixture
-def database(spark_config, spar):
-    with emptied(spark_config.cassandra) as connection:
-        for person in range(PEOPLE):
-            put(connection, user_id(person), sets_of(spar, person))
+def database(spark_config, people):
+    with confirmed(spark_config.cassandra, people) as connection:
         yield connection
 
 

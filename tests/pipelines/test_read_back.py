@@ -19,8 +19,7 @@ from pipelines.lifecycle.retries import unfinished
 from schemas.times import us_of
 from store.champions import Champions
 from store.models import ModelKey
-from tests.pipelines.people import LAYOUT, done_at, put, sets_of, user_id
-from tests.spark_session import emptied
+from tests.pipelines.people import LAYOUT, confirmed, done_at, put, sets_of, user_id
 
 PEOPLE = 3
 NEWCOMER = user_id(PEOPLE)
@@ -30,11 +29,9 @@ SOON = timedelta(minutes=1)
 
 
 @pytest.fixture
-def database(spark_config, spar):
+def database(spark_config, people):
     """Three members of the global model that serves."""
-    with emptied(spark_config.cassandra) as connection:
-        for person in range(PEOPLE):
-            put(connection, user_id(person), sets_of(spar, person))
+    with confirmed(spark_config.cassandra, people) as connection:
         assert train_exercise(spark_config, engine="local").counts["promoted"] == PEOPLE
         yield connection
 

@@ -16,10 +16,10 @@ from schemas.inputs import ACC6
 from schemas.times import us_of
 from schemas.topics import Topic
 from store.champions import Champions
+from store.changes import Changes
 from store.database import Database
 from store.follows import Follows
 from store.jobs import JobRuns
-from store.journal import Journal
 from store.sets import SetRow, Sets
 from store.stretches import StoredStretch, Stretches, StretchMetadata
 from store.users import User, Users
@@ -89,7 +89,7 @@ class History:
         self.run_id = run_id_at(now)
 
     def announce(self, at: datetime) -> None:
-        asyncio.run(Journal(self.database).announce(self.user, "sets", us_of(at)))
+        asyncio.run(Changes(self.database).announce(self.user, "sets", us_of(at)))
 
     def run(self) -> None:
         """What a run leaves that has read everything."""

@@ -22,13 +22,12 @@ from schemas.inputs import SETS
 from schemas.layout import owner_of
 from schemas.times import us_of
 from store.champions import Champions
+from store.changes import Changes
 from store.jobs import JobRuns
-from store.journal import Journal
 from store.labelled_sets import LabelledSets
 from store.models import ModelKey
 from tests.pipelines.crowd import settle
-from tests.pipelines.people import LAYOUT, Meanwhile, put, sets_of, short, user_id
-from tests.spark_session import emptied
+from tests.pipelines.people import LAYOUT, Meanwhile, confirmed, put, sets_of, short, user_id
 
 PEOPLE = 4
 
@@ -41,9 +40,7 @@ def people(spar):
 @pytest.fixture
 def trained(spark_config, people):
     """Four people with an own model each; the report of their run."""
-    with emptied(spark_config.cassandra) as database:
-        for person in range(PEOPLE):
-            put(database, user_id(person), people[person])
+    with confirmed(spark_config.cassandra, people) as database:
         report = train_exercise(spark_config, engine="local")
         assert report.counts["promoted"] == PEOPLE
         yield database, report
@@ -55,7 +52,7 @@ def serving(database, user: UUID, layout: str = LAYOUT, family: str = "exercise"
 
 
 def announce(database, user: UUID) -> None:
-    asyncio.run(Journal(database).announce(user, "sets", us_of(datetime.now(UTC))))
+    asyncio.run(Changes(database).announce(user, "sets", us_of(datetime.now(UTC))))
 
 
 def delete(database, person: int, sets) -> None:
@@ -222,9 +219,7 @@ def keep(database, user: UUID, most: int) -> None:
 
 
 def test_user_erased_during_a_run_gets_no_pointer_and_no_outcome(spark_config, people):
-    with emptied(spark_config.cassandra) as database:
-        for person in range(PEOPLE):
-            put(database, user_id(person), people[person])
+    with confirmed(spark_config.cassandra, people) as database:
         gone = user_id(0)
         erase = Meanwhile(lambda: asyncio.run(erase_user(database, gone, datetime.now(UTC))))
         report = train_exercise(spark_config, engine="local", progress=erase)

@@ -11,17 +11,12 @@ from pipelines.lifecycle.runs import Run, leased_run, run_id_at
 from pipelines.lifecycle.scope import changed_or_unfinished
 from schemas.errors import BadSets, DatabaseUnavailable, LeaseHeld, LeaseLost
 from schemas.times import us_of
+from store.changes import Changes
 from store.jobs import JobRuns, UserOutcome
-from store.journal import Journal
 from store.watermarks import ANNOUNCED_BEFORE, Watermarks
 from tests.pipelines.made_families import lease_of
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
-
-
-@pytest.fixture
-def family() -> str:
-    return f"test-{uuid4()}"
 
 
 def test_successful_run_moves_the_watermark(database, family):
@@ -144,7 +139,7 @@ def test_change_announced_before_a_run_and_written_after_it_is_read_by_the_next(
     with leased_run(database, family, {}, clock=lambda: NOW) as run:
         run.mark_read()
     announced_at = NOW - ANNOUNCED_BEFORE + timedelta(seconds=1)
-    asyncio.run(Journal(database).announce(user, "sets", us_of(announced_at)))
+    asyncio.run(Changes(database).announce(user, "sets", us_of(announced_at)))
     changed = changed_or_unfinished(database, family, NOW + timedelta(days=1))
     assert changed is not None
     assert user in changed

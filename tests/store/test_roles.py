@@ -23,6 +23,7 @@ from schemas.errors import BadConfig, NodeFailed, RoleRefused
 from schemas.times import us_of
 from schemas.topics import Topic
 from store.champions import Champions
+from store.changes import Changes
 from store.connection import connect
 from store.cql import read_migrations
 from store.credentials import credentials_of, open_as, password_file
@@ -30,7 +31,6 @@ from store.database import Database
 from store.durability import durability_of
 from store.job_leases import JobLeases
 from store.jobs import JobRuns
-from store.journal import Journal
 from store.logins import Logins
 from store.migrate import FOLDER, check_schema
 from store.models import ModelKey, Models, StoredModel
@@ -213,7 +213,7 @@ def test_spark_role_can_do_its_work_and_read_only_its_tables(guarded: Guarded) -
 
     asyncio.run(work())
     service = guarded.opened("service")
-    asyncio.run(Journal(service).announce(uuid.uuid4(), "registered", us_of(NOW)))
+    asyncio.run(Changes(service).announce(uuid.uuid4(), "registered", us_of(NOW)))
     service.close()
     assert recent_inputs(database, get_args(Topic), NOW)
     for table, may in TABLES.items():

@@ -134,7 +134,7 @@ def test_backup_removes_old_snapshots_of_killed_ones_but_not_of_one_under_way(
         (tables / "sets-1" / "snapshots" / name).mkdir(parents=True)
         age(tables / "sets-1" / "snapshots" / name, DRAFT_MAX_AGE_S + seconds)
     monkeypatch.setattr(snapshot, "_nodetool", lambda *_: None)
-    monkeypatch.setattr("store.node.backup.artifact_version", lambda *_: "5.0.9")
+    monkeypatch.setattr("store.node.backup.cassandra_version", lambda *_: "5.0.9")
     monkeypatch.setattr("store.node.backup.cassandra_jars", lambda _: [])
     node = EmbeddedNode(Cassandra(), Paths(data=tmp_path / "node"))
     make_backup(node, tmp_path / "20261129T000000Z", NOW, migrations={}, layout={})

@@ -23,9 +23,9 @@ def test_a_replaced_file_is_read_by_those_who_may(
     tmp_path: Path, asked: dict[str, int], mode: int
 ) -> None:
     path = tmp_path / "kept.json"
-    for text in ("former", "newer"):
-        replace_synced(path, text, **asked)
-        assert path.read_text() == text
+    for content in (b"former", b"newer"):
+        replace_synced(path, content, **asked)
+        assert path.read_bytes() == content
         assert path.stat().st_mode & 0o777 == mode
     assert list(tmp_path.iterdir()) == [path]
 
@@ -34,13 +34,13 @@ def test_a_file_that_cannot_be_replaced_leaves_the_former_and_no_draft(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "kept.json"
-    replace_synced(path, "former")
+    replace_synced(path, b"former")
 
     def full(_path: Path) -> None:
         raise OSError("no space left")
 
     monkeypatch.setattr("store.synced.sync", full)
     with pytest.raises(OSError, match="no space left"):
-        replace_synced(path, "newer")
+        replace_synced(path, b"newer")
     assert path.read_text() == "former"
     assert list(tmp_path.iterdir()) == [path]
