@@ -25,7 +25,8 @@ def check_client_id(id_: UUID, field: str, now_ms: int, limits: Limits) -> None:
     if not -past_days * MS_PER_DAY <= ahead_ms <= most_ahead_ms:
         raise ClockSkew(
             f"{field} {id_} lies {ahead_ms / MS_PER_DAY:+.1f} days from the server's clock; "
-            f"{-past_days:+d} to {future_days:+d} are accepted. Set the device's clock, then make "
+            f"{-past_days:+d} to {most_ahead_ms / MS_PER_DAY:+g} are accepted. Set the device's "
+            "clock, then make "
             "a new id.",
             field=field,
             value=str(id_),

@@ -19,7 +19,7 @@ import yaml
 
 from muvr.context import CommandContext
 from muvr.service import Service
-from schemas.config import Config
+from schemas.config import Cassandra, Config
 from schemas.config_file import load_config
 from schemas.progress import NoProgress, Progress
 from store.connection import connect
@@ -148,6 +148,7 @@ def cpu_s(process: psutil.Process) -> float:
 def _settings(context: CommandContext, folder: Path) -> Config:
     port, storage_port, jmx_port, http_port = free_ports(4)
     config = context.config
+    alone = Cassandra()  # the settings of a cluster are not for the embedded node
     paths = config.paths.model_copy(
         update={"data": folder / "node", "run": folder / "run", "secrets": folder / "secrets"}
     )
@@ -155,6 +156,9 @@ def _settings(context: CommandContext, folder: Path) -> Config:
         update={
             "embedded": True,
             "contact_points": (),
+            "local_dc": alone.local_dc,
+            "replication": alone.replication,
+            "consistency": alone.consistency,
             "port": port,
             "storage_port": storage_port,
             "jmx_port": jmx_port,

@@ -19,6 +19,7 @@ from schemas.errors import MuvrError
 from schemas.progress import Progress
 from store.processes import is_running
 
+_NEAR = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (all addresses, of which it asks one)
 READY_WITHIN_S = 60.0
 STOPPED_WITHIN_S = 20.0
 
@@ -90,6 +91,10 @@ class Service:
         """
         deadline = time.monotonic() + READY_WITHIN_S
         while not self._answers("/livez"):
+            if serving_pid(self._pid_file) != pid:
+                raise ServiceFailed(
+                    f"The service (process {pid}) ended just now: {self._log_tail()}"
+                )
             if time.monotonic() > deadline:
                 raise ServiceFailed(
                     f"The service (process {pid}) runs, but does not answer at {self.url}, as "
@@ -97,6 +102,7 @@ class Service:
                 )
             progress.step("starting service", 0, 1)
             time.sleep(0.1)
+        progress.step("starting service", 1, 1)
 
     def _refuse_foreign_service(self) -> None:
         if self._answers("/livez"):
@@ -212,12 +218,13 @@ class Service:
 
 
 def http_url(host: str, port: int) -> str:
-    """The URL of a service on a host, given by name or address.
+    """The URL at which this machine reaches a service that listens on a host, name or address.
 
-    >>> http_url("127.0.0.1", 8080), http_url("::1", 8080)
-    ('http://127.0.0.1:8080', 'http://[::1]:8080')
+    >>> http_url("127.0.0.1", 8080), http_url("::1", 8080), http_url("0.0.0.0", 8080)
+    ('http://127.0.0.1:8080', 'http://[::1]:8080', 'http://127.0.0.1:8080')
     """
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    near = _NEAR.get(host, host)
+    return f"http://[{near}]:{port}" if ":" in near else f"http://{near}:{port}"
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -14,8 +14,12 @@ from schemas.layout import MAX_CHUNK_SAMPLES, MAX_ID_AGE_DAYS, MAX_ID_AHEAD_DAYS
 FEW_COPIES = frozenset({"ONE", "LOCAL_ONE", "TWO", "THREE"})
 """Levels of consistency that ask a fixed number of copies, of any data centre or of the local one;
 all others ask a majority or all."""
-CASSANDRA_TTL_DAYS = 20 * 365
-"""Cassandra refuses rows that are to last longer."""
+MAX_REFRESH_DAYS = 10 * 365
+"""Cassandra refuses rows that are to last 20 years, and nodes that can be set back to an earlier
+release refuse those that end after 2038."""
+MAX_ACCESS_MINUTES = 7 * 24 * 60
+"""Cassandra refuses rows that are to last 20 years; nodes that can be set back to an earlier release
+refuse those that end after 2038."""
 
 
 def _read_yaml(value: object) -> object:
@@ -32,7 +36,7 @@ TextByName = Annotated[dict[str, str], BeforeValidator(_read_yaml)]
 class Section(BaseModel):
     """A part of conf.yaml: immutable, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Paths(Section):
@@ -83,7 +87,7 @@ class Cassandra(Section):
     @field_validator("keyspace")
     @classmethod
     def _check_keyspace(cls, name: str) -> str:
-        if name.startswith("system"):
+        if name == "system" or name.startswith("system_"):
             raise ValueError("keyspaces with such names are Cassandra's own; choose another name")
         return name
 
@@ -182,8 +186,8 @@ class Api(Section):
 class Auth(Section):
     """Tokens."""
 
-    access_minutes: float = Field(default=15, gt=0, le=7 * 24 * 60)
-    refresh_days: float = Field(default=90, gt=0, le=CASSANDRA_TTL_DAYS)
+    access_minutes: float = Field(default=15, gt=0, le=MAX_ACCESS_MINUTES)
+    refresh_days: float = Field(default=90, gt=0, le=MAX_REFRESH_DAYS)
     issuer: str = "muvr"
     outside_jwks: str = ""
     outside_issuer: str = Field(default="", validate_default=True)
@@ -192,11 +196,8 @@ class Auth(Section):
     @field_validator("outside_issuer")
     @classmethod
     def _check_outside(cls, issuer: str, others: ValidationInfo) -> str:
-        if bool(issuer) != bool(others.data.get("outside_jwks")):
-            raise ValueError(
-                "auth.outside_jwks and auth.outside_issuer belong together: without both no token "
-                "of another issuer is accepted"
-            )
+        if others.data.get("outside_jwks") and not issuer:
+            raise ValueError("auth.outside_jwks has the keys of an issuer whose name is missing")
         return issuer
 
 

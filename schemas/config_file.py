@@ -17,6 +17,9 @@ from schemas.config import Config, Paths
 from schemas.errors import BadConfig
 
 PREFIX = "MUVR_"
+_MERGE = (
+    "tag:yaml.org,2002:merge"  # `<<: *other`, whose keys another one of the mapping may replace
+)
 
 
 def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Config:
@@ -59,9 +62,11 @@ class _UniqueKeys(yaml.SafeLoader):
         Raises:
             ConstructorError: a key stands in it twice.
         """
-        lines: dict[object, int] = {}
+        lines: dict[str, int] = {}
         for key_node, _ in node.value:
-            key, line = self.construct_object(key_node), key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == _MERGE:
+                continue
+            key, line = key_node.value, key_node.start_mark.line + 1
             if key in lines:
                 raise ConstructorError(
                     None, None, f"`{key}` stands in lines {lines[key]} and {line}: merge them"

@@ -56,12 +56,12 @@ from muvr.importing import (
 from muvr.reports import show_figures, write_report
 from pipelines import jobs
 from schemas.errors import BadInput
+from schemas.layout import MAX_CHUNK_SAMPLES
 from schemas.report import Figure
 
 FAMILIES = ("exercise", "activity", "form")
 SOURCE = "gym"
 HOUR_NS = 3600 * 10**9
-MAX_SAMPLES = 8192  # of a chunk
 MIN_DAYS = 2
 PROTOCOL = "over HTTP: the other days enrolled and trained, a day sent without labels"
 RecordingChange = Callable[[ImportedRecording], ImportedRecording]
@@ -247,8 +247,8 @@ def named_alone(client: Client, recording: ImportedRecording, known: set[str]) -
 
 def one_chunk(pieces: Sequence[Piece]) -> bytes:
     """The samples of a stream as one chunk with a time each, cut at the limit of a chunk."""
-    at_ns = np.concatenate([sample_times_ns(piece) for piece in pieces])[:MAX_SAMPLES]
-    counts = np.concatenate([piece.counts for piece in pieces])[:MAX_SAMPLES]
+    at_ns = np.concatenate([sample_times_ns(piece) for piece in pieces])[:MAX_CHUNK_SAMPLES]
+    counts = np.concatenate([piece.counts for piece in pieces])[:MAX_CHUNK_SAMPLES]
     t_ms = np.rint((at_ns - at_ns[0]) / 1e6).astype(int).tolist()
     first = pieces[0]
     samples = counts.astype("<i2").tobytes()

@@ -107,7 +107,7 @@ def _learn(job: Job, family: PersonalFamily, users: Sequence[UUID] | None) -> li
     )
     with run.step("users"):
         pass_ = Pass(CONFIRMED_SETS, task, LEARNED, (USER_MODEL_WRITER,), USERS_PER_CALL)
-        rows = engine.learn(sets_scope(job.database, users), pass_, run)
+        rows = engine.learn(sets_scope(job, users), pass_, run)
     job.progress.step(f"{family.name}: users learned", len(rows), len(rows))
     run.counts["sets"] += sum(row["sets"] for row in rows)
     with run.step("promote"):

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from pipelines.keys import UserKey
 from pipelines.lifecycle.engines import Partitions
+from pipelines.lifecycle.job import Job
 from pipelines.lifecycle.scope import Scope
 from pipelines.lifecycle.set_logs import COLUMNS, REVISIONS, USER_KEY, partition_of
 from schemas.inputs import SETS
@@ -24,7 +25,9 @@ def read_sets(database: Database, key: UserKey) -> pa.Table:
 CONFIRMED_SETS = Partitions("sets", (*COLUMNS, *REVISIONS), read_sets, USER_KEY)
 
 
-def sets_scope(database: Database, users: Sequence[UUID] | None) -> Scope:
-    """The sets of some users; None: of everybody."""
-    selected = asyncio.run(Sets(database).users()) if users is None else users
-    return Scope(tuple((user, SETS) for user in selected), whole=users is None)
+def sets_scope(job: Job, users: Sequence[UUID] | None) -> Scope:
+    """The sets of some users; None: of everybody, whom Spark meets when it scans the table."""
+    whole = users is None
+    if users is None:
+        users = asyncio.run(Sets(job.database).users()) if job.engine == "local" else ()
+    return Scope(tuple((user, SETS) for user in users), whole)

@@ -194,8 +194,7 @@ class EmbeddedNode:
             ["/bin/sh", "-c", _DETACH, "sh", str(self.folders.console), *command],
             stdout=subprocess.PIPE,
             cwd=self.folders.root,
-            # In the C locale Java cannot open a folder whose name is not ASCII.
-            env={**os.environ, "LC_ALL": "C.UTF-8"},
+            env=_environment(),
             pass_fds=[lock.fileno()],
             start_new_session=True,
             check=True,
@@ -245,6 +244,12 @@ class EmbeddedNode:
             if wanted in (process.info["cmdline"] or ()):
                 return process.pid
         raise FolderInUse(f"{self.folders.root} is just being taken by another command; try again.")
+
+
+def _environment() -> dict[str, str]:
+    """Java cannot open a folder whose name the locale's encoding lacks: of the C locale, most."""
+    locale = {"LC_ALL": "C.UTF-8"} if os.environ.get("LC_ALL") in ("C", "POSIX") else {}
+    return {**os.environ, **locale}
 
 
 def responds(port: int, *, within_s: float = 1.0) -> bool:
