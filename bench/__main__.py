@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from muvr.context import open_context
-from muvr.reports import show_figures, write_report
 from muvr.interruption import interrupt_on_signals
+from muvr.reports import show_figures, write_report
 from schemas.errors import MuvrError
 from schemas.report import Figure
 

@@ -32,8 +32,8 @@ def start_all(context: CommandContext, started: Started) -> None:
             undone.
 
     Raises:
-        NodeFailed: a node does not start, or runs without the roles that are configured, or with
-            the files of a restore that was interrupted.
+        NodeFailed: a node does not start, or runs without the roles that are configured, at another
+            port, or with the files of a restore that was interrupted.
     """
     service = context.service
     embedded = context.config.cassandra.own_node
@@ -41,6 +41,7 @@ def start_all(context: CommandContext, started: Started) -> None:
     if embedded and not own_node:
         context.node.require_roles()
         require_restored(context.node.folders)
+        context.node.require_port()
     own_service = not service.status().running
     with context.terminal as terminal:
         if own_node:
