@@ -29,7 +29,7 @@ from store.file_lock import lock_soon
 from store.jobs import JobRun, JobRuns
 from store.watermarks import Watermarks
 
-State = Literal["waiting", "due", "failed, waits"]
+State = Literal["waiting", "due", "running", "failed, waits"]
 POLL_S = 30.0
 LOCK = "schedule.lock"
 """Of the file under `paths.run` that is locked while jobs run."""
@@ -173,7 +173,7 @@ def scheduled_job(
     runs: Sequence[JobRun],
     retry: timedelta,
 ) -> ScheduledJob:
-    """The schedule of a family: due, unless its newest time is done or its job has just failed.
+    """The schedule of a family: due, unless its newest time is done, or its job runs or just failed.
 
     Args:
         family: whose job.
@@ -190,7 +190,9 @@ def scheduled_job(
     if any(_counts_as_scheduled(run) and due_at <= run.started_at for run in begun):
         done_until = due_at
     state: State = "due" if done_until is None or done_until < due_at else "waiting"
-    if state == "due" and _failed_since(newest, max(due_at, now - retry), now):
+    if state == "due" and newest and newest.status == "running" and not _is_dead(newest, now):
+        state = "running"  # or killed just now: begun again at once it would be killed again
+    elif state == "due" and _failed_since(newest, max(due_at, now - retry), now):
         state = "failed, waits"
     status = newest.status if newest else None
     return ScheduledJob(family, cron, state, due_at, done_until, times.next(now), status)
@@ -205,16 +207,23 @@ def _counts_as_scheduled(run: JobRun) -> bool:
 
 
 def _failed_since(newest: JobRun | None, begin: datetime, now: datetime) -> bool:
-    """Whether the newest run failed since then, or its process was killed.
-
-    A killed process, as by the system when memory runs out, leaves its run as running: it is dead
-    once its lease has ended.
-    """
+    """Whether the newest run failed since then, or its process was killed."""
     if newest is None:
         return False
-    ended_at = newest.finished_at or newest.heartbeat_at or newest.started_at
-    is_dead = newest.status == "running" and now - ended_at > timedelta(seconds=LEASE_S)
-    return (newest.status == "failed" or is_dead) and begin < ended_at
+    return (newest.status == "failed" or _is_dead(newest, now)) and begin < _ended_at(newest)
+
+
+def _is_dead(run: JobRun, now: datetime) -> bool:
+    """Whether a run's process was killed, as by the system when memory runs out.
+
+    That leaves its run as running: it is dead once its lease has ended.
+    """
+    return run.status == "running" and now - _ended_at(run) > timedelta(seconds=LEASE_S)
+
+
+def _ended_at(run: JobRun) -> datetime:
+    """When a run ended, or gave its last sign of life."""
+    return run.finished_at or run.heartbeat_at or run.started_at
 
 
 def run_due_jobs(context: CommandContext) -> list[JobResult]:
