@@ -2,12 +2,13 @@
 
 import os
 import signal
+import time
 from types import FrameType
-from typing import NoReturn
 
 from muvr.terminal import drop_output
 
 _OUTPUTS = (1, 2)  # stdout and stderr
+_ONCE_IN_S = 10.0
 
 
 def interrupt_on_signals() -> None:
@@ -16,28 +17,31 @@ def interrupt_on_signals() -> None:
     Without it they would end the command at once, and leave the node and the service running that
     it started for itself. A SIGHUP that is ignored, as under `nohup`, stays so.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    interruption = _Interruption()
+    signal.signal(signal.SIGTERM, interruption)
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, _hang_up)
+        signal.signal(signal.SIGHUP, interruption)
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
+class _Interruption:
+    """A handler that takes signals which follow each other for one.
 
-
-def _hang_up(_number: int, _frame: FrameType | None) -> NoReturn:
-    """The terminal was closed: what would be written to it is dropped.
-
-    The shell and the system send a SIGHUP each, and the second must not end the cleanup.
+    The system and the shell both say that a terminal was closed, and systemd ends a scheduler's
+    child beside the scheduler, which does so too: the second must not end the cleanup.
     """
-    signal.signal(signal.SIGHUP, _do_nothing)  # unlike SIG_IGN no child inherits it
-    for output in _OUTPUTS:
-        try:
-            os.write(output, b"")  # of no bytes: refused all the same by a terminal that is closed
-        except OSError:
-            drop_output(output)
-    raise KeyboardInterrupt
 
+    def __init__(self) -> None:
+        self._at_s = -_ONCE_IN_S
 
-def _do_nothing(_number: int, _frame: FrameType | None) -> None:
-    pass
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        """Interrupt the command, unless it was just interrupted."""
+        now_s = time.monotonic()
+        if now_s - self._at_s < _ONCE_IN_S:
+            return
+        self._at_s = now_s
+        for output in _OUTPUTS:
+            try:
+                os.write(output, b"")  # refused by a terminal that was closed, also of no bytes
+            except OSError:
+                drop_output(output)
+        raise KeyboardInterrupt

@@ -88,10 +88,11 @@ def test_a_command_whose_reader_is_gone_cleans_up(tmp_path: Path, opened, number
     assert running.returncode == 130
 
 
-def test_a_second_hang_up_does_not_end_the_cleanup(tmp_path: Path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_second_signal_does_not_end_the_cleanup(tmp_path: Path, number: signal.Signals):
     """Of a terminal that is closed, the shell and the system tell a command each."""
     with _start(tmp_path) as running:
-        running.send_signal(signal.SIGHUP)
+        running.send_signal(number)
         assert running.stdout is not None
         assert running.stdout.readline() == "stopping ...\n"
         running.send_signal(signal.SIGHUP)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -27,6 +28,7 @@ from store.file_lock import lock_soon
 from store.jobs import JobRun, JobRuns
 from tests.cassandra_node import CHECKOUT
 from tests.muvr.trainer import DAY, HOUR, MONDAY, Trainer, a_run
+from tests.waiting import answer_when
 
 NIGHTLY = "0 2 * * *"
 
@@ -260,6 +262,38 @@ def test_process_of_the_scheduler_is_this_checkouts(context: CommandContext, str
         schedule._child_command(context), cwd=strangers, capture_output=True, text=True, check=False
     )
     assert done.stdout == "Nothing is due.\n", done.stderr
+
+
+CLEANING = """
+import signal, sys, time
+from pathlib import Path
+from muvr.interruption import interrupt_on_signals
+interrupt_on_signals()
+try:
+    Path("ready").touch()
+    time.sleep(60)
+finally:
+    time.sleep(1.5)
+    Path("recorded").touch()
+"""
+
+
+def test_an_interrupted_scheduler_lets_its_job_record_its_end(tmp_path: Path):
+    """As Ctrl-C or `systemctl stop`: the run would else be `running`, and the lease held."""
+    command = [sys.executable, "-c", CLEANING]
+    code = (
+        "from muvr import schedule\nfrom muvr.interruption import interrupt_on_signals\n"
+        f"interrupt_on_signals()\nschedule._run_child({command!r})"
+    )
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT)}
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, env=env, stderr=subprocess.PIPE
+    ) as running:
+        assert answer_when(bool, (tmp_path / "ready").exists)
+        running.terminate()
+        running.communicate(timeout=60)
+    assert running.returncode
+    assert (tmp_path / "recorded").exists()
 
 
 def test_second_scheduler_of_a_machine_trains_nothing_meanwhile(
