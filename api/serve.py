@@ -2,12 +2,9 @@
 
 import argparse
 import gc
-import multiprocessing
 import os
 import shutil
-import signal
 import sys
-import threading
 from pathlib import Path
 
 import uvicorn
@@ -20,6 +17,7 @@ from schemas.errors import BadConfig, MuvrError
 from schemas.times import server_time
 from store.node.folders import Folders
 from store.node.owner import require_restored
+from store.processes import end_with_parent
 
 CONFIG_PATH = "MUVR_CONFIG_PATH"
 SHUTDOWN_TIMEOUT_S = 10
@@ -72,26 +70,10 @@ def application() -> FastAPI:
     """The application of one worker, from the settings that `main` was given."""
     from api.app import create_app  # after the environment of metrics is set
 
-    _end_with_parent()
+    end_with_parent()  # or nobody could stop it: the lock on the file with the id is its parent's
     app = create_app(load_config(Path(os.environ[CONFIG_PATH])))
     _freeze_garbage_collector()
     return app
-
-
-def _end_with_parent() -> None:
-    """End a worker process when the one that started it was killed.
-
-    It would go on to serve, and nobody could stop it or start another: the lock on the file with
-    the service's process id is its parent's.
-    """
-    if parent := multiprocessing.parent_process():
-
-        def wait() -> None:
-            """Return only when the parent is gone, and then end this process as `stop` would."""
-            parent.join()
-            os.kill(os.getpid(), signal.SIGTERM)
-
-        threading.Thread(target=wait, name="parent", daemon=True).start()
 
 
 def _freeze_garbage_collector() -> None:
