@@ -1,6 +1,7 @@
 """The settings of conf.yaml as frozen types; `schemas.config_file` reads them from the file."""
 
 import difflib
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,9 @@ from schemas.layout import MAX_ID_AGE_DAYS, MAX_ID_AHEAD_DAYS
 FEW_COPIES = frozenset({"ONE", "LOCAL_ONE", "TWO", "THREE"})
 """Levels of consistency that ask a fixed number of copies, of any data centre or of the local one;
 all others ask a majority or all."""
+
+
+_NOT_IN_NAMES = re.compile(r"[\s\[\]{}\"']")
 
 
 def _read_yaml(value: object) -> object:
@@ -74,6 +78,17 @@ class Cassandra(Section):
         return (
             [p.strip() for p in value.split(",") if p.strip()] if isinstance(value, str) else value
         )
+
+    @field_validator("contact_points")
+    @classmethod
+    def _check_contact_points(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if _NOT_IN_NAMES.search(name):
+                raise ValueError(
+                    f"{name!r} is no name or address of a host; in the environment a list is text "
+                    "with commas, such as db1,db2"
+                )
+        return names
 
     @field_validator("consistency")
     @classmethod
