@@ -225,7 +225,7 @@ class EmbeddedNode:
             if elapsed_s > within_s:
                 raise NodeFailed(
                     f"Cassandra was not ready within {within_s:.0f} s and was ended. "
-                    f"{explain_failure(self.folders, self.config)}"
+                    f"{explain_failure(self.folders, self.config, is_running=True)}"
                 )
             time.sleep(_PAUSE_S)
         progress.step(_STARTING, 1, 1)

@@ -196,6 +196,25 @@ def test_up_waits_for_a_node_that_runs_and_is_slow_to_answer(
     assert not started.node, "another command has started it"
 
 
+@pytest.mark.parametrize("is_new", [True, False])
+def test_up_says_that_it_begins_a_new_database(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    is_new: bool,
+):
+    """As over a disk that is not mounted: who had a database would else learn it from its users."""
+    (tmp_path / "conf.yaml").write_text("{}")
+    data = tmp_path / "build/node/data"
+    if not is_new:
+        data.mkdir(parents=True)
+    monkeypatch.setattr("muvr.up.start_all", lambda *_: data.mkdir(parents=True, exist_ok=True))
+    monkeypatch.setattr(Service, "other_release", lambda _: "")
+    up(conf=tmp_path / "conf.yaml")
+    assert ("is its disk mounted" in capsys.readouterr().err) == is_new
+
+
 def test_up_refuses_a_node_that_a_killed_restore_left_on_its_own_port(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
