@@ -26,7 +26,10 @@ class Run(BaseModel):
     status: str = Field(description=RUN_STATUSES)
     withdrawn: bool = Field(description="whether an operator has withdrawn it since")
     started_at: datetime = Field(description="its start, UTC, by the clock of the job")
-    heartbeat_at: datetime | None = Field(description="its last sign of life, UTC")
+    heartbeat_at: datetime | None = Field(
+        description="its last sign of life, UTC; a run that is `running` gives one every 15 s, and "
+        "was killed where the last one is over a minute old"
+    )
     finished_at: datetime | None = Field(description="its end, UTC; null while it is running")
     inputs: dict[str, Any] = Field(description="what it was started with, such as `users`")
     counts: dict[str, int] = Field(

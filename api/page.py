@@ -13,7 +13,8 @@ from api.problems import RETRY_AFTER_S
 from ingest.ttl_cache import TtlCache
 from schemas.errors import DatabaseUnavailable
 from schemas.families import FAMILIES
-from store.jobs import JobRun
+from schemas.times import server_time
+from store.jobs import JobRun, shown_status
 from store.overview import Overview, read_overview, shown
 
 router = APIRouter()
@@ -102,7 +103,7 @@ def _run(run: JobRun) -> dict[str, Any]:
         took = f"{(run.finished_at - run.started_at).total_seconds():.1f} s"
     return {
         "family": run.family,
-        "status": run.status,
+        "status": shown_status(run._asdict(), server_time()),
         "started": f"{run.started_at:%Y-%m-%d %H:%M} UTC",
         "took": took,
         "counts": ", ".join(f"{name} {count:,}" for name, count in run.counts.items()),

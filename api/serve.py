@@ -2,12 +2,9 @@
 
 import argparse
 import gc
-import multiprocessing
 import os
 import shutil
-import signal
 import sys
-import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +21,7 @@ from schemas.errors import BadConfig, MuvrError
 from schemas.times import server_time
 from store.node.folders import Folders
 from store.node.owner import require_restored
+from store.processes import end_with_parent
 
 SETTINGS = "MUVR_SETTINGS"
 """The variable that tells workers the settings. One that is started anew serves with those of the
@@ -86,26 +84,10 @@ def application() -> FastAPI:
     """The application of one worker, from the settings that `main` was given."""
     from api.app import create_app  # after the environment of metrics is set
 
-    _end_with_parent()
+    end_with_parent()  # or nobody could stop it: the lock on the file with the id is its parent's
     app = create_app(Config.model_validate_json(os.environ[SETTINGS]))
     _freeze_garbage_collector()
     return app
-
-
-def _end_with_parent() -> None:
-    """End a worker process when the one that started it was killed.
-
-    It would go on to serve, and nobody could stop it or start another: the lock on the file with
-    the service's process id is its parent's.
-    """
-    if parent := multiprocessing.parent_process():
-
-        def wait() -> None:
-            """Return only when the parent is gone, and then end this process as `stop` would."""
-            parent.join()
-            os.kill(os.getpid(), signal.SIGTERM)
-
-        threading.Thread(target=wait, name="parent", daemon=True).start()
 
 
 def _freeze_garbage_collector() -> None:

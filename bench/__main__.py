@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from muvr.context import open_context
+from muvr.interruption import interrupt_on_signals
 from muvr.reports import show_figures, write_report
-from muvr.sigterm import interrupt_on_sigterm
 from schemas.errors import MuvrError
 from schemas.report import Figure
 
@@ -61,5 +61,5 @@ def main(requested: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    interrupt_on_sigterm()
+    interrupt_on_signals()
     sys.exit(main(sys.argv[1:]))

@@ -10,7 +10,7 @@ from importlib import import_module
 
 import typer
 
-from muvr.sigterm import interrupt_on_sigterm
+from muvr.interruption import interrupt_on_signals
 from muvr.terminal import Terminal
 from schemas.errors import BadInput, MuvrError
 from schemas.exhaustion import exhaustion_of, said_by
@@ -72,7 +72,7 @@ def _group() -> None:
 
 def main() -> None:
     """Run the command line; every error of ours becomes one sentence."""
-    interrupt_on_sigterm()
+    interrupt_on_signals()
     try:
         command_line(needed(sys.argv[1:]))()
     except BadInput as problem:

@@ -194,7 +194,8 @@ def _own_port(context: CommandContext, *, setting: str) -> Finding:
     if not context.config.cassandra.own_node:
         return Finding(setting, ok=True, says="not needed: the cluster is outside")
     port = int(getattr(context.config.cassandra, setting))
-    ours = context.node.status().running
+    status = context.node.status()
+    ours = status.running and status.port in (None, context.config.cassandra.port)
     return _listening(setting, f"cassandra.{setting}", LOOPBACK, port, ours=ours)
 
 
@@ -220,6 +221,7 @@ def _node(context: CommandContext) -> Finding:
         return Finding(
             "node", ok=True, says=f"outside: {', '.join(context.config.cassandra.hosts)}"
         )
+    context.node.require_port()
     status = context.node.status()
     return Finding(
         "node",

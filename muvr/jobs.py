@@ -18,9 +18,10 @@ from pipelines.lifecycle.scope import EngineName, UserSelection
 from schemas.errors import BadInput, NotFound
 from schemas.families import FAMILIES
 from schemas.statuses import RunStatus
+from schemas.times import server_time
 from store.champions import Champions
 from store.database import Database
-from store.jobs import JobRun, JobRuns, UserOutcome
+from store.jobs import JobRun, JobRuns, UserOutcome, shown_status
 
 INCOMPLETE: Sequence[RunStatus] = ("failed", "running")  # of such a run outcomes may be missing
 CUT_SHORT = "ended before it recorded them all; name them:"
@@ -55,7 +56,8 @@ def list_jobs(
     head = ("family", "run_id", "status", "started_at", "counts")
     if not runs:
         context.terminal.say("No run yet." if family == "all" else f"No run of {family} yet.")
-    rows = [[display_row(run)[name] for name in head] for run in runs]
+    now = server_time()
+    rows = [[display_row(run, now)[name] for name in head] for run in runs]
     context.terminal.table("runs", head, rows)
     context.terminal.answer(runs)
 
@@ -68,7 +70,7 @@ def show_job(family: RunFamily, run: RunId, conf: Conf = None, as_json: AsJson =
     context = open_context(conf, as_json=as_json)
     row, outcomes = context.run_async(lambda database: _run_and_outcomes(database, family, run))
     answer = {**row, "users": [outcome._asdict() for outcome in outcomes]}
-    show_run(context.terminal, display_row(answer))
+    show_run(context.terminal, display_row(answer, server_time()))
     head = ("user_id", "model_id", "status", "reason", "version")
     context.terminal.table(
         "users", head, [[outcome[name] for name in head] for outcome in answer["users"]]
@@ -144,13 +146,10 @@ def cutoff_of(earlier: JobRun) -> datetime | None:
     return None if text == "None" else datetime.fromisoformat(text)
 
 
-def display_row(run: Mapping[str, Any]) -> dict[str, Any]:
-    """A run's row for display: its status says whether it was withdrawn since.
-
-    >>> display_row({"status": "done", "withdrawn": True})["status"]
-    'done, withdrawn'
-    """
-    return {**run, "status": run["status"] + (", withdrawn" if run["withdrawn"] else "")}
+def display_row(run: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """A run's row for display: its status says whether it was withdrawn since, or looks dead."""
+    withdrawn = ", withdrawn" if run["withdrawn"] else ""
+    return {**run, "status": shown_status(run, now) + withdrawn}
 
 
 async def _newest(database: Database, family: str) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
@@ -19,18 +20,18 @@ import typer
 from muvr.context import CommandContext, open_context
 from muvr.family_jobs import problem_text, run_job
 from muvr.options import AsJson, Conf
-from pipelines.lifecycle.runs import LEASE_S
 from schemas.cron import read_cron
 from schemas.errors import BadInput, LeaseHeld, LeaseLost, MuvrError
 from schemas.statuses import RunStatus
 from schemas.times import server_time
 from store.database import Database
 from store.file_lock import lock_soon
-from store.jobs import JobRun, JobRuns
+from store.jobs import JobRun, JobRuns, is_dead, last_sign_of
 from store.watermarks import Watermarks
 
-State = Literal["waiting", "due", "failed, waits"]
+State = Literal["waiting", "due", "running", "failed, waits"]
 POLL_S = 30.0
+CHILD_ENDS_WITHIN_S = 60.0
 LOCK = "schedule.lock"
 """Of the file under `paths.run` that is locked while jobs run."""
 _MAIN = "from muvr.cli import main; main()"
@@ -173,7 +174,7 @@ def scheduled_job(
     runs: Sequence[JobRun],
     retry: timedelta,
 ) -> ScheduledJob:
-    """The schedule of a family: due, unless its newest time is done or its job has just failed.
+    """The schedule of a family: due, unless its newest time is done, or its job runs or has failed.
 
     Args:
         family: whose job.
@@ -190,7 +191,9 @@ def scheduled_job(
     if any(_counts_as_scheduled(run) and due_at <= run.started_at for run in begun):
         done_until = due_at
     state: State = "due" if done_until is None or done_until < due_at else "waiting"
-    if state == "due" and _failed_since(newest, max(due_at, now - retry), now):
+    if state == "due" and newest and newest.status == "running" and not is_dead(newest, now):
+        state = "running"  # or killed just now: begun again at once it would be killed again
+    elif state == "due" and _failed_since(newest, max(due_at, now - retry), now):
         state = "failed, waits"
     status = newest.status if newest else None
     return ScheduledJob(family, cron, state, due_at, done_until, times.next(now), status)
@@ -205,16 +208,10 @@ def _counts_as_scheduled(run: JobRun) -> bool:
 
 
 def _failed_since(newest: JobRun | None, begin: datetime, now: datetime) -> bool:
-    """Whether the newest run failed since then, or its process was killed.
-
-    A killed process, as by the system when memory runs out, leaves its run as running: it is dead
-    once its lease has ended.
-    """
+    """Whether the newest run failed since then, or its process was killed."""
     if newest is None:
         return False
-    ended_at = newest.finished_at or newest.heartbeat_at or newest.started_at
-    is_dead = newest.status == "running" and now - ended_at > timedelta(seconds=LEASE_S)
-    return (newest.status == "failed" or is_dead) and begin < ended_at
+    return (newest.status == "failed" or is_dead(newest, now)) and begin < last_sign_of(newest)
 
 
 def run_due_jobs(context: CommandContext) -> list[JobResult]:
@@ -253,10 +250,28 @@ def _run_forever(context: CommandContext) -> None:
     while True:
         try:
             if any(job.state == "due" for job in scheduled_jobs(context, server_time())):
-                subprocess.run(command, check=False)
+                _run_child(command)
         except MuvrError as problem:
             context.terminal.fail(f"{problem} Looking again in {POLL_S:.0f} s.")
         time.sleep(POLL_S)
+
+
+def _run_child(command: Sequence[str]) -> None:
+    """Run a command to its end; when this one is interrupted, end it, and wait until it has.
+
+    It is in a session of its own: of a Ctrl-C that both got, it would be interrupted twice, and the
+    second time while it records the end of its run and gives back the lease.
+    """
+    with subprocess.Popen(command, start_new_session=True) as child:
+        try:
+            child.wait()
+        except BaseException:
+            child.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(CHILD_ENDS_WITHIN_S)
+            raise
+        finally:
+            child.kill()  # nothing where it has ended
 
 
 def _child_command(context: CommandContext) -> list[str]:

@@ -34,6 +34,7 @@ from store.connection import connect
 from store.credentials import Credentials, credentials_of
 from store.database import Database
 from store.follows import Follows
+from store.processes import end_with_parent
 from store.records import records_in
 from store.users import User, Users
 
@@ -75,7 +76,9 @@ def send_crowd(context: CommandContext, world: SimulatedWorld, processes: int) -
         range(first, min(first + CONCURRENT_USERS, world.users))
         for first in range(0, world.users, CONCURRENT_USERS)
     ]
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        processes, mp_context=get_context("spawn"), initializer=end_with_parent
+    ) as pool:
         sent = [
             pool.submit(send_in_process, context.config, world, portion) for portion in portions
         ]

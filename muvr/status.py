@@ -8,6 +8,8 @@ import typer
 from muvr.context import CommandContext, open_context
 from muvr.options import AsJson, Conf
 from schemas.errors import MuvrError
+from schemas.times import server_time
+from store.jobs import shown_status
 from store.overview import MAX_COUNT, Overview, read_overview, shown
 
 
@@ -56,5 +58,9 @@ def _show_status(context: CommandContext, answer: dict[str, Any]) -> None:
         for name, count in answer["counts"].items()
     ]
     terminal.table("kept", ("what", "rows"), kept)
-    runs = [(r["family"], r["status"], r["started_at"], r["counts"]) for r in answer["runs"]]
+    now = server_time()
+    runs = [
+        (run["family"], shown_status(run, now), run["started_at"], run["counts"])
+        for run in answer["runs"]
+    ]
     terminal.table("last job runs", ("family", "status", "started", "counts"), runs)

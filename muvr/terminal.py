@@ -1,10 +1,12 @@
 """Output of commands: progress with rate and time left, tables, or JSON with `--json`."""
 
 import json
+import os
 import re
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime
 from typing import cast
 
@@ -41,6 +43,26 @@ class RateColumn(ProgressColumn):
         return Text(rate_text(speed) if speed else "", style="dim")
 
 
+class LastingConsole(Console):
+    """A console whose reader may go away, as a `tee` that gets the same Ctrl-C as the command.
+
+    What is printed then is dropped: rich would end the command at its next line, in the midst of
+    stopping what it has started.
+    """
+
+    def on_broken_pipe(self) -> None:
+        """Be quiet from now on."""
+        self.quiet = True
+        with suppress(OSError):  # one that is not a file of the system
+            drop_output(self.file.fileno())
+
+    def _check_buffer(self) -> None:  # where rich writes, and asks for broken pipes alone
+        try:
+            super()._check_buffer()
+        except OSError:  # a terminal that was closed, or a full disk
+            self.on_broken_pipe()
+
+
 class Terminal:
     """Progress goes to stderr and results to stdout, so that `--json` can be piped.
 
@@ -52,7 +74,7 @@ class Terminal:
         self.as_json = as_json
         width = None if sys.stdout.isatty() else PLAIN_WIDTH
         self._out = Console(file=sys.stdout, highlight=False, width=width)
-        self._err = Console(file=sys.stderr, highlight=False)
+        self._err = LastingConsole(file=sys.stderr, highlight=False)
         self._live: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
         self._printed: dict[str, tuple[float, int]] = {}  # step to time and count last printed
@@ -161,6 +183,13 @@ class Terminal:
     def fail(self, sentence: str) -> None:
         """Print an error on stderr."""
         self._err.print(Text.assemble(("error: ", "bold red"), sentence), soft_wrap=True)
+
+
+def drop_output(descriptor: int) -> None:
+    """Let an open file lead nowhere: what is still to be written to it is dropped."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
 
 
 def rate_text(speed: float) -> str:

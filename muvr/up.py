@@ -1,5 +1,6 @@
 """`muvr up` and `muvr down`: node, tables and service are started, and stopped."""
 
+import os
 from dataclasses import dataclass
 
 import typer
@@ -32,8 +33,8 @@ def start_all(context: CommandContext, started: Started) -> None:
             undone.
 
     Raises:
-        NodeFailed: a node does not start, or runs without the roles that are configured, or with
-            the files of a restore that was interrupted.
+        NodeFailed: a node does not start, or runs without the roles that are configured, at another
+            port, or with the files of a restore that was interrupted.
     """
     service = context.service
     embedded = context.config.cassandra.own_node
@@ -41,6 +42,7 @@ def start_all(context: CommandContext, started: Started) -> None:
     if embedded and not own_node:
         context.node.require_roles()
         require_restored(context.node.folders)
+        context.node.require_port()
     own_service = not service.status().running
     with context.terminal as terminal:
         if own_node:
@@ -70,7 +72,13 @@ def up(conf: Conf = None, as_json: AsJson = False) -> None:
     Example: `muvr up && curl http://127.0.0.1:8080/readyz`
     """
     context = open_context(conf, as_json=as_json)
+    folder = context.node.folders.root
+    is_new = context.config.cassandra.own_node and not os.path.exists(folder / "data")
     start_all(context, Started())
+    if is_new:
+        context.terminal.notes(
+            [f"{folder} held no database: this one is new. If there was one, is its disk mounted?"]
+        )
     service = context.service
     context.terminal.say(f"Muvr answers at {service.url} (page at /, documentation at /docs).")
     if next_step := service.other_release():  # not restarted here: phones may be sending

@@ -1,6 +1,7 @@
 """The settings of conf.yaml as frozen types; `schemas.config_file` reads them from the file."""
 
 import difflib
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -18,8 +19,9 @@ MAX_REFRESH_DAYS = 10 * 365
 """Cassandra refuses rows that are to last 20 years, and nodes that can be set back to an earlier
 release refuse those that end after 2038."""
 MAX_ACCESS_MINUTES = 7 * 24 * 60
-"""Cassandra refuses rows that are to last 20 years; nodes that can be set back to an earlier release
-refuse those that end after 2038."""
+"""One that is stolen serves until it ends, unless its login is revoked."""
+
+_NOT_IN_NAMES = re.compile(r"[\s\[\]{}\"']")
 
 
 def _read_yaml(value: object) -> object:
@@ -83,6 +85,17 @@ class Cassandra(Section):
         return (
             [p.strip() for p in value.split(",") if p.strip()] if isinstance(value, str) else value
         )
+
+    @field_validator("contact_points")
+    @classmethod
+    def _check_contact_points(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if _NOT_IN_NAMES.search(name):
+                raise ValueError(
+                    f"{name!r} is no name or address of a host; in the environment a list is text "
+                    "with commas, such as db1,db2"
+                )
+        return names
 
     @field_validator("keyspace")
     @classmethod

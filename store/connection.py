@@ -69,14 +69,22 @@ def _connection_error(
             "migrate --roles`.",
         )
     hosts = ", ".join(settings.hosts)
+    next_step = (
+        "Start the embedded node with `muvr up`, or check cassandra.contact_points."
+        if settings.own_node
+        else "Check that the cluster runs, and cassandra.contact_points, cassandra.port and "
+        "cassandra.local_dc."
+    )
     return DatabaseUnavailable(
         f"No Cassandra answers at {hosts} port {settings.port}: {_host_errors(problem)}.",
-        next_step="Start the embedded node with `muvr up`, or check cassandra.contact_points.",
+        next_step=next_step,
     )
 
 
 def _host_errors(problem: Exception) -> str:
     """The hosts' own error messages, without the driver's text around them."""
+    if isinstance(problem, UnresolvableContactPoints):
+        return "no such name is known to this machine"
     errors: Iterable[object] = getattr(problem, "errors", {}).values() or [problem]
     return "; ".join(
         sorted({str(error).rpartition("Last error: ")[2].rstrip(".") for error in errors})

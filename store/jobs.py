@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from schemas.ids import first_id_at
@@ -14,6 +14,8 @@ from schemas.times import aware
 from store.database import Database, Row, Statement
 from store.json_values import plain
 
+LEASE_S = 60.0
+"""After so long without a sign of life, of which it gives one every 15 s, a run is dead."""
 A_MILLISECOND = timedelta(milliseconds=1)  # ids are no finer
 READ_RUN = (
     "SELECT family, run_id, status, started_at, heartbeat_at, finished_at, inputs, counts, "
@@ -38,6 +40,36 @@ class JobRun(NamedTuple):
     counts: Mapping[str, int]
     metrics: Mapping[str, object]
     reasons: Mapping[str, int]
+
+
+def last_sign_of(run: JobRun) -> datetime:
+    """When a run ended, or gave its last sign of life."""
+    return run.finished_at or run.heartbeat_at or run.started_at
+
+
+def is_dead(run: JobRun, now: datetime) -> bool:
+    """Whether a run's process was killed, as by the system when memory runs out.
+
+    That leaves its run as running until the next one of its family begins.
+    """
+    return run.status == "running" and now - last_sign_of(run) > timedelta(seconds=LEASE_S)
+
+
+def shown_status(run: Mapping[str, Any], now: datetime) -> str:
+    """The status of a run, by its fields, for people.
+
+    >>> from datetime import UTC
+    >>> at = datetime(2026, 11, 21, 3, tzinfo=UTC)
+    >>> run = {"status": "running", "started_at": at, "heartbeat_at": None}
+    >>> shown_status(run, at + timedelta(minutes=1))
+    'running'
+    >>> shown_status(run, at + timedelta(hours=1))
+    'running, no sign of life since 2026-11-21 03:00 UTC'
+    """
+    seen_at = run["heartbeat_at"] or run["started_at"]
+    if run["status"] != "running" or now - seen_at <= timedelta(seconds=LEASE_S):
+        return run["status"]
+    return f"running, no sign of life since {seen_at:%Y-%m-%d %H:%M} UTC"
 
 
 class UserOutcome(NamedTuple):

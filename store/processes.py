@@ -1,6 +1,9 @@
-"""Processes of this machine, by their numbers."""
+"""Processes of this machine, by their numbers, and workers that end with who started them."""
 
+import multiprocessing
 import os
+import signal
+import threading
 
 import psutil
 
@@ -21,3 +24,18 @@ def is_running(pid: int) -> bool:
         return True  # another user's
     except (ProcessLookupError, psutil.NoSuchProcess):
         return False
+
+
+def end_with_parent() -> None:
+    """End this worker process when the one that started it was killed, as SIGTERM would.
+
+    It would wait for work, or go on with its own, for ever.
+    """
+    if parent := multiprocessing.parent_process():
+
+        def wait() -> None:
+            """Return only when the parent is gone, and then end this process."""
+            parent.join()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        threading.Thread(target=wait, name="parent", daemon=True).start()

@@ -17,11 +17,9 @@ from schemas.statuses import RunStatus
 from schemas.times import Clock, server_time
 from store.database import Database
 from store.job_leases import JobLeases
-from store.jobs import JobRuns, UserOutcome
+from store.jobs import LEASE_S, JobRuns, UserOutcome
 from store.live_runs import PUBLISHED, LiveRuns
 from store.watermarks import ANNOUNCED_BEFORE, Watermarks
-
-LEASE_S = 60.0  # four heartbeats
 
 
 @dataclass(frozen=True, slots=True)

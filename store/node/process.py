@@ -148,6 +148,20 @@ class EmbeddedNode:
                 next_step="`muvr down`, then `muvr up`, which makes roles and passwords.",
             )
 
+    def require_port(self) -> None:
+        """Refuse a running node that listens at another port than the one that is configured.
+
+        Raises:
+            NodeFailed: as a restore that was killed leaves it, or with a setting of before.
+        """
+        record = read_record(self.folders)
+        if record and record.port != self.config.port and is_owned(self.folders):
+            raise NodeFailed(
+                f"Cassandra runs on port {record.port}, and cassandra.port is {self.config.port}: "
+                "a restore runs or was killed, or the setting was changed since.",
+                next_step="`muvr down`, then `muvr up`.",
+            )
+
     def status(self) -> NodeStatus:
         """The current status."""
         record = read_record(self.folders)
@@ -212,7 +226,7 @@ class EmbeddedNode:
             if elapsed_s > within_s:
                 raise NodeFailed(
                     f"Cassandra was not ready within {within_s:.0f} s and was ended. "
-                    f"{explain_failure(self.folders, self.config)}"
+                    f"{explain_failure(self.folders, self.config, is_running=True)}"
                 )
             time.sleep(_PAUSE_S)
         progress.step(_STARTING, 1, 1)

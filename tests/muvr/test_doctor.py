@@ -10,11 +10,12 @@ import pytest
 from api.pid_file import held_pid_file
 from muvr import doctor
 from muvr.context import CommandContext
-from muvr.doctor import _clocks, _port, run_checks
+from muvr.doctor import _clocks, _node, _port, run_checks
 from muvr.terminal import Terminal
 from schemas.config import Api, Cassandra, Config, Paths
-from schemas.errors import DatabaseUnavailable, NoJava, NoKernel
+from schemas.errors import DatabaseUnavailable, NodeFailed, NoJava, NoKernel
 from store.java import find_java
+from store.node.owner import NodeRecord, acquire, write_record
 from tests.cassandra_node import ON_NODE
 from tests.ports import free_ports
 
@@ -81,6 +82,17 @@ def test_a_port_in_use_by_another_process_is_a_finding(
     assert f"{port}: in use by" in findings[what].says
     assert f"process {os.getpid()}" in findings[what].says
     assert findings[what].next_step == f"stop who listens there, or set {PORTS[what]}"
+
+
+def test_a_node_that_a_killed_restore_left_on_its_own_port_is_a_finding(nowhere: CommandContext):
+    folders, port = nowhere.node.folders, nowhere.config.cassandra.port
+    with acquire(folders), socket.create_server(("127.0.0.1", port)):
+        write_record(folders, NodeRecord(os.getpid(), port + 1, "5.0.9"))
+        with pytest.raises(NodeFailed, match=f"port {port + 1}.*`muvr down`, then `muvr up`"):
+            _node(nowhere)
+        finding = _port(nowhere)
+    assert not finding.ok
+    assert f"{port}: in use by" in finding.says
 
 
 def test_a_host_address_of_another_machine_is_a_finding(nowhere: CommandContext) -> None:

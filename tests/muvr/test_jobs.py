@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from muvr import jobs
+from muvr import status as status_command
 from pipelines.lifecycle.runs import run_id_at
 from schemas.errors import BadInput
 from schemas.statuses import RunStatus
@@ -102,6 +103,26 @@ def test_rerunning_a_run_in_which_no_named_user_had_sets_requires_other_users():
 def test_a_rerun_of_a_full_run_is_a_full_run(run: JobRun):
     """A rerun for changed users would have nothing to do."""
     assert jobs.users_to_rerun(run, [], only_failed=False) == "all"
+
+
+def test_a_run_whose_process_was_killed_looks_like_it(
+    database: Database,
+    recorded: Callable[..., UUID],
+    conf: Path,
+    capsys: pytest.CaptureFixture[str],
+):
+    database.execute("DELETE FROM job_runs WHERE family = 'exercise'")  # all began at that time
+    run = recorded("running", users="changed")
+    told = "running, no sign of life since 2026-11-16 09:00 UTC"
+    for show in (
+        lambda: jobs.list_jobs("exercise", conf=conf),
+        lambda: jobs.show_job("exercise", run, conf=conf),
+        lambda: status_command.status(conf=conf),
+    ):
+        show()
+        assert told in capsys.readouterr().out
+    jobs.list_jobs("exercise", conf=conf, as_json=True)
+    assert '"status": "running"' in capsys.readouterr().out
 
 
 def test_listing_jobs_without_runs_prints_a_message(conf: Path, capsys: pytest.CaptureFixture[str]):

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -27,6 +28,7 @@ from store.file_lock import lock_soon
 from store.jobs import JobRun, JobRuns
 from tests.cassandra_node import CHECKOUT
 from tests.muvr.trainer import DAY, HOUR, MONDAY, Trainer, a_run
+from tests.waiting import answer_when
 
 NIGHTLY = "0 2 * * *"
 
@@ -150,7 +152,7 @@ def test_a_failed_run_is_retried_after_a_delay():
     assert state(MONDAY - 7 * HOUR, before) == "due", "it failed before the time that is due now"
     ahead = a_run("failed", MONDAY + 300 * DAY)
     assert state(MONDAY, ahead) == "due", "a run in the future comes from a wrong clock"
-    assert state(MONDAY, a_run("running", MONDAY)) == "due", "its lease tells if it is alive"
+    assert state(MONDAY, a_run("running", MONDAY)) == "running"
     long = failed._replace(finished_at=MONDAY)  # seven hours of work
     assert state(MONDAY + HOUR / 2, long) == "failed, waits"
     assert state(MONDAY + HOUR, long) == "due"
@@ -196,7 +198,8 @@ def test_a_killed_run_is_retried_after_a_delay():
         return scheduled_job("rank", NIGHTLY, killed_at + after_kill, None, [killed], HOUR).state
 
     lease = timedelta(seconds=LEASE_S)
-    assert state(lease) == "due", "its lease tells if it is alive"
+    assert state(timedelta(seconds=30)) == "running", "it may be alive; killed, it begins later"
+    assert state(lease) == "running"
     assert state(lease + timedelta(seconds=1)) == "failed, waits"
     assert state(HOUR - timedelta(seconds=1)) == "failed, waits"
     assert state(HOUR) == "due"
@@ -259,6 +262,38 @@ def test_process_of_the_scheduler_is_this_checkouts(context: CommandContext, str
         schedule._child_command(context), cwd=strangers, capture_output=True, text=True, check=False
     )
     assert done.stdout == "Nothing is due.\n", done.stderr
+
+
+CLEANING = """
+import signal, sys, time
+from pathlib import Path
+from muvr.interruption import interrupt_on_signals
+interrupt_on_signals()
+try:
+    Path("ready").touch()
+    time.sleep(60)
+finally:
+    time.sleep(1.5)
+    Path("recorded").touch()
+"""
+
+
+def test_an_interrupted_scheduler_lets_its_job_record_its_end(tmp_path: Path):
+    """As Ctrl-C or `systemctl stop`: the run would else be `running`, and the lease held."""
+    command = [sys.executable, "-c", CLEANING]
+    code = (
+        "from muvr import schedule\nfrom muvr.interruption import interrupt_on_signals\n"
+        f"interrupt_on_signals()\nschedule._run_child({command!r})"
+    )
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT)}
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, env=env, stderr=subprocess.PIPE
+    ) as running:
+        assert answer_when(bool, (tmp_path / "ready").exists)
+        running.terminate()
+        running.communicate(timeout=60)
+    assert running.returncode
+    assert (tmp_path / "recorded").exists()
 
 
 def test_second_scheduler_of_a_machine_trains_nothing_meanwhile(

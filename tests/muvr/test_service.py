@@ -21,6 +21,7 @@ from muvr.terminal import Terminal
 from muvr.up import Started, start_all, up
 from schemas.config import Api, Cassandra, Config, Paths
 from schemas.config_file import load_config
+from schemas.errors import NodeFailed
 from schemas.progress import NoProgress
 from store.node.owner import NodeRecord, acquire, write_record
 from store.node.process import EmbeddedNode
@@ -207,6 +208,38 @@ def test_up_waits_for_a_node_that_runs_and_is_slow_to_answer(
         write_record(folders, NodeRecord(os.getpid(), config.cassandra.port, "5.0.9"))
         start_all(context, started)
     assert not started.node, "another command has started it"
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_up_says_that_it_begins_a_new_database(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    is_new: bool,
+):
+    """As over a disk that is not mounted: who had a database would else learn it from its users."""
+    (tmp_path / "conf.yaml").write_text("{}")
+    data = tmp_path / "build/node/data"
+    if not is_new:
+        data.mkdir(parents=True)
+    monkeypatch.setattr("muvr.up.start_all", lambda *_: data.mkdir(parents=True, exist_ok=True))
+    monkeypatch.setattr(Service, "other_release", lambda _: "")
+    up(conf=tmp_path / "conf.yaml")
+    assert ("is its disk mounted" in capsys.readouterr().err) == is_new
+
+
+def test_up_refuses_a_node_that_a_killed_restore_left_on_its_own_port(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    config = Config(paths=Paths(data=tmp_path / "node", run=tmp_path / "run"))
+    context = CommandContext(config, tmp_path / "conf.yaml", Terminal(as_json=True))
+    monkeypatch.setattr("store.node.process.responds", lambda _: True)
+    monkeypatch.setattr(CommandContext, "migrate", lambda *_, **__: pytest.fail("nobody is there"))
+    with acquire(context.node.folders):
+        write_record(context.node.folders, NodeRecord(os.getpid(), 40123, "5.0.9"))
+        with pytest.raises(NodeFailed, match=r"port 40123.* 9042.*`muvr down`, then `muvr up`"):
+            start_all(context, Started())
 
 
 def test_release_of_a_service_that_does_not_answer_is_unknown(service: Service, tmp_path: Path):

@@ -2,10 +2,14 @@
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -32,7 +36,10 @@ from schemas.inputs import LAYOUTS
 from store.database import Statement
 from store.follows import Follows
 from store.live_runs import LiveRuns
+from store.processes import is_running
 from store.records import records_in
+from tests.cassandra_node import CHECKOUT
+from tests.waiting import answer_when
 
 START = (datetime.now(UTC) - timedelta(weeks=6)).replace(hour=0, minute=0, second=0, microsecond=0)
 WORLD = SimulatedWorld(users=4, weeks=3, seed=uuid4().int % 10**9, start_s=START.timestamp())
@@ -81,7 +88,7 @@ def test_simulated_data_is_stored_completely_and_idempotently(database):
 def send_in_threads(patch, database):
     """Let `muvr simulate` send from this process: a separate one takes seconds to start."""
 
-    def threads(workers, mp_context):
+    def threads(workers, **_):
         return ThreadPoolExecutor(workers)
 
     patch.setattr(simulating_crowd, "ProcessPoolExecutor", threads)
@@ -260,3 +267,35 @@ def test_exercise_models_stand_beside_each_rung_on_the_sets_on_which_both_were_a
         ("right later", "1", "0.75 incumbent"),
         ("right later", "0.9", "1 everybody"),
     ]
+
+
+SENDING = """
+import os, sys, time
+from types import SimpleNamespace
+from muvr.simulating_crowd import send_crowd
+from muvr.terminal import Terminal
+
+class World:
+    users = 1
+
+    def __reduce__(self):  # what the worker does with what it is sent
+        return wait, ()
+
+def wait():
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+
+if __name__ == "__main__":
+    send_crowd(SimpleNamespace(terminal=Terminal(), config=None), World(), 1)
+"""
+
+
+def test_workers_end_with_a_command_that_was_killed(tmp_path: Path):
+    (tmp_path / "sending.py").write_text(SENDING)
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT)}
+    command = [sys.executable, str(tmp_path / "sending.py")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=env, text=True) as sending:
+        assert sending.stdout is not None
+        worker = int(sending.stdout.readline())
+        sending.kill()
+    assert not answer_when(lambda running: not running, lambda: is_running(worker), 10.0)

@@ -59,6 +59,13 @@ def test_contact_points_of_the_environment_may_have_spaces_between_them(tmp_path
         ("api: {port: 99999}", {}, "api.port", "99999"),
         ("training: {seed: -1}", {}, "training.seed", "equal to 0"),
         ("limits: {clock_past_days: 401}", {}, "limits.clock_past_days", "equal to 400"),
+        (
+            "{}",
+            {"MUVR_CASSANDRA__CONTACT_POINTS": '["a","b"]'},
+            "cassandra.contact_points",
+            "a list is text with commas",
+        ),
+        ("cassandra: {contact_points: [a b]}", {}, "cassandra.contact_points", "'a b'"),
         ("spark: {deploy_mode: cluster}", {}, "spark.deploy_mode", "run muvr there"),
         ("spark: {options: {master: yarn}}", {}, "spark.options", "begin with `spark.`"),
         ("cassandra: {consistency: local_one}", {}, "cassandra.consistency", "local_one"),
@@ -141,7 +148,7 @@ def test_file_that_is_no_text_is_named_in_the_error(tmp_path: Path):
             "`api` stands in lines 1 and 3: merge",
         ),
         ("schedule:\n  jobs:\n    rank: ''\n    rank: ''", "`rank` stands in lines 3 and 4: merge"),
-        ("api: {port: {{ port }}}", "\n.*unhashable key"),
+        ("api: {port: {{ port }}}", "(?s:.*)unhashable key"),
     ],
 )
 def test_key_that_is_no_key_or_written_twice_is_refused(tmp_path: Path, text: str, says: str):

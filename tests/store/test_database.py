@@ -122,8 +122,10 @@ def test_concurrent_queries_are_limited_to_max_in_flight(
 
 
 def test_unresolvable_contact_point_raises_database_unavailable() -> None:
-    with pytest.raises(DatabaseUnavailable, match=r"x\.invalid"):
+    with pytest.raises(DatabaseUnavailable, match=r"x\.invalid.*: no such name is known") as caught:
         connect(Cassandra(contact_points=("x.invalid",)), keyspace=None)
+    assert "muvr up" not in caught.value.next_step, "which does not start a cluster"
+    assert "cassandra.local_dc" in caught.value.next_step
 
 
 def test_timed_out_queries_release_their_slot() -> None:

@@ -100,7 +100,7 @@ def test_node_keeps_written_rows_over_kill_stop_and_restart(fresh_node: Embedded
     killed = fresh_node.status()
     assert not killed.running
     assert killed.failure is not None
-    assert "Cassandra stopped" in killed.failure
+    assert "Cassandra was killed" in killed.failure
 
 
 def _kill_from_outside(node: EmbeddedNode) -> None:
@@ -186,6 +186,28 @@ def test_full_disk_is_found_in_the_log(tmp_path: Path) -> None:
         "java.io.IOException: No space left on device\n"
     )
     assert isinstance(explain_failure(folders, Cassandra()), DiskFull)
+
+
+@pytest.mark.parametrize(
+    ("last", "is_killed"),
+    [
+        ("INFO  x - Completed flushing", True),
+        ("INFO  x.Gossiper - Announcing shutdown", False),
+        ("ERROR x - Bad key", False),
+    ],
+)
+def test_a_log_that_ends_in_the_midst_is_of_a_node_that_was_killed(
+    tmp_path: Path, last: str, *, is_killed: bool
+) -> None:
+    folders = Folders(tmp_path)
+    folders.log.parent.mkdir()
+    folders.log.write_text("INFO  x - Starting listening for CQL clients\n" * 9 + last + "\n")
+    sentence = str(explain_failure(folders, Cassandra(heap_mb=500)))
+    assert ("was killed" in sentence) == is_killed
+    assert ("cassandra.heap_mb (500)" in sentence) == is_killed
+    assert ("dmesg" in sentence) == is_killed
+    slow = explain_failure(folders, Cassandra(), is_running=True)
+    assert "was killed" not in str(slow)
 
 
 def test_failure_message_holds_the_error_and_its_cause(tmp_path: Path) -> None:
