@@ -36,7 +36,9 @@ class GuardedParser:
         self._no_stack_trace = gateway.new_array(jvm.java.lang.StackTraceElement, 0)
 
     def parsePlan(self, text: str) -> Any:  # a name of Spark's
-        """Parse and check one text.
+        """Parse, check and resolve one text; Spark takes what is resolved as it is.
+
+        So nothing runs but the very plan that was checked, and each text is analysed once.
 
         Raises:
             Py4JJavaError: it does more than read the mart's tables, or is no SQL. Spark gets an
@@ -47,15 +49,15 @@ class GuardedParser:
         if text.strip().rstrip(";").lower() not in SESSION_STATEMENTS:
             try:
                 require_readable(plan, text)
-                self._require_same_types(plan)
+                plan = self._resolved(plan)
             except BadQuery as problem:
                 thrown = self._jvm.java.lang.IllegalArgumentException(str(problem))
                 thrown.setStackTrace(self._no_stack_trace)  # the client would see each of them
                 raise Py4JJavaError(str(problem), thrown) from problem
         return plan
 
-    def _require_same_types(self, plan: Any) -> None:
-        """Refuse what only shows once names are resolved, which Spark does again afterwards.
+    def _resolved(self, plan: Any) -> Any:
+        """The plan with its names resolved, unless it does what only shows then.
 
         Raises:
             BadQuery: as `require_same_types`.
@@ -63,10 +65,11 @@ class GuardedParser:
         state = self._session.sessionState()
         mode = self._jvm.org.apache.spark.sql.execution.CommandExecutionMode.SKIP()
         try:
-            analyzed = state.executePlan(plan, mode).analyzed()
+            resolved = state.executePlan(plan, mode).analyzed()
         except PySparkException:
-            return  # Spark refuses it again, in a way that the client can read
-        require_same_types(analyzed)
+            return plan  # Spark refuses it again, in a way that the client can read
+        require_same_types(resolved)
+        return resolved
 
     def __getattr__(self, name: str) -> Any:
         """Names and types are parsed as Spark parses them."""

@@ -97,3 +97,13 @@ def test_guarded_session_refuses_queries_before_they_run(spark, guarded):
     assert guarded.table("sets").count() == 1
     [row] = spark.sql("SELECT java_method('java.lang.Math', 'abs', -1)").collect()
     assert row[0] == "1"  # the unguarded session is unchanged
+
+
+def test_guarded_session_analyses_each_text_once(guarded):
+    """What its parser hands out is resolved, so that Spark runs the very plan that was checked."""
+    guarded.createDataFrame([(1,)], "reps int").createOrReplaceTempView("sets")
+    assert parsed(guarded, "SELECT sum(reps) AS n FROM sets").analyzed()
+    frame = guarded.sql("WITH most AS (SELECT max(reps) AS n FROM sets) SELECT n FROM most")
+    execution = frame._jdf.queryExecution()
+    assert execution.analyzed().equals(execution.logical())
+    assert frame.collect() == [(1,)]
