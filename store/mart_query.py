@@ -5,6 +5,8 @@ locked down (only the mart's current version may be read, no setting may be chan
 single SELECT is run.
 """
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -34,12 +36,37 @@ def query_duckdb(folder: MartFolder, sql: str, limits: Sql) -> QueryResult:
     return folder.query(lambda manifest: _query(folder, manifest, sql, limits))
 
 
+def names_in_duckdb(
+    folder: MartFolder, manifest: Manifest, sql: str, limits: Sql
+) -> tuple[str, ...] | None:
+    """What DuckDB calls the columns of a query's answer; None where it would refuse the query.
+
+    Nothing is computed.
+    """
+    try:
+        with _connected(folder, manifest, limits) as connection:
+            _require_select(sql)
+            with stopped_after(limits.seconds, connection.interrupt):
+                return tuple(connection.sql(sql).columns)
+    except (duckdb.Error, BadQuery):
+        return None
+
+
+@contextmanager
+def _connected(
+    folder: MartFolder, manifest: Manifest, limits: Sql
+) -> Generator[duckdb.DuckDBPyConnection]:
+    """A connection that can only read one version of the mart."""
+    with duckdb.connect(":memory:") as connection:
+        version = folder.path.resolve() / manifest.version  # DuckDB compares whole paths
+        _create_views(connection, version, manifest.as_of_text)
+        _lock_down(connection, version, limits)
+        yield connection
+
+
 def _query(folder: MartFolder, manifest: Manifest, sql: str, limits: Sql) -> QueryResult:
     try:
-        with duckdb.connect(":memory:") as connection:
-            version = folder.path.resolve() / manifest.version  # DuckDB compares whole paths
-            _create_views(connection, version, manifest.as_of_text)
-            _lock_down(connection, version, limits)
+        with _connected(folder, manifest, limits) as connection:
             _require_select(sql)
             with stopped_after(limits.seconds, connection.interrupt):
                 result = connection.execute(sql)

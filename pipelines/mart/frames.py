@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as f
 
-from pipelines.mart.tables import SOURCES, columns_of, spark_type
+from pipelines.mart.tables import PADDED_KEYS, SOURCES, columns_of, padded_keys, spark_type
 from pipelines.spark.tables import CATALOG, read_keys
 from schemas.mart import MART
 from store.mart import Manifest, MartFolder
@@ -37,7 +38,7 @@ class Refresh:
     changed: Mapping[UUID, Sequence[str]]
     version: str
     placeholders: Mapping[str, str]
-    key: bytes
+    key: bytes = field(repr=False)
     database_id: str
     layout: str
 
@@ -59,6 +60,7 @@ def frame_of(refresh: Refresh, name: str) -> DataFrame:
     stored = stored.where(source.where.format_map(refresh.placeholders))
     if source.explode:
         stored = stored.selectExpr("*", source.explode)
+    stored = stored.crossJoin(f.broadcast(_keys_of_pseudonyms(refresh)))
     read = stored.selectExpr(*columns_of(name, refresh.placeholders))
     if read_all or refresh.before is None:
         return read
@@ -72,6 +74,12 @@ def frame_of(refresh: Refresh, name: str) -> DataFrame:
 def _table(refresh: Refresh, name: str) -> DataFrame:
     """All of a table of Cassandra's."""
     return refresh.spark.table(f"{CATALOG}.{refresh.keyspace}.{name}")
+
+
+def _keys_of_pseudonyms(refresh: Refresh) -> DataFrame:
+    """One row that every other is joined with: Spark's plan names its columns, not its values."""
+    types = ", ".join(f"{name} binary" for name in PADDED_KEYS)
+    return refresh.spark.createDataFrame([padded_keys(refresh.key)], types)
 
 
 def _keys(changed: Mapping[UUID, Sequence[str]], keyed: str) -> list[tuple[object, ...]]:

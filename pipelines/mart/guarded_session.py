@@ -5,16 +5,14 @@ from typing import Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark import SparkContext
-from pyspark.errors import PySparkException
+from pyspark.errors.exceptions.captured import CapturedException
 from pyspark.java_gateway import ensure_callback_server_started
 from pyspark.sql import SparkSession
 
+from pipelines.mart.client_statements import is_of_a_client, without_schema
 from pipelines.mart.guard import require_readable
 from pipelines.mart.same_types import require_same_types
-from schemas.errors import BadQuery
-
-SESSION_STATEMENTS = ("use default", "use `default`")
-"""What every Hive driver says first; it changes nothing."""
+from schemas.errors import MuvrError
 
 
 class GuardedParser:
@@ -36,37 +34,53 @@ class GuardedParser:
         self._no_stack_trace = gateway.new_array(jvm.java.lang.StackTraceElement, 0)
 
     def parsePlan(self, text: str) -> Any:  # a name of Spark's
-        """Parse and check one text.
+        """Parse, check and resolve one text; Spark takes what is resolved as it is.
+
+        So nothing runs but the very plan that was checked, and each text is analysed once.
 
         Raises:
-            Py4JJavaError: it does more than read the mart's tables, or is no SQL. Spark gets an
-                exception of its own kind, so that the client sees the sentence and no traceback.
+            Py4JJavaError: it does more than read the mart's tables, is no SQL, or there is no mart.
+                Spark gets an exception of its own kind, so that the client sees the sentence and no
+                traceback.
+        """
+        try:
+            return self._checked(text)
+        except MuvrError as problem:
+            thrown = self._jvm.java.lang.IllegalArgumentException(str(problem))
+            thrown.setStackTrace(self._no_stack_trace)  # the client would see each of them
+            raise Py4JJavaError(str(problem), thrown) from problem
+        except CapturedException as problem:  # Spark's own word, as of a syntax error
+            own = problem._origin  # noqa: SLF001 it is kept for such a case, and nowhere else
+            raise Py4JJavaError(str(problem), own) from problem
+
+    def _checked(self, text: str) -> Any:
+        """The plan that may run.
+
+        Raises:
+            NoMart: it is gone.
+            BadQuery: the text does more than read the mart's tables.
+            CapturedException: Spark refuses it.
         """
         self._before_parse()
+        text = without_schema(text)
         plan = self._inner.parsePlan(text)
-        if text.strip().rstrip(";").lower() not in SESSION_STATEMENTS:
-            try:
-                require_readable(plan, text)
-                self._require_same_types(plan)
-            except BadQuery as problem:
-                thrown = self._jvm.java.lang.IllegalArgumentException(str(problem))
-                thrown.setStackTrace(self._no_stack_trace)  # the client would see each of them
-                raise Py4JJavaError(str(problem), thrown) from problem
-        return plan
+        if is_of_a_client(text):
+            return plan
+        require_readable(plan, text)
+        return self._resolved(plan)
 
-    def _require_same_types(self, plan: Any) -> None:
-        """Refuse what only shows once names are resolved, which Spark does again afterwards.
+    def _resolved(self, plan: Any) -> Any:
+        """The plan with its names resolved, unless it does what only shows then.
 
         Raises:
             BadQuery: as `require_same_types`.
+            CapturedException: there is no such name.
         """
         state = self._session.sessionState()
         mode = self._jvm.org.apache.spark.sql.execution.CommandExecutionMode.SKIP()
-        try:
-            analyzed = state.executePlan(plan, mode).analyzed()
-        except PySparkException:
-            return  # Spark refuses it again, in a way that the client can read
-        require_same_types(analyzed)
+        resolved = state.executePlan(plan, mode).analyzed()
+        require_same_types(resolved)
+        return resolved
 
     def __getattr__(self, name: str) -> Any:
         """Names and types are parsed as Spark parses them."""

@@ -143,7 +143,7 @@ def _plan(job: Job, folder: MartFolder, key: bytes, *, everybody: bool) -> Refre
             before=before,
             changed=changed,
             version=str(run.run_id),
-            placeholders={**pseudonyms(key), **_run_ids(job.database)},
+            placeholders={**pseudonyms(), **_run_ids(job.database)},
             key=key,
             database_id=database_id,
             layout=layout,

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql.types import (
     ArrayType,
@@ -31,6 +31,7 @@ from schemas.exhaustion import causes, exhaustion_of, said_by
 from schemas.mart import FRESHNESS, MART
 from store.json_values import plain
 from store.mart import Manifest, MartFolder, QueryResult
+from store.mart_query import names_in_duckdb
 from store.time_limit import stopped_after
 
 DAMAGE = ("org.apache.parquet", "UNABLE_TO_INFER_SCHEMA")
@@ -80,7 +81,7 @@ def _query(
         with _time_limit(spark, limits, stopped):
             frame = spark.sql(sql)
             require_same_types(resolved(frame))
-            rows = _without_zones(frame.limit(limits.rows + 1)).collect()
+            rows = _numbered(frame.limit(limits.rows + 1)).collect()
     except (PySparkException, Py4JJavaError) as problem:
         if stopped.is_set():
             raise QueryTooLong(
@@ -96,8 +97,18 @@ def _query(
             field="sql",
             value=sql[:100],
         ) from problem
-    kept = [tuple(_plain(value) for value in row) for row in rows[: limits.rows]]
-    return QueryResult(tuple(frame.columns), kept, len(rows) > limits.rows, manifest.as_of)
+    kept = [tuple(map(plain, row.asDict(recursive=True).values())) for row in rows[: limits.rows]]
+    names = _names(frame, names_in_duckdb(folder, manifest, sql, limits))
+    return QueryResult(names, kept, len(rows) > limits.rows, manifest.as_of)
+
+
+def _names(frame: DataFrame, in_duckdb: tuple[str, ...] | None) -> tuple[str, ...]:
+    """The names of a query's columns: DuckDB's, if it accepts the query, since it has one answer.
+
+    Each engine makes names of its own for what has none: `count_star()`, `count(1)`.
+    """
+    names = tuple(frame.columns)
+    return in_duckdb if in_duckdb and len(in_duckdb) == len(names) else names
 
 
 def make_views(spark: SparkSession, folder: MartFolder, manifest: Manifest) -> None:
@@ -122,18 +133,17 @@ def resolved(frame: DataFrame) -> Any:
     return java.queryExecution().analyzed()
 
 
-def _without_zones(frame: DataFrame) -> DataFrame:
-    """A frame whose times are those of the session's zone, UTC, wherever this machine is.
+def _numbered(frame: DataFrame) -> DataFrame:
+    """A frame with numbers as names, as a query may name two columns the same.
 
-    PySpark would give times with a zone, as `date_trunc` and `to_timestamp` make them, in the zone
-    of this process. The columns get numbers as names: a query may name two of them the same.
+    Its times are those of the session's zone, UTC, wherever this machine is: PySpark would give
+    times with a zone, as `date_trunc` and `to_timestamp` make them, in the zone of this process.
     """
-    types = [field.dataType for field in frame.schema.fields]
-    wanted = [_without_zone(one) for one in types]
-    if wanted == types:
-        return frame
-    numbered = frame.toDF(*map(str, range(len(types))))
-    return numbered.select(*(numbered[str(n)].cast(to) for n, to in enumerate(wanted)))
+    numbered = frame.toDF(*map(str, range(len(frame.columns))))
+    fields = numbered.schema.fields
+    return numbered.select(
+        *(numbered[one.name].cast(_without_zone(one.dataType)).alias(one.name) for one in fields)
+    )
 
 
 def _without_zone(of: DataType) -> DataType:
@@ -149,17 +159,6 @@ def _without_zone(of: DataType) -> DataType:
         fields = [(one.name, _without_zone(one.dataType), one.nullable) for one in of.fields]
         return StructType([StructField(*one) for one in fields])
     return of
-
-
-def _plain(value: Any) -> Any:
-    """A value as `store.json_values.plain` gives it, with structs as mappings."""
-    if isinstance(value, Row):
-        value = value.asDict()
-    if isinstance(value, dict):
-        return plain({key: _plain(item) for key, item in value.items()})
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return plain(value)
 
 
 @contextmanager

@@ -1,10 +1,11 @@
 """Spark's Thrift server over the mart, for JDBC clients of this machine.
 
 Every text passes the same check as `muvr sql --engine spark`: it is built into the session's
-parser, so nothing but a plain SELECT over the mart's tables is ever resolved or run (see
-`pipelines.mart.guarded_session`). The process has no connector and no credentials; all clients
-share one session, which holds the views. They are made anew before the first text after a refresh.
-No client can change the session's settings for longer than until the next text.
+parser, so nothing but a plain SELECT over the mart's tables, or a question which tables there are,
+is ever resolved or run (see `pipelines.mart.guarded_session`). The process has no connector and no
+credentials; all clients share one session, which holds the views. They are made anew before the
+first text after a refresh. No client can change the session's settings for longer than until the
+next text.
 """
 
 import socket

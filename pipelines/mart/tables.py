@@ -16,6 +16,11 @@ from store.mart import DIGEST_DIGITS, layout_digest
 from store.pseudonyms import PSEUDONYM_DIGITS
 
 PAD = 64  # block of SHA-256: HMAC is two hashes over padded keys (RFC 2104)
+PADDED_KEYS = ("inner_key", "outer_key")
+"""Columns that the pseudonyms are made with, of `padded_keys`.
+
+Spark shows the text of its plans: on its page, in its event log and in errors. So no key is in it.
+"""
 IDS = {
     "user": ("u", "user_id"),
     "session": ("s", "session_id"),
@@ -173,7 +178,7 @@ def columns_of(name: str, placeholders: Mapping[str, str]) -> list[str]:
 
 def copies_digest() -> str:
     """A digest of what decides rows that may be copied: those of another one are read again."""
-    placeholders = pseudonyms(b"")
+    placeholders = pseudonyms()
     made_of = [
         (name, source.table, source.where, source.explode, columns_of(name, placeholders))
         for name, source in SOURCES.items()
@@ -183,10 +188,18 @@ def copies_digest() -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:DIGEST_DIGITS]
 
 
-def pseudonyms(key: bytes) -> dict[str, str]:
-    """For every kind of id the expression of its pseudonym, an HMAC-SHA256; null stays null."""
-    expressions = {name: _hmac(key, letter, column) for name, (letter, column) in IDS.items()}
-    return {**expressions, "owner": _hmac(key, "u", "substring(owner, 3)"), "uuid": UUID_PATTERN}
+def pseudonyms() -> dict[str, str]:
+    """For every kind of id the expression of its pseudonym, an HMAC-SHA256; null stays null.
+
+    It takes the key from columns, `PADDED_KEYS`.
+    """
+    expressions = {name: _hmac(letter, column) for name, (letter, column) in IDS.items()}
+    return {**expressions, "owner": _hmac("u", "substring(owner, 3)"), "uuid": UUID_PATTERN}
+
+
+def padded_keys(key: bytes) -> tuple[bytes, ...]:
+    """The values of `PADDED_KEYS`, in order."""
+    return tuple(bytes(byte ^ fill for byte in key.ljust(PAD, b"\0")) for fill in (0x36, 0x5C))
 
 
 def spark_type(type_: str) -> str:
@@ -211,10 +224,8 @@ def _expression(expressions: Mapping[str, str], name: str) -> str:
     return f"{{{name}}}" if name in IDS else f"`{name}`"
 
 
-def _hmac(key: bytes, letter: str, column: str) -> str:
-    inner, outer = (
-        bytes(byte ^ fill for byte in key.ljust(PAD, b"\0")).hex() for fill in (0x36, 0x5C)
-    )
-    once = f"unhex(sha2(concat(X'{inner}', CAST({column} AS BINARY)), 256))"
-    digest = f"sha2(concat(X'{outer}', {once}), 256)"
+def _hmac(letter: str, column: str) -> str:
+    inner, outer = PADDED_KEYS
+    once = f"unhex(sha2(concat({inner}, CAST({column} AS BINARY)), 256))"
+    digest = f"sha2(concat({outer}, {once}), 256)"
     return f"concat('{letter}_', substring({digest}, 1, {PSEUDONYM_DIGITS}))"

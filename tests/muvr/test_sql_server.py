@@ -1,4 +1,4 @@
-"""`muvr sql serve` with a real JDBC client: Beeline, which is among pyspark's jars."""
+"""`muvr sql serve` with real JDBC clients: Beeline and Hive's driver, among pyspark's jars."""
 
 import os
 import re
@@ -8,11 +8,15 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pyspark
 import pytest
+from py4j.protocol import Py4JJavaError
+from pyspark.java_gateway import launch_gateway
 
+from schemas.mart import MART, SHOWN
 from store.java import find_java
 from store.mart import MartFolder
 from tests.ports import free_ports
@@ -142,6 +146,64 @@ def test_a_jdbc_client_can_read_only_the_mart(served: tuple[int, psutil.Process]
     assert {PASSWORD, KEY} <= process.environ().keys()
     assert {PASSWORD, KEY}.isdisjoint(java.environ())
     assert "cassandra" not in " ".join(java.cmdline()).lower()
+
+
+@pytest.fixture
+def connection(served: tuple[int, psutil.Process]) -> Iterator[Any]:
+    """Of java.sql, as the programs of analysts open it."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("JAVA_HOME", str(find_java().home))
+        gateway: Any = launch_gateway()
+    try:
+        gateway.jvm.java.lang.Class.forName("org.apache.hive.jdbc.HiveDriver")
+        url = f"jdbc:hive2://127.0.0.1:{served[0]}/default"
+        yield gateway.jvm.java.sql.DriverManager.getConnection(url, "analyst", "")
+    finally:
+        gateway.shutdown()
+        gateway.proc.stdin.close()  # Java ends
+        gateway.proc.wait(60)
+
+
+def rows_of(found: Any) -> list[tuple[str, ...]]:
+    """The rows of a result of JDBC as texts."""
+    columns, rows = found.getMetaData().getColumnCount(), []
+    while found.next():
+        rows.append(tuple(str(found.getObject(n + 1)) for n in range(columns)))
+    return rows
+
+
+def test_programs_of_analysts_find_their_way_over_jdbc(connection: Any):
+    """What DBeaver, Superset and Tableau ask before a person does, and how they ask queries."""
+    tables, metadata = {*SHOWN}, connection.getMetaData()
+    assert connection.isValid(5)
+    assert connection.getSchema() == "default"
+    assert ("default", "") in rows_of(metadata.getSchemas())
+    for schema in (None, "default"):
+        assert {row[2] for row in rows_of(metadata.getTables(None, schema, "%", None))} == tables
+    for name, table in SHOWN.items():
+        columns = [row[3] for row in rows_of(metadata.getColumns(None, None, name, "%"))]
+        assert columns == [column.name for column in table.columns]
+
+    def ask(text: str) -> list[tuple[str, ...]]:
+        return rows_of(connection.createStatement().executeQuery(text))
+
+    assert {row[1] for row in ask("SHOW TABLES IN `default`")} == tables
+    assert [row[:2] for row in ask("DESCRIBE `default`.`mart`")] == [("as_of", "timestamp_ntz")]
+    for probe in ("SELECT * FROM (SELECT * FROM sets) `t` WHERE 1=0", "SELECT * FROM sets LIMIT 0"):
+        found = connection.createStatement().executeQuery(probe)
+        assert found.getMetaData().getColumnCount() == len(MART["sets"].columns)
+    assert ask("SELECT 1") == [("1",)]
+    with pytest.raises(Py4JJavaError) as refused:
+        ask("SELEC 1")
+    said = refused.value.java_exception.getMessage()
+    assert "Syntax error at or near 'SELEC'" in said
+    assert "Traceback" not in said
+    assert len(ask("SELECT `sets`.`reps` AS `of_reps` FROM `default`.`sets` `sets` LIMIT 1")) == 1
+
+    prepared = connection.prepareStatement("SELECT ? AS name, count(*) AS n FROM sets WHERE 8 > ?")
+    prepared.setString(1, "it's a ?")
+    prepared.setInt(2, 7)
+    assert rows_of(prepared.executeQuery()) == [("it's a ?", "2")]
 
 
 def computing(java: psutil.Process) -> set[int]:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import time
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,14 +12,16 @@ from functools import partial
 
 import pyarrow.parquet as pq
 import pytest
+from pyspark.sql import DataFrame
 
 from ingest.erasure import erase_user
 from models.deviations.hours import HourOfDay
 from pipelines.mart import job as mart
-from pipelines.mart.deviations import as_frame, as_rows, as_sql
+from pipelines.mart.deviations import SQL, as_frame, as_rows, as_sql
+from pipelines.mart.frames import Refresh, frame_of
 from pipelines.mart.job import refresh_mart
 from pipelines.mart.query import make_views, query_spark
-from pipelines.mart.tables import SOURCES, copies_digest
+from pipelines.mart.tables import SOURCES, copies_digest, padded_keys
 from schemas.config import Config, Sql
 from schemas.errors import BadConfig, IncompleteRun
 from schemas.mart import MART
@@ -104,6 +107,32 @@ def test_mart_holds_the_rows_of_the_tables_without_personal_ids(world):
     } == {(pseudonym(key, "u", gym.user), *one) for gym in gyms for one in serving}
     [letter] = found["dead_letters"]
     assert letter["reason"] == "of session (id)"
+
+
+def test_key_of_pseudonyms_is_in_no_plan_of_a_refresh(world, monkeypatch):
+    """Spark shows plans on its page, in its event log and in errors."""
+    config, _, _ = world
+    before, plans = tables(config), dict[str, str]()
+
+    def remembered(refresh: Refresh, name: str) -> DataFrame:
+        frame = frame_of(refresh, name)
+        execution = frame._jdf.queryExecution()
+        plans[name] = f"{execution.toString()} {execution.analyzed().toJSON()} {refresh}"
+        return frame
+
+    monkeypatch.setattr(mart, "frame_of", remembered)
+    assert refresh_mart(config, everybody=True, clock=later(12)).status == "done"
+    assert plans.keys() == MART.keys() - {"evaluations"}
+    assert {name for name, plan in plans.items() if "unhex(sha2(" in plan} >= {"sets", "models"}
+    key = pseudonym_key(config.paths.secrets, MartFolder(config.paths.mart))
+    for one in (key, *padded_keys(key)):
+        # as Base64 in each of the three places in which it may begin
+        base64 = [b64encode(bytes(n) + one)[4:-4].decode().lower() for n in range(3)]
+        for text in (one.hex(), repr(one)[2:-1].lower(), *base64):
+            assert [name for name, plan in plans.items() if text in plan.lower()] == []
+    unchanged = MART.keys() - {"job_runs", "evaluations"}
+    after = tables(config)
+    assert {name: after[name] for name in unchanged} == {name: before[name] for name in unchanged}
 
 
 def test_mart_columns_and_types_equal_the_documented_ones(world):
@@ -202,6 +231,7 @@ def test_deviations_by_hour_are_the_same_in_sql_dataframe_and_rows(world, spark)
     assert sum(hour.deviated for hour in answers[0]) == 3
     assert answers[0][0] == HourOfDay(23, 6, 3)
     assert as_sql(spark, "it's") == as_rows(deviations, "it's") == []
+    assert SQL.format(exercise="bench press").strip() == questions()[0].strip()
 
 
 def test_refresh_reads_changed_users_and_removes_erased_ones(world):

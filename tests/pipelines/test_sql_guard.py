@@ -1,6 +1,7 @@
 """The allow-list of Spark SQL over the mart."""
 
 import pytest
+from pyspark.errors import ParseException, PySparkException
 
 from pipelines.mart.guard import require_readable
 from pipelines.mart.guarded_session import guarded_session
@@ -72,6 +73,36 @@ def test_queries_outside_the_allow_list_are_refused(spark):
     assert passed == []
 
 
+OF_CLIENTS = {
+    "SELECT current_database()": [("default",)],
+    "select current_schema();": [("default",)],
+    "SHOW SCHEMAS": [("default",)],
+    "SHOW DATABASES": [("default",)],
+    "SHOW TABLES": [("", "sets", True)],
+    "SHOW  TABLES\nIN `default`": [("", "sets", True)],
+    "SHOW TABLES LIKE '*'": [("", "sets", True)],
+    "show views from default": [("", "sets", True)],
+    "SHOW COLUMNS IN sets": [("reps",)],
+    "DESCRIBE sets": [("reps", "int", None)],
+    "DESC `sets`": [("reps", "int", None)],
+    "DESCRIBE TABLE default.sets": [("reps", "int", None)],
+    "SELECT * FROM default.sets WHERE 1 = 0": [],
+    "SELECT `default`.`sets`.`reps`, 'default.sets' FROM `default`.`sets` -- default.sets": [
+        (1, "default.sets")
+    ],
+    "SELECT `it's`.reps FROM Default . sets `it's` WHERE 'a' = 'a'": [(1,)],
+    "USE `default`": [],
+}
+"""What drivers and programs say by themselves, with the answer over one table."""
+NOT_OF_CLIENTS = (
+    *("SHOW TABLES IN global_temp", "SHOW TABLES IN muvr.muvr", "SHOW COLUMNS IN users"),
+    *("DESCRIBE EXTENDED sets", "DESCRIBE muvr.muvr.users", "SHOW CREATE TABLE sets"),
+    *("SELECT current_database(), java_method('a', 'b')", "SELECT current_user()", "USE muvr"),
+    *("SELECT * FROM `default`.users", "SELECT * FROM muvr.default.sets", "SHOW FUNCTIONS"),
+    *("DROP VIEW default.sets", "INSERT INTO default.sets VALUES (1)"),
+)
+
+
 @pytest.fixture
 def guarded(spark):
     """A guarded session; afterwards the usual session is the default again."""
@@ -93,7 +124,33 @@ def test_guarded_session_refuses_queries_before_they_run(spark, guarded):
         guarded.sql("SELECT a - a FROM (VALUES (DATE '2026-01-01')) t(a)")
     with pytest.raises(Exception, match="`load` cannot be resolved"):
         guarded.sql("SELECT load FROM sets")
+    with pytest.raises(ParseException, match="Syntax error at or near 'SELEC'"):
+        guarded.sql("SELEC load FROM sets")
     guarded.sql("use default")
     assert guarded.table("sets").count() == 1
     [row] = spark.sql("SELECT java_method('java.lang.Math', 'abs', -1)").collect()
     assert row[0] == "1"  # the unguarded session is unchanged
+
+
+def test_guarded_session_analyses_each_text_once(guarded):
+    """What its parser hands out is resolved, so that Spark runs the very plan that was checked."""
+    guarded.createDataFrame([(1,)], "reps int").createOrReplaceTempView("sets")
+    assert parsed(guarded, "SELECT sum(reps) AS n FROM sets").analyzed()
+    frame = guarded.sql("WITH most AS (SELECT max(reps) AS n FROM sets) SELECT n FROM most")
+    execution = frame._jdf.queryExecution()
+    assert execution.analyzed().equals(execution.logical())
+    assert frame.collect() == [(1,)]
+
+
+def test_guarded_session_answers_what_clients_say_by_themselves(guarded):
+    guarded.createDataFrame([(1,)], "reps int").createOrReplaceTempView("sets")
+    assert {text: guarded.sql(text).collect() for text in OF_CLIENTS} == OF_CLIENTS
+    passed = []
+    for text in NOT_OF_CLIENTS:
+        try:
+            guarded.sql(text)
+        except PySparkException as problem:
+            if "is not for queries over the mart" in str(problem):
+                continue
+        passed.append(text)
+    assert passed == []

@@ -12,7 +12,7 @@ from schemas.config import Sql
 from schemas.errors import BadConfig, BadMart, BadQuery, NoMart, QueryTooLong
 from store import mart_query
 from store.mart import MANIFEST, MartFolder
-from store.mart_query import query_duckdb
+from store.mart_query import names_in_duckdb, query_duckdb
 from store.pseudonyms import KEY_BYTES, key_id, pseudonym, pseudonym_key
 from tests.patched_os import os_with
 from tests.store.made_mart import AS_OF, ONE, TWO, made
@@ -32,6 +32,14 @@ def test_answer_carries_as_of_and_whether_rows_were_truncated(folder: MartFolder
     assert counted.as_of == AS_OF
     many = query_duckdb(folder, "SELECT a.* FROM sets a, ranks b", LIMITS)
     assert (len(many.rows), many.more) == (3, True)
+
+
+def test_names_of_columns_are_told_without_an_answer(folder: MartFolder):
+    endless = "SELECT count(*), 1 + 1, Reps FROM sets, range(10000000000) a, range(1000000) b"
+    names = names_in_duckdb(folder, folder.manifest(), f"{endless} GROUP BY reps", LIMITS)
+    assert names == ("count_star()", "(1 + 1)", "reps")
+    for refused in ("SELECT * FROM nothing", "DROP VIEW sets", "SELECT 1; SELECT 2", "SELEC"):
+        assert names_in_duckdb(folder, folder.manifest(), refused, LIMITS) is None
 
 
 def test_a_query_can_ask_how_fresh_the_mart_is(folder: MartFolder):
