@@ -1,7 +1,8 @@
 """Decodes untrusted CBOR: plain values only, tags are not interpreted.
 
 A tag makes a decoder build dates, fractions, regular expressions, or numbers of a million digits,
-none of which belongs into a body. A tagged value stays a `CBORTag`, which no field may be.
+none of which belongs into a body; the one that says that CBOR follows, mappings that are no `dict`.
+A tagged value stays a `CBORTag`, which no field may be.
 """
 
 import io
@@ -12,7 +13,10 @@ import cbor2
 from schemas.errors import BadChunk
 
 # The tags that the decoder would interpret; it leaves all others as they are.
-_TAGS = (*range(6), 25, *range(28, 31), *range(35, 38), 100, 256, 258, 260, 261, 1004, 43000)
+_TAGS = (
+    *(*range(6), 25, *range(28, 31), *range(35, 38), 52, 54, 100, 256, 258, 260, 261, 1004),
+    *(43000, 55799),
+)
 
 
 def _uninterpreted(tag: int, value: object, immutable: bool) -> cbor2.CBORTag:  # as cbor2 calls it

@@ -79,7 +79,7 @@ def _steps(parts: ClockParts) -> list[_Step]:
     return [
         _step(before[-1], after[0])
         for (name, before), (other, after) in pairwise(parts)
-        if name == other and before and after
+        if name == other
     ]
 
 

@@ -65,9 +65,9 @@ def _goes_back_once(chunks: Sequence[ChunkMetadata], at: int, first: int) -> boo
         at: number of the chunk.
         first: number of the first chunk of the clock before it.
     """
-    if at < first + 2 or at + 1 >= len(chunks):
+    if at < first + 2:
         return False
-    around = chunks[at - 2 : at + 2]
+    around = chunks[at - 2 : at + 2]  # the last chunk has no neighbour: two steps, not three
     if [_goes_back(a, b) for a, b in pairwise(around)] != [False, True, False]:
         return False
     before, after = chunks[at - 1], chunks[at]

@@ -58,6 +58,10 @@ def detect_unit_factor(acc: Floats) -> float:
 
     >>> round(1 / detect_unit_factor(np.tile([0.0, 0.0, 9.81], (50, 1))), 5)
     9.80665
+    >>> detect_unit_factor(np.repeat([[0.0, 0.0, 3.0], [0.0, 0.0, 9.0]], [6, 4], axis=0))
+    1.0
+    >>> detect_unit_factor(np.repeat([[0.0, 0.0, 3.0], [0.0, 0.0, 9.0]], [4, 6], axis=0)) < 1
+    True
     """
     low, high = MS2_MEDIAN_RANGE
     lengths = np.sort(np.sqrt(np.vecdot(acc, acc)))  # a fifth of the time of norm and median

@@ -74,6 +74,8 @@ class Evidence:
 
         >>> Evidence(4, 2.0, 3.0).as_metrics()
         {'later_sets': 4, 'error': 0.5, 'last_error': 0.75}
+        >>> Evidence().as_metrics()
+        {}
         """
         if not self.sets:
             return {}

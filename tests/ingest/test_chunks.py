@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.cbor import read_cbor
 from ingest.chunks import (
     BYTES_A_SAMPLE,
     BYTES_AROUND,
@@ -225,6 +226,12 @@ def test_eight_bit_sensor_ranges_are_accepted(most_g: int) -> None:
 def test_malformed_cbor_bodies_are_refused(body: bytes) -> None:
     with pytest.raises(BadChunk):
         decode_chunk(body, CBOR, LIMITS)
+
+
+def test_no_tag_of_cbor_is_interpreted() -> None:
+    for tag in range(2**16):
+        tagged = cbor2.CBORTag(tag, "1")
+        assert read_cbor(cbor2.dumps(tagged)) == tagged, tag
 
 
 @settings(max_examples=60, deadline=None)

@@ -114,6 +114,12 @@ def in_chunks_of(seconds: float, numbered: Sequence[Piece]) -> list[Piece]:
     ]
 
 
+def merged(sent_acc: Sequence[Piece], n: int) -> list[Piece]:
+    """Chunks of which each `n` are one."""
+    groups = [sent_acc[k : k + n] for k in range(0, len(sent_acc), n)]
+    return [replace(g[0], counts=np.concatenate([one.counts for one in g])) for g in groups]
+
+
 @pytest.mark.parametrize("chunk_s", [0.5, 1, 5, 10])
 @pytest.mark.parametrize("back_s", [5.0, 20.0, 45.0, 23.7])
 @pytest.mark.parametrize("at_s", [80, 120], ids=["between sets", "within a set"])
@@ -152,6 +158,7 @@ async def test_sets_on_both_sides_of_a_clock_set_back_by_seconds_are_found() -> 
         ([*FIRST, *FIRST], False),  # all of it sent twice, under new numbers
         (moved(FIRST, lambda k: -0.1 * (k // 3)), False),  # corrected by 100 ms now and then
         (moved(FIRST, lambda k: -1.2 * (k >= 8)), False),
+        (moved(merged(FIRST, 4), lambda k: -5.5 * (k >= 2)), False),  # less than 15 % of 40 s
         (moved(FIRST, lambda k: -4.0 * k), False),  # faster than it claims
         (moved(FIRST, lambda k: 10.0 * (k == 5) - 10.0 * (k == 6)), False),  # two swapped numbers
         ([*FIRST[:12], *FIRST[8:]], False),  # forty seconds sent twice, under new numbers
@@ -167,6 +174,8 @@ async def test_chunks_without_clock_conflict_form_one_recording_in_time_order(
     times = [piece.t0_ns for piece in recording.acc]
     assert times == sorted(piece.t0_ns for piece in numbered)
     assert (CLOCK_WENT_BACK in notes) == says
+    noted = await session_notes(one.records, one.user, session, NOW)
+    assert (f"acc: {CLOCK_WENT_BACK}" in noted) == says
 
 
 async def test_samples_resent_in_other_chunk_lengths_form_one_recording() -> None:
@@ -188,12 +197,6 @@ async def test_samples_resent_in_other_chunk_lengths_form_one_recording() -> Non
 
 def turning(sent_acc: Sequence[Piece]) -> list[Piece]:
     return [replace(piece, unit="rad/s") for piece in sent_acc]
-
-
-def merged(sent_acc: Sequence[Piece], n: int) -> list[Piece]:
-    """Chunks of which each `n` are one."""
-    groups = [sent_acc[k : k + n] for k in range(0, len(sent_acc), n)]
-    return [replace(g[0], counts=np.concatenate([one.counts for one in g])) for g in groups]
 
 
 async def both(
@@ -273,3 +276,39 @@ def test_clock_that_is_set_back_with_every_other_chunk_is_paired_in_order() -> N
     assert (len(acc_parts), len(gyro_parts)) == (400, 399)
     rotation = rotation_by_clock(acc_parts, gyro_parts)
     assert rotation == [*({"gyro": chunks} for _, chunks in gyro_parts), {}]
+
+
+CLOCK_A, CLOCK_B, CLOCK_C = range(0, 120, 10), range(75, 195, 10), range(150, 250, 10)
+
+
+def metadata(*spans_s: tuple[int, int]) -> list[ChunkMetadata]:
+    """Chunks from and to these times."""
+    return [
+        ChunkMetadata(seq, bytes([seq]), start_s * NS, 50.0, (end_s - start_s) * 50)
+        for seq, (start_s, end_s) in enumerate(spans_s)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("end_s", "to_s", "parts"),
+    [(120, 75, 2), (120, 100, 1), (250, 205, 1)],
+    ids=["the same step", "by 25 s less", "by as much, 2 min later"],
+)
+def test_only_a_step_of_about_the_same_length_and_time_is_that_of_the_other_sensor(
+    end_s: int, to_s: int, parts: int
+) -> None:
+    """Acceleration goes back by 45 s, to 75 s; rotation has a chunk before its step, one after."""
+
+    acc = metadata(*((start_s, start_s + 10) for start_s in (*CLOCK_A, *CLOCK_B)))
+    gyro = metadata((0, end_s), (to_s, to_s + 120))
+    acc_parts, gyro_parts = parts_by_clock({"acc": acc}, {"gyro": gyro})
+    assert [len(chunks) for _, chunks in acc_parts] == [12, 12]
+    assert len(gyro_parts) == parts
+
+
+def test_a_step_that_the_other_sensor_shows_splits_only_the_part_that_it_is_in() -> None:
+    """The last chunk of acceleration alone does not tell that the clock was set back again."""
+    starts_s = [*CLOCK_A, *CLOCK_B, *CLOCK_C]
+    gyro = metadata(*((start_s, start_s + 10) for start_s in starts_s))
+    acc_parts, _ = parts_by_clock({"acc": gyro[:25]}, {"gyro": gyro})
+    assert [len(chunks) for _, chunks in acc_parts] == [12, 12, 1]

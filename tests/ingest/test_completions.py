@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from ingest.stretches import project_stretches
+from schemas.errors import BadEvent
 from schemas.events import Completion, SessionOpening, SetConfirmation
 from schemas.times import us_of
 from tests.ingest.histories import CHUNKS, SHA, START, STREAM
@@ -68,6 +69,16 @@ async def test_a_session_is_complete_once_every_stream_with_chunks_is_listed(
     row = await session.recorder.complete(session.user, session.session, gyro)
     assert row.complete
     assert row.ended_at == START + timedelta(seconds=2)
+
+
+async def test_list_of_a_stream_that_the_session_does_not_have_is_refused() -> None:
+    session = RecordedSession()
+    await session.open(0)
+    listed = Completion(streams={"acc": [SHA[0, 0]], "gyro": []})
+    with pytest.raises(BadEvent, match="has no stream 'gyro'; it has acc") as refused:
+        await session.recorder.complete(session.user, session.session, listed)
+    assert refused.value.field == "streams.gyro"
+    assert not (await session.recorder.session(session.user, session.session)).complete
 
 
 async def test_session_that_a_device_completed_goes_on_when_another_device_uploads() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ingest.judged_chunks import MAX_PLACE_SAMPLES, PLACES, judged_places
+from ingest.judged_chunks import MAX_PLACE_SAMPLES, PLACES, beside, judged_places
 from ingest.session_notes import session_notes
 from models.signal.pieces import Piece, Recording
 from models.signal.units import STANDARD_GRAVITY
@@ -257,3 +257,14 @@ def test_few_chunks_of_a_long_session_are_read() -> None:
         return counting.calls["rows"] + counting.calls["metadata"]
 
     assert asyncio.run(story()) == 4
+
+
+def test_rotation_is_judged_by_the_chunks_that_share_time_with_a_place() -> None:
+    acc, gyro = [
+        [ChunkMetadata(seq, bytes([seq]), (seq * 10 + late_s) * NS, HZ, 500) for seq in range(10)]
+        for late_s in (0, 5)
+    ]
+    assert [c.seq for c in beside(gyro, acc[3:5])] == [2, 3, 4], "from 25 s to 55 s"
+    assert [c.seq for c in beside(acc, acc[3:5])] == [3, 4], "not those that only touch it"
+    long = metadata(9, MAX_PLACE_SAMPLES // 4, 0)
+    assert beside(long, acc[:1]) == long[:4], "as many samples as may be read"

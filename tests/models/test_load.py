@@ -121,6 +121,15 @@ def test_random_walk_is_forecast_by_its_last_value():
     assert model.weights[0, 0].tolist() == np.eye(len(FORECASTS))[LAST].tolist()
 
 
+def test_sets_after_one_without_weight_tell_no_share_of_it():
+    """A body's own weight is 0 kg."""
+    weights = np.exp(np.cumsum(np.random.default_rng(0).normal(0, 0.05, 200))) * 60
+    weights[::3] = 0.0
+    model = fit_load(log_of(*weights.reshape(-1, 1).tolist()), SETTINGS)
+    assert np.isfinite(model.weights).all()
+    assert np.isfinite(model.margin).all()
+
+
 def test_ridge_blend_finds_the_right_forecast_or_keeps_last_with_a_large_penalty():
     random = np.random.default_rng(1)
     table = 60 + random.normal(0, 5, (300, len(FORECASTS)))

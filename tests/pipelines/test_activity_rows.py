@@ -19,7 +19,7 @@ from pipelines.activity.fits import (
     halves_of,
     total_of,
 )
-from pipelines.activity.gate import refusal_reason
+from pipelines.activity.gate import pooled_seconds, refusal_reason
 from pipelines.activity.rows import (
     BORDERS,
     BorderHalves,
@@ -189,3 +189,11 @@ def test_refusal_reason_for_baseline_incumbent_and_missing_evaluation(judged, sa
     rungs = dict.fromkeys(("own", "rhythm", "own_later", "incumbent"), (0, 0, 0)) | judged
     reason = refusal_reason(rungs, 0.01)
     assert (says in reason) if says else reason == ""
+
+
+def test_seconds_are_summed_over_users_some_of_whom_have_none_of_a_rung():
+    seconds = ({"own": [1, 2, 3], "rhythm": [4, 5, 6]}, {}, {"own": [10, 20, 30]})
+    rows = [{"seconds": json.dumps(of_user) if of_user else ""} for of_user in seconds]
+    summed = {"own": (11, 22, 33), "rhythm": (4, 5, 6)}
+    assert pooled_seconds(rows) == dict.fromkeys(pooled_seconds([]), (0, 0, 0)) | summed
+    assert not any(map(sum, pooled_seconds([]).values()))

@@ -89,6 +89,12 @@ def test_recipe_exactly_as_good_as_the_majority_is_refused():
     assert not verdict.passes
 
 
+def test_challenger_that_beats_what_serves_but_no_constant_answer_does_not_take_over():
+    won = trial("a", [1] * 9, [0] * 9, [1] * 9)
+    assert (compare([won]).majority, compare([won]).takes_over) == (1.0, False)
+    assert compare([replace(won, majority=won.serving)]).takes_over
+
+
 @pytest.mark.parametrize(("sets", "decides"), [(MIN_SETS - 1, False), (MIN_SETS, True)])
 def test_stratum_decides_for_users_without_later_sets_only_if_it_has_enough(sets, decides):
     passing = Verdict("5-9", True, "", 1, sets, None, None)
