@@ -9,6 +9,9 @@ KEY = ("user_id", "model_id")
 UserKey = tuple[UUID, str]
 """A partition's key on the driver."""
 
+RowKey = tuple[Any, ...]
+"""A row's clustering columns, which tell it from the others of its partition, on the driver."""
+
 Key = tuple[object, ...]
 """A partition's key on the executors, in the form in which Spark hands it over."""
 

@@ -9,10 +9,12 @@ from uuid import UUID
 
 from schemas.inputs import LAYOUTS
 from schemas.times import aware
+from store.concurrency import map_concurrently
 from store.database import Database, Row
 
 _COLUMNS = "model_id, session_id, started_at, ended_at, spans, revision"
 _SESSION = "WHERE user_id = ? AND model_id = ? AND session_id = ?"
+ROWS_AT_ONCE = 8  # that are read with samples: each is up to a megabyte
 
 NamedSpan = tuple[int, int, str]
 """A set on the clock of the samples: start and end in nanoseconds, and its exercise."""
@@ -31,6 +33,13 @@ class StretchMetadata(NamedTuple):
     ended_at: datetime
     spans: tuple[NamedSpan, ...]
     revision: int
+
+
+class StretchKey(NamedTuple):
+    """A stretch's place in the partition of its user and layout."""
+
+    session_id: UUID
+    started_at: datetime
 
 
 class StoredStretch(NamedTuple):
@@ -88,14 +97,27 @@ class Stretches:
         cql = f"SELECT {_COLUMNS} FROM labelled_stretches {_SESSION}"
         return [_metadata(row) for row in await self._in_each_layout(cql, user_id, session_id)]
 
-    async def of_user(self, user_id: UUID, model_id: str) -> list[StoredStretch]:
-        """The stretches of a user in one layout."""
+    async def row_keys(self, user_id: UUID, model_id: str) -> list[StretchKey]:
+        """The key of every stretch of a user in one layout, in order: no samples are read."""
         rows = await self._database.run(
-            f"SELECT {_COLUMNS}, samples FROM labelled_stretches "
+            "SELECT session_id, started_at FROM labelled_stretches "
             "WHERE user_id = ? AND model_id = ?",
             (user_id, model_id),
         )
-        return [StoredStretch(_metadata(row), bytes(row.samples)) for row in rows]
+        return [StretchKey(row.session_id, aware(row.started_at)) for row in rows]
+
+    async def rows(
+        self, user_id: UUID, model_id: str, keys: Sequence[tuple[UUID, datetime]]
+    ) -> list[StoredStretch]:
+        """The stretches of a user in one layout with these keys, in their order; not the others.
+
+        One that was deleted meanwhile is left out.
+        """
+        cql = f"SELECT {_COLUMNS}, samples FROM labelled_stretches {_SESSION} AND started_at = ?"
+        found = await map_concurrently(
+            lambda key: self._database.run(cql, (user_id, model_id, *key)), keys, ROWS_AT_ONCE
+        )
+        return [StoredStretch(_metadata(row), bytes(row.samples)) for [row] in filter(None, found)]
 
     async def revisions(self, user_id: UUID) -> list[tuple[str, UUID, datetime, int]]:
         """Layout, session, start and revision of every stretch of a user, to detect changes."""

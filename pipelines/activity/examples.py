@@ -37,7 +37,6 @@ COLUMNS = (
     "revision",
     "samples",
 )
-NEWEST_STRETCHES = 120  # of a user: at most ten hours, 120 MB of features in a task
 BORDERS_TAG = "muvr-activity-borders-1"
 Borders = tuple[BorderModel | None, BorderModel | None]
 """The models of starts and of ends; None where none was learned."""
@@ -48,7 +47,7 @@ class LabelledStretch:
     """One row of `labelled_stretches`; `samples` is a packed recording.
 
     Attributes:
-        session_at: when its session began, as far as it is among the newest rows.
+        session_at: when its session began, as far as it is among the rows that are read.
     """
 
     session_id: str
@@ -76,31 +75,18 @@ class BorderExamples:
     ends: list[BorderExample]
 
 
-def labelled_stretches(table: pa.Table, newest: int = NEWEST_STRETCHES) -> list[LabelledStretch]:
-    """The newest rows of one partition, oldest first: the order of a sum decides its last bits.
+def labelled_stretches(table: pa.Table) -> list[LabelledStretch]:
+    """Rows of one partition, oldest first: the order of a sum decides its last bits.
 
     Raises:
         BadSamples: one of them whose spans are no list of sets.
     """
-    rows = _newest_rows(table.select(COLUMNS[2:]), newest).to_pylist()
+    rows = table.select(COLUMNS[2:]).to_pylist()
     rows.sort(key=lambda row: (row["started_at"], str(row["session_id"])))
     began: dict[str, datetime] = {}  # sessions, with the start of the oldest row of each
     for row in rows:
         began.setdefault(row["session_id"], row["started_at"])
     return [_stretch(row, began[row["session_id"]]) for row in rows]
-
-
-def _newest_rows(table: pa.Table, newest: int) -> pa.Table:
-    """The newest rows in any order; the samples of the others, hundreds of MB, are not copied."""
-    if table.num_rows <= newest:
-        return table
-    ages = list(
-        zip(*(table[name].to_pylist() for name in ("started_at", "session_id")), strict=True)
-    )
-    oldest_first = sorted(range(table.num_rows), key=ages.__getitem__)
-    kept = np.zeros(table.num_rows, bool)
-    kept[oldest_first[table.num_rows - newest :]] = True
-    return table.filter(pa.array(kept))
 
 
 def examples_of(

@@ -1,10 +1,10 @@
 """The activity family's job: stretches in Cassandra to one global model of exercise or idle.
 
-The job reads the stretches of the same users three times. The first pass gives sums, to which the
-discriminant is fitted. The second gives border examples: candidates around first guesses by a
-discriminant that was learned without the day. The third evaluates, second by second, a model that
-was learned without the user, borders included. The second pass reads each user's newest days until
-all users together have given 600 sets.
+The job chooses the newest stretches of some users and reads them three times. The first pass gives
+sums, to which the discriminant is fitted. The second gives border examples: candidates around first
+guesses by a discriminant that was learned without the day. The third evaluates, second by second, a
+model that was learned without the user, borders included. The second pass decodes each user's
+newest days until all users together have given 600 sets.
 """
 
 import asyncio
@@ -23,9 +23,9 @@ from pipelines.activity.rows import (
     evaluation_row,
     sums_row,
 )
-from pipelines.activity.stretches import LABELLED_STRETCHES
+from pipelines.activity.stretches import newest_stretches
 from pipelines.keys import Row, UserKey
-from pipelines.lifecycle.engines import Pass, engine_of
+from pipelines.lifecycle.engines import engine_of
 from pipelines.lifecycle.global_retirement import comparable, must_go, retire_global
 from pipelines.lifecycle.incumbents import IncumbentBytes
 from pipelines.lifecycle.job import Job, open_job, recorded_users
@@ -114,7 +114,8 @@ def _learn(
     run, engine = job.run, engine_of(job)
     members = members_of(keys, job.config.training.seed)
     with run.step("sums"):
-        rows = _ordered(engine.collect(members, Pass(LABELLED_STRETCHES, sums_row, SUMS)))
+        stretches = newest_stretches(job.database, members)
+        rows = _ordered(engine.collect(stretches, sums_row, SUMS))
     job.progress.step("activity: users read", len(rows), len(members))
     run.add_outcomes([_outcome(row) for row in rows if row["status"] != "learned"])
     sums_rows = [row for row in rows if row["status"] == "learned"]
@@ -124,15 +125,16 @@ def _learn(
         return {}
     with run.step("borders"):
         context = border_context(sums_rows)
-        pass_ = Pass(LABELLED_STRETCHES, partial(borders_row, context=context), BORDERS)
-        border_rows = _ordered(engine.collect(_keys(sums_rows), pass_))
+        pass_ = partial(borders_row, context=context)
+        border_rows = _ordered(engine.collect(stretches.of(_keys(sums_rows)), pass_, BORDERS))
     run.add_outcomes([_outcome(row) for row in border_rows if row["status"] != "learned"])
     with run.step("judge"):
         served = served_versions(job.database, (ACTIVITY,))
         incumbents = _incumbents(job, going)
         evaluation = evaluation_context(context, border_rows, incumbents)
-        pass_ = Pass(LABELLED_STRETCHES, partial(evaluation_row, context=evaluation), EVALUATED)
-        evaluated_rows = _ordered(engine.collect(_keys(border_rows), pass_))
+        pass_ = partial(evaluation_row, context=evaluation)
+        judged = stretches.of(_keys(border_rows))
+        evaluated_rows = _ordered(engine.collect(judged, pass_, EVALUATED))
     run.add_outcomes([_outcome(row) for row in evaluated_rows])
     run.require_lease()
     with run.step("promotion"):

@@ -11,13 +11,20 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from pipelines.keys import KEY, Key, Row, UserKey
+from pipelines.lifecycle.chosen_rows import ChosenRows
 from pipelines.lifecycle.job import Job
 from pipelines.lifecycle.runs import Run
 from pipelines.lifecycle.scope import Scope
 from pipelines.spark.persist import persisted, rows_of
 from pipelines.spark.plans import require_direct_join, require_no_shuffle
-from pipelines.spark.span import Rows, require_unique_keys, rows_by_call, span_by
-from pipelines.spark.tables import CassandraFrame, read_keys, read_portions, read_table
+from pipelines.spark.span import (
+    GroupFunction,
+    Rows,
+    require_unique_keys,
+    rows_by_call,
+    span_by,
+)
+from pipelines.spark.tables import CassandraFrame, read_keys, read_portions, read_rows, read_table
 from store.database import Database
 
 ROWS_PER_BATCH = 8  # a row may carry the windows of all of a user's sets
@@ -86,8 +93,8 @@ class Pass:
 class Engine(Protocol):
     """Runs a `Pass` over partitions."""
 
-    def collect(self, keys: Sequence[UserKey], pass_: Pass) -> list[Row]:
-        """Run a pass over some partitions: one row or none per key, all columns, no writes."""
+    def collect(self, chosen: ChosenRows, function: GroupFunction, schema: pa.Schema) -> list[Row]:
+        """Run a function over chosen rows: one row or none per partition, nothing is written."""
         ...
 
     def learn(self, scope: Scope, pass_: Pass, run: Run) -> list[Row]:
@@ -112,15 +119,33 @@ class SparkEngine:
     spark: SparkSession
     keyspace: str
 
-    def collect(self, keys: Sequence[UserKey], pass_: Pass) -> list[Row]:
-        """Run a pass on the executors and return its rows."""
-        if not keys:
+    def collect(self, chosen: ChosenRows, function: GroupFunction, schema: pa.Schema) -> list[Row]:
+        """Run a function on the executors and return its rows."""
+        if not chosen.keys:
             return []
-        spanned = _spanned(self._read(keys, pass_), pass_, rows_per_batch=LARGE_ROWS_PER_BATCH)
-        require_direct_join(spanned)
-        rows = rows_of(spanned)
+        rows = rows_of(self.chosen_frame(chosen, function, schema))
         require_unique_keys(rows, KEY)
         return rows
+
+    def chosen_frame(
+        self, chosen: ChosenRows, function: GroupFunction, schema: pa.Schema
+    ) -> DataFrame:
+        """The DataFrame of `collect`.
+
+        Raises:
+            PlanViolated: the plan reads more than the chosen rows.
+        """
+        keys = chosen.keys.items()
+        table = read_rows(self.spark, self.keyspace, chosen.table, chosen.clustering, keys)
+        spanned = span_by(
+            table.columns(*chosen.columns),
+            KEY,
+            function,
+            schema,
+            rows_per_batch=LARGE_ROWS_PER_BATCH,
+        )
+        require_direct_join(spanned, (*KEY, *chosen.clustering))
+        return spanned
 
     def learn(self, scope: Scope, pass_: Pass, run: Run) -> list[Row]:
         """Run a pass on the executors; they write its large columns to Cassandra.
@@ -181,10 +206,14 @@ class LocalEngine:
 
     database: Database
 
-    def collect(self, keys: Sequence[UserKey], pass_: Pass) -> list[Row]:
-        """Run a pass key by key; the rows equal those of `SparkEngine`."""
-        rows = (row for rows in self._called(keys, pass_) for row in rows)
-        return pa.Table.from_pylist(list(rows), schema=pass_.schema).to_pylist()
+    def collect(self, chosen: ChosenRows, function: GroupFunction, schema: pa.Schema) -> list[Row]:
+        """Run a function partition by partition; the rows equal those of `SparkEngine`."""
+        rows: list[Row] = []
+        for key, row_keys in chosen.keys.items():
+            group = chosen.read_local(self.database, key, row_keys)
+            if group.num_rows:  # Spark meets no empty partition
+                rows += [dict(row) for row in function(spark_key(key), group)]
+        return pa.Table.from_pylist(rows, schema=schema).to_pylist()
 
     def learn(self, scope: Scope, pass_: Pass, run: Run) -> list[Row]:
         """Run a pass call by call; the rows of one are written before more is read."""
@@ -233,17 +262,13 @@ def spark_key(key: UserKey) -> Key:
 
 
 def _spanned(
-    table: CassandraFrame,
-    pass_: Pass,
-    *,
-    rows_per_batch: int = ROWS_PER_BATCH,
-    groups_per_call: int | None = None,
+    table: CassandraFrame, pass_: Pass, *, groups_per_call: int | None = None
 ) -> DataFrame:
     return span_by(
         table.columns(*pass_.read.columns),
         pass_.read.key,
         pass_.function,
         pass_.schema,
-        rows_per_batch=rows_per_batch,
+        rows_per_batch=ROWS_PER_BATCH,
         groups_per_call=groups_per_call,
     )

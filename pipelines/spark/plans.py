@@ -5,6 +5,7 @@ would notice. So the jobs that promise not to, check.
 """
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -13,7 +14,7 @@ from schemas.errors import PlanViolated
 
 SHUFFLES = ("Exchange", "Sort", "SortMergeJoin", "BroadcastExchange")
 TREE = re.compile(r"^[\s:|]*(?:[+:]-\s)?(?:\*\(\d+\)\s)?(\w+)")  # " - Requested Columns" is no step
-DIRECT_JOIN = "Cassandra Direct Join"
+DIRECT_JOIN = re.compile(r"Cassandra Direct Join \[([^\]]+)\]")
 
 
 def physical_plan(frame: DataFrame) -> str:
@@ -32,6 +33,17 @@ def nodes(plan: str) -> set[str]:
     return {step.group(1) for step in steps if step is not None}
 
 
+def joined_columns(plan: str) -> set[str]:
+    """The columns by which a Direct Join reads; none where there is no such join.
+
+    >>> plan = "+- Cassandra Direct Join [user_id = user_id#1, set_id = set_id#2] ks.sets - Reading"
+    >>> sorted(joined_columns(plan))
+    ['set_id', 'user_id']
+    """
+    joins = DIRECT_JOIN.findall(plan)
+    return {pair.split(" = ")[0] for join in joins for pair in join.split(", ")}
+
+
 def require_no_shuffle(frame: DataFrame) -> None:
     """Refuse a plan with an Exchange or a Sort.
 
@@ -44,12 +56,17 @@ def require_no_shuffle(frame: DataFrame) -> None:
         raise PlanViolated(f"The plan holds {', '.join(shuffles)}:\n{plan}")
 
 
-def require_direct_join(frame: DataFrame) -> None:
+def require_direct_join(frame: DataFrame, columns: Collection[str] = ()) -> None:
     """Refuse a plan that reads more of a table than the keys it was joined with.
+
+    Args:
+        frame: whose plan.
+        columns: those of the keys, where it must be joined on more than the partition key.
 
     Raises:
         PlanViolated: with the plan.
     """
     plan = physical_plan(frame)
-    if DIRECT_JOIN not in plan or "BatchScan" in nodes(plan):
+    joined = joined_columns(plan)
+    if not joined or not joined.issuperset(columns) or "BatchScan" in nodes(plan):
         raise PlanViolated(f"The plan reads the whole table instead of the joined keys:\n{plan}")

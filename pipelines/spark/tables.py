@@ -1,19 +1,23 @@
 """Cassandra's tables as Spark sees them: a DataFrame never travels without its partition key."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
+from pyspark.sql.types import ArrayType, StructField, StructType
 
 CATALOG = "muvr"
+ROWS_AT_ONCE = 16
+"""Rows that a task has in flight, a megabyte each: 512, the connector's number, fill its heap."""
 FORMAT = "org.apache.spark.sql.cassandra"
 
 
 @dataclass(frozen=True, slots=True)
 class CassandraFrame:
-    """Rows of one table, whole partitions only.
+    """Rows of one table; those of a partition are read by one task.
 
     Attributes:
         name: keyspace.table.
@@ -77,13 +81,54 @@ def read_portions(
     return CassandraFrame(f"{keyspace}.{table}", names, direct_join(spark, keyspace, table, wanted))
 
 
-def direct_join(spark: SparkSession, keyspace: str, table: str, wanted: DataFrame) -> DataFrame:
-    """Join a small frame with a table on all columns that they share, one read per row."""
-    stored = (
-        spark.read.format(FORMAT)
-        .options(keyspace=keyspace, table=table, directJoinSetting="on")
-        .load()
-    )
+def read_rows(
+    spark: SparkSession,
+    keyspace: str,
+    table: str,
+    clustering: Sequence[str],
+    rows: Iterable[tuple[tuple[object, ...], Sequence[tuple[object, ...]]]],
+) -> CassandraFrame:
+    """Single rows by a Direct Join of their whole primary keys; those of a partition in one task.
+
+    Args:
+        spark: the session.
+        keyspace: of the table.
+        table: that is read.
+        clustering: the names of its clustering columns.
+        rows: partitions without duplicates, each with its rows by these columns.
+    """
+    names = partition_key(spark, keyspace, table)
+    stored = spark.table(f"{CATALOG}.{keyspace}.{table}")
+    row_key = stored.select(*clustering).schema
+    partition = StructType([*stored.select(*names).schema, StructField("rows", ArrayType(row_key))])
+    partitions = [
+        (*_ids_as_text(key), [_ids_as_text(row) for row in of_partition])
+        for key, of_partition in sorted(rows, key=str)
+    ]
+    wanted = spark.createDataFrame(partitions, partition).select(*names, f.inline("rows"))
+    reads = {"spark.cassandra.concurrent.reads": str(ROWS_AT_ONCE)}
+    frame = direct_join(spark, keyspace, table, wanted, **reads)
+    return CassandraFrame(f"{keyspace}.{table}", names, frame)
+
+
+def _ids_as_text(key: tuple[object, ...]) -> tuple[object, ...]:
+    return tuple(str(value) if isinstance(value, UUID) else value for value in key)
+
+
+def direct_join(
+    spark: SparkSession, keyspace: str, table: str, wanted: DataFrame, **options: str
+) -> DataFrame:
+    """Join a small frame with a table on all columns that they share, one read per row.
+
+    Args:
+        spark: the session.
+        keyspace: of the table.
+        table: that is read.
+        wanted: the small frame.
+        options: of the connector.
+    """
+    ours = {"keyspace": keyspace, "table": table, "directJoinSetting": "on"}
+    stored = spark.read.format(FORMAT).options(**ours, **options).load()
     shared = [name for name in wanted.columns if name in stored.columns]
     return wanted.join(stored, on=shared, how="inner")
 

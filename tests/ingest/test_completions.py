@@ -44,7 +44,7 @@ async def test_completion_by_the_phone_keeps_the_clock_offset_of_each_device(pho
     assert row.started_at == START + timedelta(seconds=0.2) + offset
     assert row.ended_at == START + timedelta(seconds=1.8) + offset
     await project_stretches(one.records, one.user, us_of(one.now))
-    ((stretch, _),) = await one.records.stretches.of_user(one.user, "wrist-acc3")
+    (stretch,) = await one.records.stretches.of_session(one.user, one.session)
     assert stretch.started_at == START + offset
     assert stretch.ended_at == START + timedelta(seconds=2) + offset
 

@@ -34,8 +34,13 @@ from tests.ingest.recorded_session import (
 FIRST_NS = us_of(START) * 1000
 
 
-def stored(session: RecordedSession):
-    return asyncio.run(session.records.stretches.of_user(session.user, "wrist-acc3"))
+def stored(session: RecordedSession, layout: str = "wrist-acc3"):
+    async def read():
+        stretches = session.records.stretches
+        keys = await stretches.row_keys(session.user, layout)
+        return await stretches.rows(session.user, layout, keys)
+
+    return asyncio.run(read())
 
 
 def swept(session: RecordedSession) -> int:
@@ -156,8 +161,7 @@ def test_stretches_with_rotation_are_stored_in_both_layouts():
         assert (await session.recorder.complete(session.user, session.session, listed)).complete
 
     def sensors(layout: str) -> list[tuple[bool, bool]]:
-        rows = asyncio.run(session.records.stretches.of_user(session.user, layout))
-        recordings = [unpack_pieces(samples) for _, samples in rows]
+        recordings = [unpack_pieces(samples) for _, samples in stored(session, layout)]
         return [(bool(recording.acc), bool(recording.gyro)) for recording in recordings]
 
     asyncio.run(story())

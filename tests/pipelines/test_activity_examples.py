@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from models.activity.fit import fit_discriminant
@@ -38,29 +37,12 @@ SET_S = sum(seconds for seconds, exercise in PARTS if exercise)
 LATER = {(NOW + timedelta(days=1)).date().isoformat()}  # the second of two days
 
 
-def test_stretches_are_sorted_by_time_and_capped_to_the_newest():
+def test_stretches_are_sorted_by_time():
     several = [stretch_of(n, NOW + timedelta(hours=n)) for n in range(3)]
     table = partition(0, *reversed(several))
     assert [stretch.started_at for stretch in labelled_stretches(table)] == [
         one.metadata.started_at for one in several
     ]
-    (kept,) = labelled_stretches(table, newest=1)
-    assert kept.started_at == several[-1].metadata.started_at
-    assert labelled_stretches(table, newest=2) == labelled_stretches(table)[1:]
-
-
-def test_samples_of_older_stretches_are_not_copied():
-    """A partition holds hundreds of megabytes of them after a year."""
-    several = [stretch_of(n, NOW + timedelta(hours=n)) for n in range(6)]
-    table = partition(0, *several)
-    before = labelled_stretches(table)
-    unread = pa.table(
-        {
-            **{n: table[n] for n in table.column_names},
-            "spans": ["?"] * 4 + table["spans"].to_pylist()[4:],
-        }
-    )
-    assert labelled_stretches(unread, newest=2) == before[4:]
 
 
 def test_windows_inside_sets_are_labelled_exercise_and_the_rest_idle(two_days):

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
+from typing import cast
 from uuid import UUID, uuid4
 
 import pyarrow as pa
@@ -30,6 +31,8 @@ from pipelines.exercise.rows import FitContext, learned_row
 from pipelines.exercise.unchanged import sets_digest
 from pipelines.exercise.windows import ttl_s
 from pipelines.lifecycle.engines import LocalEngine
+from pipelines.lifecycle.runs import Run
+from pipelines.lifecycle.scope import Scope
 from schemas.retention import LABELLED_TTL_S
 from schemas.times import us_of
 from store.labelled_sets import LabelledSets
@@ -165,7 +168,8 @@ def test_digest_from_revisions_equals_digest_from_sets_with_samples(database):
 
 def test_partition_whose_sets_were_deleted_meanwhile_gives_no_row(database):
     pass_ = learning_pass(FitContext(Recipe("r"), {}))
-    assert LocalEngine(database).collect([(uuid4(), LAYOUT)], pass_) == []
+    deleted = Scope(((uuid4(), LAYOUT),), whole=False)
+    assert LocalEngine(database).learn(deleted, pass_, cast("Run", None)) == []
 
 
 def test_unknown_layout_fails_its_user_only():

@@ -15,7 +15,7 @@ from store.labelled_sets import (
     TrainingSet,
 )
 from store.sets import SetRow, Sets, TrainedSet
-from store.stretches import StoredStretch, Stretches, StretchMetadata
+from store.stretches import StoredStretch, Stretches, StretchKey, StretchMetadata
 from tests.store.cells import Cells
 
 
@@ -223,10 +223,18 @@ class MemoryStretches(Stretches):
         """A session's stretches."""
         return [row["row"].metadata for _, row in self._rows.read((user_id, session_id))]
 
-    async def of_user(self, user_id: UUID, model_id: str) -> list[StoredStretch]:
-        """The stretches of a user in one layout."""
-        rows = [row["row"] for _, row in self._rows.read((user_id,))]
-        return [row for row in rows if row.metadata.model_id == model_id]
+    async def row_keys(self, user_id: UUID, model_id: str) -> list[StretchKey]:
+        """The key of every stretch of a user in one layout."""
+        keys = [key for key, _ in self._rows.read((user_id,))]
+        return [StretchKey(key[1], key[3]) for key in keys if key[2] == model_id]
+
+    async def rows(
+        self, user_id: UUID, model_id: str, keys: Sequence[tuple[UUID, datetime]]
+    ) -> list[StoredStretch]:
+        """The stretches of a user in one layout with these keys."""
+        stored = dict(self._rows.read((user_id,)))
+        whole = [(user_id, session_id, model_id, at) for session_id, at in keys]
+        return [stored[key]["row"] for key in whole if key in stored]
 
     async def revisions(self, user_id: UUID) -> list[tuple[str, UUID, datetime, int]]:
         """Layout, session, start and revision of every stretch."""
