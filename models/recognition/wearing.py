@@ -38,6 +38,13 @@ OTHER_FRAMES = tuple(
 )
 """Devices, or places to strap them to, whose axes lie along other directions."""
 
+FRAMES_OF_OTHER_SIGN = tuple(
+    Wearing(AXES_SWAPPED, replace(axis_map, acc=tuple(-sign for sign in axis_map.acc)))
+    for axis_map in right_handed_maps()[1:]
+)
+"""Each of them, and a watch turned round, with acceleration of the other sign: most bare sensors,
+and those of Android, report +1 g where Apple's reports -1 g."""
+
 
 def remap_recording(recording: Recording, wearing: Wearing) -> Recording:
     """The recording on other axes.
