@@ -39,6 +39,18 @@ OTHER_FRAMES = tuple(
 """Devices, or places to strap them to, whose axes lie along other directions."""
 
 
+def _of_other_sign(axis_map: AxisMap) -> AxisMap:
+    x, y, z = axis_map.acc
+    return replace(axis_map, acc=(-x, -y, -z))
+
+
+FRAMES_OF_OTHER_SIGN = tuple(
+    Wearing(AXES_SWAPPED, _of_other_sign(axis_map)) for axis_map in right_handed_maps()[1:]
+)
+"""Each of them, and a watch turned round, with acceleration of the other sign: most bare sensors,
+and those of Android, report +1 g where Apple's reports -1 g."""
+
+
 def remap_recording(recording: Recording, wearing: Wearing) -> Recording:
     """The recording on other axes.
 

@@ -9,6 +9,7 @@ turned round) are not tried: they look too much like other exercises.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from models.activity.segments import Segment
 from models.exercise.model import FAMILIAR
@@ -22,6 +23,7 @@ from models.recognition.naming import (
     stretch_of,
 )
 from models.recognition.wearing import (
+    FRAMES_OF_OTHER_SIGN,
     OTHER_FRAMES,
     OTHER_SIGN,
     OTHER_WRIST,
@@ -32,6 +34,7 @@ from models.recognition.wearing import (
 from models.signal.pieces import Side
 from models.signal.timeline import Timeline, timeline
 from models.signal.wrist import WristSignal, wrist_signals
+from schemas.inputs import ACC6
 from schemas.notes import (
     AXES_TURNED,
     UNIT_WAS_MS2,
@@ -39,7 +42,11 @@ from schemas.notes import (
 )
 
 MIN_IMPROVEMENT = 0.3  # by which strangeness must fall for another wearing to be accepted
-MIN_WINDOWS_FOR_FRAMES = 3  # one of 22 frames may fit a single window by chance; all take 1 ms
+MIN_WINDOWS_FOR_FRAMES = 3  # one of 45 frames may fit a single window by chance; all take 2 ms
+
+
+_Found = tuple[Wearing | None, float]
+"""A way to wear the watch, None as declared, and how strange movement is to a model in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,6 @@ def as_worn(line: Timeline, segments: Sequence[Segment], ladder: Sequence[Rung])
         declared,
         ((rung, strangeness(rung.model, declared)) for rung in declared.rungs(ladder)),
         _candidate_wearings(line.recording.side),
-        OTHER_FRAMES,
         line.notes,
     )
     if wearing is None:
@@ -145,8 +151,8 @@ def _retry_under_other_wearings(
         declared,
         [(rung, prediction.strangeness) for rung, prediction in tried],
         _candidate_wearings(declared.signals[0].side),
-        OTHER_FRAMES if windows >= MIN_WINDOWS_FOR_FRAMES else (),
         known_notes,
+        with_frames=windows >= MIN_WINDOWS_FOR_FRAMES,
     )
     if wearing is None:
         return result
@@ -174,21 +180,23 @@ def _find_wearing(
     declared: Stretch,
     rungs: Iterable[tuple[Rung, float | None]],
     candidates: Sequence[Wearing],
-    other_frames: Sequence[Wearing],
     known_notes: Sequence[QualityNote],
+    *,
+    with_frames: bool = True,
 ) -> Wearing | None:
     """How a watch was worn, None for as declared.
 
     The first rung that knows the movement, as declared or remapped, decides. There are so many
     frames that unknown movement passes as known in one of them by chance: they must make it
-    familiar (decision 39).
+    familiar (decision 39). Those of the other sign are tried last, where nothing else does, and by
+    models of rotation alone (decision 83).
 
     Args:
         declared: the movement as declared.
         rungs: in order, and the strangeness of the movement to each as declared.
         candidates: wearings that are tried first.
-        other_frames: frames of other devices that are tried after them, or none.
         known_notes: corrections that the samples already had.
+        with_frames: whether the frames of other devices are tried after them.
     """
     for rung, declared_strangeness in rungs:
         if declared_strangeness is None:
@@ -198,13 +206,15 @@ def _find_wearing(
         # The abstention threshold is one of novelty; strangeness alone is compared with it here, as
         # it was measured (decision 26). Whether the set is named is decided on its novelty later.
         threshold = rung.model.calibration.abstain_above
-        by_wearing = _strangeness_under(declared, rung, candidates, threshold)
-        wearing = _least_strange(declared_strangeness, by_wearing, known_notes)
-        best = declared_strangeness if wearing is None else by_wearing[wearing]
-        frames = _strangeness_under(declared, rung, other_frames, FAMILIAR)
-        wearing = _least_strange(best, frames, known_notes) or wearing
-        if wearing is not None or declared_strangeness <= threshold:
-            return wearing
+        tried = partial(_strangeness_under, declared, rung)
+        best: _Found = (None, declared_strangeness)
+        best = _clearly_less_strange(best, tried(candidates, threshold), known_notes)
+        if with_frames:
+            best = _clearly_less_strange(best, tried(OTHER_FRAMES, FAMILIAR), known_notes)
+        if with_frames and best[1] >= FAMILIAR and rung.model.model_id == ACC6:
+            best = _clearly_less_strange(best, tried(FRAMES_OF_OTHER_SIGN, FAMILIAR), known_notes)
+        if best[0] is not None or declared_strangeness <= threshold:
+            return best[0]
     return None
 
 
@@ -213,23 +223,21 @@ def _candidate_wearings(side: Side | None) -> tuple[Wearing, ...]:
     return (ROUND, OTHER_SIGN) if side is None else (ROUND, OTHER_SIGN, OTHER_WRIST)
 
 
-def _least_strange(
-    declared_strangeness: float,
-    by_wearing: Mapping[Wearing, float],
-    known_notes: Sequence[QualityNote],
-) -> Wearing | None:
-    """The wearing under which movement is least strange, if the improvement is clear.
+def _clearly_less_strange(
+    best: _Found, by_wearing: Mapping[Wearing, float], known_notes: Sequence[QualityNote]
+) -> _Found:
+    """The wearing under which movement is least strange, if that is clearly better than the best.
 
     After a unit was corrected the sign is only a guess: any improvement is accepted for it.
     """
     sign_is_guessed = UNIT_WAS_MS2 in known_notes
     clearly_better = [
-        wearing
+        (wearing, strange)
         for wearing, strange in by_wearing.items()
-        if declared_strangeness - strange
+        if best[1] - strange
         >= (0 if sign_is_guessed and wearing == OTHER_SIGN else MIN_IMPROVEMENT)
     ]
-    return min(clearly_better, key=lambda wearing: by_wearing[wearing], default=None)
+    return min(clearly_better, key=lambda found: found[1], default=best)
 
 
 def _with_note(

@@ -13,6 +13,8 @@ from models.signal.units import STANDARD_GRAVITY
 
 ROUND = (-1, -1, 1)
 OTHER_AXES = (1, 2, 0)
+HALF = np.sqrt(0.5)
+TILT = np.array([[HALF, -HALF, 0], [0.5, 0.5, -HALF], [0.5, 0.5, HALF]])
 PieceChange = Callable[[str, Piece], tuple[Piece, ...]]
 CHUNK_SAMPLES = 512
 
@@ -82,6 +84,19 @@ def other_sign(kind: str, piece: Piece) -> tuple[Piece, ...]:
 def on_other_axes(_: str, piece: Piece) -> tuple[Piece, ...]:
     """A device whose x, y and z lie where another one's y, z and x do."""
     return (replace(piece, counts=np.ascontiguousarray(piece.counts[:, OTHER_AXES])),)
+
+
+def bare_sensor(kind: str, piece: Piece) -> tuple[Piece, ...]:
+    """A sensor whose axes lie otherwise, and whose acceleration has the sign of most chips."""
+    return tuple(
+        moved for signed in other_sign(kind, piece) for moved in on_other_axes(kind, signed)
+    )
+
+
+def tilted(_: str, piece: Piece) -> tuple[Piece, ...]:
+    """A device that is strapped on askew, by 45° around the dial and then 45° around the arm."""
+    counts = np.clip(np.rint(piece.counts @ TILT.T), -32768, 32767)
+    return (replace(piece, counts=counts.astype(np.int16)),)
 
 
 def without_rotation(kind: str, piece: Piece) -> tuple[Piece, ...]:

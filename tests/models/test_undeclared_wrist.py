@@ -112,7 +112,8 @@ def test_undeclared_wrist_is_the_right_one_where_movement_is_familiar_or_clearly
         return min(right if on_right else left for on_right in wrists)
 
     monkeypatch.setattr(worn, "strangeness", strangeness)
-    monkeypatch.setattr(worn, "OTHER_FRAMES", ())
+    for frames in ("OTHER_FRAMES", "FRAMES_OF_OTHER_SIGN"):
+        monkeypatch.setattr(worn, frames, ())
     line = timeline(replace(workout(9)[0], side=None))
     assert as_worn(line, Finds(9).segments(()), ladder()).undeclared_side == side
 

@@ -1,15 +1,19 @@
 """How a watch is worn: detected by the exercise model, and corrected."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
+from models.exercise.model import ExerciseModel
 from models.exercise.protocols.trials import Movement
 from models.exercise.protocols.worn import WEARINGS as PROTOCOL_WEARINGS
 from models.exercise.protocols.worn import worn_otherwise
-from models.recognition.naming import FAMILIAR, Rung
+from models.recognition import worn
+from models.recognition.naming import FAMILIAR, Rung, Stretch
 from models.recognition.sets import RecognitionModels, recognise
 from models.recognition.wearing import (
+    FRAMES_OF_OTHER_SIGN,
     OTHER_FRAMES,
     OTHER_SIGN,
     OTHER_WRIST,
@@ -23,6 +27,7 @@ from models.signal.timeline import cut, timeline
 from models.signal.timing import cut_pieces
 from models.signal.units import STANDARD_GRAVITY
 from models.signal.wrist import wrist_signals
+from schemas.inputs import ACC3
 from schemas.times import NS_PER_S
 from tests.models.workout_models import Finds, ladder, own_model
 from tests.pipelines.workouts import workout
@@ -117,7 +122,11 @@ def cut_raw(recording: Recording, start_ns: int, end_ns: int) -> Recording:
 
 
 @pytest.mark.parametrize("side", ["left", "right", None])
-@pytest.mark.parametrize("way", OTHER_FRAMES[2::5], ids=lambda way: str(way.axis_map.axes))
+@pytest.mark.parametrize(
+    "way",
+    OTHER_FRAMES[2::5] + FRAMES_OF_OTHER_SIGN[3::6],
+    ids=lambda way: f"{way.axis_map.axes} {way.axis_map.acc}",
+)
 def test_device_with_swapped_axes_is_remapped_and_noted(way: Wearing, side: Side | None) -> None:
     """On either wrist: `workout` is on the left one; mirrored, it is on the right one."""
     recording, spans = workout(9)
@@ -132,7 +141,7 @@ def test_device_with_swapped_axes_is_remapped_and_noted(way: Wearing, side: Side
 
 
 def test_axes_are_swapped_only_if_the_movement_becomes_familiar() -> None:
-    """With 24 frames, an unknown movement often looks known in one of them."""
+    """With so many frames, an unknown movement often looks known in one of them."""
     stranger = replace(own_model(), typical=own_model().typical - 1.2)
     recording, ((start, end, name), _) = workout(9)
     signals = wrist_signals(cut(recording, start, end))
@@ -145,8 +154,39 @@ def test_axes_are_swapped_only_if_the_movement_becomes_familiar() -> None:
     assert name_as_worn(sent, ladder()).prediction.notes == ("axes-were-swapped",)
 
 
+@pytest.mark.parametrize(
+    ("of_same_sign", "with_rotation", "found"),
+    [(0.34, True, OTHER_FRAMES), (0.36, True, FRAMES_OF_OTHER_SIGN), (0.36, False, None)],
+)
+def test_frames_of_the_other_sign_are_tried_with_rotation_where_no_other_one_is_familiar(
+    monkeypatch: pytest.MonkeyPatch,
+    of_same_sign: float,
+    with_rotation: bool,
+    found: Sequence[Wearing] | None,
+) -> None:
+    def strangeness(_: ExerciseModel, stretch: Stretch) -> float:
+        axis_map = stretch.axis_map
+        if axis_map is None or axis_map.axes == (0, 1, 2):
+            return 0.8
+        return of_same_sign if axis_map.acc == axis_map.gyro else -0.3
+
+    monkeypatch.setattr(worn, "strangeness", strangeness)
+    rung = ladder()[0]
+    if not with_rotation:
+        rung = replace(rung, model=replace(rung.model, model_id=ACC3, low_rate=None))
+    line = timeline(workout(9)[0])
+    told = as_worn(line, Finds(9).segments(()), (rung,))
+    if found is None:
+        assert told == Worn(line)
+        return
+    way = next(way for way in found if way.axis_map.axes != (0, 1, 2))
+    assert told.notes == ("axes-were-swapped",)
+    sent = remap_recording(line.recording, way)
+    assert (told.line.recording.acc[0].counts == sent.acc[0].counts).all()
+
+
 def test_axes_are_not_swapped_for_a_single_window() -> None:
-    """One of the 24 frames may fit it by chance; with more windows the frame is found."""
+    """One of the frames may fit it by chance; with more windows the frame is found."""
     recording, ((start, _, name), _) = workout(9)
     sent = remap_recording(recording, OTHER_FRAMES[0])
     seconds = {n: wrist_signals(cut(sent, start, start + n * NS_PER_S)) for n in (4, 10)}

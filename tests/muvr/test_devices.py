@@ -16,9 +16,11 @@ from models.signal.timing import cut_pieces
 from models.signal.units import STANDARD_GRAVITY
 from models.signal.wrist import wrist_signals
 from muvr.evaluation.devices import (
+    TILT,
     PieceChange,
     as_recorded_by,
     at_rate,
+    bare_sensor,
     clipped_at,
     drifting,
     in_8_bits,
@@ -28,6 +30,7 @@ from muvr.evaluation.devices import (
     other_sign,
     other_wrist,
     other_wrist_without_side,
+    tilted,
     turned_round,
     with_jitter,
     with_packet_loss,
@@ -193,6 +196,25 @@ def test_the_other_sign_is_that_of_acceleration_alone(done: ImportedRecording):
     changed = as_recorded_by(done, other_sign).recording
     np.testing.assert_array_equal(changed.acc[0].counts, -done.recording.acc[0].counts)
     assert changed.gyro == done.recording.gyro
+
+
+def test_a_bare_sensor_has_other_axes_and_the_other_sign_of_acceleration(done: ImportedRecording):
+    bare = as_recorded_by(done, bare_sensor).recording
+    moved = as_recorded_by(done, on_other_axes).recording
+    np.testing.assert_array_equal(bare.acc[0].counts, -moved.acc[0].counts)
+    np.testing.assert_array_equal(bare.gyro[0].counts, moved.gyro[0].counts)
+
+
+def test_a_tilted_device_measures_the_same_lengths_on_right_handed_axes(done: ImportedRecording):
+    askew = as_recorded_by(done, tilted).recording
+    for before, after in ((done.recording.acc, askew.acc), (done.recording.gyro, askew.gyro)):
+        first, second = (piece.counts.astype(float) for piece in (before[0], after[0]))
+        lengths = np.linalg.norm(first, axis=1)
+        np.testing.assert_allclose(np.linalg.norm(second, axis=1), lengths, atol=1)
+        turned = np.cross(second[0], second[9])
+        np.testing.assert_allclose(
+            turned, TILT @ np.cross(first[0], first[9]), atol=lengths.max() * 3
+        )
 
 
 def test_zeros_for_losses_have_the_signal_of_the_same_losses(done: ImportedRecording):
