@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from api.slot_table import SlotTable
+from api.slot_table import Slot, SlotTable
 from schemas.errors import DiskFull
 from tests.patched_os import os_with
 
@@ -17,6 +17,20 @@ def test_the_table_has_its_place_on_the_disk(tmp_path: Path):
     path = tmp_path / "table"
     SlotTable(path).close()
     assert path.stat().st_blocks * 512 >= path.stat().st_size
+
+
+def test_key_whose_slot_another_one_took_begins_anew(tmp_path: Path):
+    """It would else go on counting in the slot of somebody else, and so would they."""
+    table = SlotTable(tmp_path / "table")
+    of_one_bucket = [1 + n * 8192 for n in range(9)]  # it has eight slots
+    for key in of_one_bucket:
+        offset, slot = table.lookup(key)
+        assert slot == Slot(key)
+        table.write(offset, slot._replace(tat_s=float(key)))
+    first, last = of_one_bucket[0], of_one_bucket[-1]
+    assert table.lookup(first)[1] == Slot(first)
+    assert table.lookup(last)[1].tat_s == last
+    table.close()
 
 
 def open_below(folder: Path) -> list[str]:
