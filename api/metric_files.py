@@ -1,7 +1,7 @@
 """Files of metrics that all workers add up: each has its place on the disk before it is mapped.
 
 In memory that is mapped to a file without its place, the first write to a full disk ends the
-process (SIGBUS), and so each that replaces it.
+process (SIGBUS), and then each one that replaces it.
 """
 
 import logging
@@ -62,7 +62,7 @@ class ReservedDict(MmapedDict):
         return needed <= self._capacity or self._grow()
 
     def _grow(self) -> bool:
-        """Reserve more place; without any on the disk it is tried again some seconds later."""
+        """Reserve more place; where the disk has none, this is tried again some seconds later."""
         now_s = time.monotonic()
         if now_s - self._tried_at_s < AGAIN_AFTER_S:
             return False
@@ -75,6 +75,8 @@ class ReservedDict(MmapedDict):
                 self._made = True
         except OSError as problem:
             self._tried_at_s = now_s
+            if not self._made:  # it may have got as far as a file that is not mapped
+                self._used = self._capacity = 0
             self._say(problem)
             return False
         return True

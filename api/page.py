@@ -14,7 +14,7 @@ from ingest.ttl_cache import TtlCache
 from schemas.errors import DatabaseUnavailable
 from schemas.families import FAMILIES
 from schemas.times import server_time
-from store.jobs import JobRun, shown_status
+from store.jobs import JobRun, is_dead, shown_status
 from store.overview import Overview, read_overview, shown
 
 router = APIRouter()
@@ -98,12 +98,13 @@ def _numbers(overview: Overview) -> list[tuple[str, str]]:
 
 
 def _run(run: JobRun) -> dict[str, Any]:
-    took = ""
+    now, took = server_time(), ""
     if run.finished_at is not None:
         took = f"{(run.finished_at - run.started_at).total_seconds():.1f} s"
     return {
         "family": run.family,
-        "status": shown_status(run._asdict(), server_time()),
+        "status": shown_status(run._asdict(), now),
+        "colour": "failed" if is_dead(run, now) else run.status,
         "started": f"{run.started_at:%Y-%m-%d %H:%M} UTC",
         "took": took,
         "counts": ", ".join(f"{name} {count:,}" for name, count in run.counts.items()),

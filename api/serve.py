@@ -70,11 +70,11 @@ def _serve(config: Config) -> None:
         timeout_worker_healthcheck=WORKER_HEALTHCHECK_S,
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
     )
-    if config.api.workers > 1:
-        Workers(settings, [settings.bind_socket()]).run()
-        return
     server = uvicorn.Server(settings)
     with suppress(KeyboardInterrupt):
+        if config.api.workers > 1:
+            Workers(settings, [settings.bind_socket()]).run()
+            return
         server.run()
     if not server.started:
         sys.exit(STARTUP_FAILURE)

@@ -23,11 +23,10 @@ def check_client_id(id_: UUID, field: str, now_ms: int, limits: Limits) -> None:
     ahead_ms = time_us_of(id_) // 1000 - now_ms
     most_ahead_ms = max(future_days * MS_PER_DAY, TOLERATED_MS)
     if not -past_days * MS_PER_DAY <= ahead_ms <= most_ahead_ms:
+        ahead = f"{future_days:+d}" if future_days else "5 minutes ahead"
         raise ClockSkew(
             f"{field} {id_} lies {ahead_ms / MS_PER_DAY:+.1f} days from the server's clock; "
-            f"{-past_days:+d} to {most_ahead_ms / MS_PER_DAY:+g} are accepted. Set the device's "
-            "clock, then make "
-            "a new id.",
+            f"{-past_days:+d} to {ahead} are accepted. Set the device's clock, then make a new id.",
             field=field,
             value=str(id_),
         )

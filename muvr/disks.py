@@ -8,7 +8,8 @@ from pathlib import Path
 
 from schemas.config import Config
 
-LARGE_GB = 2.0  # for what grows with users: samples, the mart, Spark's scratch
+LARGE_GB = 2.0  # for what grows with users: samples, the mart, and nodes of `make bench`
+SCRATCH_GB = 0.5  # for Spark's scratch, which a machine that only serves never uses
 SMALL_GB = 0.1  # for locks, counts, logs that are rotated, and keys
 SCRATCH = "Spark's scratch (spark.local.dir)"
 
@@ -42,10 +43,14 @@ def disks_of(config: Config) -> list[Disk]:
 
 def _measured(folders: Mapping[str, Path]) -> Disk:
     free_gb = shutil.disk_usage(_existing(next(iter(folders.values())))).free / 1e9
-    small = ("paths.run", "paths.secrets")
-    needed = {name: SMALL_GB if name in small else LARGE_GB for name in folders}
-    short = tuple(name for name, needed_gb in needed.items() if free_gb < needed_gb)
+    short = tuple(name for name in folders if free_gb < _needed_gb(name))
     return Disk(free_gb, folders, short)
+
+
+def _needed_gb(setting: str) -> float:
+    if setting in ("paths.run", "paths.secrets"):
+        return SMALL_GB
+    return SCRATCH_GB if setting.startswith(SCRATCH) else LARGE_GB
 
 
 def _written(config: Config) -> dict[str, Path]:

@@ -195,7 +195,7 @@ def _own_port(context: CommandContext, *, setting: str) -> Finding:
         return Finding(setting, ok=True, says="not needed: the cluster is outside")
     port = int(getattr(context.config.cassandra, setting))
     status = context.node.status()
-    ours = status.running and status.port in (None, context.config.cassandra.port)
+    ours = status.running and (setting != "port" or status.port in (None, port))
     return _listening(setting, f"cassandra.{setting}", LOOPBACK, port, ours=ours)
 
 

@@ -12,22 +12,23 @@ _ONCE_IN_S = 10.0
 
 
 def interrupt_on_signals() -> None:
-    """From now on SIGTERM and SIGHUP raise KeyboardInterrupt: what was started is stopped first.
+    """From now on SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does.
 
     Without it they would end the command at once, and leave the node and the service running that
-    it started for itself. A SIGHUP that is ignored, as under `nohup`, stays so.
+    it started for itself. A signal that is ignored, as SIGHUP under `nohup`, stays so.
     """
     interruption = _Interruption()
-    signal.signal(signal.SIGTERM, interruption)
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, interruption)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, interruption)
 
 
 class _Interruption:
     """A handler that takes signals which follow each other for one.
 
-    The system and the shell both say that a terminal was closed, and systemd ends a scheduler's
-    child beside the scheduler, which does so too: the second must not end the cleanup.
+    The system and the shell both say that a terminal was closed, systemd ends a scheduler's child
+    beside the scheduler, which does so too, and people press Ctrl-C twice: the second one must not
+    end the cleanup.
     """
 
     def __init__(self) -> None:

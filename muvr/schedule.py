@@ -33,6 +33,7 @@ State = Literal["waiting", "due", "running", "failed, waits"]
 POLL_S = 30.0
 CHILD_ENDS_WITHIN_S = 60.0
 LOCK = "schedule.lock"
+UNDER_WAY = "another run is under way"
 """Of the file under `paths.run` that is locked while jobs run."""
 _MAIN = "from muvr.cli import main; main()"
 
@@ -216,8 +217,14 @@ def _failed_since(newest: JobRun | None, begin: datetime, now: datetime) -> bool
 
 def run_due_jobs(context: CommandContext) -> list[JobResult]:
     """Run the job of every family that is due; one that fails does not stop the others."""
-    due = [job for job in scheduled_jobs(context, server_time()) if job.state == "due"]
-    return [_run_job(context, job) for job in due]
+    jobs = scheduled_jobs(context, server_time())
+    return [
+        JobResult(job.family, job.due_at, UNDER_WAY)
+        if job.state == "running"
+        else _run_job(context, job)
+        for job in jobs
+        if job.state in ("due", "running")
+    ]
 
 
 def _run_job(context: CommandContext, due: ScheduledJob) -> JobResult:
@@ -239,7 +246,7 @@ def _run_job(context: CommandContext, due: ScheduledJob) -> JobResult:
 def _why_not_done(problem: Exception) -> str:
     """Why a job is not done: it failed, or another run kept it from beginning."""
     if isinstance(problem, LeaseHeld) and not isinstance(problem, LeaseLost):
-        return "another run is under way"
+        return UNDER_WAY
     return f"failed: {problem_text(problem)}"
 
 

@@ -63,7 +63,7 @@ class Service:
             ServiceFailed: it ended, or did not become ready in time.
         """
         if pid := serving_pid(self._pid_file):
-            self._await_answer(pid, progress)
+            self._await_answer(pid)
             return
         self._refuse_foreign_service()
         self._pid_file.parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ class Service:
             _end(process)
             raise
 
-    def _await_answer(self, pid: int, progress: Progress) -> None:
+    def _await_answer(self, pid: int) -> None:
         """Wait for the answer of a service that runs already; another command may be starting it.
 
         Raises:
@@ -100,9 +100,7 @@ class Service:
                     f"The service (process {pid}) runs, but does not answer at {self.url}, as "
                     "after a change of api.port or api.host: `muvr down`, then `muvr up`."
                 )
-            progress.step("starting service", 0, 1)
             time.sleep(0.1)
-        progress.step("starting service", 1, 1)
 
     def _refuse_foreign_service(self) -> None:
         if self._answers("/livez"):

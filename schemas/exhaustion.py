@@ -27,6 +27,11 @@ _SCRATCH = (
     "Its scratch is spark.local.dir (in spark.options; /tmp unless set), and it writes to "
     f"paths.mart. Free some space, or move the one whose disk is full. {DOCTOR}"
 )
+_HEAP = (
+    "Spark's Java has too little memory",
+    "Raise spark.driver_memory_mb (of `muvr sql`: sql.memory_mb; with executors elsewhere: "
+    "spark.executor_memory_mb), or lower spark.cores or spark.batch_rows.",
+)
 _IN_SPARK = {
     "No space left on device": ("A disk that Spark writes to is full", _SCRATCH),
     "Disk quota exceeded": ("A disk that Spark writes to is full for this account", _SCRATCH),
@@ -36,11 +41,8 @@ _IN_SPARK = {
     ),
     "Input/output error": ("A disk that Spark reads or writes fails", _DISKS[errno.EIO][1]),
     "Too many open files": ("Spark has too many files open", _FILES[errno.EMFILE]),
-    "java.lang.OutOfMemoryError": (
-        "Spark's Java has too little memory",
-        "Raise spark.driver_memory_mb (with executors elsewhere: spark.executor_memory_mb), or "
-        "lower spark.cores or spark.batch_rows.",
-    ),
+    "OutOfMemoryError": _HEAP,
+    "OutOfDirectMemoryError": _HEAP,
     "Python worker exited unexpectedly": (
         "A Python worker of Spark was ended amid its work, as where memory is short",
         f"`dmesg` says whether the kernel ended it. {_MEMORY}",
@@ -51,7 +53,8 @@ _IN_SPARK = {
 _CAUSE = "Caused by: "
 _JAVA_ENDED = (
     "Spark's Java was ended amid its work, as where memory is short.",
-    "`dmesg` says whether the kernel ended it. Free some memory, or lower spark.driver_memory_mb.",
+    "`dmesg` says whether the kernel ended it. Free some memory, or lower spark.driver_memory_mb "
+    "(of `muvr sql`: sql.memory_mb).",
 )
 
 

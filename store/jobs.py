@@ -52,7 +52,12 @@ def is_dead(run: JobRun, now: datetime) -> bool:
 
     That leaves its run as running until the next one of its family begins.
     """
-    return run.status == "running" and now - last_sign_of(run) > timedelta(seconds=LEASE_S)
+    return run.status == "running" and _is_silent(last_sign_of(run), now)
+
+
+def _is_silent(seen_at: datetime, now: datetime) -> bool:
+    """Whether the last sign of life is too old, or of a clock that was ahead."""
+    return abs(now - seen_at) > timedelta(seconds=LEASE_S)
 
 
 def shown_status(run: Mapping[str, Any], now: datetime) -> str:
@@ -67,7 +72,7 @@ def shown_status(run: Mapping[str, Any], now: datetime) -> str:
     'running, no sign of life since 2026-11-21 03:00 UTC'
     """
     seen_at = run["heartbeat_at"] or run["started_at"]
-    if run["status"] != "running" or now - seen_at <= timedelta(seconds=LEASE_S):
+    if run["status"] != "running" or not _is_silent(seen_at, now):
         return run["status"]
     return f"running, no sign of life since {seen_at:%Y-%m-%d %H:%M} UTC"
 

@@ -85,18 +85,19 @@ class MartFolder:
     def require_readable(
         self, failures: Sequence[str], signs: Sequence[str], *, sql: str = ""
     ) -> None:
-        """Refuse a mart of which the failures of an engine hold a sign that it is damaged.
+        """Refuse a damaged mart; not one that this account may not read.
 
         Args:
             failures: what the engine says, a line each, the first cause last.
             signs: such as the version, where that is in the name of a file that cannot be read.
-            sql: what was asked; a sign that is in it is none.
+            sql: what was asked; what stands in it is no sign.
 
         Raises:
             BadMart: a file cannot be read, as after its disk failed or lost power.
         """
         for said in reversed(failures):
-            if any(sign in said and sign not in sql for sign in signs):
+            damaged = any(sign in said and sign not in sql for sign in signs)
+            if damaged and "Permission denied" not in said:
                 raise BadMart(
                     f"The mart in {self.path} cannot be read ({said}).",
                     next_step="Make all of it again: `muvr mart refresh --all`.",

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from schemas.config import Sql
-from schemas.errors import BadQuery, QueryTooLong
+from schemas.errors import BadQuery, Exhausted, QueryTooLong
 from schemas.mart import FRESHNESS, MART
 from store.json_values import plain
 from store.mart import Manifest, MartFolder, QueryResult
@@ -32,6 +32,7 @@ def query_duckdb(folder: MartFolder, sql: str, limits: Sql) -> QueryResult:
         BadMart: one of its files cannot be read.
         BadQuery: more than one statement, anything but a SELECT, or SQL that DuckDB refuses.
         QueryTooLong: it did not end in time.
+        Exhausted: it needs more memory than `sql.memory_mb`.
     """
     return folder.query(lambda manifest: _query(folder, manifest, sql, limits))
 
@@ -77,6 +78,11 @@ def _query(folder: MartFolder, manifest: Manifest, sql: str, limits: Sql) -> Que
             f"The query took longer than sql.seconds = {limits.seconds:g} and was stopped; "
             "ask for less, or raise the limit.",
             field="sql",
+        ) from problem
+    except duckdb.OutOfMemoryException as problem:
+        raise Exhausted(
+            f"The query needs more than sql.memory_mb = {limits.memory_mb}.",
+            next_step="Ask for less, or raise the limit.",
         ) from problem
     except duckdb.Error as problem:
         message = str(problem).splitlines()[0]  # further lines point at the place and suggest names

@@ -244,9 +244,10 @@ def _with_note(
     notes: Sequence[QualityNote], known_notes: Sequence[QualityNote], wearing: Wearing
 ) -> tuple[QualityNote, ...]:
     """The notes with the wearing's; a sign that is turned twice was declared right."""
-    if wearing == OTHER_SIGN and AXES_TURNED in known_notes:
-        return tuple(note for note in notes if note != AXES_TURNED)
-    return (*notes, wearing.note)
+    turned_twice = AXES_TURNED in known_notes and wearing in (OTHER_SIGN, *FRAMES_OF_OTHER_SIGN)
+    kept = [note for note in notes if not (turned_twice and note == AXES_TURNED)]
+    as_sent = turned_twice and wearing == OTHER_SIGN
+    return tuple(kept) if as_sent else (*kept, wearing.note)
 
 
 def _segment_signals(line: Timeline, segments: Sequence[Segment]) -> list[WristSignal]:

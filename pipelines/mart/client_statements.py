@@ -9,8 +9,8 @@ import re
 
 from schemas.mart import SHOWN
 
-_TABLE = f"`?(?:{'|'.join(SHOWN)})`?"
-_SCHEMA = "`?default`?"
+_TABLE = f"(?:{'|'.join(f'`{name}`|{name}' for name in SHOWN)})"
+_SCHEMA = "(?:`default`|default)"
 _STATEMENT = re.compile(
     rf"use {_SCHEMA}"
     r"|select current_(?:database|schema)\(\)"
@@ -22,7 +22,7 @@ _STATEMENT = re.compile(
 )
 _OF_SCHEMA = re.compile(
     rf"(?<![\w.`]){_SCHEMA}\s*\.\s*(?={_TABLE}(?!\w))"
-    r"""|(?P<other>`[^`]*`|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|--[^\n]*|/\*.*?\*/)""",
+    r"""|(?P<other>`[^`]*`|r'[^']*'|r"[^"]*"|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|--[^\n]*|/\*.*?\*/)""",
     re.DOTALL | re.IGNORECASE,
 )
 
@@ -37,9 +37,11 @@ def is_of_a_client(text: str) -> bool:
 
 
 def without_schema(text: str) -> str:
-    """A text with the bare names of tables, the only ones that views have.
+    r"""A text with the bare names of tables, the only ones that views have.
 
     >>> without_schema("SELECT `default`.`sets`.reps, 'default.sets' AS a FROM default.sets")
     "SELECT `sets`.reps, 'default.sets' AS a FROM sets"
+    >>> print(without_schema(r"SELECT r'\', 'default.sets' AS `default.sets` FROM sets"))
+    SELECT r'\', 'default.sets' AS `default.sets` FROM sets
     """
     return _OF_SCHEMA.sub(lambda found: found["other"] or "", text)

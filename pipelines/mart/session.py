@@ -73,6 +73,7 @@ def mart_options(config: Config) -> dict[str, str]:
         "spark.driver.memory": f"{max(config.sql.memory_mb, LEAST_HEAP_MB)}m",
         # Hive's server opens a Derby database in memory; its log would lie in the caller's folder
         "spark.driver.extraJavaOptions": f"{logging} -Dderby.stream.error.file={os.devnull}",
+        **{name: at for name, at in config.spark.options.items() if name == "spark.local.dir"},
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",

@@ -28,6 +28,7 @@ from models.signal.timing import cut_pieces
 from models.signal.units import STANDARD_GRAVITY
 from models.signal.wrist import wrist_signals
 from schemas.inputs import ACC3
+from schemas.notes import AXES_SWAPPED, AXES_TURNED, UNIT_WAS_MS2
 from schemas.times import NS_PER_S
 from tests.models.workout_models import Finds, ladder, own_model
 from tests.pipelines.workouts import workout
@@ -183,6 +184,15 @@ def test_frames_of_the_other_sign_are_tried_with_rotation_where_no_other_one_is_
     assert told.notes == ("axes-were-swapped",)
     sent = remap_recording(line.recording, way)
     assert (told.line.recording.acc[0].counts == sent.acc[0].counts).all()
+
+
+def test_acceleration_whose_sign_is_turned_twice_is_not_noted_as_turned() -> None:
+    known = (UNIT_WAS_MS2, AXES_TURNED)
+    assert worn._with_note(known, known, OTHER_SIGN) == (UNIT_WAS_MS2,)
+    for way in FRAMES_OF_OTHER_SIGN:
+        assert worn._with_note(known, known, way) == (UNIT_WAS_MS2, AXES_SWAPPED)
+    for way in OTHER_FRAMES:
+        assert worn._with_note(known, known, way) == (*known, AXES_SWAPPED)
 
 
 def test_axes_are_not_swapped_for_a_single_window() -> None:

@@ -88,14 +88,17 @@ def test_a_command_whose_reader_is_gone_cleans_up(tmp_path: Path, opened, number
     assert running.returncode == 130
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_second_signal_does_not_end_the_cleanup(tmp_path: Path, number: signal.Signals):
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("second", [signal.SIGHUP, signal.SIGINT])
+def test_a_second_signal_does_not_end_the_cleanup(
+    tmp_path: Path, first: signal.Signals, second: signal.Signals
+):
     """Of a terminal that is closed, the shell and the system tell a command each."""
     with _start(tmp_path) as running:
-        running.send_signal(number)
+        running.send_signal(first)
         assert running.stdout is not None
         assert running.stdout.readline() == "stopping ...\n"
-        running.send_signal(signal.SIGHUP)
+        running.send_signal(second)
         running.communicate(timeout=30)
     assert (tmp_path / "stopped").exists()
 

@@ -205,6 +205,12 @@ def test_a_killed_run_is_retried_after_a_delay():
     assert state(HOUR) == "due"
 
 
+def test_a_run_that_a_clock_ahead_kept_alive_keeps_nobody_waiting():
+    ahead = a_run("running", MONDAY - 6 * HOUR)._replace(heartbeat_at=MONDAY + 5 * HOUR)
+    job = scheduled_job("rank", NIGHTLY, MONDAY, None, [ahead], HOUR)
+    assert job.state != "running"
+
+
 @pytest.mark.parametrize(
     ("after_due", "is_done"),
     [(-timedelta(seconds=1), False), (timedelta(), True), (7 * HOUR, True), (8 * HOUR, False)],

@@ -135,7 +135,10 @@ def test_start_is_refused_where_something_else_answers(
 
 
 def test_service_that_runs_must_answer_at_the_configured_address(
-    tmp_path: Path, recorded: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    recorded: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ):
     [port] = free_ports(1)
     config = Config(api=Api(port=port), paths=Paths(run=tmp_path))
@@ -145,7 +148,8 @@ def test_service_that_runs_must_answer_at_the_configured_address(
         Service(config, tmp_path / "conf.yaml").start(NoProgress())
     with answering({"/livez": {}}) as answered:
         there = config.model_copy(update={"api": Api(port=answered)})
-        Service(there, tmp_path / "conf.yaml").start(NoProgress())
+        Service(there, tmp_path / "conf.yaml").start(Terminal())
+    assert capsys.readouterr() == ("", "")
 
 
 # It was started as a process of its own, which outlives the command, and is stopped by its id.

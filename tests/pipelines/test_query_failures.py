@@ -38,13 +38,14 @@ class JavaError(Py4JJavaError):
     ("cause", "kind", "says"),
     [
         ("java.io.IOException: No space left on device", Exhausted, "spark.local.dir"),
-        ("java.lang.OutOfMemoryError: Java heap space", Exhausted, "spark.driver_memory_mb"),
+        ("java.lang.OutOfMemoryError: Java heap space", Exhausted, r"sql\.memory_mb"),
         (
             NOT_PARQUET,
             BadMart,
             r"x.parquet is not a Parquet file\). Make all of it again: `muvr mart",
         ),
         ("java.io.IOException: can not read class org.apache.parquet.format.X", BadMart, "--all"),
+        (f"java.io.FileNotFoundException: /mart/{ONE}/x (Permission denied)", BadQuery, "denied"),
         ("SparkDateTimeException: [CAST_INVALID] no date", BadQuery, r"Spark: .*no date `muvr"),
     ],
 )

@@ -61,6 +61,11 @@ def test_a_full_disk_without_a_name_is_full() -> None:
     [
         ("java.io.IOException: No space left on device", "spark.local.dir"),
         ("java.lang.OutOfMemoryError: Java heap space", "spark.driver_memory_mb"),
+        (
+            "org.apache.spark.memory.SparkOutOfMemoryError: [UNABLE_TO_ACQUIRE_MEMORY]",
+            "Raise spark",
+        ),
+        ("io.netty.util.internal.OutOfDirectMemoryError: failed to allocate", "Raise spark"),
         ("org.apache.spark.SparkException: Python worker exited unexpectedly (crashed)", "dmesg"),
         ("java.io.IOException: /x (Read-only file system)", "paths.mart"),
     ],

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from schemas.config import Sql
-from schemas.errors import BadConfig, BadMart, BadQuery, NoMart, QueryTooLong
+from schemas.errors import BadConfig, BadMart, BadQuery, Exhausted, NoMart, QueryTooLong
 from store import mart_query
 from store.mart import MANIFEST, MartFolder
 from store.mart_query import names_in_duckdb, query_duckdb
@@ -132,6 +132,12 @@ def test_query_over_the_time_limit_is_stopped(folder: MartFolder):
     endless = "SELECT count(*) FROM range(10000000000) a, range(1000000) b"
     with pytest.raises(QueryTooLong, match=r"sql\.seconds = 0\.2"):
         query_duckdb(folder, endless, Sql(seconds=0.2))
+
+
+def test_a_query_that_needs_more_memory_names_the_setting(folder: MartFolder):
+    large = "SELECT list(x) FROM (SELECT unnest(range(60000000)) AS x)"
+    with pytest.raises(Exhausted, match=r"more than sql\.memory_mb = 128"):
+        query_duckdb(folder, large, Sql(memory_mb=128))
 
 
 def test_missing_mart_error_names_the_refresh_command(tmp_path: Path):
