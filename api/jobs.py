@@ -28,7 +28,7 @@ class Run(BaseModel):
     started_at: datetime = Field(description="its start, UTC, by the clock of the job")
     heartbeat_at: datetime | None = Field(
         description="its last sign of life, UTC; a run that is `running` gives one every 15 s, and "
-        "was killed where the last one is over a minute old"
+        "was probably killed where the last one is over a minute old"
     )
     finished_at: datetime | None = Field(description="its end, UTC; null while it is running")
     inputs: dict[str, Any] = Field(description="what it was started with, such as `users`")

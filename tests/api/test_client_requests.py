@@ -2,13 +2,9 @@
 
 import json
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from inspect import signature
 from pathlib import Path
-from threading import Thread
 from types import SimpleNamespace
 
 import httpx
@@ -29,6 +25,7 @@ from tests.api.offline_phone import (
     served_by,
 )
 from tests.api.phone import sha
+from tests.json_server import json_server
 
 
 def test_openings_are_sent_first_then_chunks_then_sets_and_completions(tmp_path: Path):
@@ -247,36 +244,13 @@ def test_ids_of_the_client_are_those_of_the_service(noise: bytes):
     assert new_id(at, noise) == uuid7(int(at.timestamp() * 1000), noise)
 
 
-@contextmanager
-def a_service() -> Generator[int]:
-    """The port of a server that lets everybody in."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b'{"access_token": "a", "refresh_token": "r"}')
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 @pytest.mark.parametrize("variable", ["http_proxy", "all_proxy"])
 def test_service_on_this_machine_is_not_asked_through_a_proxy(
     monkeypatch: pytest.MonkeyPatch, variable: str
 ):
     """A proxy of the environment would be sent passwords and recordings in plain text."""
-    with a_service() as port:
+    let_in = {"access_token": "a", "refresh_token": "r"}
+    with json_server({"/v1/auth/register": let_in}) as port:
         monkeypatch.setenv(variable, "http://127.0.0.1:1")  # where nobody listens
         for host in ("127.0.0.1", "localhost"):
             with Client(f"http://{host}:{port}") as client:

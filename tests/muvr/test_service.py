@@ -4,11 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
 
 import httpx
 import psutil
@@ -26,6 +23,7 @@ from schemas.progress import NoProgress
 from store.node.owner import NodeRecord, acquire, write_record
 from store.node.process import EmbeddedNode
 from store.processes import is_running
+from tests.json_server import json_server
 from tests.patched_os import os_with
 from tests.ports import free_ports
 from tests.waiting import answer_when
@@ -81,29 +79,6 @@ def recorded(tmp_path: Path) -> Iterator[int]:
         running.kill()
 
 
-@contextmanager
-def answering(answers: dict[str, object]) -> Generator[int]:
-    """The port of a server that gives each path's JSON."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(json.dumps(answers[self.path]).encode())
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
 def test_url_of_the_service_leads_to_its_host_and_port(tmp_path: Path, host: str):
     url = httpx.URL(Service(Config(api=Api(host=host, port=8081)), tmp_path / "conf.yaml").url)
@@ -146,7 +121,7 @@ def test_service_that_runs_must_answer_at_the_configured_address(
     elsewhere = rf"process {recorded}\) runs, but does not answer at .*:{port}"
     with pytest.raises(ServiceFailed, match=elsewhere):
         Service(config, tmp_path / "conf.yaml").start(NoProgress())
-    with answering({"/livez": {}}) as answered:
+    with json_server({"/livez": {}}) as answered:
         there = config.model_copy(update={"api": Api(port=answered)})
         Service(there, tmp_path / "conf.yaml").start(Terminal())
     assert capsys.readouterr() == ("", "")
@@ -184,7 +159,7 @@ def test_up_says_that_another_release_serves_where_both_are_known(
 ):
     monkeypatch.setattr("api.health.commit_of", lambda _: here)
     monkeypatch.setattr("muvr.up.start_all", lambda *_: None)  # it runs already
-    with answering({"/version": {"commit": serves}}) as port:
+    with json_server({"/version": {"commit": serves}}) as port:
         conf = tmp_path / "conf.yaml"
         conf.write_text(yaml.safe_dump({"api": {"port": port}}))
         up(conf=conf)
