@@ -42,7 +42,7 @@ from schemas.notes import (
 )
 
 MIN_IMPROVEMENT = 0.3  # by which strangeness must fall for another wearing to be accepted
-MIN_WINDOWS_FOR_FRAMES = 3  # one of 45 frames may fit a single window by chance; all take 2 ms
+MIN_WINDOWS_FOR_FRAMES = 3  # one of 45 frames may fit a single window by chance
 
 
 _Found = tuple[Wearing | None, float]
